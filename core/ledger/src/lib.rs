@@ -1,0 +1,3 @@
+#![no_std]
+//! PLACEHOLDER
+extern crate alloc;
