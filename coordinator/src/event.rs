@@ -1,0 +1,169 @@
+//! What a person watching a job wants to know, as it happens.
+//!
+//! Events are told after the entry behind them is stored. They are a view: nothing is decided by them, and
+//! a watcher that misses some has lost nothing that the ledger does not hold.
+
+use serde::Serialize;
+use syndic_round::RoundId;
+
+/// One thing that happened in a job. Participants appear by their roster names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A participant's connection was authenticated, or ended.
+    Connection {
+        /// Who.
+        participant: String,
+        /// Whether it is there now.
+        connected: bool,
+    },
+    /// The job began.
+    JobStarted {
+        /// Job id.
+        job: String,
+        /// Training rounds that it asks for.
+        rounds: u32,
+        /// Institutions admitted.
+        participants: Vec<String>,
+        /// Reveals needed to open a sum.
+        threshold: u16,
+        /// Name of the parameter set.
+        parameter_set: &'static str,
+    },
+    /// An encrypted round opened.
+    RoundOpened {
+        /// Round and attempt.
+        #[serde(flatten)]
+        id: RoundId,
+        /// `statistics`, `train` or `evaluate`.
+        kind: &'static str,
+        /// Which training round of the job it belongs to; none for the statistics before training.
+        training_round: Option<u32>,
+        /// Values of the vector, before limbs, canaries and padding.
+        values: usize,
+        /// Ring coefficients that travel.
+        padded: usize,
+    },
+    /// The round went on to its next phase.
+    Phase {
+        /// Round and attempt.
+        #[serde(flatten)]
+        id: RoundId,
+        /// The phase that began.
+        phase: Phase,
+        /// When the phase ends at the latest, in milliseconds from its start.
+        deadline_millis: u64,
+    },
+    /// A participant did its part of a phase.
+    Progress {
+        /// Round and attempt.
+        #[serde(flatten)]
+        id: RoundId,
+        /// Who.
+        participant: String,
+        /// What it did.
+        did: Did,
+        /// Bytes that it sent for it.
+        bytes: u64,
+    },
+    /// The sum of a round was opened.
+    RoundClosed {
+        /// Round and attempt.
+        #[serde(flatten)]
+        id: RoundId,
+        /// `statistics`, `train` or `evaluate`.
+        kind: &'static str,
+        /// Whose updates are in the sum.
+        survivors: Vec<String>,
+        /// Who is not, and why.
+        missing: Vec<Missing>,
+        /// Milliseconds from opening to the sum.
+        millis: u64,
+        /// Bytes of ciphertext that arrived.
+        upload_bytes: u64,
+        /// Bytes of sealed key shares that arrived.
+        key_share_bytes: u64,
+    },
+    /// A round ended without a result.
+    RoundAbandoned {
+        /// Round and attempt.
+        #[serde(flatten)]
+        id: RoundId,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The model of a training round was evaluated, from encrypted score histograms.
+    Metrics {
+        /// Training round, from 1.
+        training_round: u32,
+        /// On which rows: `test` or `validation`.
+        rows: &'static str,
+        /// Area under the ROC curve.
+        roc_auc: f64,
+        /// Area under the precision-recall curve (average precision).
+        pr_auc: f64,
+        /// Mean log-loss.
+        log_loss: f64,
+    },
+    /// The job reached its outcome.
+    JobCompleted {
+        /// Job id.
+        job: String,
+        /// Training rounds done.
+        rounds: u32,
+    },
+    /// The job ended without one.
+    JobAbandoned {
+        /// Job id.
+        job: String,
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// The phases of a round, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// One-time keys are advertised.
+    Advertise,
+    /// Key shares travel, sealed.
+    Share,
+    /// Participants acknowledge their shares; training goes on.
+    Acknowledge,
+    /// Updates are submitted.
+    Collect,
+    /// The survivor set is signed.
+    Certify,
+    /// Sums of key shares are revealed.
+    Reveal,
+}
+
+/// What a participant did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Did {
+    /// Advertised its one-time key.
+    Advertised,
+    /// Shared its key.
+    Shared,
+    /// Acknowledged the shares for it.
+    Acknowledged,
+    /// Submitted its update.
+    Submitted,
+    /// Signed the survivor set.
+    Certified,
+    /// Revealed its sum of shares.
+    Revealed,
+    /// Declined, with its reason.
+    Declined(String),
+}
+
+/// A participant whose update is not in a sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Who.
+    pub participant: String,
+    /// The last phase it was seen in, or its reason for declining, for a person.
+    pub reason: String,
+}
