@@ -62,7 +62,8 @@ impl Writer {
 
     /// Appends the number of `items` as 32 bits, then each as `write` does.
     pub fn list<T>(self, items: impl ExactSizeIterator<Item = T>, write: impl Fn(Self, T) -> Self) -> Self {
-        let counted = self.u32(u32::try_from(items.len()).expect("lists have at most as many items as members"));
+        let counted =
+            self.u32(u32::try_from(items.len()).expect("lists have at most as many items as members"));
         items.fold(counted, write)
     }
 

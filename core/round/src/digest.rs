@@ -67,7 +67,8 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let hex = String::deserialize(deserializer)?;
-        Self::from_hex(&hex).ok_or_else(|| serde::de::Error::custom("a digest is 64 lower-case hexadecimal digits"))
+        Self::from_hex(&hex)
+            .ok_or_else(|| serde::de::Error::custom("a digest is 64 lower-case hexadecimal digits"))
     }
 }
 

@@ -59,7 +59,10 @@ impl Layout {
             if block.len == 0 {
                 return Err(LayoutError::Empty(block.name.clone()));
             }
-            if !positive(block.bound) || !positive(block.resolution) || block.bound / block.resolution > MAX_STEPS {
+            if !positive(block.bound)
+                || !positive(block.resolution)
+                || block.bound / block.resolution > MAX_STEPS
+            {
                 return Err(LayoutError::Range(block.name.clone()));
             }
             if blocks[..position].iter().any(|earlier| earlier.name == block.name) {

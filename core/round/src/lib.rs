@@ -7,17 +7,30 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod cohort;
+pub mod coordinator;
 pub mod digest;
+pub mod eligibility;
 mod hex_bytes;
 pub mod ids;
 pub mod layout;
+pub mod message;
 pub mod parameters;
+pub mod participant;
+pub mod plan;
+pub mod rejection;
 pub mod roster;
+pub mod survivors;
 pub mod vector;
 
+pub use cohort::Cohort;
 pub use digest::Digest;
 pub use ids::{JobId, ParticipantId, RoundId, Slot, Timestamp};
 pub use layout::{Block, Layout};
+pub use message::Signed;
 pub use parameters::{KEY_BOUND, ParameterSet, RING_DIMENSION};
+pub use plan::{Deadlines, PROTOCOL, PlanError, Protection, RoundPlan};
+pub use rejection::Rejection;
 pub use roster::{EndorsedRoster, Endorsement, Member, Roster, RosterError, SealedRoster};
+pub use survivors::{Certificate, SurvivorSet};
 pub use vector::{Clipped, Coding, Contribution, Quantised, Sum};

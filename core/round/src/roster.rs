@@ -137,9 +137,9 @@ impl Roster {
         }
         let repeated = |(k, member): (usize, &Member)| {
             let earlier = &self.members[..k];
-            earlier.iter().any(|e| {
-                e.id >= member.id || e.name == member.name || e.signing_key == member.signing_key
-            })
+            earlier
+                .iter()
+                .any(|e| e.id >= member.id || e.name == member.name || e.signing_key == member.signing_key)
         };
         if self.members.iter().enumerate().any(repeated) {
             return Err(RosterError::Order);

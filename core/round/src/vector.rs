@@ -318,7 +318,11 @@ impl Sum {
         let mut words = bytes.chunks_exact(8).map(|word| word.try_into().map(i64::from_le_bytes));
         let survivors = u16::try_from(words.next()?.ok()?).ok()?;
         let steps = words.collect::<Result<Vec<_>, _>>().ok()?;
-        (bytes.len() % 8 == 0 && steps.len() == layout.len()).then_some(Self { layout, survivors, steps })
+        (bytes.len().is_multiple_of(8) && steps.len() == layout.len()).then_some(Self {
+            layout,
+            survivors,
+            steps,
+        })
     }
 }
 

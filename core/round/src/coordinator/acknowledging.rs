@@ -1,0 +1,66 @@
+//! Phase C, coordinator's half: verdicts over the shares come in, dealers become eligible to submit.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Collecting, Dealt, Duty, Phase, Round, too_few};
+use crate::cohort::Cohort;
+use crate::eligibility::{Acks, verify_ack};
+use crate::ids::{ParticipantId, Timestamp};
+use crate::message::Signed;
+use crate::rejection::Rejection;
+
+/// Awaits the acknowledgements of the cohort.
+#[derive(Clone, Debug)]
+pub struct Acknowledging {
+    pub(super) closes_at: Timestamp,
+    pub(super) cohort: Arc<Cohort>,
+    dealt: Arc<Vec<Dealt>>,
+    acks: BTreeMap<ParticipantId, Signed>,
+}
+
+impl Acknowledging {
+    pub(super) fn new(cohort: Arc<Cohort>, dealt: Vec<Dealt>, closes_at: Timestamp) -> Self {
+        Self { closes_at, cohort, dealt: Arc::new(dealt), acks: BTreeMap::new() }
+    }
+
+    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
+        let owes = self.cohort.slot_of(id).is_ok() && !self.acks.contains_key(&id);
+        owes.then(|| Duty::Acknowledge(self.cohort.clone(), self.dealt.to_vec()))
+    }
+
+    pub(super) fn acknowledge(
+        &self,
+        round: &Round,
+        now: Timestamp,
+        signed: &Signed,
+    ) -> Result<Phase, Rejection> {
+        if now >= self.closes_at {
+            return Err(Rejection::Late);
+        }
+        let ack = verify_ack(signed, &self.cohort, &round.terms.roster)?;
+        let dealers = self.dealt.iter().map(|dealt| dealt.public.from);
+        if !dealers.eq(ack.verdicts.iter().map(|verdict| verdict.dealer)) {
+            return Err(Rejection::List("verdicts"));
+        }
+        let mut next = self.clone();
+        next.acks.insert(ack.id, signed.clone());
+        Ok(round.or_close(now, Phase::Acknowledging(next)))
+    }
+
+    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+        let protection = &round.plan().protection;
+        let signed = self.acks.values().cloned().collect();
+        // Every acknowledgement was verified when it came in, and the map keeps them in order.
+        let acks = Acks::verify(signed, &self.cohort, &round.terms.roster).unwrap_or_default();
+        let may_submit =
+            |dealt: &&Dealt| acks.check(dealt.public.from, dealt.public.digest(), protection).is_ok();
+        let eligible: Vec<_> = self.dealt.iter().filter(may_submit).map(|dealt| dealt.public.from).collect();
+        if eligible.len() < usize::from(protection.min_survivors()) {
+            return too_few("dealers acknowledged by enough", eligible.len(), protection.min_survivors());
+        }
+        let closes_at = now.plus_millis(round.plan().deadlines.collect);
+        Phase::Collecting(Collecting::new(self.cohort.clone(), eligible, Arc::new(acks), closes_at))
+    }
+}

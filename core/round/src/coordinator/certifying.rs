@@ -1,0 +1,64 @@
+//! Phase E, coordinator's half: t members sign the one survivor set.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Duty, Phase, Revealing, Round, Submission, too_few};
+use crate::cohort::Cohort;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::message::Signed;
+use crate::rejection::Rejection;
+use crate::survivors::{Certificate, SurvivorSet, verify_certify};
+
+/// Awaits t signatures over the survivor set.
+#[derive(Clone, Debug)]
+pub struct Certifying {
+    pub(super) closes_at: Timestamp,
+    pub(super) cohort: Arc<Cohort>,
+    survivors: Arc<SurvivorSet>,
+    submissions: Vec<Submission>,
+    signatures: BTreeMap<ParticipantId, Signed>,
+}
+
+impl Certifying {
+    pub(super) fn new(
+        cohort: Arc<Cohort>,
+        survivors: Arc<SurvivorSet>,
+        submissions: Vec<Submission>,
+        closes_at: Timestamp,
+    ) -> Self {
+        Self { closes_at, cohort, survivors, submissions, signatures: BTreeMap::new() }
+    }
+
+    /// The frozen survivor set.
+    pub fn survivors(&self) -> &SurvivorSet {
+        &self.survivors
+    }
+
+    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
+        let owes = self.cohort.slot_of(id).is_ok() && !self.signatures.contains_key(&id);
+        owes.then(|| Duty::Certify(self.survivors.clone()))
+    }
+
+    pub(super) fn certify(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Phase, Rejection> {
+        verify_certify(signed, &self.cohort, &round.terms.roster, &self.survivors)?;
+        let mut next = self.clone();
+        next.signatures.insert(signed.from, signed.clone());
+        let signatures = next.signatures.values().cloned().collect();
+        let survivors = (*self.survivors).clone();
+        match Certificate::verify(round.plan(), &self.cohort, &round.terms.roster, survivors, signatures) {
+            Ok(certificate) => {
+                let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+                let (cohort, submissions) = (self.cohort.clone(), self.submissions.clone());
+                Ok(Phase::Revealing(Revealing::new(cohort, Arc::new(certificate), submissions, closes_at)))
+            }
+            // All signatures are verified and in order, so there are too few as yet.
+            Err(_) => Ok(Phase::Certifying(next)),
+        }
+    }
+
+    pub(super) fn close(&self, round: &Round) -> Phase {
+        too_few("members signed the survivor set", self.signatures.len(), round.plan().protection.threshold())
+    }
+}

@@ -1,0 +1,99 @@
+//! Phase D, coordinator's half: complete uploads are counted, then the survivor set is frozen, once.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Certifying, Duty, Phase, Round, Upload, too_few};
+use crate::cohort::Cohort;
+use crate::eligibility::Acks;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::message::Signed;
+use crate::rejection::Rejection;
+use crate::survivors::{SurvivorSet, verify_header};
+
+/// Awaits the updates of the eligible.
+#[derive(Clone, Debug)]
+pub struct Collecting {
+    pub(super) closes_at: Timestamp,
+    pub(super) cohort: Arc<Cohort>,
+    eligible: Vec<ParticipantId>,
+    acks: Arc<Acks>,
+    submitted: BTreeMap<ParticipantId, Submission>,
+}
+
+/// An update that counts: its signed header and the stored ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The signed header.
+    pub header: Signed,
+    /// The ciphertext as it was received.
+    pub upload: Upload,
+}
+
+impl Collecting {
+    pub(super) fn new(
+        cohort: Arc<Cohort>,
+        eligible: Vec<ParticipantId>,
+        acks: Arc<Acks>,
+        closes_at: Timestamp,
+    ) -> Self {
+        Self { closes_at, cohort, eligible, acks, submitted: BTreeMap::new() }
+    }
+
+    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
+        let owes = self.eligible.contains(&id) && !self.submitted.contains_key(&id);
+        owes.then(|| Duty::Submit(self.acks.signed().to_vec()))
+    }
+
+    pub(super) fn submit(
+        &self,
+        round: &Round,
+        now: Timestamp,
+        signed: &Signed,
+        upload: &Upload,
+    ) -> Result<Phase, Rejection> {
+        if now >= self.closes_at {
+            return Err(Rejection::Late);
+        }
+        let header = verify_header(signed, round.plan(), &self.cohort, &round.terms.roster)?;
+        if !self.eligible.contains(&header.id) {
+            return Err(Rejection::NotEligible(header.id));
+        }
+        if header.root != upload.root || header.chunks != upload.chunks {
+            return Err(Rejection::Mismatch("ciphertext"));
+        }
+        let mut next = self.clone();
+        next.submitted.insert(header.id, Submission { header: signed.clone(), upload: *upload });
+        Ok(round.or_close(now, Phase::Collecting(next)))
+    }
+
+    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+        let needed = round.plan().protection.min_survivors();
+        let survivors = self.revealable(round.plan().protection.threshold());
+        let headers = survivors.iter().map(|submission| submission.header.clone()).collect();
+        match SurvivorSet::from_headers(round.plan(), &self.cohort, &round.terms.roster, headers) {
+            Ok(set) => {
+                let closes_at = now.plus_millis(round.plan().deadlines.certify);
+                Phase::Certifying(Certifying::new(self.cohort.clone(), Arc::new(set), survivors, closes_at))
+            }
+            // Every header was verified when it came in, so the set can only be too small.
+            Err(_) => too_few("participants submitted an update", survivors.len(), needed),
+        }
+    }
+
+    /// The submissions whose keys at least `threshold` members can reveal together: while they are fewer,
+    /// the dealer with the most complaints goes, the highest id among equals.
+    fn revealable(&self, threshold: u16) -> Vec<Submission> {
+        let mut survivors = self.submitted.clone();
+        loop {
+            let ids: Vec<_> = survivors.keys().copied().collect();
+            if ids.is_empty() || self.acks.holders_of(&ids) >= usize::from(threshold) {
+                return survivors.into_values().collect();
+            }
+            if let Some(worst) = ids.iter().max_by_key(|id| (self.acks.complaints(**id), **id)) {
+                survivors.remove(worst);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Phase F, coordinator's half: t sums of key shares open the one certified sum.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Duty, Opening, Phase, Round, Submission, too_few};
+use crate::cohort::Cohort;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::message::{Reveal, Signed};
+use crate::rejection::Rejection;
+use crate::survivors::Certificate;
+
+/// Awaits t reveals for the certified survivor set.
+#[derive(Clone, Debug)]
+pub struct Revealing {
+    pub(super) closes_at: Timestamp,
+    pub(super) cohort: Arc<Cohort>,
+    certificate: Arc<Certificate>,
+    submissions: Vec<Submission>,
+    reveals: BTreeMap<ParticipantId, Vec<u8>>,
+}
+
+impl Revealing {
+    pub(super) fn new(
+        cohort: Arc<Cohort>,
+        certificate: Arc<Certificate>,
+        submissions: Vec<Submission>,
+        closes_at: Timestamp,
+    ) -> Self {
+        Self { closes_at, cohort, certificate, submissions, reveals: BTreeMap::new() }
+    }
+
+    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
+        let owes = self.cohort.slot_of(id).is_ok() && !self.reveals.contains_key(&id);
+        owes.then(|| Duty::Reveal(self.certificate.clone()))
+    }
+
+    pub(super) fn reveal(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
+        let reveal: Reveal = signed.verify(self.cohort.context(), &round.terms.roster)?;
+        self.cohort.slot_of(reveal.id)?;
+        if reveal.survivors != self.certificate.survivors().digest() {
+            return Err(Rejection::Mismatch("survivor set"));
+        }
+        let mut next = self.clone();
+        next.reveals.insert(reveal.id, reveal.share_sum);
+        if next.reveals.len() < usize::from(round.plan().protection.threshold()) {
+            return Ok(Phase::Revealing(next));
+        }
+        Ok(Phase::Opening(Opening {
+            cohort: next.cohort,
+            certificate: next.certificate,
+            submissions: next.submissions,
+            reveals: next.reveals.into_iter().collect(),
+        }))
+    }
+
+    pub(super) fn close(&self, round: &Round) -> Phase {
+        too_few("members revealed", self.reveals.len(), round.plan().protection.threshold())
+    }
+}

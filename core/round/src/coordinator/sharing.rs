@@ -1,0 +1,113 @@
+//! Phase B, coordinator's half: sealed key shares come in, one bundle of each dealer.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Acknowledging, Duty, Phase, Round, too_few};
+use crate::codec::{Malformed, Reader, Writer};
+use crate::cohort::Cohort;
+use crate::digest::Digest;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::message::{Dealing, Signed};
+use crate::rejection::Rejection;
+
+/// Awaits the key shares of the cohort.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    pub(super) closes_at: Timestamp,
+    pub(super) cohort: Arc<Cohort>,
+    dealt: BTreeMap<ParticipantId, Dealt>,
+}
+
+/// A dealer's sealed shares as they are stored: one blob, and the digest of each share in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// (recipient, SHA-256 of the sealed share), in the order of ids.
+    pub shares: Vec<(ParticipantId, Digest)>,
+    /// The stored blob.
+    pub blob: Digest,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What one dealer handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dealt {
+    /// The signed public part.
+    pub public: Signed,
+    /// The blob of sealed shares, a [`Bundle`] in its encoding.
+    pub blob: Digest,
+}
+
+impl Bundle {
+    /// Measures a bundle's encoding.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn measure(encoding: &[u8]) -> Result<Self, Malformed> {
+        let shares = Self::open(encoding)?;
+        let shares = shares.iter().map(|(to, sealed)| (*to, Digest::of(sealed))).collect();
+        Ok(Self { shares, blob: Digest::of(encoding), bytes: encoding.len() as u64 })
+    }
+
+    /// The one encoding of sealed shares.
+    pub fn encode(shares: &[(ParticipantId, Vec<u8>)]) -> Vec<u8> {
+        Writer::new().list(shares.iter(), |w, (to, sealed)| w.id(*to).bytes(sealed)).finish()
+    }
+
+    /// The sealed shares in an encoding.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn open(encoding: &[u8]) -> Result<Vec<(ParticipantId, Vec<u8>)>, Malformed> {
+        let mut r = Reader::new(encoding);
+        let shares = r.list(|r| Ok((r.id()?, r.bytes()?.to_vec())))?;
+        r.finish()?;
+        Ok(shares)
+    }
+}
+
+impl Sharing {
+    pub(super) fn new(cohort: Arc<Cohort>, closes_at: Timestamp) -> Self {
+        Self { closes_at, cohort, dealt: BTreeMap::new() }
+    }
+
+    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
+        let owes = self.cohort.slot_of(id).is_ok() && !self.dealt.contains_key(&id);
+        owes.then(|| Duty::Deal(self.cohort.clone()))
+    }
+
+    pub(super) fn deal(
+        &self,
+        round: &Round,
+        now: Timestamp,
+        signed: &Signed,
+        bundle: &Bundle,
+    ) -> Result<Phase, Rejection> {
+        if now >= self.closes_at {
+            return Err(Rejection::Late);
+        }
+        self.cohort.slot_of(signed.from)?;
+        let dealing: Dealing = signed.verify(self.cohort.context(), &round.terms.roster)?;
+        if !dealing.shares.iter().map(|(to, _)| to).eq(self.cohort.ids()) {
+            return Err(Rejection::List("recipients"));
+        }
+        if dealing.shares != bundle.shares {
+            return Err(Rejection::Mismatch("bundle of sealed shares"));
+        }
+        let mut next = self.clone();
+        next.dealt.insert(dealing.id, Dealt { public: signed.clone(), blob: bundle.blob });
+        Ok(round.or_close(now, Phase::Sharing(next)))
+    }
+
+    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+        let needed = round.plan().protection.threshold();
+        if self.dealt.len() < usize::from(needed) {
+            return too_few("participants shared their key", self.dealt.len(), needed);
+        }
+        let closes_at = now.plus_millis(round.plan().deadlines.share);
+        let dealt = self.dealt.values().cloned().collect();
+        Phase::Acknowledging(Acknowledging::new(self.cohort.clone(), dealt, closes_at))
+    }
+}

@@ -1,0 +1,280 @@
+//! A participant's half of a round: what it checks before each thing it signs.
+//!
+//! `Invited -> Advertised -> Joined -> Acknowledged -> Certified`, each by value, so that no step can be
+//! skipped or taken twice. Keys, shares and masks are secure aggregation's; durability is the agent's.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ed25519_dalek::SigningKey;
+
+use crate::cohort::Cohort;
+use crate::digest::Digest;
+use crate::eligibility::Acks;
+use crate::ids::ParticipantId;
+use crate::message::{
+    Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
+};
+use crate::parameters::RING_DIMENSION;
+use crate::plan::{Protection, RoundPlan};
+use crate::rejection::Rejection;
+use crate::roster::SealedRoster;
+use crate::survivors::{Certificate, SurvivorSet};
+
+/// What this participant accepted when it accepted the job. A plan that says otherwise is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Digest of the job as it was agreed.
+    pub agreement: Digest,
+    /// Who may open what.
+    pub protection: Protection,
+    /// The institutions admitted to the job.
+    pub admitted: Vec<ParticipantId>,
+}
+
+/// Has checked the plan.
+pub struct Invited(Seat);
+
+/// Has advertised a one-time key.
+pub struct Advertised {
+    seat: Seat,
+    own: Signed,
+}
+
+/// Knows the cohort.
+pub struct Joined {
+    seat: Seat,
+    cohort: Arc<Cohort>,
+}
+
+/// Has acknowledged the shares it holds; may submit once eligible, and help to open one survivor set.
+pub struct Acknowledged {
+    seat: Seat,
+    cohort: Arc<Cohort>,
+    /// Dealers whose shares this participant holds, with the digest of their public parts.
+    held: Vec<(ParticipantId, Digest)>,
+    /// Root of the upload, once submitted.
+    submitted: Option<Digest>,
+}
+
+/// Has signed the one survivor set that it will reveal for.
+pub struct Certified {
+    seat: Seat,
+    cohort: Arc<Cohort>,
+    survivors: SurvivorSet,
+}
+
+/// A survivor set that this participant has checked against what it knows itself.
+pub struct CheckedSurvivors(SurvivorSet);
+
+/// A dealer's share for this participant, as it was relayed.
+pub struct Received {
+    /// The dealer's signed public part.
+    pub public: Signed,
+    /// The sealed share.
+    pub sealed: Vec<u8>,
+}
+
+struct Seat {
+    plan: Arc<RoundPlan>,
+    roster: Arc<SealedRoster>,
+    me: ParticipantId,
+}
+
+impl Invited {
+    /// Checks a plan against the roster and the accepted job.
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first term that differs (attacks A13, A14, A33).
+    pub fn check(
+        plan: RoundPlan,
+        accepted: &Accepted,
+        roster: Arc<SealedRoster>,
+        me: ParticipantId,
+    ) -> Result<Self, Rejection> {
+        let expected = [
+            ("federation", plan.federation == roster.roster().federation),
+            ("roster", plan.roster == roster.digest()),
+            ("agreement", plan.agreement == accepted.agreement),
+            ("protection", plan.protection == accepted.protection),
+            ("list of admitted institutions", plan.admitted == accepted.admitted),
+        ];
+        if let Some((what, _)) = expected.iter().find(|(_, equal)| !equal) {
+            return Err(Rejection::NotAgreed(what));
+        }
+        let plan = plan.checked()?;
+        if plan.admitted.iter().any(|id| roster.member(*id).is_none()) {
+            return Err(Rejection::UnknownSender);
+        }
+        if plan.admitted.binary_search(&me).is_err() {
+            return Err(Rejection::NotInCohort(me));
+        }
+        Ok(Self(Seat { plan: Arc::new(plan), roster, me }))
+    }
+
+    /// The checked plan.
+    pub fn plan(&self) -> &Arc<RoundPlan> {
+        &self.0.plan
+    }
+
+    /// Phase A. `nonce` is fresh randomness.
+    pub fn advertise(self, kem_key: Vec<u8>, nonce: [u8; 32], key: &SigningKey) -> (Advertised, Signed) {
+        let own = Advertise { id: self.0.me, kem_key, nonce }.sign(self.0.context(), key);
+        (Advertised { seat: self.0, own: own.clone() }, own)
+    }
+
+    /// Declines this round with a reason code.
+    pub fn decline(plan: &RoundPlan, me: ParticipantId, reason: &str, key: &SigningKey) -> Signed {
+        let context = Context { ctx0: plan.context(), h1: None };
+        Decline { id: me, round: plan.id, reason: reason.into() }.sign(context, key)
+    }
+}
+
+impl Advertised {
+    /// Checks the cohort: every signature, order, size, and that this participant's own advertisement is in
+    /// it unchanged (A10, A11, A33).
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn join(self, adverts: Vec<Signed>) -> Result<Joined, Rejection> {
+        if !adverts.contains(&self.own) {
+            return Err(Rejection::OwnMessage("advertisement"));
+        }
+        let cohort = Cohort::assemble(&self.seat.plan, &self.seat.roster, adverts)?;
+        Ok(Joined { seat: self.seat, cohort: Arc::new(cohort) })
+    }
+}
+
+impl Joined {
+    /// The checked cohort.
+    pub fn cohort(&self) -> &Arc<Cohort> {
+        &self.cohort
+    }
+
+    /// Phase B: signs the public part over the shares sealed for each member.
+    pub fn deal(&self, sealed: &[(ParticipantId, Vec<u8>)], key: &SigningKey) -> Signed {
+        let shares = sealed.iter().map(|(to, bytes)| (*to, Digest::of(bytes))).collect();
+        Dealing { id: self.seat.me, shares }.sign(self.cohort.context(), key)
+    }
+
+    /// Checks that a dealer in the cohort signed exactly this sealed share for this participant (A15, A36).
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn check_share(&self, received: &Received) -> Result<(), Rejection> {
+        let dealing: Dealing = received.public.verify(self.cohort.context(), &self.seat.roster)?;
+        self.cohort.slot_of(dealing.id)?;
+        if !dealing.shares.iter().map(|(to, _)| to).eq(self.cohort.ids()) {
+            return Err(Rejection::List("recipients"));
+        }
+        let mine = (self.seat.me, Digest::of(&received.sealed));
+        if dealing.shares.contains(&mine) { Ok(()) } else { Err(Rejection::Mismatch("sealed share")) }
+    }
+
+    /// Phase C: signs a verdict over every dealer; `true` where the share is stored and good.
+    pub fn acknowledge(self, verdicts: &[(&Signed, bool)], key: &SigningKey) -> (Acknowledged, Signed) {
+        let verdict = |(public, ok): &(&Signed, bool)| Verdict {
+            dealer: public.from,
+            dealing: public.digest(),
+            ok: *ok,
+        };
+        let verdicts: Vec<Verdict> = verdicts.iter().map(verdict).collect();
+        let held = verdicts.iter().filter(|v| v.ok).map(|v| (v.dealer, v.dealing)).collect();
+        let signed = Ack { id: self.seat.me, verdicts }.sign(self.cohort.context(), key);
+        (Acknowledged { seat: self.seat, cohort: self.cohort, held, submitted: None }, signed)
+    }
+}
+
+impl Acknowledged {
+    /// The plan.
+    pub fn plan(&self) -> &Arc<RoundPlan> {
+        &self.seat.plan
+    }
+
+    /// The cohort.
+    pub fn cohort(&self) -> &Arc<Cohort> {
+        &self.cohort
+    }
+
+    /// Checks that enough members hold good shares of this participant's key, so that it may submit.
+    ///
+    /// # Errors
+    /// [`Rejection::NotEligible`], or a bad acknowledgement.
+    pub fn may_submit(&self, acks: Vec<Signed>) -> Result<(), Rejection> {
+        let acks = Acks::verify(acks, &self.cohort, &self.seat.roster)?;
+        let own = self.held.iter().find(|(dealer, _)| *dealer == self.seat.me);
+        let (_, dealing) = own.ok_or(Rejection::NotEligible(self.seat.me))?;
+        acks.check(self.seat.me, *dealing, &self.seat.plan.protection)
+    }
+
+    /// Phase D: signs the header of an upload of `coefficients` ring coefficients with Merkle root `root`.
+    pub fn submit(&mut self, root: Digest, key: &SigningKey) -> Signed {
+        let plan = &self.seat.plan;
+        self.submitted = Some(root);
+        let header = Header {
+            id: self.seat.me,
+            h1: self.cohort.h1(),
+            preparation: plan.preparation,
+            round: plan.id,
+            plan: plan.digest(),
+            chunks: (plan.coefficients() / RING_DIMENSION) as u32,
+            root,
+        };
+        header.sign(self.cohort.context(), key)
+    }
+
+    /// Phase E: checks a survivor list (rules 3 and 7): every header is verified against this participant's
+    /// own plan and question, its own root is as submitted, and it holds a share of every survivor.
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong; nothing is signed.
+    pub fn check_survivors(&self, headers: Vec<Signed>) -> Result<CheckedSurvivors, Rejection> {
+        let survivors = SurvivorSet::from_headers(&self.seat.plan, &self.cohort, &self.seat.roster, headers)?;
+        let mine = survivors.headers().iter().find(|header| header.id == self.seat.me);
+        if mine.is_some_and(|header| Some(header.root) != self.submitted) {
+            return Err(Rejection::OwnMessage("upload"));
+        }
+        let holds = |id: &ParticipantId| self.held.iter().any(|(dealer, _)| dealer == id);
+        match survivors.ids().iter().find(|id| !holds(id)) {
+            Some(dealer) => Err(Rejection::NotEligible(*dealer)),
+            None => Ok(CheckedSurvivors(survivors)),
+        }
+    }
+
+    /// Signs a checked survivor set. From here on this participant helps to open no other.
+    pub fn certify(self, survivors: CheckedSurvivors, key: &SigningKey) -> (Certified, Signed) {
+        let CheckedSurvivors(survivors) = survivors;
+        let certify = Certify { id: self.seat.me, survivors: survivors.digest() };
+        let signed = certify.sign(self.cohort.context(), key);
+        (Certified { seat: self.seat, cohort: self.cohort, survivors }, signed)
+    }
+}
+
+impl Certified {
+    /// The survivor set that this participant signed.
+    pub fn survivors(&self) -> &SurvivorSet {
+        &self.survivors
+    }
+
+    /// Checks a certificate: t members of the cohort signed exactly the set that this participant signed.
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn check(&self, signatures: Vec<Signed>) -> Result<Certificate, Rejection> {
+        let survivors = self.survivors.clone();
+        Certificate::verify(&self.seat.plan, &self.cohort, &self.seat.roster, survivors, signatures)
+    }
+
+    /// Phase F: signs the sum of this participant's shares for the certified set. Takes the participant
+    /// away: it reveals once.
+    pub fn reveal(self, certificate: &Certificate, share_sum: Vec<u8>, key: &SigningKey) -> Signed {
+        let survivors = certificate.survivors().digest();
+        Reveal { id: self.seat.me, survivors, share_sum }.sign(self.cohort.context(), key)
+    }
+}
+
+impl Seat {
+    fn context(&self) -> Context {
+        Context { ctx0: self.plan.context(), h1: None }
+    }
+}

@@ -1,0 +1,388 @@
+//! The fixed terms of a round. A plan that breaks a rule of the protocol cannot be constructed.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use thiserror::Error;
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::digest::Digest;
+use crate::ids::{JobId, ParticipantId, RoundId};
+use crate::layout::{Block, Layout};
+use crate::parameters::ParameterSet;
+use crate::vector::Coding;
+
+/// Version of the protocol, part of every signature.
+pub const PROTOCOL: &str = "KSA/1";
+
+/// Who may open what: fixed by the accepted job, the same in all its rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protection {
+    parameter_set: ParameterSet,
+    admitted: u16,
+    threshold: u16,
+    colluding: u16,
+    min_survivors: u16,
+}
+
+/// How long each phase may take, in milliseconds from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Advertising one-time keys.
+    pub advertise: u64,
+    /// Sharing keys; acknowledging the shares has as long again.
+    pub share: u64,
+    /// Submitting updates, training included.
+    pub collect: u64,
+    /// Signing the survivor set.
+    pub certify: u64,
+    /// Revealing sums of shares.
+    pub reveal: u64,
+}
+
+/// The fixed terms of one attempt at one round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundPlan {
+    /// Federation.
+    pub federation: String,
+    /// Digest of its roster.
+    pub roster: Digest,
+    /// Job.
+    pub job: JobId,
+    /// Digest of the job as it was agreed.
+    pub agreement: Digest,
+    /// Round and attempt.
+    pub id: RoundId,
+    /// Number of the preparation that this attempt consumes; strictly increasing within the job.
+    pub preparation: u64,
+    /// Who may open what.
+    pub protection: Protection,
+    /// The institutions admitted to the job, in the order of ids.
+    pub admitted: Vec<ParticipantId>,
+    /// SHA-256 of the question's bytes.
+    pub question: Digest,
+    /// What the entries of the vector are.
+    pub layout: Layout,
+    /// How long phases may take.
+    pub deadlines: Deadlines,
+}
+
+/// The rule that terms break.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// Cohort outside the parameter set.
+    #[error("{set} serves 3 to {most} institutions, not {admitted}")]
+    Cohort {
+        /// Name of the set.
+        set: &'static str,
+        /// Largest cohort.
+        most: u16,
+        /// Institutions admitted.
+        admitted: u16,
+    },
+    /// More reveals demanded than there are institutions.
+    #[error("a threshold of {threshold} cannot be reached by {admitted} institutions")]
+    Unreachable {
+        /// Threshold.
+        threshold: u16,
+        /// Institutions admitted.
+        admitted: u16,
+    },
+    /// 2t > n + c does not hold, so a lying coordinator could open two sums.
+    #[error("2t > n + c must hold: t = {threshold}, n = {admitted}, c = {colluding}")]
+    Quorum {
+        /// Threshold.
+        threshold: u16,
+        /// Institutions admitted.
+        admitted: u16,
+        /// Colluding participants tolerated.
+        colluding: u16,
+    },
+    /// t >= c + 2 does not hold, so colluders could be all but one of the sum.
+    #[error("t >= c + 2 must hold: t = {threshold}, c = {colluding}")]
+    Anonymity {
+        /// Threshold.
+        threshold: u16,
+        /// Colluding participants tolerated.
+        colluding: u16,
+    },
+    /// A smallest survivor set outside t..=n.
+    #[error("the smallest survivor set must have {threshold} to {admitted} members, not {min_survivors}")]
+    Survivors {
+        /// Threshold.
+        threshold: u16,
+        /// Institutions admitted.
+        admitted: u16,
+        /// Smallest survivor set asked for.
+        min_survivors: u16,
+    },
+    /// Admitted ids that are not strictly increasing, or not as many as the protection says.
+    #[error("the admitted institutions are not listed once each in the order of their ids")]
+    Admitted,
+    /// A deadline of zero.
+    #[error("every phase needs a deadline above zero")]
+    Deadline,
+    /// Rounds, attempts and preparations are counted from 1.
+    #[error("rounds, attempts and preparations are counted from 1")]
+    Number,
+    /// Bytes that are no plan.
+    #[error("the plan is malformed")]
+    Malformed,
+}
+
+impl PlanError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Cohort { .. } => "plan.cohort",
+            Self::Unreachable { .. } => "plan.threshold-unreachable",
+            Self::Quorum { .. } => "plan.quorum",
+            Self::Anonymity { .. } => "plan.anonymity",
+            Self::Survivors { .. } => "plan.min-survivors",
+            Self::Admitted => "plan.admitted",
+            Self::Deadline => "plan.deadline",
+            Self::Number => "plan.number",
+            Self::Malformed => "plan.malformed",
+        }
+    }
+}
+
+impl Protection {
+    /// Protection of a job with `admitted` institutions (n), `threshold` reveals (t), up to `colluding`
+    /// participants beside a lying coordinator (c), and sums of no fewer than `min_survivors`.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule broken (docs/protocol.md, rules 2 and 3).
+    pub fn new(
+        parameter_set: ParameterSet,
+        admitted: u16,
+        threshold: u16,
+        colluding: u16,
+        min_survivors: u16,
+    ) -> Result<Self, PlanError> {
+        let most = parameter_set.largest_cohort();
+        if !(3..=most).contains(&admitted) {
+            return Err(PlanError::Cohort { set: parameter_set.name(), most, admitted });
+        }
+        if threshold > admitted {
+            return Err(PlanError::Unreachable { threshold, admitted });
+        }
+        if 2 * threshold <= admitted.saturating_add(colluding) {
+            return Err(PlanError::Quorum { threshold, admitted, colluding });
+        }
+        if threshold < colluding + 2 {
+            return Err(PlanError::Anonymity { threshold, colluding });
+        }
+        if !(threshold..=admitted).contains(&min_survivors) {
+            return Err(PlanError::Survivors { threshold, admitted, min_survivors });
+        }
+        Ok(Self { parameter_set, admitted, threshold, colluding, min_survivors })
+    }
+
+    /// The default for `admitted` institutions: t = floor(2n/3) + 1, and the largest c that rule 2 allows.
+    ///
+    /// # Errors
+    /// When the parameter set does not serve that many.
+    pub fn default_for(parameter_set: ParameterSet, admitted: u16) -> Result<Self, PlanError> {
+        let threshold = Self::default_threshold(admitted);
+        Self::new(parameter_set, admitted, threshold, Self::largest_colluding(admitted, threshold), threshold)
+    }
+
+    /// t = floor(2n/3) + 1.
+    pub fn default_threshold(admitted: u16) -> u16 {
+        (u32::from(admitted) * 2 / 3 + 1) as u16
+    }
+
+    /// The largest c for which 2t > n + c and t >= c + 2.
+    pub fn largest_colluding(admitted: u16, threshold: u16) -> u16 {
+        let quorum = (2 * threshold).saturating_sub(admitted + 1);
+        quorum.min(threshold.saturating_sub(2))
+    }
+
+    /// The parameter set.
+    pub fn parameter_set(&self) -> ParameterSet {
+        self.parameter_set
+    }
+
+    /// n: institutions admitted to the job.
+    pub fn admitted(&self) -> u16 {
+        self.admitted
+    }
+
+    /// t: reveals that open a sum.
+    pub fn threshold(&self) -> u16 {
+        self.threshold
+    }
+
+    /// c: colluding participants tolerated beside a lying coordinator.
+    pub fn colluding(&self) -> u16 {
+        self.colluding
+    }
+
+    /// u_min: the smallest survivor set whose sum may be opened.
+    pub fn min_survivors(&self) -> u16 {
+        self.min_survivors
+    }
+
+    /// Bad acknowledgements that an eligible dealer may have: min(c, n - t).
+    pub fn tolerated_complaints(&self) -> u16 {
+        self.colluding.min(self.admitted - self.threshold)
+    }
+}
+
+impl RoundPlan {
+    /// Checks the terms that [`Protection`] and [`Layout`] do not check themselves.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule broken.
+    pub fn checked(self) -> Result<Self, PlanError> {
+        let Deadlines { advertise, share, collect, certify, reveal } = self.deadlines;
+        if [advertise, share, collect, certify, reveal].contains(&0) {
+            return Err(PlanError::Deadline);
+        }
+        if self.id.round == 0 || self.id.attempt == 0 || self.preparation == 0 {
+            return Err(PlanError::Number);
+        }
+        let increasing = self.admitted.windows(2).all(|pair| pair[0] < pair[1]);
+        if !increasing || self.admitted.len() != usize::from(self.protection.admitted) {
+            return Err(PlanError::Admitted);
+        }
+        Ok(self)
+    }
+
+    /// How values become coefficients.
+    pub fn coding(&self) -> Coding {
+        Coding::new(self.protection.parameter_set, self.protection.admitted)
+    }
+
+    /// Coefficients that each participant submits.
+    pub fn coefficients(&self) -> usize {
+        self.coding().padded(&self.layout)
+    }
+
+    /// ctx0: what every signature of this preparation is bound to (docs/protocol.md, "The round").
+    pub fn context(&self) -> Digest {
+        let numbers = Writer::new()
+            .u64(self.preparation)
+            .u16(self.protection.admitted)
+            .u16(self.protection.threshold)
+            .u16(self.protection.colluding)
+            .u16(self.protection.min_survivors);
+        Digest::of_parts(
+            "KSA/1 ctx0",
+            &[
+                PROTOCOL.as_bytes(),
+                self.federation.as_bytes(),
+                self.roster.as_bytes(),
+                self.job.as_str().as_bytes(),
+                &numbers.finish(),
+                self.protection.parameter_set.name().as_bytes(),
+            ],
+        )
+    }
+
+    /// The digest that contributors sign: all of these terms, the question's bytes among them.
+    pub fn digest(&self) -> Digest {
+        Digest::of_parts("KSA/1 plan", &[&self.to_bytes()])
+    }
+
+    /// What makes two questions the same question, whenever and in whatever round they are asked: job,
+    /// agreement and the bytes of the question (rule 11).
+    pub fn question_fingerprint(&self) -> Digest {
+        Digest::of_parts(
+            "KSA/1 question",
+            &[self.job.as_str().as_bytes(), self.agreement.as_bytes(), self.question.as_bytes()],
+        )
+    }
+
+    /// The plan in its one encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Deadlines { advertise, share, collect, certify, reveal } = self.deadlines;
+        Writer::new()
+            .bytes(PROTOCOL.as_bytes())
+            .bytes(self.federation.as_bytes())
+            .fixed(self.roster.as_bytes())
+            .bytes(self.job.as_str().as_bytes())
+            .fixed(self.agreement.as_bytes())
+            .u32(self.id.round)
+            .u32(self.id.attempt)
+            .u64(self.preparation)
+            .bytes(self.protection.parameter_set.name().as_bytes())
+            .u16(self.protection.threshold)
+            .u16(self.protection.colluding)
+            .u16(self.protection.min_survivors)
+            .list(self.admitted.iter(), |w, id| w.id(*id))
+            .fixed(self.question.as_bytes())
+            .list(self.layout.blocks().iter(), |w, block| {
+                let w = w.bytes(block.name.as_bytes()).u32(block.len);
+                w.u64(block.bound.to_bits()).u64(block.resolution.to_bits())
+            })
+            .list([advertise, share, collect, certify, reveal].iter(), |w, millis| w.u64(*millis))
+            .finish()
+    }
+
+    /// The plan with this encoding.
+    ///
+    /// # Errors
+    /// [`PlanError::Malformed`], or the rule that the plan breaks.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
+        let mut r = Reader::new(bytes);
+        let plan = Self::read(&mut r)?;
+        r.finish()?;
+        plan.checked()
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, PlanError> {
+        if r.bytes()? != PROTOCOL.as_bytes() {
+            return Err(PlanError::Malformed);
+        }
+        let federation = text(r)?;
+        let roster = r.digest()?;
+        let job = JobId::new(&text(r)?).ok_or(Malformed)?;
+        let agreement = r.digest()?;
+        let id = RoundId { round: r.u32()?, attempt: r.u32()? };
+        let preparation = r.u64()?;
+        let parameter_set = ParameterSet::from_name(&text(r)?).ok_or(Malformed)?;
+        let (threshold, colluding, min_survivors) = (r.u16()?, r.u16()?, r.u16()?);
+        let admitted = r.list(Reader::id)?;
+        let n = u16::try_from(admitted.len()).map_err(|_| Malformed)?;
+        let protection = Protection::new(parameter_set, n, threshold, colluding, min_survivors)?;
+        let question = r.digest()?;
+        let blocks = r.list(|r| {
+            let name = text(r)?;
+            let len = r.u32()?;
+            let (bound, resolution) = (f64::from_bits(r.u64()?), f64::from_bits(r.u64()?));
+            Ok(Block { name, len, bound, resolution })
+        })?;
+        let layout = Layout::new(blocks).map_err(|_| Malformed)?;
+        let deadlines = match r.list(Reader::u64)?[..] {
+            [advertise, share, collect, certify, reveal] => {
+                Deadlines { advertise, share, collect, certify, reveal }
+            }
+            _ => return Err(PlanError::Malformed),
+        };
+        Ok(Self {
+            federation,
+            roster,
+            job,
+            agreement,
+            id,
+            preparation,
+            protection,
+            admitted,
+            question,
+            layout,
+            deadlines,
+        })
+    }
+}
+
+impl From<Malformed> for PlanError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+fn text(r: &mut Reader<'_>) -> Result<String, Malformed> {
+    core::str::from_utf8(r.bytes()?).map(String::from).map_err(|_| Malformed)
+}

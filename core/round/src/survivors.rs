@@ -1,0 +1,161 @@
+//! The survivor set: whose updates are in the sum, and the certificate without which nobody reveals.
+//!
+//! Both can be made only here, and only by checks; [`crate::Sum`]s are opened for nothing less.
+
+use alloc::vec::Vec;
+
+use crate::codec::Writer;
+use crate::cohort::{Cohort, at_least};
+use crate::digest::Digest;
+use crate::ids::ParticipantId;
+use crate::message::{Certify, Header, Signed};
+use crate::plan::RoundPlan;
+use crate::rejection::Rejection;
+use crate::roster::SealedRoster;
+
+/// The survivors of a round, each with its signed upload header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurvivorSet {
+    ids: Vec<ParticipantId>,
+    signed: Vec<Signed>,
+    headers: Vec<Header>,
+    digest: Digest,
+}
+
+/// A survivor set that at least t members of the cohort signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    survivors: SurvivorSet,
+    signatures: Vec<Signed>,
+}
+
+impl SurvivorSet {
+    /// The survivor set of these upload headers: every one is verified and must name this cohort,
+    /// preparation, round and plan (rule 7); ids strictly increase; there are at least max(t, u_min).
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn from_headers(
+        plan: &RoundPlan,
+        cohort: &Cohort,
+        roster: &SealedRoster,
+        signed: Vec<Signed>,
+    ) -> Result<Self, Rejection> {
+        let mut headers = Vec::with_capacity(signed.len());
+        for message in &signed {
+            headers.push(verify_header(message, plan, cohort, roster)?);
+        }
+        let ids: Vec<_> = headers.iter().map(|header| header.id).collect();
+        if !ids.windows(2).all(|pair| pair[0] < pair[1]) {
+            return Err(Rejection::List("survivors"));
+        }
+        at_least("survivors", ids.len(), plan.protection.min_survivors())?;
+        let list = Writer::new().list(signed.iter(), |w, message| w.bytes(&message.to_bytes())).finish();
+        let digest = Digest::of_parts("KSA/1 survivors", &[cohort.h1().as_bytes(), &list]);
+        Ok(Self { ids, signed, headers, digest })
+    }
+
+    /// Ids in increasing order.
+    pub fn ids(&self) -> &[ParticipantId] {
+        &self.ids
+    }
+
+    /// How many survivors.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Never true: a survivor set has at least t members. Here because `len` is.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Whether `id` survived.
+    pub fn contains(&self, id: ParticipantId) -> bool {
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    /// The verified headers, in order.
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
+    }
+
+    /// The headers as they were signed, in order.
+    pub fn signed(&self) -> &[Signed] {
+        &self.signed
+    }
+
+    /// The digest that members sign: H1 and the complete list of signed headers.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Certificate {
+    /// A certificate of `survivors`: signatures of at least t distinct members of the cohort over exactly
+    /// this set, in increasing order of signers (rule 3).
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn verify(
+        plan: &RoundPlan,
+        cohort: &Cohort,
+        roster: &SealedRoster,
+        survivors: SurvivorSet,
+        signatures: Vec<Signed>,
+    ) -> Result<Self, Rejection> {
+        for signed in &signatures {
+            verify_certify(signed, cohort, roster, &survivors)?;
+        }
+        if !signatures.windows(2).all(|pair| pair[0].from < pair[1].from) {
+            return Err(Rejection::List("signers"));
+        }
+        at_least("signatures", signatures.len(), plan.protection.threshold())?;
+        Ok(Self { survivors, signatures })
+    }
+
+    /// The survivor set.
+    pub fn survivors(&self) -> &SurvivorSet {
+        &self.survivors
+    }
+
+    /// The signatures, in increasing order of signers.
+    pub fn signatures(&self) -> &[Signed] {
+        &self.signatures
+    }
+}
+
+/// Verifies one upload header against the round.
+pub(crate) fn verify_header(
+    signed: &Signed,
+    plan: &RoundPlan,
+    cohort: &Cohort,
+    roster: &SealedRoster,
+) -> Result<Header, Rejection> {
+    let header: Header = signed.verify(cohort.context(), roster)?;
+    cohort.slot_of(header.id)?;
+    let chunks = plan.coefficients() / crate::parameters::RING_DIMENSION;
+    let expected = [
+        ("cohort", header.h1 == cohort.h1()),
+        ("preparation", header.preparation == plan.preparation),
+        ("round", header.round == plan.id),
+        ("plan or question", header.plan == plan.digest()),
+        ("vector length", header.chunks as usize == chunks),
+    ];
+    match expected.iter().find(|(_, equal)| !equal) {
+        Some((what, _)) => Err(Rejection::Mismatch(what)),
+        None => Ok(header),
+    }
+}
+
+/// Verifies one signature over `survivors`.
+pub(crate) fn verify_certify(
+    signed: &Signed,
+    cohort: &Cohort,
+    roster: &SealedRoster,
+    survivors: &SurvivorSet,
+) -> Result<(), Rejection> {
+    let certify: Certify = signed.verify(cohort.context(), roster)?;
+    cohort.slot_of(certify.id)?;
+    if certify.survivors == survivors.digest() { Ok(()) } else { Err(Rejection::Mismatch("survivor set")) }
+}
