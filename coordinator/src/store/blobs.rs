@@ -1,0 +1,86 @@
+//! The promise of the blobs: complete or absent, under the name that their content gives them.
+
+use async_trait::async_trait;
+use syndic_round::Digest;
+
+use super::StoreError;
+
+/// Bytes in every chunk that a [`BlobReader`] yields, except a blob's last: 1 MiB.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Content-addressed bytes: a blob's name is its SHA-256 digest, so that it can be stored twice but never
+/// changed. A blob is complete or absent, and durable once the call that stored it returns.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Stores `bytes` and returns their name. Storing what is stored already is fine, and mends a
+    /// damaged copy.
+    async fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let mut writer = self.writer().await?;
+        writer.write(bytes).await?;
+        writer.finish(None).await
+    }
+
+    /// Begins a blob that is handed in piece by piece. Dropped before [`BlobWriter::finish`] it leaves
+    /// nothing behind.
+    async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError>;
+
+    /// The whole blob.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Absent`]; [`StoreError::Corrupt`] where the bytes no longer have the digest `digest`.
+    async fn read(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
+        let mut reader = self.reader(digest).await?;
+        let mut bytes = Vec::with_capacity(usize::try_from(reader.length()).unwrap_or(0));
+        while let Some(chunk) = reader.next().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// The blob in chunks, for what is too large to hold.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Absent`]; see [`BlobReader::next`] for damage.
+    async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError>;
+
+    /// Whether the blob is stored. Its bytes are not read, so damage is not noticed.
+    async fn contains(&self, digest: Digest) -> Result<bool, StoreError>;
+
+    /// Removes the blob for good; says whether it was there.
+    async fn remove(&self, digest: Digest) -> Result<bool, StoreError>;
+
+    /// Removes what interrupted writers left, and makes sure that all which [`Blobs::contains`] shows is
+    /// durable. To be called once, at start. Returns how many leftovers there were.
+    async fn sweep_partial(&self) -> Result<u64, StoreError>;
+}
+
+/// A blob being stored. Nothing is visible until [`BlobWriter::finish`] returns.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Takes the next piece, of any length. After an error the writer is spent.
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes the blob visible and durable, and returns its name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DigestMismatch`] where the bytes are not those that `expected` names: nothing is stored.
+    async fn finish(self: Box<Self>, expected: Option<Digest>) -> Result<Digest, StoreError>;
+}
+
+/// A blob being read.
+#[async_trait]
+pub trait BlobReader: Send {
+    /// The length of the blob in bytes.
+    fn length(&self) -> u64;
+
+    /// The next [`CHUNK_BYTES`], or what is left; `None` once every byte was yielded and the digest of all
+    /// of them was right. Only then may a caller act on any of them. After an error the reader is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`], named, at the end of a blob whose bytes have another digest.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError>;
+}

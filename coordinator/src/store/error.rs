@@ -1,0 +1,151 @@
+//! What can go wrong in a store, by who has to act.
+
+use std::{io, path::Path};
+
+use syndic_ledger::tiles::TooLong;
+use syndic_round::Digest;
+use thiserror::Error;
+
+/// A store could not keep its promise. After any of these nothing has changed, except where a
+/// [`StoreError::Io`] says that the outcome is unknown: then ask the store again.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The log has another head than the caller saw: read on from there and decide again.
+    #[error("the log holds {actual} entries, not {expected}")]
+    Conflict {
+        /// The size that the caller saw.
+        expected: u64,
+        /// The size of the log.
+        actual: u64,
+    },
+    /// No blob of this name is stored.
+    #[error("no blob {digest} is stored")]
+    Absent {
+        /// The name asked for.
+        digest: Digest,
+    },
+    /// The bytes handed in are not those that the caller announced; nothing was stored.
+    #[error("the bytes written have digest {actual}, not {expected}")]
+    DigestMismatch {
+        /// The digest announced.
+        expected: Digest,
+        /// The digest of what was written.
+        actual: Digest,
+    },
+    /// What is stored is not what was written.
+    #[error("{what} is damaged")]
+    Corrupt {
+        /// The blob, entry or file, by name.
+        what: String,
+    },
+    /// The file belongs to something else.
+    #[error("{path} is not a Syndic {expected} file")]
+    WrongFormat {
+        /// The file.
+        path: String,
+        /// What it was opened as.
+        expected: &'static str,
+    },
+    /// A newer version of this software wrote the file.
+    #[error("{path} has schema {found}; this version knows up to {known}")]
+    NewerSchema {
+        /// The file.
+        path: String,
+        /// The schema found.
+        found: i64,
+        /// The newest schema known.
+        known: i64,
+    },
+    /// No space is left.
+    #[error("no space is left for {what}")]
+    Full {
+        /// What was being written.
+        what: String,
+    },
+    /// Another process holds the file for longer than we wait.
+    #[error("{what} is held by another process")]
+    Busy {
+        /// The file.
+        what: String,
+    },
+    /// An entry that no bundle of a ledger can hold.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// The system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, to which file.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "store.conflict",
+            Self::Absent { .. } => "store.absent",
+            Self::DigestMismatch { .. } => "store.digest-mismatch",
+            Self::Corrupt { .. } => "store.corrupt",
+            Self::WrongFormat { .. } => "store.wrong-format",
+            Self::NewerSchema { .. } => "store.newer-schema",
+            Self::Full { .. } => "store.full",
+            Self::Busy { .. } => "store.busy",
+            Self::TooLong(error) => error.code(),
+            Self::Io { .. } => "store.io",
+        }
+    }
+
+    /// What an operator can do next, where there is something to do.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Conflict { .. } | Self::Absent { .. } | Self::DigestMismatch { .. } | Self::TooLong(_) => {
+                None
+            }
+            Self::Corrupt { .. } => {
+                Some("restore it from a backup; the ledger's checkpoint tells which copy is the right one")
+            }
+            Self::WrongFormat { .. } => Some("check the path in the configuration"),
+            Self::NewerSchema { .. } => Some("start the version that wrote it, or a newer one"),
+            Self::Full { .. } => Some("free space on that volume; nothing is lost, the sender will retry"),
+            Self::Busy { .. } => Some("see whether a second coordinator runs on the same folder"),
+            Self::Io { .. } => Some("check that the folder exists and that this user may write to it"),
+        }
+    }
+
+    /// The error of an operation on `path`; `what` says which, as in "cannot write".
+    pub(super) fn io(what: &str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { what: path.display().to_string() }
+            }
+            _ => Self::Io { what: format!("{what} {}", path.display()), source },
+        }
+    }
+
+    /// The error of a statement on the database file `path`.
+    pub(super) fn database(path: &Path, error: sqlx::Error) -> Self {
+        let what = path.display().to_string();
+        match primary_code(&error) {
+            Some(SQLITE_FULL) => Self::Full { what },
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy { what },
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Self::Corrupt { what },
+            _ => Self::Io { what, source: io::Error::other(error) },
+        }
+    }
+}
+
+/// The primary result code, which is the low byte of the extended one (sqlite.org/rescode.html).
+fn primary_code(error: &sqlx::Error) -> Option<i64> {
+    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+const SQLITE_BUSY: i64 = 5;
+const SQLITE_LOCKED: i64 = 6;
+const SQLITE_CORRUPT: i64 = 11;
+const SQLITE_FULL: i64 = 13;
+const SQLITE_NOTADB: i64 = 26;

@@ -1,0 +1,326 @@
+//! Blobs as files: `<dir>/blobs/ab/cdef...`, the name being the digest in hexadecimal.
+//!
+//! A blob is written under `<dir>/blobs/partial/`, synced, renamed to its name, and its folder synced: a
+//! reader sees all of it or nothing. A writer holds a lock on its partial file while it lives, so that a
+//! sweep takes only what dead writers left.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use syndic_round::Digest;
+
+use super::{
+    BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoreError,
+    durable::{blocking, create_folder, sync_folder},
+};
+
+/// Blobs in a folder of the local file system.
+#[derive(Clone, Debug)]
+pub struct FolderBlobs {
+    /// `<dir>/blobs`.
+    folder: PathBuf,
+}
+
+impl FolderBlobs {
+    /// The blobs of the folder `dir`, which is created if need be. Call [`Blobs::sweep_partial`] next.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] where the folder cannot be made or written to.
+    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        let folder = dir.join("blobs");
+        let partials = folder.join(PARTIALS);
+        blocking(move || create_folder(&partials)).await?;
+        Ok(Self { folder })
+    }
+
+    fn path_of(&self, digest: Digest) -> PathBuf {
+        let hex = digest.to_string();
+        self.folder.join(&hex[..2]).join(&hex[2..])
+    }
+}
+
+#[async_trait]
+impl Blobs for FolderBlobs {
+    async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
+        let store = self.clone();
+        let partial = blocking(move || Partial::create(store)).await?;
+        Ok(Box::new(FolderWriter { partial: Some(partial) }))
+    }
+
+    async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
+        let path = self.path_of(digest);
+        let open = blocking(move || OpenBlob::open(digest, path)).await?;
+        Ok(Box::new(FolderReader { length: open.left, open: Some(open) }))
+    }
+
+    async fn contains(&self, digest: Digest) -> Result<bool, StoreError> {
+        let path = self.path_of(digest);
+        blocking(move || path.try_exists().map_err(|error| StoreError::io("cannot look for", &path, error)))
+            .await
+    }
+
+    async fn remove(&self, digest: Digest) -> Result<bool, StoreError> {
+        let path = self.path_of(digest);
+        blocking(move || {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+                removed => removed.map_err(|error| StoreError::io("cannot remove", &path, error))?,
+            }
+            // If we crash here the blob may be back after a power cut: complete, and still unclaimed.
+            path.parent().map_or(Ok(()), sync_folder)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn sweep_partial(&self) -> Result<u64, StoreError> {
+        let store = self.clone();
+        blocking(move || {
+            let swept = sweep(&store.folder.join(PARTIALS))?;
+            // A writer that died between rename and sync left a blob that shows but might not survive a
+            // power cut; from here on, showing means durable.
+            for entry in list(&store.folder)? {
+                sync_folder(&entry)?;
+            }
+            sync_folder(&store.folder)?;
+            Ok(swept)
+        })
+        .await
+    }
+}
+
+/// The async face of a [`Partial`], which travels to the blocking threads and back.
+struct FolderWriter {
+    partial: Option<Partial>,
+}
+
+#[async_trait]
+impl BlobWriter for FolderWriter {
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        let mut partial = self.partial.take().ok_or_else(spent)?;
+        let chunk = chunk.to_vec();
+        self.partial = Some(
+            blocking(move || {
+                partial.write(&chunk)?;
+                Ok(partial)
+            })
+            .await?,
+        );
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>, expected: Option<Digest>) -> Result<Digest, StoreError> {
+        let partial = self.partial.take().ok_or_else(spent)?;
+        blocking(move || partial.finish(expected)).await
+    }
+}
+
+/// A blob on its way, in a file that goes with it.
+struct Partial {
+    store: FolderBlobs,
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+}
+
+impl Partial {
+    fn create(store: FolderBlobs) -> Result<Self, StoreError> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let (path, file) = loop {
+            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let path = store.folder.join(PARTIALS).join(format!("{}-{number}", process::id()));
+            match File::create_new(&path) {
+                // A dead writer had our process id, or a living one in another container has it.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    break (
+                        path.clone(),
+                        made.map_err(|error| StoreError::io("cannot create", &path, error))?,
+                    );
+                }
+            }
+        };
+        file.lock().map_err(|error| StoreError::io("cannot lock", &path, error))?;
+        Ok(Self { store, path, file, hash: Sha256::new() })
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        // If we crash here a partial file is left; the sweep at the next start removes it.
+        self.file.write_all(chunk).map_err(|error| StoreError::io("cannot write", &self.path, error))?;
+        self.hash.update(chunk);
+        Ok(())
+    }
+
+    fn finish(self, expected: Option<Digest>) -> Result<Digest, StoreError> {
+        let actual = Digest(self.hash.clone().finalize().into());
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(StoreError::DigestMismatch { expected, actual });
+        }
+        let path = self.store.path_of(actual);
+        let folder = path.parent().expect("a blob's path has a folder, see path_of");
+        create_folder(folder)?;
+        self.file.sync_all().map_err(|error| StoreError::io("cannot sync", &self.path, error))?;
+        // If we crash here the bytes are safe but have no name; the sweep removes them, the sender retries.
+        // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.
+        fs::rename(&self.path, &path).map_err(|error| StoreError::io("cannot name", &path, error))?;
+        // If we crash here the blob shows but a power cut may take it; nobody was told, and the sweep at
+        // the next start syncs its folder. Unclaimed by any entry, it does no harm.
+        sync_folder(folder)?;
+        Ok(actual)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After the rename nothing of this name is left, which is as it should be; what cannot be removed
+        // now is removed by the next sweep.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The async face of an [`OpenBlob`].
+struct FolderReader {
+    length: u64,
+    open: Option<OpenBlob>,
+}
+
+#[async_trait]
+impl BlobReader for FolderReader {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut open = self.open.take().ok_or_else(spent)?;
+        let (open, chunk) = blocking(move || {
+            let chunk = open.next()?;
+            Ok((open, chunk))
+        })
+        .await?;
+        self.open = Some(open);
+        Ok(chunk)
+    }
+}
+
+/// A blob being read and hashed.
+struct OpenBlob {
+    digest: Digest,
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+    left: u64,
+}
+
+impl OpenBlob {
+    fn open(digest: Digest, path: PathBuf) -> Result<Self, StoreError> {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StoreError::Absent { digest }),
+            opened => opened.map_err(|error| StoreError::io("cannot open", &path, error))?,
+        };
+        let left = file.metadata().map_err(|error| StoreError::io("cannot read", &path, error))?.len();
+        Ok(Self { digest, path, file, hash: Sha256::new(), left })
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.left == 0 {
+            let actual = Digest(self.hash.clone().finalize().into());
+            return if actual == self.digest { Ok(None) } else { Err(self.corrupt()) };
+        }
+        let length = usize::try_from(self.left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+        let mut chunk = vec![0; length];
+        match self.file.read_exact(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(self.corrupt()),
+            read => read.map_err(|error| StoreError::io("cannot read", &self.path, error))?,
+        }
+        self.hash.update(&chunk);
+        self.left -= length as u64;
+        Ok(Some(chunk))
+    }
+
+    fn corrupt(&self) -> StoreError {
+        StoreError::Corrupt { what: format!("blob {} ({})", self.digest, self.path.display()) }
+    }
+}
+
+/// Removes the files in `partials` that no living writer holds.
+fn sweep(partials: &Path) -> Result<u64, StoreError> {
+    let mut swept = 0;
+    for path in list(partials)? {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened.map_err(|error| StoreError::io("cannot open", &path, error))?,
+        };
+        if file.try_lock().is_ok() {
+            fs::remove_file(&path).map_err(|error| StoreError::io("cannot remove", &path, error))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(|error| StoreError::io("cannot list", folder, error))
+}
+
+fn spent() -> StoreError {
+    let source = std::io::Error::other("an earlier call failed or was given up");
+    StoreError::Io { what: "the blob cannot be continued".into(), source }
+}
+
+const PARTIALS: &str = "partial";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sweep_takes_what_dead_writers_left_and_spares_the_living() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(dir.path()).await.unwrap();
+        let torn = dir.path().join("blobs/partial/1-0");
+        std::fs::write(&torn, b"half of a bl").unwrap();
+        let mut living = blobs.writer().await.unwrap();
+        living.write(b"half ").await.unwrap();
+
+        assert_eq!(blobs.sweep_partial().await.unwrap(), 1);
+
+        assert!(!torn.exists());
+        living.write(b"and half").await.unwrap();
+        let digest = living.finish(None).await.unwrap();
+        assert_eq!(blobs.read(digest).await.unwrap(), b"half and half");
+    }
+
+    #[tokio::test]
+    async fn a_leftover_of_our_own_process_id_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(dir.path()).await.unwrap();
+        let partials = dir.path().join("blobs/partial");
+        for number in 0..64 {
+            std::fs::write(partials.join(format!("{}-{number}", process::id())), b"another's").unwrap();
+        }
+        let digest = blobs.put(b"ours").await.unwrap();
+        assert_eq!(blobs.read(digest).await.unwrap(), b"ours");
+        for leftover in list(&partials).unwrap() {
+            assert_eq!(std::fs::read(leftover).unwrap(), b"another's");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), b"").unwrap();
+        let refused = FolderBlobs::open(&dir.path().join("file")).await.unwrap_err();
+        assert_eq!(refused.code(), "store.io");
+        assert!(refused.to_string().contains("/file"), "{refused}");
+    }
+}
