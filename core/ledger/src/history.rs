@@ -1,0 +1,255 @@
+//! The state folded from entries: what has happened, and whether one more entry may follow.
+//!
+//! The coordinator asks before it appends and the auditor asks while it replays, so what was written is what
+//! verifies. A refused entry changes nothing.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+
+use crate::schema::{self, ROUND_ABANDONED, ROUND_CLOSED, ROUND_OPENED};
+use crate::{Entry, EntryError, Hash, SchemaError, Timestamp, Tree, leaf_hash};
+
+/// A log so far, as far as its rules need it: the tree, the chains by subject, the rounds.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    tree: Tree,
+    ids: BTreeSet<[u8; 16]>,
+    threads: BTreeMap<String, Thread>,
+    types: BTreeMap<String, u64>,
+    span: Option<(Timestamp, Timestamp)>,
+    rounds: Rounds,
+}
+
+/// How many rounds (each attempt counts) stand where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rounds {
+    /// Opened and not yet ended.
+    pub open: u64,
+    /// Ended with a result.
+    pub closed: u64,
+    /// Ended without one, on record.
+    pub abandoned: u64,
+}
+
+/// An entry that may follow, found so by [`History::check`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its place in the log, counted from 0.
+    pub index: u64,
+    /// The leaf hash of its bytes.
+    pub leaf: Hash,
+    /// The entry itself.
+    pub entry: Entry,
+}
+
+/// Why an entry may not follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The bytes are no entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The entry does not say what its type must.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// Another entry has this id.
+    #[error("the id `{0}` is taken by an earlier entry")]
+    RepeatedId(String),
+    /// `round_prev` is not the leaf hash of the previous entry of the subject.
+    #[error("round_prev does not name the previous entry of `{subject}`")]
+    Chain {
+        /// The subject; empty for an entry without one, which links nothing.
+        subject: String,
+        /// The leaf hash that belongs there; `None` for the first entry of its subject.
+        expected: Option<Hash>,
+    },
+    /// The first entry of a round is another than `syndic.round.opened`.
+    #[error("`{0}` is not open: its first entry must open it")]
+    RoundNotOpened(String),
+    /// A round is opened whose subject has entries already.
+    #[error("`{0}` was opened before")]
+    RoundReopened(String),
+    /// A round was closed or abandoned; nothing follows.
+    #[error("`{0}` has ended: nothing may follow its closing")]
+    RoundEnded(String),
+    /// The log has grown since the entry was checked.
+    #[error("the entry was checked for index {checked} but the log has {size} entries")]
+    Stale {
+        /// The index that the entry was meant for.
+        checked: u64,
+        /// The present size.
+        size: u64,
+    },
+}
+
+impl Fault {
+    /// A stable name of the fault, for scripts and documentation.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Entry(error) => error.code(),
+            Self::Schema(error) => error.code(),
+            Self::RepeatedId(_) => "ledger.entry-repeated-id",
+            Self::Chain { .. } => "ledger.chain-broken",
+            Self::RoundNotOpened(_) => "ledger.round-not-opened",
+            Self::RoundReopened(_) => "ledger.round-reopened",
+            Self::RoundEnded(_) => "ledger.round-ended",
+            Self::Stale { .. } => "ledger.entry-stale",
+        }
+    }
+}
+
+impl History {
+    /// The log without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives an entry about to be appended the `round_prev` that its subject demands.
+    #[must_use]
+    pub fn link(&self, entry: Entry) -> Entry {
+        let round_prev = entry.subject.as_deref().and_then(|subject| self.head(subject));
+        Entry { round_prev, ..entry }
+    }
+
+    /// Whether these bytes may be the next entry; changes nothing.
+    ///
+    /// # Errors
+    /// The first rule that they break.
+    pub fn check(&self, bytes: &[u8]) -> Result<Accepted, Fault> {
+        let entry = Entry::parse(bytes)?;
+        schema::check(&entry)?;
+        if self.ids.contains(&id_key(&entry.id)) {
+            return Err(Fault::RepeatedId(entry.id));
+        }
+        let thread = entry.subject.as_ref().and_then(|subject| self.threads.get(subject));
+        let expected = thread.map(|thread| thread.head);
+        if entry.round_prev != expected {
+            return Err(Fault::Chain { subject: entry.subject.unwrap_or_default(), expected });
+        }
+        Stage::after(thread.map(|thread| thread.stage), &entry)?;
+        Ok(Accepted { index: self.size(), leaf: leaf_hash(bytes), entry })
+    }
+
+    /// Takes in a checked entry, once its bytes are durable.
+    ///
+    /// # Errors
+    /// [`Fault::Stale`] when other entries were taken in since the check.
+    pub fn record(&mut self, accepted: &Accepted) -> Result<(), Fault> {
+        let Accepted { index, leaf, entry } = accepted;
+        if *index != self.size() {
+            return Err(Fault::Stale { checked: *index, size: self.size() });
+        }
+        if let Some(subject) = &entry.subject {
+            let before = self.threads.get(subject).map(|thread| thread.stage);
+            let stage = Stage::after(before, entry)?;
+            self.rounds.count(before, stage);
+            self.threads.insert(subject.clone(), Thread { head: *leaf, stage });
+        }
+        self.tree.append(*leaf);
+        self.ids.insert(id_key(&entry.id));
+        *self.types.entry(entry.kind.clone()).or_default() += 1;
+        self.span = Some((self.span.map_or(entry.time, |(first, _)| first), entry.time));
+        Ok(())
+    }
+
+    /// Checks and takes in the next entry of a log that is durable already: replay.
+    ///
+    /// # Errors
+    /// The first rule that the entry breaks; the history is then as it was.
+    pub fn accept(&mut self, bytes: &[u8]) -> Result<Accepted, Fault> {
+        let accepted = self.check(bytes)?;
+        self.record(&accepted)?;
+        Ok(accepted)
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// The Merkle tree over the entries.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The leaf hash of the last entry of a subject.
+    #[must_use]
+    pub fn head(&self, subject: &str) -> Option<Hash> {
+        self.threads.get(subject).map(|thread| thread.head)
+    }
+
+    /// The number of entries of each type.
+    #[must_use]
+    pub const fn types(&self) -> &BTreeMap<String, u64> {
+        &self.types
+    }
+
+    /// The times that the first and the last entry bear.
+    #[must_use]
+    pub const fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
+    }
+
+    /// How many rounds are open, closed and abandoned.
+    #[must_use]
+    pub const fn rounds(&self) -> Rounds {
+        self.rounds
+    }
+}
+
+/// The entries of one subject, reduced to the last one's leaf hash and what may follow it.
+#[derive(Debug, Clone, Copy)]
+struct Thread {
+    head: Hash,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Not a round.
+    Plain,
+    Open,
+    Closed,
+    Abandoned,
+}
+
+impl Stage {
+    /// The stage of the entry's subject once the entry is in, `before` being `None` for its first.
+    fn after(before: Option<Self>, entry: &Entry) -> Result<Self, Fault> {
+        let subject = || entry.subject.clone().unwrap_or_default();
+        match (before, entry.kind.as_str()) {
+            (Some(Self::Closed | Self::Abandoned), _) => Err(Fault::RoundEnded(subject())),
+            (None, ROUND_OPENED) => Ok(Self::Open),
+            (Some(_), ROUND_OPENED) => Err(Fault::RoundReopened(subject())),
+            (Some(Self::Open), ROUND_CLOSED) => Ok(Self::Closed),
+            (Some(Self::Open), ROUND_ABANDONED) => Ok(Self::Abandoned),
+            (None | Some(Self::Plain), kind) if schema::is_round(kind) => {
+                Err(Fault::RoundNotOpened(subject()))
+            }
+            (before, _) => Ok(before.unwrap_or(Self::Plain)),
+        }
+    }
+}
+
+impl Rounds {
+    fn count(&mut self, before: Option<Stage>, after: Stage) {
+        if before == Some(after) {
+            return;
+        }
+        match after {
+            Stage::Plain => {}
+            Stage::Open => self.open += 1,
+            Stage::Closed => (self.open, self.closed) = (self.open - 1, self.closed + 1),
+            Stage::Abandoned => (self.open, self.abandoned) = (self.open - 1, self.abandoned + 1),
+        }
+    }
+}
+
+/// Half a digest tells ids apart and keeps a million of them small.
+fn id_key(id: &str) -> [u8; 16] {
+    let digest = Hash::of(&[id.as_bytes()]);
+    *digest.as_bytes().first_chunk().expect("a digest has more than 16 bytes")
+}

@@ -1,0 +1,235 @@
+//! What each type of entry must say: the one table of types, and its check.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde_json::Value;
+
+use crate::{Entry, Hash};
+
+/// The schema version of every type in [`TYPES`].
+pub const VERSION: &str = "1";
+
+/// Types under this prefix are ours and must be in [`TYPES`]; others pass unread.
+pub const PREFIX: &str = "syndic.";
+
+/// Entry types and the keys that their `data` must have; further keys are allowed.
+pub const TYPES: &[(&str, &[Key])] = &[
+    ("syndic.federation.created", &[]),
+    ("syndic.roster.sealed", &[]),
+    ("syndic.participant.policy", &[]),
+    ("syndic.job.agreed", &[JOB]),
+    ("syndic.job.progress", &[JOB]),
+    ("syndic.job.completed", &[JOB]),
+    ("syndic.job.abandoned", &[JOB]),
+    (ROUND_OPENED, &[JOB, ROUND, ATTEMPT, ("plan", Form::Digest)]),
+    ("syndic.round.advertised", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.declined", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.shared", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.acknowledged", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.submitted", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.certified", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.revealed", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.result", &[JOB, ROUND, ATTEMPT]),
+    (ROUND_CLOSED, &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("sum", Form::Digest)]),
+    (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
+];
+
+/// Opens a round; the first entry of its subject.
+pub const ROUND_OPENED: &str = "syndic.round.opened";
+/// Ends a round with a result; the last entry of its subject.
+pub const ROUND_CLOSED: &str = "syndic.round.closed";
+/// Ends a round without a result; the last entry of its subject.
+pub const ROUND_ABANDONED: &str = "syndic.round.abandoned";
+
+const JOB: Key = ("job", Form::Text);
+const ROUND: Key = ("round", Form::Count);
+const ATTEMPT: Key = ("attempt", Form::Count);
+
+/// A required key of `data` and the form of its value.
+pub type Key = (&'static str, Form);
+
+/// What the value of a required key must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A string that is not empty.
+    Text,
+    /// An integer that is not negative.
+    Count,
+    /// 64 lower-case hexadecimal digits.
+    Digest,
+    /// Anything but null.
+    Any,
+}
+
+/// Why a well-formed entry does not say what its type must.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// A type under [`PREFIX`] that is not in [`TYPES`].
+    #[error("`{0}` is not a known entry type")]
+    UnknownType(String),
+    /// A known type in a version that this table does not describe.
+    #[error("schema version `{0}` is not known; expected `{VERSION}`")]
+    UnknownVersion(String),
+    /// `data` lacks a required key.
+    #[error("the data lacks the key `{0}`")]
+    MissingKey(&'static str),
+    /// A required key has a value of the wrong form.
+    #[error("the data key `{0}` has a value of the wrong form")]
+    WrongForm(&'static str),
+    /// The subject of a round's entry is not the round that its data names.
+    #[error("the subject is not `{expected}`, the round that the data names")]
+    Subject {
+        /// The subject that the data demands.
+        expected: String,
+    },
+}
+
+impl SchemaError {
+    /// A stable name of the error, for scripts and documentation.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownType(_) => "ledger.schema-unknown-type",
+            Self::UnknownVersion(_) => "ledger.schema-unknown-version",
+            Self::MissingKey(_) => "ledger.schema-missing-key",
+            Self::WrongForm(_) => "ledger.schema-wrong-form",
+            Self::Subject { .. } => "ledger.schema-subject",
+        }
+    }
+}
+
+/// Checks an entry against the table, and the subject of a round's entry against its data.
+///
+/// # Errors
+/// The first requirement that is not met.
+pub fn check(entry: &Entry) -> Result<(), SchemaError> {
+    if !entry.kind.starts_with(PREFIX) {
+        return Ok(());
+    }
+    let (_, keys) = TYPES
+        .iter()
+        .find(|(kind, _)| *kind == entry.kind)
+        .ok_or_else(|| SchemaError::UnknownType(entry.kind.clone()))?;
+    if entry.schema != VERSION {
+        return Err(SchemaError::UnknownVersion(entry.schema.clone()));
+    }
+    for (key, form) in *keys {
+        let value = entry.data.get(key).ok_or(SchemaError::MissingKey(key))?;
+        if !form.fits(value) {
+            return Err(SchemaError::WrongForm(key));
+        }
+    }
+    match named_round(entry) {
+        Some(expected) if entry.subject.as_ref() != Some(&expected) => Err(SchemaError::Subject { expected }),
+        _ => Ok(()),
+    }
+}
+
+/// The subject that every entry of a round carries: `job/<job>/round/<round>/attempt/<attempt>`.
+#[must_use]
+pub fn round_subject(job: &str, round: u64, attempt: u64) -> String {
+    format!("job/{job}/round/{round}/attempt/{attempt}")
+}
+
+/// Whether entries of this type belong to a round.
+#[must_use]
+pub fn is_round(kind: &str) -> bool {
+    kind.starts_with("syndic.round.")
+}
+
+/// The subject of the round that the data names, for the types that belong to one.
+fn named_round(entry: &Entry) -> Option<String> {
+    if !is_round(&entry.kind) {
+        return None;
+    }
+    let text = |key| entry.data.get(key).and_then(Value::as_str);
+    let count = |key| entry.data.get(key).and_then(Value::as_u64);
+    Some(round_subject(text(JOB.0)?, count(ROUND.0)?, count(ATTEMPT.0)?))
+}
+
+impl Form {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Count => value.is_u64(),
+            Self::Digest => value.as_str().is_some_and(|text| Hash::from_hex(text).is_some()),
+            Self::Any => !value.is_null(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+    use serde_json::json;
+
+    fn entry(kind: &str, data: Value) -> Entry {
+        let subject = is_round(kind).then(|| round_subject("7f", 3, 1));
+        Entry {
+            id: "1".to_string(),
+            source: "coordinator/1".to_string(),
+            kind: kind.to_string(),
+            time: Timestamp::MAX,
+            subject,
+            schema: VERSION.to_string(),
+            round_prev: None,
+            data,
+        }
+    }
+
+    fn complete() -> Value {
+        let digest = Hash::of(&[]).to_string();
+        json!({
+            "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest,
+            "survivors": ["a", "b"], "reason": "too few"
+        })
+    }
+
+    #[test]
+    fn every_type_demands_each_of_its_keys_in_its_form() {
+        for (kind, keys) in TYPES {
+            assert_eq!(check(&entry(kind, complete())), Ok(()), "{kind}");
+            for (key, _) in *keys {
+                let mut data = complete();
+                data[key] = Value::Null;
+                assert_eq!(check(&entry(kind, data.clone())), Err(SchemaError::WrongForm(key)), "{kind}");
+                data.as_object_mut().unwrap().remove(*key);
+                assert_eq!(check(&entry(kind, data)), Err(SchemaError::MissingKey(key)), "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn types_are_listed_once() {
+        let mut kinds = TYPES.iter().map(|(kind, _)| *kind).collect::<Vec<_>>();
+        kinds.sort_unstable();
+        assert!(kinds.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn an_unknown_type_of_ours_is_refused_and_a_foreign_one_passes() {
+        let kind = "syndic.round.forgotten";
+        assert_eq!(check(&entry(kind, complete())), Err(SchemaError::UnknownType(kind.to_string())));
+        assert_eq!(check(&entry("bank.example.note", json!({}))), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_version_is_refused() {
+        let later = Entry { schema: "2".to_string(), ..entry(ROUND_OPENED, complete()) };
+        assert_eq!(check(&later), Err(SchemaError::UnknownVersion("2".to_string())));
+    }
+
+    #[test]
+    fn a_rounds_subject_is_the_round_that_its_data_names() {
+        let expected = round_subject("7f", 3, 1);
+        for subject in [None, Some(round_subject("7f", 3, 2)), Some("job/7f".to_string())] {
+            let astray = Entry { subject, ..entry(ROUND_OPENED, complete()) };
+            assert_eq!(check(&astray), Err(SchemaError::Subject { expected: expected.clone() }));
+        }
+    }
+}
