@@ -1,3 +1,88 @@
+//! The ledger of a federation: an append-only, signed, verifiable log of everything that had an effect.
+//!
+//! An auditor needs this crate and nothing else. It is pure: no files, sockets, clocks or randomness; bytes
+//! come in as arguments and go out as values.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`entry`] | one fact as one canonical JSON object (RFC 8785) with CloudEvents names |
+//! | [`time`] | RFC 3339 UTC milliseconds to and from a Unix count |
+//! | [`schema`] | the entry types and the `data` keys that each requires |
+//! | [`history`] | the state folded from entries; decides whether one more entry may follow |
+//! | [`hash`], [`tree`], [`proof`] | RFC 6962 hashes, compact tree, inclusion and consistency proofs |
+//! | [`note`], [`checkpoint`] | C2SP signed notes and the signed head of the log |
+//! | [`tiles`] | the files of a log in the C2SP tlog-tiles layout |
+//! | [`mod@verify`] | the offline check of such files, from signature to the last round |
+//!
+//! Writing and verifying share one rule: a ledger is valid exactly when [`History::accept`] takes its entries
+//! one after another and the resulting root is the one that was signed.
+//!
+//! ```
+//! # use std::{collections::BTreeMap, error::Error};
+//! use syndic_ledger::{Checkpoint, Entry, History, SourceError, TileSource, Timestamp, VerifierKey, tiles, verify};
+//!
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+//! let mut history = History::new();
+//! let entry = history.link(Entry {
+//!     id: "01917f3c-0000-7000-8000-000000000001".into(),
+//!     source: "coordinator/1".into(),
+//!     kind: "syndic.job.agreed".into(),
+//!     time: Timestamp::from_unix_ms(1_785_585_600_123)?,
+//!     subject: Some("job/7f".into()),
+//!     schema: "1".into(),
+//!     round_prev: None,
+//!     data: serde_json::json!({"job": "7f"}),
+//! });
+//! let bytes = entry.to_canonical()?;
+//! let checked = history.check(&bytes)?; // ask
+//! // ... make `bytes` durable ...
+//! history.record(&checked)?; // then let it count
+//!
+//! let origin = "coordinator.example/federation";
+//! let mut files = BTreeMap::new();
+//! for file in tiles::files([bytes.as_slice()])? {
+//!     files.insert(file.path, file.bytes);
+//! }
+//! files.insert("checkpoint".into(), Checkpoint::of(origin, history.tree())?.sign(&key)?.into_bytes());
+//!
+//! struct Folder(BTreeMap<String, Vec<u8>>);
+//! impl TileSource for Folder {
+//!     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+//!         self.0.get(path).cloned().ok_or(SourceError::Missing)
+//!     }
+//! }
+//! let pinned = VerifierKey::new(origin, key.verifying_key())?;
+//! assert_eq!(verify(&Folder(files), Some(&pinned))?.size, 1);
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
-//! PLACEHOLDER
+
 extern crate alloc;
+
+mod canonical;
+pub mod checkpoint;
+pub mod entry;
+pub mod hash;
+pub mod history;
+pub mod note;
+pub mod proof;
+pub mod schema;
+pub mod tiles;
+pub mod time;
+pub mod tree;
+pub mod verify;
+
+pub use canonical::CanonicalError;
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use entry::{Entry, EntryError};
+pub use hash::{Hash, leaf_hash, node_hash};
+pub use history::{Accepted, Fault, History};
+pub use note::{NoteError, VerifierKey};
+pub use proof::{ProofError, verify_consistency, verify_inclusion};
+pub use schema::{SchemaError, round_subject};
+pub use tiles::{SourceError, TileFile, TileSource};
+pub use time::{TimeError, Timestamp};
+pub use tree::Tree;
+pub use verify::{Summary, VerifyError, verify};
