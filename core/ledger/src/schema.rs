@@ -31,6 +31,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.round.certified", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.revealed", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.resumed", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.result", &[JOB, ROUND, ATTEMPT]),
     (ROUND_CLOSED, &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("sum", Form::Digest)]),
     (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),

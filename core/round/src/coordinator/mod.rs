@@ -22,7 +22,7 @@ use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Context, Decline, Kind, Signed};
-use crate::plan::{PlanError, RoundPlan};
+use crate::plan::{Deadlines, PlanError, RoundPlan};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::survivors::{Certificate, SurvivorSet};
@@ -133,6 +133,8 @@ pub enum Input {
     Decline(Signed),
     /// The instant of [`Round::wake_at`] has come.
     Wake,
+    /// The coordinator is back after a stop: nobody could reach it, so the phase begins anew.
+    Resume,
     /// The sum was opened and stored under this digest.
     Opened(Digest),
     /// The sum could not be opened, or failed its checks.
@@ -259,11 +261,12 @@ impl Round {
             }
         }
         let phase = match (&self.phase, input) {
-            (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake) => return Ok(self.unchanged()),
+            (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake | Input::Resume) => return Ok(self.unchanged()),
             (Phase::Closed(_) | Phase::Abandoned(_), _) => return Err(Rejection::Over),
             (_, Input::Decline(signed)) => return self.decline(now, signed),
             (_, Input::Wake) if self.wake_at().is_none_or(|at| now < at) => return Ok(self.unchanged()),
             (_, Input::Wake) => self.deadline(now),
+            (phase, Input::Resume) => phase.resumed(now, &self.plan().deadlines),
             (Phase::Advertising(phase), Input::Advertise(signed)) => phase.advertise(self, now, signed)?,
             (Phase::Sharing(phase), Input::Deal(signed, bundle)) => phase.deal(self, now, signed, bundle)?,
             (Phase::Acknowledging(phase), Input::Acknowledge(signed)) => {
@@ -367,6 +370,20 @@ impl Round {
 }
 
 impl Phase {
+    fn resumed(&self, now: Timestamp, deadlines: &Deadlines) -> Self {
+        let mut phase = self.clone();
+        match &mut phase {
+            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
+            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
+            Self::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
+            Self::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
+            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => {}
+        }
+        phase
+    }
+
     fn cohort(&self) -> Option<&Cohort> {
         match self {
             Self::Sharing(phase) => Some(&phase.cohort),
@@ -413,7 +430,7 @@ impl Input {
             Self::Certify(signed) => Some((Kind::Certify, signed)),
             Self::Reveal(signed) => Some((Kind::Reveal, signed)),
             Self::Decline(signed) => Some((Kind::Decline, signed)),
-            Self::Wake | Self::Opened(_) | Self::SumRefused(_) => None,
+            Self::Wake | Self::Resume | Self::Opened(_) | Self::SumRefused(_) => None,
         }
     }
 }
