@@ -1,1 +1,44 @@
-//! PLACEHOLDER
+//! KSA/1, the encrypted sum: institutions encrypt integer vectors under one-time keys, and only the sum over a
+//! certified survivor set can be opened.
+//!
+//! The order of things, each step a type that the next one takes (docs/protocol.md):
+//!
+//! 1. [`OneTimeKey::generate`], [`OneTimeKey::share`] among the cohort, each [`KeyShare`] sealed for its holder
+//!    ([`KemPublic::seal`]).
+//! 2. [`OneTimeKey::encrypt`] consumes the key and the quantised update: an [`EncryptedUpdate`].
+//! 3. The coordinator folds updates into an [`Aggregate`].
+//! 4. Each survivor reveals one [`KeyShareSum`], for a certified survivor set and never again.
+//! 5. [`reconstruct`] restores the [`KeySum`] of the survivors, and [`unmask`] takes it off the aggregate.
+//!
+//! An update can be opened by nobody: no key but the sum of keys ever exists in one place.
+//!
+//! No I/O, no clock, no randomness of its own: generators are arguments. Two modules call tfhe (Zama,
+//! BSD-3-Clause-Clear; its authors ask for a patent licence for commercial use): `product` uses its Fourier
+//! transform, `self_test` its encryption as the reference (`masks` follows its mask generator without
+//! calling it).
+
+mod aggregate;
+mod encrypt;
+mod field;
+mod key;
+mod keystream;
+mod masks;
+pub mod merkle;
+mod noise;
+mod product;
+mod seal;
+mod self_test;
+mod sharing;
+mod unmask;
+mod wire;
+
+pub use aggregate::{Aggregate, FoldError};
+pub use encrypt::{EncryptedUpdate, NoWholeChunks, chunk_bytes};
+pub use key::OneTimeKey;
+pub use masks::Masks;
+pub use seal::{KemPublic, KemSecret, SealContext, SealError};
+pub use self_test::{SelfTestError, self_test};
+pub use sharing::{
+    KeyShare, KeyShareSum, KeySum, MalformedShare, ReconstructError, ShareError, ShareMissing, reconstruct,
+};
+pub use unmask::{UnmaskError, unmask};

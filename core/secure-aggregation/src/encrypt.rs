@@ -1,0 +1,167 @@
+//! Encryption of an update under a one-time key, which it consumes.
+
+use rand_core::CryptoRng;
+use rayon::prelude::*;
+use syndic_round::{Digest, ParameterSet, Quantised, RING_DIMENSION};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::key::OneTimeKey;
+use crate::masks::Masks;
+use crate::merkle;
+use crate::noise::NoiseSource;
+use crate::product::{KeyMultiplier, Workspace};
+use crate::wire;
+
+/// An update as it travels: chunks of 2048 coefficients, of each the top p bits.
+///
+/// Nobody can open it alone. Chunk j holds b_j = a_j s + Delta m_j + e_j, where a_j is the public mask, s the
+/// key, Delta = 2^(64 - mu), m_j the update and e_j the Gaussian error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptedUpdate {
+    set: ParameterSet,
+    bytes: Vec<u8>,
+}
+
+/// Bytes that are no encrypted update.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("an encrypted update of {set} is whole chunks of {chunk} bytes, not {found} bytes", set = .set.name())]
+pub struct NoWholeChunks {
+    set: ParameterSet,
+    chunk: usize,
+    found: usize,
+}
+
+impl OneTimeKey {
+    /// Encrypts `update`, quantised for `set`, under this key and the masks of its preparation.
+    ///
+    /// Key and update are consumed and wiped: one key, one update, since two uploads under one key give their
+    /// difference away. `rng` seeds the errors. Chunks are encrypted in parallel; the result does not depend
+    /// on how many threads there are.
+    pub fn encrypt(
+        self,
+        update: Quantised,
+        masks: &Masks,
+        set: ParameterSet,
+        rng: &mut impl CryptoRng,
+    ) -> EncryptedUpdate {
+        let encryptor = Encryptor::new(&self, masks, set);
+        let noise = NoiseSource::draw(rng);
+        let messages = update.coefficients();
+        let mut bytes = vec![0; messages.len() / RING_DIMENSION * wire::chunk_bytes(set)];
+        bytes
+            .par_chunks_mut(wire::chunk_bytes(set))
+            .zip(messages.par_chunks(RING_DIMENSION))
+            .enumerate()
+            .for_each_init(Bench::new, |bench, (index, (bytes, messages))| {
+                encryptor.noiseless(index, messages, bench);
+                noise.add_to(&mut bench.body[..], index, set);
+                wire::truncate(&bench.body[..], bytes, set);
+            });
+        EncryptedUpdate { set, bytes }
+    }
+}
+
+impl EncryptedUpdate {
+    /// The update whose [`Self::bytes`] these are, to send again what was stored.
+    ///
+    /// # Errors
+    /// [`NoWholeChunks`] when the length is not that of whole chunks.
+    pub fn from_bytes(set: ParameterSet, bytes: Vec<u8>) -> Result<Self, NoWholeChunks> {
+        let (chunk, found) = (wire::chunk_bytes(set), bytes.len());
+        if found == 0 || !found.is_multiple_of(chunk) {
+            return Err(NoWholeChunks { set, chunk, found });
+        }
+        Ok(Self { set, bytes })
+    }
+
+    /// The parameter set.
+    pub fn parameter_set(&self) -> ParameterSet {
+        self.set
+    }
+
+    /// All chunks in order.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All chunks in order, by value.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// How many chunks there are.
+    pub fn chunk_count(&self) -> usize {
+        self.bytes.len() / wire::chunk_bytes(self.set)
+    }
+
+    /// Chunk `index`, from zero; none beyond the last.
+    pub fn chunk(&self, index: usize) -> Option<&[u8]> {
+        self.bytes.chunks_exact(wire::chunk_bytes(self.set)).nth(index)
+    }
+
+    /// The Merkle root over the chunks, for the signed header.
+    pub fn root(&self) -> Digest {
+        chunks_root(&self.bytes, self.set)
+    }
+}
+
+impl NoWholeChunks {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "update.no-whole-chunks"
+    }
+}
+
+/// Bytes of one chunk on the wire under `set`.
+pub const fn chunk_bytes(set: ParameterSet) -> usize {
+    wire::chunk_bytes(set)
+}
+
+/// The Merkle root over the chunks that make up `bytes`.
+pub(crate) fn chunks_root(bytes: &[u8], set: ParameterSet) -> Digest {
+    let leaves: Vec<Digest> = bytes.par_chunks(wire::chunk_bytes(set)).map(merkle::leaf).collect();
+    merkle::root(&leaves)
+}
+
+/// A key at work.
+pub(crate) struct Encryptor<'a> {
+    multiplier: KeyMultiplier,
+    masks: &'a Masks,
+    set: ParameterSet,
+}
+
+/// What one thread needs to encrypt chunks; the body is secret until the error is in it. Wiped on drop.
+pub(crate) struct Bench {
+    mask: Box<[u64; RING_DIMENSION]>,
+    pub(crate) body: Box<Zeroizing<[u64; RING_DIMENSION]>>,
+    workspace: Workspace,
+}
+
+impl<'a> Encryptor<'a> {
+    pub(crate) fn new(key: &OneTimeKey, masks: &'a Masks, set: ParameterSet) -> Self {
+        let mut coefficients = Zeroizing::new([0; RING_DIMENSION]);
+        coefficients.iter_mut().zip(key.coefficients()).for_each(|(wide, &s)| *wide = i32::from(s));
+        Self { multiplier: KeyMultiplier::new(&coefficients, &mut Workspace::new()), masks, set }
+    }
+
+    /// Leaves a s + Delta m for chunk `index` in the body of `bench`.
+    pub(crate) fn noiseless(&self, index: usize, messages: &[i64], bench: &mut Bench) {
+        let scale = 64 - self.set.sum_bits();
+        for (body, &message) in bench.body.iter_mut().zip(messages) {
+            *body = (message as u64) << scale;
+        }
+        self.masks.fill(index, &mut bench.mask);
+        self.multiplier.add_product(&bench.mask, &mut bench.body, &mut bench.workspace);
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            mask: Box::new([0; RING_DIMENSION]),
+            body: Box::new(Zeroizing::new([0; RING_DIMENSION])),
+            workspace: Workspace::new(),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One-time keys, and the discrete Gaussian from which they come.
+
+use rand_core::CryptoRng;
+use syndic_round::{KEY_BOUND, RING_DIMENSION};
+use zeroize::Zeroizing;
+
+/// A participant's key for one preparation: a ring element of 2048 small coefficients.
+///
+/// Discrete Gaussian of standard deviation 6.4, at most 63 in absolute value. Gaussian and nothing else: the
+/// sum of several is opened later, and leaves each of them Gaussian still; the sum of binary or uniform keys
+/// would give them away (docs/protocol.md, "Rules that carry the security").
+///
+/// It is shared first and consumed by encryption, so it serves one update. It has no `Debug` and no `Clone`,
+/// and is wiped on drop.
+pub struct OneTimeKey {
+    coefficients: Box<Zeroizing<[i8; RING_DIMENSION]>>,
+}
+
+impl OneTimeKey {
+    /// Draws a key.
+    ///
+    /// A key longer than 2^8.5 is drawn again, which the exact product relies on and which happens with
+    /// probability below 2^-170.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut key = Self { coefficients: Box::new(Zeroizing::new([0; RING_DIMENSION])) };
+        loop {
+            for coefficient in key.coefficients.iter_mut() {
+                *coefficient = sample(rng);
+            }
+            if key.norm_squared() <= LARGEST_NORM_SQUARED {
+                return key;
+            }
+        }
+    }
+
+    /// The coefficients, lowest power of X first.
+    pub(crate) fn coefficients(&self) -> &[i8; RING_DIMENSION] {
+        &self.coefficients
+    }
+
+    fn norm_squared(&self) -> i64 {
+        self.coefficients.iter().map(|&s| i64::from(s).pow(2)).sum()
+    }
+
+}
+
+/// No key is longer than the square root of this, 2^8.5 (the mean is 290).
+pub(crate) const LARGEST_NORM_SQUARED: i64 = 1 << 17;
+
+/// One coefficient, in constant time: the magnitude is the number of tails that hold a uniform number, all of
+/// which are compared.
+fn sample(rng: &mut impl CryptoRng) -> i8 {
+    let uniform = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+    let (position, sign) = (uniform >> 1, (uniform & 1) as i8);
+    // Both are below 2^127, so the top bit of the difference is the borrow: position < tail.
+    let magnitude = TAILS.iter().fold(0, |count, &tail| count + (position.wrapping_sub(tail) >> 127) as i8);
+    (magnitude ^ -sign) + sign
+}
+
+/// `TAILS[k]` is the probability, in units of 2^-127, that |s| > k.
+///
+/// Computed while compiling, in integers of 120 fractional bits and hence within 2^-110: the weight of k is
+/// exp(-k^2 / (2 * 6.4^2)) = exp(-25/2048)^(k^2), and k^2 grows by successive odd numbers.
+static TAILS: [u128; BOUND] = tails();
+
+const BOUND: usize = KEY_BOUND as usize;
+
+const fn tails() -> [u128; BOUND] {
+    let root = exp_minus_25_over_2048();
+    let root_squared = times(root, root);
+    // Weights of |s| = 0, 1, ..., 63; all but the first count for both signs.
+    let mut weights = [ONE; BOUND + 1];
+    let (mut weight, mut odd_power) = (ONE, root);
+    let mut k = 1;
+    while k <= BOUND {
+        weight = times(weight, odd_power);
+        odd_power = times(odd_power, root_squared);
+        weights[k] = 2 * weight;
+        k += 1;
+    }
+    // Smallest first, so that tails are exact sums.
+    let mut tails = [0; BOUND];
+    let mut sum = 0;
+    while k > 1 {
+        k -= 1;
+        sum += weights[k];
+        tails[k - 1] = sum;
+    }
+    let total = sum + ONE;
+    let mut k = 0;
+    while k < BOUND {
+        tails[k] = fraction(tails[k], total);
+        k += 1;
+    }
+    tails
+}
+
+/// One, with 120 fractional bits.
+const ONE: u128 = 1 << 120;
+
+/// exp(-x) by its power series; x = 1 / (2 * 6.4^2) = 25/2048.
+const fn exp_minus_25_over_2048() -> u128 {
+    let (mut term, mut even, mut odd) = (ONE, ONE, 0);
+    let mut n = 1;
+    while term != 0 {
+        term = term / 2048 * 25 / n;
+        if n % 2 == 0 {
+            even += term;
+        } else {
+            odd += term;
+        }
+        n += 1;
+    }
+    even - odd
+}
+
+/// a b for numbers of 120 fractional bits that are at most one.
+const fn times(a: u128, b: u128) -> u128 {
+    const HALF: u128 = 1 << 60;
+    let (a1, a0, b1, b0) = (a / HALF, a % HALF, b / HALF, b % HALF);
+    a1 * b1 + (a1 * b0 + a0 * b1) / HALF // a0 b0 is below one unit
+}
+
+/// a / b in units of 2^-127, by long division; a < b < 2^127.
+const fn fraction(mut a: u128, b: u128) -> u128 {
+    let mut quotient = 0;
+    let mut bit = 0;
+    while bit < 127 {
+        a *= 2;
+        quotient *= 2;
+        if a >= b {
+            a -= b;
+            quotient += 1;
+        }
+        bit += 1;
+    }
+    quotient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    const WIDTH: f64 = 6.4;
+
+    fn weight(k: usize) -> f64 {
+        (-((k * k) as f64) / (2.0 * WIDTH * WIDTH)).exp()
+    }
+
+    /// Probability that |s| = k, computed apart from the table.
+    fn probability(k: usize) -> f64 {
+        let total: f64 = weight(0) + 2.0 * (1..=BOUND).map(weight).sum::<f64>();
+        weight(k) * if k == 0 { 1.0 } else { 2.0 } / total
+    }
+
+    #[test]
+    fn the_table_is_that_of_the_discrete_gaussian() {
+        let scale = 2_f64.powi(-127);
+        for (k, &tail_k) in TAILS.iter().enumerate() {
+            let tail: f64 = (k + 1..=BOUND).rev().map(probability).sum();
+            let found = tail_k as f64 * scale;
+            assert!((found / tail - 1.0).abs() < 1e-12, "tail beyond {k}: {found:e}, expected {tail:e}");
+        }
+    }
+
+    #[test]
+    fn keys_have_the_moments_and_the_shape_of_the_discrete_gaussian() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let draws: Vec<i32> =
+            (0..500).flat_map(|_| OneTimeKey::generate(&mut rng).coefficients().map(i32::from)).collect();
+        let n = draws.len() as f64;
+        let moment = |power: i32| draws.iter().map(|&s| f64::from(s).powi(power)).sum::<f64>() / n;
+        let variance = WIDTH * WIDTH;
+        // Five standard errors of each estimate.
+        assert!(moment(1).abs() < 5.0 * WIDTH / n.sqrt(), "mean {}", moment(1));
+        assert!((moment(2) / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "variance {}", moment(2));
+        assert!((moment(4) / (3.0 * variance * variance) - 1.0).abs() < 5.0 * (10.7 / n).sqrt(), "kurtosis");
+
+        // Chi-square over -25..=25 (each expected at least 20 times) and the two tails.
+        let edge = 25_i32;
+        let expected = |s: i32| probability(s.unsigned_abs() as usize) * n * if s == 0 { 1.0 } else { 0.5 };
+        let tail: f64 = (edge + 1..=63).map(expected).sum();
+        let observed =
+            |s: i32| draws.iter().filter(|&&draw| draw.clamp(-edge - 1, edge + 1) == s).count() as f64;
+        let chi_square: f64 = (-edge - 1..=edge + 1)
+            .map(|s| (observed(s), if s.abs() > edge { tail } else { expected(s) }))
+            .map(|(observed, expected)| (observed - expected).powi(2) / expected)
+            .sum();
+        // 52 degrees of freedom: mean 52, standard deviation 10.2.
+        assert!(chi_square < 52.0 + 5.0 * 10.2, "chi-square {chi_square}");
+    }
+
+    #[test]
+    fn no_key_is_binary() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let key = OneTimeKey::generate(&mut rng);
+        assert!(key.coefficients().iter().any(|s| s.abs() > 5));
+        assert!(key.coefficients().iter().any(|&s| s < 0));
+        assert!(key.norm_squared() > 70_000);
+    }
+}
