@@ -1,1 +1,7 @@
 //! PLACEHOLDER
+
+pub mod enrol;
+pub mod keys;
+pub mod tls;
+
+pub mod journal;

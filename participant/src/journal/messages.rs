@@ -1,0 +1,173 @@
+//! What was said: at most one message of each kind in a preparation (rule 4).
+
+use std::fmt;
+
+use sqlx::SqliteConnection;
+use syndic_round::{Digest, message::Kind};
+
+use super::{Journal, JournalError, file::stored, preparations::Preparation};
+
+/// The kinds of message of which a preparation has at most one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageKind {
+    /// Phase A: a one-time key for the exchange of shares.
+    Advertise,
+    /// Phase B: the public part of the key sharing, with the sealed shares.
+    Shares,
+    /// Phase C: the verdicts over the shares received.
+    Ack,
+    /// Phase D: the header of the upload.
+    Header,
+    /// Phase E: the signature over a survivor set.
+    Certify,
+    /// Phase F: the sum of key shares for that set.
+    Reveal,
+    /// The participant's no.
+    Decline,
+}
+
+impl MessageKind {
+    /// Its name, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Advertise => "advertise",
+            Self::Shares => "shares",
+            Self::Ack => "ack",
+            Self::Header => "header",
+            Self::Certify => "certify",
+            Self::Reveal => "reveal",
+            Self::Decline => "decline",
+        }
+    }
+
+    /// Whether it uses the preparation's key, which must be bound to its question before.
+    fn uses_the_key(self) -> bool {
+        matches!(self, Self::Header | Self::Certify | Self::Reveal)
+    }
+}
+
+impl From<Kind> for MessageKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Advertise => Self::Advertise,
+            Kind::Dealing => Self::Shares,
+            Kind::Ack => Self::Ack,
+            Kind::Header => Self::Header,
+            Kind::Certify => Self::Certify,
+            Kind::Reveal => Self::Reveal,
+            Kind::Decline => Self::Decline,
+        }
+    }
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether what was recorded is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is, and is durable now.
+    New,
+    /// The same was recorded before.
+    Same,
+}
+
+impl Journal {
+    /// Records that `bytes` is this participant's message of this kind in this preparation; to be called
+    /// before it is sent. The same bytes again are fine.
+    ///
+    /// A [`MessageKind::Decline`] needs no preparation; any other needs one that was claimed and not
+    /// wiped, and a header, certification or reveal one that is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::AlreadySaid`] where other bytes were recorded: those, or none, may be sent.
+    /// [`JournalError::PreparationUnknown`], [`JournalError::PreparationWiped`], [`JournalError::Unbound`].
+    pub async fn record_message(
+        &self,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+        bytes: &[u8],
+    ) -> Result<Recorded, JournalError> {
+        let number = stored(preparation)?;
+        let digest = Digest::of(bytes);
+        let mut connection = self.connection().await;
+        let mut step = self.begin(&mut connection).await?;
+        let earlier: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT digest FROM messages WHERE job = ? AND preparation = ? AND kind = ?")
+                .bind(job)
+                .bind(number)
+                .bind(kind.as_str())
+                .fetch_optional(&mut *step)
+                .await
+                .map_err(|error| self.failed(error))?;
+        if let Some(earlier) = earlier {
+            let same = self.digest(&earlier)? == digest;
+            return if same {
+                Ok(Recorded::Same)
+            } else {
+                Err(JournalError::AlreadySaid { kind, preparation })
+            };
+        }
+        self.may_say(&mut step, job, preparation, kind).await?;
+        sqlx::query("INSERT INTO messages (job, preparation, kind, digest, bytes) VALUES (?, ?, ?, ?, ?)")
+            .bind(job)
+            .bind(number)
+            .bind(kind.as_str())
+            .bind(&digest.0[..])
+            .bind(bytes)
+            .execute(&mut *step)
+            .await
+            .map_err(|error| self.failed(error))?;
+        self.commit(step).await?;
+        Ok(Recorded::New)
+    }
+
+    /// The message of this kind that was recorded in this preparation, to be sent again; none where none
+    /// was, or where it was wiped with its preparation.
+    pub async fn message(
+        &self,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
+        let found: Option<(Vec<u8>, Option<Vec<u8>>)> = sqlx::query_as(
+            "SELECT digest, bytes FROM messages WHERE job = ? AND preparation = ? AND kind = ?",
+        )
+        .bind(job)
+        .bind(stored(preparation)?)
+        .bind(kind.as_str())
+        .fetch_optional(&mut *self.connection().await)
+        .await
+        .map_err(|error| self.failed(error))?;
+        match found {
+            Some((digest, Some(bytes))) if self.digest(&digest)? != Digest::of(&bytes) => Err(self.corrupt()),
+            Some((_, bytes)) => Ok(bytes),
+            None => Ok(None),
+        }
+    }
+
+    async fn may_say(
+        &self,
+        step: &mut SqliteConnection,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+    ) -> Result<(), JournalError> {
+        if kind == MessageKind::Decline {
+            return Ok(());
+        }
+        match self.preparation(step, job, preparation).await? {
+            Preparation::Unknown => Err(JournalError::PreparationUnknown { number: preparation }),
+            Preparation::Wiped { bound } => {
+                Err(JournalError::PreparationWiped { number: preparation, bound })
+            }
+            Preparation::Claimed if kind.uses_the_key() => Err(JournalError::Unbound { kind, preparation }),
+            Preparation::Claimed | Preparation::Bound { .. } => Ok(()),
+        }
+    }
+}

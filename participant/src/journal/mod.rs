@@ -1,0 +1,29 @@
+//! The participant's durable memory: what it said, to which question, and what left the building.
+//!
+//! The rules of the protocol that must survive a restart live here, each as a refusal:
+//!
+//! | rule | refusal |
+//! |---|---|
+//! | 4, once across restarts | [`Journal::record_message`]: a second, different message of one kind in one preparation |
+//! | 5, one key, one plaintext | [`Journal::claim_preparation`]: a preparation that is not newer than all before; [`Journal::bind`]: a second binding of a preparation, or a second preparation for an attempt |
+//! | 9, a restored snapshot counts as corrupted | [`Journal::boot`] counts the openings, so that a step back shows |
+//! | 11, one opening per question | [`Journal::open_question`]: the same question in another attempt |
+//!
+//! Everything is durable when a call returns: journal first, send after. No key is ever written here; a
+//! key that is lost with the process is gone, and its preparation with it.
+
+mod checkpoints;
+mod error;
+mod file;
+mod messages;
+mod preparations;
+mod questions;
+mod sent;
+#[cfg(test)]
+mod tests;
+
+pub use checkpoints::KeptCheckpoint;
+pub use error::JournalError;
+pub use file::Journal;
+pub use messages::{MessageKind, Recorded};
+pub use sent::{Sent, read_sent};
