@@ -284,7 +284,9 @@ mod tests {
             assert_eq!(address.to_string(), expected);
             assert_eq!(Address::new(expected), Some(address));
         }
-        for wrong in ["", ":443", "host:0", "host:65536", "10.0.0.256", "a b", "-a", "https://a", "[::1", "a:b:c"] {
+        for wrong in
+            ["", ":443", "host:0", "host:65536", "10.0.0.256", "a b", "-a", "https://a", "[::1", "a:b:c"]
+        {
             assert_eq!(Address::new(wrong), None, "{wrong}");
         }
     }

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod cohort;
 pub mod coordinator;
 pub mod digest;
+pub mod enrolment;
 pub mod eligibility;
 mod hex_bytes;
 pub mod ids;
