@@ -41,7 +41,6 @@ impl OneTimeKey {
     fn norm_squared(&self) -> i64 {
         self.coefficients.iter().map(|&s| i64::from(s).pow(2)).sum()
     }
-
 }
 
 /// No key is longer than the square root of this, 2^8.5 (the mean is 290).

@@ -25,7 +25,9 @@ mod keystream;
 mod masks;
 pub mod merkle;
 mod noise;
+mod packing;
 mod product;
+mod reveal;
 mod seal;
 mod self_test;
 mod sharing;
@@ -36,9 +38,8 @@ pub use aggregate::{Aggregate, FoldError};
 pub use encrypt::{EncryptedUpdate, NoWholeChunks, chunk_bytes};
 pub use key::OneTimeKey;
 pub use masks::Masks;
+pub use reveal::{KeyShareSum, KeySum, ReconstructError, ShareMissing, reconstruct};
 pub use seal::{KemPublic, KemSecret, SealContext, SealError};
 pub use self_test::{SelfTestError, self_test};
-pub use sharing::{
-    KeyShare, KeyShareSum, KeySum, MalformedShare, ReconstructError, ShareError, ShareMissing, reconstruct,
-};
+pub use sharing::{KeyShare, MalformedShare, ShareError};
 pub use unmask::{UnmaskError, unmask};

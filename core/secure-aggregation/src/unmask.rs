@@ -1,13 +1,13 @@
 //! From the aggregate and the sum of keys to the sum of updates.
 
 use rayon::prelude::*;
-use syndic_round::{ParticipantId, RING_DIMENSION};
+use syndic_round::{RING_DIMENSION, SurvivorSet};
 use thiserror::Error;
 
 use crate::aggregate::Aggregate;
 use crate::masks::Masks;
 use crate::product::{KeySumMultiplier, Workspace};
-use crate::sharing::KeySum;
+use crate::reveal::KeySum;
 use crate::wire;
 
 /// Why an aggregate is not unmasked.
@@ -30,14 +30,14 @@ pub enum UnmaskError {
 /// [`UnmaskError`] when aggregate or keys are not those of `survivors`.
 pub fn unmask(
     aggregate: Aggregate,
-    survivors: &[ParticipantId],
+    survivors: &SurvivorSet,
     key_sum: &KeySum,
     masks: &Masks,
 ) -> Result<Vec<i64>, UnmaskError> {
-    if !aggregate.folded().eq(survivors.iter().copied()) {
+    if !aggregate.folded().eq(survivors.ids().iter().copied()) {
         return Err(UnmaskError::Survivors);
     }
-    if key_sum.survivors() != survivors {
+    if key_sum.survivors() != survivors.ids() {
         return Err(UnmaskError::Keys);
     }
     let set = aggregate.parameter_set();
