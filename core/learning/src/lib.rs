@@ -1,1 +1,31 @@
-//! PLACEHOLDER
+//! What a federation computes: job files and data contracts, tables, encoders, federated programs with both
+//! their halves, models, and metrics.
+//!
+//! Nothing here does I/O, reads a clock or draws randomness of its own. Everything that crosses from an
+//! institution to the coordinator is a [`Contribution`](syndic_round::Contribution) to an encrypted sum.
+//!
+//! Elementary functions come from `libm`, so that both sides of a federation, and a replay years later, get
+//! the same bits on every machine.
+
+pub mod contract;
+pub mod data_report;
+pub mod encode;
+pub mod job;
+pub mod metrics;
+pub mod model;
+pub mod program;
+pub mod reference;
+pub mod table;
+
+pub use contract::{Column, ColumnKind, Contract, Label, Transform};
+pub use data_report::{DataFinding, DataReport};
+pub use encode::{Inputs, Standardisation};
+pub use job::{Diagnostic, Job};
+pub use metrics::{Metrics, ScoreHistogram};
+pub use model::{Coefficients, LinearModel, ModelCard};
+pub use program::run::{JobRun, Outcome, Question, RoundMetrics};
+pub use program::{Next, Program, ProgramError};
+pub use table::{Role, Table, TableBuilder};
+
+#[cfg(test)]
+mod fixture;

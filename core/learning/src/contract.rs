@@ -1,0 +1,232 @@
+//! The data contract: which columns every institution must bring, what may stand in them, and the label.
+//!
+//! It is part of the job that all institutions approve, so ranges and vocabularies are public. They bound
+//! what one row can add to a sum, and they fix the inputs of the model before anybody has looked at data.
+
+use serde::{Deserialize, Serialize};
+
+/// What every institution's table must look like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Lower-case machine word, for instance `bank_marketing`.
+    pub name: String,
+    /// Counted from 1; a changed contract gets a new version.
+    pub version: u32,
+    /// The most rows that one institution may bring. Bounds what an institution can add to a sum.
+    pub max_rows: u64,
+    /// The column to predict.
+    pub label: Label,
+    /// The inputs, in the order of the model.
+    pub columns: Vec<Column>,
+}
+
+/// The column to predict and its two values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// Name of the column.
+    pub column: String,
+    /// The value that counts as a positive.
+    pub positive: String,
+    /// The other value.
+    pub negative: String,
+}
+
+/// One input column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ColumnFields", into = "ColumnFields")]
+pub struct Column {
+    /// Name in the table.
+    pub name: String,
+    /// What may stand in it, and how it becomes inputs.
+    pub kind: ColumnKind,
+    /// True for columns that fairness reports look at, such as sex and age.
+    pub sensitive: bool,
+    /// Data classification, 1 (public) to 5 (most confidential), where the consortium uses one.
+    pub level: Option<u8>,
+}
+
+/// What may stand in a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnKind {
+    /// Numbers within a public range: one input, standardised after `transform`.
+    Numeric {
+        /// Applied before standardising.
+        transform: Transform,
+        /// Smallest value that may occur.
+        min: f64,
+        /// Largest value that may occur.
+        max: f64,
+    },
+    /// One of the declared levels: one 0/1 input for each.
+    Categorical {
+        /// The vocabulary, in the order of the inputs.
+        levels: Vec<String>,
+    },
+}
+
+/// A monotone function applied to a number before it is standardised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// x.
+    Identity,
+    /// sign(x) ln(1 + |x|), for amounts that span orders of magnitude.
+    Slog1p,
+}
+
+impl Contract {
+    /// Name and version, `bank_marketing.v1` for instance.
+    pub fn id(&self) -> String {
+        format!("{}.v{}", self.name, self.version)
+    }
+
+    /// Inputs of a model under this contract, the intercept not counted.
+    pub fn inputs(&self) -> usize {
+        self.columns.iter().map(Column::inputs).sum()
+    }
+
+    /// The numeric columns, in order: transform, smallest and largest value before it.
+    pub fn numeric(&self) -> impl Iterator<Item = (Transform, f64, f64)> {
+        self.columns.iter().filter_map(|column| match column.kind {
+            ColumnKind::Numeric { transform, min, max } => Some((transform, min, max)),
+            ColumnKind::Categorical { .. } => None,
+        })
+    }
+
+    /// A name for each input in order: `age`, `job=student`.
+    pub fn input_names(&self) -> Vec<String> {
+        let names = |column: &Column| match &column.kind {
+            ColumnKind::Numeric { .. } => vec![column.name.clone()],
+            ColumnKind::Categorical { levels } => {
+                levels.iter().map(|level| format!("{}={level}", column.name)).collect()
+            }
+        };
+        self.columns.iter().flat_map(names).collect()
+    }
+}
+
+impl Column {
+    /// Inputs that the column becomes.
+    pub fn inputs(&self) -> usize {
+        match &self.kind {
+            ColumnKind::Numeric { .. } => 1,
+            ColumnKind::Categorical { levels } => levels.len(),
+        }
+    }
+}
+
+impl Transform {
+    /// The transformed value.
+    pub fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Identity => x,
+            Self::Slog1p => libm::copysign(libm::log1p(x.abs()), x),
+        }
+    }
+
+    /// Middle and half width of `[min, max]` after the transform.
+    pub fn centre_and_half_range(self, min: f64, max: f64) -> (f64, f64) {
+        let (low, high) = (self.apply(min), self.apply(max));
+        ((low + high) / 2.0, (high - low) / 2.0)
+    }
+}
+
+/// A column as it is written: the fields of both kinds side by side.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ColumnFields {
+    name: String,
+    #[serde(rename = "type")]
+    kind: KindName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transform: Option<Transform>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    levels: Option<Vec<String>>,
+    #[serde(default)]
+    sensitive: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    level: Option<u8>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KindName {
+    Numeric,
+    Categorical,
+}
+
+impl From<Column> for ColumnFields {
+    fn from(column: Column) -> Self {
+        let Column { name, kind, sensitive, level } = column;
+        let empty = Self {
+            name,
+            kind: KindName::Numeric,
+            transform: None,
+            min: None,
+            max: None,
+            levels: None,
+            sensitive,
+            level,
+        };
+        match kind {
+            ColumnKind::Numeric { transform, min, max } => {
+                Self { transform: Some(transform), min: Some(min), max: Some(max), ..empty }
+            }
+            ColumnKind::Categorical { levels } => {
+                Self { kind: KindName::Categorical, levels: Some(levels), ..empty }
+            }
+        }
+    }
+}
+
+impl TryFrom<ColumnFields> for Column {
+    type Error = &'static str;
+
+    fn try_from(fields: ColumnFields) -> Result<Self, Self::Error> {
+        let kind = match (fields.kind, fields.transform, fields.min, fields.max, fields.levels) {
+            (KindName::Numeric, transform, Some(min), Some(max), None) => {
+                ColumnKind::Numeric { transform: transform.unwrap_or(Transform::Identity), min, max }
+            }
+            (KindName::Numeric, ..) => return Err("a numeric column has `min` and `max` and no `levels`"),
+            (KindName::Categorical, None, None, None, Some(levels)) => ColumnKind::Categorical { levels },
+            (KindName::Categorical, ..) => {
+                return Err("a categorical column has `levels` and no `transform`, `min` or `max`");
+            }
+        };
+        Ok(Self { name: fields.name, kind, sensitive: fields.sensitive, level: fields.level })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slog1p_is_odd_and_monotone() {
+        assert_eq!(Transform::Slog1p.apply(0.0), 0.0);
+        assert!((Transform::Slog1p.apply(std::f64::consts::E - 1.0) - 1.0).abs() < 1e-15);
+        assert_eq!(Transform::Slog1p.apply(-7.0), -Transform::Slog1p.apply(7.0));
+    }
+
+    #[test]
+    fn a_column_with_fields_of_the_other_kind_is_rejected() {
+        let mixed = r#"{"name":"age","type":"numeric","min":0,"max":1,"levels":["a"]}"#;
+        assert!(serde_json::from_str::<Column>(mixed).is_err());
+        let unknown = r#"{"name":"age","type":"numeric","min":0,"max":1,"scale":2}"#;
+        assert!(serde_json::from_str::<Column>(unknown).is_err());
+    }
+
+    #[test]
+    fn inputs_are_named_by_column_and_level() {
+        let contract = crate::fixture::contract();
+        assert_eq!(contract.input_names(), ["age", "job=office", "job=field", "job=none", "balance"]);
+        assert_eq!(contract.inputs(), 5);
+        assert_eq!(contract.id(), "small.v1");
+    }
+}

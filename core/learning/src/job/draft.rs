@@ -1,0 +1,248 @@
+//! Drafts a job file from a look at a table, for somebody to finish.
+//!
+//! The draft is a proposal: ranges are rounded outwards, guesses are marked as such, and columns that look
+//! like identifiers or bookkeeping are left out with a word about why.
+
+use std::fmt::Write as _;
+
+use super::{Deadlines, EvaluationTerms, LogisticRegressionTerms};
+
+/// What a scan of one column found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnSketch {
+    /// Name in the header.
+    pub name: String,
+    /// Rows scanned.
+    pub rows: u64,
+    /// True if every cell that is not empty is a finite number.
+    pub numeric: bool,
+    /// Smallest number, where numeric.
+    pub min: f64,
+    /// Largest number, where numeric.
+    pub max: f64,
+    /// Distinct values, at most the first 50 met.
+    pub values: Vec<String>,
+    /// How many distinct values there are; a scan may stop counting beyond a few thousand.
+    pub distinct: u64,
+    /// Empty cells.
+    pub empty: u64,
+}
+
+/// A commented job file for a table with these columns. It passes [`super::Job::from_toml`] if a label and an
+/// input were found; otherwise the check says what is missing.
+pub fn draft(columns: &[ColumnSketch]) -> String {
+    let mut text = String::from(HEAD);
+    let label = propose_label(columns);
+    match label {
+        Some((label, reason)) => write_label(&mut text, label, reason),
+        None => text.push_str(NO_LABEL),
+    }
+    for column in columns.iter().filter(|column| label.is_none_or(|(label, _)| label.name != column.name)) {
+        match reason_to_leave_out(column) {
+            Some(reason) => text.push_str(&format!("\n# Left out: {} ({reason}).\n", comment(&column.name))),
+            None => write_column(&mut text, column),
+        }
+    }
+    write_terms(&mut text);
+    text
+}
+
+fn propose_label(columns: &[ColumnSketch]) -> Option<(&ColumnSketch, &'static str)> {
+    let two_valued =
+        |column: &&ColumnSketch| column.distinct == 2 && column.values.len() == 2 && column.empty == 0;
+    let named = LABEL_NAMES.iter().find_map(|name| {
+        columns.iter().filter(two_valued).find(|column| column.name.eq_ignore_ascii_case(name))
+    });
+    let flag = || {
+        let is_flag = |column: &&ColumnSketch| column.values.iter().all(|value| value == "0" || value == "1");
+        columns
+            .iter()
+            .rev()
+            .filter(two_valued)
+            .filter(is_flag)
+            .find(|column| reason_to_leave_out(column).is_none())
+    };
+    named
+        .map(|column| (column, "proposed by its name"))
+        .or_else(|| flag().map(|column| (column, "a guess: the last column that is 0 or 1; CHECK THIS")))
+}
+
+fn write_label(text: &mut String, label: &ColumnSketch, reason: &str) {
+    let positive_at =
+        label.values.iter().position(|value| POSITIVES.contains(&value.to_lowercase().as_str()));
+    let (positive, certain) = (positive_at.unwrap_or(1), positive_at.is_some());
+    let doubt = if certain { "" } else { " # a guess, CHECK which value is the positive" };
+    let (positive, negative) = (&label.values[positive], &label.values[1 - positive]);
+    text.push_str(&format!(
+        "\n# The column to predict: {reason}.\n[contract.label]\ncolumn = {}\npositive = {}{doubt}\nnegative = {}\n",
+        quoted(&label.name),
+        quoted(positive),
+        quoted(negative),
+    ));
+}
+
+fn reason_to_leave_out(column: &ColumnSketch) -> Option<&'static str> {
+    let name = column.name.to_lowercase();
+    if name.is_empty() || name.trim() != name {
+        return Some("its name is empty or padded");
+    }
+    if name == "id" || name.ends_with("_id") || name.ends_with("_key") || name == "row" {
+        return Some("looks like an identifier, which a model must not learn");
+    }
+    if ["fold", "split", "site"].contains(&name.as_str()) || name.starts_with("site_") {
+        return Some("says how rows are divided, not what they are");
+    }
+    if column.distinct < 2 {
+        return Some("it has one value only");
+    }
+    let listed = column.values.len() as u64 == column.distinct;
+    let is_vocabulary = listed && column.values.iter().all(|value| value.trim() == value);
+    if !column.numeric && !is_vocabulary {
+        return Some("text with more values than a vocabulary should have; group them first");
+    }
+    None
+}
+
+fn write_column(text: &mut String, column: &ColumnSketch) {
+    text.push_str("\n[[contract.columns]]\n");
+    text.push_str(&format!("name = {}\n", quoted(&column.name)));
+    let mut levels: Vec<_> = column.values.iter().filter(|value| !value.is_empty()).collect();
+    if column.numeric && column.distinct > 2 {
+        let transform = if column.min.abs().max(column.max.abs()) > 1000.0 { "slog1p" } else { "identity" };
+        let (min, max) = (rounded(column.min, f64::floor), rounded(column.max, f64::ceil));
+        text.push_str(&format!(
+            "type = \"numeric\"\ntransform = \"{transform}\"\nmin = {min}\nmax = {max}\n"
+        ));
+    } else {
+        levels.sort();
+        let levels: Vec<_> = levels.into_iter().map(|level| quoted(level)).collect();
+        text.push_str(&format!("type = \"categorical\"\nlevels = [{}]\n", levels.join(", ")));
+    }
+    let name = column.name.to_lowercase();
+    if SENSITIVE
+        .iter()
+        .any(|word| name.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(word)))
+    {
+        text.push_str("sensitive = true # proposed by its name\n");
+    }
+    if column.empty > 0 {
+        let _ = writeln!(
+            text,
+            "# {} of {} cells are empty: fill them before the job runs.",
+            column.empty, column.rows
+        );
+    }
+}
+
+fn write_terms(text: &mut String) {
+    let LogisticRegressionTerms { local_epochs, batch_size, learning_rate, learning_rate_decay, l2, .. } =
+        LogisticRegressionTerms::default();
+    let Deadlines { advertise_seconds, share_seconds, collect_seconds, certify_seconds, reveal_seconds } =
+        Deadlines::default();
+    let EvaluationTerms { bins } = EvaluationTerms::default();
+    text.push_str(&format!(
+        r#"
+[program]
+name = "logistic-regression"
+solver = "fed-avg"
+local_epochs = {local_epochs}
+batch_size = {batch_size}
+learning_rate = {learning_rate}
+learning_rate_decay = {learning_rate_decay}
+l2 = {l2}
+
+[rounds]
+count = 20 # training rounds
+
+# How long each phase of a round may take, in seconds.
+[rounds.deadlines]
+advertise_seconds = {advertise_seconds}
+share_seconds = {share_seconds}
+collect_seconds = {collect_seconds} # training and submitting
+certify_seconds = {certify_seconds}
+reveal_seconds = {reveal_seconds}
+
+[privacy]
+mode = "none" # only sums are opened, no noise is added to them
+
+[protection]
+parameter_set = "KSA-S32"
+# threshold = 4     # institutions that must help to open a sum; default floor(2n/3) + 1
+
+[evaluation]
+bins = {bins}
+"#
+    ));
+}
+
+/// `x` to two significant digits, outwards.
+fn rounded(x: f64, outwards: fn(f64) -> f64) -> f64 {
+    if x == 0.0 {
+        return 0.0;
+    }
+    let exponent = (libm::floor(libm::log10(x.abs())) - 1.0) as i32;
+    // Dividing by a whole power of ten keeps the decimal short.
+    match exponent {
+        0.. => outwards(x / 10_f64.powi(exponent)) * 10_f64.powi(exponent),
+        _ => outwards(x * 10_f64.powi(-exponent)) / 10_f64.powi(-exponent),
+    }
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.into()).to_string()
+}
+
+/// Text that cannot end a comment.
+fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+const HEAD: &str = r#"# A draft: read every line before proposing it. Institutions approve this file as a whole.
+
+[job]
+id = "my-job"
+purpose = "my-purpose" # one word that site policies allow or not, such as marketing-response
+description = "Say in a sentence what is predicted, from whose data, and what for."
+# lawful_basis = "..."
+
+# Ranges and levels are public and bind every institution: declare what is possible, not what one table holds.
+[contract]
+name = "my_contract"
+version = 1
+max_rows = 1000000 # the most rows that one institution may bring
+"#;
+
+const NO_LABEL: &str = r#"
+# NO LABEL FOUND: no column has exactly two values. Name it here and remove it from the columns below.
+# [contract.label]
+# column = "..."
+# positive = "1"
+# negative = "0"
+"#;
+
+const LABEL_NAMES: [&str; 16] = [
+    "label",
+    "target",
+    "y",
+    "outcome",
+    "response",
+    "churn",
+    "churned",
+    "exited",
+    "attrition",
+    "default",
+    "defaulted",
+    "bad",
+    "fraud",
+    "is_fraud",
+    "converted",
+    "subscribed",
+];
+
+const POSITIVES: [&str; 6] = ["1", "yes", "true", "y", "t", "positive"];
+
+const SENSITIVE: [&str; 11] = [
+    "sex", "gender", "age", "marital", "marriage", "race", "ethnic", "religion", "national", "senior",
+    "disab",
+];

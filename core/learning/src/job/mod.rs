@@ -1,0 +1,275 @@
+//! The job file: what a consortium approves as a whole, written in TOML.
+
+mod diagnostic;
+pub mod draft;
+mod parse;
+mod parse_contract;
+mod reader;
+pub mod terms;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use syndic_round::{Digest, JobId, ParameterSet};
+
+pub use diagnostic::Diagnostic;
+pub use draft::{ColumnSketch, draft};
+pub use terms::{Terms, TermsError};
+
+use crate::contract::Contract;
+use crate::program::logistic_regression::{self, LocalTraining};
+
+/// A program run over rounds, with everything that the institutions must know to accept or decline it.
+///
+/// Read with [`Self::from_toml`]. Reading one through serde checks the same rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct Job {
+    /// Who it is and what it is for.
+    #[serde(rename = "job")]
+    pub identity: Identity,
+    /// The data that it reads.
+    pub contract: Contract,
+    /// What it computes.
+    pub program: ProgramTerms,
+    /// How often, and how long each phase may take.
+    pub rounds: Rounds,
+    /// What is added against inference from the results.
+    pub privacy: Privacy,
+    /// How updates are encrypted.
+    pub protection: ProtectionTerms,
+    /// How results are measured.
+    pub evaluation: EvaluationTerms,
+}
+
+/// Name and purpose of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Unique within the federation.
+    pub id: JobId,
+    /// Lower-case machine word that site policies allow or not, `marketing-response` for instance.
+    pub purpose: String,
+    /// A sentence for people.
+    pub description: String,
+    /// The legal basis of the processing, where the consortium records one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lawful_basis: Option<String>,
+}
+
+/// The program and its terms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum ProgramTerms {
+    /// [`crate::program::logistic_regression`].
+    LogisticRegression(LogisticRegressionTerms),
+}
+
+/// How a logistic regression is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogisticRegressionTerms {
+    /// How institutions' work is combined.
+    pub solver: Solver,
+    /// Passes over an institution's rows in one round.
+    pub local_epochs: u32,
+    /// Rows of one step.
+    pub batch_size: u32,
+    /// Step length in round 1.
+    pub learning_rate: f64,
+    /// Factor on the step length after each round.
+    pub learning_rate_decay: f64,
+    /// Penalty l2/2 on the squared weights.
+    pub l2: f64,
+}
+
+/// How institutions' work is combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Solver {
+    /// Federated averaging.
+    FedAvg,
+}
+
+/// The terms of local training over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Training {
+    /// Terms of round 1.
+    pub local: LocalTraining,
+    /// Factor on the learning rate after each round.
+    pub decay: f64,
+}
+
+/// How many training rounds, and how long the phases of an encrypted round may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// Training rounds; each takes two encrypted rounds.
+    pub count: u32,
+    /// Longest durations, in seconds.
+    pub deadlines: Deadlines,
+}
+
+/// Seconds after which a phase ends whoever is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadlines {
+    /// Advertising one-time keys.
+    pub advertise_seconds: u32,
+    /// Sharing keys.
+    pub share_seconds: u32,
+    /// Training and submitting updates.
+    pub collect_seconds: u32,
+    /// Signing the survivor set.
+    pub certify_seconds: u32,
+    /// Revealing shares.
+    pub reveal_seconds: u32,
+}
+
+/// What is added against inference from the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Privacy {
+    /// Nothing beyond showing sums only.
+    None {},
+}
+
+/// How updates are encrypted. What is left open is decided by the number of institutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProtectionTerms {
+    /// Parameter set of KSA/1.
+    pub parameter_set: ParameterSet,
+    /// Institutions that must help to open a sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u16>,
+    /// Institutions that may collude with the coordinator and learn nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colluding: Option<u16>,
+    /// The fewest updates in a sum that is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_survivors: Option<u16>,
+}
+
+/// How results are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationTerms {
+    /// Bins of the score histograms.
+    pub bins: u32,
+}
+
+impl Job {
+    /// The job written in `text`.
+    ///
+    /// # Errors
+    /// Every error of the file, in its order.
+    pub fn from_toml(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        parse::job(text)
+    }
+
+    /// The job as a file. [`Self::from_toml`] reads the same job from it; comments are lost.
+    ///
+    /// # Errors
+    /// When a value has no TOML form, such as a count beyond 2^63.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Canonical JSON (RFC 8785), the form that is hashed.
+    ///
+    /// # Errors
+    /// When a number is not finite, which no job read from a file has.
+    pub fn to_canonical_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json_canonicalizer::to_vec(self)
+    }
+
+    /// SHA-256 of [`Self::to_canonical_json`]: what institutions approve, whatever the file's layout.
+    ///
+    /// # Errors
+    /// As [`Self::to_canonical_json`].
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        Ok(Digest::of(&self.to_canonical_json()?))
+    }
+}
+
+impl ProgramTerms {
+    /// The name in job files and site policies.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LogisticRegression(_) => logistic_regression::NAME,
+        }
+    }
+
+    /// The penalty on squared weights, for a reference trained with the same one.
+    pub fn l2(&self) -> f64 {
+        match self {
+            Self::LogisticRegression(terms) => terms.l2,
+        }
+    }
+
+    /// The terms of local training.
+    pub fn training(&self) -> Training {
+        match self {
+            Self::LogisticRegression(terms) => {
+                let &LogisticRegressionTerms { local_epochs, batch_size, learning_rate, l2, .. } = terms;
+                let local = LocalTraining { epochs: local_epochs, batch_size, learning_rate, l2 };
+                Training { local, decay: terms.learning_rate_decay }
+            }
+        }
+    }
+}
+
+impl Default for LogisticRegressionTerms {
+    /// Good on tables of hundreds to tens of thousands of rows at each institution, within 20 rounds. Short
+    /// batches learn fast; the quick decay takes back what unlike institutions drift apart.
+    fn default() -> Self {
+        Self {
+            solver: Solver::FedAvg,
+            local_epochs: 2,
+            batch_size: 32,
+            learning_rate: 0.3,
+            learning_rate_decay: 0.85,
+            l2: 1e-4,
+        }
+    }
+}
+
+impl Default for Deadlines {
+    /// For institutions that answer within seconds and train within minutes.
+    fn default() -> Self {
+        Self {
+            advertise_seconds: 60,
+            share_seconds: 60,
+            collect_seconds: 600,
+            certify_seconds: 60,
+            reveal_seconds: 60,
+        }
+    }
+}
+
+impl Default for EvaluationTerms {
+    fn default() -> Self {
+        Self { bins: 4096 }
+    }
+}
+
+impl Serialize for Job {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Job {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let job = Self::deserialize(deserializer)?;
+        // The rules live in one place: the file's reader.
+        let text = job.to_toml().map_err(D::Error::custom)?;
+        Self::from_toml(&text).map_err(|diagnostics| {
+            let all: Vec<_> = diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
+            D::Error::custom(all.join("; "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Reads a job file, section by section, and finds all its errors in one pass.
+
+use syndic_round::{JobId, ParameterSet};
+use toml::de::DeTable;
+
+use super::parse_contract;
+use super::reader::{Reader, Section};
+use super::{
+    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, LogisticRegressionTerms, Privacy, ProgramTerms,
+    ProtectionTerms, Rounds, Solver,
+};
+use crate::program::logistic_regression;
+
+pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader::of(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let help = "correct the TOML (https://toml.io); the rest is checked once it can be read";
+            reader.add("job.syntax", error.span(), format!("not TOML: {}", error.message()), help);
+        }
+        return Err(reader.into_diagnostics());
+    }
+    let mut root = Section::root(&document);
+    let identity = identity(&mut reader, &mut root);
+    let contract = parse_contract::contract(&mut reader, &mut root);
+    let program = program(&mut reader, &mut root);
+    let rounds = rounds(&mut reader, &mut root);
+    let privacy = privacy(&mut reader, &mut root);
+    let protection = protection(&mut reader, &mut root);
+    let evaluation = evaluation(&mut reader, &mut root);
+    reader.close(root);
+    match (identity, contract, program, rounds, privacy, protection) {
+        (Some(identity), Some(contract), Some(program), Some(rounds), Some(privacy), Some(protection))
+            if reader.is_clean() =>
+        {
+            Ok(Job { identity, contract, program, rounds, privacy, protection, evaluation })
+        }
+        _ => Err(reader.into_diagnostics()),
+    }
+}
+
+fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity> {
+    let mut section = reader.section(root, "job", "[job]");
+    reader.require(&mut section, "id", "name the job: `id = \"marketing-response-2026\"`");
+    reader.require(
+        &mut section,
+        "purpose",
+        "say what the data is used for, in one word: `purpose = \"marketing-response\"`",
+    );
+    reader.require(
+        &mut section,
+        "description",
+        "describe the job in a sentence for the people who approve it",
+    );
+    let id = reader.text(&mut section, "id").and_then(|id| {
+        let parsed = JobId::new(id.get_ref());
+        if parsed.is_none() {
+            let message = format!("`{}` is no job id", id.get_ref());
+            reader.add(
+                "job.bad-name",
+                Some(id.span()),
+                message,
+                "use 1 to 64 characters of a-z, 0-9, `-`, `_` and `.`",
+            );
+        }
+        parsed
+    });
+    let purpose = reader.text(&mut section, "purpose").filter(|purpose| {
+        let fine = is_machine_word(purpose.get_ref());
+        if !fine {
+            let message = format!("`{}` is no purpose", purpose.get_ref());
+            reader.add("job.bad-name", Some(purpose.span()), message, MACHINE_WORD);
+        }
+        fine
+    });
+    let description = reader.text(&mut section, "description");
+    let lawful_basis = reader.text(&mut section, "lawful_basis").map(toml::Spanned::into_inner);
+    reader.close(section);
+    Some(Identity {
+        id: id?,
+        purpose: purpose?.into_inner(),
+        description: description?.into_inner(),
+        lawful_basis,
+    })
+}
+
+fn program(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<ProgramTerms> {
+    let mut section = reader.section(root, "program", "[program]");
+    reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
+    // Another program has other keys: they are not checked against the wrong list.
+    let known = section.is_present().then(|| {
+        reader.choice(&mut section, "name", "job.unknown-program", &[(logistic_regression::NAME, ())])
+    });
+    known??;
+    let default = LogisticRegressionTerms::default();
+    let solver = reader.choice(&mut section, "solver", "job.unknown-solver", &[("fed-avg", Solver::FedAvg)]);
+    let epochs = reader.integer(&mut section, "local_epochs", 1..=1000);
+    let batch_size = reader.integer(&mut section, "batch_size", 1..=1_000_000);
+    let learning_rate = reader.number_in(&mut section, "learning_rate", 1e-6..=100.0);
+    let decay = reader.number_in(&mut section, "learning_rate_decay", 0.01..=1.0);
+    let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0);
+    reader.close(section);
+    Some(ProgramTerms::LogisticRegression(LogisticRegressionTerms {
+        solver: solver.map_or(default.solver, toml::Spanned::into_inner),
+        local_epochs: epochs.map_or(default.local_epochs, narrow),
+        batch_size: batch_size.map_or(default.batch_size, narrow),
+        learning_rate: learning_rate.map_or(default.learning_rate, toml::Spanned::into_inner),
+        learning_rate_decay: decay.map_or(default.learning_rate_decay, toml::Spanned::into_inner),
+        l2: l2.map_or(default.l2, toml::Spanned::into_inner),
+    }))
+}
+
+fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Rounds> {
+    let mut section = reader.section(root, "rounds", "[rounds]");
+    reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
+    let count = reader.integer(&mut section, "count", 1..=10_000);
+    let mut inner = reader.section(&mut section, "deadlines", "[rounds.deadlines]");
+    let mut seconds = |key, default| reader.integer(&mut inner, key, 1..=WEEK).map_or(default, narrow);
+    let default = Deadlines::default();
+    let deadlines = Deadlines {
+        advertise_seconds: seconds("advertise_seconds", default.advertise_seconds),
+        share_seconds: seconds("share_seconds", default.share_seconds),
+        collect_seconds: seconds("collect_seconds", default.collect_seconds),
+        certify_seconds: seconds("certify_seconds", default.certify_seconds),
+        reveal_seconds: seconds("reveal_seconds", default.reveal_seconds),
+    };
+    reader.close(inner);
+    reader.close(section);
+    Some(Rounds { count: narrow(count?), deadlines })
+}
+
+fn privacy(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Privacy> {
+    let mut section = reader.section(root, "privacy", "[privacy]");
+    reader.require(
+        &mut section,
+        "mode",
+        "say it outright: `mode = \"none\"` shows sums, without added noise",
+    );
+    let mode = reader.text(&mut section, "mode")?;
+    let help =
+        "write `mode = \"none\"` if sums without added noise are acceptable, otherwise wait for that release";
+    match mode.get_ref().as_str() {
+        "none" => {
+            reader.close(section);
+            return Some(Privacy::None {});
+        }
+        mode_to_come @ ("record-level" | "institution-level") => {
+            let message = format!("privacy mode `{mode_to_come}` is not available in this release");
+            reader.add("job.not-available", Some(mode.span()), message, help);
+        }
+        other => reader.add(
+            "job.unknown-privacy",
+            Some(mode.span()),
+            format!("no privacy mode is `{other}`"),
+            help,
+        ),
+    }
+    None
+}
+
+fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<ProtectionTerms> {
+    let mut section = reader.section(root, "protection", "[protection]");
+    let sets = ParameterSet::ALL.map(|set| (set.name(), set));
+    reader.require(&mut section, "parameter_set", "`parameter_set = \"KSA-S32\"` suits nearly every job");
+    let parameter_set = reader.choice(&mut section, "parameter_set", "job.unknown-parameter-set", &sets);
+    let most = parameter_set.as_ref().map_or(u16::MAX, |set| set.get_ref().largest_cohort()).into();
+    let threshold = reader.integer(&mut section, "threshold", 2..=most);
+    let colluding = reader.integer(&mut section, "colluding", 0..=most);
+    let min_survivors = reader.integer(&mut section, "min_survivors", 2..=most);
+    if let (Some(t), Some(c)) = (&threshold, &colluding)
+        && *t.get_ref() < c.get_ref() + 2
+    {
+        let message =
+            format!("threshold {} does not withstand {} colluding institutions", t.get_ref(), c.get_ref());
+        let help =
+            format!("t >= c + 2 is needed: raise `threshold` to {}, or lower `colluding`", c.get_ref() + 2);
+        reader.add("protection.threshold", Some(t.span()), message, help);
+    }
+    if let (Some(t), Some(u)) = (&threshold, &min_survivors)
+        && u.get_ref() < t.get_ref()
+    {
+        let message =
+            format!("{} survivors cannot open a sum whose threshold is {}", u.get_ref(), t.get_ref());
+        let help = format!("raise `min_survivors` to {} or more", t.get_ref());
+        reader.add("protection.min-survivors", Some(u.span()), message, help);
+    }
+    reader.close(section);
+    Some(ProtectionTerms {
+        parameter_set: parameter_set?.into_inner(),
+        threshold: threshold.map(narrow_16),
+        colluding: colluding.map(narrow_16),
+        min_survivors: min_survivors.map(narrow_16),
+    })
+}
+
+fn evaluation(reader: &mut Reader<'_>, root: &mut Section<'_>) -> EvaluationTerms {
+    let mut section = reader.section(root, "evaluation", "[evaluation]");
+    let bins = reader.integer(&mut section, "bins", 4096..=65_536);
+    reader.close(section);
+    EvaluationTerms { bins: bins.map_or(EvaluationTerms::default().bins, narrow) }
+}
+
+pub(super) fn is_machine_word(word: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    (1..=64).contains(&word.len()) && word.bytes().all(allowed)
+}
+
+/// A number that was read within a range that fits.
+pub(super) fn narrow(value: toml::Spanned<u64>) -> u32 {
+    u32::try_from(value.into_inner()).unwrap_or(u32::MAX)
+}
+
+fn narrow_16(value: toml::Spanned<u64>) -> u16 {
+    u16::try_from(value.into_inner()).unwrap_or(u16::MAX)
+}
+
+pub(super) const MACHINE_WORD: &str = "use 1 to 64 characters of a-z, 0-9, `-` and `_`";
+
+const WEEK: u64 = 7 * 24 * 3600;

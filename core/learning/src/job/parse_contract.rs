@@ -1,0 +1,246 @@
+//! Reads the data contract of a job file and checks that it makes sense.
+
+use toml::Spanned;
+
+use super::parse::{MACHINE_WORD, is_machine_word, narrow};
+use super::reader::{Reader, Section};
+use crate::contract::{Column, ColumnKind, Contract, Label, Transform};
+
+pub(super) fn contract(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Contract> {
+    let mut section = reader.section(root, "contract", "[contract]");
+    reader.require(&mut section, "name", "name the contract, `name = \"bank_marketing\"` for instance");
+    let name = reader.text(&mut section, "name").filter(|name| {
+        let fine = is_machine_word(name.get_ref());
+        if !fine {
+            let message = format!("`{}` is no contract name", name.get_ref());
+            reader.add("job.bad-name", Some(name.span()), message, MACHINE_WORD);
+        }
+        fine
+    });
+    let version = reader.integer(&mut section, "version", 1..=u64::from(u32::MAX)).map_or(1, narrow);
+    let max_rows =
+        reader.integer(&mut section, "max_rows", 2..=MOST_ROWS).map_or(DEFAULT_ROWS, Spanned::into_inner);
+    let label = label(reader, &mut section);
+    let sections = reader.sections(&mut section, "columns", "[[contract.columns]]");
+    if sections.is_empty() {
+        let help =
+            "declare the inputs, one `[[contract.columns]]` each with `name`, `type` and its range or levels";
+        reader.add("contract.no-columns", section.span.clone(), "the contract has no input columns", help);
+    }
+    let mut names = Vec::new();
+    let mut columns = Vec::new();
+    for section in sections {
+        columns.extend(column(reader, section, &mut names, label.as_ref()));
+    }
+    reader.close(section);
+    Some(Contract { name: name?.into_inner(), version, max_rows, label: label?, columns })
+}
+
+fn label(reader: &mut Reader<'_>, contract: &mut Section<'_>) -> Option<Label> {
+    let mut section = reader.section(contract, "label", "[contract.label]");
+    if section.span.is_none() {
+        let help = "add `[contract.label]` with `column = \"...\"` and `positive = \"1\"`";
+        reader.add("contract.label-missing", contract.span.clone(), "the contract declares no label", help);
+        return None;
+    }
+    reader.require(&mut section, "column", "name the column to predict");
+    reader.require(
+        &mut section,
+        "positive",
+        "say which of its two values is the positive, `positive = \"1\"`",
+    );
+    let column = reader.text(&mut section, "column");
+    let positive = reader.text(&mut section, "positive");
+    let negative = reader.text(&mut section, "negative").map(Spanned::into_inner);
+    reader.close(section);
+    let (column, positive) = (column?, positive?);
+    let usual =
+        OPPOSITES.iter().find(|(word, _)| word == positive.get_ref()).map(|(_, opposite)| (*opposite).into());
+    let Some(negative) = negative.or(usual) else {
+        let message = format!("what is the other value than `{}`?", positive.get_ref());
+        let help = "add `negative = \"...\"` to [contract.label]";
+        reader.add("contract.label-values", Some(positive.span()), message, help);
+        return None;
+    };
+    if negative == *positive.get_ref() {
+        let help = "give `positive` and `negative` different values";
+        reader.add("contract.label-values", Some(positive.span()), "both label values are the same", help);
+    }
+    Some(Label { column: column.into_inner(), positive: positive.into_inner(), negative })
+}
+
+fn column(
+    reader: &mut Reader<'_>,
+    mut section: Section<'_>,
+    names: &mut Vec<String>,
+    label: Option<&Label>,
+) -> Option<Column> {
+    reader.require(&mut section, "name", "name the column as it is in the table");
+    reader.require(&mut section, "type", "add `type = \"numeric\"` or `type = \"categorical\"`");
+    let name = reader.text(&mut section, "name");
+    if let Some(name) = &name {
+        check_name(reader, name, names, label);
+        section.name = format!("column `{}`", name.get_ref());
+        names.push(name.get_ref().clone());
+    }
+    let categorical = reader.choice(
+        &mut section,
+        "type",
+        "contract.unknown-type",
+        &[("numeric", false), ("categorical", true)],
+    );
+    let transforms = [("identity", Transform::Identity), ("slog1p", Transform::Slog1p)];
+    let transform = reader.choice(&mut section, "transform", "contract.unknown-transform", &transforms);
+    let min = reader.number(&mut section, "min");
+    let max = reader.number(&mut section, "max");
+    let levels = reader.texts(&mut section, "levels");
+    let sensitive = reader.flag(&mut section, "sensitive").unwrap_or(false);
+    let level = reader.integer(&mut section, "level", 1..=5).map(|level| level.into_inner() as u8);
+    let kind = match categorical?.into_inner() {
+        false => {
+            if let Some(levels) = levels {
+                wrong_kind(reader, &section, &levels, "levels", "numeric", "or `type = \"categorical\"`");
+            }
+            reader.require(
+                &mut section,
+                "min",
+                "declare the smallest value that may occur; it bounds what one row adds",
+            );
+            reader.require(
+                &mut section,
+                "max",
+                "declare the largest value that may occur; it bounds what one row adds",
+            );
+            numeric(reader, &section, transform.map(Spanned::into_inner), min, max)
+        }
+        true => {
+            for (bound, key) in [(min, "min"), (max, "max")] {
+                if let Some(bound) = bound {
+                    wrong_kind(reader, &section, &bound, key, "categorical", "or `type = \"numeric\"`");
+                }
+            }
+            if let Some(transform) = transform {
+                wrong_kind(
+                    reader,
+                    &section,
+                    &transform,
+                    "transform",
+                    "categorical",
+                    "or `type = \"numeric\"`",
+                );
+            }
+            reader.require(&mut section, "levels", "declare the vocabulary: `levels = [\"no\", \"yes\"]`");
+            levels.and_then(|levels| categorical_kind(reader, &section, levels))
+        }
+    };
+    reader.close(section);
+    Some(Column { name: name?.into_inner(), kind: kind?, sensitive, level })
+}
+
+fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, names: &[String], label: Option<&Label>) {
+    let text = name.get_ref();
+    if text.trim() != text || text.is_empty() {
+        let help = "write the name as in the table's header, without spaces around it";
+        reader.add("contract.bad-column", Some(name.span()), "a column name is empty or padded", help);
+    }
+    if names.contains(text) {
+        let help = "remove one of the two";
+        reader.add(
+            "contract.duplicate-column",
+            Some(name.span()),
+            format!("column `{text}` is declared twice"),
+            help,
+        );
+    }
+    if label.is_some_and(|label| label.column == *text) {
+        let message = format!("column `{text}` is the label and an input");
+        let help = "a model that sees the label learns nothing: remove it from the columns";
+        reader.add("contract.label-is-input", Some(name.span()), message, help);
+    }
+}
+
+fn numeric(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    transform: Option<Transform>,
+    min: Option<Spanned<f64>>,
+    max: Option<Spanned<f64>>,
+) -> Option<ColumnKind> {
+    let (low, high) = (*min?.get_ref(), max?);
+    if low >= *high.get_ref() {
+        let message = format!("{} has no range: min {low} is not below max {}", section.name, high.get_ref());
+        reader.add("contract.range", Some(high.span()), message, "make `max` larger than `min`");
+        return None;
+    }
+    Some(ColumnKind::Numeric {
+        transform: transform.unwrap_or(Transform::Identity),
+        min: low,
+        max: high.into_inner(),
+    })
+}
+
+fn categorical_kind(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    levels: Spanned<Vec<Spanned<String>>>,
+) -> Option<ColumnKind> {
+    let span = levels.span();
+    let levels = levels.into_inner();
+    if levels.is_empty() {
+        let message = format!("{} has an empty vocabulary", section.name);
+        reader.add("contract.empty-vocabulary", Some(span), message, "list every level that may occur");
+        return None;
+    }
+    if levels.len() > MOST_LEVELS {
+        let message = format!("{} has {} levels", section.name, levels.len());
+        let help = format!("merge rare levels into one such as `other`: {MOST_LEVELS} is the most");
+        reader.add("contract.too-many-levels", Some(span), message, help);
+        return None;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for level in &levels {
+        let text = level.get_ref();
+        if text.trim() != text || text.is_empty() {
+            let help = "write levels without spaces around them; agree on a word such as `unknown` for absent values";
+            let message = format!("a level of {} is empty or padded", section.name);
+            reader.add("contract.bad-level", Some(level.span()), message, help);
+        }
+        if !seen.insert(text.as_str()) {
+            let message = format!("{} lists level `{text}` twice", section.name);
+            reader.add("contract.duplicate-level", Some(level.span()), message, "remove one of the two");
+        }
+    }
+    drop(seen);
+    Some(ColumnKind::Categorical { levels: levels.into_iter().map(Spanned::into_inner).collect() })
+}
+
+fn wrong_kind<T>(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    value: &Spanned<T>,
+    key: &str,
+    kind: &str,
+    or: &str,
+) {
+    let message = format!("{} is {kind} and has `{key}`", section.name);
+    reader.add("contract.wrong-kind", Some(value.span()), message, format!("remove `{key}`, {or}"));
+}
+
+/// What an institution may bring unless the contract says otherwise. Below 2^20, so that counts of rows fit
+/// one limb for up to 16 institutions.
+pub(super) const DEFAULT_ROWS: u64 = 1_000_000;
+
+const MOST_ROWS: u64 = 1 << 40;
+const MOST_LEVELS: usize = 4096;
+
+/// Label values that need no explanation.
+const OPPOSITES: [(&str, &str); 8] = [
+    ("1", "0"),
+    ("yes", "no"),
+    ("true", "false"),
+    ("y", "n"),
+    ("0", "1"),
+    ("no", "yes"),
+    ("false", "true"),
+    ("n", "y"),
+];

@@ -1,0 +1,88 @@
+//! The terms that a job file has under a roster: what all its rounds have in common.
+//!
+//! The coordinator and every participant derive them from the same bytes, so that neither need believe the
+//! other.
+
+use syndic_round::{Deadlines, Digest, ParticipantId, PlanError, Protection, Roster};
+use thiserror::Error;
+
+use super::{Diagnostic, Job, ProtectionTerms};
+
+/// What all rounds of a job have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// SHA-256 of the job file as it was agreed.
+    pub agreement: Digest,
+    /// Who may open what.
+    pub protection: Protection,
+    /// The institutions admitted: all members of the roster.
+    pub admitted: Vec<ParticipantId>,
+    /// How long phases may take.
+    pub deadlines: Deadlines,
+}
+
+/// Why a file has no terms.
+#[derive(Debug, Error)]
+pub enum TermsError {
+    /// The file is no job.
+    #[error("{}", first_message(.0))]
+    File(Vec<Diagnostic>),
+    /// The job asks for a protection that this many institutions cannot have.
+    #[error("the protection that the job asks for is impossible: {0}")]
+    Protection(#[from] PlanError),
+}
+
+impl TermsError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::File(_) => "job.refused",
+            Self::Protection(error) => error.code(),
+        }
+    }
+}
+
+impl Terms {
+    /// The job in `file`, and its terms for the members of `roster`.
+    ///
+    /// # Errors
+    /// [`TermsError`].
+    pub fn of(file: &str, roster: &Roster) -> Result<(Job, Self), TermsError> {
+        let job = Job::from_toml(file).map_err(TermsError::File)?;
+        let admitted: Vec<_> = roster.members.iter().map(|member| member.id).collect();
+        let protection = job.protection_of(admitted.len())?;
+        let deadlines = job.deadlines();
+        Ok((job, Self { agreement: Digest::of(file.as_bytes()), protection, admitted, deadlines }))
+    }
+}
+
+impl Job {
+    /// The protection among `institutions`; what the file leaves open has its default.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule that the job breaks with this many institutions.
+    pub fn protection_of(&self, institutions: usize) -> Result<Protection, PlanError> {
+        let ProtectionTerms { parameter_set, threshold, colluding, min_survivors } = self.protection;
+        let admitted = u16::try_from(institutions).unwrap_or(u16::MAX);
+        let threshold = threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
+        let colluding = colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
+        Protection::new(parameter_set, admitted, threshold, colluding, min_survivors.unwrap_or(threshold))
+    }
+
+    /// How long phases may take, in milliseconds.
+    pub fn deadlines(&self) -> Deadlines {
+        let millis = |seconds: u32| u64::from(seconds) * 1000;
+        let deadlines = &self.rounds.deadlines;
+        Deadlines {
+            advertise: millis(deadlines.advertise_seconds),
+            share: millis(deadlines.share_seconds),
+            collect: millis(deadlines.collect_seconds),
+            certify: millis(deadlines.certify_seconds),
+            reveal: millis(deadlines.reveal_seconds),
+        }
+    }
+}
+
+fn first_message(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.first().map_or_else(|| "the job file is malformed".into(), ToString::to_string)
+}

@@ -1,0 +1,264 @@
+use super::*;
+
+const FILE: &str = r#"
+[job]
+id = "small"
+purpose = "marketing-response"
+description = "A small job"
+
+[contract]
+name = "small"
+version = 1
+
+[contract.label]
+column = "label"
+positive = "1"
+
+[[contract.columns]]
+name = "age"
+type = "numeric"
+min = 18
+max = 100
+sensitive = true
+
+[[contract.columns]]
+name = "job"
+type = "categorical"
+levels = ["office", "field", "none"]
+level = 2
+
+[program]
+name = "logistic-regression"
+solver = "fed-avg"
+local_epochs = 2
+batch_size = 64
+learning_rate = 0.1
+learning_rate_decay = 0.97
+l2 = 1e-4
+
+[rounds]
+count = 20
+deadlines = { collect_seconds = 90 }
+
+[privacy]
+mode = "none"
+
+[protection]
+parameter_set = "KSA-S32"
+threshold = 4
+
+[evaluation]
+bins = 4096
+"#;
+
+/// Codes and lines of the errors in the file with `from` replaced by `to`.
+fn errors(from: &str, to: &str) -> Vec<(&'static str, Option<usize>)> {
+    assert!(FILE.contains(from), "{from}");
+    let diagnostics = Job::from_toml(&FILE.replacen(from, to, 1)).expect_err(to);
+    for diagnostic in &diagnostics {
+        assert!(!diagnostic.help.is_empty() && !diagnostic.message.is_empty());
+    }
+    diagnostics.iter().map(|diagnostic| (diagnostic.code, diagnostic.line)).collect()
+}
+
+fn line_of(text: &str) -> Option<usize> {
+    FILE.lines().position(|line| line.contains(text)).map(|line| line + 1)
+}
+
+#[test]
+fn a_job_file_is_read_with_its_defaults() {
+    let job = Job::from_toml(FILE).unwrap();
+    assert_eq!(job.contract.inputs(), 4);
+    assert_eq!((job.contract.max_rows, job.contract.label.negative.as_str()), (1_000_000, "0"));
+    assert_eq!((job.rounds.count, job.rounds.deadlines.collect_seconds), (20, 90));
+    assert_eq!(job.rounds.deadlines.share_seconds, Deadlines::default().share_seconds);
+    assert_eq!(job.protection.threshold, Some(4));
+    assert_eq!((job.program.name(), job.program.l2()), ("logistic-regression", 1e-4));
+}
+
+#[test]
+fn a_job_is_the_same_after_toml_and_json() {
+    let job = Job::from_toml(FILE).unwrap();
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    let json = job.to_canonical_json().unwrap();
+    let again: Job = serde_json::from_slice(&json).unwrap();
+    assert_eq!(again, job);
+    assert_eq!(again.digest().unwrap(), job.digest().unwrap());
+}
+
+#[test]
+fn the_digest_depends_on_terms_and_not_on_layout() {
+    let digest = |text: &str| Job::from_toml(text).unwrap().digest().unwrap();
+    assert_eq!(digest(FILE), digest(&format!("# a comment\n{}", FILE.replace("min = 18", "min = 18.0"))));
+    assert_ne!(digest(FILE), digest(&FILE.replace("l2 = 1e-4", "l2 = 1e-3")));
+}
+
+#[test]
+fn a_job_read_as_json_keeps_the_same_rules() {
+    let json = String::from_utf8(Job::from_toml(FILE).unwrap().to_canonical_json().unwrap()).unwrap();
+    assert!(serde_json::from_str::<Job>(&json.replace(r#""max":100"#, r#""max":1"#)).is_err());
+    assert!(serde_json::from_str::<Job>(&json.replace(r#""bins":4096"#, r#""bins":2"#)).is_err());
+    assert!(
+        serde_json::from_str::<Job>(&json.replace(r#""mode":"none""#, r#""mode":"record-level""#)).is_err()
+    );
+}
+
+#[test]
+fn unknown_keys_are_named_with_a_suggestion() {
+    assert_eq!(errors("batch_size", "batch_sise"), [("job.unknown-key", line_of("batch_size"))]);
+    let diagnostics = Job::from_toml(&FILE.replace("batch_size", "batch_sise")).unwrap_err();
+    assert!(diagnostics[0].to_string().contains("did you mean `batch_size`?"), "{}", diagnostics[0]);
+    assert_eq!(errors("[evaluation]", "[evaluations]"), [("job.unknown-key", line_of("[evaluation]"))]);
+    assert_eq!(errors("sensitive = true", "secret = true"), [("job.unknown-key", line_of("sensitive"))]);
+}
+
+#[test]
+fn wrong_types_and_ranges_are_errors_at_their_line() {
+    for (from, to, code) in [
+        ("count = 20", "count = \"20\"", "job.wrong-type"),
+        ("count = 20", "count = 0", "job.out-of-range"),
+        ("count = 20", "count = 2.5", "job.wrong-type"),
+        ("learning_rate = 0.1", "learning_rate = nan", "job.wrong-type"),
+        ("learning_rate = 0.1", "learning_rate = -1", "job.out-of-range"),
+        ("bins = 4096", "bins = 100", "job.out-of-range"),
+        ("level = 2", "level = 9", "job.out-of-range"),
+        ("sensitive = true", "sensitive = 1", "job.wrong-type"),
+        ("id = \"small\"", "id = \"Not an id\"", "job.bad-name"),
+        ("parameter_set = \"KSA-S32\"", "parameter_set = \"KSA-S31\"", "job.unknown-parameter-set"),
+        ("solver = \"fed-avg\"", "solver = \"newton\"", "job.unknown-solver"),
+        ("type = \"numeric\"", "type = \"number\"", "contract.unknown-type"),
+    ] {
+        assert_eq!(errors(from, to), [(code, line_of(from))], "{to}");
+    }
+}
+
+#[test]
+fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
+    assert_eq!(
+        errors("name = \"logistic-regression\"", "name = \"boosted-trees\""),
+        [("job.unknown-program", line_of("logistic-regression"))]
+    );
+    assert_eq!(
+        errors("mode = \"none\"", "mode = \"record-level\""),
+        [("job.not-available", line_of("mode ="))]
+    );
+    assert_eq!(errors("mode = \"none\"", "mode = \"some\""), [("job.unknown-privacy", line_of("mode ="))]);
+    assert_eq!(
+        errors("mode = \"none\"", "mode = \"none\"\nepsilon = 1"),
+        [("job.unknown-key", line_of("mode =").map(|line| line + 1))]
+    );
+}
+
+#[test]
+fn mistakes_in_the_contract_are_found() {
+    for (from, to, code) in [
+        ("name = \"job\"", "name = \"age\"", "contract.duplicate-column"),
+        ("name = \"job\"", "name = \"label\"", "contract.label-is-input"),
+        ("[\"office\", \"field\", \"none\"]", "[]", "contract.empty-vocabulary"),
+        ("[\"office\", \"field\", \"none\"]", "[\"office\", \"office\"]", "contract.duplicate-level"),
+        ("[\"office\", \"field\", \"none\"]", "[\"office\", \"\"]", "contract.bad-level"),
+        ("max = 100", "max = 18", "contract.range"),
+        ("positive = \"1\"", "positive = \"churned\"", "contract.label-values"),
+        ("level = 2", "min = 2", "contract.wrong-kind"),
+    ] {
+        assert_eq!(errors(from, to), [(code, line_of(from))], "{to}");
+    }
+    let without_label = "[contract.label]\ncolumn = \"label\"\npositive = \"1\"\n";
+    assert_eq!(errors(without_label, ""), [("contract.label-missing", line_of("[contract]"))]);
+}
+
+#[test]
+fn thresholds_that_cannot_protect_are_refused() {
+    assert_eq!(errors("threshold = 4", "threshold = 1"), [("job.out-of-range", line_of("threshold"))]);
+    assert_eq!(
+        errors("threshold = 4", "threshold = 4\ncolluding = 3"),
+        [("protection.threshold", line_of("threshold"))]
+    );
+    assert_eq!(
+        errors("threshold = 4", "threshold = 4\nmin_survivors = 3"),
+        [("protection.min-survivors", line_of("threshold").map(|line| line + 1))]
+    );
+}
+
+#[test]
+fn all_errors_are_reported_at_once_in_the_order_of_the_file() {
+    let broken = FILE.replace("min = 18", "min = \"x\"").replace("count = 20", "").replace("bins", "bims");
+    let diagnostics = Job::from_toml(&broken).unwrap_err();
+    let codes: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, ["job.wrong-type", "job.missing-key", "job.unknown-key"]);
+    assert_eq!(diagnostics[1].line, line_of("[rounds]"));
+    assert!(diagnostics.iter().all(|diagnostic| diagnostic.line.is_some()));
+}
+
+#[test]
+fn text_that_is_no_toml_is_an_error_with_a_line() {
+    assert_eq!(errors("purpose = ", "purpose "), [("job.syntax", line_of("purpose"))]);
+}
+
+#[test]
+fn an_empty_file_is_told_everything_that_it_lacks() {
+    let codes: Vec<_> =
+        Job::from_toml("").unwrap_err().into_iter().map(|diagnostic| diagnostic.code).collect();
+    assert!(codes.contains(&"contract.label-missing") && codes.contains(&"contract.no-columns"));
+    assert_eq!(codes.iter().filter(|code| **code == "job.missing-key").count(), 8);
+}
+
+fn sketch(name: &str, values: &[&str], numeric: bool) -> ColumnSketch {
+    let numbers: Vec<f64> = values.iter().filter_map(|value| value.parse().ok()).collect();
+    ColumnSketch {
+        name: name.into(),
+        rows: 100,
+        numeric,
+        min: numbers.iter().copied().fold(f64::INFINITY, f64::min),
+        max: numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        values: values.iter().map(|value| (*value).into()).collect(),
+        distinct: values.len() as u64,
+        empty: 0,
+    }
+}
+
+#[test]
+fn a_draft_is_a_job_that_leaves_bookkeeping_out() {
+    let columns = [
+        sketch("row_id", &["1", "2", "3"], true),
+        sketch("fold", &["0", "1", "2"], true),
+        sketch("site", &["a", "b"], false),
+        sketch("site_skew", &["s0", "s1"], false),
+        sketch("default", &["no", "yes"], false),
+        sketch("label", &["0", "1"], true),
+        sketch("age", &["19", "95", "40"], true),
+        sketch("balance \"eur\"", &["-8019", "102127", "1"], true),
+        sketch("rate", &["-0.0123", "0.0456", "0"], true),
+        sketch("flag", &["1", "0"], true),
+        ColumnSketch { distinct: 5000, ..sketch("street", &["x", "y"], false) },
+    ];
+    let text = draft(&columns);
+    let job = Job::from_toml(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+    assert_eq!(
+        job.contract.label,
+        crate::Label { column: "label".into(), positive: "1".into(), negative: "0".into() }
+    );
+    let names: Vec<_> = job.contract.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["default", "age", "balance \"eur\"", "rate", "flag"]);
+    for left_out in ["row_id", "fold", "site", "site_skew", "street"] {
+        assert!(text.contains(&format!("# Left out: {left_out} (")), "{text}");
+    }
+    assert!(job.contract.columns[1].sensitive && !job.contract.columns[2].sensitive);
+    let kind = |column: usize| job.contract.columns[column].kind.clone();
+    let numeric = |transform, min, max| crate::ColumnKind::Numeric { transform, min, max };
+    assert_eq!(kind(1), numeric(crate::Transform::Identity, 19.0, 95.0));
+    assert_eq!(kind(2), numeric(crate::Transform::Slog1p, -8100.0, 110_000.0));
+    assert_eq!(kind(3), numeric(crate::Transform::Identity, -0.013, 0.046));
+    assert_eq!(kind(4), crate::ColumnKind::Categorical { levels: vec!["0".into(), "1".into()] });
+}
+
+#[test]
+fn a_label_is_guessed_from_flags_only_as_a_last_resort() {
+    let text = draft(&[sketch("age", &["20", "30", "40"], true), sketch("won", &["1", "0"], true)]);
+    assert_eq!(Job::from_toml(&text).unwrap().contract.label.column, "won");
+    assert!(text.contains("CHECK THIS"));
+    let text = draft(&[sketch("age", &["20", "30", "40"], true)]);
+    let codes: Vec<_> =
+        Job::from_toml(&text).unwrap_err().into_iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, ["contract.label-missing"]);
+}

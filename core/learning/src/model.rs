@@ -1,0 +1,321 @@
+//! The linear model that a job releases: contract, standardisation and weights in one, so that it scores raw
+//! rows, and its two files.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use syndic_round::Digest;
+use thiserror::Error;
+
+use crate::contract::Contract;
+use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
+use crate::metrics::{Metrics, logistic};
+use crate::table::{Role, Table};
+
+/// A logistic regression with its preprocessing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearModel {
+    /// The contract of the rows that it scores.
+    pub contract: Contract,
+    /// How numeric inputs are scaled.
+    pub standardisation: Standardisation,
+    /// What it has learnt.
+    pub coefficients: Coefficients,
+}
+
+/// Weights of the inputs, and the intercept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coefficients {
+    /// One weight for each input, in the contract's order.
+    pub weights: Vec<f64>,
+    /// Log-odds where all inputs are zero.
+    pub intercept: f64,
+}
+
+/// What `model.json` says beside `model.safetensors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Name of the program that trained it.
+    pub program: String,
+    /// The contract of the rows that it scores.
+    pub contract: Contract,
+    /// A name for each weight.
+    pub inputs: Vec<String>,
+    /// SHA-256 of `model.safetensors`.
+    pub weights_digest: Digest,
+    /// Where it comes from: job, rounds, ledger. Keys are the releaser's.
+    pub provenance: BTreeMap<String, serde_json::Value>,
+}
+
+/// Why a model cannot be loaded or used.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The card is not one of ours.
+    #[error("the model card cannot be read: {0}")]
+    Card(String),
+    /// The weights belong to another card, or were changed.
+    #[error("the weights file has digest {found}, the card says {expected}")]
+    Digest {
+        /// Digest in the card.
+        expected: Digest,
+        /// Digest of the file.
+        found: Digest,
+    },
+    /// The weights file is damaged or lacks something.
+    #[error("the weights file cannot be read: {0}")]
+    Weights(String),
+    /// Another number of weights than the contract has inputs.
+    #[error("the model has {found} weights where its contract has {expected} inputs")]
+    Inputs {
+        /// Inputs of the contract.
+        expected: usize,
+        /// Weights found.
+        found: usize,
+    },
+    /// The standardisation does not fit the contract.
+    #[error(transparent)]
+    Standardisation(#[from] StandardisationMismatch),
+    /// The table keeps another contract.
+    #[error("the model scores rows of contract {expected}, the table keeps {found}")]
+    Contract {
+        /// The model's contract.
+        expected: String,
+        /// The table's contract.
+        found: String,
+    },
+}
+
+impl ModelError {
+    /// Stable machine-readable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Card(_) => "model.card",
+            Self::Digest { .. } => "model.digest-mismatch",
+            Self::Weights(_) => "model.weights",
+            Self::Inputs { .. } => "model.inputs-mismatch",
+            Self::Standardisation(_) => "model.standardisation-mismatch",
+            Self::Contract { .. } => "model.contract-mismatch",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Contract { .. } => "read the table under the contract in the model's card",
+            _ => "take `model.safetensors` and `model.json` of one and the same release, unchanged",
+        }
+    }
+}
+
+impl LinearModel {
+    /// The probability of a positive, for each row of the table.
+    ///
+    /// # Errors
+    /// When the table keeps another contract, or the parts of the model do not fit each other.
+    pub fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
+        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
+    }
+
+    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
+        let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
+        for table in tables {
+            let rows = table.rows_for(role);
+            probabilities.extend(self.score_rows(table, &rows)?);
+            labels.extend(rows.iter().map(|&row| table.labels()[row]));
+        }
+        Ok(Metrics::exact(&probabilities, &labels))
+    }
+
+    pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+        if *table.contract() != self.contract {
+            return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
+        }
+        self.check()?;
+        let inputs = Inputs::of(table, rows, &self.standardisation)?;
+        Ok((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)).collect())
+    }
+
+    /// The bytes of `model.safetensors`: F64 tensors `weights`, `intercept`, `mean` and `sd`. The same model
+    /// always has the same bytes.
+    ///
+    /// # Errors
+    /// When the format cannot hold them.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
+        let unwritable = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
+        let tensors = [
+            ("intercept", bytes_of(&[self.coefficients.intercept])),
+            ("mean", bytes_of(&self.standardisation.mean)),
+            ("sd", bytes_of(&self.standardisation.sd)),
+            ("weights", bytes_of(&self.coefficients.weights)),
+        ];
+        let views = tensors
+            .iter()
+            .map(|(name, bytes)| Ok((*name, TensorView::new(Dtype::F64, vec![bytes.len() / 8], bytes)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unwritable)?;
+        safetensors::serialize(views, None).map_err(unwritable)
+    }
+
+    /// The card for `weights`, which [`Self::to_safetensors`] returned.
+    pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
+        ModelCard {
+            schema: SCHEMA.into(),
+            program: crate::program::logistic_regression::NAME.into(),
+            contract: self.contract.clone(),
+            inputs: self.contract.input_names(),
+            weights_digest: Digest::of(weights),
+            provenance,
+        }
+    }
+
+    /// The model in the two files of a release.
+    ///
+    /// # Errors
+    /// When either cannot be read, or they do not belong together.
+    pub fn load(weights: &[u8], card_json: &str) -> Result<(Self, ModelCard), ModelError> {
+        let card: ModelCard =
+            serde_json::from_str(card_json).map_err(|error| ModelError::Card(error.to_string()))?;
+        if card.schema != SCHEMA {
+            return Err(ModelError::Card(format!("its schema is `{}`, not `{SCHEMA}`", card.schema)));
+        }
+        let found = Digest::of(weights);
+        if found != card.weights_digest {
+            return Err(ModelError::Digest { expected: card.weights_digest, found });
+        }
+        let file =
+            SafeTensors::deserialize(weights).map_err(|error| ModelError::Weights(error.to_string()))?;
+        let tensor = |name: &str| numbers(&file, name);
+        let intercept = match tensor("intercept")?.as_slice() {
+            &[intercept] => intercept,
+            _ => return Err(ModelError::Weights("`intercept` is not one number".into())),
+        };
+        let model = Self {
+            contract: card.contract.clone(),
+            standardisation: Standardisation { mean: tensor("mean")?, sd: tensor("sd")? },
+            coefficients: Coefficients { weights: tensor("weights")?, intercept },
+        };
+        model.check()?;
+        Ok((model, card))
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        self.standardisation.check(&self.contract)?;
+        let (expected, found) = (self.contract.inputs(), self.coefficients.weights.len());
+        if expected == found { Ok(()) } else { Err(ModelError::Inputs { expected, found }) }
+    }
+}
+
+impl Coefficients {
+    /// All zero but for the intercept, which gives every row `rate` as its probability.
+    pub fn constant(inputs: usize, rate: f64) -> Self {
+        Self { weights: vec![0.0; inputs], intercept: libm::log(rate / (1.0 - rate)) }
+    }
+
+    /// The probability of a positive for one encoded row.
+    pub fn probability(&self, inputs: &Inputs, row: usize) -> f64 {
+        logistic(self.intercept + inputs.dot(row, &self.weights))
+    }
+
+    /// Weights, then the intercept.
+    pub fn to_vec(&self) -> Vec<f64> {
+        self.weights.iter().copied().chain([self.intercept]).collect()
+    }
+
+    /// How many numbers they are: weights and intercept.
+    pub fn count(&self) -> usize {
+        self.weights.len() + 1
+    }
+
+    /// The numbers changed one by one, in the order of [`Self::to_vec`].
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f64> {
+        self.weights.iter_mut().chain([&mut self.intercept])
+    }
+
+    /// True if no number is NaN or infinite.
+    pub fn is_finite(&self) -> bool {
+        self.intercept.is_finite() && self.weights.iter().all(|weight| weight.is_finite())
+    }
+}
+
+/// Version of the card's format.
+pub const SCHEMA: &str = "syndic.model/1";
+
+fn bytes_of(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
+    let tensor = file.tensor(name).map_err(|error| ModelError::Weights(error.to_string()))?;
+    let words = tensor.data().chunks_exact(8).filter_map(|word| word.try_into().ok());
+    let values: Vec<f64> = words.map(f64::from_le_bytes).collect();
+    if tensor.dtype() != Dtype::F64 || !values.iter().all(|value| value.is_finite()) {
+        return Err(ModelError::Weights(format!("`{name}` does not hold finite F64 numbers")));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn model() -> LinearModel {
+        LinearModel {
+            contract: fixture::contract(),
+            standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
+            coefficients: Coefficients { weights: vec![0.1, 1.0 / 3.0, -0.3, 1e-300, 0.5], intercept: -1.25 },
+        }
+    }
+
+    fn files() -> (Vec<u8>, String) {
+        let weights = model().to_safetensors().unwrap();
+        let provenance = BTreeMap::from([("job".to_string(), "demo".into())]);
+        let card = serde_json::to_string(&model().card(&weights, provenance)).unwrap();
+        (weights, card)
+    }
+
+    #[test]
+    fn a_model_is_the_same_after_writing_and_loading() {
+        let (weights, card) = files();
+        let (loaded, card) = LinearModel::load(&weights, &card).unwrap();
+        assert_eq!(loaded, model());
+        assert_eq!(card.provenance["job"], "demo");
+        assert_eq!(card.inputs.len(), 5);
+        let table = fixture::table(50, 0.0, false, 1);
+        assert_eq!(loaded.score(&table).unwrap(), model().score(&table).unwrap());
+    }
+
+    #[test]
+    fn files_of_two_releases_do_not_load() {
+        let (mut weights, card) = files();
+        *weights.last_mut().unwrap() ^= 1;
+        assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.digest-mismatch");
+        assert_eq!(LinearModel::load(&weights, "{}").unwrap_err().code(), "model.card");
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_the_contract_do_not_load() {
+        let mut short = model();
+        short.coefficients.weights.pop();
+        let weights = short.to_safetensors().unwrap();
+        let card = serde_json::to_string(&short.card(&weights, BTreeMap::new())).unwrap();
+        assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.inputs-mismatch");
+    }
+
+    #[test]
+    fn a_table_of_another_contract_is_not_scored() {
+        let mut other = model();
+        other.contract.version = 2;
+        let table = fixture::table(50, 0.0, false, 1);
+        assert_eq!(other.score(&table).unwrap_err().code(), "model.contract-mismatch");
+    }
+}

@@ -1,0 +1,141 @@
+//! How good a model is on the rows that institutions put aside: summed score histograms and losses.
+
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use syndic_round::{Block, Contribution, Layout, Sum};
+
+use super::{Next, Program, ProgramError, count_block, power_of_two_above, values};
+use crate::encode::Standardisation;
+use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
+use crate::model::{Coefficients, LinearModel};
+use crate::table::{Role, Table};
+
+/// The coordinator half.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    question: EvaluateQuestion,
+}
+
+/// Asks how one model does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateQuestion {
+    /// The training round that made the model.
+    pub training_round: u32,
+    /// The model.
+    pub coefficients: Coefficients,
+    /// How to scale the inputs.
+    pub standardisation: Standardisation,
+    /// On which rows: test, validation or both.
+    pub roles: Vec<Role>,
+    /// Bins of each histogram.
+    pub bins: u32,
+    /// The most rows of one institution, as in the contract.
+    pub max_rows: u64,
+}
+
+/// How the model did over all institutions that answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// On test rows, if there are any.
+    pub test: Option<Metrics>,
+    /// On validation rows, if there are any.
+    pub validation: Option<Metrics>,
+}
+
+impl Evaluation {
+    /// The evaluation that `question` asks for.
+    pub fn new(question: EvaluateQuestion) -> Self {
+        Self { question }
+    }
+}
+
+impl EvaluateQuestion {
+    /// What an answer looks like: for each role two histograms and the summed loss.
+    ///
+    /// # Errors
+    /// When the question has no layout.
+    pub fn layout(&self) -> Result<Layout, ProgramError> {
+        let bins = self.bins as usize;
+        let bound = LARGEST_LOSS * self.max_rows as f64;
+        let resolution = power_of_two_above(bound) * LOSS_STEP;
+        let of_role = |&role: &Role| {
+            [
+                count_block(block(role, NEGATIVE), bins, self.max_rows),
+                count_block(block(role, POSITIVE), bins, self.max_rows),
+                Block { name: block(role, LOSS), len: 1, bound, resolution },
+            ]
+        };
+        Ok(Layout::new(self.roles.iter().flat_map(of_role).collect())?)
+    }
+
+    fn metrics(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Option<Metrics>, ProgramError> {
+        if !self.roles.contains(&role) {
+            return Ok(None);
+        }
+        let counts = |class| -> Result<Vec<u64>, ProgramError> {
+            let counts = values(sum, layout, &block(role, class))?;
+            // A count below zero is none that rows can have.
+            counts
+                .into_iter()
+                .map(|count| if count >= 0.0 { Ok(count as u64) } else { Err(ProgramError::WrongSum) })
+                .collect()
+        };
+        let histogram = ScoreHistogram { negative: counts(NEGATIVE)?, positive: counts(POSITIVE)? };
+        Ok(Metrics::from_histogram(&histogram, values(sum, layout, &block(role, LOSS))?[0]))
+    }
+}
+
+impl Program for Evaluation {
+    type Question = EvaluateQuestion;
+    type Outcome = Evaluated;
+
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<EvaluateQuestion, Evaluated>, ProgramError> {
+        let Some(sum) = sum else { return Ok(Next::Ask(self.question.clone())) };
+        let layout = self.question.layout()?;
+        let test = self.question.metrics(sum, &layout, Role::Test)?;
+        let validation = self.question.metrics(sum, &layout, Role::Validation)?;
+        Ok(Next::Done(Evaluated { test, validation }))
+    }
+
+    fn answer(
+        question: &EvaluateQuestion,
+        table: &Table,
+        _rng: &mut impl CryptoRng,
+    ) -> Result<Contribution, ProgramError> {
+        let layout = question.layout()?;
+        let model = LinearModel {
+            contract: table.contract().clone(),
+            standardisation: question.standardisation.clone(),
+            coefficients: question.coefficients.clone(),
+        };
+        let mut contribution = Vec::with_capacity(layout.len());
+        for &role in &question.roles {
+            let rows = table.rows_for(role);
+            let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
+            let scores = model.score_rows(table, &rows)?;
+            let histogram = ScoreHistogram::of(&scores, &labels, question.bins as usize);
+            let counts = histogram.negative.into_iter().chain(histogram.positive);
+            contribution.extend(counts.map(|count| count as f64));
+            contribution
+                .push(scores.iter().zip(&labels).map(|(&score, &label)| log_loss(score, label)).sum());
+        }
+        Ok(Contribution::new(layout, contribution)?)
+    }
+}
+
+fn block(role: Role, what: &str) -> String {
+    let role = match role {
+        Role::Train => "train",
+        Role::Validation => "validation",
+        Role::Test => "test",
+    };
+    format!("{role}.{what}")
+}
+
+/// A step of the loss, relative to the largest sum.
+const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
+
+const NEGATIVE: &str = "negative";
+const POSITIVE: &str = "positive";
+const LOSS: &str = "loss";

@@ -1,0 +1,157 @@
+//! Federated programs: what the coordinator asks next, and what an institution answers.
+//!
+//! A program is one module with its two halves side by side. The coordinator half sees sums and nothing else;
+//! the participant half sees its own table and the question.
+
+pub mod evaluation;
+pub mod logistic_regression;
+pub mod run;
+pub mod statistics;
+
+use rand_core::CryptoRng;
+use syndic_round::layout::LayoutError;
+use syndic_round::vector::ContributionError;
+use syndic_round::{Block, Contribution, Layout, Sum};
+use thiserror::Error;
+
+use crate::encode::StandardisationMismatch;
+use crate::model::ModelError;
+use crate::table::Table;
+
+/// A computation that needs nothing from institutions but sums.
+pub trait Program {
+    /// What every institution is asked in one round.
+    type Question;
+    /// What is known at the end.
+    type Outcome;
+
+    /// The coordinator half. Without a sum, the first question, or again the one that has no sum yet; with
+    /// the sum of the answers to the last question, the next one or the outcome. The same sums always lead to
+    /// the same state.
+    ///
+    /// # Errors
+    /// When the sum is no answer to the last question, or nothing can be learnt from it. The program is then
+    /// as before.
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<Self::Question, Self::Outcome>, ProgramError>;
+
+    /// The participant half: the values that this table adds to the sum.
+    ///
+    /// # Errors
+    /// When the question makes no sense for this table.
+    fn answer(
+        question: &Self::Question,
+        table: &Table,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Contribution, ProgramError>;
+}
+
+/// What a program wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next<Question, Outcome> {
+    /// An encrypted round of this question.
+    Ask(Question),
+    /// Nothing more.
+    Done(Outcome),
+}
+
+/// Why a program cannot go on.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// The sum has another layout than the question, or there is no open question.
+    #[error("the sum is not an answer to the question that was asked")]
+    WrongSum,
+    /// All training labels of all institutions are of one class.
+    #[error(
+        "the institutions hold {positives} positives among {rows} training rows; both classes are needed"
+    )]
+    OneClass {
+        /// Training rows of all institutions.
+        rows: u64,
+        /// Positives among them.
+        positives: u64,
+    },
+    /// The question cannot be read, or asks for something impossible.
+    #[error("the question cannot be answered: {0}")]
+    BadQuestion(String),
+    /// The question is not one that the approved job leads to.
+    #[error("the question departs from the approved job: {0}")]
+    NotApproved(&'static str),
+    /// Training left the finite numbers.
+    #[error("training diverged: the update is not a finite number")]
+    Diverged,
+}
+
+impl ProgramError {
+    /// Stable machine-readable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongSum => "program.wrong-sum",
+            Self::OneClass { .. } => "program.one-class",
+            Self::BadQuestion(_) => "program.bad-question",
+            Self::NotApproved(_) => "program.not-approved",
+            Self::Diverged => "program.diverged",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::WrongSum => {
+                "abandon the round and ask again; if it recurs, the coordinator's state is damaged"
+            }
+            Self::OneClass { .. } => {
+                "check how the label is coded at each institution, and the job's `positive` value"
+            }
+            Self::BadQuestion(_) => "run the same release on both sides",
+            Self::NotApproved(_) => {
+                "decline, and ask the operator why the question differs from what was approved"
+            }
+            Self::Diverged => "lower `learning_rate` in a new job",
+        }
+    }
+}
+
+impl From<ContributionError> for ProgramError {
+    fn from(error: ContributionError) -> Self {
+        match error {
+            ContributionError::NotFinite { .. } => Self::Diverged,
+            ContributionError::Length { .. } => Self::BadQuestion(error.to_string()),
+        }
+    }
+}
+
+impl From<LayoutError> for ProgramError {
+    fn from(error: LayoutError) -> Self {
+        Self::BadQuestion(error.to_string())
+    }
+}
+
+impl From<StandardisationMismatch> for ProgramError {
+    fn from(error: StandardisationMismatch) -> Self {
+        Self::BadQuestion(error.to_string())
+    }
+}
+
+impl From<ModelError> for ProgramError {
+    fn from(error: ModelError) -> Self {
+        Self::BadQuestion(error.to_string())
+    }
+}
+
+/// A block of exact counts of rows.
+fn count_block(name: impl Into<String>, len: usize, max_rows: u64) -> Block {
+    Block { name: name.into(), len: len as u32, bound: max_rows as f64, resolution: 1.0 }
+}
+
+/// The sums of a block, of a sum that has the layout it should have.
+fn values(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<f64>, ProgramError> {
+    if sum.layout() != layout {
+        return Err(ProgramError::WrongSum);
+    }
+    sum.values(block).ok_or(ProgramError::WrongSum)
+}
+
+/// The smallest power of two that is at least `x`, for resolutions: exact in binary.
+fn power_of_two_above(x: f64) -> f64 {
+    libm::exp2(libm::ceil(libm::log2(x)))
+}

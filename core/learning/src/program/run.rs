@@ -1,0 +1,320 @@
+//! A whole job as one program: statistics, then training and evaluation in turn, then the model.
+//!
+//! What the institutions approved is this chain, as a whole: [`Question::approved_by`] is how a participant
+//! checks that what it is asked is a part of it. One training round is two encrypted rounds, of which the
+//! second measures what the first has made.
+
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use syndic_round::{Contribution, Layout, Sum};
+
+use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
+use super::logistic_regression::{LocalTraining, LogisticRegression, TrainQuestion};
+use super::statistics::{Statistics, StatisticsQuestion, Summary};
+use super::{Next, Program, ProgramError};
+use crate::job::{Job, Training};
+use crate::metrics::Metrics;
+use crate::model::{Coefficients, LinearModel};
+use crate::table::{Role, Table};
+
+/// The coordinator half of a job: a fold of its sums.
+#[derive(Clone, Debug)]
+pub struct JobRun {
+    job: Job,
+    state: State,
+    summary: Option<Summary>,
+    metrics: Vec<RoundMetrics>,
+    /// The model that would be released now, and the round that made it.
+    best: Option<(u32, Coefficients)>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Statistics(Statistics),
+    Training(LogisticRegression),
+    /// Evaluating what `training` has made.
+    Evaluating {
+        training: LogisticRegression,
+        training_round: u32,
+        evaluation: Evaluation,
+    },
+    Finished(Box<Outcome>),
+}
+
+/// What institutions are asked in one encrypted round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Question {
+    /// Counts and moments.
+    Statistics(StatisticsQuestion),
+    /// Local training.
+    Train(TrainQuestion),
+    /// Score histograms and losses.
+    Evaluate(EvaluateQuestion),
+}
+
+/// What a job ends with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The released model.
+    pub model: LinearModel,
+    /// The training round that made it: the one with the least validation loss, without validation rows the
+    /// last.
+    pub released_round: u32,
+    /// What the statistics found.
+    pub summary: Summary,
+}
+
+/// How the model of one training round does, from encrypted sums.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundMetrics {
+    /// Counted from 1.
+    pub training_round: u32,
+    /// On test rows, if there are any.
+    pub test: Option<Metrics>,
+    /// On validation rows, if there are any.
+    pub validation: Option<Metrics>,
+}
+
+impl JobRun {
+    /// The run of a job, before its first round.
+    pub fn new(job: &Job) -> Self {
+        let state = State::Statistics(Statistics::new(job.contract.clone()));
+        Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None }
+    }
+
+    /// How the models of the training rounds did so far, in order.
+    pub fn metrics(&self) -> &[RoundMetrics] {
+        &self.metrics
+    }
+
+    /// What the statistics found, once they are in.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
+    }
+
+    /// The model that would be released now, and the training round that made it.
+    pub fn model(&self) -> Option<(u32, LinearModel)> {
+        let (round, coefficients) = self.best.clone()?;
+        let standardisation = self.summary.clone()?.standardisation;
+        Some((round, LinearModel { contract: self.job.contract.clone(), standardisation, coefficients }))
+    }
+
+    /// The most encrypted rounds that a job takes, retries not counted.
+    pub fn rounds(job: &Job) -> u32 {
+        1 + 2 * job.rounds.count
+    }
+
+    /// What to ask or to release now.
+    fn pending(&mut self) -> Result<Next<Question, Outcome>, ProgramError> {
+        Ok(match &mut self.state {
+            State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
+            State::Training(training) => ask(training.next(None)?, Question::Train)?,
+            State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
+            State::Finished(outcome) => Next::Done((**outcome).clone()),
+        })
+    }
+
+    fn summarised(&mut self, summary: Summary) {
+        let Training { local, decay } = self.job.program.training();
+        let (inputs, max_rows) = (self.job.contract.inputs(), self.job.contract.max_rows);
+        let training =
+            LogisticRegression::new(inputs, max_rows, &summary, local, decay, self.job.rounds.count);
+        self.summary = Some(summary);
+        self.state = State::Training(training);
+    }
+
+    fn trained(&mut self, training: LogisticRegression, training_round: u32) -> Result<(), ProgramError> {
+        let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
+        let roles: Vec<Role> = [(Role::Test, summary.test), (Role::Validation, summary.validation)]
+            .into_iter()
+            .filter_map(|(role, count)| (count.rows > 0).then_some(role))
+            .collect();
+        if roles.is_empty() {
+            return self.evaluated(training, training_round, Evaluated::default());
+        }
+        let evaluation = Evaluation::new(EvaluateQuestion {
+            training_round,
+            coefficients: training.coefficients().clone(),
+            standardisation: summary.standardisation.clone(),
+            roles,
+            bins: self.job.evaluation.bins,
+            max_rows: self.job.contract.max_rows,
+        });
+        self.state = State::Evaluating { training, training_round, evaluation };
+        Ok(())
+    }
+
+    fn evaluated(
+        &mut self,
+        mut training: LogisticRegression,
+        training_round: u32,
+        evaluated: Evaluated,
+    ) -> Result<(), ProgramError> {
+        let next = training.next(None)?;
+        let Evaluated { test, validation } = evaluated;
+        let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
+        let best_so_far = self.metrics.iter().filter_map(loss).fold(f64::INFINITY, f64::min);
+        if validation.is_none_or(|metrics| metrics.log_loss < best_so_far) {
+            self.best = Some((training_round, training.coefficients().clone()));
+        }
+        self.metrics.push(RoundMetrics { training_round, test, validation });
+        self.state = match next {
+            Next::Ask(_) => State::Training(training),
+            Next::Done(_) => {
+                let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
+                let summary = self.summary.clone().ok_or(ProgramError::WrongSum)?;
+                State::Finished(Box::new(Outcome { model, released_round, summary }))
+            }
+        };
+        Ok(())
+    }
+}
+
+impl Program for JobRun {
+    type Question = Question;
+    type Outcome = Outcome;
+
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<Question, Outcome>, ProgramError> {
+        let Some(sum) = sum else { return self.pending() };
+        // Taken further as a copy, so that a sum that is rejected changes nothing.
+        let mut run = self.clone();
+        match run.state.clone() {
+            State::Statistics(mut statistics) => run.summarised(done(statistics.next(Some(sum))?)?),
+            State::Training(mut training) => {
+                let training_round = training.training_round();
+                training.next(Some(sum))?;
+                run.trained(training, training_round)?;
+            }
+            State::Evaluating { training, training_round, mut evaluation } => {
+                run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?)?;
+            }
+            State::Finished(_) => return Err(ProgramError::WrongSum),
+        }
+        *self = run;
+        self.pending()
+    }
+
+    fn answer(
+        question: &Question,
+        table: &Table,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Contribution, ProgramError> {
+        match question {
+            Question::Statistics(question) => Statistics::answer(question, table, rng),
+            Question::Train(question) => LogisticRegression::answer(question, table, rng),
+            Question::Evaluate(question) => Evaluation::answer(question, table, rng),
+        }
+    }
+}
+
+impl Question {
+    /// Canonical JSON (RFC 8785). Numbers keep every bit.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ProgramError> {
+        serde_json_canonicalizer::to_vec(self).map_err(|error| ProgramError::BadQuestion(error.to_string()))
+    }
+
+    /// The question that [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are no question.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError> {
+        serde_json::from_slice(bytes).map_err(|error| ProgramError::BadQuestion(error.to_string()))
+    }
+
+    /// What an answer looks like; both sides derive it from the question.
+    ///
+    /// # Errors
+    /// When the question asks for something that has no layout.
+    pub fn layout(&self) -> Result<Layout, ProgramError> {
+        match self {
+            Self::Statistics(question) => question.layout(),
+            Self::Train(question) => question.layout(),
+            Self::Evaluate(question) => question.layout(),
+        }
+    }
+
+    /// `statistics`, `train` or `evaluate`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Statistics(_) => "statistics",
+            Self::Train(_) => "train",
+            Self::Evaluate(_) => "evaluate",
+        }
+    }
+
+    /// The training round that the question belongs to, from 1; none before training.
+    pub fn training_round(&self) -> Option<u32> {
+        match self {
+            Self::Statistics(_) => None,
+            Self::Train(question) => Some(question.training_round),
+            Self::Evaluate(question) => Some(question.training_round),
+        }
+    }
+
+    /// Checks on the participant that the question is one that the approved job can lead to: all its terms,
+    /// and everything in it but the model, the standardisation and the row count, which depend on sums.
+    ///
+    /// # Errors
+    /// [`ProgramError::NotApproved`] says what departs.
+    pub fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
+        let contract = &job.contract;
+        let departs = |what| Err(ProgramError::NotApproved(what));
+        let rounds = 1..=job.rounds.count;
+        let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
+        match self {
+            Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
+                departs("statistics")
+            }
+            Self::Statistics(_) => Ok(()),
+            Self::Train(question) if !rounds.contains(&question.training_round) => departs("round"),
+            Self::Train(question) if question.max_rows != contract.max_rows => departs("max_rows"),
+            Self::Train(question) if !fits(&question.coefficients) => departs("number of weights"),
+            Self::Train(question)
+                if question.local != job.program.training().in_round(question.training_round) =>
+            {
+                departs("local training")
+            }
+            Self::Train(question) => Ok(question.standardisation.check(contract)?),
+            Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
+            Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
+            Self::Evaluate(question) if !fits(&question.coefficients) => departs("number of weights"),
+            Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),
+            Self::Evaluate(question) if question.roles.contains(&Role::Train) => {
+                departs("rows to evaluate on")
+            }
+            Self::Evaluate(question) => Ok(question.standardisation.check(contract)?),
+        }
+    }
+}
+
+impl Training {
+    /// The terms of one training round, counted from 1.
+    pub fn in_round(&self, training_round: u32) -> LocalTraining {
+        let mut local = self.local;
+        // Multiplied step by step, as the coordinator does, so that both get the same bits.
+        (1..training_round).for_each(|_| local.learning_rate *= self.decay);
+        local
+    }
+}
+
+fn ask<Q, O>(next: Next<Q, O>, question: fn(Q) -> Question) -> Result<Next<Question, Outcome>, ProgramError> {
+    match next {
+        Next::Ask(asked) => Ok(Next::Ask(question(asked))),
+        Next::Done(_) => Err(ProgramError::WrongSum),
+    }
+}
+
+fn done<Q, O>(next: Next<Q, O>) -> Result<O, ProgramError> {
+    match next {
+        Next::Done(outcome) => Ok(outcome),
+        Next::Ask(_) => Err(ProgramError::WrongSum),
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,256 @@
+//! Row counts, label counts, and mean and standard deviation of every numeric column, from encrypted sums.
+//!
+//! Runs before training, so that all institutions scale their inputs alike. Each transformed value is first
+//! centred by the middle of its public range and divided by half its width, so that one row adds at most one to
+//! a sum or a sum of squares, whatever the unit.
+//!
+//! **Exactness.** Rounding moves a sum by at most one step r for each of n institutions, so the mean moves by
+//! at most n r / N half ranges and the standard deviation s by at most 3 n r / (2 N s). With r = 2^-52 times
+//! `max_rows` (rounded up to a power of two; 2^-32 for a million rows) and a hundred rows for each institution,
+//! both are exact to 1e-4 of a standard deviation whenever s is at least 1/5000 of the half range.
+
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use syndic_round::{Block, Contribution, Layout, Sum};
+
+use super::{Next, Program, ProgramError, count_block, power_of_two_above, values};
+use crate::contract::Contract;
+use crate::encode::Standardisation;
+use crate::table::{Role, Table, Values};
+
+/// The coordinator half.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    contract: Contract,
+}
+
+/// Asks for counts and moments. The ranges come from the institution's own copy of the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsQuestion {
+    /// Numeric columns of the contract.
+    pub numeric_columns: u32,
+    /// The most rows of one institution, as in the contract.
+    pub max_rows: u64,
+}
+
+/// What the sums say of all institutions that answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Training rows.
+    pub training: Count,
+    /// Validation rows.
+    pub validation: Count,
+    /// Test rows.
+    pub test: Count,
+    /// How numeric inputs are scaled, from training rows.
+    pub standardisation: Standardisation,
+}
+
+/// Rows, and the positives among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Rows.
+    pub rows: u64,
+    /// Positives.
+    pub positives: u64,
+}
+
+impl Statistics {
+    /// Statistics of tables under this contract.
+    pub fn new(contract: Contract) -> Self {
+        Self { contract }
+    }
+
+    fn question(&self) -> StatisticsQuestion {
+        StatisticsQuestion::of(&self.contract)
+    }
+}
+
+impl StatisticsQuestion {
+    /// The only question that a contract leads to.
+    pub fn of(contract: &Contract) -> Self {
+        Self { numeric_columns: contract.numeric().count() as u32, max_rows: contract.max_rows }
+    }
+
+    /// What an answer looks like.
+    ///
+    /// # Errors
+    /// When the question has no layout.
+    pub fn layout(&self) -> Result<Layout, ProgramError> {
+        let bound = self.max_rows as f64;
+        let moments = |name: &str| Block {
+            name: name.into(),
+            len: self.numeric_columns,
+            bound,
+            resolution: power_of_two_above(bound) * SMALLEST_STEP,
+        };
+        let mut blocks = vec![
+            count_block(ROWS, ROLES.len(), self.max_rows),
+            count_block(POSITIVES, ROLES.len(), self.max_rows),
+        ];
+        if self.numeric_columns > 0 {
+            blocks.extend([moments(SUMS), moments(SQUARES)]);
+        }
+        Ok(Layout::new(blocks)?)
+    }
+}
+
+impl Program for Statistics {
+    type Question = StatisticsQuestion;
+    type Outcome = Summary;
+
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<StatisticsQuestion, Summary>, ProgramError> {
+        let question = self.question();
+        let Some(sum) = sum else { return Ok(Next::Ask(question)) };
+        let layout = question.layout()?;
+        let (rows, positives) = (values(sum, &layout, ROWS)?, values(sum, &layout, POSITIVES)?);
+        let count = |role: usize| Count { rows: rows[role] as u64, positives: positives[role] as u64 };
+        let training = count(0);
+        if training.positives == 0 || training.positives >= training.rows {
+            return Err(ProgramError::OneClass { rows: training.rows, positives: training.positives });
+        }
+        let mut standardisation = Standardisation { mean: Vec::new(), sd: Vec::new() };
+        if question.numeric_columns > 0 {
+            let (sums, squares) = (values(sum, &layout, SUMS)?, values(sum, &layout, SQUARES)?);
+            let total = training.rows as f64;
+            let rounding =
+                f64::from(sum.survivors()) * power_of_two_above(question.max_rows as f64) * SMALLEST_STEP
+                    / total;
+            for ((transform, min, max), (sum, square)) in
+                self.contract.numeric().zip(sums.into_iter().zip(squares))
+            {
+                let (centre, half_range) = transform.centre_and_half_range(min, max);
+                let mean = sum / total;
+                let variance = square / total - mean * mean;
+                // A constant column: what is left of its variance is rounding.
+                let sd = if variance > 4.0 * rounding { variance.sqrt() * half_range } else { 1.0 };
+                standardisation.mean.push(centre + half_range * mean);
+                standardisation.sd.push(sd);
+            }
+        }
+        Ok(Next::Done(Summary { training, validation: count(1), test: count(2), standardisation }))
+    }
+
+    fn answer(
+        question: &StatisticsQuestion,
+        table: &Table,
+        _rng: &mut impl CryptoRng,
+    ) -> Result<Contribution, ProgramError> {
+        if *question != StatisticsQuestion::of(table.contract()) {
+            return Err(ProgramError::BadQuestion("it is about another contract".into()));
+        }
+        let (rows, positives): (Vec<_>, Vec<_>) = ROLES.map(|role| table.count(role)).into_iter().unzip();
+        let mut contribution: Vec<f64> =
+            rows.into_iter().chain(positives).map(|count| count as f64).collect();
+        let training = table.rows_for(Role::Train);
+        let numeric = table.columns().iter().filter_map(|column| match column {
+            Values::Numeric(values) => Some(values),
+            Values::Categorical(_) => None,
+        });
+        let mut squares: Vec<f64> = Vec::new();
+        for (values, (transform, min, max)) in numeric.zip(table.contract().numeric()) {
+            let (centre, half_range) = transform.centre_and_half_range(min, max);
+            let scaled = || training.iter().map(|&row| (values[row] - centre) / half_range);
+            contribution.push(scaled().sum());
+            squares.push(scaled().map(|value| value * value).sum());
+        }
+        contribution.extend(squares);
+        Ok(Contribution::new(question.layout()?, contribution)?)
+    }
+}
+
+/// Order of the roles in the blocks of counts.
+const ROLES: [Role; 3] = [Role::Train, Role::Validation, Role::Test];
+
+/// A step of the moments, relative to the largest sum: as fine as a layout admits.
+const SMALLEST_STEP: f64 = 1.0 / (1_u64 << 52) as f64;
+
+const ROWS: &str = "rows";
+const POSITIVES: &str = "positives";
+const SUMS: &str = "sums";
+const SQUARES: &str = "squares";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::program::run::tests::sum_of;
+
+    fn summary(tables: &[&Table], admitted: u16) -> Summary {
+        let mut program = Statistics::new(tables[0].contract().clone());
+        let Next::Ask(question) = program.next(None).unwrap() else { panic!("no question") };
+        let sum = sum_of(tables, admitted, &question.layout().unwrap(), |table, rng| {
+            Statistics::answer(&question, table, rng).unwrap()
+        });
+        match program.next(Some(&sum)).unwrap() {
+            Next::Done(summary) => summary,
+            Next::Ask(_) => panic!("asked twice"),
+        }
+    }
+
+    #[test]
+    fn federated_moments_equal_pooled_ones_to_a_ten_thousandth_of_a_deviation() {
+        let tables: Vec<_> = (0..5).map(|k| fixture::table(300, k as f64 / 4.0, false, k)).collect();
+        let tables: Vec<_> = tables.iter().collect();
+        let pooled = crate::reference::fit(&tables, 1e-3).unwrap().standardisation;
+        for admitted in [5, 256] {
+            let federated = summary(&tables, admitted).standardisation;
+            for column in 0..2 {
+                let sd = pooled.sd[column];
+                assert!((federated.mean[column] - pooled.mean[column]).abs() < 1e-4 * sd);
+                assert!((federated.sd[column] - sd).abs() < 1e-4 * sd);
+            }
+        }
+    }
+
+    #[test]
+    fn a_column_that_hardly_varies_within_a_wide_range_is_still_exact() {
+        let mut contract = fixture::contract();
+        contract.columns.truncate(1);
+        contract.columns[0].kind = crate::ColumnKind::Numeric {
+            transform: crate::Transform::Identity,
+            min: -10_000.0,
+            max: 10_000.0,
+        };
+        let table = |offset: f64| {
+            let mut builder = crate::TableBuilder::new(&contract, &["age", "label"]).unwrap();
+            for row in 0..200 {
+                let age = (5000.0 + offset + 2.0 * f64::from(row % 3)).to_string();
+                builder.push(row as u64, &[age.as_str(), if row % 2 == 0 { "1" } else { "0" }], Role::Train);
+            }
+            builder.finish().unwrap()
+        };
+        let (a, b) = (table(0.0), table(1.0));
+        let pooled = crate::reference::fit(&[&a, &b], 1e-3).unwrap().standardisation;
+        let federated = summary(&[&a, &b], 256).standardisation;
+        assert!((federated.mean[0] - pooled.mean[0]).abs() < 1e-4 * pooled.sd[0]);
+        assert!((federated.sd[0] - pooled.sd[0]).abs() < 1e-4 * pooled.sd[0]);
+    }
+
+    #[test]
+    fn counts_are_exact_for_every_role() {
+        let (a, b) = (fixture::table(100, 0.0, true, 1), fixture::table(50, 1.0, true, 2));
+        let summary = summary(&[&a, &b], 5);
+        for (role, count) in [
+            (Role::Train, summary.training),
+            (Role::Validation, summary.validation),
+            (Role::Test, summary.test),
+        ] {
+            let (rows, positives) = (a.count(role).0 + b.count(role).0, a.count(role).1 + b.count(role).1);
+            assert_eq!(count, Count { rows, positives });
+        }
+    }
+
+    #[test]
+    fn a_sum_of_another_question_is_rejected() {
+        let table = fixture::table(100, 0.0, true, 1);
+        let mut other = table.contract().clone();
+        other.max_rows = 7_000_000;
+        let question = StatisticsQuestion::of(table.contract());
+        let sum = sum_of(&[&table], 1, &question.layout().unwrap(), |table, rng| {
+            Statistics::answer(&question, table, rng).unwrap()
+        });
+        assert_eq!(Statistics::new(other).next(Some(&sum)).unwrap_err().code(), "program.wrong-sum");
+    }
+}

@@ -1,0 +1,247 @@
+//! Training with all rows in one place, for comparison only: what pooling would reach, and what an
+//! institution reaches alone.
+//!
+//! The same model and the same penalty as the federated program (mean log-loss + l2/2 |w|^2, intercept free),
+//! minimised by Newton's method with step halving.
+
+use thiserror::Error;
+
+use crate::contract::Contract;
+use crate::encode::{Inputs, Standardisation};
+use crate::metrics::log_loss;
+use crate::model::{Coefficients, LinearModel, ModelError};
+use crate::table::{Role, Table, Values};
+
+/// Why there is nothing to fit.
+#[derive(Debug, Error)]
+pub enum FitError {
+    /// No tables, or tables under different contracts.
+    #[error("pooling needs tables that keep one contract")]
+    Contracts,
+    /// No training rows, or all of one class.
+    #[error("the training rows hold {positives} positives among {rows}; both classes are needed")]
+    OneClass {
+        /// Training rows.
+        rows: usize,
+        /// Positives among them.
+        positives: usize,
+    },
+    /// The parts of the model do not fit; cannot happen for tables of one contract.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl FitError {
+    /// Stable machine-readable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Contracts => "fit.contracts",
+            Self::OneClass { .. } => "fit.one-class",
+            Self::Model(error) => error.code(),
+        }
+    }
+}
+
+/// The penalised maximum-likelihood model of all training rows of `tables`, standardised by those rows.
+///
+/// # Errors
+/// [`FitError`] without rows of both classes, or with tables of several contracts.
+pub fn fit(tables: &[&Table], l2: f64) -> Result<LinearModel, FitError> {
+    let contract = tables.first().ok_or(FitError::Contracts)?.contract();
+    if tables.iter().any(|table| table.contract() != contract) {
+        return Err(FitError::Contracts);
+    }
+    let training: Vec<_> = tables.iter().map(|table| (*table, table.rows_for(Role::Train))).collect();
+    let labels: Vec<bool> =
+        training.iter().flat_map(|(table, rows)| rows.iter().map(|&row| table.labels()[row])).collect();
+    let (rows, positives) = (labels.len(), labels.iter().filter(|&&label| label).count());
+    if positives == 0 || positives == rows {
+        return Err(FitError::OneClass { rows, positives });
+    }
+    let standardisation = standardise(contract, &training);
+    let inputs = training
+        .iter()
+        .map(|(table, rows)| Inputs::of(table, rows, &standardisation).map_err(ModelError::from))
+        .collect::<Result<Vec<_>, _>>()?;
+    let problem = Problem { inputs, labels, l2, width: contract.inputs() + 1 };
+    let coefficients =
+        problem.solve(Coefficients::constant(contract.inputs(), positives as f64 / rows as f64));
+    Ok(LinearModel { contract: contract.clone(), standardisation, coefficients })
+}
+
+/// Mean and population standard deviation, in two passes.
+fn standardise(contract: &Contract, training: &[(&Table, Vec<usize>)]) -> Standardisation {
+    let mut standardisation = Standardisation { mean: Vec::new(), sd: Vec::new() };
+    for column in 0..contract.columns.len() {
+        let values = || {
+            training.iter().flat_map(move |(table, rows)| match &table.columns()[column] {
+                Values::Numeric(values) => rows.iter().map(|&row| values[row]).collect(),
+                Values::Categorical(_) => Vec::new(),
+            })
+        };
+        let count = values().count() as f64;
+        if count == 0.0 {
+            continue;
+        }
+        let mean = values().sum::<f64>() / count;
+        let variance = values().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+        let sd = if variance > 1e-18 * (1.0 + mean * mean) { variance.sqrt() } else { 1.0 };
+        standardisation.mean.push(mean);
+        standardisation.sd.push(sd);
+    }
+    standardisation
+}
+
+/// Minimise mean log-loss + l2/2 |w|^2 over weights and intercept, the intercept last and unpenalised.
+struct Problem {
+    inputs: Vec<Inputs>,
+    labels: Vec<bool>,
+    l2: f64,
+    width: usize,
+}
+
+impl Problem {
+    fn solve(&self, start: Coefficients) -> Coefficients {
+        let mut best = start;
+        let mut objective = self.objective(&best);
+        for _ in 0..MOST_STEPS {
+            let (gradient, hessian) = self.derivatives(&best);
+            if gradient.iter().all(|slope| slope.abs() < FLAT) {
+                break;
+            }
+            let direction = solve_positive(hessian, &gradient, self.width);
+            let improved = (0..MOST_HALVINGS).find_map(|halvings| {
+                let step = libm::exp2(-f64::from(halvings));
+                let mut next = best.clone();
+                next.values_mut().zip(&direction).for_each(|(value, change)| *value -= step * change);
+                let reached = self.objective(&next);
+                (reached < objective).then_some((next, reached))
+            });
+            // No step improves it: as good as f64 can tell.
+            let Some((next, reached)) = improved else { break };
+            (best, objective) = (next, reached);
+        }
+        best
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&Inputs, usize, bool)> {
+        let rows = self.inputs.iter().flat_map(|inputs| (0..inputs.rows()).map(move |row| (inputs, row)));
+        rows.zip(&self.labels).map(|((inputs, row), &label)| (inputs, row, label))
+    }
+
+    fn objective(&self, at: &Coefficients) -> f64 {
+        let loss: f64 =
+            self.rows().map(|(inputs, row, label)| log_loss(at.probability(inputs, row), label)).sum();
+        let norm: f64 = at.weights.iter().map(|weight| weight * weight).sum();
+        loss / self.labels.len() as f64 + self.l2 / 2.0 * norm
+    }
+
+    /// Gradient, and the lower triangle of the Hessian in a square matrix, row by row.
+    fn derivatives(&self, at: &Coefficients) -> (Vec<f64>, Vec<f64>) {
+        let (width, count) = (self.width, self.labels.len() as f64);
+        let (mut gradient, mut hessian) = (vec![0.0; width], vec![0.0; width * width]);
+        let mut row_inputs = Vec::new();
+        for (inputs, row, label) in self.rows() {
+            let probability = at.probability(inputs, row);
+            let slope = (probability - f64::from(u8::from(label))) / count;
+            let curvature = probability * (1.0 - probability) / count;
+            row_inputs.clear();
+            row_inputs.extend(inputs.row(row));
+            row_inputs.push((width - 1, 1.0));
+            for &(a, x) in &row_inputs {
+                gradient[a] += slope * x;
+                for &(b, y) in &row_inputs {
+                    if b <= a {
+                        hessian[a * width + b] += curvature * x * y;
+                    }
+                }
+            }
+        }
+        for (input, weight) in at.weights.iter().enumerate() {
+            gradient[input] += self.l2 * weight;
+            hessian[input * width + input] += self.l2;
+        }
+        (gradient, hessian)
+    }
+}
+
+/// Solves `matrix` x = `right` by Cholesky, given the lower triangle of a matrix that is positive or almost;
+/// an input that others determine gets the smallest ridge that makes it solvable.
+fn solve_positive(mut matrix: Vec<f64>, right: &[f64], width: usize) -> Vec<f64> {
+    let scale = (0..width).map(|k| matrix[k * width + k]).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    for a in 0..width {
+        for b in 0..=a {
+            let product: f64 = (0..b).map(|k| matrix[a * width + k] * matrix[b * width + k]).sum();
+            let rest = matrix[a * width + b] - product;
+            matrix[a * width + b] =
+                if a == b { rest.max(RIDGE * scale).sqrt() } else { rest / matrix[b * width + b] };
+        }
+    }
+    let mut solution = right.to_vec();
+    for a in 0..width {
+        let known: f64 = (0..a).map(|k| matrix[a * width + k] * solution[k]).sum();
+        solution[a] = (solution[a] - known) / matrix[a * width + a];
+    }
+    for a in (0..width).rev() {
+        let known: f64 = (a + 1..width).map(|k| matrix[k * width + a] * solution[k]).sum();
+        solution[a] = (solution[a] - known) / matrix[a * width + a];
+    }
+    solution
+}
+
+const MOST_STEPS: usize = 60;
+const MOST_HALVINGS: i32 = 20;
+/// A gradient this small in every entry ends the search.
+const FLAT: f64 = 1e-10;
+/// Smallest pivot, relative to the largest diagonal entry.
+const RIDGE: f64 = 1e-12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_gradient_vanishes_at_the_fit() {
+        let (a, b) = (fixture::table(800, 0.0, false, 1), fixture::table(600, 1.0, false, 2));
+        let model = fit(&[&a, &b], 1e-3).unwrap();
+        let rows = [a.rows_for(Role::Train), b.rows_for(Role::Train)];
+        let (mut intercept, mut count, mut weights) = (0.0, 0.0, vec![0.0; 5]);
+        for (table, rows) in [&a, &b].into_iter().zip(&rows) {
+            let inputs = Inputs::of(table, rows, &model.standardisation).unwrap();
+            for (position, &row) in rows.iter().enumerate() {
+                let label = if table.labels()[row] { 1.0 } else { 0.0 };
+                let slope = model.coefficients.probability(&inputs, position) - label;
+                intercept += slope;
+                inputs.add_to(position, slope, &mut weights);
+                count += 1.0;
+            }
+        }
+        assert!((intercept / count).abs() < 1e-9);
+        for (slope, weight) in weights.iter().zip(&model.coefficients.weights) {
+            assert!((slope / count + 1e-3 * weight).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn without_a_penalty_redundant_inputs_do_no_harm() {
+        let table = fixture::table(500, 0.0, false, 3);
+        let model = fit(&[&table], 0.0).unwrap();
+        assert!(model.coefficients.is_finite());
+        let penalised = fit(&[&table], 1e-6).unwrap();
+        let (free, held) = (model.score(&table).unwrap(), penalised.score(&table).unwrap());
+        assert!(free.iter().zip(&held).all(|(a, b)| (a - b).abs() < 1e-3));
+    }
+
+    #[test]
+    fn solving_undoes_multiplying() {
+        // [4 2; 2 3] x = [10, 9] has x = [1.5, 2].
+        let solution = solve_positive(vec![4.0, 0.0, 2.0, 3.0], &[10.0, 9.0], 2);
+        assert!((solution[0] - 1.5).abs() < 1e-12 && (solution[1] - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_is_fitted_without_tables() {
+        assert_eq!(fit(&[], 1e-3).unwrap_err().code(), "fit.contracts");
+    }
+}
