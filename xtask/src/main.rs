@@ -7,6 +7,7 @@ mod cargo;
 mod gate;
 mod layers;
 mod licences;
+mod links;
 mod purity;
 mod shape;
 mod sources;
@@ -41,6 +42,8 @@ enum Command {
     Purity,
     /// The words of CONTRIBUTING.md, in public names and documents
     Vocabulary,
+    /// Links between documents
+    Links,
     /// File lengths and constructions that must not appear
     Shape,
     /// Licences, bans and sources of deny.toml
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Docs => &[DOCS],
         Command::Purity => &[PURITY],
         Command::Vocabulary => &[VOCABULARY],
+        Command::Links => &[LINKS],
         Command::Shape => &[SHAPE],
         Command::Licences => &[LICENCES],
     };
@@ -66,10 +70,11 @@ const LINT: Gate = Gate { title: "clippy", check: cargo::lint };
 const DOCS: Gate = Gate { title: "API documentation", check: cargo::docs };
 const PURITY: Gate = Gate { title: "purity of the layers", check: purity::check };
 const VOCABULARY: Gate = Gate { title: "vocabulary", check: vocabulary::check };
+const LINKS: Gate = Gate { title: "links between documents", check: links::check };
 const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.
-const ALL: [Gate; 9] = [FMT, PURITY, VOCABULARY, SHAPE, LICENCES, LINT, DOCS, BUILD, TESTS];
+const ALL: [Gate; 10] = [FMT, PURITY, VOCABULARY, LINKS, SHAPE, LICENCES, LINT, DOCS, BUILD, TESTS];

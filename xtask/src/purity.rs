@@ -79,6 +79,11 @@ mod tests {
     }
 
     #[test]
+    fn this_workspace_keeps_its_layers() {
+        assert!(check().is_ok(), "`cargo xtask purity` says why");
+    }
+
+    #[test]
     fn this_workspace_is_read_with_its_libraries() {
         let members = members(&cargo::metadata().unwrap()).unwrap();
         let round = members.iter().find(|one| one.name == "syndic-round").unwrap();

@@ -25,8 +25,9 @@ fn findings_in(source: &Source) -> Vec<String> {
     if source.path == "xtask/src/shape.rs" {
         return findings;
     }
+    let in_rust: &[(&str, &str)] = if source.path.ends_with(".rs") { &FORBIDDEN_IN_RUST } else { &[] };
     for (number, line) in source.text.lines().enumerate() {
-        for (word, reason) in FORBIDDEN {
+        for (word, reason) in in_rust.iter().chain(&UNFINISHED) {
             if line.contains(word) {
                 findings.push(format!("{}:{}: `{word}`: {reason}", source.path, number + 1));
             }
@@ -37,13 +38,17 @@ fn findings_in(source: &Source) -> Vec<String> {
 
 const LONGEST_FILE: usize = 500;
 
-const FORBIDDEN: [(&str, &str); 5] = [
+const FORBIDDEN_IN_RUST: [(&str, &str); 3] = [
     (
         "generate_new_binary",
         "keys are Gaussian; the sum of binary keys gives them away (docs/protocol.md, \"Keys\")",
     ),
     ("danger_accept_invalid", "certificates are always verified"),
     ("todo!(", "finish it, or leave it out"),
+];
+
+/// Marks that somebody meant to come back to, in any file.
+const UNFINISHED: [(&str, &str); 2] = [
     ("PLACEHOLDER", "say what it is"),
     ("MEASURE:", "measure it and write the number, or leave the sentence out"),
 ];
@@ -60,6 +65,13 @@ mod tests {
     fn a_file_of_501_lines_is_too_long() {
         assert_eq!(findings_in(&source(&"\n".repeat(500))), Vec::<String>::new());
         assert_eq!(findings_in(&source(&"\n".repeat(501))).len(), 1);
+    }
+
+    #[test]
+    fn an_unmeasured_figure_is_found_in_a_document() {
+        let text = "It takes MEASURE: seconds, and `generate_new_binary` is spoken of.\n";
+        let document = Source { path: "README.md".into(), text: text.into() };
+        assert_eq!(findings_in(&document).len(), 1);
     }
 
     #[test]
