@@ -4,7 +4,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::contract::{Column, ColumnKind, Contract, Label, Transform};
-use crate::table::{Role, Table, TableBuilder};
+use crate::table::{Role, Table};
+use crate::table_builder::TableBuilder;
 
 /// Two numeric columns and one of three levels: five inputs.
 pub(crate) fn contract() -> Contract {

@@ -7,6 +7,7 @@
 //! Elementary functions come from `libm`, so that both sides of a federation, and a replay years later, get
 //! the same bits on every machine.
 
+pub mod coefficients;
 pub mod contract;
 pub mod data_report;
 pub mod encode;
@@ -16,16 +17,20 @@ pub mod model;
 pub mod program;
 pub mod reference;
 pub mod table;
+pub mod table_builder;
 
+pub use coefficients::Coefficients;
 pub use contract::{Column, ColumnKind, Contract, Label, Transform};
 pub use data_report::{DataFinding, DataReport};
 pub use encode::{Inputs, Standardisation};
 pub use job::{Diagnostic, Job};
 pub use metrics::{Metrics, ScoreHistogram};
-pub use model::{Coefficients, LinearModel, ModelCard};
-pub use program::run::{JobRun, Outcome, Question, RoundMetrics};
+pub use model::{LinearModel, ModelCard, ModelError};
+pub use program::question::Question;
+pub use program::run::{JobRun, Outcome, RoundMetrics};
 pub use program::{Next, Program, ProgramError};
-pub use table::{Role, Table, TableBuilder};
+pub use table::{Role, Table};
+pub use table_builder::TableBuilder;
 
 #[cfg(test)]
 mod fixture;

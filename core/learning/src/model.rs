@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Digest;
 use thiserror::Error;
 
+use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
-use crate::metrics::{Metrics, logistic};
+use crate::metrics::Metrics;
 use crate::table::{Role, Table};
 
 /// A logistic regression with its preprocessing.
@@ -22,16 +23,6 @@ pub struct LinearModel {
     pub standardisation: Standardisation,
     /// What it has learnt.
     pub coefficients: Coefficients,
-}
-
-/// Weights of the inputs, and the intercept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Coefficients {
-    /// One weight for each input, in the contract's order.
-    pub weights: Vec<f64>,
-    /// Log-odds where all inputs are zero.
-    pub intercept: f64,
 }
 
 /// What `model.json` says beside `model.safetensors`.
@@ -211,38 +202,6 @@ impl LinearModel {
         self.standardisation.check(&self.contract)?;
         let (expected, found) = (self.contract.inputs(), self.coefficients.weights.len());
         if expected == found { Ok(()) } else { Err(ModelError::Inputs { expected, found }) }
-    }
-}
-
-impl Coefficients {
-    /// All zero but for the intercept, which gives every row `rate` as its probability.
-    pub fn constant(inputs: usize, rate: f64) -> Self {
-        Self { weights: vec![0.0; inputs], intercept: libm::log(rate / (1.0 - rate)) }
-    }
-
-    /// The probability of a positive for one encoded row.
-    pub fn probability(&self, inputs: &Inputs, row: usize) -> f64 {
-        logistic(self.intercept + inputs.dot(row, &self.weights))
-    }
-
-    /// Weights, then the intercept.
-    pub fn to_vec(&self) -> Vec<f64> {
-        self.weights.iter().copied().chain([self.intercept]).collect()
-    }
-
-    /// How many numbers they are: weights and intercept.
-    pub fn count(&self) -> usize {
-        self.weights.len() + 1
-    }
-
-    /// The numbers changed one by one, in the order of [`Self::to_vec`].
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f64> {
-        self.weights.iter_mut().chain([&mut self.intercept])
-    }
-
-    /// True if no number is NaN or infinite.
-    pub fn is_finite(&self) -> bool {
-        self.intercept.is_finite() && self.weights.iter().all(|weight| weight.is_finite())
     }
 }
 

@@ -6,10 +6,11 @@
 
 use thiserror::Error;
 
+use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
 use crate::metrics::log_loss;
-use crate::model::{Coefficients, LinearModel, ModelError};
+use crate::model::{LinearModel, ModelError};
 use crate::table::{Role, Table, Values};
 
 /// Why there is nothing to fit.

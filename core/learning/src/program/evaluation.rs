@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
 use super::{Next, Program, ProgramError, count_block, power_of_two_above, values};
+use crate::coefficients::Coefficients;
 use crate::encode::Standardisation;
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
-use crate::model::{Coefficients, LinearModel};
+use crate::model::LinearModel;
 use crate::table::{Role, Table};
 
 /// The coordinator half.

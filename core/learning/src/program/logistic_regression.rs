@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
 use super::{Next, Program, ProgramError, count_block, values};
+use crate::coefficients::Coefficients;
 use crate::encode::{Inputs, Standardisation};
-use crate::model::Coefficients;
 use crate::program::statistics::Summary;
 use crate::table::{Role, Table};
 

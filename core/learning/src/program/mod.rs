@@ -5,6 +5,7 @@
 
 pub mod evaluation;
 pub mod logistic_regression;
+pub mod question;
 pub mod run;
 pub mod statistics;
 

@@ -6,15 +6,17 @@
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use syndic_round::{Contribution, Layout, Sum};
+use syndic_round::{Contribution, Sum};
 
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
-use super::logistic_regression::{LocalTraining, LogisticRegression, TrainQuestion};
-use super::statistics::{Statistics, StatisticsQuestion, Summary};
+use super::logistic_regression::LogisticRegression;
+use super::question::Question;
+use super::statistics::{Statistics, Summary};
 use super::{Next, Program, ProgramError};
+use crate::coefficients::Coefficients;
 use crate::job::{Job, Training};
 use crate::metrics::Metrics;
-use crate::model::{Coefficients, LinearModel};
+use crate::model::LinearModel;
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -39,18 +41,6 @@ enum State {
         evaluation: Evaluation,
     },
     Finished(Box<Outcome>),
-}
-
-/// What institutions are asked in one encrypted round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Question {
-    /// Counts and moments.
-    Statistics(StatisticsQuestion),
-    /// Local training.
-    Train(TrainQuestion),
-    /// Score histograms and losses.
-    Evaluate(EvaluateQuestion),
 }
 
 /// What a job ends with.
@@ -205,99 +195,6 @@ impl Program for JobRun {
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
         }
-    }
-}
-
-impl Question {
-    /// Canonical JSON (RFC 8785). Numbers keep every bit.
-    ///
-    /// # Errors
-    /// When a number is not finite.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, ProgramError> {
-        serde_json_canonicalizer::to_vec(self).map_err(|error| ProgramError::BadQuestion(error.to_string()))
-    }
-
-    /// The question that [`Self::to_bytes`] wrote.
-    ///
-    /// # Errors
-    /// When the bytes are no question.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError> {
-        serde_json::from_slice(bytes).map_err(|error| ProgramError::BadQuestion(error.to_string()))
-    }
-
-    /// What an answer looks like; both sides derive it from the question.
-    ///
-    /// # Errors
-    /// When the question asks for something that has no layout.
-    pub fn layout(&self) -> Result<Layout, ProgramError> {
-        match self {
-            Self::Statistics(question) => question.layout(),
-            Self::Train(question) => question.layout(),
-            Self::Evaluate(question) => question.layout(),
-        }
-    }
-
-    /// `statistics`, `train` or `evaluate`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Statistics(_) => "statistics",
-            Self::Train(_) => "train",
-            Self::Evaluate(_) => "evaluate",
-        }
-    }
-
-    /// The training round that the question belongs to, from 1; none before training.
-    pub fn training_round(&self) -> Option<u32> {
-        match self {
-            Self::Statistics(_) => None,
-            Self::Train(question) => Some(question.training_round),
-            Self::Evaluate(question) => Some(question.training_round),
-        }
-    }
-
-    /// Checks on the participant that the question is one that the approved job can lead to: all its terms,
-    /// and everything in it but the model, the standardisation and the row count, which depend on sums.
-    ///
-    /// # Errors
-    /// [`ProgramError::NotApproved`] says what departs.
-    pub fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
-        let contract = &job.contract;
-        let departs = |what| Err(ProgramError::NotApproved(what));
-        let rounds = 1..=job.rounds.count;
-        let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
-        match self {
-            Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
-                departs("statistics")
-            }
-            Self::Statistics(_) => Ok(()),
-            Self::Train(question) if !rounds.contains(&question.training_round) => departs("round"),
-            Self::Train(question) if question.max_rows != contract.max_rows => departs("max_rows"),
-            Self::Train(question) if !fits(&question.coefficients) => departs("number of weights"),
-            Self::Train(question)
-                if question.local != job.program.training().in_round(question.training_round) =>
-            {
-                departs("local training")
-            }
-            Self::Train(question) => Ok(question.standardisation.check(contract)?),
-            Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
-            Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
-            Self::Evaluate(question) if !fits(&question.coefficients) => departs("number of weights"),
-            Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),
-            Self::Evaluate(question) if question.roles.contains(&Role::Train) => {
-                departs("rows to evaluate on")
-            }
-            Self::Evaluate(question) => Ok(question.standardisation.check(contract)?),
-        }
-    }
-}
-
-impl Training {
-    /// The terms of one training round, counted from 1.
-    pub fn in_round(&self, training_round: u32) -> LocalTraining {
-        let mut local = self.local;
-        // Multiplied step by step, as the coordinator does, so that both get the same bits.
-        (1..training_round).for_each(|_| local.learning_rate *= self.decay);
-        local
     }
 }
 

@@ -1,8 +1,10 @@
 use rand_chacha::ChaCha20Rng;
-use syndic_round::{Coding, ParameterSet};
+use syndic_round::{Coding, Layout, ParameterSet};
 
 use super::*;
 use crate::fixture;
+use crate::program::logistic_regression::TrainQuestion;
+use crate::program::statistics::StatisticsQuestion;
 
 /// The sum of what each table answers, through the coding of a job with `admitted` institutions under KSA-S32.
 pub(crate) fn sum_of(

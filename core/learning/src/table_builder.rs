@@ -1,0 +1,264 @@
+//! The check that every row passes before it becomes part of a [`Table`].
+
+use std::collections::BTreeMap;
+
+use crate::contract::{ColumnKind, Contract};
+use crate::data_report::{DataFinding, DataReport, DataRule};
+use crate::table::{Role, Table, Values};
+
+/// Reads rows into a [`Table`], checking each cell; goes on after an error, so that one pass finds all.
+pub struct TableBuilder {
+    table: Table,
+    /// Cells in the header.
+    width: usize,
+    /// Where each input column stands.
+    positions: Vec<usize>,
+    label_position: usize,
+    /// Position of each level, by input column.
+    vocabularies: Vec<BTreeMap<String, u16>>,
+    findings: Vec<DataFinding>,
+    rows: u64,
+}
+
+impl TableBuilder {
+    /// A builder for rows under `header`. Columns that the contract does not name are not read.
+    ///
+    /// # Errors
+    /// A report that names every required column that is missing or occurs twice.
+    pub fn new(contract: &Contract, header: &[&str]) -> Result<Self, DataReport> {
+        let mut findings = Vec::new();
+        let mut find = |name: &str| {
+            let mut found = (0..header.len()).filter(|&position| header[position].trim() == name);
+            let rule = match (found.next(), found.next()) {
+                (Some(position), None) => return position,
+                (None, _) => DataRule::ColumnMissing,
+                (Some(_), Some(_)) => DataRule::ColumnRepeated,
+            };
+            findings.push(DataFinding::new(rule, Some(name), contract.id()));
+            0
+        };
+        let positions = contract.columns.iter().map(|column| find(&column.name)).collect();
+        let label_position = find(&contract.label.column);
+        if !findings.is_empty() {
+            return Err(DataReport { rows: 0, findings });
+        }
+        let (mut columns, mut vocabularies) = (Vec::new(), Vec::new());
+        for column in &contract.columns {
+            match &column.kind {
+                ColumnKind::Numeric { .. } => {
+                    columns.push(Values::Numeric(Vec::new()));
+                    vocabularies.push(BTreeMap::new());
+                }
+                ColumnKind::Categorical { levels } => {
+                    columns.push(Values::Categorical(Vec::new()));
+                    vocabularies.push(levels.iter().cloned().zip(0..).collect());
+                }
+            }
+        }
+        let table = Table { contract: contract.clone(), columns, labels: Vec::new(), roles: Vec::new() };
+        Ok(Self { table, width: header.len(), positions, label_position, vocabularies, findings, rows: 0 })
+    }
+
+    /// Checks and adds one row; `row_number` is what the report will call it. Spaces around a cell do not count.
+    pub fn push(&mut self, row_number: u64, cells: &[&str], role: Role) {
+        self.rows += 1;
+        if cells.len() != self.width {
+            self.add_finding(DataRule::RowWidth, None, row_number);
+            return;
+        }
+        for (column, &position) in self.positions.clone().iter().enumerate() {
+            if let Err(rule) = self.read(column, cells[position].trim()) {
+                self.add_finding(rule, Some(column), row_number);
+            }
+        }
+        let label = &self.table.contract.label;
+        let cell = cells[self.label_position].trim();
+        let positive = cell == label.positive;
+        if !positive && cell != label.negative {
+            self.add_finding(DataRule::UnknownLabel, None, row_number);
+        }
+        self.table.labels.push(positive);
+        self.table.roles.push(role);
+    }
+
+    /// The table, if every row passed.
+    ///
+    /// # Errors
+    /// A report with every rule that was broken; then there is no table at all.
+    pub fn finish(mut self) -> Result<Table, DataReport> {
+        let (training, positives) = self.table.count(Role::Train);
+        let label = &self.table.contract.label;
+        let found = match self.rows {
+            0 => Some((DataRule::Empty, String::new())),
+            rows if rows > self.table.contract.max_rows => {
+                Some((DataRule::TooManyRows, self.table.contract.max_rows.to_string()))
+            }
+            // Rows that could not be read may be the ones that were missed.
+            _ if !self.findings.is_empty() => None,
+            _ if training == 0 => Some((DataRule::NoTrainingRows, String::new())),
+            _ if positives == 0 => Some((DataRule::OneClass, format!("`{}`", label.negative))),
+            _ if positives == training => Some((DataRule::OneClass, format!("`{}`", label.positive))),
+            _ => None,
+        };
+        self.findings.extend(found.map(|(rule, expected)| DataFinding::new(rule, None, expected)));
+        match self.findings.is_empty() {
+            true => Ok(self.table),
+            false => Err(DataReport { rows: self.rows, findings: self.findings }),
+        }
+    }
+
+    /// Adds the value of one cell to its column.
+    fn read(&mut self, column: usize, cell: &str) -> Result<(), DataRule> {
+        if cell.is_empty() {
+            return Err(DataRule::EmptyCell);
+        }
+        match (&mut self.table.columns[column], &self.table.contract.columns[column].kind) {
+            (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
+                let value: f64 = cell.parse().map_err(|_| DataRule::NotANumber)?;
+                if !value.is_finite() {
+                    return Err(DataRule::NotFinite);
+                }
+                if value < *min || value > *max {
+                    return Err(DataRule::OutOfRange);
+                }
+                values.push(transform.apply(value));
+            }
+            (Values::Categorical(values), _) => {
+                values.push(*self.vocabularies[column].get(cell).ok_or(DataRule::UnknownLevel)?);
+            }
+            // `new` made the columns from the same contract.
+            (Values::Numeric(_), ColumnKind::Categorical { .. }) => return Err(DataRule::NotANumber),
+        }
+        Ok(())
+    }
+
+    fn add_finding(&mut self, rule: DataRule, column: Option<usize>, row_number: u64) {
+        let contract = &self.table.contract;
+        let name = match (rule, column) {
+            (_, Some(column)) => Some(contract.columns[column].name.as_str()),
+            (DataRule::UnknownLabel, None) => Some(contract.label.column.as_str()),
+            (_, None) => None,
+        };
+        let same = |finding: &&mut DataFinding| finding.rule == rule && finding.column.as_deref() == name;
+        if let Some(finding) = self.findings.iter_mut().find(same) {
+            return finding.add(row_number);
+        }
+        let expected = match (rule, column.map(|column| &contract.columns[column].kind)) {
+            (DataRule::OutOfRange, Some(ColumnKind::Numeric { min, max, .. })) => format!("{min} to {max}"),
+            (DataRule::UnknownLevel, Some(ColumnKind::Categorical { levels })) => abbreviate(levels),
+            (DataRule::UnknownLabel, _) => {
+                format!("`{}`, `{}`", contract.label.positive, contract.label.negative)
+            }
+            (DataRule::RowWidth, _) => self.width.to_string(),
+            _ => String::new(),
+        };
+        let mut finding = DataFinding::new(rule, name, expected);
+        finding.add(row_number);
+        self.findings.push(finding);
+    }
+}
+
+/// The first levels of a vocabulary, for a message.
+fn abbreviate(levels: &[String]) -> String {
+    let shown: Vec<_> = levels.iter().take(12).map(|level| format!("`{level}`")).collect();
+    let more = if levels.len() > shown.len() { ", ..." } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    const HEADER: [&str; 5] = ["row_id", "job", "age", "label", "balance"];
+    const YES: [&str; 5] = ["1", "office", "30", "1", "-20.5"];
+    const NO: [&str; 5] = ["2", "none", "40", "0", "1e3"];
+
+    fn read(rows: &[[&str; 5]]) -> Result<Table, DataReport> {
+        let mut builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
+        for (number, row) in (2..).zip(rows) {
+            builder.push(number, row, Role::Train);
+        }
+        builder.finish()
+    }
+
+    fn codes(report: &DataReport) -> Vec<&'static str> {
+        report.findings.iter().map(DataFinding::code).collect()
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order() {
+        let table = read(&[YES, NO]).unwrap();
+        assert_eq!(table.labels(), [true, false]);
+        assert!(matches!(&table.columns()[0], Values::Numeric(ages) if *ages == [30.0, 40.0]));
+        assert!(matches!(&table.columns()[1], Values::Categorical(jobs) if *jobs == [0, 2]));
+    }
+
+    #[test]
+    fn a_missing_or_repeated_column_is_named() {
+        let report =
+            TableBuilder::new(&fixture::contract(), &["age", "age", "balance", "label"]).err().unwrap();
+        assert_eq!(codes(&report), ["data.column-repeated", "data.column-missing"]);
+        assert!(report.to_string().contains("no column `job` that contract small.v1 requires"));
+    }
+
+    #[test]
+    fn every_broken_rule_is_counted_with_row_numbers_and_without_values() {
+        let report = read(&[
+            YES,
+            ["3", "office", "old", "1", "1"],
+            ["4", "pilot-4711", "30", "1", "1"],
+            ["5", "office", "NaN", "1", "1"],
+            ["6", "office", "300", "1", "1"],
+            ["7", "office", "301", "1", "1"],
+            ["8", "office", "", "1", "1"],
+            ["9", "office", "31", "maybe", "1"],
+            NO,
+        ])
+        .unwrap_err();
+        assert_eq!(
+            codes(&report),
+            [
+                "data.not-a-number",
+                "data.unknown-level",
+                "data.not-finite",
+                "data.out-of-range",
+                "data.empty-cell",
+                "data.unknown-label"
+            ]
+        );
+        assert_eq!((report.findings[3].count, report.findings[3].first_rows.as_slice()), (2, &[6, 7][..]));
+        assert_eq!(report.rows, 9);
+        let text = report.to_string();
+        assert!(!["4711", "maybe", "300", "old"].iter().any(|value| text.contains(value)), "{text}");
+    }
+
+    #[test]
+    fn tables_without_two_classes_to_learn_from_are_refused() {
+        assert_eq!(codes(&read(&[]).unwrap_err()), ["data.empty"]);
+        assert_eq!(codes(&read(&[YES, YES]).unwrap_err()), ["data.one-class"]);
+        let mut builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
+        builder.push(1, &YES, Role::Test);
+        assert_eq!(codes(&builder.finish().unwrap_err()), ["data.no-training-rows"]);
+    }
+
+    #[test]
+    fn one_class_among_test_rows_is_fine() {
+        let mut builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
+        builder.push(1, &YES, Role::Train);
+        builder.push(2, &NO, Role::Train);
+        builder.push(3, &NO, Role::Test);
+        assert_eq!(builder.finish().unwrap().count(Role::Test), (1, 0));
+    }
+
+    #[test]
+    fn rows_of_another_width_and_too_many_rows_are_refused() {
+        let mut contract = fixture::contract();
+        contract.max_rows = 2;
+        let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
+        builder.push(1, &YES, Role::Train);
+        builder.push(2, &YES[..4], Role::Train);
+        builder.push(3, &NO, Role::Train);
+        assert_eq!(codes(&builder.finish().unwrap_err()), ["data.row-width", "data.too-many-rows"]);
+    }
+}
