@@ -1,1 +1,15 @@
-//! PLACEHOLDER
+//! The coordinator: thin gRPC handlers, the round driver and storage.
+
+pub mod authority;
+mod clock;
+pub mod config;
+pub mod daemon;
+pub mod driver;
+pub mod engine;
+pub mod event;
+pub mod fact;
+pub mod federation;
+pub mod serve;
+pub mod service;
+pub mod store;
+pub mod tls;

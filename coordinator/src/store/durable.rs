@@ -50,6 +50,22 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
         .map_err(|error| StoreError::io("cannot sync", folder, error))
 }
 
+/// Writes a file that is not part of the store, whole and durably, and the folders above it.
+///
+/// # Errors
+/// [`StoreError::Io`] names the file; what stood there before still does.
+pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let (path, bytes) = (path.to_owned(), bytes.to_owned());
+    blocking(move || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        create_folder(folder)?;
+        write_whole(&path.with_extension("partial"), &path, &bytes)?;
+        // If we crash here the file is whole under its name, or still the one before it.
+        sync_folder(folder)
+    })
+    .await
+}
+
 /// Writes the file `path` whole, through the temporary file `partial` on the same volume. Durable once its
 /// folder is synced, which is the caller's to do.
 pub(super) fn write_whole(partial: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -64,6 +64,7 @@ pub struct EndorsedRoster {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedRoster {
     roster: Roster,
+    endorsements: Vec<Endorsement>,
     keys: Vec<VerifyingKey>,
     digest: Digest,
 }
@@ -174,7 +175,12 @@ impl EndorsedRoster {
                 return Err(RosterError::Unsigned(member.name.clone()));
             }
         }
-        Ok(SealedRoster { digest: self.roster.digest(), roster: self.roster, keys })
+        Ok(SealedRoster {
+            digest: self.roster.digest(),
+            roster: self.roster,
+            endorsements: self.endorsements,
+            keys,
+        })
     }
 }
 
@@ -182,6 +188,11 @@ impl SealedRoster {
     /// The roster.
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// The roster with its signatures, as it lies in a file.
+    pub fn endorsed(&self) -> EndorsedRoster {
+        EndorsedRoster { roster: self.roster.clone(), endorsements: self.endorsements.clone() }
     }
 
     /// Its digest.

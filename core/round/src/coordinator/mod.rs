@@ -384,7 +384,8 @@ impl Phase {
         phase
     }
 
-    fn cohort(&self) -> Option<&Cohort> {
+    /// The cohort, once it is fixed and while the round lasts.
+    pub fn cohort(&self) -> Option<&Cohort> {
         match self {
             Self::Sharing(phase) => Some(&phase.cohort),
             Self::Acknowledging(phase) => Some(&phase.cohort),

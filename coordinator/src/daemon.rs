@@ -1,0 +1,176 @@
+//! The daemon: configuration, store, port, and the driver, put together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use syndic_learning::Outcome;
+use thiserror::Error;
+use tracing::info;
+
+use crate::config::{Config, ConfigError};
+use crate::driver::{Coordinator, CoordinatorError, Parts};
+use crate::engine::Over;
+use crate::federation::{CoordinatorIdentity, FederationError, load_sealed_roster};
+use crate::serve::{ServeError, serve};
+use crate::store::{FolderBlobs, SqliteLog, StoreError};
+use crate::tls::{self, Limits, ListenError};
+
+/// Why the daemon stops.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// Configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The federation's folder.
+    #[error(transparent)]
+    Federation(#[from] FederationError),
+    /// Its roster is not sealed yet.
+    #[error("the roster in {0} is not sealed")]
+    Unsealed(String),
+    /// The job file cannot be read.
+    #[error("cannot read the job file {path}: {source}")]
+    JobFile {
+        /// File.
+        path: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The port.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The store or the ledger.
+    #[error(transparent)]
+    Coordinator(#[from] CoordinatorError),
+    /// The transport.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The job ended without an outcome.
+    #[error("job `{job}` was abandoned: {reason}")]
+    Abandoned {
+        /// Job.
+        job: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl DaemonError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Federation(error) => error.code(),
+            Self::Unsealed(_) => "roster.unsealed",
+            Self::JobFile { .. } => "job.unreadable",
+            Self::Listen(error) => error.code(),
+            Self::Coordinator(error) => error.code(),
+            Self::Serve(_) => "net.failed",
+            Self::Abandoned { .. } => "job.abandoned",
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Config(error) => error.help().into(),
+            Self::Federation(error) => error.help().into(),
+            Self::Unsealed(_) => {
+                "let every member run `syndic-participant endorse`, then run `syndic federation seal`".into()
+            }
+            Self::JobFile { .. } => "name an existing job file as `job` in the configuration".into(),
+            Self::Listen(error) => error.help(),
+            Self::Coordinator(error) => error.help().into(),
+            Self::Serve(_) => "start the coordinator again; it goes on from its ledger".into(),
+            Self::Abandoned { .. } => {
+                "the ledger says what happened; start again with a new state folder and a job of another id"
+                    .into()
+            }
+        }
+    }
+
+    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Abandoned { .. } => 1,
+            Self::Config(_) | Self::Federation(_) | Self::Unsealed(_) | Self::JobFile { .. } => 2,
+            Self::Coordinator(CoordinatorError::Job(_) | CoordinatorError::OtherJob(_)) => 2,
+            Self::Listen(_) | Self::Coordinator(_) | Self::Serve(_) => 3,
+        }
+    }
+}
+
+/// Runs the coordinator that the file at `path` describes until its job is over.
+///
+/// # Errors
+/// [`DaemonError`].
+pub async fn run(path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let job = std::fs::read_to_string(&config.job)
+        .map_err(|source| DaemonError::JobFile { path: config.job.display().to_string(), source })?;
+    let identity = CoordinatorIdentity::load(&config.federation)?;
+    let roster = load_sealed_roster(&config.federation)?
+        .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
+    let listener = tls::bind(config.listen).await?;
+    let incoming = tls::accept(listener, &identity, Limits::default())?;
+    let listening = incoming.local_address();
+
+    let store = async {
+        let blobs = FolderBlobs::open(&config.state).await?;
+        let log = SqliteLog::open(&config.state.join("ledger.sqlite")).await?;
+        Ok::<_, StoreError>((log, blobs))
+    };
+    let (log, blobs) = store.await.map_err(CoordinatorError::Store)?;
+    let parts = Parts {
+        roster,
+        ledger_key: identity.ledger_key().clone(),
+        log: Box::new(log),
+        blobs: Box::new(blobs),
+        gather: Duration::from_secs(config.gather_seconds),
+    };
+    let coordinator = Coordinator::open(parts).await?;
+    let job = coordinator.agree(&job).await?;
+    info!(%job, listening = ?listening, "ready");
+
+    let serving = serve(coordinator.clone(), incoming, std::future::pending());
+    let over = tokio::select! {
+        served = serving => return Ok(served?),
+        over = finish(&coordinator, &config) => over?,
+    };
+    match over {
+        Over::Completed(model) => {
+            info!(%job, %model, publish = %config.publish.display(), "the job is complete");
+            Ok(())
+        }
+        Over::Abandoned(reason) => Err(DaemonError::Abandoned { job: job.to_string(), reason }),
+    }
+}
+
+/// Drives the job to its end, publishes, and gives participants a moment to hear of it.
+async fn finish(coordinator: &Coordinator, config: &Config) -> Result<Over, DaemonError> {
+    let (_, over) = coordinator.drive().await?;
+    publish(coordinator, &config.publish).await?;
+    coordinator.all_gone(FAREWELL).await;
+    Ok(over)
+}
+
+/// Writes the ledger, and the model if there is one, for reviewers.
+///
+/// # Errors
+/// [`CoordinatorError`].
+pub async fn publish(coordinator: &Coordinator, folder: &Path) -> Result<(u64, String), CoordinatorError> {
+    let head = coordinator.export_ledger(&folder.join("ledger")).await?;
+    if let Some(Outcome { model, .. }) = coordinator.outcome().await {
+        let weights = model.to_safetensors()?;
+        let card = model.card(&weights, coordinator.provenance(&head).await);
+        let card =
+            serde_json::to_vec_pretty(&card).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+        let written = [("model.safetensors", weights), ("model.json", card)];
+        for (name, bytes) in written {
+            crate::store::write_file(&folder.join(name), &bytes).await?;
+        }
+    }
+    Ok(head)
+}
+
+/// How long participants have to hear of the job's end before the port closes.
+const FAREWELL: Duration = Duration::from_secs(5);

@@ -1,0 +1,90 @@
+//! What can go wrong in the coordinator, by who is at fault.
+
+use syndic_learning::ProgramError;
+use syndic_learning::job::TermsError;
+use syndic_learning::model::ModelError;
+use syndic_round::{JobId, Rejection};
+use thiserror::Error;
+
+use crate::engine::FoldError;
+use crate::fact::UnreadableFact;
+use crate::store::StoreError;
+
+/// Why the coordinator refused or could not go on.
+#[derive(Debug, Error)]
+pub enum CoordinatorError {
+    /// The sender's fault; nothing has changed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger and this version do not fit.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// An entry that this version cannot read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableFact),
+    /// The signing key is not the one in the roster.
+    #[error("the coordinator's ledger key is not the one in the roster")]
+    OtherLedgerKey,
+    /// A job file that is refused.
+    #[error("the job is refused: {0}")]
+    Job(#[from] TermsError),
+    /// Another job than the one that the ledger holds.
+    #[error("this coordinator's ledger already holds another job, `{0}`")]
+    OtherJob(JobId),
+    /// The model has no file.
+    #[error("the model cannot be written: {0}")]
+    Model(#[from] ModelError),
+    /// The program cannot go on.
+    #[error("the program cannot go on: {0}")]
+    Program(#[from] ProgramError),
+    /// An entry that the ledger's own rules forbid: a bug.
+    #[error("the ledger refuses an entry: {0}")]
+    Ledger(String),
+    /// An earlier append failed, so what is stored is unknown until a restart replays it.
+    #[error("the coordinator has stopped deciding because an entry could not be stored; restart it")]
+    Stopped,
+}
+
+impl CoordinatorError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Store(error) => error.code(),
+            Self::Fold(_) => "coordinator.replay",
+            Self::Unreadable(_) => "coordinator.unreadable-entry",
+            Self::OtherLedgerKey => "coordinator.ledger-key",
+            Self::Job(error) => error.code(),
+            Self::OtherJob(_) => "job.other",
+            Self::Model(error) => error.code(),
+            Self::Program(_) => "coordinator.program",
+            Self::Ledger(_) => "coordinator.ledger",
+            Self::Stopped => "coordinator.stopped",
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "the message was refused and nothing has changed; see the code",
+            Self::Store(_) => "check the disk and the state folder, then start the coordinator again",
+            Self::Fold(_) | Self::Unreadable(_) => {
+                "start the version that wrote this ledger, or another state folder"
+            }
+            Self::OtherLedgerKey => {
+                "point the configuration at the folder that `syndic federation init` wrote"
+            }
+            Self::Job(_) => "run `syndic job check` on the file; it names the line and the remedy",
+            Self::OtherJob(_) => "start with another state folder, or with the job that this ledger holds",
+            Self::Model(error) => error.help(),
+            Self::Program(_) => {
+                "run `syndic job check` on the job file, and look at the last round in the ledger"
+            }
+            Self::Ledger(_) => "this is a defect; please report it with the ledger",
+            Self::Stopped => "make room on the disk or repair it, then restart; nothing acknowledged is lost",
+        }
+    }
+}

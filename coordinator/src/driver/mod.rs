@@ -1,0 +1,439 @@
+//! Step, append, swap, answer, perform: the shell around the [`Engine`].
+//!
+//! Every input is decided under one lock, appended to the log, and only then counts and is answered. What
+//! the coordinator itself owes follows from the state alone, so [`Coordinator::drive`] after a crash goes on
+//! where the ledger ends.
+
+mod error;
+mod opening;
+mod telling;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use syndic_learning::job::Terms;
+use syndic_ledger::{Checkpoint, Entry, History, VerifierKey};
+use syndic_round::coordinator::{Duty, Input, Phase};
+use syndic_round::{
+    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, RoundId, SealedRoster, Sum, Timestamp,
+};
+use tokio::sync::{Mutex, broadcast, watch};
+use uuid::Uuid;
+
+pub use error::CoordinatorError;
+
+use crate::clock;
+use crate::engine::{Engine, FoldError, Over};
+use crate::event::Event;
+use crate::fact::Fact;
+use crate::store::{Blobs, Log, StoreError};
+
+/// One federation's coordinator. Clones share it.
+#[derive(Clone)]
+pub struct Coordinator {
+    inner: Arc<Inner>,
+}
+
+/// What a coordinator is made of.
+pub struct Parts {
+    /// The roster that all members signed.
+    pub roster: SealedRoster,
+    /// Signs checkpoints; its public half is in the roster.
+    pub ledger_key: SigningKey,
+    /// The ledger's entries.
+    pub log: Box<dyn Log>,
+    /// Ciphertexts, sealed shares, questions, sums, models.
+    pub blobs: Box<dyn Blobs>,
+    /// How long a round waits for institutions that are not connected, once enough are.
+    pub gather: Duration,
+}
+
+struct Inner {
+    federation: String,
+    ledger_key: SigningKey,
+    log: Box<dyn Log>,
+    blobs: Box<dyn Blobs>,
+    gather: Duration,
+    state: Mutex<State>,
+    /// Counts changes of the state or of who is connected.
+    changed: watch::Sender<u64>,
+    events: broadcast::Sender<Event>,
+    present: StdMutex<BTreeMap<ParticipantId, usize>>,
+}
+
+struct State {
+    engine: Engine,
+    history: History,
+    tally: telling::Tally,
+    /// Set when an append failed: whether it is stored is unknown, so nothing more is decided here.
+    stopped: bool,
+}
+
+impl Coordinator {
+    /// Opens a coordinator: replays its ledger, or begins one with the roster.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
+    pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
+        let Parts { roster, ledger_key, log, blobs, gather } = parts;
+        let sealed = Arc::new(roster);
+        if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
+            return Err(CoordinatorError::OtherLedgerKey);
+        }
+        blobs.sweep_partial().await?;
+        let (engine, history) = replay(&*log, &*blobs, sealed.clone()).await?;
+        let federation = sealed.roster().federation.clone();
+        let state = State { engine, history, tally: telling::Tally::default(), stopped: false };
+        let coordinator = Self {
+            inner: Arc::new(Inner {
+                federation,
+                ledger_key,
+                log,
+                blobs,
+                gather,
+                state: Mutex::new(state),
+                changed: watch::Sender::new(0),
+                events: broadcast::Sender::new(4096),
+                present: StdMutex::default(),
+            }),
+        };
+        coordinator.begin_or_resume(sealed.endorsed()).await?;
+        Ok(coordinator)
+    }
+
+    /// The sealed roster.
+    pub async fn roster(&self) -> Arc<SealedRoster> {
+        self.inner.state.lock().await.engine.roster().clone()
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// Ticks whenever there may be new duties.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// The blobs.
+    pub fn blobs(&self) -> &dyn Blobs {
+        &*self.inner.blobs
+    }
+
+    /// Agrees a job. The file is recorded verbatim; its digest binds every round. The same job again is fine.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::Job`] when the file is refused or another job is recorded already.
+    pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
+        let id = job.identity.id;
+        match state.engine.job() {
+            Some(known) if known.terms.agreement == terms.agreement => return Ok(id),
+            Some(known) => {
+                return Err(CoordinatorError::OtherJob(known.id.clone()));
+            }
+            None => {}
+        }
+        // If we crash here the job file is stored but not agreed; the next start agrees it again.
+        self.inner.blobs.put(file.as_bytes()).await?;
+        let fact = Fact::JobAgreed { job: id.clone(), file: file.into() };
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.tell_started(&state);
+        Ok(id)
+    }
+
+    /// Takes one input of a round: decided, stored, then counted. Answers whether it was new.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::Rejected`] when it is the sender's fault; anything else is ours.
+    pub async fn hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        self.inner.hear(&mut state, job, id, input, None).await
+    }
+
+    /// What `caller` owes now: the round and the duty.
+    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(JobId, RoundId, Duty)> {
+        let state = self.inner.state.lock().await;
+        let job = state.engine.job()?;
+        let round = &job.round()?.round;
+        round.duty_of(caller).map(|duty| (job.id.clone(), round.plan().id, duty))
+    }
+
+    /// The round in progress, if any.
+    pub async fn current_round(&self) -> Option<(JobId, RoundId)> {
+        let state = self.inner.state.lock().await;
+        let job = state.engine.job()?;
+        Some((job.id.clone(), job.round()?.round.plan().id))
+    }
+
+    /// The bytes that an upload to this round must have, and those of each chunk, if the round awaits
+    /// uploads and `caller` is in it.
+    pub async fn awaited_upload(
+        &self,
+        caller: ParticipantId,
+        job: &JobId,
+        id: RoundId,
+    ) -> Option<(u64, usize)> {
+        let state = self.inner.state.lock().await;
+        let round = &state.engine.open_round(job, id)?.round;
+        let plan = round.plan();
+        let awaited = matches!(round.phase(), Phase::Collecting(_)) && plan.admitted.contains(&caller);
+        let chunk = syndic_secure_aggregation::chunk_bytes(plan.protection.parameter_set());
+        awaited.then(|| ((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
+    }
+
+    /// The plan of an open round in its canonical encoding.
+    pub async fn plan_bytes(&self, job: &JobId, id: RoundId) -> Option<Vec<u8>> {
+        let state = self.inner.state.lock().await;
+        Some(state.engine.open_round(job, id)?.round.plan().to_bytes())
+    }
+
+    /// Whether members may fetch this blob: the job file, the question of the round in progress, the model.
+    pub async fn is_public(&self, digest: Digest) -> bool {
+        let state = self.inner.state.lock().await;
+        let Some(job) = state.engine.job() else { return false };
+        let model = matches!(job.over(), Some(Over::Completed(model)) if *model == digest);
+        let question = job.round().is_some_and(|open| open.round.plan().question == digest);
+        model || question || job.terms.agreement == digest
+    }
+
+    /// How the job ended, once it has.
+    pub async fn over(&self) -> Option<(JobId, Over)> {
+        let state = self.inner.state.lock().await;
+        let job = state.engine.job()?;
+        job.over().map(|over| (job.id.clone(), over.clone()))
+    }
+
+    /// Counts a connection of `id` until the guard is dropped.
+    pub fn attach(&self, id: ParticipantId, name: String) -> Attached {
+        *self.inner.lock_present().entry(id).or_default() += 1;
+        self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
+        self.inner.tick();
+        Attached { inner: self.inner.clone(), id, name }
+    }
+
+    /// Waits until no participant is connected, at most `longest`.
+    pub async fn all_gone(&self, longest: Duration) {
+        let mut changed = self.changes();
+        let gone = async {
+            while !self.inner.lock_present().is_empty() {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Whoever stays longer hears of the end from the ledger.
+        let _ = tokio::time::timeout(longest, gone).await;
+    }
+
+    /// Where a model comes from, for its card: federation, job, agreement and the ledger's head.
+    pub async fn provenance(&self, head: &(u64, String)) -> BTreeMap<String, serde_json::Value> {
+        let state = self.inner.state.lock().await;
+        let (size, root) = head;
+        let mut provenance = BTreeMap::from([
+            ("federation".into(), self.inner.federation.clone().into()),
+            ("ledger_size".into(), (*size).into()),
+            ("ledger_root".into(), root.clone().into()),
+        ]);
+        if let Some(job) = state.engine.job() {
+            provenance.insert("job".into(), job.id.to_string().into());
+            provenance.insert("agreement".into(), job.terms.agreement.to_string().into());
+        }
+        provenance
+    }
+
+    /// Signs the ledger's head and writes the whole ledger to `folder` in the tlog-tiles layout. Returns its
+    /// size and root.
+    ///
+    /// # Errors
+    /// What the store can meet.
+    pub async fn export_ledger(&self, folder: &std::path::Path) -> Result<(u64, String), CoordinatorError> {
+        let (size, root, checkpoint) = {
+            let state = self.inner.state.lock().await;
+            let tree = state.history.tree();
+            let checkpoint = Checkpoint::of(&self.inner.origin(), tree)
+                .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
+                .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            (tree.size(), tree.root().to_string(), checkpoint)
+        };
+        let key = self.verifier_key()?;
+        let (log, key) = (&*self.inner.log, key.to_string());
+        crate::store::export::export_ledger(log, size, &key, checkpoint.as_bytes(), folder).await?;
+        Ok((size, root))
+    }
+
+    /// The key that checkpoints verify with.
+    ///
+    /// # Errors
+    /// When the federation's name cannot name a key.
+    pub fn verifier_key(&self) -> Result<VerifierKey, CoordinatorError> {
+        VerifierKey::new(&self.inner.origin(), self.inner.ledger_key.verifying_key())
+            .map_err(|error| CoordinatorError::Ledger(error.to_string()))
+    }
+
+    /// An empty ledger begins with the roster; a round that was under way gets its phase's time again.
+    async fn begin_or_resume(&self, roster: EndorsedRoster) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        if state.history.size() == 0 {
+            let fact = Fact::RosterSealed(roster);
+            return self.inner.record(&mut state, clock::now(), &[fact], None).await;
+        }
+        let open = state.engine.job().and_then(|job| Some((job.id.clone(), job.round()?.round.plan().id)));
+        if let Some((job, id)) = open {
+            self.inner.hear(&mut state, &job, id, Input::Resume, None).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn hear(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        id: RoundId,
+        input: Input,
+        sum: Option<&Sum>,
+    ) -> Result<bool, CoordinatorError> {
+        let now = clock::now();
+        let Some((facts, next)) = state.engine.decide(now, job, id, input)? else { return Ok(false) };
+        // If we crash here the input never happened: nothing is stored, and the sender says it again.
+        self.append(state, now, &facts).await?;
+        // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
+        let before = state.engine.open_round(job, id).cloned();
+        state.engine.advance(job, next.clone(), sum).map_err(CoordinatorError::Fold)?;
+        if let Some(before) = before {
+            self.tell_heard(state, &before, &next, &facts, now);
+        }
+        self.tick();
+        Ok(true)
+    }
+
+    /// Makes facts durable, then lets them count.
+    async fn record(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        facts: &[Fact],
+        sum: Option<&Sum>,
+    ) -> Result<(), CoordinatorError> {
+        self.append(state, now, facts).await?;
+        for fact in facts {
+            state.engine.apply(now, fact, sum)?;
+        }
+        self.tick();
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        facts: &[Fact],
+    ) -> Result<(), CoordinatorError> {
+        if state.stopped {
+            return Err(CoordinatorError::Stopped);
+        }
+        let expected = state.history.size();
+        let mut entries = Vec::with_capacity(facts.len());
+        // From here until the log has answered, the history runs ahead of it.
+        state.stopped = true;
+        for fact in facts {
+            let (kind, subject, data) = fact.to_parts();
+            let entry = Entry {
+                id: Uuid::now_v7().to_string(),
+                source: format!("coordinator/{}", self.federation),
+                kind: kind.into(),
+                time: syndic_ledger::Timestamp::from_unix_ms(now.0)
+                    .map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
+                subject,
+                schema: "1".into(),
+                round_prev: None,
+                data,
+            };
+            let bytes = state
+                .history
+                .link(entry)
+                .to_canonical()
+                .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            state.history.accept(&bytes).map_err(|fault| CoordinatorError::Ledger(fault.to_string()))?;
+            entries.push(bytes);
+        }
+        self.log.append(expected, &entries).await?;
+        state.stopped = false;
+        Ok(())
+    }
+
+    fn tick(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn origin(&self) -> String {
+        format!("syndic/{}", self.federation)
+    }
+
+    fn lock_present(&self) -> std::sync::MutexGuard<'_, BTreeMap<ParticipantId, usize>> {
+        self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A connected participant; dropped when its connection ends.
+pub struct Attached {
+    inner: Arc<Inner>,
+    id: ParticipantId,
+    name: String,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        {
+            let mut present = self.inner.lock_present();
+            if let Some(count) = present.get_mut(&self.id) {
+                *count -= 1;
+                if *count == 0 {
+                    present.remove(&self.id);
+                }
+            }
+        }
+        self.inner.tell(Event::Connection { participant: self.name.clone(), connected: false });
+        self.inner.tick();
+    }
+}
+
+/// Folds the stored ledger.
+async fn replay(
+    log: &dyn Log,
+    blobs: &dyn Blobs,
+    roster: Arc<SealedRoster>,
+) -> Result<(Engine, History), CoordinatorError> {
+    let mut engine = Engine::new(roster);
+    let mut history = History::new();
+    let size = log.size().await?;
+    while history.size() < size {
+        for bytes in log.read(history.size(), 1024).await? {
+            let index = history.size();
+            history.accept(&bytes).map_err(|fault| StoreError::Corrupt {
+                what: format!("entry {index} of the ledger ({fault}), it"),
+            })?;
+            let entry = Entry::parse(&bytes).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            let fact = Fact::from_entry(index, &entry)?;
+            let sum = sum_of(&engine, blobs, &fact).await?;
+            engine.apply(Timestamp(entry.time.unix_ms()), &fact, sum.as_ref())?;
+        }
+    }
+    Ok((engine, history))
+}
+
+/// The stored sum that a fact closes its round with.
+async fn sum_of(engine: &Engine, blobs: &dyn Blobs, fact: &Fact) -> Result<Option<Sum>, CoordinatorError> {
+    let Fact::Heard { job, round, input: Input::Opened(digest), .. } = fact else { return Ok(None) };
+    let open = engine.open_round(job, *round).ok_or(FoldError::Astray)?;
+    let bytes = blobs.read(*digest).await?;
+    let sum = Sum::from_bytes(open.round.plan().layout.clone(), &bytes);
+    Ok(Some(sum.ok_or(StoreError::Corrupt { what: format!("the sum {digest}") })?))
+}

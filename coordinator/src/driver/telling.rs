@@ -1,0 +1,152 @@
+//! Telling watchers what is stored already.
+
+use syndic_round::coordinator::{Input, Phase as RoundPhase, Round};
+use syndic_round::message::Kind;
+use syndic_round::{ParticipantId, Timestamp};
+
+use super::{Inner, State};
+use crate::engine::{JobState, Open};
+use crate::event::{Did, Event, Missing, Phase};
+use crate::fact::Fact;
+
+/// Bytes that the round in progress has received so far.
+#[derive(Default)]
+pub(super) struct Tally {
+    uploads: u64,
+    key_shares: u64,
+}
+
+impl Inner {
+    pub(super) fn tell(&self, event: Event) {
+        tracing::debug!(?event);
+        // An error means that nobody watches.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn tell_started(&self, state: &State) {
+        let Some(job) = state.engine.job() else { return };
+        let roster = state.engine.roster().roster();
+        self.tell(Event::JobStarted {
+            job: job.id.to_string(),
+            rounds: job.training_rounds(),
+            participants: roster.members.iter().map(|member| member.name.clone()).collect(),
+            threshold: job.terms.protection.threshold(),
+            parameter_set: job.terms.protection.parameter_set().name(),
+        });
+    }
+
+    pub(super) fn tell_opened(&self, state: &mut State, opened: Event) {
+        state.tally = Tally::default();
+        self.tell(opened);
+        if let Some(open) = state.engine.job().and_then(JobState::round) {
+            self.tell_phase(&open.round);
+        }
+    }
+
+    pub(super) fn tell_heard(
+        &self,
+        state: &mut State,
+        before: &Open,
+        next: &Round,
+        facts: &[Fact],
+        now: Timestamp,
+    ) {
+        let id = next.plan().id;
+        for fact in facts {
+            match fact {
+                Fact::Heard { input, .. } => {
+                    if let Some((from, did, bytes)) = state.tally.count(next, input) {
+                        let participant = name(state, from);
+                        self.tell(Event::Progress { id, participant, did, bytes });
+                    }
+                }
+                Fact::RoundAbandoned { reason, .. } => {
+                    self.tell(Event::RoundAbandoned { id, reason: reason.clone() });
+                }
+                _ => {}
+            }
+        }
+        if let RoundPhase::Closed(closed) = next.phase() {
+            let survivors = closed.survivors.ids();
+            let missing = next.plan().admitted.iter().filter(|id| !survivors.contains(id));
+            self.tell(Event::RoundClosed {
+                id,
+                kind: before.kind,
+                survivors: survivors.iter().map(|id| name(state, *id)).collect(),
+                missing: missing.map(|id| missing_because(state, next, *id)).collect(),
+                millis: now.0.saturating_sub(before.opened_at.0),
+                upload_bytes: state.tally.uploads,
+                key_share_bytes: state.tally.key_shares,
+            });
+        } else if phase_of(before.round.phase()) != phase_of(next.phase()) {
+            self.tell_phase(next);
+        }
+    }
+
+    fn tell_phase(&self, round: &Round) {
+        let deadlines = &round.plan().deadlines;
+        let Some(phase) = phase_of(round.phase()) else { return };
+        let deadline_millis = match phase {
+            Phase::Advertise => deadlines.advertise,
+            Phase::Share | Phase::Acknowledge => deadlines.share,
+            Phase::Collect => deadlines.collect,
+            Phase::Certify => deadlines.certify,
+            Phase::Reveal => deadlines.reveal,
+        };
+        self.tell(Event::Phase { id: round.plan().id, phase, deadline_millis });
+    }
+}
+
+impl Tally {
+    fn count(&mut self, next: &Round, input: &Input) -> Option<(ParticipantId, Did, u64)> {
+        let bytes = |signed: &syndic_round::Signed| signed.payload.len() as u64;
+        Some(match input {
+            Input::Advertise(signed) => (signed.from, Did::Advertised, bytes(signed)),
+            Input::Deal(signed, bundle) => {
+                self.key_shares += bundle.bytes;
+                (signed.from, Did::Shared, bytes(signed) + bundle.bytes)
+            }
+            Input::Acknowledge(signed) => (signed.from, Did::Acknowledged, bytes(signed)),
+            Input::Submit(signed, upload) => {
+                self.uploads += upload.bytes;
+                (signed.from, Did::Submitted, bytes(signed) + upload.bytes)
+            }
+            Input::Certify(signed) => (signed.from, Did::Certified, bytes(signed)),
+            Input::Reveal(signed) => (signed.from, Did::Revealed, bytes(signed)),
+            Input::Decline(signed) => {
+                let reason = next.declined().get(&signed.from).cloned().unwrap_or_default();
+                (signed.from, Did::Declined(reason), bytes(signed))
+            }
+            Input::Wake | Input::Resume | Input::Opened(_) | Input::SumRefused(_) => return None,
+        })
+    }
+}
+
+fn phase_of(phase: &RoundPhase) -> Option<Phase> {
+    match phase {
+        RoundPhase::Advertising(_) => Some(Phase::Advertise),
+        RoundPhase::Sharing(_) => Some(Phase::Share),
+        RoundPhase::Acknowledging(_) => Some(Phase::Acknowledge),
+        RoundPhase::Collecting(_) => Some(Phase::Collect),
+        RoundPhase::Certifying(_) => Some(Phase::Certify),
+        RoundPhase::Revealing(_) => Some(Phase::Reveal),
+        RoundPhase::Opening(_) | RoundPhase::Closed(_) | RoundPhase::Abandoned(_) => None,
+    }
+}
+
+fn missing_because(state: &State, round: &Round, id: ParticipantId) -> Missing {
+    let reason = match (round.declined().get(&id), round.last_heard(id)) {
+        (Some(reason), _) => format!("declined: {reason}"),
+        (None, None) => "was not there when the round opened".into(),
+        (None, Some(Kind::Advertise)) => "vanished before it shared its key".into(),
+        (None, Some(Kind::Dealing)) => "vanished before it acknowledged the key shares".into(),
+        (None, Some(Kind::Ack)) => "vanished before it submitted its update".into(),
+        (None, Some(_)) => "its key shares were not held by enough others".into(),
+    };
+    Missing { participant: name(state, id), reason }
+}
+
+fn name(state: &State, id: ParticipantId) -> String {
+    let member = state.engine.roster().member(id);
+    member.map_or_else(|| id.to_string(), |member| member.name.clone())
+}

@@ -1,0 +1,266 @@
+//! What the coordinator itself owes, by the state alone: open a round, wait, open the sum, end the job.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use syndic_learning::{Metrics, Next, Outcome, Question, RoundMetrics};
+use syndic_round::coordinator::{Input, Opening, Round};
+use syndic_round::{JobId, RoundId, RoundPlan, Timestamp};
+use tokio::time::{Instant, sleep_until};
+
+use super::opening::open_sum;
+use super::{Coordinator, CoordinatorError, State};
+use crate::clock;
+use crate::engine::{JobState, Over};
+use crate::event::Event;
+use crate::fact::Fact;
+
+enum Work {
+    /// Nothing until something changes.
+    Nothing,
+    /// Open the next round, once participants are there.
+    OpenRound,
+    /// Wait for a phase's deadline.
+    Wait(JobId, RoundId, Timestamp),
+    /// Open the sum.
+    OpenSum(JobId, Box<RoundPlan>, Box<Opening>),
+    /// Release the model.
+    Release(JobId, Box<Outcome>),
+    /// End the job without a model.
+    Abandon(JobId, String),
+    /// The job is over.
+    Over(JobId, Over),
+}
+
+impl Coordinator {
+    /// Does what the coordinator owes until its job is over.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the store fails; a restart goes on from what is stored.
+    pub async fn drive(&self) -> Result<(JobId, Over), CoordinatorError> {
+        let mut changed = self.changes();
+        let mut due_since = Instant::now();
+        loop {
+            changed.borrow_and_update();
+            let work = self.work().await;
+            if !matches!(work, Work::OpenRound) {
+                due_since = Instant::now();
+            }
+            let wait = match work {
+                Work::Over(job, over) => return Ok((job, over)),
+                Work::Nothing => None,
+                Work::OpenRound => match self.gathered(due_since).await {
+                    Gathered::Yes => {
+                        self.open_round().await?;
+                        continue;
+                    }
+                    Gathered::Until(at) => Some(at),
+                    Gathered::No => None,
+                },
+                Work::Wait(job, id, at) => {
+                    let left = at.0.saturating_sub(clock::now().0);
+                    if left == 0 {
+                        self.hear(&job, id, Input::Wake).await?;
+                        continue;
+                    }
+                    Some(Instant::now() + Duration::from_millis(left))
+                }
+                Work::OpenSum(job, plan, opening) => {
+                    self.open_sum(&job, &plan, &opening).await?;
+                    continue;
+                }
+                Work::Release(job, outcome) => {
+                    self.release(&job, &outcome).await?;
+                    continue;
+                }
+                Work::Abandon(job, reason) => {
+                    self.abandon(&job, reason).await?;
+                    continue;
+                }
+            };
+            let deadline = wait.unwrap_or_else(|| Instant::now() + IDLE);
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    async fn work(&self) -> Work {
+        let state = self.inner.state.lock().await;
+        let Some(job) = state.engine.job() else { return Work::Nothing };
+        let id = job.id.clone();
+        if let Some(over) = job.over() {
+            return Work::Over(id, over.clone());
+        }
+        if let Some(open) = job.round() {
+            return of_round(id, &open.round);
+        }
+        match (job.pending(), job.dead_end()) {
+            (_, Some(reason)) => Work::Abandon(id, reason),
+            (Next::Done(outcome), None) => Work::Release(id, Box::new(outcome.clone())),
+            (Next::Ask(_), None) => Work::OpenRound,
+        }
+    }
+
+    /// A round opens when all admitted institutions are connected, or enough of them and the others had
+    /// their time to come.
+    async fn gathered(&self, due_since: Instant) -> Gathered {
+        let (admitted, threshold) = {
+            let state = self.inner.state.lock().await;
+            let Some(job) = state.engine.job() else { return Gathered::No };
+            (job.terms.admitted.clone(), usize::from(job.terms.protection.threshold()))
+        };
+        let present = self.inner.lock_present();
+        let connected = admitted.iter().filter(|id| present.contains_key(id)).count();
+        let until = due_since + self.inner.gather;
+        match connected {
+            all if all == admitted.len() => Gathered::Yes,
+            enough if enough >= threshold && Instant::now() >= until => Gathered::Yes,
+            enough if enough >= threshold => Gathered::Until(until),
+            _ => Gathered::No,
+        }
+    }
+
+    async fn open_round(&self) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let Some(job) = state.engine.job() else { return Ok(()) };
+        let Next::Ask(question) = job.pending() else { return Ok(()) };
+        let (plan, bytes) = job.plan(question, state.engine.roster())?;
+        let (kind, training_round) = (question.kind(), training_round(question));
+        // If we crash here the question is stored but not asked; the same bytes are stored again.
+        self.inner.blobs.put(&bytes).await?;
+        let opened = Event::RoundOpened {
+            id: plan.id,
+            kind,
+            training_round,
+            values: plan.layout.len(),
+            padded: plan.coefficients(),
+        };
+        let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round };
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.tell_opened(&mut state, opened);
+        Ok(())
+    }
+
+    async fn open_sum(
+        &self,
+        job: &JobId,
+        plan: &RoundPlan,
+        opening: &Opening,
+    ) -> Result<(), CoordinatorError> {
+        let opened = open_sum(plan, opening, self.blobs()).await?;
+        let mut state = self.inner.state.lock().await;
+        let ahead = opened.and_then(|sum| match look_ahead(&state, &sum) {
+            Ok(metrics) => Ok((sum, metrics)),
+            Err(reason) => Err(reason),
+        });
+        match ahead {
+            Ok((sum, metrics)) => {
+                // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
+                let digest = self.inner.blobs.put(&sum.to_bytes()).await?;
+                self.inner.hear(&mut state, job, plan.id, Input::Opened(digest), Some(&sum)).await?;
+                self.progress(&mut state, job, &metrics).await
+            }
+            Err(reason) => {
+                self.inner.hear(&mut state, job, plan.id, Input::SumRefused(reason), None).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn progress(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        metrics: &[RoundMetrics],
+    ) -> Result<(), CoordinatorError> {
+        for measured in metrics {
+            let training_round = measured.training_round;
+            let rows = [("test", measured.test), ("validation", measured.validation)];
+            let rows: Vec<(&str, Metrics)> =
+                rows.into_iter().filter_map(|(rows, m)| Some((rows, m?))).collect();
+            let text: Map<String, Value> =
+                rows.iter().map(|(rows, m)| ((*rows).into(), as_text(m))).collect();
+            let fact = Fact::JobProgress { job: job.clone(), training_round, metrics: Value::Object(text) };
+            // If we crash here the round is closed but its metrics are not written out: they follow from the
+            // sums, so nothing is lost but the convenience of reading them in the ledger.
+            self.inner.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
+            for (rows, Metrics { roc_auc, pr_auc, log_loss, .. }) in rows {
+                let (Some(roc_auc), Some(pr_auc)) = (roc_auc, pr_auc) else { continue };
+                self.inner.tell(Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss });
+            }
+        }
+        Ok(())
+    }
+
+    async fn release(&self, job: &JobId, outcome: &Outcome) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let model = outcome.model.to_safetensors()?;
+        // If we crash here the model is stored but not released; the same bytes are stored again.
+        let model = self.inner.blobs.put(&model).await?;
+        let fact = Fact::JobCompleted { job: job.clone(), released_round: outcome.released_round, model };
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        let rounds = state.engine.job().map_or(0, JobState::training_rounds);
+        self.inner.tell(Event::JobCompleted { job: job.to_string(), rounds });
+        Ok(())
+    }
+
+    async fn abandon(&self, job: &JobId, reason: String) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let fact = Fact::JobAbandoned { job: job.clone(), reason: reason.clone() };
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.tell(Event::JobAbandoned { job: job.to_string(), reason });
+        Ok(())
+    }
+
+    /// The outcome of a completed job.
+    pub async fn outcome(&self) -> Option<Outcome> {
+        let state = self.inner.state.lock().await;
+        match state.engine.job()?.pending() {
+            Next::Done(outcome) => Some(outcome.clone()),
+            Next::Ask(_) => None,
+        }
+    }
+}
+
+enum Gathered {
+    Yes,
+    Until(Instant),
+    No,
+}
+
+fn of_round(job: JobId, round: &Round) -> Work {
+    match (round.command(), round.wake_at()) {
+        (Some(opening), _) => Work::OpenSum(job, Box::new(round.plan().clone()), Box::new(opening.clone())),
+        (None, Some(at)) => Work::Wait(job, round.plan().id, at),
+        (None, None) => Work::Nothing,
+    }
+}
+
+/// The metrics that the program finds in `sum`, or why it refuses the sum.
+fn look_ahead(state: &State, sum: &syndic_round::Sum) -> Result<Vec<RoundMetrics>, String> {
+    let job = state.engine.job().ok_or("there is no job")?;
+    job.after(sum).map(|(_, metrics)| metrics).map_err(|error| error.to_string())
+}
+
+/// The ledger holds no floating-point numbers, so metrics are written out to nine decimals.
+fn as_text(metrics: &Metrics) -> Value {
+    let text = |value: Option<f64>| value.map(|value| format!("{value:.9}"));
+    json!({
+        "roc_auc": text(metrics.roc_auc),
+        "pr_auc": text(metrics.pr_auc),
+        "log_loss": text(Some(metrics.log_loss)),
+    })
+}
+
+fn training_round(question: &Question) -> Option<u32> {
+    match question {
+        Question::Statistics(_) => None,
+        Question::Train(question) => Some(question.training_round),
+        Question::Evaluate(question) => Some(question.training_round),
+    }
+}
+
+/// A state that changed without a tick would be looked at again after this long.
+const IDLE: Duration = Duration::from_secs(5);

@@ -1,0 +1,307 @@
+//! The coordinator's state: the fold of its ledger, and nothing else.
+//!
+//! Every change is decided first, as facts; the driver makes the facts durable; only then do they count.
+//! [`Engine::apply`] is the one way in which a fact counts, at work and in replay.
+
+use std::sync::Arc;
+
+use syndic_learning::job::{Terms, TermsError};
+use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
+use syndic_round::coordinator::{Input, Phase, Round, Step};
+use syndic_round::{Digest, JobId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp};
+use thiserror::Error;
+
+use crate::fact::Fact;
+
+/// Attempts at one round before its job is abandoned.
+pub const MOST_ATTEMPTS: u32 = 10;
+
+/// What the ledger says, folded.
+pub struct Engine {
+    roster: Arc<SealedRoster>,
+    job: Option<JobState>,
+}
+
+/// A job under way or over.
+pub struct JobState {
+    /// Job.
+    pub id: JobId,
+    /// The job file, verbatim.
+    pub file: String,
+    /// The parsed job.
+    pub job: Job,
+    /// The terms of every round.
+    pub terms: Terms,
+    run: JobRun,
+    pending: Next<Question, Outcome>,
+    round: Option<Open>,
+    /// Number of the round in progress or next to open, from 1.
+    number: u32,
+    attempts: u32,
+    preparation: u64,
+    /// Why the last attempt was abandoned, and whether its sum may have been opened.
+    last_abandoned: Option<(String, bool)>,
+    over: Option<Over>,
+}
+
+/// A round that has not ended.
+#[derive(Clone)]
+pub struct Open {
+    /// The state machine.
+    pub round: Round,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// What is asked, for people.
+    pub kind: &'static str,
+    /// The training round that it belongs to.
+    pub training_round: Option<u32>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Over {
+    /// With a model: its digest.
+    Completed(Digest),
+    /// Without one: why.
+    Abandoned(String),
+}
+
+/// Why facts do not fit the state: the ledger was written by another version, or a bug.
+#[derive(Debug, Error)]
+pub enum FoldError {
+    /// The ledger is of another federation, or of another roster.
+    #[error("the ledger belongs to another federation or roster")]
+    OtherRoster,
+    /// The job file of an entry cannot be used.
+    #[error("the job file in the ledger is refused: {0}")]
+    Job(#[from] TermsError),
+    /// An input that was accepted is rejected in replay.
+    #[error("a recorded input is rejected in replay: {0}")]
+    Rejected(#[from] Rejection),
+    /// A recorded plan is refused in replay.
+    #[error("a recorded plan is refused in replay: {0}")]
+    Plan(#[from] PlanError),
+    /// A sum that the program took is refused in replay.
+    #[error("a recorded sum is refused in replay: {0}")]
+    Program(#[from] ProgramError),
+    /// A fact about a job or round that is not there.
+    #[error("an entry is about a job or round that is not there")]
+    Astray,
+}
+
+impl Engine {
+    /// The state before any fact.
+    pub fn new(roster: Arc<SealedRoster>) -> Self {
+        Self { roster, job: None }
+    }
+
+    /// The roster.
+    pub fn roster(&self) -> &Arc<SealedRoster> {
+        &self.roster
+    }
+
+    /// The job, if one was agreed.
+    pub fn job(&self) -> Option<&JobState> {
+        self.job.as_ref()
+    }
+
+    /// The round in progress, if `id` names it.
+    pub fn open_round(&self, job: &JobId, id: RoundId) -> Option<&Open> {
+        let state = self.job.as_ref().filter(|state| state.id == *job)?;
+        state.round.as_ref().filter(|open| open.round.plan().id == id)
+    }
+
+    /// Decides on an input to a round: the facts to record, and the round after them.
+    ///
+    /// # Errors
+    /// [`Rejection`]; then nothing has changed.
+    pub fn decide(
+        &self,
+        now: Timestamp,
+        job: &JobId,
+        id: RoundId,
+        input: Input,
+    ) -> Result<Option<(Vec<Fact>, Round)>, Rejection> {
+        let open = self.open_round(job, id).ok_or(Rejection::Over)?;
+        let Step { next, changed } = open.round.step(now, &input)?;
+        if !changed {
+            return Ok(None);
+        }
+        let survivors = match next.phase() {
+            Phase::Closed(closed) => closed.survivors.ids().to_vec(),
+            _ => Vec::new(),
+        };
+        let mut facts = vec![Fact::Heard { job: job.clone(), round: id, input, survivors }];
+        if let Phase::Abandoned(reason) = next.phase() {
+            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason: reason.to_string() });
+        }
+        Ok(Some((facts, next)))
+    }
+
+    /// Lets a durable fact count. `sum` is the opened sum where the fact closes a round.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the fact does not fit the state.
+    pub fn apply(&mut self, now: Timestamp, fact: &Fact, sum: Option<&Sum>) -> Result<(), FoldError> {
+        match fact {
+            Fact::RosterSealed(roster) => {
+                let same = roster.roster.digest() == self.roster.digest();
+                same.then_some(()).ok_or(FoldError::OtherRoster)
+            }
+            Fact::JobAgreed { job, file } => self.agree(job, file),
+            Fact::RoundOpened { plan, kind: _, training_round } => {
+                let roster = self.roster.clone();
+                let state = self.job_mut(&plan.job)?;
+                let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
+                let kind = question.kind();
+                let round = Round::open((**plan).clone(), roster, now)?;
+                state.preparation = plan.preparation;
+                state.attempts = plan.id.attempt;
+                state.round = Some(Open { round, opened_at: now, kind, training_round: *training_round });
+                Ok(())
+            }
+            Fact::Heard { job, round, input, .. } => {
+                let open = self.open_round(job, *round).ok_or(FoldError::Astray)?;
+                let next = open.round.step(now, input)?.next;
+                self.advance(job, next, sum)
+            }
+            Fact::JobCompleted { job, model, .. } => {
+                self.job_mut(job)?.over = Some(Over::Completed(*model));
+                Ok(())
+            }
+            Fact::JobAbandoned { job, reason } => {
+                self.job_mut(job)?.over = Some(Over::Abandoned(reason.clone()));
+                Ok(())
+            }
+            // Both follow from the inputs; they are there for whoever reads the ledger.
+            Fact::RoundAbandoned { .. } | Fact::JobProgress { .. } => Ok(()),
+        }
+    }
+
+    /// Puts a round after a durable input in the place of the round before it.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the program refuses the sum.
+    pub fn advance(&mut self, job: &JobId, next: Round, sum: Option<&Sum>) -> Result<(), FoldError> {
+        let state = self.job_mut(job)?;
+        match next.phase() {
+            Phase::Closed(_) => {
+                state.pending = state.run.next(Some(sum.ok_or(FoldError::Astray)?))?;
+                state.number += 1;
+                state.attempts = 0;
+                state.last_abandoned = None;
+                state.round = None;
+            }
+            Phase::Abandoned(reason) => {
+                let before = state.round.take().ok_or(FoldError::Astray)?;
+                let opened = matches!(before.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
+                state.last_abandoned = Some((reason.to_string(), opened));
+            }
+            _ => state.round.as_mut().ok_or(FoldError::Astray)?.round = next,
+        }
+        Ok(())
+    }
+
+    fn agree(&mut self, job: &JobId, file: &str) -> Result<(), FoldError> {
+        let (parsed, terms) = Terms::of(file, self.roster.roster())?;
+        let mut run = JobRun::new(&parsed);
+        let pending = run.next(None)?;
+        self.job = Some(JobState {
+            id: job.clone(),
+            file: file.into(),
+            job: parsed,
+            terms,
+            run,
+            pending,
+            round: None,
+            number: 1,
+            attempts: 0,
+            preparation: 0,
+            last_abandoned: None,
+            over: None,
+        });
+        Ok(())
+    }
+
+    fn job_mut(&mut self, job: &JobId) -> Result<&mut JobState, FoldError> {
+        self.job.as_mut().filter(|state| state.id == *job).ok_or(FoldError::Astray)
+    }
+}
+
+impl JobState {
+    /// The round in progress.
+    pub fn round(&self) -> Option<&Open> {
+        self.round.as_ref()
+    }
+
+    /// What the program wants now.
+    pub fn pending(&self) -> &Next<Question, Outcome> {
+        &self.pending
+    }
+
+    /// How the job ended, if it did.
+    pub fn over(&self) -> Option<&Over> {
+        self.over.as_ref()
+    }
+
+    /// Metrics of the training rounds so far.
+    pub fn metrics(&self) -> &[RoundMetrics] {
+        self.run.metrics()
+    }
+
+    /// What the program would want, and its metrics, after `sum`: a look ahead that changes nothing, so that
+    /// a sum which the program refuses is known before anything is recorded.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the program refuses the sum.
+    pub fn after(&self, sum: &Sum) -> Result<(Next<Question, Outcome>, Vec<RoundMetrics>), ProgramError> {
+        let mut run = self.run.clone();
+        let next = run.next(Some(sum))?;
+        Ok((next, run.metrics()[self.run.metrics().len()..].to_vec()))
+    }
+
+    /// The plan of the next attempt at `question`.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the question has no layout or encoding.
+    pub fn plan(
+        &self,
+        question: &Question,
+        roster: &SealedRoster,
+    ) -> Result<(RoundPlan, Vec<u8>), ProgramError> {
+        let bytes = question.to_bytes()?;
+        let plan = RoundPlan {
+            federation: roster.roster().federation.clone(),
+            roster: roster.digest(),
+            job: self.id.clone(),
+            agreement: self.terms.agreement,
+            id: RoundId { round: self.number, attempt: self.attempts + 1 },
+            preparation: self.preparation + 1,
+            protection: self.terms.protection,
+            admitted: self.terms.admitted.clone(),
+            question: Digest::of(&bytes),
+            layout: question.layout()?,
+            deadlines: self.terms.deadlines,
+        };
+        Ok((plan, bytes))
+    }
+
+    /// Training rounds that the job asks for.
+    pub fn training_rounds(&self) -> u32 {
+        self.job.rounds.count
+    }
+
+    /// Why the job cannot go on, if it cannot: the round was tried as often as is allowed, or its sum may
+    /// have been opened, so that whoever revealed will not answer the question again (rule 11).
+    pub fn dead_end(&self) -> Option<String> {
+        let (reason, may_have_opened) = self.last_abandoned.as_ref()?;
+        if *may_have_opened {
+            return Some(format!(
+                "round {} cannot be tried again once revealing began: {reason}",
+                self.number
+            ));
+        }
+        let exhausted = self.attempts >= MOST_ATTEMPTS;
+        exhausted.then(|| format!("round {} was tried {MOST_ATTEMPTS} times: {reason}", self.number))
+    }
+}

@@ -1,0 +1,135 @@
+//! What a connected participant owes, told anew whenever it changes.
+
+use syndic_proto::convert::{Owed, RoundRef};
+use syndic_proto::v1;
+use syndic_round::coordinator::{Bundle, Dealt, Duty};
+use syndic_round::participant::Received;
+use syndic_round::{ParticipantId, RoundId};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{Answers, refused};
+use crate::driver::{Coordinator, CoordinatorError};
+use crate::engine::Over;
+use crate::store::StoreError;
+use crate::tls::PeerIdentity;
+
+/// What was told last, so that only changes are told.
+#[derive(Clone, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Duty(RoundRef, u8),
+    RoundOver(RoundRef),
+    JobOver,
+}
+
+/// The duties of `caller`, from now until its connection ends.
+pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity) -> Answers<v1::Duty> {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let _attached = coordinator.attach(caller.id, caller.name.clone());
+        tell(&coordinator, caller.id, &sender).await;
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+async fn tell(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    sender: &mpsc::Sender<Result<v1::Duty, Status>>,
+) {
+    let mut changed = coordinator.changes();
+    let mut told = Told::Nothing;
+    loop {
+        changed.borrow_and_update();
+        match next(coordinator, caller, &told).await {
+            Ok(Some((now_told, duty))) => {
+                told = now_told;
+                if sender.send(Ok(duty)).await.is_err() {
+                    return;
+                }
+                // Whoever was told of a round's end may owe something in the next one already.
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let _ = sender.send(Err(refused(&error))).await;
+                return;
+            }
+        }
+        tokio::select! {
+            () = sender.closed() => return,
+            gone = changed.changed() => if gone.is_err() { return },
+        }
+    }
+}
+
+/// What to tell next, if it differs from what was told.
+async fn next(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    told: &Told,
+) -> Result<Option<(Told, v1::Duty)>, CoordinatorError> {
+    let current = coordinator.current_round().await;
+    if let Told::Duty(round, _) = told
+        && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
+    {
+        return Ok(Some((Told::RoundOver(round.clone()), (round, Owed::Over(None)).into())));
+    }
+    if let Some((job, over)) = coordinator.over().await {
+        let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
+        let reason = match over {
+            Over::Completed(_) => None,
+            Over::Abandoned(reason) => Some(reason),
+        };
+        return Ok((*told != Told::JobOver).then(|| (Told::JobOver, (&round, Owed::JobOver(reason)).into())));
+    }
+    let Some((job, id, duty)) = coordinator.duty_of(caller).await else { return Ok(None) };
+    let round = RoundRef { job, id };
+    let now = Told::Duty(round.clone(), ordinal(&duty));
+    if now == *told {
+        return Ok(None);
+    }
+    let owed = match duty {
+        Duty::Advertise => match coordinator.plan_bytes(&round.job, round.id).await {
+            Some(plan) => Owed::Advertise(plan.into()),
+            None => return Ok(None),
+        },
+        Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
+        Duty::Acknowledge(_, dealt) => Owed::Acknowledge(shares_for(coordinator, caller, &dealt).await?),
+        Duty::Submit(acks) => Owed::Submit(acks),
+        Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
+        Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
+    };
+    Ok(Some((now, (&round, owed).into())))
+}
+
+/// The shares that each dealer sealed for `caller`, and nobody else's.
+async fn shares_for(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    dealt: &[Dealt],
+) -> Result<Vec<Received>, CoordinatorError> {
+    let mut shares = Vec::with_capacity(dealt.len());
+    for Dealt { public, blob } in dealt {
+        let bundle = coordinator.blobs().read(*blob).await?;
+        let damaged = || StoreError::Corrupt { what: format!("the sealed shares {blob}") };
+        let sealed = Bundle::open(&bundle).map_err(|_| damaged())?;
+        let mine = sealed.into_iter().find(|(to, _)| *to == caller);
+        let (_, sealed) = mine.ok_or_else(damaged)?;
+        shares.push(Received { public: public.clone(), sealed });
+    }
+    Ok(shares)
+}
+
+fn ordinal(duty: &Duty) -> u8 {
+    match duty {
+        Duty::Advertise => 0,
+        Duty::Deal(_) => 1,
+        Duty::Acknowledge(..) => 2,
+        Duty::Submit(_) => 3,
+        Duty::Certify(_) => 4,
+        Duty::Reveal(_) => 5,
+    }
+}

@@ -1,0 +1,171 @@
+//! The gRPC service: decode, authenticate, store, ask, answer. Decides nothing.
+
+mod duties;
+mod uploads;
+
+use std::pin::Pin;
+
+use syndic_proto::convert::{RoundRef, digest};
+use syndic_proto::status::{rejected, with_code};
+use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
+use syndic_proto::v1::{self, Kind};
+use syndic_round::coordinator::{Bundle, Input};
+use syndic_round::{PROTOCOL, Rejection, Signed};
+use tokio_stream::Stream;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tracing::{info, warn};
+
+use crate::driver::{Coordinator, CoordinatorError};
+use crate::tls::PeerIdentity;
+
+/// Serves one coordinator to its participants.
+pub struct Service {
+    coordinator: Coordinator,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Service {
+    /// The service of `coordinator`.
+    pub fn new(coordinator: Coordinator) -> CoordinationServer<Self> {
+        CoordinationServer::new(Self { coordinator }).max_decoding_message_size(LARGEST_MESSAGE)
+    }
+
+    /// Who is calling: a member of this federation by certificate and by roster.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
+        let stranger =
+            || with_code(Code::PermissionDenied, "tls.not-a-member", "the certificate is no member's");
+        let peer = request.extensions().get::<PeerIdentity>().ok_or_else(stranger)?;
+        let roster = self.coordinator.roster().await;
+        let member = roster.member(peer.id).filter(|member| member.name == peer.name);
+        match member {
+            Some(_) if peer.federation == roster.roster().federation => Ok(peer.clone()),
+            _ => Err(stranger()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Coordination for Service {
+    type DutiesStream = Answers<v1::Duty>;
+    type FetchStream = Answers<v1::FetchPart>;
+
+    async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
+        let caller = self.caller(&request).await?;
+        let hello = request.into_inner();
+        let roster = self.coordinator.roster().await;
+        let expected = [
+            ("protocol.version", "protocol", hello.protocol == PROTOCOL),
+            ("federation.other", "federation", hello.federation == roster.roster().federation),
+            ("federation.roster", "roster", hello.roster == roster.digest().as_bytes()[..]),
+        ];
+        if let Some((code, what, _)) = expected.into_iter().find(|(_, _, equal)| !equal) {
+            warn!(participant = %caller.name, what, "a participant of another federation, roster or protocol");
+            let message = format!("the participant speaks of another {what} than this coordinator");
+            return Err(with_code(Code::FailedPrecondition, code, message));
+        }
+        info!(participant = %caller.name, software = %hello.software, "hello");
+        Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into() }))
+    }
+
+    async fn duties(
+        &self,
+        request: Request<v1::DutiesRequest>,
+    ) -> Result<Response<Self::DutiesStream>, Status> {
+        let caller = self.caller(&request).await?;
+        Ok(Response::new(duties::stream(self.coordinator.clone(), caller)))
+    }
+
+    async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
+        let caller = self.caller(&request).await?;
+        let statement = request.into_inner();
+        let round = RoundRef::try_from(statement.round.clone()).map_err(|error| rejected(&error))?;
+        let signed = own_message(&caller, &statement.signed)?;
+        let input = match statement.kind() {
+            Kind::Advertise => Input::Advertise(signed),
+            Kind::Dealing => {
+                let bundle = Bundle::measure(&statement.bundle).map_err(|error| rejected(&error.into()))?;
+                self.require_current(&round).await?;
+                // If we crash here the sealed shares are stored but nothing claims them.
+                let stored = self.coordinator.blobs().put(&statement.bundle).await;
+                stored.map_err(|error| refused(&error.into()))?;
+                Input::Deal(signed, bundle)
+            }
+            Kind::Ack => Input::Acknowledge(signed),
+            Kind::Certify => Input::Certify(signed),
+            Kind::Reveal => Input::Reveal(signed),
+            Kind::Decline => Input::Decline(signed),
+            Kind::Unspecified => return Err(rejected(&Rejection::Malformed)),
+        };
+        self.hear(&caller, &round, input).await
+    }
+
+    async fn submit(
+        &self,
+        request: Request<Streaming<v1::SubmitPart>>,
+    ) -> Result<Response<v1::Receipt>, Status> {
+        let caller = self.caller(&request).await?;
+        let (round, signed, upload) =
+            uploads::receive(&self.coordinator, &caller, request.into_inner()).await?;
+        self.hear(&caller, &round, Input::Submit(signed, upload)).await
+    }
+
+    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        self.caller(&request).await?;
+        let wanted = digest(&request.into_inner().digest).map_err(|error| rejected(&error))?;
+        // Ciphertexts and sealed shares are blobs too, and nobody's to fetch.
+        if !self.coordinator.is_public(wanted).await {
+            return Err(with_code(Code::NotFound, "blob.not-offered", "no such blob is offered now"));
+        }
+        let bytes = self.coordinator.blobs().read(wanted).await.map_err(|error| refused(&error.into()))?;
+        let parts: Vec<_> = bytes
+            .chunks(syndic_proto::PART_BYTES)
+            .map(|part| Ok(v1::FetchPart { bytes: part.to_vec().into() }))
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+}
+
+impl Service {
+    /// Nothing is stored for a round that is not in progress.
+    async fn require_current(&self, round: &RoundRef) -> Result<(), Status> {
+        let current = self.coordinator.current_round().await;
+        let is_current = current.is_some_and(|(job, id)| job == round.job && id == round.id);
+        if is_current { Ok(()) } else { Err(rejected(&Rejection::Over)) }
+    }
+
+    async fn hear(
+        &self,
+        caller: &PeerIdentity,
+        round: &RoundRef,
+        input: Input,
+    ) -> Result<Response<v1::Receipt>, Status> {
+        match self.coordinator.hear(&round.job, round.id, input).await {
+            Ok(fresh) => Ok(Response::new(v1::Receipt { fresh })),
+            Err(error) => {
+                info!(participant = %caller.name, round = %round.id, code = error.code(), %error, "refused");
+                Err(refused(&error))
+            }
+        }
+    }
+}
+
+/// A message that its caller signed itself: nobody speaks for another.
+fn own_message(caller: &PeerIdentity, bytes: &[u8]) -> Result<Signed, Status> {
+    let signed = Signed::from_bytes(bytes).map_err(|error| rejected(&error.into()))?;
+    if signed.from == caller.id { Ok(signed) } else { Err(rejected(&Rejection::Mismatch("sender"))) }
+}
+
+/// The peer learns its own fault precisely, and of ours only that it is ours.
+fn refused(error: &CoordinatorError) -> Status {
+    match error {
+        CoordinatorError::Rejected(rejection) => rejected(rejection),
+        other => {
+            tracing::error!(code = other.code(), error = %other, "cannot answer");
+            with_code(Code::Unavailable, other.code(), "the coordinator cannot store or answer this now")
+        }
+    }
+}
+
+/// Bytes of one message: sealed shares for the largest cohort, and room to spare. Updates come in parts.
+const LARGEST_MESSAGE: usize = 4 << 20;
