@@ -1,0 +1,35 @@
+//! The job files of `examples/` are jobs, and have the sizes that the documents say.
+
+use syndic_learning::{Job, JobRun, Next, Program};
+use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
+
+const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
+const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
+const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
+
+fn job(text: &str) -> Job {
+    Job::from_toml(text).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+#[test]
+fn example_jobs_have_the_inputs_of_their_tables() {
+    let inputs = [BANK_MARKETING, CREDIT_DEFAULT, TELCO_CHURN].map(|text| job(text).contract.inputs());
+    assert_eq!(inputs, [50, 89, 46]);
+}
+
+#[test]
+fn the_demo_job_never_reads_what_is_known_too_late() {
+    let contract = job(BANK_MARKETING).contract;
+    assert_eq!(contract.columns.len(), 15);
+    for excluded in ["duration", "row_id", "fold", "split", "site", "site_skew", "label"] {
+        assert!(contract.columns.iter().all(|column| column.name != excluded), "{excluded}");
+    }
+}
+
+#[test]
+fn statistics_of_the_demo_job_fit_one_chunk() {
+    let mut run = JobRun::new(&job(BANK_MARKETING));
+    let Next::Ask(question) = run.next(None).unwrap() else { panic!("a job begins with a question") };
+    let coding = Coding::new(ParameterSet::S32, 5);
+    assert_eq!(coding.padded(&question.layout().unwrap()), RING_DIMENSION);
+}
