@@ -1,0 +1,158 @@
+//! Why a participant is not connected: whose fault, and what to do.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use syndic_round::enrolment::Address;
+use thiserror::Error;
+
+/// Why a connection to the coordinator was not made.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// Nobody answers there.
+    #[error("the coordinator at {address} cannot be reached: {reason}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// The network's reason.
+        reason: String,
+    },
+    /// Who answers is not the federation's coordinator, or not under this host name.
+    #[error("{address} is not the coordinator of this federation: {reason}")]
+    UntrustedCoordinator {
+        /// Where.
+        address: Address,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
+    /// The coordinator's certificate, or ours, is over or not yet valid.
+    #[error("{}", match ours {
+        true => format!("the coordinator at {address} says that this participant's certificate is not valid now"),
+        false => format!("the certificate of the coordinator at {address} is not valid now"),
+    })]
+    CertificateExpired {
+        /// Where.
+        address: Address,
+        /// Whether it is this participant's certificate.
+        ours: bool,
+    },
+    /// The coordinator does not take our certificate.
+    #[error("the coordinator at {address} refused this participant's certificate ({alert})")]
+    CertificateRefused {
+        /// Where.
+        address: Address,
+        /// The TLS alert that it sent.
+        alert: String,
+    },
+    /// Whoever answers there does not speak as a coordinator does.
+    #[error("no secure connection to {address}: {reason}")]
+    HandshakeFailed {
+        /// Where.
+        address: Address,
+        /// What the TLS library says.
+        reason: String,
+    },
+    /// Our own certificate, key or authority cannot be used.
+    #[error("cannot use this participant's own certificate: {reason}")]
+    OwnCertificate {
+        /// What the TLS library says.
+        reason: String,
+    },
+}
+
+impl ConnectError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "net.unreachable",
+            Self::UntrustedCoordinator { .. } => "tls.untrusted-coordinator",
+            Self::CertificateExpired { .. } => "tls.certificate-expired",
+            Self::CertificateRefused { .. } => "tls.certificate-refused",
+            Self::HandshakeFailed { .. } => "tls.handshake-failed",
+            Self::OwnCertificate { .. } => "tls.own-certificate",
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => {
+                "check the address in the bundle, that the coordinator runs, and that the firewall lets this host \
+                 out to that port; nothing needs to be let in"
+            }
+            Self::UntrustedCoordinator { .. } => {
+                "nothing was sent. Compare the address with the operator; if the host was renamed, the operator \
+                 founds the federation with that `--host`; a proxy that opens TLS must not stand in between"
+            }
+            Self::CertificateExpired { ours: true, .. } => {
+                "check this host's clock, then send the same request file to the operator, who certifies it anew \
+                 with `syndic federation add-participant`, and enrol with the new bundle"
+            }
+            Self::CertificateExpired { ours: false, .. } => {
+                "nothing was sent. Check this host's clock, then tell the operator that the coordinator's \
+                 certificate must be renewed"
+            }
+            Self::CertificateRefused { .. } => {
+                "the bundle in use is of another federation or was replaced: enrol with the bundle that the \
+                 operator made last; the operator's log names the reason"
+            }
+            Self::HandshakeFailed { .. } => {
+                "the other end must speak TLS 1.3 with X25519MLKEM768 and HTTP/2: check that the address is the \
+                 coordinator's and that no proxy opens TLS in between"
+            }
+            Self::OwnCertificate { .. } => {
+                "enrol again with the bundle that the operator made for these keys"
+            }
+        }
+    }
+
+    /// The `ConnectError` behind `error`, such as a [`tonic::transport::Error`] or [`tonic::Status`].
+    pub fn behind<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    pub(super) fn own(error: impl std::fmt::Display) -> Self {
+        Self::OwnCertificate { reason: error.to_string() }
+    }
+
+    /// Sorts what TCP and TLS report.
+    pub(super) fn of(address: &Address, error: io::Error) -> Self {
+        let address = address.clone();
+        let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
+            return Self::Unreachable { address, reason: error.to_string() };
+        };
+        match tls {
+            TlsError::InvalidCertificate(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => Self::CertificateExpired { address, ours: false },
+            TlsError::InvalidCertificate(reason) => {
+                Self::UntrustedCoordinator { address, reason: reason.to_string() }
+            }
+            TlsError::AlertReceived(AlertDescription::CertificateExpired) => {
+                Self::CertificateExpired { address, ours: true }
+            }
+            TlsError::AlertReceived(
+                alert @ (AlertDescription::UnknownCA
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::CertificateRequired
+                | AlertDescription::AccessDenied
+                | AlertDescription::DecryptError),
+            ) => Self::CertificateRefused { address, alert: format!("{alert:?}") },
+            other => Self::HandshakeFailed { address, reason: other.to_string() },
+        }
+    }
+}
