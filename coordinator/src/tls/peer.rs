@@ -1,0 +1,33 @@
+//! Who is at the other end of a connection.
+
+use rustls::pki_types::CertificateDer;
+use syndic_round::enrolment::MemberIdentity;
+use syndic_round::{Digest, ParticipantId};
+use x509_parser::extensions::GeneralName;
+
+/// The participant that a verified certificate speaks for. In the extensions of every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerIdentity {
+    /// Its id in the roster.
+    pub id: ParticipantId,
+    /// Its name in the roster.
+    pub name: String,
+    /// The federation that certified it.
+    pub federation: String,
+    /// SHA-256 of the certificate in DER.
+    pub certificate_fingerprint: Digest,
+}
+
+impl PeerIdentity {
+    /// The identity in `certificate`, whose chain the caller has verified: exactly one URI of the form
+    /// `syndic://<federation>/participant/<id>/<name>` and no other name.
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        let names = parsed.subject_alternative_name().ok()??;
+        let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else {
+            return None;
+        };
+        let MemberIdentity { federation, id, name } = MemberIdentity::from_uri(uri)?;
+        Some(Self { id, name, federation, certificate_fingerprint: Digest::of(certificate) })
+    }
+}
