@@ -1,5 +1,7 @@
 //! Founding a federation as its people do it: files on the operator's host, files on each member's host.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use clap::Parser;

@@ -1,5 +1,7 @@
 //! Participant and coordinator meet over loopback TCP with the libraries' own TLS on both sides.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
