@@ -267,8 +267,13 @@ impl Certified {
 
     /// Phase F: signs the sum of this participant's shares for the certified set. Takes the participant
     /// away: it reveals once.
+    ///
+    /// # Panics
+    /// When `certificate` is not over the set that this participant signed, which [`Self::check`] rules out:
+    /// rather no reveal than one for a second set.
     pub fn reveal(self, certificate: &Certificate, share_sum: Vec<u8>, key: &SigningKey) -> Signed {
-        let survivors = certificate.survivors().digest();
+        let survivors = self.survivors.digest();
+        assert_eq!(certificate.survivors().digest(), survivors, "the certificate comes from `check`");
         Reveal { id: self.seat.me, survivors, share_sum }.sign(self.cohort.context(), key)
     }
 }

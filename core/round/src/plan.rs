@@ -119,6 +119,9 @@ pub enum PlanError {
     /// Admitted ids that are not strictly increasing, or not as many as the protection says.
     #[error("the admitted institutions are not listed once each in the order of their ids")]
     Admitted,
+    /// A plan for another federation or another roster of it.
+    #[error("the plan names another federation or roster")]
+    Roster,
     /// A deadline of zero.
     #[error("every phase needs a deadline above zero")]
     Deadline,
@@ -140,6 +143,7 @@ impl PlanError {
             Self::Anonymity { .. } => "plan.anonymity",
             Self::Survivors { .. } => "plan.min-survivors",
             Self::Admitted => "plan.admitted",
+            Self::Roster => "plan.roster",
             Self::Deadline => "plan.deadline",
             Self::Number => "plan.number",
             Self::Malformed => "plan.malformed",
@@ -195,7 +199,7 @@ impl Protection {
 
     /// The largest c for which 2t > n + c and t >= c + 2.
     pub fn largest_colluding(admitted: u16, threshold: u16) -> u16 {
-        let quorum = (2 * threshold).saturating_sub(admitted + 1);
+        let quorum = threshold.saturating_mul(2).saturating_sub(admitted.saturating_add(1));
         quorum.min(threshold.saturating_sub(2))
     }
 

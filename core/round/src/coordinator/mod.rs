@@ -187,6 +187,9 @@ impl Round {
     /// [`PlanError`] when the plan is not for this roster.
     pub fn open(plan: RoundPlan, roster: Arc<SealedRoster>, now: Timestamp) -> Result<Self, PlanError> {
         let plan = plan.checked()?;
+        if plan.roster != roster.digest() || plan.federation != roster.roster().federation {
+            return Err(PlanError::Roster);
+        }
         if plan.admitted.iter().any(|id| roster.member(*id).is_none()) {
             return Err(PlanError::Admitted);
         }
@@ -261,7 +264,9 @@ impl Round {
             }
         }
         let phase = match (&self.phase, input) {
-            (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake | Input::Resume) => return Ok(self.unchanged()),
+            (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake | Input::Resume) => {
+                return Ok(self.unchanged());
+            }
             (Phase::Closed(_) | Phase::Abandoned(_), _) => return Err(Rejection::Over),
             (_, Input::Decline(signed)) => return self.decline(now, signed),
             (_, Input::Wake) if self.wake_at().is_none_or(|at| now < at) => return Ok(self.unchanged()),
@@ -276,6 +281,7 @@ impl Round {
                 phase.submit(self, now, signed, upload)?
             }
             (Phase::Certifying(phase), Input::Certify(signed)) => phase.certify(self, now, signed)?,
+            (Phase::Revealing(phase), Input::Certify(signed)) => phase.certify(self, signed)?,
             (Phase::Revealing(phase), Input::Reveal(signed)) => phase.reveal(self, signed)?,
             (Phase::Opening(phase), Input::Opened(sum)) => {
                 Phase::Closed(Closed { survivors: phase.certificate.survivors().clone(), sum: *sum })
@@ -309,12 +315,17 @@ impl Round {
     /// Only a message with a valid signature is evidence; without one it is a stranger's noise.
     fn equivocated(&self, kind: Kind, signed: &Signed) -> Rejection {
         let from = signed.from;
-        let context = match kind {
-            Kind::Advertise | Kind::Decline => Some(self.context()),
-            _ => self.phase.cohort().map(|cohort| cohort.context()),
+        let context = match (kind, self.phase.cohort()) {
+            (Kind::Advertise | Kind::Decline, _) => self.context(),
+            (_, Some(cohort)) => cohort.context(),
+            // Once the round is over there is no cohort left to judge by.
+            (_, None) => return Rejection::Over,
         };
-        let genuine = context.is_some_and(|context| signed.is_genuine(kind, context, &self.terms.roster));
-        if genuine { Rejection::Equivocated { from } } else { Rejection::BadSignature { from } }
+        if signed.is_genuine(kind, context, &self.terms.roster) {
+            Rejection::Equivocated { from }
+        } else {
+            Rejection::BadSignature { from }
+        }
     }
 
     fn decline(&self, now: Timestamp, signed: &Signed) -> Result<Step, Rejection> {

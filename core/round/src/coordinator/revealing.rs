@@ -1,6 +1,6 @@
 //! Phase F, coordinator's half: t sums of key shares open the one certified sum.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,15 +9,17 @@ use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Reveal, Signed};
 use crate::rejection::Rejection;
-use crate::survivors::Certificate;
+use crate::survivors::{Certificate, verify_certify};
 
-/// Awaits t reveals for the certified survivor set.
+/// Awaits t reveals for the certified survivor set. The certificate is complete with the t-th signature; a
+/// member that was slower signs the set here, so that it can step in for one that vanishes.
 #[derive(Clone, Debug)]
 pub struct Revealing {
     pub(super) closes_at: Timestamp,
     pub(super) cohort: Arc<Cohort>,
     certificate: Arc<Certificate>,
     submissions: Vec<Submission>,
+    signers: BTreeSet<ParticipantId>,
     reveals: BTreeMap<ParticipantId, Vec<u8>>,
 }
 
@@ -28,12 +30,23 @@ impl Revealing {
         submissions: Vec<Submission>,
         closes_at: Timestamp,
     ) -> Self {
-        Self { closes_at, cohort, certificate, submissions, reveals: BTreeMap::new() }
+        let signers = certificate.signatures().iter().map(|signed| signed.from).collect();
+        Self { closes_at, cohort, certificate, submissions, signers, reveals: BTreeMap::new() }
     }
 
     pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
         let owes = self.cohort.slot_of(id).is_ok() && !self.reveals.contains_key(&id);
-        owes.then(|| Duty::Reveal(self.certificate.clone()))
+        owes.then(|| match self.signers.contains(&id) {
+            true => Duty::Reveal(self.certificate.clone()),
+            false => Duty::Certify(Arc::new(self.certificate.survivors().clone())),
+        })
+    }
+
+    pub(super) fn certify(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
+        verify_certify(signed, &self.cohort, &round.terms.roster, self.certificate.survivors())?;
+        let mut next = self.clone();
+        next.signers.insert(signed.from);
+        Ok(Phase::Revealing(next))
     }
 
     pub(super) fn reveal(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
