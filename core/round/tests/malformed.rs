@@ -1,0 +1,130 @@
+//! Whatever arrives, no decoder panics, and what it accepts it would have written itself.
+
+#![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
+
+mod support;
+
+use proptest::prelude::*;
+use support::{federation_of, id, plan};
+use syndic_round::codec::{Malformed, Reader};
+use syndic_round::coordinator::Bundle;
+use syndic_round::message::{
+    Ack, Advertise, Certify, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
+};
+use syndic_round::{Digest, RoundId, RoundPlan};
+
+fn reads_only_its_own<P: Payload>(bytes: &[u8]) {
+    if let Ok(payload) = P::decode(bytes) {
+        assert_eq!(payload.encode(), bytes, "one encoding for each value");
+    }
+}
+
+fn every_decoder(bytes: &[u8]) {
+    reads_only_its_own::<Advertise>(bytes);
+    reads_only_its_own::<Dealing>(bytes);
+    reads_only_its_own::<Ack>(bytes);
+    reads_only_its_own::<Header>(bytes);
+    reads_only_its_own::<Certify>(bytes);
+    reads_only_its_own::<Reveal>(bytes);
+    reads_only_its_own::<Decline>(bytes);
+    if let Ok(signed) = Signed::from_bytes(bytes) {
+        assert_eq!(signed.to_bytes(), bytes);
+    }
+    if let Ok(shares) = Bundle::open(bytes) {
+        assert_eq!(Bundle::encode(&shares), bytes);
+        assert_eq!(Bundle::measure(bytes).map(|bundle| bundle.bytes), Ok(bytes.len() as u64));
+    }
+    if let Ok(plan) = RoundPlan::from_bytes(bytes) {
+        assert_eq!(plan.to_bytes(), bytes);
+    }
+}
+
+/// One honest encoding of everything.
+fn samples() -> Vec<Vec<u8>> {
+    let (digest, round) = (Digest::of(b"x"), RoundId { round: 3, attempt: 1 });
+    let federation = federation_of(5);
+    let plan = plan().build(&federation);
+    let certify = Certify { id: id(1), survivors: digest };
+    let context = syndic_round::message::Context { ctx0: plan.context(), h1: None };
+    vec![
+        plan.to_bytes(),
+        certify.sign(context, federation.key(id(1))).to_bytes(),
+        Bundle::encode(&[(id(1), vec![1, 2]), (id(2), vec![])]),
+        Advertise { id: id(1), kem_key: vec![1; 9], nonce: [2; 32] }.encode(),
+        Dealing { id: id(1), shares: vec![(id(1), digest), (id(2), digest)] }.encode(),
+        Ack { id: id(1), verdicts: vec![Verdict { dealer: id(2), dealing: digest, ok: true }] }.encode(),
+        Header { id: id(1), h1: digest, preparation: 1, round, plan: digest, chunks: 1, root: digest }
+            .encode(),
+        certify.encode(),
+        Reveal { id: id(1), survivors: digest, share_sum: vec![7; 16] }.encode(),
+        Decline { id: id(1), round, reason: "policy.purpose".into() }.encode(),
+    ]
+}
+
+#[test]
+fn what_was_written_is_read() {
+    for bytes in samples() {
+        every_decoder(&bytes);
+    }
+    let ack =
+        Ack { id: id(9), verdicts: vec![Verdict { dealer: id(2), dealing: Digest::of(b""), ok: false }] };
+    assert_eq!(Ack::decode(&ack.encode()), Ok(ack));
+}
+
+#[test]
+fn truncated_and_longer_payloads_are_malformed() {
+    for bytes in samples() {
+        for end in 0..bytes.len() {
+            every_decoder(&bytes[..end]);
+        }
+        every_decoder(&[bytes.as_slice(), &[0]].concat());
+    }
+    let bytes = Certify { id: id(1), survivors: Digest::of(b"x") }.encode();
+    assert_eq!(Certify::decode(&bytes[..33]), Err(Malformed));
+    assert_eq!(Certify::decode(&[bytes.as_slice(), &[0]].concat()), Err(Malformed));
+}
+
+#[test]
+fn id_zero_a_verdict_of_two_and_a_long_reason_are_malformed() {
+    let mut certify = Certify { id: id(1), survivors: Digest::of(b"x") }.encode();
+    certify[1] = 0;
+    assert_eq!(Certify::decode(&certify), Err(Malformed));
+    let verdict = Verdict { dealer: id(2), dealing: Digest::of(b""), ok: true };
+    let mut ack = Ack { id: id(1), verdicts: vec![verdict] }.encode();
+    *ack.last_mut().unwrap() = 2;
+    assert_eq!(Ack::decode(&ack), Err(Malformed));
+    let decline =
+        |reason: String| Decline { id: id(1), round: RoundId { round: 1, attempt: 1 }, reason }.encode();
+    assert!(Decline::decode(&decline("r".repeat(200))).is_ok());
+    assert_eq!(Decline::decode(&decline("r".repeat(201))), Err(Malformed));
+}
+
+#[test]
+fn a_list_longer_than_its_payload_is_refused_before_anything_is_allocated() {
+    let mut claimed = u32::MAX.to_be_bytes().to_vec();
+    claimed.extend([1; 40]);
+    assert_eq!(Reader::new(&claimed).list(Reader::u16), Err(Malformed));
+    assert_eq!(Reader::new(&claimed).bytes(), Err(Malformed));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        every_decoder(&bytes);
+    }
+
+    #[test]
+    fn damaged_encodings_never_panic(
+        which in 0..10_usize,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = samples()[which].clone();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        every_decoder(&bytes);
+    }
+}

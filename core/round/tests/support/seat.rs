@@ -1,0 +1,135 @@
+//! One participant at the table: the real state machine, dummy bytes where keys and ciphertexts belong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
+use syndic_round::participant::{Acknowledged, Advertised, Certified, Invited, Joined, Received};
+use syndic_round::{Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
+
+use super::{Federation, accepted};
+
+/// A participant and how far it is.
+pub struct Seat {
+    me: ParticipantId,
+    key: SigningKey,
+    stage: Stage,
+}
+
+/// The states of `syndic_round::participant`; `Gone` after a refusal or the reveal.
+enum Stage {
+    Invited(Invited),
+    Advertised(Advertised),
+    Joined(Joined),
+    Acknowledged(Acknowledged),
+    Certified(Certified),
+    Gone,
+}
+
+/// Bundles of sealed shares by digest, as the coordinator keeps them.
+pub type Blobs = BTreeMap<Digest, Vec<u8>>;
+
+impl Seat {
+    /// `me`, having checked the plan.
+    pub fn of(federation: &Federation, plan: &RoundPlan, me: ParticipantId) -> Self {
+        let roster: Arc<SealedRoster> = federation.roster.clone();
+        let invited =
+            Invited::check(plan.clone(), &accepted(plan), roster, me).expect("the plan is as accepted");
+        Self { me, key: federation.key(me).clone(), stage: Stage::Invited(invited) }
+    }
+
+    /// Does what is owed. On a refusal the participant leaves the table.
+    pub fn play(&mut self, duty: &Duty, blobs: &mut Blobs) -> Result<Input, Rejection> {
+        let (stage, input) = match (std::mem::replace(&mut self.stage, Stage::Gone), duty) {
+            (Stage::Invited(invited), Duty::Advertise) => {
+                let (next, signed) = invited.advertise(vec![7; 1_216], [self.me.get() as u8; 32], &self.key);
+                (Stage::Advertised(next), Input::Advertise(signed))
+            }
+            (Stage::Advertised(advertised), Duty::Deal(cohort)) => {
+                let joined = advertised.join(cohort.adverts().to_vec())?;
+                let sealed: Vec<_> = cohort.ids().iter().map(|to| (*to, self.dummy_share(*to))).collect();
+                let encoding = Bundle::encode(&sealed);
+                let bundle = Bundle::measure(&encoding)?;
+                blobs.insert(bundle.blob, encoding);
+                let signed = joined.deal(&sealed, &self.key);
+                (Stage::Joined(joined), Input::Deal(signed, bundle))
+            }
+            (Stage::Joined(joined), Duty::Acknowledge(_, dealt)) => {
+                let mut verdicts = Vec::new();
+                for dealer in dealt {
+                    joined.check_share(&received(self.me, dealer, blobs)?)?;
+                    verdicts.push((&dealer.public, true));
+                }
+                let (next, signed) = joined.acknowledge(&verdicts, &self.key);
+                (Stage::Acknowledged(next), Input::Acknowledge(signed))
+            }
+            (Stage::Acknowledged(mut acknowledged), Duty::Submit(acks)) => {
+                acknowledged.may_submit(acks.clone())?;
+                let upload = upload_of(self.me, acknowledged.plan());
+                let signed = acknowledged.submit(upload.root, &self.key);
+                (Stage::Acknowledged(acknowledged), Input::Submit(signed, upload))
+            }
+            (Stage::Acknowledged(acknowledged), Duty::Certify(survivors)) => {
+                let checked = acknowledged.check_survivors(survivors.signed().to_vec())?;
+                let (next, signed) = acknowledged.certify(checked, &self.key);
+                (Stage::Certified(next), Input::Certify(signed))
+            }
+            (Stage::Certified(certified), Duty::Reveal(certificate)) => {
+                let certificate = certified.check(certificate.signatures().to_vec())?;
+                let signed = certified.reveal(&certificate, vec![self.me.get() as u8; 8], &self.key);
+                (Stage::Gone, Input::Reveal(signed))
+            }
+            _ => panic!("participant {} is not so far as it should be", self.me),
+        };
+        self.stage = stage;
+        Ok(input)
+    }
+
+    /// The state that checks shares and signs verdicts.
+    pub fn into_joined(self) -> Joined {
+        match self.stage {
+            Stage::Joined(joined) => joined,
+            _ => panic!("participant {} has not just shared its key", self.me),
+        }
+    }
+
+    /// The state that checks survivor sets.
+    pub fn into_acknowledged(self) -> Acknowledged {
+        match self.stage {
+            Stage::Acknowledged(acknowledged) => acknowledged,
+            _ => panic!("participant {} has not just acknowledged or submitted", self.me),
+        }
+    }
+
+    /// The state that checks certificates.
+    pub fn into_certified(self) -> Certified {
+        match self.stage {
+            Stage::Certified(certified) => certified,
+            _ => panic!("participant {} has not just certified", self.me),
+        }
+    }
+
+    fn dummy_share(&self, to: ParticipantId) -> Vec<u8> {
+        format!("from {} to {to}", self.me).into_bytes()
+    }
+}
+
+/// What `dealt` holds for `me`.
+pub fn received(me: ParticipantId, dealt: &Dealt, blobs: &Blobs) -> Result<Received, Rejection> {
+    let shares = Bundle::open(&blobs[&dealt.blob])?;
+    let sealed = shares.into_iter().find_map(|(to, sealed)| (to == me).then_some(sealed));
+    Ok(Received { public: dealt.public.clone(), sealed: sealed.ok_or(Rejection::Malformed)? })
+}
+
+/// A stored ciphertext of the length that `plan` asks for.
+pub fn upload_of(me: ParticipantId, plan: &RoundPlan) -> Upload {
+    let named = |what: &str| Digest::of(format!("{what} of {me}").as_bytes());
+    let coefficients = plan.coefficients();
+    Upload {
+        root: named("root"),
+        chunks: (coefficients / syndic_round::RING_DIMENSION) as u32,
+        blob: named("blob"),
+        bytes: 4 * coefficients as u64,
+    }
+}
