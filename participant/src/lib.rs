@@ -1,7 +1,10 @@
-//! PLACEHOLDER
+//! The agent at an institution: it trains on the institution's own rows, encrypts, and says no where it must.
 
+pub mod agent;
+pub mod config;
+pub mod data;
 pub mod enrol;
-pub mod keys;
-pub mod tls;
-
 pub mod journal;
+pub mod keys;
+pub mod policy;
+pub mod tls;

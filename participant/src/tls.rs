@@ -85,6 +85,11 @@ impl Connector {
         Self { tap: Some(tap), ..self }
     }
 
+    /// Where it connects to.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// The URI to give to [`tonic::transport::Endpoint`]. Its scheme is `http` because tonic would refuse to
     /// connect to `https` without its own TLS; every byte goes through ours.
     pub fn endpoint_uri(&self) -> Uri {

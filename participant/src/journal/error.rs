@@ -136,6 +136,24 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether a rule forbids what was asked for; otherwise the journal itself cannot be used.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::AlreadySaid { .. }
+                | Self::PreparationOld { .. }
+                | Self::PreparationUnknown { .. }
+                | Self::PreparationWiped { .. }
+                | Self::BoundOtherwise { .. }
+                | Self::AttemptBound { .. }
+                | Self::Unbound { .. }
+                | Self::AlreadyOpened { .. }
+                | Self::CheckpointOlder { .. }
+                | Self::CheckpointForked { .. }
+                | Self::OutOfRange(_)
+        )
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {

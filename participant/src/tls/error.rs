@@ -8,7 +8,7 @@ use syndic_round::enrolment::Address;
 use thiserror::Error;
 
 /// Why a connection to the coordinator was not made.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum ConnectError {
     /// Nobody answers there.
     #[error("the coordinator at {address} cannot be reached: {reason}")]
@@ -117,6 +117,11 @@ impl ConnectError {
             next = error.source();
         }
         None
+    }
+
+    /// Whether trying again later may help: nobody answered, who is certainly not somebody else.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
     }
 
     pub(super) fn own(error: impl std::fmt::Display) -> Self {

@@ -1,0 +1,159 @@
+//! Why an agent stops, or declines a round.
+
+use syndic_learning::ProgramError;
+use syndic_learning::job::TermsError;
+use syndic_round::vector::ContributionError;
+use syndic_round::{PlanError, Rejection};
+use syndic_secure_aggregation::{SealError, SelfTestError, ShareError, ShareMissing};
+use thiserror::Error;
+use tonic::Status;
+
+use crate::data::SourceError;
+use crate::journal::JournalError;
+use crate::policy::Denied;
+use crate::tls::ConnectError;
+
+/// Why the agent ends.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// Encryption does not encrypt on this machine.
+    #[error("the start-up self-test failed: {0}")]
+    SelfTest(#[from] SelfTestError),
+    /// The connection, for a reason that trying again does not mend.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The coordinator speaks of another federation, roster or protocol.
+    #[error("the coordinator refuses this participant: {message}")]
+    Refused {
+        /// The coordinator's code.
+        code: String,
+        /// Its message.
+        message: String,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The job ended without an outcome.
+    #[error("the job was abandoned: {0}")]
+    JobAbandoned(String),
+}
+
+/// Why this participant takes no part in a round. Its code is all that the coordinator is told.
+#[derive(Debug, Error)]
+pub(super) enum Declined {
+    #[error(transparent)]
+    Policy(#[from] Denied),
+    #[error(transparent)]
+    Data(#[from] SourceError),
+    #[error(transparent)]
+    Job(#[from] TermsError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error(transparent)]
+    Contribution(#[from] ContributionError),
+    #[error("the coordinator's message is refused: {0}")]
+    Coordinator(#[from] Rejection),
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    #[error(transparent)]
+    ShareMissing(#[from] ShareMissing),
+    #[error("a one-time key of the cohort is unusable: {0}")]
+    Seal(#[from] SealError),
+    #[error("this participant was restarted and has lost the round's keys")]
+    Restarted,
+    #[error("what was fetched does not have the digest that the plan names")]
+    OtherBytes,
+    #[error("the journal forbids it: {0}")]
+    Forbidden(JournalError),
+}
+
+/// Why a duty was not done.
+#[derive(Debug, Error)]
+pub(super) enum Undone {
+    /// This participant's no.
+    #[error(transparent)]
+    Declined(#[from] Declined),
+    /// The call failed.
+    #[error("{0}")]
+    Call(#[from] Box<Status>),
+    /// The journal cannot be written; nothing may be sent.
+    #[error(transparent)]
+    Journal(JournalError),
+}
+
+impl AgentError {
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::SelfTest(error) => error.code(),
+            Self::Connect(error) => error.code(),
+            Self::Refused { code, .. } => code,
+            Self::Journal(error) => error.code(),
+            Self::JobAbandoned(_) => "job.abandoned",
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> &str {
+        match self {
+            Self::SelfTest(_) => "do not use this machine; encryption gives wrong results on it",
+            Self::Connect(error) => error.help(),
+            Self::Refused { .. } => {
+                "compare bundle and pinned roster with the coordinator's operator; both sides must have the same"
+            }
+            Self::Journal(error) => error.help().unwrap_or("check the disk that the state folder is on"),
+            Self::JobAbandoned(_) => "the coordinator's ledger says what happened",
+        }
+    }
+
+    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::JobAbandoned(_) => 1,
+            Self::Refused { .. } => 2,
+            Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,
+        }
+    }
+}
+
+impl Declined {
+    /// The code, with no detail that the coordinator has no business to know.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Policy(denied) => denied.code(),
+            Self::Data(error) => error.code(),
+            Self::Job(error) => error.code(),
+            Self::Plan(error) => error.code(),
+            Self::Program(error) => error.code(),
+            Self::Contribution(_) => "program.contribution",
+            Self::Coordinator(rejection) => rejection.code(),
+            Self::Share(error) => error.code(),
+            Self::ShareMissing(_) => "shares.missing",
+            Self::Seal(error) => error.code(),
+            Self::Restarted => "participant.restarted",
+            Self::OtherBytes => "blob.other-bytes",
+            Self::Forbidden(error) => error.code(),
+        }
+    }
+}
+
+impl From<Rejection> for Undone {
+    fn from(rejection: Rejection) -> Self {
+        Self::Declined(rejection.into())
+    }
+}
+
+impl From<Status> for Undone {
+    fn from(status: Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+}
+
+impl From<JournalError> for Undone {
+    /// What the journal forbids is a reason to decline; a journal that cannot be written is not.
+    fn from(error: JournalError) -> Self {
+        if error.is_refusal() { Self::Declined(Declined::Forbidden(error)) } else { Self::Journal(error) }
+    }
+}

@@ -1,0 +1,115 @@
+//! The agent's one connection to its coordinator, and the calls on it.
+
+use std::time::Duration;
+
+use syndic_proto::PART_BYTES;
+use syndic_proto::convert::RoundRef;
+use syndic_proto::v1::coordination_client::CoordinationClient;
+use syndic_proto::v1::{self, submit_part::Part};
+use syndic_round::message::Kind;
+use syndic_round::{Digest, Signed};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
+
+use super::error::Declined;
+use super::error::Undone;
+use crate::tls::{ConnectError, Connector};
+
+/// A connection.
+#[derive(Clone)]
+pub(super) struct Link {
+    calls: CoordinationClient<Channel>,
+}
+
+impl Link {
+    /// Connects to the first coordinator address that answers.
+    pub(super) async fn connect(connectors: &[Connector]) -> Result<Self, ConnectError> {
+        let mut last = None;
+        for connector in connectors {
+            let endpoint = Endpoint::from(connector.endpoint_uri())
+                .http2_keep_alive_interval(KEEPALIVE)
+                .keep_alive_timeout(KEEPALIVE)
+                .keep_alive_while_idle(true);
+            match endpoint.connect_with_connector(connector.clone()).await {
+                Ok(channel) => return Ok(Self { calls: CoordinationClient::new(channel) }),
+                Err(error) => {
+                    let address = connector.address().clone();
+                    let unknown = || ConnectError::Unreachable { address, reason: error.to_string() };
+                    let error = ConnectError::behind(&error).cloned().unwrap_or_else(unknown);
+                    // Who is not ours will not become so; who does not answer may have another address.
+                    if !error.is_unreachable() {
+                        return Err(error);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        let nowhere = || ConnectError::OwnCertificate { reason: "the bundle names no coordinator".into() };
+        Err(last.unwrap_or_else(nowhere))
+    }
+
+    pub(super) async fn hello(&mut self, federation: &str, roster: Digest) -> Result<(), Status> {
+        let hello = v1::HelloRequest {
+            protocol: syndic_round::PROTOCOL.into(),
+            federation: federation.into(),
+            roster: roster.as_bytes().to_vec().into(),
+            software: env!("CARGO_PKG_VERSION").into(),
+        };
+        self.calls.hello(hello).await.map(drop)
+    }
+
+    pub(super) async fn duties(&mut self) -> Result<Streaming<v1::Duty>, Status> {
+        Ok(self.calls.duties(v1::DutiesRequest {}).await?.into_inner())
+    }
+
+    pub(super) async fn say(
+        &mut self,
+        round: &RoundRef,
+        kind: Kind,
+        signed: &Signed,
+        bundle: &[u8],
+    ) -> Result<(), Status> {
+        let kind =
+            v1::Kind::of(kind).ok_or_else(|| Status::internal("an upload header is not said alone"))?;
+        let statement = v1::Statement {
+            round: Some(round.into()),
+            kind: kind.into(),
+            signed: signed.to_bytes().into(),
+            bundle: bundle.to_vec().into(),
+        };
+        self.calls.say(statement).await.map(drop)
+    }
+
+    pub(super) async fn submit(
+        &mut self,
+        round: &RoundRef,
+        header: &Signed,
+        update: &[u8],
+    ) -> Result<(), Status> {
+        let header = v1::SubmitHeader { round: Some(round.into()), signed: header.to_bytes().into() };
+        let header = std::iter::once(Part::Header(header));
+        let chunks: Vec<Part> =
+            update.chunks(PART_BYTES).map(|part| Part::Chunk(part.to_vec().into())).collect();
+        let parts = header.chain(chunks).map(|part| v1::SubmitPart { part: Some(part) });
+        self.calls.submit(tokio_stream::iter(parts)).await.map(drop)
+    }
+
+    /// A blob, checked against its digest.
+    pub(super) async fn fetch(&mut self, digest: Digest) -> Result<Vec<u8>, Undone> {
+        let request = v1::FetchRequest { digest: digest.as_bytes().to_vec().into() };
+        let mut parts = self.calls.fetch(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(part) = parts.message().await? {
+            bytes.extend_from_slice(&part.bytes);
+            if bytes.len() > LARGEST_BLOB {
+                return Err(Declined::OtherBytes.into());
+            }
+        }
+        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(Declined::OtherBytes.into()) }
+    }
+}
+
+/// A coordinator that does not answer for twice this long is gone.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Questions and job files are far below this.
+const LARGEST_BLOB: usize = 1 << 30;

@@ -1,0 +1,323 @@
+//! The agent of one institution: it connects, does what it owes, and declines what it must not do.
+//!
+//! Everything that is checked is checked here, on the institution's own host, against what the institution
+//! itself holds: its pinned roster, its policy, its data, its journal.
+
+mod error;
+mod link;
+mod round;
+mod seat;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::rngs::SysRng;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng, UnwrapErr};
+use syndic_learning::job::Terms;
+use syndic_learning::{Job, Table};
+use syndic_proto::convert::{Owed, RoundRef};
+use syndic_proto::status::code_of;
+use syndic_round::participant::{Accepted, Invited};
+use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
+use tokio::sync::Mutex;
+use tonic::{Code, Status};
+use tracing::{info, warn};
+
+pub use error::AgentError;
+
+use crate::data::Source;
+use crate::enrol::Enrolment;
+use crate::journal::Journal;
+use crate::policy::Policy;
+use crate::tls::{ConnectError, Connector};
+use error::{Declined, Undone};
+use link::Link;
+use seat::{Seat, Training};
+
+/// What an agent is made of.
+pub struct Parts {
+    /// Keys, certificate and pinned roster.
+    pub enrolment: Enrolment,
+    /// What this institution takes part in.
+    pub policy: Policy,
+    /// Its rows.
+    pub source: Source,
+    /// What it has said and opened.
+    pub journal: Journal,
+    /// Makes the order of local training repeatable. Keys, masks and noise are never seeded.
+    pub training_seed: Option<u64>,
+}
+
+/// One institution's agent.
+pub struct Agent {
+    id: ParticipantId,
+    enrolment: Enrolment,
+    roster: Arc<SealedRoster>,
+    connectors: Vec<Connector>,
+    policy: Policy,
+    source: Source,
+    journal: Journal,
+    training_seed: Option<u64>,
+    accepted: Mutex<BTreeMap<Digest, Arc<Approved>>>,
+    #[cfg(feature = "tap")]
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// Sees a participant's answers in the clear: tests only, never in a shipped binary.
+#[cfg(feature = "tap")]
+pub trait Observer: Send + Sync {
+    /// The ring coefficients that are about to be encrypted.
+    fn answered(&self, round: &RoundRef, coefficients: &[i64]);
+}
+
+/// A job that the policy allows, with the rows that it reads.
+struct Approved {
+    job: Job,
+    terms: Accepted,
+    table: Arc<Table>,
+}
+
+impl Agent {
+    /// An agent, after its start-up self-test.
+    ///
+    /// # Errors
+    /// [`AgentError::SelfTest`], or an unusable certificate.
+    pub fn new(parts: Parts) -> Result<Self, AgentError> {
+        syndic_secure_aggregation::self_test()?;
+        let Parts { enrolment, policy, source, journal, training_seed } = parts;
+        Ok(Self {
+            id: enrolment.id(),
+            roster: Arc::new(enrolment.roster().clone()),
+            connectors: enrolment.connectors()?,
+            enrolment,
+            policy,
+            source,
+            journal,
+            training_seed,
+            accepted: Mutex::default(),
+            #[cfg(feature = "tap")]
+            observer: None,
+        })
+    }
+
+    /// The same, showing `tap` what leaves before TLS and `observer` every answer in the clear.
+    #[cfg(feature = "tap")]
+    pub fn observed(mut self, tap: Arc<dyn crate::tls::Tap>, observer: Arc<dyn Observer>) -> Self {
+        self.connectors = self.connectors.into_iter().map(|to| to.with_tap(tap.clone())).collect();
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Takes part until the job is over, connecting again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// [`AgentError`] for what trying again does not mend.
+    pub async fn run(&self) -> Result<(), AgentError> {
+        let mut seat = None;
+        let mut patience = SHORTEST_WAIT;
+        loop {
+            match self.connected(&mut seat, &mut patience).await {
+                Ok(()) => return Ok(()),
+                Err(Lost::Forever(error)) => return Err(error),
+                Err(Lost::ForNow(reason)) => {
+                    info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
+                }
+            }
+            tokio::time::sleep(patience).await;
+            patience = (patience * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// One connection, until it ends.
+    async fn connected(&self, seat: &mut Option<Seat>, patience: &mut Duration) -> Result<(), Lost> {
+        let mut link = Link::connect(&self.connectors).await.map_err(Lost::of_connect)?;
+        let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
+        link.hello(federation, roster).await.map_err(Lost::of_hello)?;
+        let mut duties = link.duties().await.map_err(Lost::of_call)?;
+        *patience = SHORTEST_WAIT;
+        info!(participant = self.enrolment.name(), "connected");
+        let mut awaiting_training: Option<(RoundRef, Owed)> = None;
+        loop {
+            let (round, owed) = tokio::select! {
+                duty = duties.message() => {
+                    let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
+                    <(RoundRef, Owed)>::try_from(duty).map_err(|error| Lost::ForNow(error.to_string()))?
+                }
+                () = trained(seat), if awaiting_training.is_some() => {
+                    let Some(awaited) = awaiting_training.take() else { continue };
+                    awaited
+                }
+            };
+            match owed {
+                Owed::JobOver(None) => return Ok(()),
+                Owed::JobOver(Some(reason)) => return Err(Lost::Forever(AgentError::JobAbandoned(reason))),
+                Owed::Over(_) => {
+                    awaiting_training = None;
+                    *seat = None;
+                }
+                // While the local work goes on, later duties of the round are done in its stead.
+                Owed::Submit(_) if is_training(seat) => awaiting_training = Some((round, owed)),
+                owed => self.attend(&mut link, seat, &round, owed).await?,
+            }
+        }
+    }
+
+    /// Does a duty; declines the round where this participant must not do it.
+    async fn attend(
+        &self,
+        link: &mut Link,
+        seat: &mut Option<Seat>,
+        round: &RoundRef,
+        owed: Owed,
+    ) -> Result<(), Lost> {
+        let plan = match &owed {
+            Owed::Advertise(plan) => RoundPlan::from_bytes(plan).ok().map(Arc::new),
+            _ => seat.as_ref().map(|seat| seat.plan.clone()),
+        };
+        match self.perform(link, seat, round, owed).await {
+            Ok(()) => Ok(()),
+            Err(Undone::Call(status)) if is_past(&status) => {
+                info!(round = %round.id, reason = status.message(), "the round has gone on without this message");
+                Ok(())
+            }
+            Err(Undone::Call(status)) if is_lost(&status) => Err(Lost::of_call(*status)),
+            Err(Undone::Call(status)) => {
+                warn!(round = %round.id, code = code_of(&status), reason = status.message(), "refused");
+                *seat = None;
+                Ok(())
+            }
+            Err(Undone::Journal(error)) => Err(Lost::Forever(error.into())),
+            Err(Undone::Declined(reason)) => {
+                warn!(round = %round.id, code = reason.code(), %reason, "declining the round");
+                *seat = None;
+                self.decline(link, round, plan.as_deref(), &reason).await
+            }
+        }
+    }
+
+    async fn decline(
+        &self,
+        link: &mut Link,
+        round: &RoundRef,
+        plan: Option<&RoundPlan>,
+        reason: &Declined,
+    ) -> Result<(), Lost> {
+        // Without a plan there is no context to sign in; the coordinator waits for its deadline.
+        let Some(plan) = plan else { return Ok(()) };
+        let signed = Invited::decline(plan, self.id, reason.code(), self.enrolment.keys().signing_key());
+        match link.say(round, syndic_round::message::Kind::Decline, &signed, &[]).await {
+            Err(status) if is_lost(&status) => Err(Lost::of_call(status)),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    /// The job of a plan, once its file was fetched, the policy has allowed it, and the rows fit it.
+    async fn accepted(&self, link: &mut Link, plan: &RoundPlan) -> Result<Arc<Approved>, Undone> {
+        let mut accepted = self.accepted.lock().await;
+        if let Some(approved) = accepted.get(&plan.agreement) {
+            return Ok(approved.clone());
+        }
+        let file = link.fetch(plan.agreement).await?;
+        let file = String::from_utf8(file).map_err(|_| Declined::OtherBytes)?;
+        let (job, terms) = Terms::of(&file, self.roster.roster()).map_err(Declined::from)?;
+        if job.identity.id != plan.job {
+            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("job")).into());
+        }
+        // The policy decides before any row is read.
+        self.policy.check(&job).map_err(Declined::from)?;
+        let (source, contract) = (self.source.clone(), job.contract.clone());
+        let load = tokio::task::spawn_blocking(move || source.load(&contract));
+        let table = match load.await {
+            Ok(table) => table.map_err(Declined::from)?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let Terms { agreement, protection, admitted, .. } = terms;
+        let terms = Accepted { agreement, protection, admitted };
+        let approved = Arc::new(Approved { job, terms, table });
+        accepted.insert(plan.agreement, approved.clone());
+        info!(participant = self.enrolment.name(), job = %plan.job, "the policy allows the job");
+        Ok(approved)
+    }
+
+    /// Randomness of the local half only: seeded where a repeatable run was asked for.
+    fn local_randomness(&self, plan: &RoundPlan) -> ChaCha20Rng {
+        match self.training_seed {
+            Some(seed) => {
+                let id = self.id.get().to_be_bytes();
+                let parts: [&[u8]; 3] = [&seed.to_be_bytes(), &id, plan.question.as_bytes()];
+                ChaCha20Rng::from_seed(Digest::of_parts("syndic training seed", &parts).0)
+            }
+            None => randomness(),
+        }
+    }
+}
+
+/// Why a connection ended.
+enum Lost {
+    ForNow(String),
+    Forever(AgentError),
+}
+
+impl Lost {
+    /// A coordinator that cannot be reached may come back; one that is not ours will not become so.
+    fn of_connect(error: ConnectError) -> Self {
+        if error.is_unreachable() { Self::ForNow(error.to_string()) } else { Self::Forever(error.into()) }
+    }
+
+    fn of_hello(status: Status) -> Self {
+        match status.code() {
+            Code::FailedPrecondition | Code::PermissionDenied => Self::Forever(AgentError::Refused {
+                code: code_of(&status).unwrap_or("federation.refused").into(),
+                message: status.message().into(),
+            }),
+            _ => Self::of_call(status),
+        }
+    }
+
+    fn of_call(status: Status) -> Self {
+        Self::ForNow(status.message().into())
+    }
+
+    fn closed() -> Self {
+        Self::ForNow("the coordinator closed the connection".into())
+    }
+}
+
+/// Resolves when the local work of the seat is done.
+async fn trained(seat: &mut Option<Seat>) {
+    if let Some(seat) = seat {
+        seat.training.finish().await;
+    }
+}
+
+fn is_training(seat: &Option<Seat>) -> bool {
+    matches!(seat, Some(Seat { training: Training::Running(_), .. }))
+}
+
+/// The round went on without this message; nothing is wrong with it.
+fn is_past(status: &Status) -> bool {
+    matches!(code_of(status), Some("round.late" | "round.over"))
+}
+
+/// The connection, or the coordinator behind it, is gone for now.
+fn is_lost(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded)
+}
+
+/// Fresh randomness, seeded by the operating system.
+fn randomness() -> ChaCha20Rng {
+    let mut seed = [0; 32];
+    UnwrapErr(SysRng).fill_bytes(&mut seed);
+    ChaCha20Rng::from_seed(seed)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Between attempts to connect, doubling up to the longest.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);

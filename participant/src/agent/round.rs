@@ -1,0 +1,291 @@
+//! Doing the duties of a round: check, sign, journal, send, in this order.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
+use syndic_learning::{JobRun, Program, Question};
+use syndic_proto::convert::{Owed, RoundRef};
+use syndic_round::coordinator::Bundle;
+use syndic_round::message::Kind;
+use syndic_round::participant::{Invited, Received};
+use syndic_round::{ParticipantId, Quantised, RoundPlan, Signed};
+use syndic_secure_aggregation::{
+    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
+};
+use tracing::warn;
+
+use super::error::{Declined, Undone};
+use super::link::Link;
+use super::seat::{Holding, Said, Seat, Shares, Stage, Training};
+use super::{Agent, randomness};
+use crate::journal::Sent;
+
+impl Agent {
+    /// Does one duty of a round, or says again what was said for it.
+    pub(super) async fn perform(
+        &self,
+        link: &mut Link,
+        seat: &mut Option<Seat>,
+        round: &RoundRef,
+        owed: Owed,
+    ) -> Result<(), Undone> {
+        let current = seat.as_mut().filter(|seat| seat.round == *round);
+        let seat = match (current, owed) {
+            (None, Owed::Advertise(plan)) => return self.advertise(link, seat, round, &plan).await,
+            (None, _) => return Err(Declined::Restarted.into()),
+            (Some(current), owed) => {
+                let kind = kind_of(&owed);
+                if kind.is_some_and(|kind| current.said.contains_key(&kind)) {
+                    return self.say_again(link, current, kind).await;
+                }
+                match owed {
+                    Owed::Deal(adverts) => self.deal(current, adverts).await?,
+                    Owed::Acknowledge(received) => self.acknowledge(current, received).await?,
+                    Owed::Submit(acks) => self.encrypt(current, acks).await?,
+                    Owed::Certify(headers) => self.certify(current, headers).await?,
+                    Owed::Reveal(signatures) => self.reveal(current, signatures).await?,
+                    Owed::Advertise(_) | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
+                }
+                (current, kind)
+            }
+        };
+        let (current, kind) = seat;
+        self.say_again(link, current, kind).await
+    }
+
+    /// Phase A, and the beginning of the local work.
+    async fn advertise(
+        &self,
+        link: &mut Link,
+        seat: &mut Option<Seat>,
+        round: &RoundRef,
+        plan: &[u8],
+    ) -> Result<(), Undone> {
+        // Whatever round was in progress is over, its secrets with it.
+        *seat = None;
+        let plan = RoundPlan::from_bytes(plan).map_err(Declined::from)?;
+        if plan.job != round.job || plan.id != round.id {
+            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("round")).into());
+        }
+        let accepted = self.accepted(link, &plan).await?;
+        let invited = Invited::check(plan, &accepted.terms, self.roster.clone(), self.id)?;
+        let plan = invited.plan().clone();
+        let bytes = link.fetch(plan.question).await?;
+        let question = Question::from_bytes(&bytes).map_err(Declined::from)?;
+        question.approved_by(&accepted.job).map_err(Declined::from)?;
+        if question.layout().map_err(Declined::from)? != plan.layout {
+            return Err(Declined::Coordinator(syndic_round::Rejection::NotAgreed("layout")).into());
+        }
+        self.journal.claim_preparation(plan.job.as_str(), plan.preparation).await?;
+
+        let mut rng = randomness();
+        let kem = KemSecret::generate(&mut rng);
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        let key = self.enrolment.keys().signing_key();
+        let (advertised, signed) = invited.advertise(kem.public().to_bytes(), nonce, key);
+
+        let table = accepted.table.clone();
+        let mut local = self.local_randomness(&plan);
+        let coding = plan.coding();
+        let work = move || answer(&question, &table, &coding, &mut local);
+        let mut taken = Seat {
+            round: round.clone(),
+            plan,
+            stage: Stage::Advertised(advertised, kem),
+            training: Training::Running(tokio::task::spawn_blocking(work)),
+            said: Default::default(),
+        };
+        self.write_down(&mut taken, Kind::Advertise, signed, Vec::new()).await?;
+        let taken = seat.insert(taken);
+        self.say_again(link, taken, Some(Kind::Advertise)).await
+    }
+
+    /// Phase B: the key is made here and shared at once.
+    async fn deal(&self, seat: &mut Seat, adverts: Vec<Signed>) -> Result<(), Undone> {
+        let Stage::Advertised(advertised, kem) = seat.take_stage() else { return Err(out_of_turn()) };
+        let joined = advertised.join(adverts)?;
+        let cohort = joined.cohort().clone();
+        let mut rng = randomness();
+        let key = Box::new(OneTimeKey::generate(&mut rng));
+        let threshold = seat.plan.protection.threshold();
+        let shares = key.share(cohort.ids(), threshold, &mut rng).map_err(Declined::from)?;
+        let mut sealed = Vec::with_capacity(shares.len());
+        for (recipient, share) in &shares {
+            let public = KemPublic::from_bytes(cohort.kem_key(*recipient)?).map_err(Declined::from)?;
+            let context = SealContext { sender: self.id, recipient: *recipient, h1: cohort.h1() };
+            sealed.push((*recipient, public.seal(&share.to_bytes(), &context, &mut rng)));
+        }
+        let signed = joined.deal(&sealed, self.enrolment.keys().signing_key());
+        self.write_down(seat, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
+        seat.stage = Stage::Dealt(joined, kem, key);
+        Ok(())
+    }
+
+    /// Phase C: every share is opened and judged.
+    async fn acknowledge(&self, seat: &mut Seat, received: Vec<Received>) -> Result<(), Undone> {
+        let Stage::Dealt(joined, kem, key) = seat.take_stage() else { return Err(out_of_turn()) };
+        let cohort = joined.cohort().clone();
+        let mut shares = Shares::new();
+        for share in &received {
+            let dealer = share.public.from;
+            let context = SealContext { sender: dealer, recipient: self.id, h1: cohort.h1() };
+            // A share that nobody signed is the coordinator's doing; one that does not open is its dealer's.
+            joined.check_share(share)?;
+            match open(&kem, &share.sealed, &context, cohort.len()) {
+                Some(opened) => {
+                    shares.insert(dealer, opened);
+                }
+                None => warn!(%dealer, round = %seat.round.id, "a key share does not open; complaining"),
+            }
+        }
+        let held = |dealer: &ParticipantId| shares.contains_key(dealer);
+        let verdicts: Vec<_> =
+            received.iter().map(|share| (&share.public, held(&share.public.from))).collect();
+        let (state, signed) = joined.acknowledge(&verdicts, self.enrolment.keys().signing_key());
+        self.write_down(seat, Kind::Ack, signed, Vec::new()).await?;
+        seat.stage = Stage::Acknowledged(Holding { state, shares }, key);
+        Ok(())
+    }
+
+    /// Phase D: the one-time key encrypts the one answer and is gone. Called when the answer is ready.
+    async fn encrypt(&self, seat: &mut Seat, acks: Vec<Signed>) -> Result<(), Undone> {
+        let Stage::Acknowledged(mut holding, key) = seat.take_stage() else { return Err(out_of_turn()) };
+        let quantised = finished(std::mem::replace(&mut seat.training, Training::Gone)).await?;
+        holding.state.may_submit(acks)?;
+        let plan = &seat.plan;
+        // If we crash here the preparation is bound and its key is lost: the attempt is declined, never
+        // answered with another key.
+        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, plan.question_fingerprint()).await?;
+        #[cfg(feature = "tap")]
+        if let Some(observer) = &self.observer {
+            observer.answered(&seat.round, quantised.coefficients());
+        }
+        let masks = Masks::new(&holding.state.cohort().h1());
+        let set = plan.protection.parameter_set();
+        let work = move || key.encrypt(quantised, &masks, set, &mut randomness());
+        let update = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;
+        let header = holding.state.submit(update.root(), self.enrolment.keys().signing_key());
+        self.write_down(seat, Kind::Header, header, update.into_bytes()).await?;
+        seat.stage = Stage::Submitted(holding);
+        Ok(())
+    }
+
+    /// Phase E: after this, this participant helps to open no other set.
+    async fn certify(&self, seat: &mut Seat, headers: Vec<Signed>) -> Result<(), Undone> {
+        let holding = match seat.take_stage() {
+            Stage::Submitted(holding) => holding,
+            // Too late with its own update, it can still help to open the others' sum; its key is wiped.
+            Stage::Acknowledged(holding, _key) => holding,
+            _ => return Err(out_of_turn()),
+        };
+        let survivors = holding.state.check_survivors(headers)?;
+        let plan = &seat.plan;
+        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, plan.question_fingerprint()).await?;
+        let (certified, signed) = holding.state.certify(survivors, self.enrolment.keys().signing_key());
+        self.write_down(seat, Kind::Certify, signed, Vec::new()).await?;
+        seat.stage = Stage::Certified(certified, holding.shares);
+        Ok(())
+    }
+
+    /// Phase F: once for a question, ever.
+    async fn reveal(&self, seat: &mut Seat, signatures: Vec<Signed>) -> Result<(), Undone> {
+        let Stage::Certified(certified, shares) = seat.take_stage() else { return Err(out_of_turn()) };
+        let certificate = certified.check(signatures)?;
+        let plan = &seat.plan;
+        // If we crash here the question counts as opened although nothing was revealed: too careful, never
+        // the other way round.
+        self.journal.open_question(plan.question_fingerprint(), plan.job.as_str(), plan.id).await?;
+        let sum = KeyShareSum::of(&shares, &certificate).map_err(Declined::from)?;
+        let signed = certified.reveal(&certificate, sum.to_bytes(), self.enrolment.keys().signing_key());
+        self.write_down(seat, Kind::Reveal, signed, Vec::new()).await
+    }
+
+    /// Makes a message durable before anybody hears of it (rule 4).
+    async fn write_down(
+        &self,
+        seat: &mut Seat,
+        kind: Kind,
+        signed: Signed,
+        attached: Vec<u8>,
+    ) -> Result<(), Undone> {
+        let plan = &seat.plan;
+        // If we crash here the message is written down but not sent; its secrets are gone, so the attempt is
+        // declined after the restart and no second message of its kind can be written.
+        let bytes = signed.to_bytes();
+        self.journal.record_message(plan.job.as_str(), plan.preparation, kind.into(), &bytes).await?;
+        seat.said.insert(kind, Said { signed, attached });
+        Ok(())
+    }
+
+    async fn say_again(&self, link: &mut Link, seat: &Seat, kind: Option<Kind>) -> Result<(), Undone> {
+        let Some((kind, said)) = kind.and_then(|kind| Some((kind, seat.said.get(&kind)?))) else {
+            return Ok(());
+        };
+        let bytes = [said.signed.to_bytes(), said.attached.clone()].concat();
+        let sent = Sent {
+            job: seat.round.job.to_string(),
+            round: seat.round.id,
+            what: kind.name().into(),
+            bytes: bytes.len() as u64,
+            digest: syndic_round::Digest::of(&bytes),
+            at_ms: super::now().0,
+        };
+        self.journal.sent(&sent).await?;
+        match kind {
+            Kind::Header => link.submit(&seat.round, &said.signed, &said.attached).await?,
+            _ => link.say(&seat.round, kind, &said.signed, &said.attached).await?,
+        }
+        Ok(())
+    }
+}
+
+/// The local half of the program, to integers that cannot overflow the sum.
+fn answer(
+    question: &Question,
+    table: &Arc<syndic_learning::Table>,
+    coding: &syndic_round::Coding,
+    rng: &mut ChaCha20Rng,
+) -> Result<Quantised, Declined> {
+    let clipped = JobRun::answer(question, table, rng)?.clip();
+    if clipped.clamped() > 0 {
+        warn!(
+            values = clipped.clamped(),
+            question = question.kind(),
+            "values were clipped to the plan's bounds"
+        );
+    }
+    Ok(clipped.quantise(coding, rng))
+}
+
+/// The finished answer; waits for it where it is not finished.
+async fn finished(mut training: Training) -> Result<Quantised, Undone> {
+    training.finish().await;
+    match training {
+        Training::Finished(answer) => Ok(answer?),
+        Training::Running(_) | Training::Gone => Err(out_of_turn()),
+    }
+}
+
+fn open(kem: &KemSecret, sealed: &[u8], context: &SealContext, cohort: usize) -> Option<KeyShare> {
+    let bytes = kem.open(sealed, context).ok()?;
+    KeyShare::from_bytes(&bytes, cohort).ok()
+}
+
+fn kind_of(owed: &Owed) -> Option<Kind> {
+    match owed {
+        Owed::Advertise(_) => Some(Kind::Advertise),
+        Owed::Deal(_) => Some(Kind::Dealing),
+        Owed::Acknowledge(_) => Some(Kind::Ack),
+        Owed::Submit(_) => Some(Kind::Header),
+        Owed::Certify(_) => Some(Kind::Certify),
+        Owed::Reveal(_) => Some(Kind::Reveal),
+        Owed::Over(_) | Owed::JobOver(_) => None,
+    }
+}
+
+/// The coordinator asked for something that this participant's stage does not allow.
+fn out_of_turn() -> Undone {
+    Declined::Coordinator(syndic_round::Rejection::Early).into()
+}

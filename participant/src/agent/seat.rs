@@ -1,0 +1,81 @@
+//! This participant's place in one round: the stage it has reached, the secrets of that stage, and what it
+//! has said, to be said again when an answer was lost.
+//!
+//! Secrets live in memory only and are wiped when the seat is dropped or passes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syndic_proto::convert::RoundRef;
+use syndic_round::message::Kind;
+use syndic_round::participant::{Acknowledged, Advertised, Certified, Joined};
+use syndic_round::{ParticipantId, Quantised, RoundPlan, Signed};
+use syndic_secure_aggregation::{KemSecret, KeyShare, OneTimeKey};
+use tokio::task::JoinHandle;
+
+use super::error::Declined;
+
+/// A place in a round.
+pub(super) struct Seat {
+    pub(super) round: RoundRef,
+    pub(super) plan: Arc<RoundPlan>,
+    pub(super) stage: Stage,
+    pub(super) training: Training,
+    pub(super) said: BTreeMap<Kind, Said>,
+}
+
+/// How far this participant is, with what it may use.
+pub(super) enum Stage {
+    Advertised(Advertised, KemSecret),
+    Dealt(Joined, KemSecret, Box<OneTimeKey>),
+    Acknowledged(Holding, Box<OneTimeKey>),
+    Submitted(Holding),
+    Certified(Certified, Shares),
+    /// Has revealed, or takes no further part.
+    Done,
+}
+
+/// Acknowledged, with the shares that it holds.
+pub(super) struct Holding {
+    pub(super) state: Acknowledged,
+    pub(super) shares: Shares,
+}
+
+/// Key shares by dealer.
+pub(super) type Shares = BTreeMap<ParticipantId, KeyShare>;
+
+/// The local work of the round.
+pub(super) enum Training {
+    /// Under way.
+    Running(JoinHandle<Result<Quantised, Declined>>),
+    /// The answer, not yet encrypted.
+    Finished(Result<Quantised, Declined>),
+    /// Encrypted and gone.
+    Gone,
+}
+
+/// A message as it went out.
+pub(super) struct Said {
+    pub(super) signed: Signed,
+    /// Sealed shares, or the encrypted update.
+    pub(super) attached: Vec<u8>,
+}
+
+impl Seat {
+    /// Takes the stage out, so that its secrets can be consumed; what is left takes no further part.
+    pub(super) fn take_stage(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Done)
+    }
+}
+
+impl Training {
+    /// Waits for the answer. Safe to give up waiting: the work goes on.
+    pub(super) async fn finish(&mut self) {
+        let Self::Running(task) = self else { return };
+        *self = match task.await {
+            Ok(answer) => Self::Finished(answer),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Self::Finished(Err(Declined::Restarted)),
+        };
+    }
+}

@@ -1,0 +1,226 @@
+//! The agent's commands: make keys, endorse and pin the roster, run, and show what left.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use syndic_participant::agent::{Agent, AgentError, Parts};
+use syndic_participant::config::Config;
+use syndic_participant::data::Source;
+use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
+use syndic_participant::journal::{Journal, JournalError, read_sent};
+use syndic_participant::keys::{Keys, KeysError};
+use syndic_participant::policy::Policy;
+use tracing_subscriber::EnvFilter;
+
+/// Runs one institution's side of a federation. It only ever opens outbound connections.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk or network."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this institution's keys, here, and a signing request for the operator.
+    #[command(after_help = "Example:\n  syndic-participant keygen --name bank_a --dir bank_a")]
+    Keygen {
+        /// The institution's name in the federation.
+        #[arg(long)]
+        name: String,
+        /// A new folder for the keys.
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Review the roster that the operator drew up, and sign it.
+    #[command(
+        after_help = "Example:\n  syndic-participant endorse --dir bank_a --bundle bank_a.bundle.json --roster roster.json"
+    )]
+    Endorse {
+        /// The folder that `keygen` wrote.
+        #[arg(long)]
+        dir: PathBuf,
+        /// The bundle that the operator made for this institution.
+        #[arg(long)]
+        bundle: PathBuf,
+        /// The roster.
+        #[arg(long)]
+        roster: PathBuf,
+    },
+    /// Pin the roster that all members signed.
+    #[command(after_help = "Example:\n  syndic-participant pin --dir bank_a --roster roster.sealed.json")]
+    Pin {
+        /// The folder that `keygen` wrote.
+        #[arg(long)]
+        dir: PathBuf,
+        /// The sealed roster.
+        #[arg(long)]
+        roster: PathBuf,
+    },
+    /// Take part until the job is over.
+    #[command(after_help = "Example:\n  syndic-participant run --config participant.toml")]
+    Run {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Log as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what left the building: when, under which job, what, how many bytes.
+    #[command(after_help = "Example:\n  syndic-participant journal --config participant.toml --json")]
+    Journal {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to tell a person whose command failed.
+pub(crate) struct Failure {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) help: String,
+    pub(crate) exit: u8,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Keygen { name, dir } => keygen(&name, &dir),
+        Command::Endorse { dir, bundle, roster } => endorse(&dir, &bundle, &roster),
+        Command::Pin { dir, roster } => {
+            let sealed = enrol::pin(&dir, enrol::read_endorsed_roster(&roster)?)?;
+            print(&format!("pinned roster {} of federation {}", sealed.digest(), sealed.roster().federation))
+        }
+        Command::Run { config, json } => serve(&config, json).await,
+        Command::Journal { config, json } => journal(&config, json).await,
+    }
+}
+
+fn keygen(name: &str, dir: &Path) -> Result<(), Failure> {
+    let keys = Keys::generate(name, &mut UnwrapErr(SysRng))?;
+    keys.write(dir)?;
+    let request = dir.join(format!("{name}.request.json"));
+    print(&format!("keys are in {}; give {} to the operator", dir.display(), request.display()))
+}
+
+fn endorse(dir: &Path, bundle: &Path, roster: &Path) -> Result<(), Failure> {
+    let keys = Keys::load(dir)?;
+    let (bundle, roster) = (enrol::read_bundle(bundle)?, enrol::read_roster(roster)?);
+    let review = RosterReview::new(&keys, &bundle, &roster)?;
+    print(&review.to_string())?;
+    let name = keys.name().to_owned();
+    enrol::endorse(dir, review)?;
+    print(&format!("signed; give {} to the operator", dir.join(format!("{name}.endorsement.json")).display()))
+}
+
+async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        log.json().init()
+    } else {
+        log.init()
+    }
+
+    let config = load(config)?;
+    let policy = Policy::load(&config.policy).map_err(|error| Failure {
+        code: "policy.malformed".into(),
+        message: error.to_string(),
+        help: "a policy has three lists, `purposes`, `programs` and `contracts`; see docs/policy.md".into(),
+        exit: 2,
+    })?;
+    let enrolment = Enrolment::load(&config.enrolment)?;
+    std::fs::create_dir_all(&config.state).map_err(|error| Failure {
+        code: "journal.io".into(),
+        message: format!("cannot create {}: {error}", config.state.display()),
+        help: "name a folder that this user may write as `state` in the configuration".into(),
+        exit: 3,
+    })?;
+    let journal = Journal::open(&config.state.join(JOURNAL)).await?;
+    let source = Source::File(config.data);
+    let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
+    Ok(agent.run().await?)
+}
+
+async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
+    let config = load(config)?;
+    for sent in read_sent(&config.state.join(JOURNAL)).await? {
+        let line = if json {
+            serde_json::json!({
+                "job": sent.job, "round": sent.round.round, "attempt": sent.round.attempt, "what": sent.what,
+                "bytes": sent.bytes, "sha256": sent.digest.to_string(), "at_ms": sent.at_ms,
+            })
+            .to_string()
+        } else {
+            format!(
+                "{:>14}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}",
+                sent.at_ms,
+                sent.job,
+                sent.round.to_string(),
+                sent.what,
+                sent.bytes,
+                sent.digest
+            )
+        };
+        print(&line)?;
+    }
+    Ok(())
+}
+
+fn load(config: &Path) -> Result<Config, Failure> {
+    Config::load(config).map_err(|error| Failure {
+        code: "config.malformed".into(),
+        message: error.to_string(),
+        help: "compare it with the sample in deploy/participant.toml".into(),
+        exit: 2,
+    })
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure {
+        code: "output.closed".into(),
+        message: error.to_string(),
+        help: "write to a terminal or a file that is open".into(),
+        exit: 3,
+    })
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        Self { code: error.code().into(), message: error.to_string(), help: error.help().into(), exit: 2 }
+    }
+}
+
+impl From<EnrolError> for Failure {
+    fn from(error: EnrolError) -> Self {
+        Self { code: error.code().into(), message: error.to_string(), help: error.help().into(), exit: 2 }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let help = error.help().unwrap_or("check the disk that the state folder is on");
+        Self { code: error.code().into(), message: error.to_string(), help: help.into(), exit: 3 }
+    }
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
+        Self { code, message: error.to_string(), help, exit }
+    }
+}
+
+/// The journal's file in the state folder.
+const JOURNAL: &str = "journal.sqlite";

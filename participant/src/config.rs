@@ -1,0 +1,49 @@
+//! `participant.toml`: how this agent is deployed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::data::FileSource;
+
+/// The configuration of an agent. Paths are relative to the file's own folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder with keys, bundle and pinned roster.
+    pub enrolment: PathBuf,
+    /// Where the journal is kept.
+    pub state: PathBuf,
+    /// The site policy.
+    pub policy: PathBuf,
+    /// The institution's rows.
+    pub data: FileSource,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+#[error("cannot use the configuration {path}: {reason}")]
+pub struct ConfigError {
+    /// File.
+    pub path: PathBuf,
+    /// Why, with line and column.
+    pub reason: String,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let failed = |reason: String| ConfigError { path: path.into(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for part in [&mut config.enrolment, &mut config.state, &mut config.policy, &mut config.data.file] {
+            *part = folder.join(&*part);
+        }
+        Ok(config)
+    }
+}
