@@ -31,8 +31,18 @@ pub struct ColumnSketch {
 /// A commented job file for a table with these columns. It passes [`super::Job::from_toml`] if a label and an
 /// input were found; otherwise the check says what is missing.
 pub fn draft(columns: &[ColumnSketch]) -> String {
+    write(columns, propose_label(columns))
+}
+
+/// The same with the column `label` as the one to predict; none unless it holds exactly two values and no empty
+/// cell.
+pub fn draft_predicting(columns: &[ColumnSketch], label: &str) -> Option<String> {
+    let label = columns.iter().find(|column| column.name == label && two_valued(column))?;
+    Some(write(columns, Some((label, "as asked for"))))
+}
+
+fn write(columns: &[ColumnSketch], label: Option<(&ColumnSketch, &str)>) -> String {
     let mut text = String::from(HEAD);
-    let label = propose_label(columns);
     match label {
         Some((label, reason)) => write_label(&mut text, label, reason),
         None => text.push_str(NO_LABEL),
@@ -48,23 +58,22 @@ pub fn draft(columns: &[ColumnSketch]) -> String {
 }
 
 fn propose_label(columns: &[ColumnSketch]) -> Option<(&ColumnSketch, &'static str)> {
-    let two_valued =
-        |column: &&ColumnSketch| column.distinct == 2 && column.values.len() == 2 && column.empty == 0;
-    let named = LABEL_NAMES.iter().find_map(|name| {
-        columns.iter().filter(two_valued).find(|column| column.name.eq_ignore_ascii_case(name))
-    });
+    let candidates = || columns.iter().filter(|column| two_valued(column));
+    let named = LABEL_NAMES
+        .iter()
+        .find_map(|name| candidates().find(|column| column.name.eq_ignore_ascii_case(name)));
     let flag = || {
         let is_flag = |column: &&ColumnSketch| column.values.iter().all(|value| value == "0" || value == "1");
-        columns
-            .iter()
-            .rev()
-            .filter(two_valued)
-            .filter(is_flag)
-            .find(|column| reason_to_leave_out(column).is_none())
+        candidates().rev().filter(is_flag).find(|column| reason_to_leave_out(column).is_none())
     };
     named
         .map(|column| (column, "proposed by its name"))
         .or_else(|| flag().map(|column| (column, "a guess: the last column that is 0 or 1; CHECK THIS")))
+}
+
+/// Whether a column can be a label.
+fn two_valued(column: &ColumnSketch) -> bool {
+    column.distinct == 2 && column.values.len() == 2 && column.empty == 0
 }
 
 fn write_label(text: &mut String, label: &ColumnSketch, reason: &str) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use syndic_round::{Digest, JobId, ParameterSet};
 
 pub use diagnostic::Diagnostic;
-pub use draft::{ColumnSketch, draft};
+pub use draft::{ColumnSketch, draft, draft_predicting};
 pub use terms::{Terms, TermsError};
 
 use crate::contract::Contract;

@@ -262,3 +262,13 @@ fn a_label_is_guessed_from_flags_only_as_a_last_resort() {
         Job::from_toml(&text).unwrap_err().into_iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["contract.label-missing"]);
 }
+
+#[test]
+fn a_draft_predicts_the_column_asked_for_if_it_has_two_values() {
+    let columns = [sketch("age", &["20", "30", "40"], true), sketch("label", &["1", "0"], true)];
+    let wanted = [columns.as_slice(), &[sketch("won", &["yes", "no"], false)]].concat();
+    let text = draft_predicting(&wanted, "won").unwrap();
+    assert!(text.contains("column = \"won\"\npositive = \"yes\""), "{text}");
+    assert_eq!(draft_predicting(&wanted, "age"), None);
+    assert_eq!(draft_predicting(&wanted, "nowhere"), None);
+}
