@@ -1,0 +1,93 @@
+//! Numbers as people read them.
+
+/// 45211 as `45,211`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in decimal units, three figures: `8.19 kB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// A duration: `0.31 s`, `12.4 s`, `3 min 05 s`.
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 9.995 => format!("{s:.2} s"),
+        s if s < 59.95 => format!("{s:.1} s"),
+        s => {
+            let whole = s.round() as u64;
+            format!("{} min {:02} s", whole / 60, whole % 60)
+        }
+    }
+}
+
+/// `one institution`, `2 institutions`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count as u64)) }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.as_ref().into(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped_from_the_right() {
+        let grouped = [0, 12, 999, 1_000, 45_211, 1_000_000].map(thousands);
+        assert_eq!(grouped, ["0", "12", "999", "1,000", "45,211", "1,000,000"]);
+    }
+
+    #[test]
+    fn bytes_keep_three_figures() {
+        let written = [0, 999, 1_000, 8_192, 40_960, 999_499, 999_500, 123_456_789].map(bytes);
+        assert_eq!(written, ["0 B", "999 B", "1.00 kB", "8.19 kB", "41.0 kB", "999 kB", "1.00 MB", "123 MB"]);
+    }
+
+    #[test]
+    fn seconds_become_minutes() {
+        assert_eq!([0.314, 12.36, 185.2].map(seconds), ["0.31 s", "12.4 s", "3 min 05 s"]);
+    }
+
+    #[test]
+    fn lists_end_in_and() {
+        assert_eq!(listed(&["a"]), "a");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+    }
+}
