@@ -1,0 +1,163 @@
+//! What the sandbox itself does around a job, next to the coordinator's events.
+
+use serde::Serialize;
+use syndic_coordinator::event::Phase;
+
+use crate::words::{counted, thousands};
+
+/// One thing that the sandbox does. In JSON it looks like an event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Notice {
+    /// The folder holds an earlier run, which gives way once this one is done.
+    Replacing {
+        /// The folder.
+        out: String,
+    },
+    /// The table was read and split.
+    Prepared {
+        /// Job id.
+        job: String,
+        /// Name of the table.
+        table: String,
+        /// The institutions.
+        sites: Vec<Site>,
+        /// Rows kept for the test.
+        test_rows: u64,
+    },
+    /// Nobody is stopped on purpose, since every sum needs all of them.
+    NobodyToStop {
+        /// How many there are.
+        institutions: u16,
+    },
+    /// The coordinator listens, and every participant has keys and a certificate.
+    Listening {
+        /// Address and port.
+        address: String,
+    },
+    /// A participant is about to be stopped on purpose.
+    Stopping {
+        /// Who.
+        participant: String,
+        /// In which training round.
+        training_round: u32,
+        /// After its part of this phase.
+        after: Phase,
+    },
+    /// The participant that was stopped is there again.
+    Returned {
+        /// Who.
+        participant: String,
+    },
+    /// The federation is done; the same model is trained alone and pooled, for comparison.
+    Comparing,
+}
+
+/// An institution of the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Rows that it learns from.
+    pub training_rows: u64,
+    /// Positives among them.
+    pub training_positives: u64,
+}
+
+impl Notice {
+    /// The notice in plain words, on one or more lines.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Replacing { out } => {
+                format!("{out} holds an earlier run; this one takes its place when it is done.")
+            }
+            Self::Prepared { job, table, sites, test_rows } => prepared(job, table, sites, *test_rows),
+            Self::NobodyToStop { institutions } => format!(
+                "Nobody is stopped on purpose: of {institutions} institutions each is needed to open a sum."
+            ),
+            Self::Listening { address } => format!(
+                "The coordinator listens on {address}. Every participant made its own keys and comes in over mutual TLS."
+            ),
+            Self::Stopping { participant, training_round, after } => format!(
+                "On purpose: {participant} is stopped in the middle of round {training_round}, {}. \
+                 The round goes on without it.",
+                moment(*after)
+            ),
+            Self::Returned { participant } => format!("{participant} is back and takes part again."),
+            Self::Comparing => {
+                "For comparison only: the same model on each institution's rows alone, and on all \
+                                rows in one place."
+                    .into()
+            }
+        }
+    }
+}
+
+fn prepared(job: &str, table: &str, sites: &[Site], test_rows: u64) -> String {
+    let width = sites.iter().map(|site| site.name.len()).max().unwrap_or(0);
+    let mut text = format!(
+        "{job}: {}, {} rows of {table} kept aside for the test",
+        counted(sites.len(), "institution", "institutions"),
+        thousands(test_rows)
+    );
+    const SHOWN: usize = 12;
+    for site in sites.iter().take(SHOWN) {
+        let share = 100.0 * site.training_positives as f64 / site.training_rows.max(1) as f64;
+        text += &format!(
+            "\n  {:width$}  {:>8} rows to learn from, {share:4.1} % positive",
+            site.name,
+            thousands(site.training_rows)
+        );
+    }
+    if sites.len() > SHOWN {
+        text += &format!("\n  and {} more", sites.len() - SHOWN);
+    }
+    text
+}
+
+/// When in a round a participant is after its part of a phase.
+fn moment(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Advertise => "after it advertised its one-time key",
+        Phase::Share => "after it shared its one-time key",
+        Phase::Acknowledge => "after the key shares were exchanged",
+        Phase::Collect => "after it submitted its update",
+        Phase::Certify => "after it signed the survivor set",
+        Phase::Reveal => "after it revealed its shares",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deliberate_stop_is_announced_as_deliberate() {
+        let stopping = Notice::Stopping {
+            participant: "bank_online".into(),
+            training_round: 7,
+            after: Phase::Acknowledge,
+        };
+        assert_eq!(
+            stopping.text(),
+            "On purpose: bank_online is stopped in the middle of round 7, after the key shares were exchanged. \
+             The round goes on without it."
+        );
+    }
+
+    #[test]
+    fn a_notice_in_json_looks_like_an_event() {
+        let returned = Notice::Returned { participant: "bank_online".into() };
+        let json = serde_json::to_string(&returned).unwrap();
+        assert_eq!(json, r#"{"event":"returned","participant":"bank_online"}"#);
+    }
+
+    #[test]
+    fn many_institutions_are_shortened() {
+        let site = |number| Site { name: format!("s{number:02}"), training_rows: 10, training_positives: 1 };
+        let sites = (0..20).map(site).collect();
+        let prepared =
+            Notice::Prepared { job: "j".into(), table: "t.csv".into(), sites, test_rows: 5 }.text();
+        assert!(prepared.contains("20 institutions") && prepared.ends_with("and 8 more"), "{prepared}");
+    }
+}
