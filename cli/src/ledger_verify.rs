@@ -1,0 +1,188 @@
+//! `syndic ledger verify`: the offline check of a run's ledger folder.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use console::style;
+use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify};
+
+use crate::words::thousands;
+use crate::{Error, Exit, Result};
+
+/// A folder with the files of a ledger.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder at `path`.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Self(path.into()));
+        }
+        Err(Error::input("ledger.not-a-folder", "there is no ledger folder here")
+            .place(path.display().to_string())
+            .help("name the `ledger` folder of a run, for instance syndic-demo/ledger"))
+    }
+}
+
+impl TileSource for Folder {
+    fn read(&self, path: &str) -> std::result::Result<Vec<u8>, SourceError> {
+        std::fs::read(self.0.join(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SourceError::Missing,
+            _ => SourceError::Unreadable(error.to_string()),
+        })
+    }
+}
+
+/// Checks the ledger in the folder `path`; with `key`, a verifier key in vkey form, against that key.
+///
+/// # Errors
+/// The first thing wrong, with exit code 4; a key or path that makes no sense, with exit code 2.
+pub fn check(path: &Path, key: Option<&str>) -> Result<Summary> {
+    let key = key.map(parse_key).transpose()?;
+    let folder = Folder::open(path)?;
+    verify(&folder, key.as_ref()).map_err(|error| wrong(path, &error))
+}
+
+/// The summary for people.
+pub fn render(summary: &Summary) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
+    };
+    line("ledger", summary.origin.clone());
+    line("entries", thousands(summary.size));
+    line("root", summary.root.to_string());
+    if let (Some(first), Some(last)) = (summary.first_time, summary.last_time) {
+        line("from", first.to_string());
+        line("to", last.to_string());
+    }
+    line(
+        "rounds",
+        format!(
+            "{} closed, {} abandoned, {} open",
+            summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open
+        ),
+    );
+    for (kind, count) in &summary.types {
+        line("", format!("{:>7}  {kind}", thousands(*count)));
+    }
+    line("signed by", summary.fingerprint.clone());
+    let verdict = if summary.pinned {
+        style("verified: every entry, hash and signature, against the key you named").green().bold()
+    } else {
+        style("self-consistent only: the key came with the ledger").yellow().bold()
+    };
+    let _ = writeln!(text, "\n{verdict}");
+    if !summary.pinned {
+        text += "Whoever can write this folder could have made all of it anew. Get the coordinator's key by another\n\
+                 way and name it with --key.\n";
+    }
+    text
+}
+
+/// The summary for programs: one JSON object on one line.
+pub fn to_json(summary: &Summary) -> String {
+    serde_json::to_string(summary).expect("strings and numbers serialise")
+}
+
+fn parse_key(text: &str) -> Result<VerifierKey> {
+    text.trim().parse().map_err(|error: syndic_ledger::NoteError| {
+        Error::input(error.code(), error.to_string())
+            .place("--key")
+            .help("give the key as NAME+HASH+BASE64, in quotes, as `result.json` has it under ledger.key")
+    })
+}
+
+fn wrong(folder: &Path, error: &VerifyError) -> Error {
+    let place = match (error.entry(), error.file()) {
+        (Some(entry), _) => format!("{}, entry {entry}", folder.display()),
+        (None, Some(file)) => folder.join(file).display().to_string(),
+        (None, None) => folder.display().to_string(),
+    };
+    Error::new(Exit::Unverified, error.code(), error.to_string()).place(place).help(error.help())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::SigningKey;
+    use syndic_ledger::{Checkpoint, Entry, History, Timestamp, tiles};
+
+    const ORIGIN: &str = "coordinator.example/federation";
+
+    /// A folder with a ledger of one entry, and the key that signed it.
+    fn ledger() -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let mut history = History::new();
+        let entry = history.link(Entry {
+            id: "01917f3c-0000-7000-8000-000000000001".into(),
+            source: "coordinator/1".into(),
+            kind: "syndic.job.agreed".into(),
+            time: Timestamp::from_unix_ms(1_785_585_600_123).unwrap(),
+            subject: Some("job/7f".into()),
+            schema: "1".into(),
+            round_prev: None,
+            data: serde_json::json!({"job": "7f"}),
+        });
+        let bytes = entry.to_canonical().unwrap();
+        history.accept(&bytes).unwrap();
+        let vkey = VerifierKey::new(ORIGIN, key.verifying_key()).unwrap().to_string();
+        let write = |path: &str, bytes: &[u8]| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        for file in tiles::files([bytes.as_slice()]).unwrap() {
+            write(&file.path, &file.bytes);
+        }
+        let checkpoint = Checkpoint::of(ORIGIN, history.tree()).unwrap();
+        write(tiles::CHECKPOINT, checkpoint.sign(&key).unwrap().as_bytes());
+        write(tiles::VERIFIER_KEY, format!("{vkey}\n").as_bytes());
+        (folder, vkey)
+    }
+
+    #[test]
+    fn a_whole_ledger_verifies_against_its_key() {
+        let (folder, vkey) = ledger();
+        let summary = check(folder.path(), Some(&vkey)).unwrap();
+        assert!(summary.pinned);
+        assert!(render(&summary).contains("verified: every entry"));
+        let json: serde_json::Value = serde_json::from_str(&to_json(&summary)).unwrap();
+        assert_eq!(json["size"], 1);
+    }
+
+    #[test]
+    fn without_a_key_it_is_self_consistent_only() {
+        let (folder, _) = ledger();
+        let summary = check(folder.path(), None).unwrap();
+        assert!(render(&summary).contains("self-consistent only"));
+    }
+
+    #[test]
+    fn an_altered_entry_is_named_and_exits_with_4() {
+        let (folder, vkey) = ledger();
+        let bundle = folder.path().join("tile/entries/000.p/1");
+        let mut bytes = std::fs::read(&bundle).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&bundle, bytes).unwrap();
+        let error = check(folder.path(), Some(&vkey)).unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("ledger.entry-altered", 4));
+        assert!(error.render().contains("entry 0"));
+    }
+
+    #[test]
+    fn a_foreign_key_a_bad_key_and_a_missing_folder_are_told_apart() {
+        let (folder, _) = ledger();
+        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
+        let other = VerifierKey::new(ORIGIN, other).unwrap().to_string();
+        assert_eq!(check(folder.path(), Some(&other)).unwrap_err().exit(), 4);
+        assert_eq!(check(folder.path(), Some("nonsense")).unwrap_err().exit(), 2);
+        let nowhere = folder.path().join("nowhere");
+        assert_eq!(check(&nowhere, None).unwrap_err().code(), "ledger.not-a-folder");
+    }
+}
