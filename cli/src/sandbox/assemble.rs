@@ -1,0 +1,161 @@
+//! Puts the result together: from what was told, what was measured and what was asked for.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use syndic_learning::job::{Privacy, ProgramTerms};
+use syndic_learning::{Job, Role};
+use syndic_ledger::Timestamp;
+
+use super::compare::Comparison;
+use super::{Finished, SandboxOptions, Site};
+use crate::history::{EncryptedRound, History, RoundEnding};
+use crate::report::JobText;
+use crate::result::{
+    DataFacts, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA, Scores, Timing,
+};
+use crate::words::thousands;
+use crate::{Error, Result};
+
+/// What was measured around the federation.
+pub(super) struct Figures {
+    pub(super) federated: Scores,
+    pub(super) comparison: Comparison,
+    pub(super) federation_seconds: f64,
+}
+
+/// The result of a run.
+///
+/// # Errors
+/// When the federation told of no training round, or the table can no longer be read.
+pub(super) fn result(
+    options: &SandboxOptions,
+    job: &Job,
+    sites: &[Site],
+    finished: &Finished,
+    history: &History,
+    figures: Figures,
+) -> Result<RunResult> {
+    let live = history.metrics.get(&finished.released_round);
+    let live =
+        live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
+    let Comparison { pooled, alone, test_rows, test_positives } = figures.comparison;
+    let training = |site: &Site| (site.name.clone(), site.table.count(Role::Train).0);
+    Ok(RunResult {
+        schema: SCHEMA.into(),
+        job: job.identity.id.to_string(),
+        participants: sites.iter().map(|site| site.name.clone()).collect(),
+        rounds: round_counts(history, finished.released_round),
+        metrics: MetricsByModel { federated: figures.federated, pooled, alone, live },
+        protection: protection(finished, history)?,
+        timing: Timing {
+            round_seconds_median: history.median_seconds(),
+            encrypt_ns_per_parameter: finished.encrypt_ns_per_parameter,
+            federation_seconds: figures.federation_seconds,
+        },
+        ledger: finished.ledger.clone(),
+        options: RunOptions {
+            rounds: job.rounds.count,
+            seed: options.seed,
+            stopped: finished.stopped.clone(),
+        },
+        data: DataFacts {
+            table: options.source.name(),
+            sha256: options.source.sha256()?,
+            rows: sites.iter().map(|site| site.table.rows() as u64).sum(),
+            test_rows,
+            test_positives,
+            training_rows: sites.iter().map(training).collect::<BTreeMap<_, _>>(),
+        },
+    })
+}
+
+fn round_counts(history: &History, released: u32) -> RoundCounts {
+    let (statistics, abandoned_statistics) = history.count("statistics");
+    let (completed, abandoned_training) = history.count("train");
+    let (evaluation, abandoned_evaluation) = history.count("evaluate");
+    RoundCounts {
+        completed,
+        abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation,
+        statistics,
+        evaluation,
+        released,
+    }
+}
+
+/// From the first training round that closed: what one institution sent in it.
+fn protection(finished: &Finished, history: &History) -> Result<Protection> {
+    let closed = |round: &&EncryptedRound| round.kind == "train" && round.closed().is_some();
+    let (Some(job), Some(round)) = (&history.job, history.rounds.iter().find(closed)) else {
+        return Err(Error::abandoned("job.no-round", "the federation ended without a training round"));
+    };
+    let Some(RoundEnding::Closed { survivors, upload_bytes, key_share_bytes, .. }) = &round.ending else {
+        return Err(Error::abandoned("job.no-round", "the federation ended without a training round"));
+    };
+    let upload = upload_bytes / (survivors.len() as u64).max(1);
+    let cohort = job.participants.len() as u64;
+    Ok(Protection {
+        protocol: "KSA/1".into(),
+        parameter_set: job.parameter_set.into(),
+        cohort: cohort as u32,
+        threshold: u32::from(job.threshold),
+        bytes_per_parameter: upload as f64 / (round.padded as f64).max(1.0),
+        parameters: finished.model.coefficients.count() as u64,
+        padded_parameters: round.padded as u64,
+        upload_bytes_per_round: upload,
+        key_share_bytes: key_share_bytes / cohort.max(1),
+    })
+}
+
+/// What the job file says, for the report.
+pub(super) fn job_text(job: &Job, citation: Option<String>) -> JobText {
+    let ProgramTerms::LogisticRegression(terms) = &job.program;
+    let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
+    let mut fact = |label: &str, text: String| facts.push((label.into(), text));
+    if let Some(basis) = &job.identity.lawful_basis {
+        fact("Lawful basis", basis.clone());
+    }
+    fact(
+        "Program",
+        format!(
+            "{} by federated averaging: {} local epochs in batches of {}, learning rate {} times {} after each \
+             round, L2 penalty {}",
+            job.program.name(),
+            terms.local_epochs,
+            terms.batch_size,
+            terms.learning_rate,
+            terms.learning_rate_decay,
+            terms.l2
+        ),
+    );
+    fact(
+        "Data contract",
+        format!(
+            "{}: {} columns, {} inputs of the model; predicts `{}`",
+            job.contract.id(),
+            job.contract.columns.len(),
+            thousands(job.contract.inputs() as u64),
+            job.contract.label.column
+        ),
+    );
+    let Privacy::None {} = job.privacy;
+    fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
+    if let Ok(digest) = job.digest() {
+        fact("Digest of the job", digest.to_string());
+    }
+    let sensitive = job.contract.columns.iter().filter(|column| column.sensitive);
+    JobText {
+        purpose: job.identity.purpose.clone(),
+        sensitive: sensitive.map(|column| column.name.clone()).collect(),
+        facts,
+        citation,
+    }
+}
+
+/// Now, for people: `2026-08-01 12:00 UTC`.
+pub(super) fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since.as_millis()).unwrap_or_default();
+    let text = Timestamp::from_unix_ms(millis).map(|time| time.to_string()).unwrap_or_default();
+    format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
+}

@@ -1,0 +1,143 @@
+//! What the federation is compared with: each institution alone, and all rows in one place.
+
+use std::collections::BTreeMap;
+
+use syndic_learning::reference::{FitError, fit};
+use syndic_learning::{LinearModel, Metrics, Role, Table};
+
+use super::load::Site;
+use crate::result::Scores;
+use crate::{Error, Result};
+
+/// Figures on the common test rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The model trained on the training rows of all institutions together.
+    pub pooled: Scores,
+    /// Each institution's model from its own training rows.
+    pub alone: BTreeMap<String, Scores>,
+    /// Test rows of all institutions together.
+    pub test_rows: u64,
+    /// Positives among them.
+    pub test_positives: u64,
+}
+
+/// Trains the same model with the same penalty pooled and alone, and scores both on the common test rows.
+///
+/// # Errors
+/// When the test rows hold one class only, or a model cannot be fitted.
+pub fn compare(sites: &[Site], l2: f64) -> Result<Comparison> {
+    let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
+    let (pooled, metrics) = fitted(&tables, &tables, l2)?;
+    let mut alone = BTreeMap::new();
+    for site in sites {
+        alone.insert(site.name.clone(), fitted(&[&site.table], &tables, l2)?.0);
+    }
+    Ok(Comparison { pooled, alone, test_rows: metrics.rows, test_positives: metrics.positives })
+}
+
+/// Figures of `model` on the common test rows.
+///
+/// # Errors
+/// When the test rows hold one class only, or the model does not fit the tables.
+pub fn evaluate(model: &LinearModel, sites: &[Site]) -> Result<Scores> {
+    let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
+    Ok(on_test_rows(model, &tables)?.0)
+}
+
+/// Refuses test rows from which nothing can be measured, before anything is trained on the others.
+///
+/// # Errors
+/// When there is no test row, or only one class among them.
+pub fn check_test_rows(sites: &[Site]) -> Result<()> {
+    let counts = sites.iter().map(|site| site.table.count(Role::Test));
+    let (rows, positives) = counts.fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    if positives == 0 || positives == rows { Err(one_class(rows)) } else { Ok(()) }
+}
+
+fn fitted(training: &[&Table], tables: &[&Table], l2: f64) -> Result<(Scores, Metrics)> {
+    let model = fit(training, l2).map_err(unfitted)?;
+    on_test_rows(&model, tables)
+}
+
+fn on_test_rows(model: &LinearModel, tables: &[&Table]) -> Result<(Scores, Metrics)> {
+    let metrics = model
+        .evaluate(tables, Role::Test)
+        .map_err(|error| Error::input(error.code(), error.to_string()).help(error.help()))?
+        .ok_or_else(|| one_class(0))?;
+    match metrics {
+        Metrics { roc_auc: Some(roc_auc), pr_auc: Some(pr_auc), log_loss, .. } => {
+            Ok((Scores { roc_auc, pr_auc, log_loss }, metrics))
+        }
+        _ => Err(one_class(metrics.rows)),
+    }
+}
+
+fn one_class(rows: u64) -> Error {
+    let what = if rows == 0 {
+        "there is no test row".into()
+    } else {
+        format!("all {rows} test rows have the same label")
+    };
+    Error::input("data.one-class", format!("{what}, so no model can be measured"))
+        .place("--test-fold")
+        .help("name a fold that holds rows of both classes")
+}
+
+fn unfitted(error: FitError) -> Error {
+    Error::input(error.code(), error.to_string())
+        .help("check the label column and the folds: every institution needs training rows of both classes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::fixture::{contract, table_text};
+    use crate::sandbox::load::{Columns, load};
+    use crate::sandbox::source::Source;
+
+    fn sites(text: &str) -> Vec<Site> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        let columns = Columns {
+            site: "site".into(),
+            fold: "fold".into(),
+            test_fold: "0".into(),
+            validation_fold: None,
+            participants: None,
+        };
+        load(&Source::File(path), &columns, &contract()).unwrap()
+    }
+
+    #[test]
+    fn every_model_is_measured_on_the_same_test_rows() {
+        let comparison = compare(&sites(&table_text(1500)), 1e-4).unwrap();
+        assert_eq!(comparison.test_rows, 300);
+        assert_eq!(comparison.alone.len(), 3);
+        assert!(comparison.pooled.roc_auc > 0.8, "{comparison:?}");
+        for scores in comparison.alone.values() {
+            assert!((0.75..=1.0).contains(&scores.roc_auc), "{comparison:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_the_federation_is_scored_like_the_pooled_one() {
+        let sites = sites(&table_text(600));
+        let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
+        let model = fit(&tables, 1e-4).unwrap();
+        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, 1e-4).unwrap().pooled);
+    }
+
+    #[test]
+    fn test_rows_of_one_class_are_refused_before_training() {
+        let text: String = table_text(90)
+            .lines()
+            .map(
+                |line| if line.ends_with(",0") { line.replacen(",1,", ",0,", 1) } else { line.into() } + "\n",
+            )
+            .collect();
+        assert_eq!(check_test_rows(&sites(&text)).unwrap_err().code(), "data.one-class");
+        assert!(check_test_rows(&sites(&table_text(90))).is_ok());
+    }
+}

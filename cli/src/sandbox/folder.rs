@@ -1,0 +1,285 @@
+//! The folder of a run: whole or not at all.
+//!
+//! Everything is made in `.unfinished` inside the folder and moved into place at the end, `result.json` last,
+//! so that a folder with a `result.json` is a complete run. Nothing that is not ours is ever touched.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The folder of a run that goes on. Dropped before it is finished, it leaves nothing behind.
+#[derive(Debug)]
+pub struct RunFolder {
+    out: PathBuf,
+    unfinished: PathBuf,
+    replaces: bool,
+    made: bool,
+    finished: bool,
+    /// Held as long as this run goes on; the system lets go when the process ends, however it ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Takes the folder `out`: new, empty, or with an earlier run of ours, which stays until this one is done.
+    ///
+    /// # Errors
+    /// When it holds anything else, cannot be written, or another run is using it.
+    pub fn take(out: &Path) -> Result<Self> {
+        let made = !out.exists();
+        fs::create_dir_all(out).map_err(|cause| Error::unwritable(out, &cause))?;
+        let replaces = check_contents(out)?;
+        let unfinished = out.join(UNFINISHED);
+        let lock = lock(out)?;
+        // Whoever made it is gone: its lock is ours. What it left is of no use to anybody.
+        remove(&unfinished)?;
+        fs::create_dir(&unfinished).map_err(|cause| Error::unwritable(&unfinished, &cause))?;
+        Ok(Self { out: out.into(), unfinished, replaces, made, finished: false, _lock: lock })
+    }
+
+    /// Whether an earlier run gives way to this one.
+    pub fn replaces_earlier(&self) -> bool {
+        self.replaces
+    }
+
+    /// Where the files of the run are made; their names here are their names in the end.
+    pub fn staging(&self) -> &Path {
+        &self.unfinished
+    }
+
+    /// Where coordinator and participants keep their state while they run; it goes when the run is done.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn state(&self) -> Result<PathBuf> {
+        let state = self.unfinished.join(STATE);
+        fs::create_dir_all(&state).map_err(|cause| Error::unwritable(&state, &cause))?;
+        Ok(state)
+    }
+
+    /// Makes a file of the run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.unfinished.join(name);
+        let written = File::create(&path).and_then(|mut file| {
+            std::io::Write::write_all(&mut file, bytes)?;
+            file.sync_all()
+        });
+        written.map_err(|cause| Error::unwritable(&path, &cause))
+    }
+
+    /// Puts everything in place of the earlier run. `last` names the file that says that the run is complete.
+    ///
+    /// # Errors
+    /// When a file cannot be moved.
+    pub fn finish(mut self, last: &str) -> Result<()> {
+        remove(&self.unfinished.join(STATE))?;
+        // If we crash here or below the folder has no `result.json`: the next run takes it over and clears it.
+        for name in FINAL.iter().chain(&COMPLETE) {
+            remove(&self.out.join(name))?;
+        }
+        for name in FINAL.into_iter().filter(|name| *name != last).chain([last]) {
+            let from = self.unfinished.join(name);
+            if from.exists() {
+                let to = self.out.join(name);
+                fs::rename(&from, &to).map_err(|cause| Error::unwritable(&to, &cause))?;
+            }
+        }
+        self.finished = true;
+        sync(&self.out)
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run; there is nobody to tell.
+        let _ = fs::remove_dir_all(&self.unfinished);
+        let _ = fs::remove_file(self.out.join(LOCK));
+        if self.made && !self.finished {
+            let _ = fs::remove_dir(&self.out);
+        }
+    }
+}
+
+/// Whether an earlier run lies there.
+fn check_contents(out: &Path) -> Result<bool> {
+    let unreadable = |cause: &std::io::Error| Error::unwritable(out, cause);
+    let mut ours = false;
+    for entry in fs::read_dir(out).map_err(|cause| unreadable(&cause))? {
+        let name = entry.map_err(|cause| unreadable(&cause))?.file_name();
+        let known = name.to_str().is_some_and(|name| {
+            FINAL.contains(&name) || COMPLETE.contains(&name) || [UNFINISHED, LOCK].contains(&name)
+        });
+        if !known {
+            return Err(foreign(out, &format!("it holds `{}`", name.to_string_lossy())));
+        }
+        ours |= name.to_str().is_some_and(|name| COMPLETE.contains(&name));
+    }
+    let left_over = out.join(UNFINISHED).exists() || out.join(LOCK).exists();
+    let anything = FINAL.iter().any(|name| out.join(name).exists());
+    if anything && !ours && !left_over {
+        return Err(foreign(out, "its files are not those of a finished run"));
+    }
+    if out.join(RESULT).exists() && !is_our_result(&out.join(RESULT)) {
+        return Err(foreign(out, "its result.json is none of ours"));
+    }
+    Ok(ours)
+}
+
+fn is_our_result(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    json["schema"] == crate::result::SCHEMA
+}
+
+fn foreign(out: &Path, why: &str) -> Error {
+    Error::input("out.not-empty", format!("the folder is in use for something else: {why}"))
+        .place(format!("--out {}", out.display()))
+        .help("name a new or empty folder; one with an earlier run of ours is replaced")
+}
+
+fn lock(out: &Path) -> Result<File> {
+    let path = out.join(LOCK);
+    let file = File::create(&path).map_err(|cause| Error::unwritable(&path, &cause))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::world("out.busy", "another run is writing to this folder")
+                .place(format!("--out {}", out.display()))
+                .help("wait until it is done, or name another folder"))
+        }
+        Err(TryLockError::Error(cause)) => Err(Error::unwritable(&path, &cause)),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(_) => return Ok(()),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.map_err(|cause| Error::unwritable(path, &cause))
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|cause| Error::unwritable(folder, &cause))
+}
+
+/// The result of a run, there when and only when the run is complete.
+pub const RESULT: &str = "result.json";
+/// Why a job was abandoned; its ledger lies beside it.
+pub const ABANDONED: &str = "abandoned.json";
+/// The model's weights.
+pub const WEIGHTS: &str = "model.safetensors";
+/// The model's card.
+pub const CARD: &str = "model.json";
+/// The ledger's folder.
+pub const LEDGER: &str = "ledger";
+/// The page for people.
+pub const REPORT: &str = "report.html";
+
+const UNFINISHED: &str = ".unfinished";
+const STATE: &str = "state";
+const LOCK: &str = ".lock";
+const COMPLETE: [&str; 2] = [RESULT, ABANDONED];
+const FINAL: [&str; 4] = [WEIGHTS, CARD, LEDGER, REPORT];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &[u8] = br#"{"schema":"syndic.result/1"}"#;
+
+    fn finished(out: &Path) {
+        let folder = RunFolder::take(out).unwrap();
+        folder.write(REPORT, b"report").unwrap();
+        fs::create_dir(folder.staging().join(LEDGER)).unwrap();
+        folder.write(RESULT, OURS).unwrap();
+        fs::write(folder.state().unwrap().join("secret"), b"key").unwrap();
+        folder.finish(RESULT).unwrap();
+    }
+
+    fn names(out: &Path) -> Vec<String> {
+        let entries = fs::read_dir(out).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_finished_run_leaves_its_files_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("deep/new");
+        finished(&out);
+        assert_eq!(names(&out), ["ledger", "report.html", "result.json"]);
+    }
+
+    #[test]
+    fn a_run_that_ends_early_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("new");
+        let folder = RunFolder::take(&out).unwrap();
+        folder.write(REPORT, b"half").unwrap();
+        drop(folder);
+        assert!(!out.exists());
+    }
+
+    #[test]
+    fn an_earlier_run_stays_until_the_next_one_is_done() {
+        let parent = tempfile::tempdir().unwrap();
+        finished(parent.path());
+        let folder = RunFolder::take(parent.path()).unwrap();
+        assert!(folder.replaces_earlier());
+        drop(folder);
+        assert_eq!(names(parent.path()), ["ledger", "report.html", "result.json"]);
+        finished(parent.path());
+        assert_eq!(names(parent.path()), ["ledger", "report.html", "result.json"]);
+    }
+
+    #[test]
+    fn a_folder_with_anything_else_is_refused_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        finished(parent.path());
+        fs::write(parent.path().join("thesis.doc"), b"years of work").unwrap();
+        let error = RunFolder::take(parent.path()).unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("out.not-empty", 2));
+        assert_eq!(names(parent.path()).len(), 4);
+    }
+
+    #[test]
+    fn a_result_or_model_of_somebody_else_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join(RESULT), b"{}").unwrap();
+        assert_eq!(RunFolder::take(parent.path()).unwrap_err().code(), "out.not-empty");
+        let other = tempfile::tempdir().unwrap();
+        fs::write(other.path().join(CARD), b"{}").unwrap();
+        assert_eq!(RunFolder::take(other.path()).unwrap_err().code(), "out.not-empty");
+    }
+
+    #[test]
+    fn two_runs_cannot_share_a_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = RunFolder::take(parent.path()).unwrap();
+        assert_eq!(RunFolder::take(parent.path()).unwrap_err().code(), "out.busy");
+        first.write(REPORT, b"still there").unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_cleared() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir_all(parent.path().join(UNFINISHED).join("ledger")).unwrap();
+        fs::write(parent.path().join(LOCK), b"").unwrap();
+        fs::write(parent.path().join(CARD), b"moved before the crash").unwrap();
+        finished(parent.path());
+        assert_eq!(names(parent.path()), ["ledger", "report.html", "result.json"]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_the_world() {
+        let error = RunFolder::take(Path::new("/proc/syndic")).unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("file.unwritable", 3));
+    }
+}

@@ -1,0 +1,280 @@
+//! A federation on one machine: a table is divided by its sites, each site becomes a participant, and the same
+//! protocol runs as between real institutions.
+//!
+//! [`execute`] does everything around the federation: reads and divides the table, takes the folder of the run,
+//! trains what it is compared with, and puts result, report, model and ledger in place together. The
+//! federation itself is given to it as a function, [`run::run`] outside tests.
+
+mod assemble;
+pub mod compare;
+pub mod demo;
+mod division;
+pub mod folder;
+pub mod load;
+pub mod run;
+pub mod source;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+use syndic_learning::{Job, LinearModel, Role};
+use syndic_round::Protection;
+
+pub use division::{FEWEST, MOST};
+pub use load::{Columns, Site};
+pub use source::Source;
+
+use crate::job_check::{self, JobFile};
+use crate::report::{self, ReportData};
+use crate::result::{LedgerHead, RunResult};
+use crate::table::{self, Closing};
+use crate::view::{Notice, Observer};
+use crate::{Error, Exit, Result};
+use folder::RunFolder;
+
+/// What to run, on what, and where to put it.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// The job file.
+    pub job: JobFile,
+    /// The table.
+    pub source: Source,
+    /// How its rows are divided.
+    pub columns: Columns,
+    /// The folder of the run.
+    pub out: PathBuf,
+    /// Training rounds, where not those of the job file.
+    pub rounds: Option<u32>,
+    /// Seed of training. Keys never come from it.
+    pub seed: u64,
+    /// Whether an institution is stopped on purpose.
+    pub stop: Stop,
+    /// How the data set is to be cited.
+    pub citation: Option<String>,
+    /// How `syndic` was called, for commands that can be copied.
+    pub command: String,
+    /// Whether this is the demo.
+    pub demo: bool,
+}
+
+/// Whether one institution is stopped in the middle of one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Nobody is.
+    Nobody,
+    /// One is, where the sums open without it.
+    IfPossible,
+    /// One is, or the run is refused.
+    One,
+}
+
+/// What the federation is given.
+pub struct Run<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The job file as the institutions approve it.
+    pub job_text: &'a str,
+    /// The institutions, in the order of their names.
+    pub sites: Vec<Site>,
+    /// Seed of training. Keys never come from it.
+    pub seed: u64,
+    /// Whether to stop one institution in the middle of one round, announce it, and let it come back.
+    pub stop_one: bool,
+    /// A folder for databases, blobs, keys and journals; removed when the run is done.
+    pub state: PathBuf,
+    /// Where the ledger is to be written: checkpoint, key and tiles. Does not exist yet.
+    pub ledger: PathBuf,
+}
+
+/// What the federation leaves.
+pub struct Finished {
+    /// The model that it released.
+    pub model: LinearModel,
+    /// The training round that made it.
+    pub released_round: u32,
+    /// What the model's card says about where it comes from.
+    pub provenance: BTreeMap<String, serde_json::Value>,
+    /// Where the ledger ended.
+    pub ledger: LedgerHead,
+    /// Nanoseconds to encrypt a padded parameter, the mean over all updates.
+    pub encrypt_ns_per_parameter: f64,
+    /// The institution that was stopped on purpose.
+    pub stopped: Option<String>,
+}
+
+/// Runs a sandbox from table to report.
+///
+/// # Errors
+/// Bad input before anything is started; what the federation says; a folder that cannot be written. An
+/// abandoned job leaves its ledger and `abandoned.json` in the folder, every other error leaves nothing.
+pub async fn execute(
+    options: &SandboxOptions,
+    observer: &mut Observer,
+    federation: impl AsyncFnOnce(Run<'_>, &mut Observer) -> Result<Finished>,
+) -> Result<RunResult> {
+    let (job, job_text) = job(options)?;
+    let folder = RunFolder::take(&options.out)?;
+    if folder.replaces_earlier() {
+        observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
+    }
+    let sites = load::load(&options.source, &options.columns, &job.contract)?;
+    compare::check_test_rows(&sites)?;
+    let protection = protection(&job, &sites)?;
+    observer.notice(&prepared(options, &job, &sites));
+    let run = Run {
+        job: &job,
+        job_text: &job_text,
+        sites: sites.clone(),
+        seed: options.seed,
+        stop_one: stop_one(options.stop, &protection, observer)?,
+        state: folder.state()?,
+        ledger: folder.staging().join(folder::LEDGER),
+    };
+    let started = Instant::now();
+    let finished = match federation(run, observer).await {
+        Ok(finished) => finished,
+        Err(error) => return Err(abandoned(error, &job, folder)),
+    };
+    let federation_seconds = started.elapsed().as_secs_f64();
+
+    observer.notice(&Notice::Comparing);
+    let comparison = compare::compare(&sites, job.program.l2())?;
+    let federated = compare::evaluate(&finished.model, &sites)?;
+    let figures = assemble::Figures { federated, comparison, federation_seconds };
+    let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
+    write(&folder, options, &job, &finished, &result, observer)?;
+    folder.finish(folder::RESULT)?;
+
+    let closing = Closing { out: &options.out, command: &options.command, demo: options.demo };
+    observer.finished(&result, &table::render(&result, &closing));
+    Ok(result)
+}
+
+/// The job with what the options change, and its text.
+fn job(options: &SandboxOptions) -> Result<(Job, String)> {
+    let mut job = job_check::check(&options.job)?;
+    let before = job.clone();
+    if let Some(rounds) = options.rounds {
+        job.rounds.count = rounds;
+    }
+    if options.columns.participants.is_some() {
+        // A threshold fits one number of institutions; another number gets the default again.
+        job.protection.threshold = None;
+        job.protection.colluding = None;
+        job.protection.min_survivors = None;
+    }
+    if job == before {
+        return Ok((job, options.job.text.clone()));
+    }
+    let text = job.to_toml().map_err(|error| Error::input("job.unwritable", error.to_string()))?;
+    let changed = JobFile { name: format!("{} with --rounds", options.job.name), text };
+    Ok((job_check::check(&changed)?, changed.text))
+}
+
+fn protection(job: &Job, sites: &[Site]) -> Result<Protection> {
+    job.protection_of(sites.len()).map_err(|error| {
+        Error::input(error.code(), format!("the job does not fit {} institutions: {error}", sites.len()))
+            .place("[protection]")
+            .help("leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number")
+    })
+}
+
+/// Whether somebody is stopped, given how many are needed.
+fn stop_one(stop: Stop, protection: &Protection, observer: &mut Observer) -> Result<bool> {
+    let spare = protection.admitted() > protection.threshold().max(protection.min_survivors());
+    match (stop, spare) {
+        (Stop::Nobody, _) => Ok(false),
+        (_, true) => Ok(true),
+        (Stop::IfPossible, false) => {
+            observer.notice(&Notice::NobodyToStop { institutions: protection.admitted() });
+            Ok(false)
+        }
+        (Stop::One, false) => Err(Error::input(
+            "options.nobody-to-stop",
+            format!(
+                "none of {} institutions can be stopped: a sum opens only with all of them",
+                protection.admitted()
+            ),
+        )
+        .place("--drop")
+        .help("leave out --drop, or use --participants 4 or more")),
+    }
+}
+
+fn prepared(options: &SandboxOptions, job: &Job, sites: &[Site]) -> Notice {
+    let site = |site: &Site| {
+        let (training_rows, training_positives) = site.table.count(Role::Train);
+        crate::view::Site { name: site.name.clone(), training_rows, training_positives }
+    };
+    Notice::Prepared {
+        job: job.identity.id.to_string(),
+        table: options.source.name(),
+        sites: sites.iter().map(site).collect(),
+        test_rows: sites.iter().map(|site| site.table.count(Role::Test).0).sum(),
+    }
+}
+
+fn write(
+    folder: &RunFolder,
+    options: &SandboxOptions,
+    job: &Job,
+    finished: &Finished,
+    result: &RunResult,
+    observer: &Observer,
+) -> Result<()> {
+    let unwritable = |error: &dyn std::fmt::Display| Error::world("model.unwritable", error.to_string());
+    let weights = finished.model.to_safetensors().map_err(|error| unwritable(&error))?;
+    let card = finished.model.card(&weights, finished.provenance.clone());
+    let card = serde_json::to_string_pretty(&card).map_err(|error| unwritable(&error))? + "\n";
+    let report = report::render(&ReportData {
+        result: result.clone(),
+        history: observer.history().clone(),
+        job: assemble::job_text(job, options.citation.clone()),
+        made_at: assemble::now(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        verify: ledger_verify(options),
+    });
+    folder.write(folder::WEIGHTS, &weights)?;
+    folder.write(folder::CARD, card.as_bytes())?;
+    folder.write(folder::REPORT, report.as_bytes())?;
+    folder.write(folder::RESULT, result.to_file().as_bytes())
+}
+
+fn ledger_verify(options: &SandboxOptions) -> String {
+    format!("{} ledger verify {}", options.command, options.out.join(folder::LEDGER).display())
+}
+
+/// Keeps the ledger of an abandoned job, with the reason beside it.
+fn abandoned(error: Error, job: &Job, folder: RunFolder) -> Error {
+    if error.exit() != Exit::Abandoned as u8 || !Path::exists(&folder.staging().join(folder::LEDGER)) {
+        return error;
+    }
+    #[derive(Serialize)]
+    struct Abandoned<'a> {
+        schema: &'static str,
+        job: &'a str,
+        code: &'a str,
+        reason: String,
+    }
+    let record = Abandoned {
+        schema: "syndic.abandoned/1",
+        job: job.identity.id.as_str(),
+        code: error.code(),
+        reason: error.to_string(),
+    };
+    let text = serde_json::to_string_pretty(&record).expect("strings serialise") + "\n";
+    let kept =
+        folder.write(folder::ABANDONED, text.as_bytes()).and_then(|()| folder.finish(folder::ABANDONED));
+    match kept {
+        Ok(()) => error,
+        Err(other) => error.also([other]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! The federation itself: one coordinator and a participant for each site, as tasks that meet only over
+//! loopback TCP with mutual TLS.
+
+mod founding;
+mod institution;
+
+use std::time::Duration;
+
+use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
+use syndic_coordinator::engine::Over;
+use syndic_coordinator::event::{Event, Phase};
+use syndic_coordinator::serve::serve;
+use syndic_coordinator::store::{FolderBlobs, SqliteLog};
+use syndic_learning::Outcome;
+use syndic_participant::agent::Ended;
+use syndic_round::JobId;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use self::institution::{Institution, Life};
+use super::{Finished, Run};
+use crate::result::LedgerHead;
+use crate::view::{Notice, Observer};
+use crate::{Error, Result};
+
+/// Runs the job to its outcome.
+///
+/// # Errors
+/// When the job is abandoned, or disk or network fail.
+pub async fn run(run: Run<'_>, observer: &mut Observer) -> Result<Finished> {
+    let founded = founding::found(&run).await?;
+    observer.notice(&Notice::Listening { address: founded.address.clone() });
+    let blobs = FolderBlobs::open(&run.state.join("coordinator")).await.map_err(stored)?;
+    let log = SqliteLog::open(&run.state.join("coordinator/ledger.sqlite")).await.map_err(stored)?;
+    let coordinator = Coordinator::open(Parts {
+        roster: founded.roster,
+        ledger_key: founded.ledger_key,
+        log: Box::new(log),
+        blobs: Box::new(blobs),
+        gather: GATHER,
+    })
+    .await
+    .map_err(|error| failed(&error))?;
+    let mut events = coordinator.events();
+    coordinator.agree(run.job_text).await.map_err(|error| failed(&error))?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(coordinator.clone(), founded.incoming, async {
+        // Dropping the sender stops the port as well.
+        let _ = stopped.await;
+    }));
+    let mut federation = Federation::start(founded.institutions, &run);
+    let driving = tokio::spawn({
+        let coordinator = coordinator.clone();
+        async move { coordinator.drive().await }
+    });
+    let over = federation.watch(driving, &mut events, observer).await;
+    let encrypt_ns_per_parameter = federation.farewell(&coordinator).await;
+    drop(stop);
+    // The port is closed; what the transport still has to say changes nothing.
+    let _ = serving.await;
+    finish(&run, &coordinator, over, encrypt_ns_per_parameter, federation.victim_name()).await
+}
+
+async fn finish(
+    run: &Run<'_>,
+    coordinator: &Coordinator,
+    over: Result<(JobId, Over)>,
+    encrypt_ns_per_parameter: f64,
+    stopped: Option<String>,
+) -> Result<Finished> {
+    let head = coordinator.export_ledger(&run.ledger).await.map_err(|error| failed(&error))?;
+    match over? {
+        (_, Over::Abandoned(reason)) => Err(Error::abandoned("job.abandoned", reason)
+            .help("the ledger in the folder of the run says what happened in each round")),
+        (_, Over::Completed(_)) => {
+            let outcome = coordinator.outcome().await;
+            let Some(Outcome { model, released_round, .. }) = outcome else {
+                return Err(Error::world(
+                    "sandbox.no-model",
+                    "the job is complete but its model is not there",
+                ));
+            };
+            let provenance = coordinator.provenance(&head).await;
+            let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
+            let (size, root) = head;
+            let ledger = LedgerHead { size, root, key };
+            Ok(Finished { model, released_round, provenance, ledger, encrypt_ns_per_parameter, stopped })
+        }
+    }
+}
+
+/// The participants while the job runs.
+struct Federation {
+    running: JoinSet<Life>,
+    /// The institution that dies on purpose, in which encrypted round.
+    victim: Option<Victim>,
+    lives: Vec<Life>,
+}
+
+struct Victim {
+    name: String,
+    training_round: u32,
+    encrypted_round: u32,
+    waiting: Option<Institution>,
+    is_back: bool,
+}
+
+impl Federation {
+    fn start(institutions: Vec<Institution>, run: &Run<'_>) -> Self {
+        let victim = run.stop_one.then(|| {
+            let position = (run.seed % institutions.len() as u64) as usize;
+            let training_round = run.job.rounds.count.div_ceil(4);
+            Victim {
+                name: institutions[position].name.clone(),
+                training_round,
+                // Statistics come first, then training and evaluation in turn.
+                encrypted_round: 2 * training_round,
+                waiting: None,
+                is_back: false,
+            }
+        });
+        let mut running = JoinSet::new();
+        for institution in institutions {
+            let dies_in = victim.as_ref().filter(|victim| victim.name == institution.name);
+            running.spawn(institution.live(dies_in.map(|victim| victim.encrypted_round)));
+        }
+        Self { running, victim, lives: Vec::new() }
+    }
+
+    /// Shows what happens until the job is over.
+    async fn watch(
+        &mut self,
+        mut driving: tokio::task::JoinHandle<std::result::Result<(JobId, Over), CoordinatorError>>,
+        events: &mut Receiver<Event>,
+        observer: &mut Observer,
+    ) -> Result<(JobId, Over)> {
+        let over = loop {
+            tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Ok(event) => self.on_event(&event, observer),
+                    // The view was too slow; it goes on with the newest.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => break (&mut driving).await,
+                },
+                Some(life) = self.running.join_next() => self.on_end(life, observer)?,
+                over = &mut driving => break over,
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            self.on_event(&event, observer);
+        }
+        match over {
+            Ok(over) => over.map_err(|error| failed(&error)),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    fn on_event(&mut self, event: &Event, observer: &mut Observer) {
+        observer.event(event);
+        let Some(victim) = &mut self.victim else { return };
+        match event {
+            // The round is over without it: it may come back.
+            Event::RoundClosed { id, .. } | Event::RoundAbandoned { id, .. }
+                if id.round == victim.encrypted_round =>
+            {
+                if let Some(institution) = victim.waiting.take() {
+                    self.running.spawn(institution.live(None));
+                }
+            }
+            Event::Connection { participant, connected: true }
+                if *participant == victim.name && !victim.is_back && self.lives.len() == 1 =>
+            {
+                victim.is_back = true;
+                observer.notice(&Notice::Returned { participant: victim.name.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    fn on_end(
+        &mut self,
+        life: std::result::Result<Life, tokio::task::JoinError>,
+        observer: &mut Observer,
+    ) -> Result<()> {
+        let life = match life {
+            Ok(life) => life,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        match (&life.end, &mut self.victim) {
+            (Ok(Ended::Died), Some(victim)) => {
+                observer.notice(&Notice::Stopping {
+                    participant: victim.name.clone(),
+                    training_round: victim.training_round,
+                    after: Phase::Acknowledge,
+                });
+                victim.waiting = Some(life.institution.clone());
+                self.lives.push(life);
+                Ok(())
+            }
+            (Err(error), _) => Err(Error::new(error.exit, error.code.clone(), error.message.clone())
+                .place(life.institution.name.clone())
+                .help(error.help.clone())),
+            (Ok(_), _) => {
+                self.lives.push(life);
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets everybody hear of the job's end. Returns what a coefficient took to encrypt, in nanoseconds.
+    async fn farewell(&mut self, coordinator: &Coordinator) -> f64 {
+        coordinator.all_gone(FAREWELL).await;
+        let rest = async {
+            while let Some(life) = self.running.join_next().await {
+                self.lives.extend(life.ok());
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, rest).await;
+        let total = |of: fn(&Life) -> u64| self.lives.iter().map(of).sum::<u64>() as f64;
+        total(|life| life.encryption.nanos) / total(|life| life.encryption.coefficients).max(1.0)
+    }
+
+    fn victim_name(&self) -> Option<String> {
+        let died = |life: &Life| matches!(life.end, Ok(Ended::Died));
+        self.lives.iter().find(|life| died(life)).map(|life| life.institution.name.clone())
+    }
+}
+
+fn stored(error: syndic_coordinator::store::StoreError) -> Error {
+    let help = error.help().unwrap_or("check the disk").to_owned();
+    Error::world(error.code(), error.to_string()).help(help)
+}
+
+fn failed(error: &CoordinatorError) -> Error {
+    Error::world(error.code(), error.to_string()).help(error.help())
+}
+
+/// On one machine everybody is there at once; one that is started again needs a moment.
+const GATHER: Duration = Duration::from_secs(3);
+/// How long participants have to hear of the job's end.
+const FAREWELL: Duration = Duration::from_secs(5);

@@ -1,0 +1,237 @@
+//! A table as a stream of rows: CSV, plain or gzip, from a file or from memory.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use csv::StringRecord;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result};
+
+/// Where a table comes from. It is read as often as needed, each time from the start.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A table that is part of the program, with the name to show.
+    Embedded {
+        /// Its name.
+        name: &'static str,
+        /// Its bytes.
+        bytes: &'static [u8],
+    },
+}
+
+/// The rows of a table, one after the other; memory does not grow with the table.
+pub struct Rows {
+    name: String,
+    reader: csv::Reader<Box<dyn Read>>,
+    header: Vec<String>,
+    record: StringRecord,
+}
+
+impl Source {
+    /// What a person calls it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path
+                .file_name()
+                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+            Self::Embedded { name, .. } => (*name).into(),
+        }
+    }
+
+    /// Where errors are said to be.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Embedded { name, .. } => (*name).into(),
+        }
+    }
+
+    /// Starts reading.
+    ///
+    /// # Errors
+    /// When it cannot be read, is empty, or has no header.
+    pub fn rows(&self) -> Result<Rows> {
+        let mut raw = self.open()?;
+        let mut start = Vec::new();
+        raw.by_ref().take(2).read_to_end(&mut start).map_err(|cause| self.broken(&cause))?;
+        let gzip = start == GZIP;
+        let whole = std::io::Cursor::new(start).chain(raw);
+        let text: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+        let header = reader.headers().map_err(|cause| unreadable_row(&self.place(), &cause))?;
+        let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if let Some(first) = header.first_mut() {
+            *first = first.trim_start_matches('\u{feff}').to_owned();
+        }
+        if header.iter().all(String::is_empty) {
+            return Err(Error::input("data.empty", "the table is empty: it has no header line")
+                .place(self.place())
+                .help("give a CSV file, plain or gzip, whose first line names the columns"));
+        }
+        Ok(Rows { name: self.place(), reader, header, record: StringRecord::new() })
+    }
+
+    /// SHA-256 of its bytes as they lie there, in hexadecimal.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn sha256(&self) -> Result<String> {
+        let mut raw = self.open()?;
+        let mut hasher = Sha256::new();
+        let mut block = [0; 1 << 16];
+        loop {
+            match raw.read(&mut block).map_err(|cause| self.broken(&cause))? {
+                0 => return Ok(hex::encode(hasher.finalize())),
+                length => hasher.update(&block[..length]),
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Box<dyn Read>> {
+        match self {
+            Self::File(path) => {
+                let file = File::open(path).map_err(|cause| Error::unreadable(path, &cause))?;
+                Ok(Box::new(BufReader::new(file)))
+            }
+            Self::Embedded { bytes, .. } => Ok(Box::new(*bytes)),
+        }
+    }
+
+    fn broken(&self, cause: &std::io::Error) -> Error {
+        Error::unreadable(Path::new(&self.place()), cause)
+    }
+}
+
+impl Rows {
+    /// The names of the columns, trimmed.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Where a column stands.
+    ///
+    /// # Errors
+    /// When no column or more than one has this name; `option` is who asks.
+    pub fn position(&self, column: &str, option: &str) -> Result<usize> {
+        let mut found = self.header.iter().enumerate().filter(|(_, name)| *name == column);
+        match (found.next(), found.next()) {
+            (Some((position, _)), None) => Ok(position),
+            (None, _) => {
+                Err(Error::input("data.column-missing", format!("the table has no column `{column}`"))
+                    .place(format!("{}, {option}", self.name))
+                    .help(format!("name one of its columns: {}", self.header.join(", "))))
+            }
+            (Some(_), Some(_)) => {
+                Err(Error::input("data.column-repeated", format!("the table has two columns `{column}`"))
+                    .place(format!("{}, {option}", self.name))
+                    .help("rename or drop one of them"))
+            }
+        }
+    }
+
+    /// The next row with its line in the file, the header's being 1; none after the last.
+    ///
+    /// # Errors
+    /// When the file is damaged or is not UTF-8.
+    pub fn next_row(&mut self) -> Result<Option<(u64, &StringRecord)>> {
+        match self.reader.read_record(&mut self.record) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                let line = self.record.position().map_or(0, csv::Position::line);
+                Ok(Some((line, &self.record)))
+            }
+            Err(cause) => Err(unreadable_row(&self.name, &cause)),
+        }
+    }
+}
+
+fn unreadable_row(name: &str, cause: &csv::Error) -> Error {
+    let line = cause.position().map_or_else(String::new, |position| format!(", line {}", position.line()));
+    let place = format!("{name}{line}");
+    match cause.kind() {
+        csv::ErrorKind::Utf8 { .. } => Error::input("data.not-utf8", "this is not UTF-8 text")
+            .help("save the table as UTF-8, for instance with `iconv -t UTF-8`"),
+        csv::ErrorKind::Io(cause) => {
+            Error::input("data.damaged", format!("the table cannot be read to its end: {cause}"))
+                .help("the file may be cut off or no valid gzip: copy it again, or try `gzip -t`")
+        }
+        _ => Error::input("data.damaged", format!("the table cannot be read: {cause}"))
+            .help("give a CSV file, plain or gzip, with a header line"),
+    }
+    .place(place)
+}
+
+/// The first two bytes of a gzip file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, Source) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, bytes).unwrap();
+        (folder, Source::File(path))
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_known_by_its_bytes_not_by_its_name() {
+        let text = b"\xef\xbb\xbfa, b\n1,2\n3,4\n";
+        for bytes in [text.to_vec(), gzip(text)] {
+            let (_folder, source) = file(&bytes);
+            let mut rows = source.rows().unwrap();
+            assert_eq!(rows.header(), ["a", "b"]);
+            let (line, row) = rows.next_row().unwrap().unwrap();
+            assert_eq!((line, &row[1]), (2, "2"));
+            assert_eq!(rows.next_row().unwrap().unwrap().0, 3);
+            assert!(rows.next_row().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn an_unknown_column_names_those_there_are() {
+        let (_folder, source) = file(b"a,b\n1,2\n");
+        let error = source.rows().unwrap().position("site", "--site-column").unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("data.column-missing", 2));
+        assert!(error.render().contains("name one of its columns: a, b"));
+    }
+
+    #[test]
+    fn files_that_are_no_table_are_told_apart() {
+        let code = |bytes: &[u8]| {
+            let (_folder, source) = file(bytes);
+            let read = |source: Source| {
+                let mut rows = source.rows()?;
+                while rows.next_row()?.is_some() {}
+                Ok::<_, Error>(())
+            };
+            read(source).unwrap_err().code().to_owned()
+        };
+        let mut cut = gzip(b"a,b\n1,2\n3,4\n5,6\n");
+        cut.truncate(cut.len() - 9);
+        assert_eq!(code(b""), "data.empty");
+        assert_eq!(code(&cut), "data.damaged");
+        assert_eq!(code(b"a,b\n1,\xff\xfe\n"), "data.not-utf8");
+        assert_eq!(Source::File("/nonexistent".into()).rows().err().unwrap().code(), "file.unreadable");
+    }
+
+    #[test]
+    fn the_digest_is_of_the_bytes_as_they_lie_there() {
+        let (_folder, source) = file(b"abc");
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(source.sha256().unwrap(), expected);
+    }
+}
