@@ -1,0 +1,257 @@
+//! The command line of `syndic`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::federation::FederationCommand;
+
+/// Federated learning between institutions, with encrypted updates and a ledger that nobody can rewrite.
+#[derive(Debug, Parser)]
+#[command(name = "syndic", version, about, after_help = EXAMPLES, after_long_help = LONG, propagate_version = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a federation of five banks on real data, here and now
+    #[command(after_help = DEMO)]
+    Demo(DemoArgs),
+    /// Run a job over a table as if its sites were separate institutions
+    #[command(after_help = SANDBOX)]
+    Sandbox(SandboxArgs),
+    /// Draft and check job files
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Found a federation: authority, members, roster
+    #[command(subcommand)]
+    Federation(FederationCommand),
+    /// Check ledgers
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+/// `syndic job ...`
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Say what is wrong with a job file, where, and what to do about it
+    #[command(after_help = "Example:\n  syndic job check job.toml")]
+    Check(CheckArgs),
+    /// Draft a job file from a look at a table
+    #[command(after_help = "Examples:\n  syndic job init --table customers.csv\n  syndic job init --table \
+                            customers.csv.gz --label churned --out job.toml\n\nThe draft is a proposal: it marks \
+                            what it guessed, and leaves out identifiers and columns that say how rows are \
+                            divided. The table is read once and not kept in memory.")]
+    Init(InitArgs),
+}
+
+/// `syndic ledger ...`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Check every entry, hash and signature of a ledger folder, offline
+    #[command(after_help = "Examples:\n  syndic ledger verify syndic-demo/ledger\n  syndic ledger verify \
+                            syndic-demo/ledger --key 'NAME+HASH+KEY'\n\nExits with 0 if all of it holds, with 4 and \
+                            the first thing wrong if not. Without --key the key that lies with the ledger is \
+                            used, and the ledger is self-consistent only.")]
+    Verify(VerifyArgs),
+}
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ShowArgs {
+    /// Print one JSON object per line; the last one is the contents of result.json
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors; with --json, only the last line
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Options of `syndic demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Training rounds [default: 20, as the job says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: Option<u32>,
+    /// Seed of training; keys and noise never come from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for result, report, model and ledger: new, empty, or with an earlier run
+    #[arg(long, value_name = "DIR", default_value = "syndic-demo")]
+    pub out: PathBuf,
+    /// Number of institutions, 3 to 64 [default: 5, as the table has]
+    #[arg(long, value_name = "N")]
+    pub participants: Option<usize>,
+    /// Do not stop an institution in the middle of a round
+    #[arg(long)]
+    pub no_drop: bool,
+    /// How the run is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+/// Options of `syndic sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Job file, as it would be proposed to a real consortium
+    #[arg(long, value_name = "FILE")]
+    pub job: PathBuf,
+    /// Table: CSV, plain or gzip, with a header line
+    #[arg(long, value_name = "FILE")]
+    pub table: PathBuf,
+    /// Column that says whose a row is
+    #[arg(long, value_name = "COLUMN")]
+    pub site_column: String,
+    /// Column that says which fold a row is in
+    #[arg(long, value_name = "COLUMN")]
+    pub fold_column: String,
+    /// Fold that every model is tested on and none learns from
+    #[arg(long, value_name = "FOLD")]
+    pub test_fold: String,
+    /// Fold that chooses among rounds; without one the last round's model is released
+    #[arg(long, value_name = "FOLD")]
+    pub validation_fold: Option<String>,
+    /// Folder for result, report, model and ledger: new, empty, or with an earlier run
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Number of institutions, 3 to 64 [default: as many as there are sites]
+    #[arg(long, value_name = "N")]
+    pub participants: Option<usize>,
+    /// Training rounds [default: as the job says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: Option<u32>,
+    /// Seed of training; keys and noise never come from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Stop one institution in the middle of one round, and let it come back
+    #[arg(long)]
+    pub drop: bool,
+    /// How the run is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+/// Options of `syndic job check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Job file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic job init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Table: CSV, plain or gzip, with a header line
+    #[arg(long, value_name = "FILE")]
+    pub table: PathBuf,
+    /// Column to predict [default: one is proposed]
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// File for the draft, which must not exist [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `syndic ledger verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Verifier key of the coordinator, NAME+HASH+KEY, from a source other than the folder
+    #[arg(long, value_name = "VKEY")]
+    pub key: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Command {
+    /// Whether errors are to be JSON too.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.show.json,
+            Self::Sandbox(args) => args.show.json,
+            Self::Job(JobCommand::Check(args)) => args.json,
+            Self::Ledger(LedgerCommand::Verify(args)) => args.json,
+            Self::Job(JobCommand::Init(_)) | Self::Federation(_) => false,
+        }
+    }
+}
+
+const EXAMPLES: &str = "Examples:
+  syndic demo                                  five banks, one model, in under a minute
+  syndic job init --table customers.csv        draft a job for your own table
+  syndic ledger verify syndic-demo/ledger      check what happened, offline";
+
+const LONG: &str = "Examples:
+  syndic demo                                  five banks, one model, in under a minute
+  syndic job init --table customers.csv        draft a job for your own table
+  syndic sandbox --job job.toml --table customers.csv --site-column site \\
+      --fold-column fold --test-fold 0 --out run
+  syndic ledger verify run/ledger              check what happened, offline
+
+Exit codes:
+  0  done
+  1  the job or a round was abandoned
+  2  the command line, a file or the data is wrong
+  3  the world: disk, network, time
+  4  a verification failed
+
+Errors go to standard error, as JSON with --json. SYNDIC_LOG=debug logs there too.";
+
+const DEMO: &str = "Examples:
+  syndic demo
+  syndic demo --participants 10 --rounds 30 --out ten-banks
+  syndic demo --json --quiet | jq .metrics.federated
+
+One coordinator and a participant for each bank run as separate tasks and meet only over loopback TCP with mutual
+TLS. The data: 45,211 customers of a Portuguese bank (UCI Bank Marketing, CC BY 4.0), divided among five imagined
+banks. In one round one bank is stopped on purpose. Other numbers of institutions: see `syndic sandbox --help`.";
+
+const SANDBOX: &str = "Examples:
+  syndic sandbox --job job.toml --table data.csv.gz --site-column site \\
+      --fold-column fold --test-fold 0 --validation-fold 1 --out run
+  syndic sandbox --job job.toml --table data.csv --site-column branch \\
+      --fold-column fold --test-fold test --participants 12 --drop --out run
+
+Sites with --participants N: with fewer institutions than sites, the N largest sites stay and the others, in the
+order of their names, join these in turn, in the order of their names. With more, the site with the most rows for
+a part is given one part more until there are N; its rows go to its parts in turn, in the order of the table. The
+thresholds of the job file then follow N. Without the option every site is an institution.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_long_help_names_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for code in 0..=4 {
+            assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_documented_sandbox_line_is_understood() {
+        let line = "syndic sandbox --job job.toml --table data.csv.gz --site-column site --fold-column fold \
+                    --test-fold 0 --validation-fold 1 --out DIR --json";
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        assert!(cli.command.json());
+    }
+}

@@ -1,0 +1,131 @@
+//! What each command does: from arguments to calls of the library.
+
+use std::io::Write;
+use std::time::SystemTime;
+
+use console::style;
+use syndic_round::Timestamp;
+
+use crate::args::{
+    CheckArgs, Command, DemoArgs, InitArgs, JobCommand, LedgerCommand, SandboxArgs, ShowArgs, VerifyArgs,
+};
+use crate::job_check::{self, JobFile};
+use crate::sandbox::demo::DemoOptions;
+use crate::sandbox::{self, Columns, SandboxOptions, Source, Stop};
+use crate::view::{self, Observer};
+use crate::{Error, Result, federation, job_init, ledger_verify};
+
+/// Does what the command says.
+///
+/// # Errors
+/// Whatever went wrong, for the person who called.
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Demo(args) => demo(args),
+        Command::Sandbox(args) => sandbox(args),
+        Command::Job(JobCommand::Check(args)) => check(&args),
+        Command::Job(JobCommand::Init(args)) => init(&args),
+        Command::Federation(command) => print(&federation::run(command, now())?),
+        Command::Ledger(LedgerCommand::Verify(args)) => verify(&args),
+    }
+}
+
+fn demo(args: DemoArgs) -> Result<()> {
+    let options = DemoOptions {
+        rounds: args.rounds,
+        seed: args.seed,
+        out: args.out,
+        participants: args.participants,
+        drop: !args.no_drop,
+        command: called_as(),
+    };
+    execute(&options.into(), args.show)
+}
+
+fn sandbox(args: SandboxArgs) -> Result<()> {
+    let options = SandboxOptions {
+        job: JobFile::read(&args.job)?,
+        source: Source::File(args.table),
+        columns: Columns {
+            site: args.site_column,
+            fold: args.fold_column,
+            test_fold: args.test_fold,
+            validation_fold: args.validation_fold,
+            participants: args.participants,
+        },
+        out: args.out,
+        rounds: args.rounds,
+        seed: args.seed,
+        stop: if args.drop { Stop::One } else { Stop::Nobody },
+        citation: None,
+        command: called_as(),
+        demo: false,
+    };
+    execute(&options, args.show)
+}
+
+fn execute(options: &SandboxOptions, show: ShowArgs) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|cause| Error::world("process.runtime", format!("no threads could be started: {cause}")))?;
+    let mut observer = Observer::new(view::choose(show.json, show.quiet));
+    runtime.block_on(async {
+        tokio::select! {
+            finished = sandbox::execute(options, &mut observer, sandbox::run::run) => finished.map(drop),
+            _ = tokio::signal::ctrl_c() => {
+                Err(Error::abandoned("run.interrupted", "the run was interrupted, and nothing of it is kept"))
+            }
+        }
+    })
+}
+
+fn check(args: &CheckArgs) -> Result<()> {
+    let file = JobFile::read(&args.file)?;
+    let job = job_check::check(&file)?;
+    if args.json {
+        let digest = job.digest().map(|digest| digest.to_string()).unwrap_or_default();
+        return print(&format!(
+            "{}\n",
+            serde_json::json!({"job": job.identity.id.as_str(), "digest": digest})
+        ));
+    }
+    print(&job_check::render(&file, &job))
+}
+
+fn init(args: &InitArgs) -> Result<()> {
+    let source = Source::File(args.table.clone());
+    let text = job_init::text(&source, args.label.as_deref())?;
+    let Some(out) = &args.out else { return print(&text) };
+    job_init::write(out, &text)?;
+    let next = format!("{} job check {}", called_as(), out.display());
+    print(&format!("drafted {}\nnext: read every line of it, then {}\n", out.display(), style(next).bold()))
+}
+
+fn verify(args: &VerifyArgs) -> Result<()> {
+    let summary = ledger_verify::check(&args.dir, args.key.as_deref())?;
+    if args.json {
+        print(&(ledger_verify::to_json(&summary) + "\n"))
+    } else {
+        print(&ledger_verify::render(&summary))
+    }
+}
+
+/// Writes to standard output; a reader that left is no error.
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::world("output.unwritable", format!("standard output cannot be written: {cause}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How this program was called, for commands that can be copied.
+fn called_as() -> String {
+    if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { "syndic".into() }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,183 @@
+//! `syndic job check`: what is wrong with a job file, where, and what to do about it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use console::style;
+use syndic_learning::job::ProgramTerms;
+use syndic_learning::{Diagnostic, Job};
+
+use crate::words::{counted, thousands};
+use crate::{Error, Result};
+
+/// A job file as it was read.
+#[derive(Clone, Debug)]
+pub struct JobFile {
+    /// Its path, or what else a person calls it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl JobFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not UTF-8 text.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|cause| Error::unreadable(path, &cause))?;
+        let name = path.display().to_string();
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { name, text }),
+            Err(_) => Err(Error::input("job.not-utf8", "the job file is not UTF-8 text")
+                .place(name)
+                .help("save it as UTF-8, and check that it is the TOML file and not the table")),
+        }
+    }
+}
+
+/// The job in `file`.
+///
+/// # Errors
+/// Everything that is wrong with it, each with line and remedy.
+pub fn check(file: &JobFile) -> Result<Job> {
+    Job::from_toml(&file.text).map_err(|diagnostics| {
+        let mut errors = diagnostics.iter().map(|diagnostic| told(file, diagnostic));
+        match errors.next() {
+            Some(first) => first.also(errors),
+            None => Error::input("job.rejected", "the job file was rejected").place(file.name.clone()),
+        }
+    })
+}
+
+/// What the job asks for, for a person who checks it.
+pub fn render(file: &JobFile, job: &Job) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
+    };
+    let ProgramTerms::LogisticRegression(terms) = &job.program;
+    line("job", format!("{} for {}", job.identity.id, job.identity.purpose));
+    line("", job.identity.description.clone());
+    let columns = counted(job.contract.columns.len(), "column", "columns");
+    let inputs = thousands(job.contract.inputs() as u64);
+    line(
+        "data",
+        format!(
+            "{}: {columns}, {inputs} inputs; predicts `{}`",
+            job.contract.id(),
+            job.contract.label.column
+        ),
+    );
+    let sensitive: Vec<_> = job
+        .contract
+        .columns
+        .iter()
+        .filter(|column| column.sensitive)
+        .map(|column| column.name.as_str())
+        .collect();
+    if !sensitive.is_empty() {
+        line("sensitive", sensitive.join(", "));
+    }
+    line(
+        "program",
+        format!(
+            "{}, {} rounds of {} local epochs",
+            job.program.name(),
+            thousands(u64::from(job.rounds.count)),
+            terms.local_epochs
+        ),
+    );
+    line(
+        "protection",
+        format!(
+            "KSA/1 with {}; only sums are opened, no noise is added",
+            job.protection.parameter_set.name()
+        ),
+    );
+    if let Ok(digest) = job.digest() {
+        line("digest", digest.to_string());
+    }
+    let _ =
+        writeln!(text, "\n{}", style(format!("{} is a job that can be proposed.", file.name)).green().bold());
+    text
+}
+
+fn told(file: &JobFile, diagnostic: &Diagnostic) -> Error {
+    let error = Error::input(diagnostic.code, diagnostic.message.clone()).help(diagnostic.help.clone());
+    match (diagnostic.line, diagnostic.column) {
+        (Some(line), Some(column)) => error
+            .place(format!("{}, line {line}, column {column}", file.name))
+            .excerpt(excerpt(&file.text, line, column)),
+        _ => error.place(file.name.clone()),
+    }
+}
+
+/// The line that is meant, with a caret under the column; both count from 1.
+fn excerpt(text: &str, line: usize, column: usize) -> String {
+    let source = text.lines().nth(line - 1).unwrap_or_default();
+    // Long lines are shown around the column. A tab becomes one space, so that the caret stays right.
+    let start = if column > WIDEST { column - WIDEST / 2 } else { 1 };
+    let shown: String =
+        source.chars().skip(start - 1).take(WIDEST).map(|c| if c == '\t' { ' ' } else { c }).collect();
+    let number = line.to_string();
+    let gutter = " ".repeat(number.len());
+    let caret = " ".repeat(column - start);
+    format!("  {gutter} |\n  {number} | {}\n  {gutter} | {caret}^", shown.trim_end())
+}
+
+const WIDEST: usize = 90;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::fixture::JOB;
+
+    fn file(text: &str) -> JobFile {
+        JobFile { name: "job.toml".into(), text: text.into() }
+    }
+
+    #[test]
+    fn a_good_job_is_summarised() {
+        let job = file(JOB);
+        let summary = render(&job, &check(&job).unwrap());
+        assert!(summary.contains("small.v1: 2 columns, 3 inputs; predicts `label`"), "{summary}");
+        assert!(summary.contains("job.toml is a job that can be proposed."));
+    }
+
+    #[test]
+    fn an_error_shows_its_line_with_a_caret_and_a_remedy() {
+        let broken = JOB.replacen("logistic-regression", "astrology", 1);
+        let line = broken.lines().position(|line| line.contains("astrology")).unwrap() + 1;
+        let rendered = check(&file(&broken)).unwrap_err().render();
+        assert!(rendered.contains(&format!("in: job.toml, line {line}, column ")), "{rendered}");
+        assert!(rendered.contains(&format!("{line} | name = \"astrology\"")), "{rendered}");
+        assert!(rendered.contains('^') && rendered.contains("help: "), "{rendered}");
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let broken = JOB.replacen("astrology", "", 1).replacen("count = 4", "count = 0", 1).replacen(
+            "max = 120",
+            "max = -1",
+            1,
+        );
+        let rendered = check(&file(&broken)).unwrap_err().render();
+        assert!(rendered.matches("error[").count() >= 2, "{rendered}");
+    }
+
+    #[test]
+    fn what_is_not_toml_at_all_has_a_line_too() {
+        let error = check(&file("[job\nid = 1")).unwrap_err();
+        assert_eq!(error.exit(), 2);
+        assert!(error.render().contains("line 1"), "{}", error.render());
+    }
+
+    #[test]
+    fn the_caret_stands_under_its_column_in_a_long_line() {
+        let text = format!("{}x", " ".repeat(200));
+        let shown = excerpt(&text, 1, 201);
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[1].find('x'), lines[2].find('^'));
+    }
+}

@@ -1,0 +1,202 @@
+//! `syndic job init`: drafts a job file from a look at a table.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use syndic_learning::job::{ColumnSketch, draft, draft_predicting};
+
+use crate::sandbox::Source;
+use crate::{Error, Result};
+
+/// The draft of a job file for this table, with `label` as the column to predict or a proposal of one.
+///
+/// # Errors
+/// When the table cannot be read, has no row, or has no column `label` of exactly two values.
+pub fn text(source: &Source, label: Option<&str>) -> Result<String> {
+    let columns = sketch(source)?;
+    let Some(label) = label else { return Ok(draft(&columns)) };
+    source.rows()?.position(label, "--label")?;
+    draft_predicting(&columns, label).ok_or_else(|| no_label(source, &columns, label))
+}
+
+/// Looks at every column in one pass; memory does not grow with the rows.
+fn sketch(source: &Source) -> Result<Vec<ColumnSketch>> {
+    let mut rows = source.rows()?;
+    let mut columns: Vec<Column> = rows.header().iter().map(|name| Column::named(name)).collect();
+    let mut count = 0_u64;
+    while let Some((line, row)) = rows.next_row()? {
+        count += 1;
+        if row.len() != columns.len() {
+            return Err(Error::input("data.row-width", "a row has another number of cells than the header")
+                .place(format!("{}, line {line}", source.place()))
+                .help("give every row as many cells as the header has; look for unquoted separators"));
+        }
+        columns.iter_mut().zip(row).for_each(|(column, cell)| column.see(cell.trim()));
+    }
+    if count == 0 {
+        return Err(Error::input("data.empty", "the table has a header but no row")
+            .place(source.place())
+            .help("give a table with at least one row to draft from"));
+    }
+    Ok(columns.into_iter().map(|column| column.sketch(count)).collect())
+}
+
+fn no_label(source: &Source, columns: &[ColumnSketch], label: &str) -> Error {
+    let found = columns.iter().find(|column| column.name == label).map_or_else(String::new, |column| {
+        format!("{} values and {} empty cells", column.distinct, column.empty)
+    });
+    let candidates: Vec<&str> = columns
+        .iter()
+        .filter(|column| column.distinct == 2 && column.empty == 0)
+        .map(|column| column.name.as_str())
+        .collect();
+    let help = match candidates.as_slice() {
+        [] => "make a column that is 1 for what is to be predicted and 0 for all else".into(),
+        names => format!("columns with two values: {}", names.join(", ")),
+    };
+    Error::input(
+        "data.label-values",
+        format!("column `{label}` has {found}; a label has two values and none empty"),
+    )
+    .place(format!("{}, --label", source.place()))
+    .help(help)
+}
+
+/// Writes the draft to `path`, which must not exist.
+///
+/// # Errors
+/// When it exists or cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let made = std::fs::File::create_new(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    made.map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::input("file.exists", "there is already a file of this name")
+                .place(format!("--out {}", path.display()))
+                .help("name another file, or remove this one first: a draft never replaces your work")
+        }
+        _ => Error::unwritable(path, &cause),
+    })
+}
+
+/// What is known of a column while it is read.
+struct Column {
+    sketch: ColumnSketch,
+    seen: BTreeSet<u64>,
+}
+
+impl Column {
+    fn named(name: &str) -> Self {
+        let sketch = ColumnSketch {
+            name: name.into(),
+            numeric: true,
+            min: f64::MAX,
+            max: f64::MIN,
+            ..Default::default()
+        };
+        Self { sketch, seen: BTreeSet::new() }
+    }
+
+    fn see(&mut self, cell: &str) {
+        let sketch = &mut self.sketch;
+        if cell.is_empty() {
+            sketch.empty += 1;
+            return;
+        }
+        match cell.parse::<f64>() {
+            Ok(number) if number.is_finite() => {
+                sketch.min = sketch.min.min(number);
+                sketch.max = sketch.max.max(number);
+            }
+            _ => sketch.numeric = false,
+        }
+        if self.seen.len() < MOST_DISTINCT
+            && self.seen.insert(fingerprint(cell))
+            && sketch.values.len() < MOST_VALUES
+        {
+            sketch.values.push(cell.into());
+        }
+    }
+
+    fn sketch(self, rows: u64) -> ColumnSketch {
+        let Self { mut sketch, seen } = self;
+        sketch.rows = rows;
+        sketch.distinct = seen.len() as u64;
+        sketch.numeric &= sketch.empty < rows;
+        if !sketch.numeric {
+            (sketch.min, sketch.max) = (0.0, 0.0);
+        }
+        sketch
+    }
+}
+
+/// 64 bits of a cell, so that a column of long texts takes no more memory than one of numbers. FNV-1a.
+fn fingerprint(cell: &str) -> u64 {
+    cell.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+const MOST_DISTINCT: usize = 5_000;
+const MOST_VALUES: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::fixture::table_text;
+    use syndic_learning::Job;
+
+    fn source(text: &str) -> (tempfile::TempDir, Source) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        (folder, Source::File(path))
+    }
+
+    #[test]
+    fn a_draft_is_a_job_and_leaves_out_what_divides_rows() {
+        let (_folder, source) = source(&table_text(500));
+        let job = Job::from_toml(&text(&source, None).unwrap()).unwrap();
+        let names: Vec<_> = job.contract.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["age", "job"]);
+        assert_eq!(
+            (job.contract.label.column.as_str(), job.contract.label.positive.as_str()),
+            ("label", "1")
+        );
+    }
+
+    #[test]
+    fn another_label_can_be_asked_for() {
+        let (_folder, source) = source(&table_text(500));
+        let job = Job::from_toml(&text(&source, Some("job")).unwrap()).unwrap();
+        assert_eq!(job.contract.label.column, "job");
+        assert!(job.contract.columns.iter().all(|column| column.name != "job"));
+    }
+
+    #[test]
+    fn a_label_of_many_values_is_refused_with_those_that_would_do() {
+        let (_folder, source) = source(&table_text(500));
+        let error = text(&source, Some("age")).unwrap_err();
+        assert_eq!(error.code(), "data.label-values");
+        assert!(error.render().contains("columns with two values: label, job"), "{}", error.render());
+        assert_eq!(text(&source, Some("nonsense")).unwrap_err().code(), "data.column-missing");
+    }
+
+    #[test]
+    fn a_draft_never_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        write(&path, "first").unwrap();
+        assert_eq!(write(&path, "second").unwrap_err().code(), "file.exists");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_columns() {
+        let mut text = String::from("id,label\n");
+        (0..20_000).for_each(|row| text += &format!("customer-{row},{}\n", row % 2));
+        let (_folder, source) = source(&text);
+        let columns = sketch(&source).unwrap();
+        assert_eq!((columns[0].distinct, columns[0].values.len()), (5_000, 50));
+        assert_eq!((columns[1].rows, columns[1].distinct), (20_000, 2));
+    }
+}
