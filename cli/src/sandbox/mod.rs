@@ -168,6 +168,11 @@ fn job(options: &SandboxOptions) -> Result<(Job, String)> {
         job.protection.colluding = None;
         job.protection.min_survivors = None;
     }
+    if options.stop != Stop::Nobody {
+        // The round in which one is stopped lasts until this deadline; on one machine nobody needs longer.
+        let deadlines = &mut job.rounds.deadlines;
+        deadlines.collect_seconds = deadlines.collect_seconds.min(COLLECT_SECONDS);
+    }
     if job == before {
         return Ok((job, options.job.text.clone()));
     }
@@ -275,6 +280,9 @@ fn abandoned(error: Error, job: &Job, folder: RunFolder) -> Error {
         Err(other) => error.also([other]),
     }
 }
+
+/// How long a round waits for updates where one institution is stopped on purpose.
+const COLLECT_SECONDS: u32 = 5;
 
 #[cfg(test)]
 mod tests;
