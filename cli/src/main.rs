@@ -6,16 +6,18 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use syndic::args::Cli;
 use syndic::{Error, commands};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    if std::env::var_os("SYNDIC_LOG").is_some() {
-        let filter = EnvFilter::from_env("SYNDIC_LOG");
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Some(levels) = std::env::var("SYNDIC_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok()) {
+        registry().with(fmt::layer().with_writer(std::io::stderr)).with(levels).init();
     }
     let json = cli.command.json();
     match commands::run(cli.command) {

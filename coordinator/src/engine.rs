@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
-use syndic_round::coordinator::{Input, Phase, Round, Step};
+use syndic_round::coordinator::{Abandoned, Input, Phase, Round, Step};
 use syndic_round::{Digest, JobId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp};
 use thiserror::Error;
 
@@ -133,7 +133,8 @@ impl Engine {
         };
         let mut facts = vec![Fact::Heard { job: job.clone(), round: id, input, survivors }];
         if let Phase::Abandoned(reason) = next.phase() {
-            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason: reason.to_string() });
+            let reason = self.told(&next, reason);
+            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason });
         }
         Ok(Some((facts, next)))
     }
@@ -183,6 +184,10 @@ impl Engine {
     /// # Errors
     /// [`FoldError`] when the program refuses the sum.
     pub fn advance(&mut self, job: &JobId, next: Round, sum: Option<&Sum>) -> Result<(), FoldError> {
+        let abandoned = match next.phase() {
+            Phase::Abandoned(reason) => Some(self.told(&next, reason)),
+            _ => None,
+        };
         let state = self.job_mut(job)?;
         match next.phase() {
             Phase::Closed(_) => {
@@ -192,14 +197,24 @@ impl Engine {
                 state.last_abandoned = None;
                 state.round = None;
             }
-            Phase::Abandoned(reason) => {
+            Phase::Abandoned(_) => {
                 let before = state.round.take().ok_or(FoldError::Astray)?;
                 let opened = matches!(before.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
-                state.last_abandoned = Some((reason.to_string(), opened));
+                state.last_abandoned = abandoned.map(|reason| (reason, opened));
             }
             _ => state.round.as_mut().ok_or(FoldError::Astray)?.round = next,
         }
         Ok(())
+    }
+
+    /// Why a round was abandoned, with who declined it and why.
+    fn told(&self, round: &Round, reason: &Abandoned) -> String {
+        let name = |id| self.roster.member(id).map_or_else(String::new, |member| member.name.clone());
+        let declined = round.declined().iter().map(|(id, code)| format!("{} ({code})", name(*id)));
+        match declined.collect::<Vec<_>>().join(", ") {
+            nobody if nobody.is_empty() => reason.to_string(),
+            declined => format!("{reason}; declined by {declined}"),
+        }
     }
 
     fn agree(&mut self, job: &JobId, file: &str) -> Result<(), FoldError> {

@@ -1,10 +1,11 @@
 //! `syndic-coordinator`: the daemon that orchestrates the rounds of a federation.
 
+mod logging;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]
@@ -35,13 +36,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Run { config, json } = Arguments::parse().command;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json {
-        log.json().init()
-    } else {
-        log.init()
-    }
+    logging::start(json);
     match syndic_coordinator::daemon::run(&config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

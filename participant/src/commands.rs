@@ -13,7 +13,6 @@ use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{Journal, JournalError, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
-use tracing_subscriber::EnvFilter;
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
 #[derive(Parser)]
@@ -125,13 +124,7 @@ fn endorse(dir: &Path, bundle: &Path, roster: &Path) -> Result<(), Failure> {
 }
 
 async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json {
-        log.json().init()
-    } else {
-        log.init()
-    }
+    crate::logging::start(json);
 
     let config = load(config)?;
     let policy = Policy::load(&config.policy).map_err(|error| Failure {

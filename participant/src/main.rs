@@ -1,6 +1,7 @@
 //! `syndic-participant`: the agent that an institution runs on its own host.
 
 mod commands;
+mod logging;
 
 use std::process::ExitCode;
 

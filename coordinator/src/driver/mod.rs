@@ -16,7 +16,8 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
 use syndic_ledger::{Checkpoint, Entry, History, VerifierKey};
-use syndic_round::coordinator::{Duty, Input, Phase};
+use syndic_round::coordinator::{Duty, Input};
+use syndic_round::message::{Kind, Signed};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, RoundId, SealedRoster, Sum, Timestamp,
 };
@@ -171,8 +172,20 @@ impl Coordinator {
         Some((job.id.clone(), job.round()?.round.plan().id))
     }
 
-    /// The bytes that an upload to this round must have, and those of each chunk, if the round awaits
-    /// uploads and `caller` is in it.
+    /// Whether this very message was accepted in the round already.
+    pub async fn has_heard(&self, job: &JobId, id: RoundId, kind: Kind, signed: &Signed) -> bool {
+        let state = self.inner.state.lock().await;
+        state.engine.open_round(job, id).is_some_and(|open| open.round.has_heard(kind, signed))
+    }
+
+    /// Whether `caller` owes this round its key shares, so that they may be stored.
+    pub async fn awaits_shares(&self, caller: ParticipantId, job: &JobId, id: RoundId) -> bool {
+        let state = self.inner.state.lock().await;
+        let duty = state.engine.open_round(job, id).and_then(|open| open.round.duty_of(caller));
+        matches!(duty, Some(Duty::Deal(_)))
+    }
+
+    /// The bytes that an upload to this round must have, and those of each chunk, if `caller` owes one.
     pub async fn awaited_upload(
         &self,
         caller: ParticipantId,
@@ -182,9 +195,9 @@ impl Coordinator {
         let state = self.inner.state.lock().await;
         let round = &state.engine.open_round(job, id)?.round;
         let plan = round.plan();
-        let awaited = matches!(round.phase(), Phase::Collecting(_)) && plan.admitted.contains(&caller);
+        let owed = matches!(round.duty_of(caller), Some(Duty::Submit(_)));
         let chunk = syndic_secure_aggregation::chunk_bytes(plan.protection.parameter_set());
-        awaited.then(|| ((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
+        owed.then(|| ((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
     }
 
     /// The plan of an open round in its canonical encoding.

@@ -10,6 +10,7 @@ use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Input};
+use syndic_round::message::Kind as MessageKind;
 use syndic_round::{PROTOCOL, Rejection, Signed};
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -85,7 +86,7 @@ impl Coordination for Service {
             Kind::Advertise => Input::Advertise(signed),
             Kind::Dealing => {
                 let bundle = Bundle::measure(&statement.bundle).map_err(|error| rejected(&error.into()))?;
-                self.require_current(&round).await?;
+                self.require_owed_shares(&caller, &round, &signed).await?;
                 // If we crash here the sealed shares are stored but nothing claims them.
                 let stored = self.coordinator.blobs().put(&statement.bundle).await;
                 stored.map_err(|error| refused(&error.into()))?;
@@ -105,9 +106,10 @@ impl Coordination for Service {
         request: Request<Streaming<v1::SubmitPart>>,
     ) -> Result<Response<v1::Receipt>, Status> {
         let caller = self.caller(&request).await?;
-        let (round, signed, upload) =
-            uploads::receive(&self.coordinator, &caller, request.into_inner()).await?;
-        self.hear(&caller, &round, Input::Submit(signed, upload)).await
+        match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
+            Some((round, signed, upload)) => self.hear(&caller, &round, Input::Submit(signed, upload)).await,
+            None => Ok(Response::new(v1::Receipt { fresh: false })),
+        }
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
@@ -127,11 +129,20 @@ impl Coordination for Service {
 }
 
 impl Service {
-    /// Nothing is stored for a round that is not in progress.
-    async fn require_current(&self, round: &RoundRef) -> Result<(), Status> {
-        let current = self.coordinator.current_round().await;
-        let is_current = current.is_some_and(|(job, id)| job == round.job && id == round.id);
-        if is_current { Ok(()) } else { Err(rejected(&Rejection::Over)) }
+    /// Nothing is stored for somebody who does not owe it; what was accepted before may be said again.
+    async fn require_owed_shares(
+        &self,
+        caller: &PeerIdentity,
+        round: &RoundRef,
+        signed: &Signed,
+    ) -> Result<(), Status> {
+        let (job, id) = (&round.job, round.id);
+        let owed = self.coordinator.awaits_shares(caller.id, job, id).await;
+        if owed || self.coordinator.has_heard(job, id, MessageKind::Dealing, signed).await {
+            Ok(())
+        } else {
+            Err(rejected(&Rejection::Late))
+        }
     }
 
     async fn hear(

@@ -5,6 +5,7 @@ use syndic_proto::status::rejected;
 use syndic_proto::v1::submit_part::Part;
 use syndic_proto::v1::{SubmitHeader, SubmitPart};
 use syndic_round::coordinator::Upload;
+use syndic_round::message::Kind;
 use syndic_round::{Rejection, Signed};
 use syndic_secure_aggregation::merkle;
 use tonic::{Status, Streaming};
@@ -13,18 +14,22 @@ use super::{own_message, refused};
 use crate::driver::Coordinator;
 use crate::tls::PeerIdentity;
 
-/// Receives one upload. When this returns it is complete and durable, and nothing claims it yet.
+/// Receives one upload, complete and durable when this returns, and claimed by nothing yet. None where the
+/// very same was accepted before; its body is not read again.
 pub(super) async fn receive(
     coordinator: &Coordinator,
     caller: &PeerIdentity,
     mut parts: Streaming<SubmitPart>,
-) -> Result<(RoundRef, Signed, Upload), Status> {
+) -> Result<Option<(RoundRef, Signed, Upload)>, Status> {
     let Some(SubmitPart { part: Some(Part::Header(header)) }) = parts.message().await? else {
         return Err(rejected(&Rejection::Malformed));
     };
     let SubmitHeader { round, signed } = header;
     let round = RoundRef::try_from(round).map_err(|error| rejected(&error))?;
     let signed = own_message(caller, &signed)?;
+    if coordinator.has_heard(&round.job, round.id, Kind::Header, &signed).await {
+        return Ok(None);
+    }
     // Checked before the body: nobody fills the disk with bytes that no round awaits.
     let awaited = coordinator.awaited_upload(caller.id, &round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Late))?;
@@ -49,7 +54,7 @@ pub(super) async fn receive(
     // If we crash here the update is stored but unclaimed; the same bytes, sent again, claim it.
     let chunks = leaves.leaves.len() as u32;
     let upload = Upload { root: merkle::root(&leaves.leaves), chunks, blob, bytes: received };
-    Ok((round, signed, upload))
+    Ok(Some((round, signed, upload)))
 }
 
 /// Merkle leaves of a stream whose parts need not end where chunks do.

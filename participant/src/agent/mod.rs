@@ -9,7 +9,7 @@ mod round;
 mod seat;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::rngs::SysRng;
@@ -61,6 +61,7 @@ pub struct Agent {
     journal: Journal,
     training_seed: Option<u64>,
     accepted: Mutex<BTreeMap<Digest, Arc<Approved>>>,
+    encryption: StdMutex<Encryption>,
     #[cfg(feature = "tap")]
     observer: Option<Arc<dyn Observer>>,
 }
@@ -70,6 +71,24 @@ pub struct Agent {
 pub trait Observer: Send + Sync {
     /// The ring coefficients that are about to be encrypted.
     fn answered(&self, round: &RoundRef, coefficients: &[i64]);
+}
+
+/// How an agent's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The job has its outcome.
+    JobOver,
+    /// It was made to die.
+    Died,
+}
+
+/// What encryption has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// Coefficients encrypted, padding included.
+    pub coefficients: u64,
+    /// Nanoseconds that it took.
+    pub nanos: u64,
 }
 
 /// A job that the policy allows, with the rows that it reads.
@@ -97,6 +116,7 @@ impl Agent {
             journal,
             training_seed,
             accepted: Mutex::default(),
+            encryption: StdMutex::default(),
             #[cfg(feature = "tap")]
             observer: None,
         })
@@ -110,16 +130,30 @@ impl Agent {
         self
     }
 
+    /// What encryption has cost so far.
+    pub fn encryption(&self) -> Encryption {
+        *self.encryption.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes part until the job is over, connecting again whenever the connection is lost.
     ///
     /// # Errors
     /// [`AgentError`] for what trying again does not mend.
     pub async fn run(&self) -> Result<(), AgentError> {
+        self.run_until(|_, _| false).await.map(drop)
+    }
+
+    /// The same, but stops dead as soon as `dies` says so of a duty: nothing more is sent, and what was in
+    /// memory is lost, as in a power cut. So does the sandbox show what becomes of a round.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_until(&self, dies: impl Fn(&RoundRef, &Owed) -> bool) -> Result<Ended, AgentError> {
         let mut seat = None;
         let mut patience = SHORTEST_WAIT;
         loop {
-            match self.connected(&mut seat, &mut patience).await {
-                Ok(()) => return Ok(()),
+            match self.connected(&mut seat, &mut patience, &dies).await {
+                Ok(ended) => return Ok(ended),
                 Err(Lost::Forever(error)) => return Err(error),
                 Err(Lost::ForNow(reason)) => {
                     info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
@@ -131,7 +165,12 @@ impl Agent {
     }
 
     /// One connection, until it ends.
-    async fn connected(&self, seat: &mut Option<Seat>, patience: &mut Duration) -> Result<(), Lost> {
+    async fn connected(
+        &self,
+        seat: &mut Option<Seat>,
+        patience: &mut Duration,
+        dies: &impl Fn(&RoundRef, &Owed) -> bool,
+    ) -> Result<Ended, Lost> {
         let mut link = Link::connect(&self.connectors).await.map_err(Lost::of_connect)?;
         let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
         link.hello(federation, roster).await.map_err(Lost::of_hello)?;
@@ -150,8 +189,11 @@ impl Agent {
                     awaited
                 }
             };
+            if dies(&round, &owed) {
+                return Ok(Ended::Died);
+            }
             match owed {
-                Owed::JobOver(None) => return Ok(()),
+                Owed::JobOver(None) => return Ok(Ended::JobOver),
                 Owed::JobOver(Some(reason)) => return Err(Lost::Forever(AgentError::JobAbandoned(reason))),
                 Owed::Over(_) => {
                     awaiting_training = None;
@@ -159,7 +201,10 @@ impl Agent {
                 }
                 // While the local work goes on, later duties of the round are done in its stead.
                 Owed::Submit(_) if is_training(seat) => awaiting_training = Some((round, owed)),
-                owed => self.attend(&mut link, seat, &round, owed).await?,
+                owed => {
+                    awaiting_training = None;
+                    self.attend(&mut link, seat, &round, owed).await?;
+                }
             }
         }
     }
@@ -239,6 +284,12 @@ impl Agent {
         accepted.insert(plan.agreement, approved.clone());
         info!(participant = self.enrolment.name(), job = %plan.job, "the policy allows the job");
         Ok(approved)
+    }
+
+    fn count_encryption(&self, coefficients: u64, nanos: u64) {
+        let mut encryption = self.encryption.lock().unwrap_or_else(PoisonError::into_inner);
+        encryption.coefficients += coefficients;
+        encryption.nanos += nanos;
     }
 
     /// Randomness of the local half only: seeded where a repeatable run was asked for.

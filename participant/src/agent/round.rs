@@ -1,6 +1,7 @@
 //! Doing the duties of a round: check, sign, journal, send, in this order.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -164,8 +165,14 @@ impl Agent {
         }
         let masks = Masks::new(&holding.state.cohort().h1());
         let set = plan.protection.parameter_set();
-        let work = move || key.encrypt(quantised, &masks, set, &mut randomness());
-        let update = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;
+        let coefficients = quantised.coefficients().len() as u64;
+        let work = move || {
+            let began = Instant::now();
+            let update = key.encrypt(quantised, &masks, set, &mut randomness());
+            (update, began.elapsed().as_nanos() as u64)
+        };
+        let (update, nanos) = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;
+        self.count_encryption(coefficients, nanos);
         let header = holding.state.submit(update.root(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Header, header, update.into_bytes()).await?;
         seat.stage = Stage::Submitted(holding);

@@ -298,7 +298,12 @@ impl Round {
         Ok(Step { next, changed: true })
     }
 
-    /// Who took no part in the sum, with the last thing heard of each.
+    /// Whether this very message was accepted already.
+    pub fn has_heard(&self, kind: Kind, signed: &Signed) -> bool {
+        self.heard.get(&(kind, signed.from)) == Some(&Digest::of(&signed.to_bytes()))
+    }
+
+    /// The last kind of message that was accepted from `id`.
     pub fn last_heard(&self, id: ParticipantId) -> Option<Kind> {
         let kinds = [Kind::Reveal, Kind::Certify, Kind::Header, Kind::Ack, Kind::Dealing, Kind::Advertise];
         kinds.into_iter().find(|kind| self.heard.contains_key(&(*kind, id)))
