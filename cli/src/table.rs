@@ -6,7 +6,7 @@ use std::path::Path;
 use console::{Style, measure_text_width, style};
 
 use crate::result::{RunResult, Scores};
-use crate::words::{bytes, listed, seconds, thousands};
+use crate::words::{bytes, seconds, thousands, wrapped};
 
 /// What the closing table says beyond the result itself.
 pub struct Closing<'a> {
@@ -16,14 +16,16 @@ pub struct Closing<'a> {
     pub command: &'a str,
     /// Whether this was the demo, which suggests the sandbox next.
     pub demo: bool,
+    /// Columns to keep within, where words allow.
+    pub width: usize,
 }
 
 /// The table as text, with colours where standard output has them.
 pub fn render(result: &RunResult, closing: &Closing<'_>) -> String {
     let mut text = String::from("\n");
-    figures(&mut text, result);
+    figures(&mut text, result, closing.width);
     text.push('\n');
-    protection(&mut text, result);
+    protection(&mut text, result, closing.width);
     text.push('\n');
     places(&mut text, result, closing);
     text.push('\n');
@@ -31,7 +33,7 @@ pub fn render(result: &RunResult, closing: &Closing<'_>) -> String {
     text
 }
 
-fn figures(text: &mut String, result: &RunResult) {
+fn figures(text: &mut String, result: &RunResult, columns: usize) {
     let metrics = &result.metrics;
     let mut rows: Vec<(String, Scores, Style)> =
         vec![("federated, encrypted".into(), metrics.federated, Style::new().bold().green())];
@@ -55,12 +57,12 @@ fn figures(text: &mut String, result: &RunResult) {
     if let Some(mean) = metrics.alone_mean() {
         let gain = metrics.federated.roc_auc - mean.roc_auc;
         let gap = metrics.federated.roc_auc - metrics.pooled.roc_auc;
-        let _ = writeln!(
-            text,
-            "\n  The federation is {} in ROC-AUC than its institutions alone on average, and {} than pooling.",
+        let verdict = format!(
+            "  The federation is {} in ROC-AUC than its institutions alone on average, and {} than pooling.",
             compared(gain),
             compared(gap)
         );
+        let _ = writeln!(text, "\n{}", wrapped(&verdict, columns, 2));
     }
 }
 
@@ -73,66 +75,55 @@ pub(crate) fn compared(difference: f64) -> String {
     }
 }
 
-fn protection(text: &mut String, result: &RunResult) {
+fn protection(text: &mut String, result: &RunResult, columns: usize) {
     let (protection, timing) = (&result.protection, &result.timing);
     let mut line = |label: &str, what: String| {
-        let _ = writeln!(text, "  {}{what}", style(format!("{label:<11}")).cyan());
+        let what =
+            wrapped(&what, columns.saturating_sub(LABEL + 2), 0).replace('\n', &format!("\n{:13}", ""));
+        let _ = writeln!(text, "  {}{what}", style(format!("{label:<LABEL$}")).cyan());
     };
     line(
         "protected",
         format!(
-            "every update left its institution encrypted ({} with {}); only sums were opened,",
-            protection.protocol, protection.parameter_set
+            "every update left its institution encrypted ({} with {}); only sums were opened, each with the help of \
+             at least {} of {} institutions",
+            protection.protocol, protection.parameter_set, protection.threshold, protection.cohort
         ),
     );
     line(
-        "",
-        format!(
-            "each with the help of at least {} of {} institutions.",
-            protection.threshold, protection.cohort
-        ),
-    );
-    line(
-        "not",
-        "differential privacy (the sums are exact), and no outside cryptographer has reviewed it.".into(),
+        "caution",
+        "the sums are exact, without differential privacy, and no outside cryptographer has reviewed the protocol"
+            .into(),
     );
     line(
         "cost",
         format!(
-            "{:.2} bytes and {:.0} ns a parameter to encrypt, {} a round; {} of updates and {} of key",
+            "{:.2} bytes a parameter on the wire and {:.0} ns a parameter to encrypt; {} of updates and {} of key \
+             shares from each institution in a round of {}",
             protection.bytes_per_parameter,
             timing.encrypt_ns_per_parameter,
-            seconds(timing.round_seconds_median),
             bytes(protection.upload_bytes_per_round),
             bytes(protection.key_share_bytes),
+            seconds(timing.round_seconds_median),
         ),
     );
-    line("", "shares from each institution in each round.".into());
     let rounds = &result.rounds;
-    let stopped: Vec<&str> = result.options.stopped.iter().map(String::as_str).collect();
-    let remark = if stopped.is_empty() {
-        String::new()
-    } else {
-        format!(", one of them without {} on purpose", listed(&stopped))
-    };
-    line("rounds", format!("{} completed{remark}, {} abandoned", rounds.completed, rounds.abandoned));
+    let stopped = result.options.stopped.iter();
+    let stopped: String = stopped.map(|name| format!(", one of them without {name} on purpose")).collect();
+    line("rounds", format!("{} completed{stopped}; {} abandoned", rounds.completed, rounds.abandoned));
 }
 
 fn places(text: &mut String, result: &RunResult, closing: &Closing<'_>) {
-    let mut line = |label: &str, file: &str, remark: String| {
-        let _ = writeln!(
-            text,
-            "  {}{}  {}",
-            style(format!("{label:<11}")).cyan(),
-            closing.out.join(file).display(),
-            style(remark).dim()
-        );
-    };
-    line("report", "report.html", "open it in a browser".into());
-    line("model", "model.safetensors", "and model.json, its card".into());
     let root = result.ledger.root.get(..16).unwrap_or(&result.ledger.root);
-    line("ledger", "ledger", format!("{} entries, root {root}…", thousands(result.ledger.size)));
-    line("result", "result.json", "the figures above, for programs".into());
+    let places = [
+        ("report", "report.html", "open it in a browser".to_owned()),
+        ("model", "model.safetensors", "and model.json, its card".to_owned()),
+        ("ledger", "ledger", format!("{} entries, root {root}…", thousands(result.ledger.size))),
+        ("result", "result.json", "all figures, for programs".to_owned()),
+    ];
+    let rows =
+        places.map(|(label, file, remark)| (label, closing.out.join(file).display().to_string(), remark));
+    columns(text, &rows);
 }
 
 fn next(text: &mut String, closing: &Closing<'_>) {
@@ -150,13 +141,25 @@ fn next(text: &mut String, closing: &Closing<'_>) {
         let real = format!("{command} federation --help");
         steps.push((real, "the same job file across real hosts"));
     }
-    let width = steps.iter().map(|(step, _)| step.len()).max().unwrap_or(0);
-    for (position, (step, why)) in steps.iter().enumerate() {
-        let label = if position == 0 { "next" } else { "" };
-        let _ =
-            writeln!(text, "  {}{step:width$}  {}", style(format!("{label:<11}")).cyan(), style(why).dim());
+    let label = |position: usize| if position == 0 { "next" } else { "" };
+    let rows: Vec<_> = steps
+        .into_iter()
+        .enumerate()
+        .map(|(position, (step, why))| (label(position), step, why.to_owned()))
+        .collect();
+    columns(text, &rows);
+}
+
+/// Rows of a label, something to copy, and a remark.
+fn columns(text: &mut String, rows: &[(&str, String, String)]) {
+    let width = rows.iter().map(|(_, what, _)| measure_text_width(what)).max().unwrap_or(0);
+    for (label, what, remark) in rows {
+        let label = style(format!("{label:<LABEL$}")).cyan();
+        let _ = writeln!(text, "  {label}{what:width$}  {}", style(remark).dim());
     }
 }
+
+const LABEL: usize = 11;
 
 #[cfg(test)]
 mod tests {
@@ -164,8 +167,20 @@ mod tests {
     use crate::result::example;
 
     fn table(demo: bool) -> String {
-        let closing = Closing { out: Path::new("syndic-demo"), command: "syndic", demo };
+        let closing = Closing { out: Path::new("syndic-demo"), command: "syndic", demo, width: 90 };
         console::strip_ansi_codes(&render(&example::result(), &closing)).into_owned()
+    }
+
+    /// The table on one line, with single spaces.
+    fn flat(table: &str) -> String {
+        table.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn it_keeps_within_its_width() {
+        for line in table(true).lines().filter(|line| !line.contains("syndic")) {
+            assert!(measure_text_width(line) <= 90, "{line}");
+        }
     }
 
     #[test]
@@ -176,15 +191,15 @@ mod tests {
             assert!(table.contains(row), "{row}");
         }
         assert!(table.contains("0.7671   0.3972    0.3041"), "{table}");
-        assert!(table.contains("0.0168 better in ROC-AUC"), "{table}");
-        assert!(table.contains("0.0017 worse than pooling"), "{table}");
+        assert!(flat(&table).contains("0.0168 better in ROC-AUC"), "{table}");
+        assert!(flat(&table).contains("0.0017 worse than pooling"), "{table}");
     }
 
     #[test]
     fn it_says_what_is_protected_and_what_is_not() {
         let table = table(true);
-        assert!(table.contains("only sums were opened"));
-        assert!(table.contains("no outside cryptographer has reviewed it"));
+        assert!(flat(&table).contains("only sums were opened"));
+        assert!(flat(&table).contains("no outside cryptographer has reviewed the protocol"));
         assert!(table.contains("4.00 bytes"));
         assert!(table.contains("without bank_online on purpose"));
     }

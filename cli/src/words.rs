@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers and sentences as people read them.
+
+use console::measure_text_width;
 
 /// 45211 as `45,211`.
 pub fn thousands(number: u64) -> String {
@@ -64,6 +66,33 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+/// Breaks lines at spaces so that none is wider than `width` columns, where words allow; what follows a break is
+/// indented by `indent`.
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut rest = line;
+        let mut room = width;
+        while measure_text_width(rest) > room {
+            // Spaces before the first word are no place to break.
+            let start = rest.len() - rest.trim_start().len();
+            let fits = |(at, _): &(usize, &str)| measure_text_width(&rest[..*at]) <= room;
+            let spaces = || rest.match_indices(' ').filter(|(at, _)| *at > start);
+            let Some((at, _)) = spaces().filter(fits).last().or_else(|| spaces().next()) else { break };
+            lines.push((rest[..at].trim_end(), rest.len() == line.len()));
+            rest = rest[at..].trim_start();
+            room = width.saturating_sub(indent).max(1);
+        }
+        lines.push((rest, rest.len() == line.len()));
+    }
+    let indent = " ".repeat(indent);
+    let lines: Vec<String> = lines
+        .into_iter()
+        .map(|(text, first)| if first { text.to_owned() } else { format!("{indent}{text}") })
+        .collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +112,14 @@ mod tests {
     #[test]
     fn seconds_become_minutes() {
         assert_eq!([0.314, 12.36, 185.2].map(seconds), ["0.31 s", "12.4 s", "3 min 05 s"]);
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_go_on_indented() {
+        assert_eq!(wrapped("one two three four", 9, 2), "one two\n  three\n  four");
+        assert_eq!(wrapped("  a bb\nshort", 4, 2), "  a\n  bb\nshort");
+        assert_eq!(wrapped("unbreakable", 4, 2), "unbreakable");
+        assert_eq!(wrapped("columns   stay  apart", 40, 2), "columns   stay  apart");
     }
 
     #[test]

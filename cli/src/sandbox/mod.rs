@@ -150,7 +150,13 @@ pub async fn execute(
     write(&folder, options, &job, &finished, &result, observer)?;
     folder.finish(folder::RESULT)?;
 
-    let closing = Closing { out: &options.out, command: &options.command, demo: options.demo };
+    let width = console::Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
+    let closing = Closing {
+        out: &options.out,
+        command: &options.command,
+        demo: options.demo,
+        width: width.min(WIDEST),
+    };
     observer.finished(&result, &table::render(&result, &closing));
     Ok(result)
 }
@@ -283,6 +289,9 @@ fn abandoned(error: Error, job: &Job, folder: RunFolder) -> Error {
 
 /// How long a round waits for updates where one institution is stopped on purpose.
 const COLLECT_SECONDS: u32 = 5;
+
+/// Longer lines are hard to read, however wide the terminal.
+const WIDEST: usize = 100;
 
 #[cfg(test)]
 mod tests;

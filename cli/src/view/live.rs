@@ -11,7 +11,7 @@ use super::sentences::Teller;
 use super::{Notice, View};
 use crate::history::History;
 use crate::result::RunResult;
-use crate::words::bytes;
+use crate::words::{bytes, wrapped};
 
 /// Finished rounds as one line each, and below them who did what in the open round, progress, AUC, bytes
 /// and time.
@@ -29,7 +29,7 @@ impl LiveTerminal {
     pub fn new() -> Self {
         let group = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(FRAMES_A_SECOND));
         let total = group.add(ProgressBar::new(0));
-        total.set_style(style("  {bar:24.green/dim} {pos}/{len}  {msg}  {elapsed_precise:.dim}"));
+        total.set_style(style("  {bar:24.green/dim} {pos}/{len}  {msg}  {elapsed:.dim}"));
         Self {
             terminal: Term::stdout(),
             group,
@@ -40,14 +40,17 @@ impl LiveTerminal {
         }
     }
 
+    fn width(&self) -> usize {
+        usize::from(self.terminal.size().1).saturating_sub(1)
+    }
+
     fn say(&self, text: &str) {
         // With a reader that left there is nobody to tell.
         let _ = self.group.println(text);
     }
 
     fn draw(&mut self, history: &History) {
-        let width = usize::from(self.terminal.size().1).saturating_sub(1);
-        let lines = frame(history, self.stopped.as_deref(), width);
+        let lines = frame(history, self.stopped.as_deref(), self.width());
         while self.rows.len() < lines.len() {
             let row = self.group.insert_before(&self.total, ProgressBar::new_spinner());
             row.set_style(style("{msg}"));
@@ -84,7 +87,7 @@ impl View for LiveTerminal {
             self.total.enable_steady_tick(Duration::from_millis(100));
         }
         for line in self.teller.lines(event, history) {
-            self.say(&line);
+            self.say(&wrapped(&line, self.width(), 4));
         }
         match event {
             Event::JobCompleted { .. } | Event::JobAbandoned { .. } => self.clear(),
@@ -102,7 +105,7 @@ impl View for LiveTerminal {
             Notice::Stopping { .. } | Notice::Returned { .. } => Style::new().yellow().bold(),
             _ => Style::new(),
         };
-        self.say(&style.apply_to(notice.text()).to_string());
+        self.say(&style.apply_to(wrapped(&notice.text(), self.width(), 4)).to_string());
     }
 
     fn finished(&mut self, _: &RunResult, table: &str) {
