@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::federation::FederationCommand;
 
-/// Federated learning between institutions, with encrypted updates and a ledger that nobody can rewrite.
+/// `syndic ...`
 #[derive(Debug, Parser)]
-#[command(name = "syndic", version, about, after_help = EXAMPLES, after_long_help = LONG, propagate_version = true)]
+#[command(name = "syndic", version, about = ABOUT, after_help = EXAMPLES, after_long_help = LONG, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
@@ -188,6 +188,8 @@ impl Command {
     }
 }
 
+const ABOUT: &str = "Federated learning between institutions, with encrypted updates and a ledger that nobody can rewrite unseen";
+
 const EXAMPLES: &str = "Examples:
   syndic demo                                  five banks, one model, in under a minute
   syndic job init --table customers.csv        draft a job for your own table
@@ -214,9 +216,10 @@ const DEMO: &str = "Examples:
   syndic demo --participants 10 --rounds 30 --out ten-banks
   syndic demo --json --quiet | jq .metrics.federated
 
-One coordinator and a participant for each bank run as separate tasks and meet only over loopback TCP with mutual
-TLS. The data: 45,211 customers of a Portuguese bank (UCI Bank Marketing, CC BY 4.0), divided among five imagined
-banks. In one round one bank is stopped on purpose. Other numbers of institutions: see `syndic sandbox --help`.";
+One coordinator and a participant for each bank run as separate tasks and meet only over loopback TCP with \
+mutual TLS. The data: 45,211 customers of a Portuguese bank (UCI Bank Marketing, CC BY 4.0), divided among five \
+imagined banks. In one round one bank is stopped on purpose. How other numbers of institutions are made: \
+`syndic sandbox --help`.";
 
 const SANDBOX: &str = "Examples:
   syndic sandbox --job job.toml --table data.csv.gz --site-column site \\
@@ -224,10 +227,10 @@ const SANDBOX: &str = "Examples:
   syndic sandbox --job job.toml --table data.csv --site-column branch \\
       --fold-column fold --test-fold test --participants 12 --drop --out run
 
-Sites with --participants N: with fewer institutions than sites, the N largest sites stay and the others, in the
-order of their names, join these in turn, in the order of their names. With more, the site with the most rows for
-a part is given one part more until there are N; its rows go to its parts in turn, in the order of the table. The
-thresholds of the job file then follow N. Without the option every site is an institution.";
+Without --participants every site is an institution. With fewer institutions than sites, the largest sites stay \
+and the others, in the order of their names, join these in turn, in the order of their names. With more, the site \
+with the most rows for a part is given one part more until there are enough; its rows go to its parts in turn, in \
+the order of the table. With the option, thresholds are the defaults for that number, whatever the job file says.";
 
 #[cfg(test)]
 mod tests {
