@@ -1,5 +1,7 @@
 //! The daemon's log, on standard error.
 
+use std::io::IsTerminal;
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -11,7 +13,7 @@ use tracing_subscriber::{fmt, registry};
 pub(crate) fn start(json: bool) {
     let chosen = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
     let levels = chosen.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     if json {
         registry().with(lines.json()).with(levels).init();
     } else {

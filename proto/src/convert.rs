@@ -16,10 +16,20 @@ pub struct RoundRef {
     pub id: RoundId,
 }
 
-/// What a participant owes, as it arrives.
+/// A duty, as it arrives.
+pub struct Duty {
+    /// The round that it belongs to.
+    pub round: RoundRef,
+    /// The round's plan in its canonical encoding; empty where the round or the job is over.
+    pub plan: Bytes,
+    /// What is owed.
+    pub owed: Owed,
+}
+
+/// What a participant owes.
 pub enum Owed {
-    /// Advertise under this plan (canonical encoding).
-    Advertise(Bytes),
+    /// Advertise a one-time key.
+    Advertise,
     /// Share the key with the cohort of these advertisements.
     Deal(Vec<Signed>),
     /// Check and acknowledge these shares.
@@ -67,44 +77,44 @@ impl v1::Kind {
     }
 }
 
-impl TryFrom<v1::Duty> for (RoundRef, Owed) {
+impl TryFrom<v1::Duty> for Duty {
     type Error = Rejection;
 
     fn try_from(wire: v1::Duty) -> Result<Self, Rejection> {
-        use v1::duty::Duty;
+        use v1::duty::Duty as Wire;
         let round = RoundRef::try_from(wire.round)?;
         let owed = match wire.duty.ok_or(Rejection::Malformed)? {
-            Duty::Advertise(invitation) => Owed::Advertise(invitation.plan),
-            Duty::Deal(list) => Owed::Deal(signed_list(list)?),
-            Duty::Acknowledge(shares) => Owed::Acknowledge(received(shares)?),
-            Duty::Submit(list) => Owed::Submit(signed_list(list)?),
-            Duty::Certify(list) => Owed::Certify(signed_list(list)?),
-            Duty::Reveal(list) => Owed::Reveal(signed_list(list)?),
-            Duty::Over(over) => Owed::Over((!over.closed).then_some(over.reason)),
-            Duty::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
+            Wire::Advertise(v1::Invitation {}) => Owed::Advertise,
+            Wire::Deal(list) => Owed::Deal(signed_list(list)?),
+            Wire::Acknowledge(shares) => Owed::Acknowledge(received(shares)?),
+            Wire::Submit(list) => Owed::Submit(signed_list(list)?),
+            Wire::Certify(list) => Owed::Certify(signed_list(list)?),
+            Wire::Reveal(list) => Owed::Reveal(signed_list(list)?),
+            Wire::Over(over) => Owed::Over((!over.closed).then_some(over.reason)),
+            Wire::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
         };
-        Ok((round, owed))
+        Ok(Self { round, plan: wire.plan, owed })
     }
 }
 
-impl From<(&RoundRef, Owed)> for v1::Duty {
-    fn from((round, owed): (&RoundRef, Owed)) -> Self {
-        use v1::duty::Duty;
+impl From<Duty> for v1::Duty {
+    fn from(Duty { round, plan, owed }: Duty) -> Self {
+        use v1::duty::Duty as Wire;
         let duty = match owed {
-            Owed::Advertise(plan) => Duty::Advertise(v1::Invitation { plan }),
-            Owed::Deal(adverts) => Duty::Deal(to_list(&adverts)),
-            Owed::Acknowledge(shares) => Duty::Acknowledge(to_shares(shares)),
-            Owed::Submit(acks) => Duty::Submit(to_list(&acks)),
-            Owed::Certify(headers) => Duty::Certify(to_list(&headers)),
-            Owed::Reveal(signatures) => Duty::Reveal(to_list(&signatures)),
+            Owed::Advertise => Wire::Advertise(v1::Invitation {}),
+            Owed::Deal(adverts) => Wire::Deal(to_list(&adverts)),
+            Owed::Acknowledge(shares) => Wire::Acknowledge(to_shares(shares)),
+            Owed::Submit(acks) => Wire::Submit(to_list(&acks)),
+            Owed::Certify(headers) => Wire::Certify(to_list(&headers)),
+            Owed::Reveal(signatures) => Wire::Reveal(to_list(&signatures)),
             Owed::Over(reason) => {
-                Duty::Over(v1::Over { closed: reason.is_none(), reason: reason.unwrap_or_default() })
+                Wire::Over(v1::Over { closed: reason.is_none(), reason: reason.unwrap_or_default() })
             }
             Owed::JobOver(reason) => {
-                Duty::JobOver(v1::JobOver { completed: reason.is_none(), reason: reason.unwrap_or_default() })
+                Wire::JobOver(v1::JobOver { completed: reason.is_none(), reason: reason.unwrap_or_default() })
             }
         };
-        Self { round: Some(round.into()), duty: Some(duty) }
+        Self { round: Some((&round).into()), plan, duty: Some(duty) }
     }
 }
 

@@ -19,7 +19,8 @@ use syndic_ledger::{Checkpoint, Entry, History, VerifierKey};
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Kind, Signed};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, RoundId, SealedRoster, Sum, Timestamp,
+    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, RoundId, RoundPlan, SealedRoster, Sum,
+    Timestamp,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 use uuid::Uuid;
@@ -157,12 +158,11 @@ impl Coordinator {
         self.inner.hear(&mut state, job, id, input, None).await
     }
 
-    /// What `caller` owes now: the round and the duty.
-    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(JobId, RoundId, Duty)> {
+    /// What `caller` owes now, and under which plan.
+    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(RoundPlan, Duty)> {
         let state = self.inner.state.lock().await;
-        let job = state.engine.job()?;
-        let round = &job.round()?.round;
-        round.duty_of(caller).map(|duty| (job.id.clone(), round.plan().id, duty))
+        let round = &state.engine.job()?.round()?.round;
+        round.duty_of(caller).map(|duty| (round.plan().clone(), duty))
     }
 
     /// The round in progress, if any.
@@ -198,12 +198,6 @@ impl Coordinator {
         let owed = matches!(round.duty_of(caller), Some(Duty::Submit(_)));
         let chunk = syndic_secure_aggregation::chunk_bytes(plan.protection.parameter_set());
         owed.then(|| ((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
-    }
-
-    /// The plan of an open round in its canonical encoding.
-    pub async fn plan_bytes(&self, job: &JobId, id: RoundId) -> Option<Vec<u8>> {
-        let state = self.inner.state.lock().await;
-        Some(state.engine.open_round(job, id)?.round.plan().to_bytes())
     }
 
     /// Whether members may fetch this blob: the job file, the question of the round in progress, the model.

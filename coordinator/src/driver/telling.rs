@@ -3,6 +3,7 @@
 use syndic_round::coordinator::{Input, Phase as RoundPhase, Round};
 use syndic_round::message::Kind;
 use syndic_round::{ParticipantId, Timestamp};
+use tracing::{debug, info, warn};
 
 use super::{Inner, State};
 use crate::engine::{JobState, Open};
@@ -18,7 +19,7 @@ pub(super) struct Tally {
 
 impl Inner {
     pub(super) fn tell(&self, event: Event) {
-        tracing::debug!(?event);
+        log(&event);
         // An error means that nobody watches.
         let _ = self.events.send(event);
     }
@@ -94,6 +95,41 @@ impl Inner {
             Phase::Reveal => deadlines.reveal,
         };
         self.tell(Event::Phase { id: round.plan().id, phase, deadline_millis });
+    }
+}
+
+/// The operator's log: what a round came to and who is missing at `info`, each step of it at `debug`.
+fn log(event: &Event) {
+    match event {
+        Event::Connection { participant, connected: true } => info!(participant, "connected"),
+        Event::Connection { participant, connected: false } => info!(participant, "disconnected"),
+        Event::RoundOpened { id, kind, training_round, .. } => {
+            info!(round = %id, kind, training_round, "round opened");
+        }
+        Event::Phase { id, phase, deadline_millis } => {
+            debug!(round = %id, ?phase, deadline_millis, "phase begins");
+        }
+        Event::Progress { id, participant, did: Did::Declined(reason), .. } => {
+            warn!(round = %id, participant, reason, "declined");
+        }
+        Event::Progress { id, participant, did, bytes } => {
+            debug!(round = %id, participant, ?did, bytes, "heard")
+        }
+        Event::RoundClosed { id, kind, survivors, missing, millis, .. } => {
+            let missing: Vec<String> = missing
+                .iter()
+                .map(|Missing { participant, reason }| format!("{participant} {reason}"))
+                .collect();
+            let missing = missing.join("; ");
+            info!(round = %id, kind, survivors = survivors.len(), missing, millis, "round closed");
+        }
+        Event::RoundAbandoned { id, reason } => warn!(round = %id, reason, "round abandoned"),
+        Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss } => {
+            info!(training_round, rows, roc_auc, pr_auc, log_loss, "metrics");
+        }
+        Event::JobStarted { job, rounds, .. } => info!(job, rounds, "job agreed"),
+        Event::JobCompleted { job, .. } => info!(job, "job completed"),
+        Event::JobAbandoned { job, reason } => warn!(job, reason, "job abandoned"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a connected participant owes, told anew whenever it changes.
 
-use syndic_proto::convert::{Owed, RoundRef};
+use syndic_proto::convert::{self, Owed, RoundRef};
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
 use syndic_round::participant::Received;
@@ -75,34 +75,36 @@ async fn next(
     if let Told::Duty(round, _) = told
         && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
     {
-        return Ok(Some((Told::RoundOver(round.clone()), (round, Owed::Over(None)).into())));
+        return Ok(Some((Told::RoundOver(round.clone()), over(round.clone(), Owed::Over(None)))));
     }
-    if let Some((job, over)) = coordinator.over().await {
+    if let Some((job, end)) = coordinator.over().await {
         let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
-        let reason = match over {
+        let reason = match end {
             Over::Completed(_) => None,
             Over::Abandoned(reason) => Some(reason),
         };
-        return Ok((*told != Told::JobOver).then(|| (Told::JobOver, (&round, Owed::JobOver(reason)).into())));
+        return Ok((*told != Told::JobOver).then(|| (Told::JobOver, over(round, Owed::JobOver(reason)))));
     }
-    let Some((job, id, duty)) = coordinator.duty_of(caller).await else { return Ok(None) };
-    let round = RoundRef { job, id };
+    let Some((plan, duty)) = coordinator.duty_of(caller).await else { return Ok(None) };
+    let round = RoundRef { job: plan.job.clone(), id: plan.id };
     let now = Told::Duty(round.clone(), ordinal(&duty));
     if now == *told {
         return Ok(None);
     }
     let owed = match duty {
-        Duty::Advertise => match coordinator.plan_bytes(&round.job, round.id).await {
-            Some(plan) => Owed::Advertise(plan.into()),
-            None => return Ok(None),
-        },
+        Duty::Advertise => Owed::Advertise,
         Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
         Duty::Acknowledge(_, dealt) => Owed::Acknowledge(shares_for(coordinator, caller, &dealt).await?),
         Duty::Submit(acks) => Owed::Submit(acks),
         Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
         Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
     };
-    Ok(Some((now, (&round, owed).into())))
+    Ok(Some((now, convert::Duty { round, plan: plan.to_bytes().into(), owed }.into())))
+}
+
+/// The end of a round or of the job.
+fn over(round: RoundRef, owed: Owed) -> v1::Duty {
+    convert::Duty { round, plan: Default::default(), owed }.into()
 }
 
 /// The shares that each dealer sealed for `caller`, and nobody else's.

@@ -113,6 +113,7 @@ impl AgentError {
         match self {
             Self::JobAbandoned(_) => 1,
             Self::Refused { .. } => 2,
+            Self::Connect(ConnectError::CertificateRefused { .. } | ConnectError::OwnCertificate { .. }) => 2,
             Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,
         }
     }

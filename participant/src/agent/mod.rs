@@ -17,7 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, Table};
-use syndic_proto::convert::{Owed, RoundRef};
+use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_proto::status::code_of;
 use syndic_round::participant::{Accepted, Invited};
 use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
@@ -71,6 +71,11 @@ pub struct Agent {
 pub trait Observer: Send + Sync {
     /// The ring coefficients that are about to be encrypted.
     fn answered(&self, round: &RoundRef, coefficients: &[i64]);
+
+    /// The shares of the one-time key, each before it is sealed for its recipient.
+    fn shared(&self, round: &RoundRef, shares: &[(ParticipantId, syndic_secure_aggregation::KeyShare)]) {
+        let _ = (round, shares);
+    }
 }
 
 /// How an agent's run ended.
@@ -177,22 +182,22 @@ impl Agent {
         let mut duties = link.duties().await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
         info!(participant = self.enrolment.name(), "connected");
-        let mut awaiting_training: Option<(RoundRef, Owed)> = None;
+        let mut awaiting_training: Option<Duty> = None;
         loop {
-            let (round, owed) = tokio::select! {
+            let duty = tokio::select! {
                 duty = duties.message() => {
                     let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
-                    <(RoundRef, Owed)>::try_from(duty).map_err(|error| Lost::ForNow(error.to_string()))?
+                    Duty::try_from(duty).map_err(|error| Lost::ForNow(error.to_string()))?
                 }
                 () = trained(seat), if awaiting_training.is_some() => {
                     let Some(awaited) = awaiting_training.take() else { continue };
                     awaited
                 }
             };
-            if dies(&round, &owed) {
+            if dies(&duty.round, &duty.owed) {
                 return Ok(Ended::Died);
             }
-            match owed {
+            match duty.owed {
                 Owed::JobOver(None) => return Ok(Ended::JobOver),
                 Owed::JobOver(Some(reason)) => return Err(Lost::Forever(AgentError::JobAbandoned(reason))),
                 Owed::Over(_) => {
@@ -200,28 +205,28 @@ impl Agent {
                     *seat = None;
                 }
                 // While the local work goes on, later duties of the round are done in its stead.
-                Owed::Submit(_) if is_training(seat) => awaiting_training = Some((round, owed)),
-                owed => {
+                Owed::Submit(_) if is_training(seat) => awaiting_training = Some(duty),
+                _ => {
                     awaiting_training = None;
-                    self.attend(&mut link, seat, &round, owed).await?;
+                    self.attend(&mut link, seat, duty).await?;
                 }
             }
         }
     }
 
     /// Does a duty; declines the round where this participant must not do it.
-    async fn attend(
-        &self,
-        link: &mut Link,
-        seat: &mut Option<Seat>,
-        round: &RoundRef,
-        owed: Owed,
-    ) -> Result<(), Lost> {
-        let plan = match &owed {
-            Owed::Advertise(plan) => RoundPlan::from_bytes(plan).ok().map(Arc::new),
-            _ => seat.as_ref().map(|seat| seat.plan.clone()),
+    async fn attend(&self, link: &mut Link, seat: &mut Option<Seat>, duty: Duty) -> Result<(), Lost> {
+        let Duty { round, plan, owed } = duty;
+        let round = &round;
+        let plan = match RoundPlan::from_bytes(&plan) {
+            Ok(plan) if plan.job == round.job && plan.id == round.id => plan,
+            _ => {
+                warn!(round = %round.id, "the coordinator names a duty without the plan of its round");
+                *seat = None;
+                return Ok(());
+            }
         };
-        match self.perform(link, seat, round, owed).await {
+        match self.perform(link, seat, round, &plan, owed).await {
             Ok(()) => Ok(()),
             Err(Undone::Call(status)) if is_past(&status) => {
                 info!(round = %round.id, reason = status.message(), "the round has gone on without this message");
@@ -237,7 +242,7 @@ impl Agent {
             Err(Undone::Declined(reason)) => {
                 warn!(round = %round.id, code = reason.code(), %reason, "declining the round");
                 *seat = None;
-                self.decline(link, round, plan.as_deref(), &reason).await
+                self.decline(link, round, &plan, &reason).await
             }
         }
     }
@@ -246,11 +251,9 @@ impl Agent {
         &self,
         link: &mut Link,
         round: &RoundRef,
-        plan: Option<&RoundPlan>,
+        plan: &RoundPlan,
         reason: &Declined,
     ) -> Result<(), Lost> {
-        // Without a plan there is no context to sign in; the coordinator waits for its deadline.
-        let Some(plan) = plan else { return Ok(()) };
         let signed = Invited::decline(plan, self.id, reason.code(), self.enrolment.keys().signing_key());
         match link.say(round, syndic_round::message::Kind::Decline, &signed, &[]).await {
             Err(status) if is_lost(&status) => Err(Lost::of_call(status)),

@@ -10,7 +10,7 @@ use syndic_proto::convert::{Owed, RoundRef};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Invited, Received};
-use syndic_round::{ParticipantId, Quantised, RoundPlan, Signed};
+use syndic_round::{ParticipantId, Quantised, Rejection, RoundPlan, Signed};
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
 };
@@ -29,29 +29,30 @@ impl Agent {
         link: &mut Link,
         seat: &mut Option<Seat>,
         round: &RoundRef,
+        plan: &RoundPlan,
         owed: Owed,
     ) -> Result<(), Undone> {
-        let current = seat.as_mut().filter(|seat| seat.round == *round);
-        let seat = match (current, owed) {
-            (None, Owed::Advertise(plan)) => return self.advertise(link, seat, round, &plan).await,
-            (None, _) => return Err(Declined::Restarted.into()),
-            (Some(current), owed) => {
-                let kind = kind_of(&owed);
-                if kind.is_some_and(|kind| current.said.contains_key(&kind)) {
-                    return self.say_again(link, current, kind).await;
-                }
-                match owed {
-                    Owed::Deal(adverts) => self.deal(current, adverts).await?,
-                    Owed::Acknowledge(received) => self.acknowledge(current, received).await?,
-                    Owed::Submit(acks) => self.encrypt(current, acks).await?,
-                    Owed::Certify(headers) => self.certify(current, headers).await?,
-                    Owed::Reveal(signatures) => self.reveal(current, signatures).await?,
-                    Owed::Advertise(_) | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
-                }
-                (current, kind)
-            }
+        let Some(current) = seat.as_mut().filter(|seat| seat.round == *round) else {
+            return match owed {
+                Owed::Advertise => self.advertise(link, seat, round, plan).await,
+                _ => Err(Declined::Restarted.into()),
+            };
         };
-        let (current, kind) = seat;
+        // One plan for a round: another one under its number is a lie.
+        if *current.plan != *plan {
+            return Err(Declined::Coordinator(Rejection::Mismatch("plan or question")).into());
+        }
+        let kind = kind_of(&owed);
+        if !kind.is_some_and(|kind| current.said.contains_key(&kind)) {
+            match owed {
+                Owed::Deal(adverts) => self.deal(current, adverts).await?,
+                Owed::Acknowledge(received) => self.acknowledge(current, received).await?,
+                Owed::Submit(acks) => self.encrypt(current, acks).await?,
+                Owed::Certify(headers) => self.certify(current, headers).await?,
+                Owed::Reveal(signatures) => self.reveal(current, signatures).await?,
+                Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
+            }
+        }
         self.say_again(link, current, kind).await
     }
 
@@ -61,22 +62,18 @@ impl Agent {
         link: &mut Link,
         seat: &mut Option<Seat>,
         round: &RoundRef,
-        plan: &[u8],
+        plan: &RoundPlan,
     ) -> Result<(), Undone> {
         // Whatever round was in progress is over, its secrets with it.
         *seat = None;
-        let plan = RoundPlan::from_bytes(plan).map_err(Declined::from)?;
-        if plan.job != round.job || plan.id != round.id {
-            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("round")).into());
-        }
-        let accepted = self.accepted(link, &plan).await?;
-        let invited = Invited::check(plan, &accepted.terms, self.roster.clone(), self.id)?;
+        let accepted = self.accepted(link, plan).await?;
+        let invited = Invited::check(plan.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let plan = invited.plan().clone();
         let bytes = link.fetch(plan.question).await?;
         let question = Question::from_bytes(&bytes).map_err(Declined::from)?;
         question.approved_by(&accepted.job).map_err(Declined::from)?;
         if question.layout().map_err(Declined::from)? != plan.layout {
-            return Err(Declined::Coordinator(syndic_round::Rejection::NotAgreed("layout")).into());
+            return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());
         }
         self.journal.claim_preparation(plan.job.as_str(), plan.preparation).await?;
 
@@ -112,6 +109,10 @@ impl Agent {
         let key = Box::new(OneTimeKey::generate(&mut rng));
         let threshold = seat.plan.protection.threshold();
         let shares = key.share(cohort.ids(), threshold, &mut rng).map_err(Declined::from)?;
+        #[cfg(feature = "tap")]
+        if let Some(observer) = &self.observer {
+            observer.shared(&seat.round, &shares);
+        }
         let mut sealed = Vec::with_capacity(shares.len());
         for (recipient, share) in &shares {
             let public = KemPublic::from_bytes(cohort.kem_key(*recipient)?).map_err(Declined::from)?;
@@ -282,7 +283,7 @@ fn open(kem: &KemSecret, sealed: &[u8], context: &SealContext, cohort: usize) ->
 
 fn kind_of(owed: &Owed) -> Option<Kind> {
     match owed {
-        Owed::Advertise(_) => Some(Kind::Advertise),
+        Owed::Advertise => Some(Kind::Advertise),
         Owed::Deal(_) => Some(Kind::Dealing),
         Owed::Acknowledge(_) => Some(Kind::Ack),
         Owed::Submit(_) => Some(Kind::Header),
@@ -294,5 +295,5 @@ fn kind_of(owed: &Owed) -> Option<Kind> {
 
 /// The coordinator asked for something that this participant's stage does not allow.
 fn out_of_turn() -> Undone {
-    Declined::Coordinator(syndic_round::Rejection::Early).into()
+    Declined::Coordinator(Rejection::Early).into()
 }
