@@ -1,0 +1,84 @@
+//! The coordinator's ledger: entries that are durable once appended, and the history folded from them.
+
+use syndic_ledger::{Entry, History, Timestamp as LedgerTime, schema};
+use syndic_round::{RoundPlan, Timestamp};
+
+use crate::recording::{Recorded, read, write};
+
+/// Entries on a disk that never fails, and nothing else: what a crash leaves.
+#[derive(Clone, Default)]
+pub(crate) struct Disk {
+    entries: Vec<Vec<u8>>,
+}
+
+/// A disk with the history of what is on it.
+pub(crate) struct Ledger {
+    disk: Disk,
+    history: History,
+    /// Index of the entry that opened the last round.
+    opened: usize,
+}
+
+impl Ledger {
+    /// Replays a disk through the one rule that writing and verifying share.
+    pub(crate) fn replay(disk: Disk) -> Self {
+        let (mut history, mut opened) = (History::new(), 0);
+        for (index, entry) in disk.entries.iter().enumerate() {
+            let accepted = history.accept(entry).expect("only entries that may follow were appended");
+            if accepted.entry.kind == schema::ROUND_OPENED {
+                opened = index;
+            }
+        }
+        Self { disk, history, opened }
+    }
+
+    /// What a crash leaves.
+    pub(crate) fn into_disk(self) -> Disk {
+        self.disk
+    }
+
+    /// Appends a fact about the round of `plan`.
+    pub(crate) fn append(&mut self, now: Timestamp, plan: &RoundPlan, fact: &Recorded) {
+        let (kind, data) = write(plan, fact);
+        let (round, attempt) = (u64::from(plan.id.round), u64::from(plan.id.attempt));
+        let entry = self.history.link(Entry {
+            id: format!("entry-{}", self.size()),
+            source: "coordinator/1".into(),
+            kind: kind.into(),
+            time: LedgerTime::from_unix_ms(now.0).expect("runs take minutes, not millennia"),
+            subject: Some(syndic_ledger::round_subject(plan.job.as_str(), round, attempt)),
+            schema: schema::VERSION.into(),
+            round_prev: None,
+            data,
+        });
+        let bytes = entry.to_canonical().expect("facts are small objects without fractions");
+        let accepted = self.history.check(&bytes).expect("the round accepted it, so it may follow");
+        // If we crash here the input never happened; its sender will say it again.
+        self.disk.entries.push(bytes);
+        if matches!(fact, Recorded::Opened(_)) {
+            self.opened = self.disk.entries.len() - 1;
+        }
+        // If we crash here replay takes the entry in.
+        self.history.record(&accepted).expect("nothing was appended since the check");
+    }
+
+    /// How many entries there are.
+    pub(crate) fn size(&self) -> u64 {
+        self.history.size()
+    }
+
+    /// Root of the tree over the entries, in hexadecimal.
+    pub(crate) fn root(&self) -> String {
+        self.history.tree().root().to_string()
+    }
+
+    /// The facts recorded about the last round opened, in order, with their times; the plan first.
+    pub(crate) fn last_round(&self) -> Vec<(Timestamp, Recorded)> {
+        let fact_of = |bytes: &Vec<u8>| {
+            let entry = Entry::parse(bytes).expect("it was appended as an entry");
+            let fact = read(&entry).expect("it was written by `write`");
+            (Timestamp(entry.time.unix_ms()), fact)
+        };
+        self.disk.entries[self.opened..].iter().map(fact_of).collect()
+    }
+}
