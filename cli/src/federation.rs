@@ -7,13 +7,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use ed25519_dalek::VerifyingKey;
 use rand::rngs::StdRng;
 use syndic_coordinator::authority::Validity;
 use syndic_coordinator::federation::{
-    Federation, FederationError, lock, read_endorsement, read_signing_request,
+    Federation, FederationError, ledger_origin, lock, read_endorsement, read_signing_request,
 };
-use syndic_round::Timestamp;
+use syndic_ledger::VerifierKey;
 use syndic_round::enrolment::Address;
+use syndic_round::{Roster, Timestamp};
 
 use crate::{Error, Exit, Result};
 
@@ -156,6 +158,9 @@ fn roster(args: &RosterArgs) -> Done {
         let _ = writeln!(text, "  {:>5}  {:width$}  key {key}", member.id.get(), member.name);
     }
     let _ = writeln!(text, "coordinator key {}", hex::encode(roster.coordinator_key));
+    if let Some(key) = ledger_key(roster) {
+        let _ = writeln!(text, "ledger key      {key}");
+    }
     let _ = writeln!(text, "roster digest   {}", roster.digest());
     let next = |file: &str| args.dir.join(file).display().to_string();
     let _ = match federation.sealed() {
@@ -180,6 +185,12 @@ fn seal(args: &SealArgs) -> Done {
         endorsed.roster.digest(),
         sealed_path(&args.dir).display()
     ))
+}
+
+/// The coordinator's key in the form that `syndic ledger verify --key` takes.
+fn ledger_key(roster: &Roster) -> Option<VerifierKey> {
+    let key = VerifyingKey::from_bytes(&roster.coordinator_key).ok()?;
+    VerifierKey::new(&ledger_origin(&roster.federation), key).ok()
 }
 
 fn sealed_path(dir: &Path) -> PathBuf {

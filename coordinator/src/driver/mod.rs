@@ -31,6 +31,7 @@ use crate::clock;
 use crate::engine::{Engine, FoldError, Over};
 use crate::event::Event;
 use crate::fact::Fact;
+use crate::federation::ledger_origin;
 use crate::store::{Blobs, Log, StoreError};
 
 /// One federation's coordinator. Clones share it.
@@ -381,7 +382,7 @@ impl Inner {
     }
 
     fn origin(&self) -> String {
-        format!("syndic/{}", self.federation)
+        ledger_origin(&self.federation)
     }
 
     fn lock_present(&self) -> std::sync::MutexGuard<'_, BTreeMap<ParticipantId, usize>> {

@@ -14,7 +14,7 @@ use syndic_round::message::Kind as MessageKind;
 use syndic_round::{PROTOCOL, Rejection, Signed};
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::driver::{Coordinator, CoordinatorError};
 use crate::tls::PeerIdentity;
@@ -154,7 +154,13 @@ impl Service {
         match self.coordinator.hear(&round.job, round.id, input).await {
             Ok(fresh) => Ok(Response::new(v1::Receipt { fresh })),
             Err(error) => {
-                info!(participant = %caller.name, round = %round.id, code = error.code(), %error, "refused");
+                let (participant, code) = (&caller.name, error.code());
+                // Phases end as soon as enough have answered: who comes after that has done nothing wrong.
+                if matches!(error, CoordinatorError::Rejected(Rejection::Late | Rejection::Over)) {
+                    debug!(participant, round = %round.id, code, "too late to count");
+                } else {
+                    info!(participant, round = %round.id, code, %error, "refused");
+                }
                 Err(refused(&error))
             }
         }
