@@ -13,6 +13,7 @@ use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, KeyShareSum, Masks, 
 use crate::ledger::{Disk, Ledger};
 use crate::participant::{Offer, Said};
 use crate::recording::Recorded;
+use crate::replay::{Replay, Standing};
 use crate::scenario::{CoordinatorCrash, Moment};
 
 /// The coordinator: ledger and blobs survive a crash, the round in memory does not.
@@ -22,13 +23,6 @@ pub(crate) struct Coordinator {
     blobs: BTreeMap<Digest, Vec<u8>>,
     standing: Option<Standing>,
     crashes: CoordinatorCrash,
-}
-
-/// A round as the ledger's facts make it.
-pub(crate) struct Standing {
-    pub(crate) round: Round,
-    /// Whether its end is on record.
-    pub(crate) ended: bool,
 }
 
 /// A crash at the append of an entry.
@@ -145,22 +139,9 @@ impl Coordinator {
 
     /// The round that the ledger alone leads to.
     pub(crate) fn replayed(&self) -> Option<Standing> {
-        let mut facts = self.ledger.last_round().into_iter();
-        let (at, Recorded::Opened(plan)) = facts.next()? else { return None };
-        let round = Round::open(*plan, self.roster.clone(), at).expect("it was opened before");
-        let mut standing = Standing { round, ended: false };
-        for (at, fact) in facts {
-            match fact {
-                Recorded::Opened(_) => {}
-                Recorded::Abandoned(_) => standing.ended = true,
-                Recorded::Input(input, _) => {
-                    let step = standing.round.step(at, &input).expect("it was accepted before");
-                    let ended = matches!(input, Input::Opened(_));
-                    standing = Standing { round: step.next, ended };
-                }
-            }
-        }
-        Some(standing)
+        let mut replay = Replay::from(self.ledger.opened(), self.roster.clone());
+        replay.follow(&self.ledger);
+        replay.into_standing()
     }
 
     /// Performs what the state owes: opening the sum, putting an end on record.

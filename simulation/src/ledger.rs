@@ -15,7 +15,6 @@ pub(crate) struct Disk {
 pub(crate) struct Ledger {
     disk: Disk,
     history: History,
-    /// Index of the entry that opened the last round.
     opened: usize,
 }
 
@@ -72,13 +71,23 @@ impl Ledger {
         self.history.tree().root().to_string()
     }
 
-    /// The facts recorded about the last round opened, in order, with their times; the plan first.
-    pub(crate) fn last_round(&self) -> Vec<(Timestamp, Recorded)> {
+    /// Index of the entry that opened the last round.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened
+    }
+
+    /// The facts on record about the last round, in order, with their times; its opening first.
+    pub(crate) fn last_round(&self) -> impl Iterator<Item = (Timestamp, Recorded)> {
+        self.facts_from(self.opened)
+    }
+
+    /// The facts on record from the entry at `index` on, with their times.
+    pub(crate) fn facts_from(&self, index: usize) -> impl Iterator<Item = (Timestamp, Recorded)> {
         let fact_of = |bytes: &Vec<u8>| {
             let entry = Entry::parse(bytes).expect("it was appended as an entry");
             let fact = read(&entry).expect("it was written by `write`");
             (Timestamp(entry.time.unix_ms()), fact)
         };
-        self.disk.entries[self.opened..].iter().map(fact_of).collect()
+        self.disk.entries[index..].iter().map(fact_of)
     }
 }

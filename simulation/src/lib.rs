@@ -33,6 +33,7 @@ mod operation;
 mod oracle;
 mod participant;
 mod recording;
+mod replay;
 mod report;
 mod scenario;
 mod seat;

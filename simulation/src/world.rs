@@ -14,6 +14,7 @@ use crate::network::{Event, Fate, Queue};
 use crate::operation::Operation;
 use crate::participant::{Answer, Offer, Participant, Said};
 use crate::recording::Recorded;
+use crate::replay::Replay;
 use crate::report::{Report, RoundEnd, Violation};
 use crate::scenario::{Moment, Scenario};
 use crate::watch::Watch;
@@ -40,6 +41,9 @@ struct World<'a> {
     keys: ChaCha20Rng,
     now: Timestamp,
     watch: Watch,
+    replay: Replay,
+    /// Round and size of the ledger after the last input that changed them.
+    standing: (String, u64),
     opened_at: Timestamp,
     ended: Vec<RoundEnd>,
     operations: Vec<(u64, Operation)>,
@@ -59,6 +63,8 @@ impl<'a> World<'a> {
             scenario,
             coordinator: Coordinator::new(federation.roster.clone(), scenario.coordinator_crashes),
             participants: federation.ids().into_iter().map(|id| (id, Participant::new(id))).collect(),
+            replay: Replay::from(0, federation.roster.clone()),
+            standing: (format!("{:?}", None::<&Round>), 0),
             federation,
             queue,
             keys,
@@ -182,7 +188,6 @@ impl<'a> World<'a> {
     }
 
     fn heard(&mut self, said: &Said) -> Result<(), Violation> {
-        let before = self.state();
         let heard = self.coordinator.receive(self.now, said);
         let outcome = match &heard {
             Ok(Outcome::Accepted) => "accepted",
@@ -194,7 +199,7 @@ impl<'a> World<'a> {
         let (from, kind, round) = (said.signed.from, said.kind, said.round);
         self.log(Operation::Heard { from, kind, round, outcome });
         if let Ok(Outcome::Rejected(_) | Outcome::Known) = &heard {
-            return self.watch.rejected(&before, &self.state());
+            return self.watch.rejected(&self.standing, &self.state());
         }
         self.survive(heard.map(|_| ()));
         self.replay()
@@ -214,9 +219,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Reads on in the ledger, and compares.
     fn replay(&mut self) -> Result<(), Violation> {
-        let replayed = self.coordinator.replayed().map(|standing| standing.round);
-        self.watch.replayed(self.round(), replayed.as_ref())
+        self.standing = self.state();
+        let replayed = self.replay.follow(self.coordinator.ledger()).map(|standing| &standing.round);
+        self.watch.replayed(&self.standing.0, &format!("{replayed:?}"))
     }
 
     /// What must hold whatever has just happened.
@@ -238,12 +245,15 @@ impl<'a> World<'a> {
     }
 
     fn end(&mut self, id: RoundId) -> Result<(), Violation> {
+        // Step by step or from the round's opening at once, the ledger leads to the same.
+        let replayed = self.coordinator.replayed().map(|standing| standing.round);
+        self.watch.replayed(&self.standing.0, &format!("{:?}", replayed.as_ref()))?;
         let Some(round) = self.round() else { return Ok(()) };
         let (end, outcome) = match round.phase() {
             Phase::Closed(closed) => {
                 let (plan, survivors) = (round.plan(), closed.survivors.ids());
                 let sum = self.coordinator.sum(plan, closed.sum);
-                let facts = self.coordinator.ledger().last_round();
+                let facts: Vec<_> = self.coordinator.ledger().last_round().collect();
                 self.watch.closed(plan, &facts, survivors, sum.as_ref())?;
                 let survivors: Vec<u16> = survivors.iter().map(|id| id.get()).collect();
                 let outcome = format!("the sum of {survivors:?}");
@@ -263,9 +273,8 @@ impl<'a> World<'a> {
 
     /// How often the current round's phases began anew after a crash.
     fn resumed(&self) -> u64 {
-        let facts = self.coordinator.ledger().last_round();
-        let resumed = |(_, fact): &&(_, Recorded)| matches!(fact, Recorded::Input(Input::Resume, _));
-        facts.iter().filter(resumed).count() as u64
+        let resumed = |(_, fact): &(_, Recorded)| matches!(fact, Recorded::Input(Input::Resume, _));
+        self.coordinator.ledger().last_round().filter(resumed).count() as u64
     }
 
     fn state(&self) -> (String, u64) {
