@@ -78,7 +78,7 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
             let start = rest.len() - rest.trim_start().len();
             let fits = |(at, _): &(usize, &str)| measure_text_width(&rest[..*at]) <= room;
             let spaces = || rest.match_indices(' ').filter(|(at, _)| *at > start);
-            let Some((at, _)) = spaces().filter(fits).last().or_else(|| spaces().next()) else { break };
+            let Some((at, _)) = spaces().rfind(fits).or_else(|| spaces().next()) else { break };
             lines.push((rest[..at].trim_end(), rest.len() == line.len()));
             rest = rest[at..].trim_start();
             room = width.saturating_sub(indent).max(1);

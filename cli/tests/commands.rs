@@ -17,7 +17,7 @@ fn code(output: &Output) -> i32 {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.to_vec()).expect("the binary writes UTF-8")
 }
 
 fn job_file() -> String {

@@ -95,7 +95,9 @@ fn abandoned_line(round: Option<&EncryptedRound>, attempt: u32, reason: &str) ->
 }
 
 fn in_the_sum(survivors: &[String], missing: &[Missing]) -> String {
-    format!("{} of {} in the sum", survivors.len(), survivors.len() + missing.len())
+    let all = survivors.len() + missing.len();
+    // As wide with some missing as with all, so that columns stay under each other.
+    format!("{:>width$} of {all} in the sum", survivors.len(), width = all.to_string().len())
 }
 
 fn without(missing: &[Missing]) -> String {
