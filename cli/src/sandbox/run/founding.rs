@@ -2,6 +2,7 @@
 //! real hosts.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use ed25519_dalek::SigningKey;
 use rand::rngs::SysRng;
@@ -9,14 +10,14 @@ use rand_core::UnwrapErr;
 use syndic_coordinator::authority::Validity;
 use syndic_coordinator::federation::{Federation, FederationError};
 use syndic_coordinator::tls::{self, Incoming, Limits, ListenError};
-use syndic_learning::Job;
 use syndic_participant::enrol::{self, EnrolError, RosterReview};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_round::enrolment::Address;
 use syndic_round::{SealedRoster, Timestamp};
 
-use super::super::Run;
+use super::super::{Run, Site};
+use super::Outfit;
 use super::institution::Institution;
 use crate::{Error, Result};
 
@@ -30,7 +31,7 @@ pub(super) struct Founded {
 }
 
 /// Binds a loopback port, founds the federation, and enrols one institution for each site.
-pub(super) async fn found(run: &Run<'_>) -> Result<Founded> {
+pub(super) async fn found(run: &Run<'_>, outfit: &Outfit) -> Result<Founded> {
     let listener = tls::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(listening)?;
     let port =
         listener.local_addr().map_err(|error| Error::world("net.cannot-listen", error.to_string()))?.port();
@@ -60,7 +61,7 @@ pub(super) async fn found(run: &Run<'_>) -> Result<Founded> {
     for ((keys, _), site) in members.iter().zip(&run.sites) {
         let folder = run.state.join(keys.name());
         enrol::pin(&folder, endorsed.clone()).map_err(enrol_failed)?;
-        institutions.push(institution(run.job, run.seed, folder, site));
+        institutions.push(institution(run, folder, site, outfit));
     }
     let identity = federation.into_identity();
     let incoming = tls::accept(listener, &identity, Limits::default()).map_err(listening)?;
@@ -69,13 +70,14 @@ pub(super) async fn found(run: &Run<'_>) -> Result<Founded> {
     Ok(Founded { address: address.to_string(), incoming, roster, ledger_key, institutions })
 }
 
-fn institution(job: &Job, seed: u64, folder: std::path::PathBuf, site: &super::super::Site) -> Institution {
+fn institution(run: &Run<'_>, folder: PathBuf, site: &Site, outfit: &Outfit) -> Institution {
     Institution {
         name: site.name.clone(),
         folder,
-        policy: Policy::allowing(job),
+        policy: Policy::allowing(run.job),
         table: site.table.clone(),
-        seed,
+        seed: run.seed,
+        outfit: outfit.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use syndic_participant::journal::Journal;
 use syndic_participant::policy::Policy;
 use syndic_proto::convert::Owed;
 
+use super::Outfit;
 use crate::Exit;
 
 /// Everything that outlives an agent.
@@ -21,6 +22,7 @@ pub(super) struct Institution {
     pub(super) policy: Policy,
     pub(super) table: Arc<Table>,
     pub(super) seed: u64,
+    pub(super) outfit: Outfit,
 }
 
 /// One run of an agent, from start to end.
@@ -64,8 +66,8 @@ impl Institution {
             .map_err(|error| Failure::world(error.code(), &error, error.help().unwrap_or_default()))?;
         let source = Source::Loaded(self.table.clone());
         let policy = self.policy.clone();
-        Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(self.seed) })
-            .map_err(Failure::from)
+        let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(self.seed) })?;
+        Ok((self.outfit)(&self.name, agent))
     }
 }
 

@@ -4,6 +4,7 @@
 mod founding;
 mod institution;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
@@ -12,7 +13,7 @@ use syndic_coordinator::event::{Event, Phase};
 use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, SqliteLog};
 use syndic_learning::Outcome;
-use syndic_participant::agent::Ended;
+use syndic_participant::agent::{Agent, Ended};
 use syndic_round::JobId;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::oneshot;
@@ -24,12 +25,23 @@ use crate::result::LedgerHead;
 use crate::view::{Notice, Observer};
 use crate::{Error, Result};
 
+/// What is done to every agent, given its institution's name, before it takes part.
+pub type Outfit = Arc<dyn Fn(&str, Agent) -> Agent + Send + Sync>;
+
 /// Runs the job to its outcome.
 ///
 /// # Errors
 /// When the job is abandoned, or disk or network fail.
 pub async fn run(run: Run<'_>, observer: &mut Observer) -> Result<Finished> {
-    let founded = founding::found(&run).await?;
+    run_outfitted(run, Arc::new(|_, agent| agent), observer).await
+}
+
+/// The same with agents as `outfit` returns them: so a test looks over their shoulders.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer) -> Result<Finished> {
+    let founded = founding::found(&run, &outfit).await?;
     observer.notice(&Notice::Listening { address: founded.address.clone() });
     let blobs = FolderBlobs::open(&run.state.join("coordinator")).await.map_err(stored)?;
     let log = SqliteLog::open(&run.state.join("coordinator/ledger.sqlite")).await.map_err(stored)?;

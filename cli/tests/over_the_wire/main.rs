@@ -1,0 +1,11 @@
+//! What a federation over real loopback TCP and TLS sends and computes, seen by a test that looks over every
+//! participant's shoulder: five banks, one of them stopped in the middle of one round.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod exactness;
+mod keys;
+mod nothing_plain_leaves;
+mod plaintexts;
+mod recorded;
+mod search;

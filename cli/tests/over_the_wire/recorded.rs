@@ -1,0 +1,209 @@
+//! One run of the sandbox, recorded: what each participant handed to TLS, what it answered in the clear, and
+//! what the coordinator kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use syndic::result::RunResult;
+use syndic::sandbox::demo::DemoOptions;
+use syndic::sandbox::run::{Outfit, run_outfitted};
+use syndic::sandbox::{self, Run, SandboxOptions, Site, Source};
+use syndic::view::{Observer, Quiet};
+use syndic_coordinator::fact::Fact;
+use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
+use syndic_learning::LinearModel;
+use syndic_ledger::Entry;
+use syndic_participant::agent;
+use syndic_participant::enrol::Enrolment;
+use syndic_participant::tls::Tap;
+use syndic_proto::convert::RoundRef;
+use syndic_round::coordinator::{Input, Upload};
+use syndic_round::{ParticipantId, RoundId, RoundPlan};
+use syndic_secure_aggregation::KeyShare;
+
+/// A finished run.
+pub(crate) struct Recorded {
+    pub(crate) result: RunResult,
+    pub(crate) model: LinearModel,
+    pub(crate) table: Source,
+    pub(crate) participants: Vec<Participant>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// One participant, from its own side.
+pub(crate) struct Participant {
+    pub(crate) id: ParticipantId,
+    pub(crate) site: Site,
+    pub(crate) seen: Seen,
+    /// The private halves of its signing key and of its TLS key.
+    pub(crate) private_keys: [Vec<u8>; 2],
+}
+
+/// What an agent let the test see.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    /// Every byte before TLS, over all its connections.
+    pub(crate) sent: Vec<u8>,
+    /// Ring coefficients that it encrypted.
+    pub(crate) answers: Vec<(RoundId, Vec<i64>)>,
+    /// Shares of its one-time keys, by recipient.
+    pub(crate) shares: Vec<(RoundId, Vec<(ParticipantId, Vec<u8>)>)>,
+}
+
+/// An encrypted round, from the coordinator's side.
+pub(crate) struct Round {
+    pub(crate) plan: RoundPlan,
+    pub(crate) kind: String,
+    pub(crate) question: Vec<u8>,
+    pub(crate) uploads: Vec<(ParticipantId, Upload, Vec<u8>)>,
+    /// The stored sum and whose updates are in it, once it is closed.
+    pub(crate) closed: Option<(Vec<u8>, Vec<ParticipantId>)>,
+}
+
+/// The run that all tests look at.
+pub(crate) fn recorded() -> &'static Recorded {
+    static RECORDED: OnceLock<Recorded> = OnceLock::new();
+    RECORDED.get_or_init(|| tokio::runtime::Runtime::new().unwrap().block_on(record()))
+}
+
+impl Recorded {
+    pub(crate) fn participant(&self, id: ParticipantId) -> &Participant {
+        self.participants.iter().find(|participant| participant.id == id).unwrap()
+    }
+
+    pub(crate) fn round(&self, id: RoundId) -> &Round {
+        self.rounds.iter().find(|round| round.plan.id == id).unwrap()
+    }
+}
+
+impl Participant {
+    pub(crate) fn answer(&self, id: RoundId) -> Option<&[i64]> {
+        let answer = self.seen.answers.iter().find(|(round, _)| *round == id)?;
+        Some(&answer.1)
+    }
+}
+
+/// Training rounds: three of training, three of evaluation, one of statistics.
+const ROUNDS: u32 = 3;
+/// Of training; keys do not come from it.
+pub(crate) const SEED: u64 = 1;
+
+async fn record() -> Recorded {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SandboxOptions::from(DemoOptions {
+        rounds: Some(ROUNDS),
+        seed: SEED,
+        out: folder.path().join("out"),
+        participants: None,
+        drop: true,
+        command: "syndic".into(),
+    });
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let watchers = Arc::new(Watchers::default());
+    let mut sites = Vec::new();
+    let mut model = None;
+    let federation = async |run: Run<'_>, observer: &mut Observer| {
+        sites = run.sites.clone();
+        // Kept, where the sandbox would remove it.
+        let run = Run { state: state.clone(), ..run };
+        let finished = run_outfitted(run, watchers.clone().outfit(), observer).await?;
+        model = Some(finished.model.clone());
+        Ok(finished)
+    };
+    let mut observer = Observer::new(Box::new(Quiet));
+    let result = sandbox::execute(&options, &mut observer, federation).await.unwrap();
+    let (entries, rounds, ids) = kept(&state.join("coordinator")).await;
+    let participants = sites
+        .into_iter()
+        .map(|site| Participant {
+            id: ids[&site.name],
+            seen: watchers.of(&site.name).0.lock().unwrap().clone(),
+            private_keys: private_keys(&state.join(&site.name)),
+            site,
+        })
+        .collect();
+    Recorded { result, model: model.unwrap(), table: options.source, participants, entries, rounds }
+}
+
+/// A watcher for each institution, which outlives the institution's agent.
+#[derive(Default)]
+struct Watchers(Mutex<BTreeMap<String, Arc<Watcher>>>);
+
+#[derive(Default)]
+struct Watcher(Mutex<Seen>);
+
+impl Watchers {
+    fn of(&self, name: &str) -> Arc<Watcher> {
+        self.0.lock().unwrap().entry(name.into()).or_default().clone()
+    }
+
+    fn outfit(self: Arc<Self>) -> Outfit {
+        Arc::new(move |name, agent| {
+            let watcher = self.of(name);
+            agent.observed(watcher.clone(), watcher)
+        })
+    }
+}
+
+impl Tap for Watcher {
+    fn sending(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().sent.extend_from_slice(bytes);
+    }
+}
+
+impl agent::Observer for Watcher {
+    fn answered(&self, round: &RoundRef, coefficients: &[i64]) {
+        self.0.lock().unwrap().answers.push((round.id, coefficients.to_vec()));
+    }
+
+    fn shared(&self, round: &RoundRef, shares: &[(ParticipantId, KeyShare)]) {
+        let shares = shares.iter().map(|(recipient, share)| (*recipient, share.to_bytes().to_vec()));
+        self.0.lock().unwrap().shares.push((round.id, shares.collect()));
+    }
+}
+
+/// What the coordinator's own store holds: entries, rounds, and the members' ids by name.
+async fn kept(store: &Path) -> (Vec<Entry>, Vec<Round>, BTreeMap<String, ParticipantId>) {
+    let log = SqliteLog::open(&store.join("ledger.sqlite")).await.unwrap();
+    let blobs = FolderBlobs::open(store).await.unwrap();
+    let size = log.size().await.unwrap();
+    let entries: Vec<Entry> =
+        log.read(0, size).await.unwrap().iter().map(|bytes| Entry::parse(bytes).unwrap()).collect();
+    let mut rounds: Vec<Round> = Vec::new();
+    let mut ids = BTreeMap::new();
+    for (index, entry) in (0..).zip(&entries) {
+        match Fact::from_entry(index, entry).unwrap() {
+            Fact::RosterSealed(sealed) => {
+                ids.extend(sealed.roster.members.into_iter().map(|member| (member.name, member.id)));
+            }
+            Fact::RoundOpened { plan, kind, .. } => {
+                let question = blobs.read(plan.question).await.unwrap();
+                rounds.push(Round { plan: *plan, kind, question, uploads: Vec::new(), closed: None });
+            }
+            Fact::Heard { round: id, input, survivors, .. } => {
+                let round = rounds.iter_mut().find(|round| round.plan.id == id).unwrap();
+                match input {
+                    Input::Submit(signed, upload) => {
+                        let ciphertext = blobs.read(upload.blob).await.unwrap();
+                        round.uploads.push((signed.from, upload, ciphertext));
+                    }
+                    Input::Opened(sum) => round.closed = Some((blobs.read(sum).await.unwrap(), survivors)),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    (entries, rounds, ids)
+}
+
+fn private_keys(folder: &Path) -> [Vec<u8>; 2] {
+    let signing = Enrolment::load(folder).unwrap().keys().signing_key().to_bytes().to_vec();
+    let tls = pem::parse(std::fs::read(folder.join("tls.key.pem")).unwrap()).unwrap();
+    // SEC 1: the private scalar is the first octet string of 32 bytes.
+    let start = tls.contents().windows(2).position(|tag| tag == [0x04, 32]).unwrap() + 2;
+    [signing, tls.contents()[start..start + 32].to_vec()]
+}
