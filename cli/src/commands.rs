@@ -82,7 +82,7 @@ fn check(args: &CheckArgs) -> Result<()> {
     let file = JobFile::read(&args.file)?;
     let job = job_check::check(&file)?;
     if args.json {
-        let digest = job.digest().map(|digest| digest.to_string()).unwrap_or_default();
+        let digest = syndic_learning::job::agreement(&file.text).to_string();
         return print(&format!(
             "{}\n",
             serde_json::json!({"job": job.identity.id.as_str(), "digest": digest})

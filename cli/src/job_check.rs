@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use console::style;
-use syndic_learning::job::ProgramTerms;
+use syndic_learning::job::{ProgramTerms, agreement};
 use syndic_learning::{Diagnostic, Job};
 
 use crate::words::{counted, thousands};
@@ -95,9 +95,7 @@ pub fn render(file: &JobFile, job: &Job) -> String {
             job.protection.parameter_set.name()
         ),
     );
-    if let Ok(digest) = job.digest() {
-        line("digest", digest.to_string());
-    }
+    line("digest", agreement(&file.text).to_string());
     let _ =
         writeln!(text, "\n{}", style(format!("{} is a job that can be proposed.", file.name)).green().bold());
     text

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use syndic_learning::job::{Privacy, ProgramTerms};
+use syndic_learning::job::{Privacy, ProgramTerms, agreement};
 use syndic_learning::{Job, Role};
 use syndic_ledger::Timestamp;
 
@@ -108,7 +108,7 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
 }
 
 /// What the job file says, for the report.
-pub(super) fn job_text(job: &Job, citation: Option<String>) -> JobText {
+pub(super) fn job_text(job: &Job, file: &str, citation: Option<String>) -> JobText {
     let ProgramTerms::LogisticRegression(terms) = &job.program;
     let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
     let mut fact = |label: &str, text: String| facts.push((label.into(), text));
@@ -140,9 +140,7 @@ pub(super) fn job_text(job: &Job, citation: Option<String>) -> JobText {
     );
     let Privacy::None {} = job.privacy;
     fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
-    if let Ok(digest) = job.digest() {
-        fact("Digest of the job", digest.to_string());
-    }
+    fact("Digest of the job file", agreement(file).to_string());
     let sensitive = job.contract.columns.iter().filter(|column| column.sensitive);
     JobText {
         purpose: job.identity.purpose.clone(),

@@ -147,7 +147,7 @@ pub async fn execute(
     let federated = compare::evaluate(&finished.model, &sites)?;
     let figures = assemble::Figures { federated, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
-    write(&folder, options, &job, &finished, &result, observer)?;
+    write(&folder, options, (&job, &job_text), &finished, &result, observer)?;
     folder.finish(folder::RESULT)?;
 
     let width = console::Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
@@ -233,7 +233,7 @@ fn prepared(options: &SandboxOptions, job: &Job, sites: &[Site]) -> Notice {
 fn write(
     folder: &RunFolder,
     options: &SandboxOptions,
-    job: &Job,
+    (job, job_text): (&Job, &str),
     finished: &Finished,
     result: &RunResult,
     observer: &Observer,
@@ -245,7 +245,7 @@ fn write(
     let report = report::render(&ReportData {
         result: result.clone(),
         history: observer.history().clone(),
-        job: assemble::job_text(job, options.citation.clone()),
+        job: assemble::job_text(job, job_text, options.citation.clone()),
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),
         verify: ledger_verify(options),

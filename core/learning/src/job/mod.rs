@@ -8,11 +8,11 @@ mod reader;
 pub mod terms;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use syndic_round::{Digest, JobId, ParameterSet};
+use syndic_round::{JobId, ParameterSet};
 
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
-pub use terms::{Terms, TermsError};
+pub use terms::{Terms, TermsError, agreement};
 
 use crate::contract::Contract;
 use crate::program::logistic_regression::{self, LocalTraining};
@@ -172,22 +172,6 @@ impl Job {
     /// When a value has no TOML form, such as a count beyond 2^63.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
-    }
-
-    /// Canonical JSON (RFC 8785), the form that is hashed.
-    ///
-    /// # Errors
-    /// When a number is not finite, which no job read from a file has.
-    pub fn to_canonical_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json_canonicalizer::to_vec(self)
-    }
-
-    /// SHA-256 of [`Self::to_canonical_json`]: what institutions approve, whatever the file's layout.
-    ///
-    /// # Errors
-    /// As [`Self::to_canonical_json`].
-    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
-        Ok(Digest::of(&self.to_canonical_json()?))
     }
 }
 

@@ -52,8 +52,13 @@ impl Terms {
         let admitted: Vec<_> = roster.members.iter().map(|member| member.id).collect();
         let protection = job.protection_of(admitted.len())?;
         let deadlines = job.deadlines();
-        Ok((job, Self { agreement: Digest::of(file.as_bytes()), protection, admitted, deadlines }))
+        Ok((job, Self { agreement: agreement(file), protection, admitted, deadlines }))
     }
+}
+
+/// SHA-256 of a job file as it was agreed: what every round of the job is bound to.
+pub fn agreement(file: &str) -> Digest {
+    Digest::of(file.as_bytes())
 }
 
 impl Job {

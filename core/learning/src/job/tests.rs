@@ -80,22 +80,13 @@ fn a_job_file_is_read_with_its_defaults() {
 fn a_job_is_the_same_after_toml_and_json() {
     let job = Job::from_toml(FILE).unwrap();
     assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
-    let json = job.to_canonical_json().unwrap();
-    let again: Job = serde_json::from_slice(&json).unwrap();
-    assert_eq!(again, job);
-    assert_eq!(again.digest().unwrap(), job.digest().unwrap());
-}
-
-#[test]
-fn the_digest_depends_on_terms_and_not_on_layout() {
-    let digest = |text: &str| Job::from_toml(text).unwrap().digest().unwrap();
-    assert_eq!(digest(FILE), digest(&format!("# a comment\n{}", FILE.replace("min = 18", "min = 18.0"))));
-    assert_ne!(digest(FILE), digest(&FILE.replace("l2 = 1e-4", "l2 = 1e-3")));
+    let json = serde_json::to_vec(&job).unwrap();
+    assert_eq!(serde_json::from_slice::<Job>(&json).unwrap(), job);
 }
 
 #[test]
 fn a_job_read_as_json_keeps_the_same_rules() {
-    let json = String::from_utf8(Job::from_toml(FILE).unwrap().to_canonical_json().unwrap()).unwrap();
+    let json = serde_json::to_string(&Job::from_toml(FILE).unwrap()).unwrap();
     assert!(serde_json::from_str::<Job>(&json.replace(r#""max":100"#, r#""max":1"#)).is_err());
     assert!(serde_json::from_str::<Job>(&json.replace(r#""bins":4096"#, r#""bins":2"#)).is_err());
     assert!(
