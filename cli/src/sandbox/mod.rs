@@ -119,12 +119,12 @@ pub async fn execute(
 ) -> Result<RunResult> {
     let (job, job_text) = job(options)?;
     let folder = RunFolder::take(&options.out)?;
-    if folder.replaces_earlier() {
-        observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
-    }
     let sites = load::load(&options.source, &options.columns, &job.contract)?;
     compare::check_test_rows(&sites)?;
     let protection = protection(&job, &sites)?;
+    if folder.replaces_earlier() {
+        observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
+    }
     observer.notice(&prepared(options, &job, &sites));
     let run = Run {
         job: &job,
