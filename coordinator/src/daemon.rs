@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use syndic_learning::Outcome;
+use syndic_learning::job::Terms;
 use thiserror::Error;
 use tracing::info;
 
@@ -110,7 +111,10 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let identity = CoordinatorIdentity::load(&config.federation)?;
     let roster = load_sealed_roster(&config.federation)?
         .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
+    // A job that cannot run here is refused before there is a ledger.
+    Terms::of(&job, roster.roster()).map_err(CoordinatorError::Job)?;
     let listener = tls::bind(config.listen).await?;
+    prepare(&config.publish).map_err(CoordinatorError::Store)?;
     let incoming = tls::accept(listener, &identity, Limits::default())?;
     let listening = incoming.local_address();
 
@@ -143,6 +147,12 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         Over::Abandoned(reason) => Err(DaemonError::Abandoned { job: job.to_string(), reason }),
     }
+}
+
+/// Makes the folder that results go to, so that no job runs whose result has no place.
+fn prepare(folder: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| StoreError::Io { what: format!("cannot create {}", folder.display()), source })
 }
 
 /// Drives the job to its end, publishes, and gives participants a moment to hear of it.

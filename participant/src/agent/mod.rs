@@ -19,6 +19,7 @@ use syndic_learning::job::Terms;
 use syndic_learning::{Job, Table};
 use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_proto::status::code_of;
+use syndic_round::message::Kind;
 use syndic_round::participant::{Accepted, Invited};
 use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
@@ -29,7 +30,7 @@ pub use error::AgentError;
 
 use crate::data::Source;
 use crate::enrol::Enrolment;
-use crate::journal::Journal;
+use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
 use crate::tls::{ConnectError, Connector};
 use error::{Declined, Undone};
@@ -255,7 +256,9 @@ impl Agent {
         reason: &Declined,
     ) -> Result<(), Lost> {
         let signed = Invited::decline(plan, self.id, reason.code(), self.enrolment.keys().signing_key());
-        match link.say(round, syndic_round::message::Kind::Decline, &signed, &[]).await {
+        let sent = leaving(round, Kind::Decline, &signed.to_bytes());
+        self.journal.sent(&sent).await.map_err(|error| Lost::Forever(error.into()))?;
+        match link.say(round, Kind::Decline, &signed, &[]).await {
             Err(status) if is_lost(&status) => Err(Lost::of_call(status)),
             Err(_) | Ok(()) => Ok(()),
         }
@@ -365,6 +368,18 @@ fn randomness() -> ChaCha20Rng {
     let mut seed = [0; 32];
     UnwrapErr(SysRng).fill_bytes(&mut seed);
     ChaCha20Rng::from_seed(seed)
+}
+
+/// What the journal says of bytes that are about to leave.
+fn leaving(round: &RoundRef, kind: Kind, bytes: &[u8]) -> Sent {
+    Sent {
+        job: round.job.to_string(),
+        round: round.id,
+        what: kind.name().into(),
+        bytes: bytes.len() as u64,
+        digest: Digest::of(bytes),
+        at_ms: now().0,
+    }
 }
 
 fn now() -> Timestamp {

@@ -19,8 +19,7 @@ use tracing::warn;
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::{Holding, Said, Seat, Shares, Stage, Training};
-use super::{Agent, randomness};
-use crate::journal::Sent;
+use super::{Agent, leaving, randomness};
 
 impl Agent {
     /// Does one duty of a round, or says again what was said for it.
@@ -232,15 +231,7 @@ impl Agent {
             return Ok(());
         };
         let bytes = [said.signed.to_bytes(), said.attached.clone()].concat();
-        let sent = Sent {
-            job: seat.round.job.to_string(),
-            round: seat.round.id,
-            what: kind.name().into(),
-            bytes: bytes.len() as u64,
-            digest: syndic_round::Digest::of(&bytes),
-            at_ms: super::now().0,
-        };
-        self.journal.sent(&sent).await?;
+        self.journal.sent(&leaving(&seat.round, kind, &bytes)).await?;
         match kind {
             Kind::Header => link.submit(&seat.round, &said.signed, &said.attached).await?,
             _ => link.say(&seat.round, kind, &said.signed, &said.attached).await?,
