@@ -1,0 +1,139 @@
+//! Real services: a coordinator and five participants as separate processes with separate folders, started, killed
+//! and started again.
+//!
+//! Each process is the program that operators run. A wait is for a condition, a line of a log or the end of a
+//! process, and fails loudly after a minute.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod founding;
+mod ledger;
+mod process;
+mod refusals;
+mod samples;
+
+use founding::{BANKS, Hosts, Job};
+use process::{Line, Process};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use syndic_round::ParticipantId;
+
+/// A statistics round, then training and evaluation for each training round.
+const fn rounds_of(training_rounds: u32) -> u32 {
+    1 + 2 * training_rounds
+}
+
+fn is_phase(line: &Line, round: u32, phase: &str) -> bool {
+    line.is("phase begins") && line.round() == round && line.text("phase") == phase
+}
+
+fn everybody_ends_well(banks: &mut [Process]) {
+    for bank in banks {
+        assert_eq!(bank.ended(), 0, "{}", bank.told());
+    }
+}
+
+#[test]
+fn a_federation_of_separate_processes_finishes_and_its_ledger_verifies() {
+    let hosts = Hosts::ready(Job { training_rounds: 3, deadline_seconds: 60 });
+    let mut banks = hosts.start_banks();
+    let mut coordinator = hosts.start_coordinator();
+
+    #[cfg(target_os = "linux")]
+    {
+        coordinator.wait_for("round 2", |line| is_phase(line, 2, "Advertise"));
+        let listening: Vec<bool> = banks.iter().map(process::is_listening).collect();
+        assert_eq!(listening, [false; 5], "a participant only ever opens outbound connections");
+        assert!(process::is_listening(&coordinator), "the check sees who does listen");
+    }
+    assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    everybody_ends_well(&mut banks);
+
+    let summary = ledger::verified(&hosts);
+    assert_eq!(summary["rounds_closed"], rounds_of(3));
+    assert_eq!((&summary["rounds_abandoned"], &summary["rounds_open"]), (&0.into(), &0.into()));
+    assert_eq!(ledger::count(&summary, "syndic.job.completed"), 1);
+    let published = hosts.host("operator").join("publish");
+    let model = std::fs::read(published.join("model.safetensors")).unwrap();
+    let card: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(published.join("model.json")).unwrap()).unwrap();
+    assert!(!model.is_empty() && card.to_string().contains(summary["root"].as_str().unwrap()), "{card}");
+    for bank in BANKS {
+        every_message_of_a_round_is_in_the_journal(&hosts, bank);
+    }
+}
+
+fn every_message_of_a_round_is_in_the_journal(hosts: &Hosts, bank: &str) {
+    let journal = hosts.journal(bank);
+    for round in 1..=rounds_of(3) {
+        let sent = journal.iter().filter(|line| line["round"] == round && line["job"] == "bank-marketing");
+        let what: Vec<_> = sent.clone().map(|line| line["what"].as_str().unwrap()).collect();
+        assert_eq!(
+            what[..5],
+            ["advertise", "dealing", "ack", "header", "certify"],
+            "{bank} in round {round}"
+        );
+        assert!(sent.clone().all(|line| line["bytes"].as_u64() > Some(0)), "{bank}");
+        assert!(sent.clone().all(|line| line["sha256"].as_str().unwrap().len() == 64), "{bank}");
+    }
+}
+
+#[test]
+fn the_coordinator_killed_with_sigkill_in_the_middle_of_a_round_goes_on() {
+    let seed = std::env::var("SYNDIC_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut rng = StdRng::seed_from_u64(seed);
+    let hosts = Hosts::ready(Job { training_rounds: 3, deadline_seconds: 60 });
+    let mut banks = hosts.start_banks();
+    let mut coordinator = hosts.start_coordinator();
+
+    for round in [1, 3, 5].map(|first| first + rng.random_range(0..2)) {
+        let phase = PHASES[rng.random_range(0..PHASES.len())];
+        let heard = rng.random_range(0..4);
+        println!("seed {seed}: killing the coordinator in round {round}, {phase}, after {heard} messages");
+        coordinator.wait_for(phase, |line| is_phase(line, round, phase));
+        for _ in 0..heard {
+            coordinator.wait_for("a message", |line| line.is("heard"));
+        }
+        coordinator.kill();
+        coordinator = hosts.start_coordinator();
+    }
+
+    assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    everybody_ends_well(&mut banks);
+    let summary = ledger::verified(&hosts);
+    assert_eq!(ledger::count(&summary, "syndic.job.completed"), 1);
+    assert_eq!(ledger::count(&summary, "syndic.job.abandoned"), 0);
+    assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&rounds_of(3).into(), &0.into()));
+    assert!(ledger::count(&summary, "syndic.round.resumed") > 0, "no kill was in the middle of a round");
+}
+
+const PHASES: [&str; 6] = ["Advertise", "Share", "Acknowledge", "Collect", "Certify", "Reveal"];
+
+#[test]
+fn a_participant_killed_in_the_middle_of_a_round_comes_back() {
+    let hosts = Hosts::ready(Job { training_rounds: 3, deadline_seconds: 3 });
+    let mut banks = hosts.start_banks();
+    let mut coordinator = hosts.start_coordinator();
+    let (victim, id) = (BANKS[1], ParticipantId::new(2).unwrap());
+
+    coordinator.wait_for("its advertisement in round 2", |line| {
+        line.is("heard") && line.round() == 2 && line.text("participant") == victim
+    });
+    banks.remove(1).kill();
+    let missing = |line: &Line| line.is("round closed") && line.text("missing").contains(victim);
+    let closed = coordinator.wait_for("a round without it", missing);
+    banks.push(hosts.start(victim));
+    let whole = |line: &Line| line.is("round closed") && line.text("survivors") == "5";
+    let back = coordinator.wait_for("a round with everybody again", whole);
+
+    let reason = closed.text("missing");
+    assert!(reason.contains("vanished before") || reason.contains("was not there"), "{reason}");
+    assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    everybody_ends_well(&mut banks);
+    let summary = ledger::verified(&hosts);
+    assert_eq!(summary["rounds_closed"], rounds_of(3));
+    let survivors = ledger::survivors(&hosts);
+    let without = &survivors[closed.round() as usize - 1];
+    assert!(without.len() == 4 && !without.contains(&id), "{without:?}");
+    assert!(survivors[back.round() as usize - 1].contains(&id));
+}

@@ -1,0 +1,51 @@
+//! The samples that people begin with are what the programs read.
+
+use std::path::Path;
+
+use syndic_coordinator::config::Config as CoordinatorConfig;
+use syndic_learning::Job;
+use syndic_participant::config::Config as ParticipantConfig;
+use syndic_participant::policy::Policy;
+
+const FOLDERS: [&str; 2] = ["../deploy", "../examples/two-hosts"];
+
+#[test]
+fn the_sample_configurations_are_read_as_they_are() {
+    for folder in FOLDERS.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)) {
+        let coordinator = CoordinatorConfig::load(&folder.join("coordinator.toml")).unwrap();
+        assert_eq!(coordinator.listen.port(), 7443);
+        assert_eq!(coordinator.gather_seconds, 10);
+        assert_eq!(coordinator.federation, folder.join("federation"), "paths are relative to the file");
+        let participant = ParticipantConfig::load(&folder.join("participant.toml")).unwrap();
+        assert_eq!(participant.data.split.unwrap().test, ["0"]);
+        assert_eq!(participant.policy, folder.join("policy.toml"));
+    }
+}
+
+#[test]
+fn the_sample_policies_allow_the_example_job_and_no_other_purpose() {
+    let job = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing/job.toml");
+    let job = std::fs::read_to_string(job).unwrap();
+    let other = job.replace("marketing-response", "credit-scoring");
+    for folder in FOLDERS.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)) {
+        let policy = Policy::load(&folder.join("policy.toml")).unwrap();
+        let (job, other) = (Job::from_toml(&job).unwrap(), Job::from_toml(&other).unwrap());
+        let protection = job.protection_of(5).unwrap();
+        assert_eq!(policy.check(&job, &protection), Ok(()));
+        let denied = policy.check(&other, &protection).unwrap_err();
+        assert_eq!(denied.code(), "policy.purpose");
+    }
+}
+
+#[test]
+fn every_option_of_the_samples_is_explained() {
+    for file in ["coordinator.toml", "participant.toml", "policy.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        for paragraph in text.split("\n\n") {
+            let sets =
+                paragraph.lines().any(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
+            assert!(!sets || paragraph.starts_with('#'), "{file}: {paragraph}");
+        }
+    }
+}
