@@ -178,10 +178,10 @@ fn byte_windows(needles: &mut Needles, bytes: &[u8], length: usize, what: &'stat
 
 /// The shortest beginning of `numbers` with four other than zero and eight bytes; none where a number does
 /// not fit the encoding, or there are no such numbers near by.
-fn run(numbers: &[i64], encode: fn(i64, &mut Vec<u8>) -> Option<()>) -> Option<Vec<u8>> {
+fn run(numbers: &[i64], encode: Encode) -> Option<Vec<u8>> {
     let (mut bytes, mut telling) = (Vec::new(), 0);
     for &number in numbers.iter().take(64) {
-        encode(number, &mut bytes)?;
+        bytes.extend(encode(number)?);
         telling += usize::from(number != 0);
         if telling >= 4 && bytes.len() >= 8 {
             return Some(bytes);
@@ -190,30 +190,33 @@ fn run(numbers: &[i64], encode: fn(i64, &mut Vec<u8>) -> Option<()>) -> Option<V
     None
 }
 
-type Encode = fn(i64, &mut Vec<u8>) -> Option<()>;
+/// The bytes of one number; none where it does not fit.
+type Encode = fn(i64) -> Option<Vec<u8>>;
 
 const INTEGERS: [Encode; 14] = [
-    |x, out| Some(out.extend(x.to_le_bytes())),
-    |x, out| Some(out.extend(x.to_be_bytes())),
-    |x, out| Some(out.extend(i32::try_from(x).ok()?.to_le_bytes())),
-    |x, out| Some(out.extend(i32::try_from(x).ok()?.to_be_bytes())),
-    |x, out| Some(out.extend(i16::try_from(x).ok()?.to_le_bytes())),
-    |x, out| Some(out.extend(i16::try_from(x).ok()?.to_be_bytes())),
-    |x, out| Some(out.extend(i8::try_from(x).ok()?.to_le_bytes())),
-    |x, out| Some(varint(x as u64, out)),
-    |x, out| Some(varint((x << 1 ^ x >> 63) as u64, out)),
-    |x, out| Some(out.extend((x as f64).to_le_bytes())),
-    |x, out| Some(out.extend((x as f32).to_le_bytes())),
-    |x, out| Some(out.extend(format!("{x},").bytes())),
-    |x, out| Some(out.extend(format!("{x}, ").bytes())),
-    |x, out| Some(out.extend(format!("{x} ").bytes())),
+    |x| Some(x.to_le_bytes().to_vec()),
+    |x| Some(x.to_be_bytes().to_vec()),
+    |x| Some(i32::try_from(x).ok()?.to_le_bytes().to_vec()),
+    |x| Some(i32::try_from(x).ok()?.to_be_bytes().to_vec()),
+    |x| Some(i16::try_from(x).ok()?.to_le_bytes().to_vec()),
+    |x| Some(i16::try_from(x).ok()?.to_be_bytes().to_vec()),
+    |x| Some(i8::try_from(x).ok()?.to_le_bytes().to_vec()),
+    |x| Some(varint(x as u64)),
+    |x| Some(varint((x << 1 ^ x >> 63) as u64)),
+    |x| Some((x as f64).to_le_bytes().to_vec()),
+    |x| Some((x as f32).to_le_bytes().to_vec()),
+    |x| Some(format!("{x},").into_bytes()),
+    |x| Some(format!("{x}, ").into_bytes()),
+    |x| Some(format!("{x} ").into_bytes()),
 ];
 
 /// As protobuf writes integers.
-fn varint(mut rest: u64, out: &mut Vec<u8>) {
+fn varint(mut rest: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
     while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
+        bytes.push(rest as u8 | 0x80);
         rest >>= 7;
     }
-    out.push(rest as u8);
+    bytes.push(rest as u8);
+    bytes
 }

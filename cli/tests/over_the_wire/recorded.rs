@@ -19,7 +19,7 @@ use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Tap;
 use syndic_proto::convert::RoundRef;
 use syndic_round::coordinator::{Input, Upload};
-use syndic_round::{ParticipantId, RoundId, RoundPlan};
+use syndic_round::{EndorsedRoster, ParticipantId, RoundId, RoundPlan};
 use syndic_secure_aggregation::KeyShare;
 
 /// A finished run.
@@ -49,8 +49,11 @@ pub(crate) struct Seen {
     /// Ring coefficients that it encrypted.
     pub(crate) answers: Vec<(RoundId, Vec<i64>)>,
     /// Shares of its one-time keys, by recipient.
-    pub(crate) shares: Vec<(RoundId, Vec<(ParticipantId, Vec<u8>)>)>,
+    pub(crate) shares: Vec<(RoundId, Dealt)>,
 }
+
+/// The bytes of each recipient's share.
+pub(crate) type Dealt = Vec<(ParticipantId, Vec<u8>)>;
 
 /// An encrypted round, from the coordinator's side.
 pub(crate) struct Round {
@@ -176,7 +179,9 @@ async fn kept(store: &Path) -> (Vec<Entry>, Vec<Round>, BTreeMap<String, Partici
     let mut ids = BTreeMap::new();
     for (index, entry) in (0..).zip(&entries) {
         match Fact::from_entry(index, entry).unwrap() {
-            Fact::RosterSealed(sealed) => {
+            Fact::RosterSealed { blob, .. } => {
+                let sealed: EndorsedRoster =
+                    serde_json::from_slice(&blobs.read(blob).await.unwrap()).unwrap();
                 ids.extend(sealed.roster.members.into_iter().map(|member| (member.name, member.id)));
             }
             Fact::RoundOpened { plan, kind, .. } => {
