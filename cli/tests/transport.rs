@@ -170,7 +170,7 @@ async fn a_listener_that_speaks_something_else_is_no_coordinator() {
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read(&mut [0; 4096]).await.unwrap();
+            let _first_bytes = stream.read(&mut [0; 4096]).await.unwrap();
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         }
     });
