@@ -1,11 +1,15 @@
 //! The samples that people begin with are what the programs read.
 
 use std::path::Path;
+use std::process::Command;
 
 use syndic_coordinator::config::Config as CoordinatorConfig;
 use syndic_learning::Job;
 use syndic_participant::config::Config as ParticipantConfig;
 use syndic_participant::policy::Policy;
+
+use super::founding::{BANKS, Job as ExampleJob, free_port};
+use super::process::program;
 
 const FOLDERS: [&str; 2] = ["../deploy", "../examples/two-hosts"];
 
@@ -48,4 +52,29 @@ fn every_option_of_the_samples_is_explained() {
             assert!(!sets || paragraph.starts_with('#'), "{file}: {paragraph}");
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_of_the_example_runs_from_keys_to_a_verified_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let (job, out, hosts) =
+        (folder.path().join("job.toml"), folder.path().join("out"), folder.path().join("hosts"));
+    std::fs::write(&job, ExampleJob { training_rounds: 1, deadline_seconds: 60 }.text()).unwrap();
+    std::fs::create_dir(&hosts).unwrap();
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/two-hosts/run.sh");
+    let mut run = Command::new("sh");
+    run.arg(script).arg(&out).env("TMPDIR", &hosts).env("JOB", &job).env("PORT", free_port().to_string());
+    run.env("PROGRAMS", program("syndic").parent().unwrap());
+    let output = run.output().unwrap();
+
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("verified: every entry"), "{told}");
+    assert!(out.join("model.safetensors").is_file());
+    assert!(BANKS.iter().all(|bank| out.join(format!("{bank}.log")).is_file()));
+    let journal = std::fs::read_to_string(out.join("bank_savings.journal.txt")).unwrap();
+    assert!(journal.lines().count() >= 5 * 3, "{journal}");
+    assert_eq!(std::fs::read_dir(&hosts).unwrap().count(), 0, "the hosts' folders are removed");
 }
