@@ -145,8 +145,8 @@ impl Engine {
     /// [`FoldError`] when the fact does not fit the state.
     pub fn apply(&mut self, now: Timestamp, fact: &Fact, sum: Option<&Sum>) -> Result<(), FoldError> {
         match fact {
-            Fact::RosterSealed(roster) => {
-                let same = roster.roster.digest() == self.roster.digest();
+            Fact::RosterSealed { digest, .. } => {
+                let same = *digest == self.roster.digest();
                 same.then_some(()).ok_or(FoldError::OtherRoster)
             }
             Fact::JobAgreed { job, file } => self.agree(job, file),

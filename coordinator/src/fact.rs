@@ -6,14 +6,21 @@ use serde_json::{Value, json};
 use syndic_ledger::{Entry, round_subject};
 use syndic_round::coordinator::{Bundle, Input, Upload};
 use syndic_round::message::{Dealing, Payload};
-use syndic_round::{Digest, EndorsedRoster, JobId, ParticipantId, RoundId, RoundPlan, Signed};
+use syndic_round::{Digest, JobId, ParticipantId, RoundId, RoundPlan, Signed};
 use thiserror::Error;
 
 /// One thing that happened and had an effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// The ledger began, for this federation and roster.
-    RosterSealed(EndorsedRoster),
+    RosterSealed {
+        /// Federation.
+        federation: String,
+        /// What signatures call the roster.
+        digest: Digest,
+        /// SHA-256 of the sealed roster's file, which is stored as a blob.
+        blob: Digest,
+    },
     /// A job was agreed: its file, verbatim.
     JobAgreed {
         /// Job.
@@ -91,9 +98,10 @@ impl Fact {
     /// The entry's type, subject and data.
     pub fn to_parts(&self) -> (&'static str, Option<String>, Value) {
         match self {
-            Self::RosterSealed(roster) => {
-                let digest = roster.roster.digest().to_string();
-                ("syndic.roster.sealed", None, json!({ "digest": digest, "sealed": roster }))
+            Self::RosterSealed { federation, digest, blob } => {
+                let (digest, blob) = (digest.to_string(), blob.to_string());
+                let data = json!({ "federation": federation, "digest": digest, "blob": blob });
+                ("syndic.roster.sealed", None, data)
             }
             Self::JobAgreed { job, file } => {
                 let agreement = Digest::of(file.as_bytes()).to_string();
@@ -137,9 +145,11 @@ impl Fact {
         let job = || JobId::new(data.get("job")?.as_str()?);
         let round = || Some(RoundId { round: count("round")?, attempt: count("attempt")? });
         Some(match entry.kind.as_str() {
-            "syndic.roster.sealed" => {
-                Self::RosterSealed(serde_json::from_value(data.get("sealed")?.clone()).ok()?)
-            }
+            "syndic.roster.sealed" => Self::RosterSealed {
+                federation: text("federation")?,
+                digest: digest("digest")?,
+                blob: digest("blob")?,
+            },
             "syndic.job.agreed" => Self::JobAgreed { job: job()?, file: text("file")? },
             "syndic.round.opened" => Self::RoundOpened {
                 plan: Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?),

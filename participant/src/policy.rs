@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use syndic_learning::Job;
+use syndic_round::Protection;
 use thiserror::Error;
 
 /// `policy.toml`. An absent list allows nothing.
@@ -19,6 +20,12 @@ pub struct Policy {
     /// Data contracts with version, `bank-marketing.v1` for instance.
     #[serde(default)]
     pub contracts: Vec<String>,
+    /// Takes part with a threshold t from here on, although it is below the default for the number of
+    /// institutions. Without it, nothing below the default is accepted.
+    pub min_threshold: Option<u16>,
+    /// Takes part when no more than this many colluding institutions are tolerated (c), although the default
+    /// for the number of institutions is higher.
+    pub min_colluding: Option<u16>,
 }
 
 /// What the policy does not allow.
@@ -33,6 +40,20 @@ pub enum Denied {
     /// The contract.
     #[error("the site policy does not allow contract `{0}`")]
     Contract(String),
+    /// Fewer reveals, or fewer colluding institutions tolerated, than by default.
+    #[error(
+        "the job protects less than the site policy demands: t = {threshold} (at least {min_threshold}), c = {colluding} (at least {min_colluding})"
+    )]
+    Protection {
+        /// t of the job.
+        threshold: u16,
+        /// The least t allowed.
+        min_threshold: u16,
+        /// c of the job.
+        colluding: u16,
+        /// The least c allowed.
+        min_colluding: u16,
+    },
 }
 
 /// Why a policy file cannot be used.
@@ -57,8 +78,10 @@ impl Policy {
     }
 
     /// The policy that allows exactly this job: what the sandbox gives to its own institutions.
-    pub fn allowing(job: &Job) -> Self {
+    pub fn allowing(job: &Job, protection: &Protection) -> Self {
         Self {
+            min_threshold: Some(protection.threshold()),
+            min_colluding: Some(protection.colluding()),
             purposes: vec![job.identity.purpose.clone()],
             programs: vec![job.program.name().into()],
             contracts: vec![job.contract.id()],
@@ -69,7 +92,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Denied`] names the first thing that is not allowed.
-    pub fn check(&self, job: &Job) -> Result<(), Denied> {
+    pub fn check(&self, job: &Job, protection: &Protection) -> Result<(), Denied> {
         let (purpose, program, contract) = (&job.identity.purpose, job.program.name(), job.contract.id());
         if !self.purposes.contains(purpose) {
             return Err(Denied::Purpose(purpose.clone()));
@@ -79,6 +102,15 @@ impl Policy {
         }
         if !self.contracts.contains(&contract) {
             return Err(Denied::Contract(contract));
+        }
+        let (admitted, threshold, colluding) =
+            (protection.admitted(), protection.threshold(), protection.colluding());
+        let default = Protection::default_threshold(admitted);
+        let min_threshold = self.min_threshold.unwrap_or(default);
+        let min_colluding =
+            self.min_colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, default));
+        if threshold < min_threshold || colluding < min_colluding {
+            return Err(Denied::Protection { threshold, min_threshold, colluding, min_colluding });
         }
         Ok(())
     }
@@ -91,6 +123,7 @@ impl Denied {
             Self::Purpose(_) => "policy.purpose",
             Self::Program(_) => "policy.program",
             Self::Contract(_) => "policy.contract",
+            Self::Protection { .. } => "policy.protection",
         }
     }
 }

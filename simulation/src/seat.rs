@@ -47,6 +47,7 @@ impl Seat {
         me: ParticipantId,
     ) -> Result<Self, Rejection> {
         let accepted = Accepted {
+            job: plan.job.clone(),
             agreement: federation.agreement(),
             protection: federation.protection,
             admitted: federation.ids(),
@@ -92,12 +93,12 @@ impl Seat {
                 (Stage::Acknowledged(next, held, one_time), Some((signed, Vec::new())))
             }
             (Stage::Acknowledged(mut state, held, one_time), Duty::Submit(acks)) => {
-                state.may_submit(acks.clone())?;
+                let eligible = state.may_submit(acks.clone())?;
                 let update =
                     oracle::contribution(self.me, &self.plan).clip().quantise(&self.plan.coding(), rng);
                 let masks = Masks::new(&state.cohort().h1());
                 let update = one_time.encrypt(update, &masks, self.plan.protection.parameter_set(), rng);
-                let signed = state.submit(update.root(), key);
+                let signed = state.submit(eligible, update.root(), key);
                 (Stage::Submitted(state, held), Some((signed, update.into_bytes())))
             }
             // Too late with its own update, it still helps to open the others' sum; its key is wiped.

@@ -31,6 +31,12 @@ pub enum CoordinatorError {
     /// A job file that is refused.
     #[error("the job is refused: {0}")]
     Job(#[from] TermsError),
+    /// A job file that does not fit an entry of the ledger.
+    #[error("the job file has {bytes} bytes; the ledger records files of up to 49,152")]
+    JobTooLarge {
+        /// Its length.
+        bytes: usize,
+    },
     /// Another job than the one that the ledger holds.
     #[error("this coordinator's ledger already holds another job, `{0}`")]
     OtherJob(JobId),
@@ -58,6 +64,7 @@ impl CoordinatorError {
             Self::Unreadable(_) => "coordinator.unreadable-entry",
             Self::OtherLedgerKey => "coordinator.ledger-key",
             Self::Job(error) => error.code(),
+            Self::JobTooLarge { .. } => "job.too-large",
             Self::OtherJob(_) => "job.other",
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
@@ -78,6 +85,7 @@ impl CoordinatorError {
                 "point the configuration at the folder that `syndic federation init` wrote"
             }
             Self::Job(_) => "run `syndic job check` on the file; it names the line and the remedy",
+            Self::JobTooLarge { .. } => "shorten the vocabularies of the contract, or the comments",
             Self::OtherJob(_) => "start with another state folder, or with the job that this ledger holds",
             Self::Model(error) => error.help(),
             Self::Program(_) => {

@@ -4,6 +4,7 @@
 //! the coordinator itself owes follows from the state alone, so [`Coordinator::drive`] after a crash goes on
 //! where the ledger ends.
 
+mod ahead;
 mod error;
 mod opening;
 mod telling;
@@ -17,16 +18,17 @@ use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
 use syndic_ledger::{Checkpoint, Entry, History, VerifierKey};
 use syndic_round::coordinator::{Duty, Input};
-use syndic_round::message::{Kind, Signed};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, RoundId, RoundPlan, SealedRoster, Sum,
-    Timestamp,
+    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
+    SealedRoster, Sum, Timestamp,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 use uuid::Uuid;
 
 pub use error::CoordinatorError;
 
+use self::ahead::Ahead;
+use self::opening::well_formed;
 use crate::clock;
 use crate::engine::{Engine, FoldError, Over};
 use crate::event::Event;
@@ -133,6 +135,9 @@ impl Coordinator {
     /// [`CoordinatorError::Job`] when the file is refused or another job is recorded already.
     pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
         let mut state = self.inner.state.lock().await;
+        if file.len() > LARGEST_JOB_FILE {
+            return Err(CoordinatorError::JobTooLarge { bytes: file.len() });
+        }
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
         let id = job.identity.id;
         match state.engine.job() {
@@ -155,8 +160,13 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError::Rejected`] when it is the sender's fault; anything else is ours.
     pub async fn hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        self.inner.hear(&mut state, job, id, input, None).await
+        let (inner, job) = (self.inner.clone(), job.clone());
+        // A task of its own: a caller that hangs up must not leave an append without its answer.
+        let heard = tokio::spawn(async move {
+            let mut state = inner.state.lock().await;
+            inner.hear(&mut state, &job, id, input, None).await
+        });
+        heard.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// What `caller` owes now, and under which plan.
@@ -173,32 +183,21 @@ impl Coordinator {
         Some((job.id.clone(), job.round()?.round.plan().id))
     }
 
-    /// Whether this very message was accepted in the round already.
-    pub async fn has_heard(&self, job: &JobId, id: RoundId, kind: Kind, signed: &Signed) -> bool {
+    /// Whether the round would take this input now, and change by it. Asked before anything is stored for it.
+    ///
+    /// # Errors
+    /// The [`Rejection`] that it would meet.
+    pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, Rejection> {
         let state = self.inner.state.lock().await;
-        state.engine.open_round(job, id).is_some_and(|open| open.round.has_heard(kind, signed))
+        state.engine.decide(clock::now(), job, id, input).map(|decided| decided.is_some())
     }
 
-    /// Whether `caller` owes this round its key shares, so that they may be stored.
-    pub async fn awaits_shares(&self, caller: ParticipantId, job: &JobId, id: RoundId) -> bool {
+    /// The bytes that an upload to this round must have, and those of each chunk.
+    pub async fn upload_bytes(&self, job: &JobId, id: RoundId) -> Option<(u64, usize)> {
         let state = self.inner.state.lock().await;
-        let duty = state.engine.open_round(job, id).and_then(|open| open.round.duty_of(caller));
-        matches!(duty, Some(Duty::Deal(_)))
-    }
-
-    /// The bytes that an upload to this round must have, and those of each chunk, if `caller` owes one.
-    pub async fn awaited_upload(
-        &self,
-        caller: ParticipantId,
-        job: &JobId,
-        id: RoundId,
-    ) -> Option<(u64, usize)> {
-        let state = self.inner.state.lock().await;
-        let round = &state.engine.open_round(job, id)?.round;
-        let plan = round.plan();
-        let owed = matches!(round.duty_of(caller), Some(Duty::Submit(_)));
+        let plan = state.engine.open_round(job, id)?.round.plan();
         let chunk = syndic_secure_aggregation::chunk_bytes(plan.protection.parameter_set());
-        owed.then(|| ((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
+        Some(((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
     }
 
     /// Whether members may fetch this blob: the job file, the question of the round in progress, the model.
@@ -288,7 +287,13 @@ impl Coordinator {
     async fn begin_or_resume(&self, roster: EndorsedRoster) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         if state.history.size() == 0 {
-            let fact = Fact::RosterSealed(roster);
+            let file =
+                serde_json::to_vec(&roster).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            // If we crash here the roster is stored but the ledger is empty; the next start begins it.
+            let blob = self.inner.blobs.put(&file).await?;
+            let Roster { federation, .. } = &roster.roster;
+            let digest = roster.roster.digest();
+            let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
             return self.inner.record(&mut state, clock::now(), &[fact], None).await;
         }
         let open = state.engine.job().and_then(|job| Some((job.id.clone(), job.round()?.round.plan().id)));
@@ -309,6 +314,9 @@ impl Inner {
         sum: Option<&Sum>,
     ) -> Result<bool, CoordinatorError> {
         let now = clock::now();
+        if let Some(open) = state.engine.open_round(job, id) {
+            well_formed(open.round.phase(), &input)?;
+        }
         let Some((facts, next)) = state.engine.decide(now, job, id, input)? else { return Ok(false) };
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
         self.append(state, now, &facts).await?;
@@ -347,34 +355,36 @@ impl Inner {
         if state.stopped {
             return Err(CoordinatorError::Stopped);
         }
-        let expected = state.history.size();
+        let mut ahead = Ahead::of(&state.history, facts.len());
         let mut entries = Vec::with_capacity(facts.len());
-        // From here until the log has answered, the history runs ahead of it.
-        state.stopped = true;
         for fact in facts {
-            let (kind, subject, data) = fact.to_parts();
-            let entry = Entry {
-                id: Uuid::now_v7().to_string(),
-                source: format!("coordinator/{}", self.federation),
-                kind: kind.into(),
-                time: syndic_ledger::Timestamp::from_unix_ms(now.0)
-                    .map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
-                subject,
-                schema: "1".into(),
-                round_prev: None,
-                data,
-            };
-            let bytes = state
-                .history
-                .link(entry)
-                .to_canonical()
-                .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            state.history.accept(&bytes).map_err(|fault| CoordinatorError::Ledger(fault.to_string()))?;
+            let entry = ahead.history().link(self.entry(now, fact)?);
+            let bytes = entry.to_canonical().map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            ahead.accept(&bytes)?;
             entries.push(bytes);
         }
-        self.log.append(expected, &entries).await?;
+        let settled = ahead.settle();
+        // Whatever ends the append without an answer leaves unknown what is stored.
+        state.stopped = true;
+        self.log.append(state.history.size(), &entries).await?;
+        settled.commit(&mut state.history)?;
         state.stopped = false;
         Ok(())
+    }
+
+    fn entry(&self, now: Timestamp, fact: &Fact) -> Result<Entry, CoordinatorError> {
+        let (kind, subject, data) = fact.to_parts();
+        let time = syndic_ledger::Timestamp::from_unix_ms(now.0);
+        Ok(Entry {
+            id: Uuid::now_v7().to_string(),
+            source: format!("coordinator/{}", self.federation),
+            kind: kind.into(),
+            time: time.map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
+            subject,
+            schema: "1".into(),
+            round_prev: None,
+            data,
+        })
     }
 
     fn tick(&self) {
@@ -445,3 +455,6 @@ async fn sum_of(engine: &Engine, blobs: &dyn Blobs, fact: &Fact) -> Result<Optio
     let sum = Sum::from_bytes(open.round.plan().layout.clone(), &bytes);
     Ok(Some(sum.ok_or(StoreError::Corrupt { what: format!("the sum {digest}") })?))
 }
+
+/// A job file is recorded verbatim in one entry of the ledger, which has at most 65,535 bytes.
+const LARGEST_JOB_FILE: usize = 48 << 10;

@@ -1,10 +1,31 @@
 //! Opening a sum: stored ciphertexts are folded, the revealed keys' sum is taken off.
 
-use syndic_round::coordinator::Opening;
-use syndic_round::{RING_DIMENSION, RoundPlan, Sum};
-use syndic_secure_aggregation::{Aggregate, KeyShareSum, Masks, reconstruct, unmask};
+use syndic_round::coordinator::{Input, Opening, Phase};
+use syndic_round::message::{Advertise, Payload, Reveal};
+use syndic_round::{Cohort, RING_DIMENSION, Rejection, RoundPlan, Sum};
+use syndic_secure_aggregation::{Aggregate, KemPublic, KeyShareSum, Masks, reconstruct, unmask};
 
 use crate::store::{Blobs, StoreError};
+
+/// Refuses a one-time key or a sum of shares that secure aggregation cannot use, before it counts: one
+/// malformed message must not end a round.
+///
+/// # Errors
+/// [`Rejection::Malformed`].
+pub(super) fn well_formed(phase: &Phase, input: &Input) -> Result<(), Rejection> {
+    match (phase, input) {
+        (Phase::Advertising(_), Input::Advertise(signed)) => {
+            let advert = Advertise::decode(&signed.payload)?;
+            KemPublic::from_bytes(&advert.kem_key).map(drop).map_err(|_| Rejection::Malformed)
+        }
+        (Phase::Revealing(_), Input::Reveal(signed)) => {
+            let reveal = Reveal::decode(&signed.payload)?;
+            let cohort = phase.cohort().map_or(0, Cohort::len);
+            KeyShareSum::from_bytes(&reveal.share_sum, cohort).map(drop).map_err(|_| Rejection::Malformed)
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Folds the survivors' updates, one at a time, and unmasks their sum. The inner error says why the sum is
 /// discarded: it counts as opened all the same.

@@ -10,7 +10,6 @@ use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Input};
-use syndic_round::message::Kind as MessageKind;
 use syndic_round::{PROTOCOL, Rejection, Signed};
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -18,10 +17,12 @@ use tracing::{debug, info, warn};
 
 use crate::driver::{Coordinator, CoordinatorError};
 use crate::tls::PeerIdentity;
+use uploads::Uploading;
 
 /// Serves one coordinator to its participants.
 pub struct Service {
     coordinator: Coordinator,
+    uploading: Uploading,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -29,7 +30,8 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Service {
     /// The service of `coordinator`.
     pub fn new(coordinator: Coordinator) -> CoordinationServer<Self> {
-        CoordinationServer::new(Self { coordinator }).max_decoding_message_size(LARGEST_MESSAGE)
+        CoordinationServer::new(Self { coordinator, uploading: Uploading::default() })
+            .max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Who is calling: a member of this federation by certificate and by roster.
@@ -86,11 +88,14 @@ impl Coordination for Service {
             Kind::Advertise => Input::Advertise(signed),
             Kind::Dealing => {
                 let bundle = Bundle::measure(&statement.bundle).map_err(|error| rejected(&error.into()))?;
-                self.require_owed_shares(&caller, &round, &signed).await?;
-                // If we crash here the sealed shares are stored but nothing claims them.
-                let stored = self.coordinator.blobs().put(&statement.bundle).await;
-                stored.map_err(|error| refused(&error.into()))?;
-                Input::Deal(signed, bundle)
+                let input = Input::Deal(signed, bundle);
+                // Nothing is stored for a message that would be refused, or was heard before.
+                if self.would_hear(&round, input.clone()).await? {
+                    // If we crash here the sealed shares are stored but nothing claims them.
+                    let stored = self.coordinator.blobs().put(&statement.bundle).await;
+                    stored.map_err(|error| refused(&error.into()))?;
+                }
+                input
             }
             Kind::Ack => Input::Acknowledge(signed),
             Kind::Certify => Input::Certify(signed),
@@ -106,6 +111,7 @@ impl Coordination for Service {
         request: Request<Streaming<v1::SubmitPart>>,
     ) -> Result<Response<v1::Receipt>, Status> {
         let caller = self.caller(&request).await?;
+        let _alone = self.uploading.begin(caller.id)?;
         match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
             Some((round, signed, upload)) => self.hear(&caller, &round, Input::Submit(signed, upload)).await,
             None => Ok(Response::new(v1::Receipt { fresh: false })),
@@ -129,20 +135,9 @@ impl Coordination for Service {
 }
 
 impl Service {
-    /// Nothing is stored for somebody who does not owe it; what was accepted before may be said again.
-    async fn require_owed_shares(
-        &self,
-        caller: &PeerIdentity,
-        round: &RoundRef,
-        signed: &Signed,
-    ) -> Result<(), Status> {
-        let (job, id) = (&round.job, round.id);
-        let owed = self.coordinator.awaits_shares(caller.id, job, id).await;
-        if owed || self.coordinator.has_heard(job, id, MessageKind::Dealing, signed).await {
-            Ok(())
-        } else {
-            Err(rejected(&Rejection::Late))
-        }
+    async fn would_hear(&self, round: &RoundRef, input: Input) -> Result<bool, Status> {
+        let would = self.coordinator.would_hear(&round.job, round.id, input).await;
+        would.map_err(|rejection| rejected(&rejection))
     }
 
     async fn hear(

@@ -1,14 +1,18 @@
 //! Receiving an encrypted update: in parts, hashed as it streams, counted only when complete and stored.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use syndic_proto::convert::RoundRef;
-use syndic_proto::status::rejected;
+use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::submit_part::Part;
 use syndic_proto::v1::{SubmitHeader, SubmitPart};
-use syndic_round::coordinator::Upload;
-use syndic_round::message::Kind;
-use syndic_round::{Rejection, Signed};
+use syndic_round::coordinator::{Input, Upload};
+use syndic_round::message::{Header, Payload};
+use syndic_round::{ParticipantId, Rejection, Signed};
 use syndic_secure_aggregation::merkle;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::{own_message, refused};
 use crate::driver::Coordinator;
@@ -21,23 +25,26 @@ pub(super) async fn receive(
     caller: &PeerIdentity,
     mut parts: Streaming<SubmitPart>,
 ) -> Result<Option<(RoundRef, Signed, Upload)>, Status> {
-    let Some(SubmitPart { part: Some(Part::Header(header)) }) = parts.message().await? else {
+    let Some(SubmitPart { part: Some(Part::Header(header)) }) = next(&mut parts).await? else {
         return Err(rejected(&Rejection::Malformed));
     };
     let SubmitHeader { round, signed } = header;
     let round = RoundRef::try_from(round).map_err(|error| rejected(&error))?;
     let signed = own_message(caller, &signed)?;
-    if coordinator.has_heard(&round.job, round.id, Kind::Header, &signed).await {
+    let header = Header::decode(&signed.payload).map_err(|error| rejected(&error.into()))?;
+    // The header is judged before the body: nobody fills the disk with bytes that no round awaits.
+    let promised = Upload { root: header.root, chunks: header.chunks, blob: header.root, bytes: 0 };
+    let would = coordinator.would_hear(&round.job, round.id, Input::Submit(signed.clone(), promised)).await;
+    if !would.map_err(|rejection| rejected(&rejection))? {
         return Ok(None);
     }
-    // Checked before the body: nobody fills the disk with bytes that no round awaits.
-    let awaited = coordinator.awaited_upload(caller.id, &round.job, round.id).await;
-    let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Late))?;
+    let awaited = coordinator.upload_bytes(&round.job, round.id).await;
+    let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
 
     let mut writer = coordinator.blobs().writer().await.map_err(|error| refused(&error.into()))?;
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };
     let mut received = 0_u64;
-    while let Some(SubmitPart { part }) = parts.message().await? {
+    while let Some(SubmitPart { part }) = next(&mut parts).await? {
         let Some(Part::Chunk(bytes)) = part else { return Err(rejected(&Rejection::Malformed)) };
         received += bytes.len() as u64;
         if received > awaited {
@@ -49,13 +56,55 @@ pub(super) async fn receive(
     if received != awaited {
         return Err(rejected(&Rejection::Mismatch("vector length")));
     }
+    let root = merkle::root(&leaves.leaves);
+    if root != header.root {
+        return Err(rejected(&Rejection::Mismatch("ciphertext")));
+    }
     // If we crash here nothing is visible: the writer's file has no name yet. The participant sends again.
     let blob = writer.finish(None).await.map_err(|error| refused(&error.into()))?;
     // If we crash here the update is stored but unclaimed; the same bytes, sent again, claim it.
     let chunks = leaves.leaves.len() as u32;
-    let upload = Upload { root: merkle::root(&leaves.leaves), chunks, blob, bytes: received };
+    let upload = Upload { root, chunks, blob, bytes: received };
     Ok(Some((round, signed, upload)))
 }
+
+/// The next part, from a sender that is not asleep.
+async fn next(parts: &mut Streaming<SubmitPart>) -> Result<Option<SubmitPart>, Status> {
+    let stalled =
+        |_| with_code(Code::DeadlineExceeded, "upload.stalled", "the upload stalled; send it again");
+    tokio::time::timeout(PATIENCE, parts.message()).await.map_err(stalled)?
+}
+
+/// The members whose uploads are under way: one each.
+#[derive(Clone, Default)]
+pub(super) struct Uploading(Arc<Mutex<BTreeSet<ParticipantId>>>);
+
+/// One member's upload; over when dropped.
+pub(super) struct Alone(Uploading, ParticipantId);
+
+impl Uploading {
+    /// Begins `member`'s upload, unless another of its uploads is under way.
+    pub(super) fn begin(&self, member: ParticipantId) -> Result<Alone, Status> {
+        if self.lock().insert(member) {
+            return Ok(Alone(self.clone(), member));
+        }
+        let message = "another upload of this participant is under way";
+        Err(with_code(Code::Unavailable, "upload.busy", message))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ParticipantId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
+/// How long a sender may be silent in the middle of an upload.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Merkle leaves of a stream whose parts need not end where chunks do.
 struct Leaves {

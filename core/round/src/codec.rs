@@ -119,6 +119,11 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// Length-prefixed bytes of a length that the format allows.
+    pub fn bytes_where(&mut self, allowed: impl Fn(usize) -> bool) -> Result<&'a [u8], Malformed> {
+        self.bytes().and_then(|bytes| if allowed(bytes.len()) { Ok(bytes) } else { Err(Malformed) })
+    }
+
     /// A counted list; allocates no more than the payload can hold.
     pub fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
         let count = self.u32()? as usize;

@@ -40,8 +40,8 @@ pub enum LayoutError {
     /// A bound or resolution that is not a positive finite number, or whose ratio exceeds 2^52.
     #[error("block `{0}` needs a positive bound and resolution, at most 2^52 steps apart")]
     Range(String),
-    /// More than 2^32 - 1 values in all.
-    #[error("a layout holds fewer than 2^32 values")]
+    /// More than 2^32 - 1 values in all, or more than 1,024 blocks.
+    #[error("a layout holds fewer than 2^32 values in at most 1,024 blocks")]
     TooLong,
 }
 
@@ -51,6 +51,9 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] when a block is empty, unbounded or named twice.
     pub fn new(blocks: Vec<Block>) -> Result<Self, LayoutError> {
+        if blocks.len() > MAX_BLOCKS {
+            return Err(LayoutError::TooLong);
+        }
         if blocks.is_empty() {
             return Err(LayoutError::Empty(String::new()));
         }
@@ -124,6 +127,9 @@ impl From<Layout> for Vec<Block> {
         layout.0
     }
 }
+
+/// More blocks than any program needs, and few enough to compare their names.
+const MAX_BLOCKS: usize = 1_024;
 
 /// Integers up to here are exact in an f64, with a bit to spare for rounding.
 const MAX_STEPS: f64 = (1_u64 << 52) as f64;

@@ -258,7 +258,7 @@ macro_rules! payload {
 
 payload!(Advertise, Advertise, |m| Writer::new().id(m.id).bytes(&m.kem_key).fixed(&m.nonce), |r| Advertise {
     id: r.id()?,
-    kem_key: r.bytes()?.to_vec(),
+    kem_key: r.bytes_where(|len| len == KEM_KEY_BYTES)?.to_vec(),
     nonce: r.array()?
 });
 
@@ -313,7 +313,11 @@ payload!(Certify, Certify, |m| Writer::new().id(m.id).fixed(m.survivors.as_bytes
 });
 
 payload!(Reveal, Reveal, |m| Writer::new().id(m.id).fixed(m.survivors.as_bytes()).bytes(&m.share_sum), |r| {
-    Reveal { id: r.id()?, survivors: r.digest()?, share_sum: r.bytes()?.to_vec() }
+    Reveal {
+        id: r.id()?,
+        survivors: r.digest()?,
+        share_sum: r.bytes_where(|len| len <= LARGEST_SHARE_BYTES)?.to_vec(),
+    }
 });
 
 payload!(
@@ -324,8 +328,19 @@ payload!(
         id: r.id()?,
         round: RoundId { round: r.u32()?, attempt: r.u32()? },
         reason: match core::str::from_utf8(r.bytes()?) {
-            Ok(reason) if reason.len() <= 200 => reason.into(),
+            Ok(reason) if is_code(reason) => reason.into(),
             _ => return Err(Malformed),
         },
     }
 );
+
+/// Reason codes are shown and recorded as they come, so they hold nothing but what codes hold.
+fn is_code(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Length of an X-Wing public key.
+const KEM_KEY_BYTES: usize = 1_216;
+/// A share in the largest cohort has 512 elements of eight bytes.
+const LARGEST_SHARE_BYTES: usize = 4_096;

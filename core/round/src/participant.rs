@@ -11,7 +11,7 @@ use ed25519_dalek::SigningKey;
 use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::eligibility::Acks;
-use crate::ids::ParticipantId;
+use crate::ids::{JobId, ParticipantId};
 use crate::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
 };
@@ -24,6 +24,8 @@ use crate::survivors::{Certificate, SurvivorSet};
 /// What this participant accepted when it accepted the job. A plan that says otherwise is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
+    /// The job.
+    pub job: JobId,
     /// Digest of the job as it was agreed.
     pub agreement: Digest,
     /// Who may open what.
@@ -67,6 +69,9 @@ pub struct Certified {
 /// A survivor set that this participant has checked against what it knows itself.
 pub struct CheckedSurvivors(SurvivorSet);
 
+/// Leave to submit one update: enough members hold good shares of this participant's key.
+pub struct Eligible(());
+
 /// A dealer's share for this participant, as it was relayed.
 pub struct Received {
     /// The dealer's signed public part.
@@ -95,6 +100,7 @@ impl Invited {
         let expected = [
             ("federation", plan.federation == roster.roster().federation),
             ("roster", plan.roster == roster.digest()),
+            ("job", plan.job == accepted.job),
             ("agreement", plan.agreement == accepted.agreement),
             ("protection", plan.protection == accepted.protection),
             ("list of admitted institutions", plan.admitted == accepted.admitted),
@@ -157,6 +163,15 @@ impl Joined {
         Dealing { id: self.seat.me, shares }.sign(self.cohort.context(), key)
     }
 
+    /// Checks that shares were relayed in increasing order of dealers, none twice.
+    ///
+    /// # Errors
+    /// [`Rejection::List`].
+    pub fn check_dealers(&self, received: &[Received]) -> Result<(), Rejection> {
+        let increasing = received.windows(2).all(|pair| pair[0].public.from < pair[1].public.from);
+        if increasing { Ok(()) } else { Err(Rejection::List("dealers")) }
+    }
+
     /// Checks that a dealer in the cohort signed exactly this sealed share for this participant (A15, A36).
     ///
     /// # Errors
@@ -200,15 +215,16 @@ impl Acknowledged {
     ///
     /// # Errors
     /// [`Rejection::NotEligible`], or a bad acknowledgement.
-    pub fn may_submit(&self, acks: Vec<Signed>) -> Result<(), Rejection> {
+    pub fn may_submit(&self, acks: Vec<Signed>) -> Result<Eligible, Rejection> {
         let acks = Acks::verify(acks, &self.cohort, &self.seat.roster)?;
         let own = self.held.iter().find(|(dealer, _)| *dealer == self.seat.me);
         let (_, dealing) = own.ok_or(Rejection::NotEligible(self.seat.me))?;
-        acks.check(self.seat.me, *dealing, &self.seat.plan.protection)
+        acks.check(self.seat.me, *dealing, &self.seat.plan.protection)?;
+        Ok(Eligible(()))
     }
 
-    /// Phase D: signs the header of an upload of `coefficients` ring coefficients with Merkle root `root`.
-    pub fn submit(&mut self, root: Digest, key: &SigningKey) -> Signed {
+    /// Phase D: signs the header of an upload with Merkle root `root`.
+    pub fn submit(&mut self, _: Eligible, root: Digest, key: &SigningKey) -> Signed {
         let plan = &self.seat.plan;
         self.submitted = Some(root);
         let header = Header {

@@ -290,13 +290,11 @@ impl RoundPlan {
         Digest::of_parts("KSA/1 plan", &[&self.to_bytes()])
     }
 
-    /// What makes two questions the same question, whenever and in whatever round they are asked: job,
-    /// agreement and the bytes of the question (rule 11).
-    pub fn question_fingerprint(&self) -> Digest {
-        Digest::of_parts(
-            "KSA/1 question",
-            &[self.job.as_str().as_bytes(), self.agreement.as_bytes(), self.question.as_bytes()],
-        )
+    /// What makes two questions the same question, in whatever round and words they are asked: the job, and
+    /// the place that the question has in its program (`slot`, `statistics` or `train/3` for instance). A
+    /// program asks once for each place, so this is stricter than rule 11 demands.
+    pub fn question_fingerprint(&self, slot: &str) -> Digest {
+        Digest::of_parts("KSA/1 question", &[self.job.as_str().as_bytes(), slot.as_bytes()])
     }
 
     /// The plan in its one encoding.

@@ -50,7 +50,7 @@ fn samples() -> Vec<Vec<u8>> {
         plan.to_bytes(),
         certify.sign(context, federation.key(id(1))).to_bytes(),
         Bundle::encode(&[(id(1), vec![1, 2]), (id(2), vec![])]),
-        Advertise { id: id(1), kem_key: vec![1; 9], nonce: [2; 32] }.encode(),
+        Advertise { id: id(1), kem_key: vec![1; 1_216], nonce: [2; 32] }.encode(),
         Dealing { id: id(1), shares: vec![(id(1), digest), (id(2), digest)] }.encode(),
         Ack { id: id(1), verdicts: vec![Verdict { dealer: id(2), dealing: digest, ok: true }] }.encode(),
         Header { id: id(1), h1: digest, preparation: 1, round, plan: digest, chunks: 1, root: digest }

@@ -206,11 +206,12 @@ fn ctx0_names_preparation_and_protection_but_not_the_question() {
 }
 
 #[test]
-fn a_question_is_the_same_in_whatever_round_it_is_asked() {
+fn a_question_is_the_same_in_whatever_round_and_words_it_is_asked() {
     let federation = federation_of(5);
-    let fingerprint = plan().build(&federation).question_fingerprint();
-    assert_eq!(plan().round(3, 2, 9).build(&federation).question_fingerprint(), fingerprint);
-    assert_ne!(plan().asking(b"another").build(&federation).question_fingerprint(), fingerprint);
+    let fingerprint = plan().build(&federation).question_fingerprint("statistics");
+    assert_eq!(plan().round(3, 2, 9).build(&federation).question_fingerprint("statistics"), fingerprint);
+    assert_eq!(plan().asking(b"the same").build(&federation).question_fingerprint("statistics"), fingerprint);
+    assert_ne!(plan().build(&federation).question_fingerprint("train/1"), fingerprint);
 }
 
 #[test]

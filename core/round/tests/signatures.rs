@@ -51,7 +51,7 @@ fn a_signature_is_bound_to_h1() {
     for h1 in [None, Some(Digest::of(b"another cohort"))] {
         assert!(!signed.is_genuine(Kind::Certify, Context { h1, ..context }, &federation.roster));
     }
-    let advert = Advertise { id: id(1), kem_key: vec![], nonce: [0; 32] };
+    let advert = Advertise { id: id(1), kem_key: vec![7; 1_216], nonce: [0; 32] };
     let before = Context { h1: None, ..context };
     let signed = advert.sign(before, federation.key(id(1)));
     assert!(signed.is_genuine(Kind::Advertise, before, &federation.roster));

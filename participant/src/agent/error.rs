@@ -63,6 +63,8 @@ pub(super) enum Declined {
     Seal(#[from] SealError),
     #[error("this participant was restarted and has lost the round's keys")]
     Restarted,
+    #[error("the coordinator refused a message of this round")]
+    Refused,
     #[error("what was fetched does not have the digest that the plan names")]
     OtherBytes,
     #[error("the journal forbids it: {0}")]
@@ -134,6 +136,7 @@ impl Declined {
             Self::ShareMissing(_) => "shares.missing",
             Self::Seal(error) => error.code(),
             Self::Restarted => "participant.restarted",
+            Self::Refused => "participant.refused",
             Self::OtherBytes => "blob.other-bytes",
             Self::Forbidden(error) => error.code(),
         }

@@ -112,4 +112,4 @@ impl Link {
 /// A coordinator that does not answer for twice this long is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Questions and job files are far below this.
-const LARGEST_BLOB: usize = 1 << 30;
+const LARGEST_BLOB: usize = 16 << 20;

@@ -157,9 +157,15 @@ impl Agent {
     pub async fn run_until(&self, dies: impl Fn(&RoundRef, &Owed) -> bool) -> Result<Ended, AgentError> {
         let mut seat = None;
         let mut patience = SHORTEST_WAIT;
+        let mut met = false;
         loop {
-            match self.connected(&mut seat, &mut patience, &dies).await {
+            match self.connected(&mut seat, &mut patience, &mut met, &dies).await {
                 Ok(ended) => return Ok(ended),
+                // Who has met the coordinator once does not give up because somebody else answers in its place.
+                Err(Lost::Forever(AgentError::Connect(error))) if met => {
+                    warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
+                    patience = LONGEST_WAIT;
+                }
                 Err(Lost::Forever(error)) => return Err(error),
                 Err(Lost::ForNow(reason)) => {
                     info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
@@ -175,6 +181,7 @@ impl Agent {
         &self,
         seat: &mut Option<Seat>,
         patience: &mut Duration,
+        met: &mut bool,
         dies: &impl Fn(&RoundRef, &Owed) -> bool,
     ) -> Result<Ended, Lost> {
         let mut link = Link::connect(&self.connectors).await.map_err(Lost::of_connect)?;
@@ -182,6 +189,7 @@ impl Agent {
         link.hello(federation, roster).await.map_err(Lost::of_hello)?;
         let mut duties = link.duties().await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
+        *met = true;
         info!(participant = self.enrolment.name(), "connected");
         let mut awaiting_training: Option<Duty> = None;
         loop {
@@ -237,7 +245,7 @@ impl Agent {
             Err(Undone::Call(status)) => {
                 warn!(round = %round.id, code = code_of(&status), reason = status.message(), "refused");
                 *seat = None;
-                Ok(())
+                self.decline(link, round, &plan, &Declined::Refused).await
             }
             Err(Undone::Journal(error)) => Err(Lost::Forever(error.into())),
             Err(Undone::Declined(reason)) => {
@@ -268,6 +276,7 @@ impl Agent {
     async fn accepted(&self, link: &mut Link, plan: &RoundPlan) -> Result<Arc<Approved>, Undone> {
         let mut accepted = self.accepted.lock().await;
         if let Some(approved) = accepted.get(&plan.agreement) {
+            // Whether the plan is of this very job is checked with its other terms.
             return Ok(approved.clone());
         }
         let file = link.fetch(plan.agreement).await?;
@@ -277,7 +286,8 @@ impl Agent {
             return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("job")).into());
         }
         // The policy decides before any row is read.
-        self.policy.check(&job).map_err(Declined::from)?;
+        self.policy.check(&job, &terms.protection).map_err(Declined::from)?;
+        self.journal.accept_job(plan.job.as_str(), plan.agreement).await?;
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));
         let table = match load.await {
@@ -285,7 +295,7 @@ impl Agent {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         let Terms { agreement, protection, admitted, .. } = terms;
-        let terms = Accepted { agreement, protection, admitted };
+        let terms = Accepted { job: plan.job.clone(), agreement, protection, admitted };
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(plan.agreement, approved.clone());
         info!(participant = self.enrolment.name(), job = %plan.job, "the policy allows the job");
@@ -306,7 +316,11 @@ impl Agent {
                 let parts: [&[u8]; 3] = [&seed.to_be_bytes(), &id, plan.question.as_bytes()];
                 ChaCha20Rng::from_seed(Digest::of_parts("syndic training seed", &parts).0)
             }
-            None => randomness(),
+            None => {
+                let mut seed = [0; 32];
+                system_randomness().fill_bytes(&mut seed);
+                ChaCha20Rng::from_seed(seed)
+            }
         }
     }
 }
@@ -363,11 +377,9 @@ fn is_lost(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded)
 }
 
-/// Fresh randomness, seeded by the operating system.
-fn randomness() -> ChaCha20Rng {
-    let mut seed = [0; 32];
-    UnwrapErr(SysRng).fill_bytes(&mut seed);
-    ChaCha20Rng::from_seed(seed)
+/// The operating system's randomness, for keys, shares and noise: it keeps no state that would need wiping.
+fn system_randomness() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
 }
 
 /// What the journal says of bytes that are about to leave.

@@ -19,7 +19,7 @@ use tracing::warn;
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::{Holding, Said, Seat, Shares, Stage, Training};
-use super::{Agent, leaving, randomness};
+use super::{Agent, leaving, system_randomness};
 
 impl Agent {
     /// Does one duty of a round, or says again what was said for it.
@@ -70,25 +70,31 @@ impl Agent {
         let plan = invited.plan().clone();
         let bytes = link.fetch(plan.question).await?;
         let question = Question::from_bytes(&bytes).map_err(Declined::from)?;
+        // One wording for a question: another spelling of the same would be another plan for the same sum.
+        if question.to_bytes().map_err(Declined::from)? != bytes {
+            return Err(Declined::Coordinator(Rejection::Malformed).into());
+        }
         question.approved_by(&accepted.job).map_err(Declined::from)?;
         if question.layout().map_err(Declined::from)? != plan.layout {
             return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());
         }
         self.journal.claim_preparation(plan.job.as_str(), plan.preparation).await?;
 
-        let mut rng = randomness();
+        let mut rng = system_randomness();
         let kem = KemSecret::generate(&mut rng);
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
         let key = self.enrolment.keys().signing_key();
         let (advertised, signed) = invited.advertise(kem.public().to_bytes(), nonce, key);
 
+        let slot = question.slot();
         let table = accepted.table.clone();
         let mut local = self.local_randomness(&plan);
         let coding = plan.coding();
         let work = move || answer(&question, &table, &coding, &mut local);
         let mut taken = Seat {
             round: round.clone(),
+            fingerprint: plan.question_fingerprint(&slot),
             plan,
             stage: Stage::Advertised(advertised, kem),
             training: Training::Running(tokio::task::spawn_blocking(work)),
@@ -104,7 +110,7 @@ impl Agent {
         let Stage::Advertised(advertised, kem) = seat.take_stage() else { return Err(out_of_turn()) };
         let joined = advertised.join(adverts)?;
         let cohort = joined.cohort().clone();
-        let mut rng = randomness();
+        let mut rng = system_randomness();
         let key = Box::new(OneTimeKey::generate(&mut rng));
         let threshold = seat.plan.protection.threshold();
         let shares = key.share(cohort.ids(), threshold, &mut rng).map_err(Declined::from)?;
@@ -128,6 +134,7 @@ impl Agent {
     async fn acknowledge(&self, seat: &mut Seat, received: Vec<Received>) -> Result<(), Undone> {
         let Stage::Dealt(joined, kem, key) = seat.take_stage() else { return Err(out_of_turn()) };
         let cohort = joined.cohort().clone();
+        joined.check_dealers(&received)?;
         let mut shares = Shares::new();
         for share in &received {
             let dealer = share.public.from;
@@ -154,11 +161,11 @@ impl Agent {
     async fn encrypt(&self, seat: &mut Seat, acks: Vec<Signed>) -> Result<(), Undone> {
         let Stage::Acknowledged(mut holding, key) = seat.take_stage() else { return Err(out_of_turn()) };
         let quantised = finished(std::mem::replace(&mut seat.training, Training::Gone)).await?;
-        holding.state.may_submit(acks)?;
+        let eligible = holding.state.may_submit(acks)?;
         let plan = &seat.plan;
         // If we crash here the preparation is bound and its key is lost: the attempt is declined, never
         // answered with another key.
-        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, plan.question_fingerprint()).await?;
+        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, seat.fingerprint).await?;
         #[cfg(feature = "tap")]
         if let Some(observer) = &self.observer {
             observer.answered(&seat.round, quantised.coefficients());
@@ -168,12 +175,12 @@ impl Agent {
         let coefficients = quantised.coefficients().len() as u64;
         let work = move || {
             let began = Instant::now();
-            let update = key.encrypt(quantised, &masks, set, &mut randomness());
+            let update = key.encrypt(quantised, &masks, set, &mut system_randomness());
             (update, began.elapsed().as_nanos() as u64)
         };
         let (update, nanos) = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;
         self.count_encryption(coefficients, nanos);
-        let header = holding.state.submit(update.root(), self.enrolment.keys().signing_key());
+        let header = holding.state.submit(eligible, update.root(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Header, header, update.into_bytes()).await?;
         seat.stage = Stage::Submitted(holding);
         Ok(())
@@ -189,7 +196,7 @@ impl Agent {
         };
         let survivors = holding.state.check_survivors(headers)?;
         let plan = &seat.plan;
-        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, plan.question_fingerprint()).await?;
+        self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, seat.fingerprint).await?;
         let (certified, signed) = holding.state.certify(survivors, self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Certify, signed, Vec::new()).await?;
         seat.stage = Stage::Certified(certified, holding.shares);
@@ -203,7 +210,7 @@ impl Agent {
         let plan = &seat.plan;
         // If we crash here the question counts as opened although nothing was revealed: too careful, never
         // the other way round.
-        self.journal.open_question(plan.question_fingerprint(), plan.job.as_str(), plan.id).await?;
+        self.journal.open_question(seat.fingerprint, plan.job.as_str(), plan.id).await?;
         let sum = KeyShareSum::of(&shares, &certificate).map_err(Declined::from)?;
         let signed = certified.reveal(&certificate, sum.to_bytes(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Reveal, signed, Vec::new()).await

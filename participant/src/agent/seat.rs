@@ -9,7 +9,7 @@ use std::sync::Arc;
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Acknowledged, Advertised, Certified, Joined};
-use syndic_round::{ParticipantId, Quantised, RoundPlan, Signed};
+use syndic_round::{Digest, ParticipantId, Quantised, RoundPlan, Signed};
 use syndic_secure_aggregation::{KemSecret, KeyShare, OneTimeKey};
 use tokio::task::JoinHandle;
 
@@ -19,6 +19,8 @@ use super::error::Declined;
 pub(super) struct Seat {
     pub(super) round: RoundRef,
     pub(super) plan: Arc<RoundPlan>,
+    /// What makes the question the same question wherever it is asked (rule 11).
+    pub(super) fingerprint: Digest,
     pub(super) stage: Stage,
     pub(super) training: Training,
     pub(super) said: BTreeMap<Kind, Said>,

@@ -74,6 +74,12 @@ pub enum JournalError {
         /// The round and attempt of the opening.
         round: RoundId,
     },
+    /// The job was accepted with another file.
+    #[error("job {job} was accepted with another job file")]
+    OtherAgreement {
+        /// The job.
+        job: String,
+    },
     /// The ledger shown is shorter than the one seen before.
     #[error("the ledger shown has {shown} entries; one with {kept} was seen before")]
     CheckpointOlder {
@@ -148,6 +154,7 @@ impl JournalError {
                 | Self::AttemptBound { .. }
                 | Self::Unbound { .. }
                 | Self::AlreadyOpened { .. }
+                | Self::OtherAgreement { .. }
                 | Self::CheckpointOlder { .. }
                 | Self::CheckpointForked { .. }
                 | Self::OutOfRange(_)
@@ -165,6 +172,7 @@ impl JournalError {
             Self::AttemptBound { .. } => "journal.attempt-bound",
             Self::Unbound { .. } => "journal.unbound",
             Self::AlreadyOpened { .. } => "journal.already-opened",
+            Self::OtherAgreement { .. } => "journal.other-agreement",
             Self::CheckpointOlder { .. } => "journal.checkpoint-older",
             Self::CheckpointForked { .. } => "journal.checkpoint-forked",
             Self::OutOfRange(_) => "journal.out-of-range",

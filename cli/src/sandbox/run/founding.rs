@@ -57,11 +57,16 @@ pub(super) async fn found(run: &Run<'_>, outfit: &Outfit) -> Result<Founded> {
         endorsements.push(enrol::endorse(&folder, review).map_err(enrol_failed)?);
     }
     let endorsed = federation.seal(endorsements).map_err(federation_failed)?;
+    let protection = run
+        .job
+        .protection_of(members.len())
+        .map_err(|error| Error::input(error.code(), error.to_string()))?;
+    let policy = Policy::allowing(run.job, &protection);
     let mut institutions = Vec::with_capacity(members.len());
     for ((keys, _), site) in members.iter().zip(&run.sites) {
         let folder = run.state.join(keys.name());
         enrol::pin(&folder, endorsed.clone()).map_err(enrol_failed)?;
-        institutions.push(institution(run, folder, site, outfit));
+        institutions.push(institution(run, &policy, folder, site, outfit));
     }
     let identity = federation.into_identity();
     let incoming = tls::accept(listener, &identity, Limits::default()).map_err(listening)?;
@@ -70,11 +75,11 @@ pub(super) async fn found(run: &Run<'_>, outfit: &Outfit) -> Result<Founded> {
     Ok(Founded { address: address.to_string(), incoming, roster, ledger_key, institutions })
 }
 
-fn institution(run: &Run<'_>, folder: PathBuf, site: &Site, outfit: &Outfit) -> Institution {
+fn institution(run: &Run<'_>, policy: &Policy, folder: PathBuf, site: &Site, outfit: &Outfit) -> Institution {
     Institution {
         name: site.name.clone(),
         folder,
-        policy: Policy::allowing(run.job),
+        policy: policy.clone(),
         table: site.table.clone(),
         seed: run.seed,
         outfit: outfit.clone(),

@@ -70,6 +70,14 @@ impl Question {
         }
     }
 
+    /// The place of the question in its job: a job asks once for each, however the question is worded.
+    pub fn slot(&self) -> String {
+        match self.training_round() {
+            None => self.kind().into(),
+            Some(round) => format!("{}/{round}", self.kind()),
+        }
+    }
+
     /// Checks on the participant that the question is one that the approved job can lead to: all its terms,
     /// and everything in it but the model, the standardisation and the row count, which depend on sums.
     ///

@@ -44,6 +44,10 @@ impl Acknowledging {
         if !dealers.eq(ack.verdicts.iter().map(|verdict| verdict.dealer)) {
             return Err(Rejection::List("verdicts"));
         }
+        let seen = ack.verdicts.iter().map(|verdict| verdict.dealing);
+        if !seen.eq(self.dealt.iter().map(|dealt| dealt.public.digest())) {
+            return Err(Rejection::Mismatch("public part of a dealer"));
+        }
         let mut next = self.clone();
         next.acks.insert(ack.id, signed.clone());
         Ok(round.or_close(now, Phase::Acknowledging(next)))

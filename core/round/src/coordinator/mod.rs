@@ -298,11 +298,6 @@ impl Round {
         Ok(Step { next, changed: true })
     }
 
-    /// Whether this very message was accepted already.
-    pub fn has_heard(&self, kind: Kind, signed: &Signed) -> bool {
-        self.heard.get(&(kind, signed.from)) == Some(&Digest::of(&signed.to_bytes()))
-    }
-
     /// The last kind of message that was accepted from `id`.
     pub fn last_heard(&self, id: ParticipantId) -> Option<Kind> {
         let kinds = [Kind::Reveal, Kind::Certify, Kind::Header, Kind::Ack, Kind::Dealing, Kind::Advertise];
@@ -361,7 +356,7 @@ impl Round {
             Phase::Acknowledging(phase) => phase.close(self, now),
             Phase::Collecting(phase) => phase.close(self, now),
             Phase::Certifying(phase) => phase.close(self),
-            Phase::Revealing(phase) => phase.close(self),
+            Phase::Revealing(phase) => phase.close(self, now),
             over => over.clone(),
         }
     }

@@ -68,7 +68,16 @@ impl Revealing {
         }))
     }
 
-    pub(super) fn close(&self, round: &Round) -> Phase {
+    /// Someone may have revealed, so this attempt can only be completed: it waits for the same set, as long
+    /// as enough members can still reveal.
+    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+        let may_reveal =
+            |id: &&ParticipantId| !round.declined.contains_key(id) || self.reveals.contains_key(id);
+        let possible = self.cohort.ids().iter().filter(may_reveal).count();
+        if possible >= usize::from(round.plan().protection.threshold()) {
+            let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+            return Phase::Revealing(Self { closes_at, ..self.clone() });
+        }
         too_few("members revealed", self.reveals.len(), round.plan().protection.threshold())
     }
 }

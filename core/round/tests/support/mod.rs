@@ -157,5 +157,10 @@ impl PlanBuilder {
 
 /// What a participant accepted that goes along with `plan`.
 pub fn accepted(plan: &RoundPlan) -> Accepted {
-    Accepted { agreement: plan.agreement, protection: plan.protection, admitted: plan.admitted.clone() }
+    Accepted {
+        job: plan.job.clone(),
+        agreement: plan.agreement,
+        protection: plan.protection,
+        admitted: plan.admitted.clone(),
+    }
 }

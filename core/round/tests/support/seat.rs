@@ -65,9 +65,9 @@ impl Seat {
                 (Stage::Acknowledged(next), Input::Acknowledge(signed))
             }
             (Stage::Acknowledged(mut acknowledged), Duty::Submit(acks)) => {
-                acknowledged.may_submit(acks.clone())?;
+                let eligible = acknowledged.may_submit(acks.clone())?;
                 let upload = upload_of(self.me, acknowledged.plan());
-                let signed = acknowledged.submit(upload.root, &self.key);
+                let signed = acknowledged.submit(eligible, upload.root, &self.key);
                 (Stage::Acknowledged(acknowledged), Input::Submit(signed, upload))
             }
             (Stage::Acknowledged(acknowledged), Duty::Certify(survivors)) => {

@@ -5,6 +5,12 @@ CREATE TABLE meta (
 
 INSERT INTO meta (key, value) VALUES ('format', 'syndic-journal'), ('boots', '0');
 
+-- The one file that each job was accepted with.
+CREATE TABLE jobs (
+    job       TEXT PRIMARY KEY,
+    agreement BLOB NOT NULL
+) STRICT;
+
 -- Every preparation ever begun. Round, attempt and question stay empty until it is bound.
 CREATE TABLE preparations (
     job      TEXT NOT NULL,
