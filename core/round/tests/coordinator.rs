@@ -56,9 +56,9 @@ fn the_round_is_abandoned_when_too_few_remain_in_any_phase() {
         "dealers acknowledged by enough",
         "participants submitted an update",
         "members signed the survivor set",
-        "members revealed",
     ];
-    for (kind, what) in KINDS.into_iter().zip(counted) {
+    // Once revealing has begun the round waits instead; see below.
+    for (kind, what) in KINDS.into_iter().filter(|kind| *kind != Kind::Reveal).zip(counted) {
         let mut table = Table::open(plan());
         table.vanish(id(2), kind);
         table.vanish(id(4), kind);
@@ -72,6 +72,36 @@ fn the_round_is_abandoned_when_too_few_remain_in_any_phase() {
             table.round.phase()
         );
     }
+}
+
+#[test]
+fn a_round_that_began_to_reveal_waits_for_the_same_set_while_it_can_be_completed() {
+    let mut table = Table::open(plan());
+    table.play_until("revealing");
+    let no = |table: &Table, number| {
+        Input::Decline(Invited::decline(
+            table.round.plan(),
+            id(number),
+            "gone",
+            table.federation.key(id(number)),
+        ))
+    };
+    for _ in 0..3 {
+        table.now = table.round.wake_at().unwrap();
+        table.feed(Input::Wake).unwrap();
+        assert_eq!(table.phase(), "revealing");
+    }
+    let first = no(&table, 2);
+    table.feed(first).unwrap();
+    table.now = table.round.wake_at().unwrap();
+    table.feed(Input::Wake).unwrap();
+    assert_eq!(table.phase(), "revealing", "four of five can still reveal");
+    let second = no(&table, 4);
+    table.feed(second).unwrap();
+    table.now = table.round.wake_at().unwrap();
+    table.feed(Input::Wake).unwrap();
+    let reason = Abandoned::TooFew { what: "members revealed", found: 0, needed: 4 };
+    assert!(matches!(table.round.phase(), Phase::Abandoned(abandoned) if *abandoned == reason));
 }
 
 #[test]
