@@ -81,9 +81,10 @@ impl Federation {
     }
 }
 
-/// The longest that a round takes if nobody restarts the coordinator, in milliseconds.
+/// The longest that a round takes if nobody restarts the coordinator, in milliseconds: once revealing has
+/// begun, it waits ten times as long as the plan says.
 pub(crate) const LONGEST_ROUND: u64 =
-    DEADLINES.advertise + 2 * DEADLINES.share + DEADLINES.collect + DEADLINES.certify + DEADLINES.reveal;
+    DEADLINES.advertise + 2 * DEADLINES.share + DEADLINES.collect + DEADLINES.certify + 10 * DEADLINES.reveal;
 
 /// The longest phase, which a restart lets begin anew.
 pub(crate) const LONGEST_PHASE: u64 = DEADLINES.collect;

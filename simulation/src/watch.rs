@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(broken(watch.rejected(&before, &(before.0.clone(), 4))), "rejection_is_noop");
         assert_eq!(broken(watch.lasts(round, LONGEST_ROUND, || 0)), "nothing");
         assert_eq!(broken(watch.lasts(round, 2 * LONGEST_ROUND, || 0)), "rounds_end");
-        assert_eq!(broken(watch.lasts(round, 2 * LONGEST_ROUND, || 9)), "nothing");
+        assert_eq!(broken(watch.lasts(round, 2 * LONGEST_ROUND, || 12)), "nothing");
         assert_eq!(watch.refused(id(1), "why").invariant, "nobody_honest_refused");
     }
 

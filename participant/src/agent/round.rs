@@ -34,7 +34,7 @@ impl Agent {
         let Some(current) = seat.as_mut().filter(|seat| seat.round == *round) else {
             return match owed {
                 Owed::Advertise => self.advertise(link, seat, round, plan).await,
-                _ => Err(Declined::Restarted.into()),
+                _ => self.say_from_journal(link, round, plan, kind_of(&owed)).await,
             };
         };
         // One plan for a round: another one under its number is a lie.
@@ -53,6 +53,24 @@ impl Agent {
             }
         }
         self.say_again(link, current, kind).await
+    }
+
+    /// After a restart the secrets of the round are gone, but what was written down about the survivor set can
+    /// still be said, in the same bytes; anything else is declined.
+    async fn say_from_journal(
+        &self,
+        link: &mut Link,
+        round: &RoundRef,
+        plan: &RoundPlan,
+        kind: Option<Kind>,
+    ) -> Result<(), Undone> {
+        let Some(kind @ (Kind::Certify | Kind::Reveal)) = kind else {
+            return Err(Declined::Restarted.into());
+        };
+        let written = self.journal.message(plan.job.as_str(), plan.preparation, kind.into()).await?;
+        let signed = written.and_then(|bytes| Signed::from_bytes(&bytes).ok()).ok_or(Declined::Restarted)?;
+        self.journal.sent(&leaving(round, kind, &signed.to_bytes())).await?;
+        Ok(link.say(round, kind, &signed, &[]).await?)
     }
 
     /// Phase A, and the beginning of the local work.

@@ -21,6 +21,8 @@ pub struct Revealing {
     submissions: Vec<Submission>,
     signers: BTreeSet<ParticipantId>,
     reveals: BTreeMap<ParticipantId, Vec<u8>>,
+    /// Deadlines that have passed.
+    waited: u32,
 }
 
 impl Revealing {
@@ -31,7 +33,7 @@ impl Revealing {
         closes_at: Timestamp,
     ) -> Self {
         let signers = certificate.signatures().iter().map(|signed| signed.from).collect();
-        Self { closes_at, cohort, certificate, submissions, signers, reveals: BTreeMap::new() }
+        Self { closes_at, cohort, certificate, submissions, signers, reveals: BTreeMap::new(), waited: 0 }
     }
 
     pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
@@ -68,16 +70,20 @@ impl Revealing {
         }))
     }
 
-    /// Someone may have revealed, so this attempt can only be completed: it waits for the same set, as long
-    /// as enough members can still reveal.
+    /// Someone may have revealed, so this attempt can only be completed (docs/protocol.md, rule 11): it waits
+    /// for the same set while enough members can still reveal, ten times as long as the plan says.
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
         let may_reveal =
             |id: &&ParticipantId| !round.declined.contains_key(id) || self.reveals.contains_key(id);
         let possible = self.cohort.ids().iter().filter(may_reveal).count();
-        if possible >= usize::from(round.plan().protection.threshold()) {
+        let threshold = usize::from(round.plan().protection.threshold());
+        if possible >= threshold && self.waited + 1 < PATIENCE {
             let closes_at = now.plus_millis(round.plan().deadlines.reveal);
-            return Phase::Revealing(Self { closes_at, ..self.clone() });
+            return Phase::Revealing(Self { closes_at, waited: self.waited + 1, ..self.clone() });
         }
         too_few("members revealed", self.reveals.len(), round.plan().protection.threshold())
     }
 }
+
+/// Deadlines of the phase that pass before a round is given up whose sum may have been opened.
+const PATIENCE: u32 = 10;
