@@ -11,7 +11,7 @@ use ed25519_dalek::VerifyingKey;
 use rand::rngs::StdRng;
 use syndic_coordinator::authority::Validity;
 use syndic_coordinator::federation::{
-    Federation, FederationError, ledger_origin, lock, read_endorsement, read_signing_request,
+    Federation, FederationError, lock, read_endorsement, read_signing_request,
 };
 use syndic_ledger::VerifierKey;
 use syndic_round::enrolment::Address;
@@ -190,7 +190,7 @@ fn seal(args: &SealArgs) -> Done {
 /// The coordinator's key in the form that `syndic ledger verify --key` takes.
 fn ledger_key(roster: &Roster) -> Option<VerifierKey> {
     let key = VerifyingKey::from_bytes(&roster.coordinator_key).ok()?;
-    VerifierKey::new(&ledger_origin(&roster.federation), key).ok()
+    VerifierKey::new(&roster.ledger_origin(), key).ok()
 }
 
 fn sealed_path(dir: &Path) -> PathBuf {

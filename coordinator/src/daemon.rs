@@ -1,5 +1,7 @@
 //! The daemon: configuration, store, port, and the driver, put together.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -118,6 +120,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let incoming = tls::accept(listener, &identity, Limits::default())?;
     let listening = incoming.local_address();
 
+    private(&config.state).map_err(CoordinatorError::Store)?;
     let store = async {
         let blobs = FolderBlobs::open(&config.state).await?;
         let log = SqliteLog::open(&config.state.join("ledger.sqlite")).await?;
@@ -147,6 +150,15 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         Over::Abandoned(reason) => Err(DaemonError::Abandoned { job: job.to_string(), reason }),
     }
+}
+
+/// Makes the folder of ledger and blobs, which nobody but this user may enter.
+fn private(folder: &Path) -> Result<(), StoreError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| StoreError::Io { what: format!("cannot create {}", folder.display()), source })
 }
 
 /// Makes the folder that results go to, so that no job runs whose result has no place.

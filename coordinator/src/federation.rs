@@ -17,11 +17,6 @@ use crate::authority::{Authority, TlsKey, Validity, to_pem};
 pub use error::FederationError;
 pub use store::{Lock, load_sealed_roster, lock, read_endorsement, read_signing_request};
 
-/// The origin of the ledger of `federation`: the name in its checkpoints, and of the key that signs them.
-pub fn ledger_origin(federation: &str) -> String {
-    format!("syndic/{federation}")
-}
-
 /// What the coordinator's host needs to serve a federation. Holds private keys: not printable, not copyable.
 pub struct CoordinatorIdentity {
     federation: String,

@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use syndic_ledger::{Timestamp, VerifierKey};
 use syndic_participant::agent::{Agent, AgentError, Parts};
 use syndic_participant::config::Config;
 use syndic_participant::data::Source;
@@ -13,6 +15,7 @@ use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{Journal, JournalError, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
+use syndic_round::Roster;
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
 #[derive(Parser)]
@@ -99,11 +102,25 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Endorse { dir, bundle, roster } => endorse(&dir, &bundle, &roster),
         Command::Pin { dir, roster } => {
             let sealed = enrol::pin(&dir, enrol::read_endorsed_roster(&roster)?)?;
-            print(&format!("pinned roster {} of federation {}", sealed.digest(), sealed.roster().federation))
+            print(&format!(
+                "pinned roster {} of federation {}",
+                sealed.digest(),
+                sealed.roster().federation
+            ))?;
+            match ledger_key(sealed.roster()) {
+                Some(key) => print(&format!("its ledger verifies with --key '{key}'")),
+                None => Ok(()),
+            }
         }
         Command::Run { config, json } => serve(&config, json).await,
         Command::Journal { config, json } => journal(&config, json).await,
     }
+}
+
+/// The coordinator's key as `syndic ledger verify --key` takes it, from the institution's own roster.
+fn ledger_key(roster: &Roster) -> Option<VerifierKey> {
+    let key = VerifyingKey::from_bytes(&roster.coordinator_key).ok()?;
+    VerifierKey::new(&roster.ledger_origin(), key).ok()
 }
 
 fn keygen(name: &str, dir: &Path) -> Result<(), Failure> {
@@ -157,8 +174,8 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
             .to_string()
         } else {
             format!(
-                "{:>14}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}",
-                sent.at_ms,
+                "{}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}",
+                time(sent.at_ms),
                 sent.job,
                 sent.round.to_string(),
                 sent.what,
@@ -169,6 +186,11 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
         print(&line)?;
     }
     Ok(())
+}
+
+/// For people; the count where it is no time that can be written.
+fn time(at_ms: u64) -> String {
+    Timestamp::from_unix_ms(at_ms).map_or_else(|_| at_ms.to_string(), |time| time.to_string())
 }
 
 fn load(config: &Path) -> Result<Config, Failure> {

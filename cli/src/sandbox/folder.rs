@@ -3,7 +3,8 @@
 //! Everything is made in `.unfinished` inside the folder and moved into place at the end, `result.json` last,
 //! so that a folder with a `result.json` is a complete run. Nothing that is not ours is ever touched.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -53,7 +54,9 @@ impl RunFolder {
     /// When it cannot be made.
     pub fn state(&self) -> Result<PathBuf> {
         let state = self.unfinished.join(STATE);
-        fs::create_dir_all(&state).map_err(|cause| Error::unwritable(&state, &cause))?;
+        // Keys and journals lie here for as long as the run lasts.
+        let private = DirBuilder::new().recursive(true).mode(0o700).create(&state);
+        private.map_err(|cause| Error::unwritable(&state, &cause))?;
         Ok(state)
     }
 

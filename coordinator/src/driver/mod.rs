@@ -33,7 +33,6 @@ use crate::clock;
 use crate::engine::{Engine, FoldError, Over};
 use crate::event::Event;
 use crate::fact::Fact;
-use crate::federation::ledger_origin;
 use crate::store::{Blobs, Log, StoreError};
 
 /// One federation's coordinator. Clones share it.
@@ -58,6 +57,8 @@ pub struct Parts {
 
 struct Inner {
     federation: String,
+    /// The origin line of the ledger's checkpoints.
+    origin: String,
     ledger_key: SigningKey,
     log: Box<dyn Log>,
     blobs: Box<dyn Blobs>,
@@ -95,6 +96,7 @@ impl Coordinator {
         let coordinator = Self {
             inner: Arc::new(Inner {
                 federation,
+                origin: sealed.roster().ledger_origin(),
                 ledger_key,
                 log,
                 blobs,
@@ -263,7 +265,7 @@ impl Coordinator {
         let (size, root, checkpoint) = {
             let state = self.inner.state.lock().await;
             let tree = state.history.tree();
-            let checkpoint = Checkpoint::of(&self.inner.origin(), tree)
+            let checkpoint = Checkpoint::of(&self.inner.origin, tree)
                 .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
                 .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
             (tree.size(), tree.root().to_string(), checkpoint)
@@ -279,7 +281,7 @@ impl Coordinator {
     /// # Errors
     /// When the federation's name cannot name a key.
     pub fn verifier_key(&self) -> Result<VerifierKey, CoordinatorError> {
-        VerifierKey::new(&self.inner.origin(), self.inner.ledger_key.verifying_key())
+        VerifierKey::new(&self.inner.origin, self.inner.ledger_key.verifying_key())
             .map_err(|error| CoordinatorError::Ledger(error.to_string()))
     }
 
@@ -389,10 +391,6 @@ impl Inner {
 
     fn tick(&self) {
         self.changed.send_modify(|count| *count += 1);
-    }
-
-    fn origin(&self) -> String {
-        ledger_origin(&self.federation)
     }
 
     fn lock_present(&self) -> std::sync::MutexGuard<'_, BTreeMap<ParticipantId, usize>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use syndic_learning::{Metrics, Next, Outcome, Question, RoundMetrics};
+use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{JobId, RoundId, RoundPlan, Timestamp};
 use tokio::time::{Instant, sleep_until};
@@ -127,7 +127,7 @@ impl Coordinator {
         let Some(job) = state.engine.job() else { return Ok(()) };
         let Next::Ask(question) = job.pending() else { return Ok(()) };
         let (plan, bytes) = job.plan(question, state.engine.roster())?;
-        let (kind, training_round) = (question.kind(), training_round(question));
+        let (kind, training_round) = (question.kind(), question.training_round());
         // If we crash here the question is stored but not asked; the same bytes are stored again.
         self.inner.blobs.put(&bytes).await?;
         let opened = Event::RoundOpened {
@@ -252,14 +252,6 @@ fn as_text(metrics: &Metrics) -> Value {
         "pr_auc": text(metrics.pr_auc),
         "log_loss": text(Some(metrics.log_loss)),
     })
-}
-
-fn training_round(question: &Question) -> Option<u32> {
-    match question {
-        Question::Statistics(_) => None,
-        Question::Train(question) => Some(question.training_round),
-        Question::Evaluate(question) => Some(question.training_round),
-    }
 }
 
 /// A state that changed without a tick would be looked at again after this long.

@@ -1,5 +1,6 @@
 //! The roster: who belongs to a federation, signed by its members and pinned by each of them.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -121,6 +122,11 @@ impl Roster {
     /// `member`'s signature.
     pub fn endorse(&self, member: ParticipantId, key: &SigningKey) -> Endorsement {
         Endorsement { member, signature: key.sign(&self.statement()).to_bytes() }
+    }
+
+    /// The origin line of the federation's ledger, which its checkpoints are signed under.
+    pub fn ledger_origin(&self) -> String {
+        format!("syndic/{}", self.federation)
     }
 
     /// The member of this name.

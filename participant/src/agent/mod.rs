@@ -24,7 +24,7 @@ use syndic_round::participant::{Accepted, Invited};
 use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
 use tonic::{Code, Status};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub use error::AgentError;
 
@@ -207,7 +207,10 @@ impl Agent {
                 return Ok(Ended::Died);
             }
             match duty.owed {
-                Owed::JobOver(None) => return Ok(Ended::JobOver),
+                Owed::JobOver(None) => {
+                    info!(participant = self.enrolment.name(), job = %duty.round.job, "the job is complete");
+                    return Ok(Ended::JobOver);
+                }
                 Owed::JobOver(Some(reason)) => return Err(Lost::Forever(AgentError::JobAbandoned(reason))),
                 Owed::Over(_) => {
                     awaiting_training = None;
@@ -238,7 +241,7 @@ impl Agent {
         match self.perform(link, seat, round, &plan, owed).await {
             Ok(()) => Ok(()),
             Err(Undone::Call(status)) if is_past(&status) => {
-                info!(round = %round.id, reason = status.message(), "the round has gone on without this message");
+                debug!(round = %round.id, reason = status.message(), "the round has gone on without this message");
                 Ok(())
             }
             Err(Undone::Call(status)) if is_lost(&status) => Err(Lost::of_call(*status)),

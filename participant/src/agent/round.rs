@@ -88,10 +88,6 @@ impl Agent {
         let plan = invited.plan().clone();
         let bytes = link.fetch(plan.question).await?;
         let question = Question::from_bytes(&bytes).map_err(Declined::from)?;
-        // One wording for a question: another spelling of the same would be another plan for the same sum.
-        if question.to_bytes().map_err(Declined::from)? != bytes {
-            return Err(Declined::Coordinator(Rejection::Malformed).into());
-        }
         question.approved_by(&accepted.job).map_err(Declined::from)?;
         if question.layout().map_err(Declined::from)? != plan.layout {
             return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());

@@ -15,9 +15,9 @@ use syndic_coordinator::store::{FolderBlobs, SqliteLog};
 use syndic_learning::Outcome;
 use syndic_participant::agent::{Agent, Ended};
 use syndic_round::JobId;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use self::institution::{Institution, Life};
 use super::{Finished, Run};
@@ -54,7 +54,8 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     })
     .await
     .map_err(|error| failed(&error))?;
-    let mut events = coordinator.events();
+    let (told, mut events) = unbounded_channel();
+    tokio::spawn(forward(coordinator.events(), told));
     coordinator.agree(run.job_text).await.map_err(|error| failed(&error))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
@@ -141,32 +142,36 @@ impl Federation {
         Self { running, victim, lives: Vec::new() }
     }
 
-    /// Shows what happens until the job is over.
+    /// Shows what happens until the job is over and its last event was shown.
     async fn watch(
         &mut self,
-        mut driving: tokio::task::JoinHandle<std::result::Result<(JobId, Over), CoordinatorError>>,
-        events: &mut Receiver<Event>,
+        mut driving: JoinHandle<Driven>,
+        events: &mut UnboundedReceiver<Event>,
         observer: &mut Observer,
     ) -> Result<(JobId, Over)> {
-        let over = loop {
+        let mut driven = None;
+        loop {
             tokio::select! {
                 biased;
-                event = events.recv() => match event {
-                    Ok(event) => self.on_event(&event, observer),
-                    // The view was too slow; it goes on with the newest.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break (&mut driving).await,
-                },
-                Some(life) = self.running.join_next() => self.on_end(life, observer)?,
-                over = &mut driving => break over,
+                event = events.recv() => {
+                    let event = event.ok_or_else(|| Error::world("sandbox.events-lost", "the view fell behind"))?;
+                    self.on_event(&event, observer);
+                    let is_last = matches!(event, Event::JobCompleted { .. } | Event::JobAbandoned { .. });
+                    if let (true, Some(over)) = (is_last, driven.take()) {
+                        return Ok(over);
+                    }
+                    if is_last {
+                        return settled((&mut driving).await);
+                    }
+                }
+                Some(life) = self.running.join_next() => {
+                    if let Err(error) = self.on_end(life, observer) {
+                        driving.abort();
+                        return Err(error);
+                    }
+                }
+                over = &mut driving, if driven.is_none() => driven = Some(settled(over)?),
             }
-        };
-        while let Ok(event) = events.try_recv() {
-            self.on_event(&event, observer);
-        }
-        match over {
-            Ok(over) => over.map_err(|error| failed(&error)),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
 
@@ -192,11 +197,7 @@ impl Federation {
         }
     }
 
-    fn on_end(
-        &mut self,
-        life: std::result::Result<Life, tokio::task::JoinError>,
-        observer: &mut Observer,
-    ) -> Result<()> {
+    fn on_end(&mut self, life: std::result::Result<Life, JoinError>, observer: &mut Observer) -> Result<()> {
         let life = match life {
             Ok(life) => life,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -241,6 +242,25 @@ impl Federation {
     }
 }
 
+/// Every event reaches the view: round counts and sizes of the result come from them.
+async fn forward(mut from: broadcast::Receiver<Event>, to: UnboundedSender<Event>) {
+    while let Ok(event) = from.recv().await {
+        if to.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+/// What the coordinator's driver has come to.
+type Driven = std::result::Result<(JobId, Over), CoordinatorError>;
+
+fn settled(driven: std::result::Result<Driven, JoinError>) -> Result<(JobId, Over)> {
+    match driven {
+        Ok(over) => over.map_err(|error| failed(&error)),
+        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}
+
 fn stored(error: syndic_coordinator::store::StoreError) -> Error {
     let help = error.help().unwrap_or("check the disk").to_owned();
     Error::world(error.code(), error.to_string()).help(help)
@@ -250,7 +270,7 @@ fn failed(error: &CoordinatorError) -> Error {
     Error::world(error.code(), error.to_string()).help(error.help())
 }
 
-/// On one machine everybody is there at once; one that is started again needs a moment.
-const GATHER: Duration = Duration::from_secs(3);
+/// On one machine everybody comes, however slowly, so that the same seed gives the same model.
+const GATHER: Duration = Duration::from_secs(60);
 /// How long participants have to hear of the job's end.
 const FAREWELL: Duration = Duration::from_secs(5);

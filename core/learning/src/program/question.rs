@@ -32,12 +32,19 @@ impl Question {
         serde_json_canonicalizer::to_vec(self).map_err(|error| ProgramError::BadQuestion(error.to_string()))
     }
 
-    /// The question that [`Self::to_bytes`] wrote.
+    /// The question that [`Self::to_bytes`] wrote. Another spelling of a question is refused: it would be
+    /// another plan for the same sum.
     ///
     /// # Errors
-    /// When the bytes are no question.
+    /// When the bytes are no question, or not its canonical ones.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError> {
-        serde_json::from_slice(bytes).map_err(|error| ProgramError::BadQuestion(error.to_string()))
+        let question: Self =
+            serde_json::from_slice(bytes).map_err(|error| ProgramError::BadQuestion(error.to_string()))?;
+        if question.to_bytes()? == bytes {
+            Ok(question)
+        } else {
+            Err(ProgramError::BadQuestion("it is not spelled canonically".into()))
+        }
     }
 
     /// What an answer looks like; both sides derive it from the question.

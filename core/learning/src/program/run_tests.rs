@@ -237,3 +237,11 @@ fn bytes_that_are_no_question_are_refused() {
         assert_eq!(Question::from_bytes(bytes).unwrap_err().code(), "program.bad-question");
     }
 }
+
+#[test]
+fn another_spelling_of_a_question_is_refused() {
+    let bytes = Question::Statistics(StatisticsQuestion::of(&fixture::contract())).to_bytes().unwrap();
+    assert!(Question::from_bytes(&bytes).is_ok());
+    let spaced = String::from_utf8(bytes).unwrap().replacen(',', ", ", 1);
+    assert_eq!(Question::from_bytes(spaced.as_bytes()).unwrap_err().code(), "program.bad-question");
+}
