@@ -5,8 +5,11 @@
 //! where the ledger ends.
 
 mod ahead;
+mod appending;
 mod error;
 mod opening;
+mod presence;
+mod replay;
 mod telling;
 mod work;
 
@@ -16,24 +19,22 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
-use syndic_ledger::{Checkpoint, Entry, History, VerifierKey};
+use syndic_ledger::{Checkpoint, History, VerifierKey};
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
-    SealedRoster, Sum, Timestamp,
+    SealedRoster,
 };
 use tokio::sync::{Mutex, broadcast, watch};
-use uuid::Uuid;
 
 pub use error::CoordinatorError;
+pub use presence::Attached;
 
-use self::ahead::Ahead;
-use self::opening::well_formed;
 use crate::clock;
-use crate::engine::{Engine, FoldError, Over};
+use crate::engine::{Engine, Over};
 use crate::event::Event;
 use crate::fact::Fact;
-use crate::store::{Blobs, Log, StoreError};
+use crate::store::{Blobs, Log};
 
 /// One federation's coordinator. Clones share it.
 #[derive(Clone)]
@@ -90,7 +91,7 @@ impl Coordinator {
             return Err(CoordinatorError::OtherLedgerKey);
         }
         blobs.sweep_partial().await?;
-        let (engine, history) = replay(&*log, &*blobs, sealed.clone()).await?;
+        let (engine, history) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
         let federation = sealed.roster().federation.clone();
         let state = State { engine, history, tally: telling::Tally::default(), stopped: false };
         let coordinator = Self {
@@ -218,28 +219,6 @@ impl Coordinator {
         job.over().map(|over| (job.id.clone(), over.clone()))
     }
 
-    /// Counts a connection of `id` until the guard is dropped.
-    pub fn attach(&self, id: ParticipantId, name: String) -> Attached {
-        *self.inner.lock_present().entry(id).or_default() += 1;
-        self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
-        self.inner.tick();
-        Attached { inner: self.inner.clone(), id, name }
-    }
-
-    /// Waits until no participant is connected, at most `longest`.
-    pub async fn all_gone(&self, longest: Duration) {
-        let mut changed = self.changes();
-        let gone = async {
-            while !self.inner.lock_present().is_empty() {
-                if changed.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // Whoever stays longer hears of the end from the ledger.
-        let _ = tokio::time::timeout(longest, gone).await;
-    }
-
     /// Where a model comes from, for its card: federation, job, agreement and the ledger's head.
     pub async fn provenance(&self, head: &(u64, String)) -> BTreeMap<String, serde_json::Value> {
         let state = self.inner.state.lock().await;
@@ -304,154 +283,6 @@ impl Coordinator {
         }
         Ok(())
     }
-}
-
-impl Inner {
-    async fn hear(
-        &self,
-        state: &mut State,
-        job: &JobId,
-        id: RoundId,
-        input: Input,
-        sum: Option<&Sum>,
-    ) -> Result<bool, CoordinatorError> {
-        let now = clock::now();
-        if let Some(open) = state.engine.open_round(job, id) {
-            well_formed(open.round.phase(), &input)?;
-        }
-        let Some((facts, next)) = state.engine.decide(now, job, id, input)? else { return Ok(false) };
-        // If we crash here the input never happened: nothing is stored, and the sender says it again.
-        self.append(state, now, &facts).await?;
-        // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
-        let before = state.engine.open_round(job, id).cloned();
-        state.engine.advance(job, next.clone(), sum).map_err(CoordinatorError::Fold)?;
-        if let Some(before) = before {
-            self.tell_heard(state, &before, &next, &facts, now);
-        }
-        self.tick();
-        Ok(true)
-    }
-
-    /// Makes facts durable, then lets them count.
-    async fn record(
-        &self,
-        state: &mut State,
-        now: Timestamp,
-        facts: &[Fact],
-        sum: Option<&Sum>,
-    ) -> Result<(), CoordinatorError> {
-        self.append(state, now, facts).await?;
-        for fact in facts {
-            state.engine.apply(now, fact, sum)?;
-        }
-        self.tick();
-        Ok(())
-    }
-
-    async fn append(
-        &self,
-        state: &mut State,
-        now: Timestamp,
-        facts: &[Fact],
-    ) -> Result<(), CoordinatorError> {
-        if state.stopped {
-            return Err(CoordinatorError::Stopped);
-        }
-        let mut ahead = Ahead::of(&state.history, facts.len());
-        let mut entries = Vec::with_capacity(facts.len());
-        for fact in facts {
-            let entry = ahead.history().link(self.entry(now, fact)?);
-            let bytes = entry.to_canonical().map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            ahead.accept(&bytes)?;
-            entries.push(bytes);
-        }
-        let settled = ahead.settle();
-        // Whatever ends the append without an answer leaves unknown what is stored.
-        state.stopped = true;
-        self.log.append(state.history.size(), &entries).await?;
-        settled.commit(&mut state.history)?;
-        state.stopped = false;
-        Ok(())
-    }
-
-    fn entry(&self, now: Timestamp, fact: &Fact) -> Result<Entry, CoordinatorError> {
-        let (kind, subject, data) = fact.to_parts();
-        let time = syndic_ledger::Timestamp::from_unix_ms(now.0);
-        Ok(Entry {
-            id: Uuid::now_v7().to_string(),
-            source: format!("coordinator/{}", self.federation),
-            kind: kind.into(),
-            time: time.map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
-            subject,
-            schema: "1".into(),
-            round_prev: None,
-            data,
-        })
-    }
-
-    fn tick(&self) {
-        self.changed.send_modify(|count| *count += 1);
-    }
-
-    fn lock_present(&self) -> std::sync::MutexGuard<'_, BTreeMap<ParticipantId, usize>> {
-        self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// A connected participant; dropped when its connection ends.
-pub struct Attached {
-    inner: Arc<Inner>,
-    id: ParticipantId,
-    name: String,
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        {
-            let mut present = self.inner.lock_present();
-            if let Some(count) = present.get_mut(&self.id) {
-                *count -= 1;
-                if *count == 0 {
-                    present.remove(&self.id);
-                }
-            }
-        }
-        self.inner.tell(Event::Connection { participant: self.name.clone(), connected: false });
-        self.inner.tick();
-    }
-}
-
-/// Folds the stored ledger.
-async fn replay(
-    log: &dyn Log,
-    blobs: &dyn Blobs,
-    roster: Arc<SealedRoster>,
-) -> Result<(Engine, History), CoordinatorError> {
-    let mut engine = Engine::new(roster);
-    let mut history = History::new();
-    let size = log.size().await?;
-    while history.size() < size {
-        for bytes in log.read(history.size(), 1024).await? {
-            let index = history.size();
-            history.accept(&bytes).map_err(|fault| StoreError::Corrupt {
-                what: format!("entry {index} of the ledger ({fault}), it"),
-            })?;
-            let entry = Entry::parse(&bytes).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            let fact = Fact::from_entry(index, &entry)?;
-            let sum = sum_of(&engine, blobs, &fact).await?;
-            engine.apply(Timestamp(entry.time.unix_ms()), &fact, sum.as_ref())?;
-        }
-    }
-    Ok((engine, history))
-}
-
-/// The stored sum that a fact closes its round with.
-async fn sum_of(engine: &Engine, blobs: &dyn Blobs, fact: &Fact) -> Result<Option<Sum>, CoordinatorError> {
-    let Fact::Heard { job, round, input: Input::Opened(digest), .. } = fact else { return Ok(None) };
-    let open = engine.open_round(job, *round).ok_or(FoldError::Astray)?;
-    let bytes = blobs.read(*digest).await?;
-    let sum = Sum::from_bytes(open.round.plan().layout.clone(), &bytes);
-    Ok(Some(sum.ok_or(StoreError::Corrupt { what: format!("the sum {digest}") })?))
 }
 
 /// A job file is recorded verbatim in one entry of the ledger, which has at most 65,535 bytes.

@@ -1,0 +1,100 @@
+//! Decide, append, let it count: the order that everything durable keeps.
+
+use syndic_ledger::Entry;
+use syndic_round::coordinator::Input;
+use syndic_round::{JobId, RoundId, Sum, Timestamp};
+use uuid::Uuid;
+
+use super::ahead::Ahead;
+use super::opening::well_formed;
+use super::{CoordinatorError, Inner, State};
+use crate::clock;
+use crate::fact::Fact;
+
+impl Inner {
+    pub(super) async fn hear(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        id: RoundId,
+        input: Input,
+        sum: Option<&Sum>,
+    ) -> Result<bool, CoordinatorError> {
+        let now = clock::now();
+        if let Some(open) = state.engine.open_round(job, id) {
+            well_formed(open.round.phase(), &input)?;
+        }
+        let Some((facts, next)) = state.engine.decide(now, job, id, input)? else { return Ok(false) };
+        // If we crash here the input never happened: nothing is stored, and the sender says it again.
+        self.append(state, now, &facts).await?;
+        // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
+        let before = state.engine.open_round(job, id).cloned();
+        state.engine.advance(job, next.clone(), sum).map_err(CoordinatorError::Fold)?;
+        if let Some(before) = before {
+            self.tell_heard(state, &before, &next, &facts, now);
+        }
+        self.tick();
+        Ok(true)
+    }
+
+    /// Makes facts durable, then lets them count.
+    pub(super) async fn record(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        facts: &[Fact],
+        sum: Option<&Sum>,
+    ) -> Result<(), CoordinatorError> {
+        self.append(state, now, facts).await?;
+        for fact in facts {
+            state.engine.apply(now, fact, sum)?;
+        }
+        self.tick();
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        facts: &[Fact],
+    ) -> Result<(), CoordinatorError> {
+        if state.stopped {
+            return Err(CoordinatorError::Stopped);
+        }
+        let mut ahead = Ahead::of(&state.history, facts.len());
+        let mut entries = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let entry = ahead.history().link(self.entry(now, fact)?);
+            let bytes = entry.to_canonical().map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            ahead.accept(&bytes)?;
+            entries.push(bytes);
+        }
+        let settled = ahead.settle();
+        // Whatever ends the append without an answer leaves unknown what is stored.
+        state.stopped = true;
+        self.log.append(state.history.size(), &entries).await?;
+        settled.commit(&mut state.history)?;
+        state.stopped = false;
+        Ok(())
+    }
+
+    fn entry(&self, now: Timestamp, fact: &Fact) -> Result<Entry, CoordinatorError> {
+        let (kind, subject, data) = fact.to_parts();
+        let time = syndic_ledger::Timestamp::from_unix_ms(now.0);
+        Ok(Entry {
+            id: Uuid::now_v7().to_string(),
+            source: format!("coordinator/{}", self.federation),
+            kind: kind.into(),
+            time: time.map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
+            subject,
+            schema: "1".into(),
+            round_prev: None,
+            data,
+        })
+    }
+
+    pub(super) fn tick(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,45 @@
+//! Recovery: the ledger is read from its start, by the same rules as at work.
+
+use std::sync::Arc;
+
+use syndic_ledger::{Entry, History};
+use syndic_round::coordinator::Input;
+use syndic_round::{SealedRoster, Sum, Timestamp};
+
+use super::CoordinatorError;
+use crate::engine::{Engine, FoldError};
+use crate::fact::Fact;
+use crate::store::{Blobs, Log, StoreError};
+
+/// Folds the stored ledger.
+pub(super) async fn replay(
+    log: &dyn Log,
+    blobs: &dyn Blobs,
+    roster: Arc<SealedRoster>,
+) -> Result<(Engine, History), CoordinatorError> {
+    let mut engine = Engine::new(roster);
+    let mut history = History::new();
+    let size = log.size().await?;
+    while history.size() < size {
+        for bytes in log.read(history.size(), 1024).await? {
+            let index = history.size();
+            history.accept(&bytes).map_err(|fault| StoreError::Corrupt {
+                what: format!("entry {index} of the ledger ({fault}), it"),
+            })?;
+            let entry = Entry::parse(&bytes).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            let fact = Fact::from_entry(index, &entry)?;
+            let sum = sum_of(&engine, blobs, &fact).await?;
+            engine.apply(Timestamp(entry.time.unix_ms()), &fact, sum.as_ref())?;
+        }
+    }
+    Ok((engine, history))
+}
+
+/// The stored sum that a fact closes its round with.
+async fn sum_of(engine: &Engine, blobs: &dyn Blobs, fact: &Fact) -> Result<Option<Sum>, CoordinatorError> {
+    let Fact::Heard { job, round, input: Input::Opened(digest), .. } = fact else { return Ok(None) };
+    let open = engine.open_round(job, *round).ok_or(FoldError::Astray)?;
+    let bytes = blobs.read(*digest).await?;
+    let sum = Sum::from_bytes(open.round.plan().layout.clone(), &bytes);
+    Ok(Some(sum.ok_or(StoreError::Corrupt { what: format!("the sum {digest}") })?))
+}
