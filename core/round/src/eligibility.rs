@@ -6,7 +6,7 @@ use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::ParticipantId;
 use crate::message::{Ack, Signed};
-use crate::plan::Protection;
+use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 

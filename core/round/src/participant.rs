@@ -16,7 +16,8 @@ use crate::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
 };
 use crate::parameters::RING_DIMENSION;
-use crate::plan::{Protection, RoundPlan};
+use crate::plan::RoundPlan;
+use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::survivors::{Certificate, SurvivorSet};

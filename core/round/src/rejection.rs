@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::codec::Malformed;
 use crate::ids::ParticipantId;
-use crate::plan::PlanError;
+use crate::protection::PlanError;
 
 /// Why one input was refused. A rejection changes nothing and loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Collecting, Dealt, Duty, Phase, Round, too_few};
+use super::phase::too_few;
+use super::{Collecting, Dealt, Duty, Phase, Round};
 use crate::cohort::Cohort;
 use crate::eligibility::{Acks, verify_ack};
 use crate::ids::{ParticipantId, Timestamp};

@@ -3,7 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use super::{Duty, Phase, Round, Sharing, too_few};
+use super::phase::too_few;
+use super::{Duty, Phase, Round, Sharing};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Advertise, Signed};

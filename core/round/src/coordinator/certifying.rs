@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Duty, Phase, Revealing, Round, Submission, too_few};
+use super::phase::too_few;
+use super::{Duty, Phase, Revealing, Round, Submission};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::Signed;

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Certifying, Duty, Phase, Round, Upload, too_few};
+use super::phase::too_few;
+use super::{Certifying, Duty, Phase, Round, Upload};
 use crate::cohort::Cohort;
 use crate::eligibility::Acks;
 use crate::ids::{ParticipantId, Timestamp};

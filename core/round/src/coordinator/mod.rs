@@ -8,29 +8,29 @@ mod acknowledging;
 mod advertising;
 mod certifying;
 mod collecting;
+mod input;
+mod phase;
 mod revealing;
 mod sharing;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use thiserror::Error;
-
-use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Context, Decline, Kind, Signed};
-use crate::plan::{Deadlines, PlanError, RoundPlan};
+use crate::plan::RoundPlan;
+use crate::protection::PlanError;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
-use crate::survivors::{Certificate, SurvivorSet};
 
 pub use acknowledging::Acknowledging;
 pub use advertising::Advertising;
 pub use certifying::Certifying;
 pub use collecting::{Collecting, Submission};
+pub use input::{Duty, Input, Upload};
+pub use phase::{Abandoned, Closed, Opening, Phase};
 pub use revealing::Revealing;
 pub use sharing::{Bundle, Dealt, Sharing};
 
@@ -49,126 +49,6 @@ pub struct Round {
 pub(crate) struct Terms {
     pub(crate) plan: RoundPlan,
     pub(crate) roster: Arc<SealedRoster>,
-}
-
-/// Where a round stands. Each phase holds what it may use.
-#[derive(Clone, Debug)]
-pub enum Phase {
-    /// Awaits one-time keys.
-    Advertising(Advertising),
-    /// Awaits sealed key shares.
-    Sharing(Sharing),
-    /// Awaits verdicts over the shares.
-    Acknowledging(Acknowledging),
-    /// Awaits updates.
-    Collecting(Collecting),
-    /// Awaits signatures over the survivor set.
-    Certifying(Certifying),
-    /// Awaits sums of key shares.
-    Revealing(Revealing),
-    /// Enough is revealed: the sum is to be opened.
-    Opening(Opening),
-    /// The sum was opened.
-    Closed(Closed),
-    /// Ended without a result.
-    Abandoned(Abandoned),
-}
-
-/// What opens the sum.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The cohort.
-    pub cohort: Arc<Cohort>,
-    /// The certified survivors.
-    pub certificate: Arc<Certificate>,
-    /// Their uploads, in the order of ids.
-    pub submissions: Vec<Submission>,
-    /// (sender, sum of shares), t of them or more.
-    pub reveals: Vec<(ParticipantId, Vec<u8>)>,
-}
-
-/// A round with a result.
-#[derive(Clone, Debug)]
-pub struct Closed {
-    /// Whose updates are in the sum.
-    pub survivors: SurvivorSet,
-    /// Digest of the opened sum.
-    pub sum: Digest,
-}
-
-/// Why a round ended without a result. The round's fault, not one sender's.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Abandoned {
-    /// Too few did what a phase needs before its deadline.
-    #[error("{found} of at least {needed} {what} by the deadline")]
-    TooFew {
-        /// What is counted.
-        what: &'static str,
-        /// How many there were.
-        found: u16,
-        /// How many were needed.
-        needed: u16,
-    },
-    /// The sum could not be opened, or failed its checks. It counts as opened (rule 11).
-    #[error("the sum was discarded: {0}")]
-    SumRefused(String),
-}
-
-/// Something that happened to a round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Phase A.
-    Advertise(Signed),
-    /// Phase B: the public part, and the sealed shares in one stored blob.
-    Deal(Signed, Bundle),
-    /// Phase C.
-    Acknowledge(Signed),
-    /// Phase D: the header of an upload that is complete and stored.
-    Submit(Signed, Upload),
-    /// Phase E.
-    Certify(Signed),
-    /// Phase F.
-    Reveal(Signed),
-    /// A participant's no.
-    Decline(Signed),
-    /// The instant of [`Round::wake_at`] has come.
-    Wake,
-    /// The coordinator is back after a stop: nobody could reach it, so the phase begins anew.
-    Resume,
-    /// The sum was opened and stored under this digest.
-    Opened(Digest),
-    /// The sum could not be opened, or failed its checks.
-    SumRefused(String),
-}
-
-/// An upload as it was received: complete, stored, and measured while it streamed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// Merkle root over the chunks received.
-    pub root: Digest,
-    /// Chunks received.
-    pub chunks: u32,
-    /// The stored blob.
-    pub blob: Digest,
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// What a participant owes the round now.
-#[derive(Clone, Debug)]
-pub enum Duty {
-    /// Advertise a one-time key.
-    Advertise,
-    /// Share its key with this cohort.
-    Deal(Arc<Cohort>),
-    /// Check the shares of these dealers (public part, blob of sealed shares) and acknowledge.
-    Acknowledge(Arc<Cohort>, Vec<Dealt>),
-    /// Submit its update, by these acknowledgements.
-    Submit(Vec<Signed>),
-    /// Sign this survivor set.
-    Certify(Arc<SurvivorSet>),
-    /// Reveal its sum of shares for this certificate.
-    Reveal(Arc<Certificate>),
 }
 
 /// A step's outcome: the round as it will be once the input is stored.
@@ -378,76 +258,4 @@ impl Round {
     fn context(&self) -> Context {
         Context { ctx0: self.plan().context(), h1: None }
     }
-}
-
-impl Phase {
-    fn resumed(&self, now: Timestamp, deadlines: &Deadlines) -> Self {
-        let mut phase = self.clone();
-        match &mut phase {
-            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
-            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
-            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
-            Self::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
-            Self::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
-            Self::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
-            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => {}
-        }
-        phase
-    }
-
-    /// The cohort, once it is fixed and while the round lasts.
-    pub fn cohort(&self) -> Option<&Cohort> {
-        match self {
-            Self::Sharing(phase) => Some(&phase.cohort),
-            Self::Acknowledging(phase) => Some(&phase.cohort),
-            Self::Collecting(phase) => Some(&phase.cohort),
-            Self::Certifying(phase) => Some(&phase.cohort),
-            Self::Revealing(phase) => Some(&phase.cohort),
-            Self::Opening(phase) => Some(&phase.cohort),
-            Self::Advertising(_) | Self::Closed(_) | Self::Abandoned(_) => None,
-        }
-    }
-
-    /// Phases are strictly ordered, so a message of another phase is early or late.
-    fn out_of_phase(&self, input: &Input) -> Rejection {
-        let awaited = match self {
-            Self::Advertising(_) => 0,
-            Self::Sharing(_) => 1,
-            Self::Acknowledging(_) => 2,
-            Self::Collecting(_) => 3,
-            Self::Certifying(_) => 4,
-            Self::Revealing(_) => 5,
-            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => 6,
-        };
-        let arrived = match input {
-            Input::Advertise(_) => 0,
-            Input::Deal(..) => 1,
-            Input::Acknowledge(_) => 2,
-            Input::Submit(..) => 3,
-            Input::Certify(_) => 4,
-            Input::Reveal(_) => 5,
-            _ => 6,
-        };
-        if arrived < awaited { Rejection::Late } else { Rejection::Early }
-    }
-}
-
-impl Input {
-    fn message(&self) -> Option<(Kind, &Signed)> {
-        match self {
-            Self::Advertise(signed) => Some((Kind::Advertise, signed)),
-            Self::Deal(signed, _) => Some((Kind::Dealing, signed)),
-            Self::Acknowledge(signed) => Some((Kind::Ack, signed)),
-            Self::Submit(signed, _) => Some((Kind::Header, signed)),
-            Self::Certify(signed) => Some((Kind::Certify, signed)),
-            Self::Reveal(signed) => Some((Kind::Reveal, signed)),
-            Self::Decline(signed) => Some((Kind::Decline, signed)),
-            Self::Wake | Self::Resume | Self::Opened(_) | Self::SumRefused(_) => None,
-        }
-    }
-}
-
-/// The round's end for want of enough participants.
-fn too_few(what: &'static str, found: usize, needed: u16) -> Phase {
-    Phase::Abandoned(Abandoned::TooFew { what, found: u16::try_from(found).unwrap_or(u16::MAX), needed })
 }

@@ -4,7 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Duty, Opening, Phase, Round, Submission, too_few};
+use super::phase::too_few;
+use super::{Duty, Opening, Phase, Round, Submission};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Reveal, Signed};

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Acknowledging, Duty, Phase, Round, too_few};
+use super::phase::too_few;
+use super::{Acknowledging, Duty, Phase, Round};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::cohort::Cohort;
 use crate::digest::Digest;

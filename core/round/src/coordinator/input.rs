@@ -1,0 +1,83 @@
+//! What happens to a round, and what it asks of participants.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Bundle, Dealt};
+use crate::cohort::Cohort;
+use crate::digest::Digest;
+use crate::message::{Kind, Signed};
+use crate::survivors::{Certificate, SurvivorSet};
+
+/// Something that happened to a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Phase A.
+    Advertise(Signed),
+    /// Phase B: the public part, and the sealed shares in one stored blob.
+    Deal(Signed, Bundle),
+    /// Phase C.
+    Acknowledge(Signed),
+    /// Phase D: the header of an upload that is complete and stored.
+    Submit(Signed, Upload),
+    /// Phase E.
+    Certify(Signed),
+    /// Phase F.
+    Reveal(Signed),
+    /// A participant's no.
+    Decline(Signed),
+    /// The instant of [`Round::wake_at`] has come.
+    Wake,
+    /// The coordinator is back after a stop: nobody could reach it, so the phase begins anew.
+    Resume,
+    /// The sum was opened and stored under this digest.
+    Opened(Digest),
+    /// The sum could not be opened, or failed its checks.
+    SumRefused(String),
+}
+
+/// An upload as it was received: complete, stored, and measured while it streamed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Merkle root over the chunks received.
+    pub root: Digest,
+    /// Chunks received.
+    pub chunks: u32,
+    /// The stored blob.
+    pub blob: Digest,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What a participant owes the round now.
+#[derive(Clone, Debug)]
+pub enum Duty {
+    /// Advertise a one-time key.
+    Advertise,
+    /// Share its key with this cohort.
+    Deal(Arc<Cohort>),
+    /// Check the shares of these dealers (public part, blob of sealed shares) and acknowledge.
+    Acknowledge(Arc<Cohort>, Vec<Dealt>),
+    /// Submit its update, by these acknowledgements.
+    Submit(Vec<Signed>),
+    /// Sign this survivor set.
+    Certify(Arc<SurvivorSet>),
+    /// Reveal its sum of shares for this certificate.
+    Reveal(Arc<Certificate>),
+}
+
+impl Input {
+    pub(super) fn message(&self) -> Option<(Kind, &Signed)> {
+        match self {
+            Self::Advertise(signed) => Some((Kind::Advertise, signed)),
+            Self::Deal(signed, _) => Some((Kind::Dealing, signed)),
+            Self::Acknowledge(signed) => Some((Kind::Ack, signed)),
+            Self::Submit(signed, _) => Some((Kind::Header, signed)),
+            Self::Certify(signed) => Some((Kind::Certify, signed)),
+            Self::Reveal(signed) => Some((Kind::Reveal, signed)),
+            Self::Decline(signed) => Some((Kind::Decline, signed)),
+            Self::Wake | Self::Resume | Self::Opened(_) | Self::SumRefused(_) => None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a round stands, and how it ends.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use thiserror::Error;
+
+use super::{Acknowledging, Advertising, Certifying, Collecting, Input, Revealing, Sharing, Submission};
+use crate::cohort::Cohort;
+use crate::digest::Digest;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::plan::Deadlines;
+use crate::rejection::Rejection;
+use crate::survivors::{Certificate, SurvivorSet};
+
+/// Where a round stands. Each phase holds what it may use.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// Awaits one-time keys.
+    Advertising(Advertising),
+    /// Awaits sealed key shares.
+    Sharing(Sharing),
+    /// Awaits verdicts over the shares.
+    Acknowledging(Acknowledging),
+    /// Awaits updates.
+    Collecting(Collecting),
+    /// Awaits signatures over the survivor set.
+    Certifying(Certifying),
+    /// Awaits sums of key shares.
+    Revealing(Revealing),
+    /// Enough is revealed: the sum is to be opened.
+    Opening(Opening),
+    /// The sum was opened.
+    Closed(Closed),
+    /// Ended without a result.
+    Abandoned(Abandoned),
+}
+
+/// What opens the sum.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The cohort.
+    pub cohort: Arc<Cohort>,
+    /// The certified survivors.
+    pub certificate: Arc<Certificate>,
+    /// Their uploads, in the order of ids.
+    pub submissions: Vec<Submission>,
+    /// (sender, sum of shares), t of them or more.
+    pub reveals: Vec<(ParticipantId, Vec<u8>)>,
+}
+
+/// A round with a result.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Whose updates are in the sum.
+    pub survivors: SurvivorSet,
+    /// Digest of the opened sum.
+    pub sum: Digest,
+}
+
+/// Why a round ended without a result. The round's fault, not one sender's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Abandoned {
+    /// Too few did what a phase needs before its deadline.
+    #[error("{found} of at least {needed} {what} by the deadline")]
+    TooFew {
+        /// What is counted.
+        what: &'static str,
+        /// How many there were.
+        found: u16,
+        /// How many were needed.
+        needed: u16,
+    },
+    /// The sum could not be opened, or failed its checks. It counts as opened (rule 11).
+    #[error("the sum was discarded: {0}")]
+    SumRefused(String),
+}
+
+impl Phase {
+    pub(super) fn resumed(&self, now: Timestamp, deadlines: &Deadlines) -> Self {
+        let mut phase = self.clone();
+        match &mut phase {
+            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
+            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
+            Self::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
+            Self::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
+            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => {}
+        }
+        phase
+    }
+
+    /// The cohort, once it is fixed and while the round lasts.
+    pub fn cohort(&self) -> Option<&Cohort> {
+        match self {
+            Self::Sharing(phase) => Some(&phase.cohort),
+            Self::Acknowledging(phase) => Some(&phase.cohort),
+            Self::Collecting(phase) => Some(&phase.cohort),
+            Self::Certifying(phase) => Some(&phase.cohort),
+            Self::Revealing(phase) => Some(&phase.cohort),
+            Self::Opening(phase) => Some(&phase.cohort),
+            Self::Advertising(_) | Self::Closed(_) | Self::Abandoned(_) => None,
+        }
+    }
+
+    /// Phases are strictly ordered, so a message of another phase is early or late.
+    pub(super) fn out_of_phase(&self, input: &Input) -> Rejection {
+        let awaited = match self {
+            Self::Advertising(_) => 0,
+            Self::Sharing(_) => 1,
+            Self::Acknowledging(_) => 2,
+            Self::Collecting(_) => 3,
+            Self::Certifying(_) => 4,
+            Self::Revealing(_) => 5,
+            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => 6,
+        };
+        let arrived = match input {
+            Input::Advertise(_) => 0,
+            Input::Deal(..) => 1,
+            Input::Acknowledge(_) => 2,
+            Input::Submit(..) => 3,
+            Input::Certify(_) => 4,
+            Input::Reveal(_) => 5,
+            _ => 6,
+        };
+        if arrived < awaited { Rejection::Late } else { Rejection::Early }
+    }
+}
+
+/// The round's end for want of enough participants.
+pub(super) fn too_few(what: &'static str, found: usize, needed: u16) -> Phase {
+    Phase::Abandoned(Abandoned::TooFew { what, found: u16::try_from(found).unwrap_or(u16::MAX), needed })
+}
