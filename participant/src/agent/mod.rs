@@ -3,8 +3,10 @@
 //! Everything that is checked is checked here, on the institution's own host, against what the institution
 //! itself holds: its pinned roster, its policy, its data, its journal.
 
+mod approval;
 mod error;
 mod link;
+mod lost;
 mod round;
 mod seat;
 
@@ -15,15 +17,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
-use syndic_learning::job::Terms;
-use syndic_learning::{Job, Table};
 use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_proto::status::code_of;
 use syndic_round::message::Kind;
-use syndic_round::participant::{Accepted, Invited};
+use syndic_round::participant::Invited;
 use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
-use tonic::{Code, Status};
 use tracing::{debug, info, warn};
 
 pub use error::AgentError;
@@ -32,9 +31,11 @@ use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
-use crate::tls::{ConnectError, Connector};
+use crate::tls::Connector;
+use approval::Approved;
 use error::{Declined, Undone};
 use link::Link;
+use lost::{Lost, is_lost, is_past};
 use seat::{Seat, Training};
 
 /// What an agent is made of.
@@ -95,13 +96,6 @@ pub struct Encryption {
     pub coefficients: u64,
     /// Nanoseconds that it took.
     pub nanos: u64,
-}
-
-/// A job that the policy allows, with the rows that it reads.
-struct Approved {
-    job: Job,
-    terms: Accepted,
-    table: Arc<Table>,
 }
 
 impl Agent {
@@ -275,36 +269,6 @@ impl Agent {
         }
     }
 
-    /// The job of a plan, once its file was fetched, the policy has allowed it, and the rows fit it.
-    async fn accepted(&self, link: &mut Link, plan: &RoundPlan) -> Result<Arc<Approved>, Undone> {
-        let mut accepted = self.accepted.lock().await;
-        if let Some(approved) = accepted.get(&plan.agreement) {
-            // Whether the plan is of this very job is checked with its other terms.
-            return Ok(approved.clone());
-        }
-        let file = link.fetch(plan.agreement).await?;
-        let file = String::from_utf8(file).map_err(|_| Declined::OtherBytes)?;
-        let (job, terms) = Terms::of(&file, self.roster.roster()).map_err(Declined::from)?;
-        if job.identity.id != plan.job {
-            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("job")).into());
-        }
-        // The policy decides before any row is read.
-        self.policy.check(&job, &terms.protection).map_err(Declined::from)?;
-        self.journal.accept_job(plan.job.as_str(), plan.agreement).await?;
-        let (source, contract) = (self.source.clone(), job.contract.clone());
-        let load = tokio::task::spawn_blocking(move || source.load(&contract));
-        let table = match load.await {
-            Ok(table) => table.map_err(Declined::from)?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        let Terms { agreement, protection, admitted, .. } = terms;
-        let terms = Accepted { job: plan.job.clone(), agreement, protection, admitted };
-        let approved = Arc::new(Approved { job, terms, table });
-        accepted.insert(plan.agreement, approved.clone());
-        info!(participant = self.enrolment.name(), job = %plan.job, "the policy allows the job");
-        Ok(approved)
-    }
-
     fn count_encryption(&self, coefficients: u64, nanos: u64) {
         let mut encryption = self.encryption.lock().unwrap_or_else(PoisonError::into_inner);
         encryption.coefficients += coefficients;
@@ -328,37 +292,6 @@ impl Agent {
     }
 }
 
-/// Why a connection ended.
-enum Lost {
-    ForNow(String),
-    Forever(AgentError),
-}
-
-impl Lost {
-    /// A coordinator that cannot be reached may come back; one that is not ours will not become so.
-    fn of_connect(error: ConnectError) -> Self {
-        if error.is_unreachable() { Self::ForNow(error.to_string()) } else { Self::Forever(error.into()) }
-    }
-
-    fn of_hello(status: Status) -> Self {
-        match status.code() {
-            Code::FailedPrecondition | Code::PermissionDenied => Self::Forever(AgentError::Refused {
-                code: code_of(&status).unwrap_or("federation.refused").into(),
-                message: status.message().into(),
-            }),
-            _ => Self::of_call(status),
-        }
-    }
-
-    fn of_call(status: Status) -> Self {
-        Self::ForNow(status.message().into())
-    }
-
-    fn closed() -> Self {
-        Self::ForNow("the coordinator closed the connection".into())
-    }
-}
-
 /// Resolves when the local work of the seat is done.
 async fn trained(seat: &mut Option<Seat>) {
     if let Some(seat) = seat {
@@ -368,16 +301,6 @@ async fn trained(seat: &mut Option<Seat>) {
 
 fn is_training(seat: &Option<Seat>) -> bool {
     matches!(seat, Some(Seat { training: Training::Running(_), .. }))
-}
-
-/// The round went on without this message; nothing is wrong with it.
-fn is_past(status: &Status) -> bool {
-    matches!(code_of(status), Some("round.late" | "round.over"))
-}
-
-/// The connection, or the coordinator behind it, is gone for now.
-fn is_lost(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded)
 }
 
 /// The operating system's randomness, for keys, shares and noise: it keeps no state that would need wiping.
