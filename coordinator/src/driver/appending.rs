@@ -1,8 +1,8 @@
 //! Decide, append, let it count: the order that everything durable keeps.
 
 use syndic_ledger::Entry;
-use syndic_round::coordinator::Input;
-use syndic_round::{JobId, RoundId, Sum, Timestamp};
+use syndic_round::coordinator::{Input, Round};
+use syndic_round::{JobId, Rejection, RoundId, Sum, Timestamp};
 use uuid::Uuid;
 
 use super::ahead::Ahead;
@@ -10,6 +10,22 @@ use super::opening::well_formed;
 use super::{CoordinatorError, Inner, State};
 use crate::clock;
 use crate::fact::Fact;
+
+impl State {
+    /// The facts that an input leads to, and the round after them; none where it changes nothing.
+    pub(super) fn decide(
+        &self,
+        now: Timestamp,
+        job: &JobId,
+        id: RoundId,
+        input: Input,
+    ) -> Result<Option<(Vec<Fact>, Round)>, Rejection> {
+        if let Some(open) = self.engine.open_round(job, id) {
+            well_formed(open.round.phase(), &input)?;
+        }
+        self.engine.decide(now, job, id, input)
+    }
+}
 
 impl Inner {
     pub(super) async fn hear(
@@ -21,10 +37,7 @@ impl Inner {
         sum: Option<&Sum>,
     ) -> Result<bool, CoordinatorError> {
         let now = clock::now();
-        if let Some(open) = state.engine.open_round(job, id) {
-            well_formed(open.round.phase(), &input)?;
-        }
-        let Some((facts, next)) = state.engine.decide(now, job, id, input)? else { return Ok(false) };
+        let Some((facts, next)) = state.decide(now, job, id, input)? else { return Ok(false) };
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
         self.append(state, now, &facts).await?;
         // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
@@ -73,7 +86,12 @@ impl Inner {
         let settled = ahead.settle();
         // Whatever ends the append without an answer leaves unknown what is stored.
         state.stopped = true;
-        self.log.append(state.history.size(), &entries).await?;
+        let stored = self.log.append(state.history.size(), &entries).await;
+        if stored.is_err() {
+            // Whoever drives the job learns of it now, not at the round's next deadline.
+            self.tick();
+        }
+        stored?;
         settled.commit(&mut state.history)?;
         state.stopped = false;
         Ok(())

@@ -32,9 +32,9 @@ pub enum CoordinatorError {
     #[error("the job is refused: {0}")]
     Job(#[from] TermsError),
     /// A job file that does not fit an entry of the ledger.
-    #[error("the job file has {bytes} bytes; the ledger records files of up to 49,152")]
+    #[error("the job file takes {bytes} bytes in an entry of the ledger, which has room for 61,440")]
     JobTooLarge {
-        /// Its length.
+        /// Its length as a JSON string, in which a line's end or a quotation mark takes two bytes.
         bytes: usize,
     },
     /// Another job than the one that the ledger holds.

@@ -138,8 +138,9 @@ impl Coordinator {
     /// [`CoordinatorError::Job`] when the file is refused or another job is recorded already.
     pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
         let mut state = self.inner.state.lock().await;
-        if file.len() > LARGEST_JOB_FILE {
-            return Err(CoordinatorError::JobTooLarge { bytes: file.len() });
+        let bytes = serde_json::Value::from(file).to_string().len();
+        if bytes > LARGEST_JOB_FILE {
+            return Err(CoordinatorError::JobTooLarge { bytes });
         }
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
         let id = job.identity.id;
@@ -169,7 +170,12 @@ impl Coordinator {
             let mut state = inner.state.lock().await;
             inner.hear(&mut state, &job, id, input, None).await
         });
-        heard.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        match heard.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The process is ending.
+            Err(_) => Err(CoordinatorError::Stopped),
+        }
     }
 
     /// What `caller` owes now, and under which plan.
@@ -192,7 +198,7 @@ impl Coordinator {
     /// The [`Rejection`] that it would meet.
     pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, Rejection> {
         let state = self.inner.state.lock().await;
-        state.engine.decide(clock::now(), job, id, input).map(|decided| decided.is_some())
+        state.decide(clock::now(), job, id, input).map(|decided| decided.is_some())
     }
 
     /// The bytes that an upload to this round must have, and those of each chunk.
@@ -285,5 +291,5 @@ impl Coordinator {
     }
 }
 
-/// A job file is recorded verbatim in one entry of the ledger, which has at most 65,535 bytes.
-const LARGEST_JOB_FILE: usize = 48 << 10;
+/// A job file is recorded verbatim, as a JSON string, in one entry of the ledger, which has at most 65,535 bytes.
+const LARGEST_JOB_FILE: usize = 60 << 10;

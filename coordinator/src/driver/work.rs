@@ -30,6 +30,8 @@ enum Work {
     Abandon(JobId, String),
     /// The job is over.
     Over(JobId, Over),
+    /// An append failed: nothing more is decided here.
+    Stopped,
 }
 
 impl Coordinator {
@@ -48,6 +50,7 @@ impl Coordinator {
             }
             let wait = match work {
                 Work::Over(job, over) => return Ok((job, over)),
+                Work::Stopped => return Err(CoordinatorError::Stopped),
                 Work::Nothing => None,
                 Work::OpenRound => match self.gathered(due_since).await {
                     Gathered::Yes => {
@@ -88,6 +91,9 @@ impl Coordinator {
 
     async fn work(&self) -> Work {
         let state = self.inner.state.lock().await;
+        if state.stopped {
+            return Work::Stopped;
+        }
         let Some(job) = state.engine.job() else { return Work::Nothing };
         let id = job.id.clone();
         if let Some(over) = job.over() {

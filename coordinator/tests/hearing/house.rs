@@ -1,0 +1,149 @@
+//! A coordinator over a real log and real blobs, its members, and a look at what is stored.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts};
+use syndic_coordinator::engine::Over;
+use syndic_coordinator::fact::Fact;
+use syndic_coordinator::store::{FolderBlobs, Log, SqliteLog};
+use syndic_ledger::Entry;
+use syndic_round::coordinator::{Duty, Input};
+use syndic_round::{JobId, ParticipantId, RoundId, RoundPlan, SealedRoster};
+use tokio::task::JoinHandle;
+
+use crate::members::{JOB, Member, ledger_key, sealed_roster};
+
+/// What outlives a coordinator: its folder, and its members.
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    roster: SealedRoster,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A coordinator at work.
+pub(crate) struct Running {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) driving: JoinHandle<Result<(JobId, Over), CoordinatorError>>,
+    _attached: Vec<Attached>,
+}
+
+impl House {
+    pub(crate) fn of(members: u16) -> Self {
+        let roster = sealed_roster(members);
+        let shared = Arc::new(roster.clone());
+        let members = (1..=members).map(|number| Member::new(number, shared.clone())).collect();
+        Self { folder: tempfile::tempdir().unwrap(), roster, members }
+    }
+
+    /// The log; also while a coordinator writes it.
+    pub(crate) async fn log(&self) -> SqliteLog {
+        SqliteLog::open(&self.state().join("ledger.sqlite")).await.unwrap()
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// A coordinator over `log`, without a job as yet.
+    pub(crate) async fn coordinator(&self, log: impl Log + 'static) -> Coordinator {
+        let blobs = FolderBlobs::open(&self.state()).await.unwrap();
+        Coordinator::open(Parts {
+            roster: self.roster.clone(),
+            ledger_key: ledger_key(),
+            log: Box::new(log),
+            blobs: Box::new(blobs),
+            gather: Duration::ZERO,
+        })
+        .await
+        .unwrap()
+    }
+
+    /// A coordinator over `log` that drives the job, all members being connected, with a round in progress.
+    pub(crate) async fn running(&self, log: impl Log + 'static) -> Running {
+        let coordinator = self.coordinator(log).await;
+        coordinator.agree(JOB).await.unwrap();
+        let name = |member: &Member| format!("bank-{}", member.id);
+        let attached =
+            self.members.iter().map(|member| coordinator.attach(member.id, name(member))).collect();
+        let driving = tokio::spawn({
+            let coordinator = coordinator.clone();
+            async move { coordinator.drive().await }
+        });
+        let running = Running { coordinator, driving, _attached: attached };
+        running.until(async || running.coordinator.current_round().await).await;
+        running
+    }
+
+    /// Every entry that is stored.
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
+        let bytes = self.log().await.read(0, u64::MAX).await.unwrap();
+        bytes.iter().map(|bytes| Entry::parse(bytes).unwrap()).collect()
+    }
+
+    /// How often this input is stored.
+    pub(crate) async fn count(&self, wanted: &Input) -> usize {
+        let facts = self.entries().await.into_iter().zip(0..);
+        facts
+            .filter(|(entry, index)| {
+                let fact = Fact::from_entry(*index, entry).unwrap();
+                matches!(fact, Fact::Heard { input, .. } if input == *wanted)
+            })
+            .count()
+    }
+}
+
+impl Running {
+    /// Hands in an input of the round in progress.
+    pub(crate) async fn hear(&self, input: &Input) -> Result<bool, CoordinatorError> {
+        let (job, round) = self.round().await;
+        self.coordinator.hear(&job, round, input.clone()).await
+    }
+
+    pub(crate) async fn round(&self) -> (JobId, RoundId) {
+        self.coordinator.current_round().await.unwrap()
+    }
+
+    pub(crate) async fn duty_of(&self, id: ParticipantId) -> (RoundPlan, Duty) {
+        self.coordinator.duty_of(id).await.unwrap()
+    }
+
+    /// The plan of the round, in which nobody has advertised yet.
+    pub(crate) async fn plan(&self, members: &[Member]) -> RoundPlan {
+        self.duty_of(members[0].id).await.0
+    }
+
+    /// Waits for what `look` finds.
+    pub(crate) async fn until<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
+        let mut changes = self.coordinator.changes();
+        loop {
+            changes.borrow_and_update();
+            if let Some(found) = look().await {
+                return found;
+            }
+            changes.changed().await.unwrap();
+        }
+    }
+
+    /// Lets every member do what it owes, until one of them owes a duty that `ends` names.
+    pub(crate) async fn play_until(&self, members: &mut [Member], ends: impl Fn(&Duty) -> bool) {
+        loop {
+            for member in members.iter_mut() {
+                match self.coordinator.duty_of(member.id).await {
+                    Some((_, duty)) if ends(&duty) => return,
+                    Some((plan, duty)) => {
+                        let input = member.play(&self.coordinator, &plan, duty).await;
+                        assert!(self.hear(&input).await.unwrap(), "an honest message is new");
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+/// A coordinator that never comes to an end is a failure, not a test that runs for ever.
+pub(crate) async fn ends<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it must come to an end")
+}
