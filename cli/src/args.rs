@@ -188,7 +188,8 @@ impl Command {
     }
 }
 
-const ABOUT: &str = "Federated learning between institutions, with encrypted updates and a ledger that nobody can rewrite unseen";
+const ABOUT: &str =
+    "Federated learning between institutions, with encrypted updates and a ledger that is verified offline";
 
 const EXAMPLES: &str = "Examples:
   syndic demo                                  five banks, one model, in under a minute

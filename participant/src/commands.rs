@@ -147,7 +147,7 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     let policy = Policy::load(&config.policy).map_err(|error| Failure {
         code: "policy.malformed".into(),
         message: error.to_string(),
-        help: "a policy has three lists, `purposes`, `programs` and `contracts`; see docs/policy.md".into(),
+        help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key".into(),
         exit: 2,
     })?;
     let enrolment = Enrolment::load(&config.enrolment)?;

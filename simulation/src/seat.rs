@@ -51,6 +51,7 @@ impl Seat {
             agreement: federation.agreement(),
             protection: federation.protection,
             admitted: federation.ids(),
+            deadlines: plan.deadlines,
         };
         let invited = Invited::check(plan.clone(), &accepted, federation.roster.clone(), me)?;
         Ok(Self { plan: plan.clone(), me, stage: Stage::Invited(invited) })

@@ -16,7 +16,7 @@ use crate::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
 };
 use crate::parameters::RING_DIMENSION;
-use crate::plan::RoundPlan;
+use crate::plan::{Deadlines, RoundPlan};
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
@@ -33,6 +33,8 @@ pub struct Accepted {
     pub protection: Protection,
     /// The institutions admitted to the job.
     pub admitted: Vec<ParticipantId>,
+    /// How long phases may take.
+    pub deadlines: Deadlines,
 }
 
 /// Has checked the plan.
@@ -105,6 +107,7 @@ impl Invited {
             ("agreement", plan.agreement == accepted.agreement),
             ("protection", plan.protection == accepted.protection),
             ("list of admitted institutions", plan.admitted == accepted.admitted),
+            ("deadlines", plan.deadlines == accepted.deadlines),
         ];
         if let Some((what, _)) = expected.iter().find(|(_, equal)| !equal) {
             return Err(Rejection::NotAgreed(what));

@@ -42,8 +42,8 @@ impl Agent {
             Ok(table) => table.map_err(Declined::from)?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        let Terms { agreement, protection, admitted, .. } = terms;
-        let terms = Accepted { job: plan.job.clone(), agreement, protection, admitted };
+        let Terms { agreement, protection, admitted, deadlines } = terms;
+        let terms = Accepted { job: plan.job.clone(), agreement, protection, admitted, deadlines };
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(plan.agreement, approved.clone());
         info!(participant = self.enrolment.name(), job = %plan.job, "the policy allows the job");

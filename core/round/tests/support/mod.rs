@@ -162,5 +162,6 @@ pub fn accepted(plan: &RoundPlan) -> Accepted {
         agreement: plan.agreement,
         protection: plan.protection,
         admitted: plan.admitted.clone(),
+        deadlines: plan.deadlines,
     }
 }
