@@ -20,10 +20,12 @@ impl State {
         id: RoundId,
         input: Input,
     ) -> Result<Option<(Vec<Fact>, Round)>, Rejection> {
-        if let Some(open) = self.engine.open_round(job, id) {
+        let decided = self.engine.decide(now, job, id, input.clone())?;
+        // The signature is verified by now, so what is decoded here is its sender's own.
+        if let (Some(_), Some(open)) = (&decided, self.engine.open_round(job, id)) {
             well_formed(open.round.phase(), &input)?;
         }
-        self.engine.decide(now, job, id, input)
+        Ok(decided)
     }
 }
 

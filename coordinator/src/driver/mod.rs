@@ -21,6 +21,7 @@ use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
 use syndic_ledger::{Checkpoint, History, VerifierKey};
 use syndic_round::coordinator::{Duty, Input};
+use syndic_round::message::{Header, Signed};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
     SealedRoster,
@@ -199,6 +200,21 @@ impl Coordinator {
     pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, Rejection> {
         let state = self.inner.state.lock().await;
         state.decide(clock::now(), job, id, input).map(|decided| decided.is_some())
+    }
+
+    /// Judges an upload's header before its body is read. None where the very same was accepted before.
+    ///
+    /// # Errors
+    /// The [`Rejection`] that it meets.
+    pub async fn judge_header(
+        &self,
+        job: &JobId,
+        id: RoundId,
+        signed: &Signed,
+    ) -> Result<Option<Header>, Rejection> {
+        let state = self.inner.state.lock().await;
+        let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
+        open.round.judge_header(clock::now(), signed)
     }
 
     /// The bytes that an upload to this round must have, and those of each chunk.

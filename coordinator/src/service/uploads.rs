@@ -8,8 +8,7 @@ use syndic_proto::convert::RoundRef;
 use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::submit_part::Part;
 use syndic_proto::v1::{SubmitHeader, SubmitPart};
-use syndic_round::coordinator::{Input, Upload};
-use syndic_round::message::{Header, Payload};
+use syndic_round::coordinator::Upload;
 use syndic_round::{ParticipantId, Rejection, Signed};
 use syndic_secure_aggregation::merkle;
 use tonic::{Code, Status, Streaming};
@@ -31,13 +30,9 @@ pub(super) async fn receive(
     let SubmitHeader { round, signed } = header;
     let round = RoundRef::try_from(round).map_err(|error| rejected(&error))?;
     let signed = own_message(caller, &signed)?;
-    let header = Header::decode(&signed.payload).map_err(|error| rejected(&error.into()))?;
     // The header is judged before the body: nobody fills the disk with bytes that no round awaits.
-    let promised = Upload { root: header.root, chunks: header.chunks, blob: header.root, bytes: 0 };
-    let would = coordinator.would_hear(&round.job, round.id, Input::Submit(signed.clone(), promised)).await;
-    if !would.map_err(|rejection| rejected(&rejection))? {
-        return Ok(None);
-    }
+    let judged = coordinator.judge_header(&round.job, round.id, &signed).await;
+    let Some(header) = judged.map_err(|rejection| rejected(&rejection))? else { return Ok(None) };
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
 

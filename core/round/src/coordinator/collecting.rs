@@ -9,7 +9,7 @@ use super::{Certifying, Duty, Phase, Round, Upload};
 use crate::cohort::Cohort;
 use crate::eligibility::Acks;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::Signed;
+use crate::message::{Header, Signed};
 use crate::rejection::Rejection;
 use crate::survivors::{SurvivorSet, verify_header};
 
@@ -54,19 +54,22 @@ impl Collecting {
         signed: &Signed,
         upload: &Upload,
     ) -> Result<Phase, Rejection> {
-        if now >= self.closes_at {
-            return Err(Rejection::Late);
-        }
-        let header = verify_header(signed, round.plan(), &self.cohort, &round.terms.roster)?;
-        if !self.eligible.contains(&header.id) {
-            return Err(Rejection::NotEligible(header.id));
-        }
+        let header = self.header(round, now, signed)?;
         if header.root != upload.root || header.chunks != upload.chunks {
             return Err(Rejection::Mismatch("ciphertext"));
         }
         let mut next = self.clone();
         next.submitted.insert(header.id, Submission { header: signed.clone(), upload: *upload });
         Ok(round.or_close(now, Phase::Collecting(next)))
+    }
+
+    /// Verifies a header by itself, before its upload is there.
+    pub(super) fn header(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Header, Rejection> {
+        if now >= self.closes_at {
+            return Err(Rejection::Late);
+        }
+        let header = verify_header(signed, round.plan(), &self.cohort, &round.terms.roster)?;
+        if self.eligible.contains(&header.id) { Ok(header) } else { Err(Rejection::NotEligible(header.id)) }
     }
 
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {

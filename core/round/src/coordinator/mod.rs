@@ -19,7 +19,7 @@ use alloc::sync::Arc;
 
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Context, Decline, Kind, Signed};
+use crate::message::{Context, Decline, Header, Kind, Signed};
 use crate::plan::RoundPlan;
 use crate::protection::PlanError;
 use crate::rejection::Rejection;
@@ -130,18 +130,30 @@ impl Round {
         }
     }
 
+    /// Judges an upload's header before the upload is there. None where the very same was accepted before.
+    ///
+    /// # Errors
+    /// [`Rejection`] as [`Self::step`] would give it.
+    pub fn judge_header(&self, now: Timestamp, signed: &Signed) -> Result<Option<Header>, Rejection> {
+        if self.is_known(Kind::Header, signed)? {
+            return Ok(None);
+        }
+        match &self.phase {
+            Phase::Collecting(phase) => phase.header(self, now, signed).map(Some),
+            Phase::Closed(_) | Phase::Abandoned(_) => Err(Rejection::Over),
+            phase => Err(phase.out_of_phase(Some(Kind::Header))),
+        }
+    }
+
     /// The round after `input`. Changes nothing by itself.
     ///
     /// # Errors
     /// [`Rejection`] when the input is its sender's fault, or comes too late.
     pub fn step(&self, now: Timestamp, input: &Input) -> Result<Step, Rejection> {
-        if let Some((kind, signed)) = input.message() {
-            match self.heard.get(&(kind, signed.from)) {
-                Some(earlier) if *earlier == Digest::of(&signed.to_bytes()) => return Ok(self.unchanged()),
-                // Whoever can sign twice is heard once; the second is refused whatever it says.
-                Some(_) => return Err(self.equivocated(kind, signed)),
-                None => {}
-            }
+        if let Some((kind, signed)) = input.message()
+            && self.is_known(kind, signed)?
+        {
+            return Ok(self.unchanged());
         }
         let phase = match (&self.phase, input) {
             (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake | Input::Resume) => {
@@ -169,7 +181,7 @@ impl Round {
             (Phase::Opening(_), Input::SumRefused(reason)) => {
                 Phase::Abandoned(Abandoned::SumRefused(reason.clone()))
             }
-            (phase, input) => return Err(phase.out_of_phase(input)),
+            (phase, input) => return Err(phase.out_of_phase(input.message().map(|(kind, _)| kind))),
         };
         let mut next = self.in_phase(phase);
         if let Some((kind, signed)) = input.message() {
@@ -182,6 +194,16 @@ impl Round {
     pub fn last_heard(&self, id: ParticipantId) -> Option<Kind> {
         let kinds = [Kind::Reveal, Kind::Certify, Kind::Header, Kind::Ack, Kind::Dealing, Kind::Advertise];
         kinds.into_iter().find(|kind| self.heard.contains_key(&(*kind, id)))
+    }
+
+    /// Whether this very message was accepted before. Whoever can sign twice is heard once; the second is
+    /// refused whatever it says.
+    fn is_known(&self, kind: Kind, signed: &Signed) -> Result<bool, Rejection> {
+        match self.heard.get(&(kind, signed.from)) {
+            Some(earlier) if *earlier == Digest::of(&signed.to_bytes()) => Ok(true),
+            Some(_) => Err(self.equivocated(kind, signed)),
+            None => Ok(false),
+        }
     }
 
     fn in_phase(&self, phase: Phase) -> Self {

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use thiserror::Error;
 
-use super::{Acknowledging, Advertising, Certifying, Collecting, Input, Revealing, Sharing, Submission};
+use super::{Acknowledging, Advertising, Certifying, Collecting, Revealing, Sharing, Submission};
 use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
+use crate::message::Kind;
 use crate::plan::Deadlines;
 use crate::rejection::Rejection;
 use crate::survivors::{Certificate, SurvivorSet};
@@ -105,8 +106,9 @@ impl Phase {
         }
     }
 
-    /// Phases are strictly ordered, so a message of another phase is early or late.
-    pub(super) fn out_of_phase(&self, input: &Input) -> Rejection {
+    /// Phases are strictly ordered, so a message of another phase is early or late; what is no message is
+    /// early, since it follows all of them.
+    pub(super) fn out_of_phase(&self, kind: Option<Kind>) -> Rejection {
         let awaited = match self {
             Self::Advertising(_) => 0,
             Self::Sharing(_) => 1,
@@ -116,14 +118,14 @@ impl Phase {
             Self::Revealing(_) => 5,
             Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => 6,
         };
-        let arrived = match input {
-            Input::Advertise(_) => 0,
-            Input::Deal(..) => 1,
-            Input::Acknowledge(_) => 2,
-            Input::Submit(..) => 3,
-            Input::Certify(_) => 4,
-            Input::Reveal(_) => 5,
-            _ => 6,
+        let arrived = match kind {
+            Some(Kind::Advertise) => 0,
+            Some(Kind::Dealing) => 1,
+            Some(Kind::Ack) => 2,
+            Some(Kind::Header) => 3,
+            Some(Kind::Certify) => 4,
+            Some(Kind::Reveal) => 5,
+            Some(Kind::Decline) | None => 6,
         };
         if arrived < awaited { Rejection::Late } else { Rejection::Early }
     }
