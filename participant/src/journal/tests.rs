@@ -208,6 +208,29 @@ async fn a_question_is_opened_in_one_attempt_for_ever() {
 }
 
 #[tokio::test]
+async fn a_job_is_accepted_with_one_file_for_ever() {
+    let reopened = Reopened::new();
+    let (agreed, other) = (Digest::of(b"the job file"), Digest::of(b"the job file, altered"));
+    let accept = async |job, file| reopened.journal().await.accept_job(job, file).await;
+
+    assert_eq!(accept(JOB, agreed).await.unwrap(), Recorded::New);
+    assert_eq!(accept(JOB, agreed).await.unwrap(), Recorded::Same);
+    for _ in 0..2 {
+        let refused = accept(JOB, other).await.unwrap_err();
+        assert_eq!(refused.code(), "journal.other-agreement");
+        assert!(refused.is_refusal(), "a reason to decline, not to stop");
+        assert!(matches!(refused, JournalError::OtherAgreement { job } if job == JOB));
+    }
+    assert_eq!(accept(JOB, agreed).await.unwrap(), Recorded::Same, "a refusal changes nothing");
+    assert_eq!(accept("other", other).await.unwrap(), Recorded::New, "each job has its own file");
+    assert_eq!(accept("another", agreed).await.unwrap(), Recorded::New);
+
+    let journal = reopened.journal().await;
+    assert_eq!(code(journal.accept_job(JOB, other).await), "journal.other-agreement");
+    assert_eq!(journal.accept_job(JOB, agreed).await.unwrap(), Recorded::Same, "also without reopening");
+}
+
+#[tokio::test]
 async fn a_checkpoint_never_goes_back_and_never_changes_its_head() {
     let reopened = Reopened::new();
     let note = |size: u64, root: &str, signature: &str| {
