@@ -198,5 +198,6 @@ pub async fn publish(coordinator: &Coordinator, folder: &Path) -> Result<(u64, S
     Ok(head)
 }
 
-/// How long participants have to hear of the job's end before the port closes.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long participants have to hear of the job's end before the port closes: twice what they wait at most
+/// before they connect again.
+const FAREWELL: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod exactness;
+mod kept;
 mod keys;
 mod nothing_plain_leaves;
 mod plaintexts;

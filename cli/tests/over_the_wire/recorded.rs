@@ -10,17 +10,16 @@ use syndic::sandbox::demo::DemoOptions;
 use syndic::sandbox::run::{Outfit, run_outfitted};
 use syndic::sandbox::{self, Run, SandboxOptions, Site, Source};
 use syndic::view::{Observer, Quiet};
-use syndic_coordinator::fact::Fact;
-use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
 use syndic_learning::LinearModel;
 use syndic_ledger::Entry;
 use syndic_participant::agent;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Tap;
 use syndic_proto::convert::RoundRef;
-use syndic_round::coordinator::{Input, Upload};
-use syndic_round::{EndorsedRoster, ParticipantId, RoundId, RoundPlan};
+use syndic_round::{ParticipantId, RoundId};
 use syndic_secure_aggregation::KeyShare;
+
+use crate::kept::{Kept, Round, kept};
 
 /// A finished run.
 pub(crate) struct Recorded {
@@ -54,16 +53,6 @@ pub(crate) struct Seen {
 
 /// The bytes of each recipient's share.
 pub(crate) type Dealt = Vec<(ParticipantId, Vec<u8>)>;
-
-/// An encrypted round, from the coordinator's side.
-pub(crate) struct Round {
-    pub(crate) plan: RoundPlan,
-    pub(crate) kind: String,
-    pub(crate) question: Vec<u8>,
-    pub(crate) uploads: Vec<(ParticipantId, Upload, Vec<u8>)>,
-    /// The stored sum and whose updates are in it, once it is closed.
-    pub(crate) closed: Option<(Vec<u8>, Vec<ParticipantId>)>,
-}
 
 /// The run that all tests look at.
 pub(crate) fn recorded() -> &'static Recorded {
@@ -118,7 +107,7 @@ async fn record() -> Recorded {
     };
     let mut observer = Observer::new(Box::new(Quiet));
     let result = sandbox::execute(&options, &mut observer, federation).await.unwrap();
-    let (entries, rounds, ids) = kept(&state.join("coordinator")).await;
+    let Kept { entries, rounds, ids } = kept(&state.join("coordinator")).await;
     let participants = sites
         .into_iter()
         .map(|site| Participant {
@@ -166,43 +155,6 @@ impl agent::Observer for Watcher {
         let shares = shares.iter().map(|(recipient, share)| (*recipient, share.to_bytes().to_vec()));
         self.0.lock().unwrap().shares.push((round.id, shares.collect()));
     }
-}
-
-/// What the coordinator's own store holds: entries, rounds, and the members' ids by name.
-async fn kept(store: &Path) -> (Vec<Entry>, Vec<Round>, BTreeMap<String, ParticipantId>) {
-    let log = SqliteLog::open(&store.join("ledger.sqlite")).await.unwrap();
-    let blobs = FolderBlobs::open(store).await.unwrap();
-    let size = log.size().await.unwrap();
-    let entries: Vec<Entry> =
-        log.read(0, size).await.unwrap().iter().map(|bytes| Entry::parse(bytes).unwrap()).collect();
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut ids = BTreeMap::new();
-    for (index, entry) in (0..).zip(&entries) {
-        match Fact::from_entry(index, entry).unwrap() {
-            Fact::RosterSealed { blob, .. } => {
-                let sealed: EndorsedRoster =
-                    serde_json::from_slice(&blobs.read(blob).await.unwrap()).unwrap();
-                ids.extend(sealed.roster.members.into_iter().map(|member| (member.name, member.id)));
-            }
-            Fact::RoundOpened { plan, kind, .. } => {
-                let question = blobs.read(plan.question).await.unwrap();
-                rounds.push(Round { plan: *plan, kind, question, uploads: Vec::new(), closed: None });
-            }
-            Fact::Heard { round: id, input, survivors, .. } => {
-                let round = rounds.iter_mut().find(|round| round.plan.id == id).unwrap();
-                match input {
-                    Input::Submit(signed, upload) => {
-                        let ciphertext = blobs.read(upload.blob).await.unwrap();
-                        round.uploads.push((signed.from, upload, ciphertext));
-                    }
-                    Input::Opened(sum) => round.closed = Some((blobs.read(sum).await.unwrap(), survivors)),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    (entries, rounds, ids)
 }
 
 fn private_keys(folder: &Path) -> [Vec<u8>; 2] {

@@ -30,6 +30,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 pub use error::CoordinatorError;
 pub use presence::Attached;
+use presence::Presence;
 
 use crate::clock;
 use crate::engine::{Engine, Over};
@@ -69,7 +70,7 @@ struct Inner {
     /// Counts changes of the state or of who is connected.
     changed: watch::Sender<u64>,
     events: broadcast::Sender<Event>,
-    present: StdMutex<BTreeMap<ParticipantId, usize>>,
+    present: StdMutex<Presence>,
 }
 
 struct State {

@@ -1,6 +1,6 @@
-//! Who is connected.
+//! Who is connected, and who has heard that the job is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,21 @@ use syndic_round::ParticipantId;
 
 use super::{Coordinator, Inner};
 use crate::event::Event;
+
+/// Who is there, and who need not come back.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// Connections of each participant; none of nobody.
+    connections: BTreeMap<ParticipantId, usize>,
+    /// Who was told that the job is over.
+    dismissed: BTreeSet<ParticipantId>,
+}
+
+impl Presence {
+    pub(super) fn is_connected(&self, id: ParticipantId) -> bool {
+        self.connections.contains_key(&id)
+    }
+}
 
 /// A connected participant; dropped when its connection ends.
 pub struct Attached {
@@ -19,18 +34,32 @@ pub struct Attached {
 impl Coordinator {
     /// Counts a connection of `id` until the guard is dropped.
     pub fn attach(&self, id: ParticipantId, name: String) -> Attached {
-        *self.inner.lock_present().entry(id).or_default() += 1;
+        *self.inner.lock_present().connections.entry(id).or_default() += 1;
         self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
         self.inner.tick();
         Attached { inner: self.inner.clone(), id, name }
     }
 
-    /// Waits until no participant is connected, at most `longest`.
+    /// Notes that `id` was told of the job's end.
+    pub(crate) fn dismiss(&self, id: ParticipantId) {
+        self.inner.lock_present().dismissed.insert(id);
+        self.inner.tick();
+    }
+
+    /// Waits until every member was told of the job's end and is gone, at most `longest`. After a restart they
+    /// must first come back.
     pub async fn all_gone(&self, longest: Duration) {
         let mut changed = self.changes();
+        let roster = self.roster().await;
         let gone = async {
-            while !self.inner.lock_present().is_empty() {
-                if changed.changed().await.is_err() {
+            loop {
+                changed.borrow_and_update();
+                let all_gone = {
+                    let present = self.inner.lock_present();
+                    let told = roster.roster().members.iter().all(|m| present.dismissed.contains(&m.id));
+                    told && present.connections.is_empty()
+                };
+                if all_gone || changed.changed().await.is_err() {
                     return;
                 }
             }
@@ -41,7 +70,7 @@ impl Coordinator {
 }
 
 impl Inner {
-    pub(super) fn lock_present(&self) -> MutexGuard<'_, BTreeMap<ParticipantId, usize>> {
+    pub(super) fn lock_present(&self) -> MutexGuard<'_, Presence> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -50,10 +79,10 @@ impl Drop for Attached {
     fn drop(&mut self) {
         {
             let mut present = self.inner.lock_present();
-            if let Some(count) = present.get_mut(&self.id) {
+            if let Some(count) = present.connections.get_mut(&self.id) {
                 *count -= 1;
                 if *count == 0 {
-                    present.remove(&self.id);
+                    present.connections.remove(&self.id);
                 }
             }
         }

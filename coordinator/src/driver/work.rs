@@ -118,7 +118,7 @@ impl Coordinator {
             (job.terms.admitted.clone(), usize::from(job.terms.protection.threshold()))
         };
         let present = self.inner.lock_present();
-        let connected = admitted.iter().filter(|id| present.contains_key(id)).count();
+        let connected = admitted.iter().filter(|id| present.is_connected(**id)).count();
         let until = due_since + self.inner.gather;
         match connected {
             all if all == admitted.len() => Gathered::Yes,

@@ -49,6 +49,9 @@ async fn tell(
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
                 }
+                if told == Told::JobOver {
+                    coordinator.dismiss(caller);
+                }
                 // Whoever was told of a round's end may owe something in the next one already.
                 continue;
             }

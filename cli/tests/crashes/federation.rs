@@ -1,0 +1,136 @@
+//! Four institutions and a tiny table each, founded in memory.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use syndic_coordinator::authority::Validity;
+use syndic_coordinator::federation::{CoordinatorIdentity, Federation as Founding};
+use syndic_learning::{Job, Role, Table, TableBuilder};
+use syndic_participant::agent::{Agent, Parts};
+use syndic_participant::data::Source;
+use syndic_participant::enrol::Enrolment;
+use syndic_participant::journal::Journal;
+use syndic_participant::keys::Keys;
+use syndic_participant::policy::Policy;
+use syndic_round::enrolment::Address;
+use syndic_round::{SealedRoster, Timestamp};
+
+/// One training round; no phase ends before everybody has answered.
+pub(crate) const JOB: &str = r#"
+[job]
+id = "small"
+purpose = "marketing-response"
+description = "A small job"
+
+[contract]
+name = "small"
+version = 1
+
+[contract.label]
+column = "label"
+positive = "1"
+negative = "0"
+
+[[contract.columns]]
+name = "age"
+type = "numeric"
+min = 0
+max = 120
+
+[program]
+name = "logistic-regression"
+
+[rounds]
+count = 1
+
+[rounds.deadlines]
+advertise_seconds = 3600
+share_seconds = 3600
+collect_seconds = 3600
+certify_seconds = 3600
+reveal_seconds = 3600
+
+[privacy]
+mode = "none"
+
+[protection]
+parameter_set = "KSA-S32"
+"#;
+
+pub(crate) const BANKS: [&str; 4] = ["bank_a", "bank_b", "bank_c", "bank_d"];
+
+/// A founded federation.
+pub(crate) struct Federation {
+    pub(crate) identity: CoordinatorIdentity,
+    pub(crate) roster: SealedRoster,
+    pub(crate) address: SocketAddr,
+    /// By institution.
+    pub(crate) enrolments: Vec<Enrolment>,
+}
+
+impl Federation {
+    pub(crate) fn found() -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let mut rng = rand::make_rng::<StdRng>();
+        let here = Address { host: address.ip().to_string(), port: address.port() };
+        let mut federation = Founding::create("crashes", vec![here], now(), &mut rng).unwrap();
+        let members: Vec<_> = BANKS
+            .iter()
+            .map(|bank| {
+                let keys = Keys::generate(bank, &mut rng).unwrap();
+                let request = keys.signing_request().unwrap();
+                let bundle = federation.add_participant(&request, Validity::days(now(), 1)).unwrap();
+                (keys, bundle)
+            })
+            .collect();
+        let endorse = |(keys, bundle): &(Keys, _)| {
+            let bundle: &syndic_round::enrolment::Bundle = bundle;
+            federation.roster().endorse(bundle.participant, keys.signing_key())
+        };
+        let endorsements = members.iter().map(endorse).collect();
+        let roster = federation.seal(endorsements).unwrap().verify().unwrap();
+        let enrolments = members
+            .into_iter()
+            .map(|(keys, bundle)| Enrolment::new(keys, bundle, roster.clone()).unwrap())
+            .collect();
+        Self { identity: federation.into_identity(), roster, address, enrolments }
+    }
+}
+
+/// The agent of an institution, with its journal in `state`.
+pub(crate) async fn agent(enrolment: Enrolment, state: &Path) -> Agent {
+    let job = Job::from_toml(JOB).unwrap();
+    let policy = Policy::allowing(&job, &job.protection_of(BANKS.len()).unwrap());
+    let source = Source::Loaded(Arc::new(table(&job, u64::from(enrolment.id().get()))));
+    let journal = Journal::open(&state.join(enrolment.name()).join("journal.sqlite")).await.unwrap();
+    Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(1) }).unwrap()
+}
+
+fn table(job: &Job, number: u64) -> Table {
+    let mut table = TableBuilder::new(&job.contract, &["age", "label"]).unwrap();
+    for row in 0..40 {
+        let role = [Role::Train, Role::Train, Role::Validation, Role::Test][row as usize / 2 % 4];
+        let label = if (row * 7 + number) % 5 < 2 { "1" } else { "0" };
+        table.push(row, &[&(20 + row + 3 * number).to_string(), label], role);
+    }
+    table.finish().unwrap()
+}
+
+/// A port that nobody uses, below those that systems hand out to outgoing connections: one of these could hold
+/// the port while the coordinator is down.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 5000).unwrap();
+    let candidates = (0..5000).map(|_| 10_100 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 9_900);
+    let mut free = candidates.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.next().unwrap()
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp(u64::try_from(since.as_millis()).unwrap())
+}

@@ -1,0 +1,100 @@
+//! A log at which its coordinator dies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use syndic_coordinator::store::{Log, SqliteLog, StoreError};
+use tokio::sync::Notify;
+
+/// When and how the coordinator dies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// The append at which it dies first, counted from 0 over all its lives.
+    pub(crate) first: u64,
+    /// After how many more it dies again.
+    pub(crate) every: Option<u64>,
+    pub(crate) fate: Fate,
+    pub(crate) death: Death,
+}
+
+/// What becomes of the entries of a fatal append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    NotStored,
+    Stored,
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// At the append, as by `kill -9`: nobody gets an answer.
+    Silent,
+    /// The append is reported as failed, and the coordinator ends by itself: whoever waits may be told.
+    Told,
+}
+
+/// Counts appends over all lives of a coordinator.
+#[derive(Default)]
+pub(crate) struct Count {
+    appends: AtomicU64,
+    deaths: AtomicU64,
+    /// Told when the coordinator is to be killed.
+    pub(crate) killed: Notify,
+}
+
+/// The log of one life.
+pub(crate) struct Deadly {
+    pub(crate) log: SqliteLog,
+    pub(crate) plan: Plan,
+    pub(crate) count: Arc<Count>,
+}
+
+impl Plan {
+    /// The coordinator lives.
+    pub(crate) const NEVER: Self =
+        Self { first: u64::MAX, every: None, fate: Fate::Stored, death: Death::Silent };
+
+    fn is_fatal(&self, append: u64) -> bool {
+        let Some(later) = append.checked_sub(self.first) else { return false };
+        self.every.map_or(later == 0, |every| later % every == 0)
+    }
+}
+
+impl Count {
+    pub(crate) fn appends(&self) -> u64 {
+        self.appends.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Log for Deadly {
+    async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
+        let append = self.count.appends.fetch_add(1, Ordering::SeqCst);
+        if !self.plan.is_fatal(append) {
+            return self.log.append(expected_size, entries).await;
+        }
+        if self.plan.fate == Fate::Stored {
+            self.log.append(expected_size, entries).await?;
+        }
+        self.count.deaths.fetch_add(1, Ordering::SeqCst);
+        if self.plan.death == Death::Silent {
+            self.count.killed.notify_one();
+            return std::future::pending().await;
+        }
+        let source = std::io::Error::other("the disk went away");
+        Err(StoreError::Io { what: "cannot append".into(), source })
+    }
+
+    async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.log.read(from, limit).await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.log.size().await
+    }
+}

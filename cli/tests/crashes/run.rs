@@ -1,0 +1,110 @@
+//! One run of the federation, and what must be true of it however often its coordinator died.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use syndic::ledger_verify;
+use syndic_coordinator::engine::Over;
+use syndic_participant::agent;
+use syndic_participant::tls::Tap;
+use syndic_proto::convert::RoundRef;
+use syndic_round::{ParticipantId, RoundId};
+use tokio::runtime::{self, Runtime};
+use tokio::task::JoinSet;
+
+use crate::federation::{self, BANKS, Federation};
+use crate::kept::{Kept, kept};
+use crate::life::{Finished, live};
+use crate::log::{Count, Plan};
+
+/// A run that came to its end.
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) appends: u64,
+    pub(crate) deaths: u64,
+}
+
+/// Runs the job to its end, and checks everything.
+pub(crate) fn run(plan: &Plan) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let mut federation = Federation::found();
+    let count = Arc::new(Count::default());
+    let answers = Arc::new(Answers::default());
+
+    let hosts = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut agents = JoinSet::new();
+    for enrolment in std::mem::take(&mut federation.enrolments) {
+        let (state, watcher) = (folder.path().to_owned(), Watcher(enrolment.id(), answers.clone()));
+        let taking_part = async move {
+            let watcher = Arc::new(watcher);
+            federation::agent(enrolment, &state).await.observed(watcher.clone(), watcher).run().await
+        };
+        agents.spawn_on(taking_part, hosts.handle());
+    }
+    let finished = loop {
+        if let Some(finished) = live(&federation, folder.path(), *plan, &count) {
+            break finished;
+        }
+    };
+    all_have_heard(&hosts, agents, plan);
+
+    let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
+    check(&stored, &finished, &answers, plan);
+    let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&finished.key)).unwrap();
+    assert!(summary.pinned);
+    assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (3, 0, 0));
+    assert_eq!(summary.size, stored.entries.len() as u64);
+    Ran { plan: *plan, appends: count.appends(), deaths: count.deaths() }
+}
+
+/// Every agent ends by itself, since it has heard of the job's end.
+fn all_have_heard(hosts: &Runtime, mut agents: JoinSet<Result<(), agent::AgentError>>, plan: &Plan) {
+    let heard = async {
+        while let Some(ended) = agents.join_next().await {
+            ended.unwrap().unwrap_or_else(|error| panic!("an agent gave up: {error} ({plan:?})"));
+        }
+    };
+    let patience = async { tokio::time::timeout(Duration::from_secs(30), heard).await };
+    hosts.block_on(patience).unwrap_or_else(|_| panic!("an agent has not heard of the end ({plan:?})"));
+}
+
+fn check(stored: &Kept, finished: &Finished, answers: &Answers, plan: &Plan) {
+    assert!(matches!(finished.over, Over::Completed(_)), "{:?} ({plan:?})", finished.over);
+    let answers = answers.0.lock().unwrap();
+    let attempts: Vec<RoundId> = stored.rounds.iter().map(|round| round.plan.id).collect();
+    let first = |round| RoundId { round, attempt: 1 };
+    assert_eq!(attempts, [1, 2, 3].map(first), "no round was lost to a crash ({plan:?})");
+    for round in &stored.rounds {
+        let answer = |id| answers[&(round.plan.id, id)].as_slice();
+        let (opened, expected) = round.sums(answer).expect("every round is closed");
+        assert_eq!(opened.steps(), expected.steps(), "round {} ({plan:?})", round.plan.id);
+        assert_eq!(usize::from(opened.survivors()), BANKS.len(), "nobody was lost ({plan:?})");
+        assert!(opened.steps().iter().any(|&step| step != 0));
+    }
+    let mut heard = BTreeSet::new();
+    for entry in &stored.entries {
+        if let Some(from) = entry.data.get("participant") {
+            let message = (entry.subject.clone(), entry.kind.clone(), from.as_u64().unwrap());
+            assert!(heard.insert(message.clone()), "{message:?} is counted twice ({plan:?})");
+        }
+    }
+}
+
+/// What the institutions answered, in the clear.
+#[derive(Default)]
+struct Answers(Mutex<BTreeMap<(RoundId, ParticipantId), Vec<i64>>>);
+
+/// Looks over one institution's shoulder.
+struct Watcher(ParticipantId, Arc<Answers>);
+
+impl Tap for Watcher {
+    fn sending(&self, _: &[u8]) {}
+}
+
+impl agent::Observer for Watcher {
+    fn answered(&self, round: &RoundRef, coefficients: &[i64]) {
+        let earlier = self.1.0.lock().unwrap().insert((round.id, self.0), coefficients.to_vec());
+        assert!(earlier.is_none(), "participant {} encrypts one answer for {}", self.0, round.id);
+    }
+}
