@@ -1,17 +1,20 @@
-//! Sixty scenarios drawn from seeds, some of everything that can fail in each.
+//! Scenarios drawn from seeds, some of everything that can fail in each: sixty, or with `SYNDIC_SOAK=1` two
+//! thousand.
 
 use std::collections::BTreeSet;
 
 use syndic_simulation::{Operation, Scenario, run};
 
 /// Scenarios played; a failing one prints its seed and all that happened.
-const SEEDS: std::ops::Range<u64> = 0..60;
+fn seeds() -> std::ops::Range<u64> {
+    if std::env::var_os("SYNDIC_SOAK").is_some() { 0..2_000 } else { 0..60 }
+}
 
 #[test]
 fn every_invariant_holds_in_every_sampled_scenario() {
     let (mut closed, mut abandoned) = (0, 0);
     let mut seen = BTreeSet::new();
-    for seed in SEEDS {
+    for seed in seeds() {
         let scenario = Scenario::sample(seed);
         let report = run(&scenario);
         assert!(report.violation.is_none(), "{scenario:?}\n{report}");

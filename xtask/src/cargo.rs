@@ -51,6 +51,20 @@ pub(crate) fn test() -> Result<String, Failure> {
     })
 }
 
+/// The campaigns that the tests only sample, in full.
+pub(crate) fn soak() -> Result<String, Failure> {
+    let soak = [("SYNDIC_SOAK", "1")];
+    let campaigns: [&[&str]; 2] = [
+        &["test", "--release", "--locked", "-p", "syndic-simulation", "--test", "sample"],
+        &["test", "--release", "--locked", "-p", "syndic", "--test", "crashes"],
+    ];
+    for campaign in campaigns {
+        run(campaign, &soak)
+            .map_err(|()| Failure::new("the scenario or the point of the crash that failed stands above"))?;
+    }
+    Ok("simulated rounds, and a crash at every append".into())
+}
+
 /// The members of the workspace as `cargo metadata` describes them.
 pub(crate) fn metadata() -> Result<serde_json::Value, Failure> {
     let text = output(&["metadata", "--format-version", "1", "--no-deps"])?;

@@ -32,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Every gate, then the build and all tests; stops at the first failure
     Test,
+    /// The long campaigns that the tests only sample: simulated rounds, a crash at every append
+    Soak,
     /// Formatting
     Fmt,
     /// Clippy, warnings denied
@@ -53,6 +55,7 @@ enum Command {
 fn main() -> ExitCode {
     let gates: &[Gate] = match Arguments::parse().command {
         Command::Test => &ALL,
+        Command::Soak => &[SOAK],
         Command::Fmt => &[FMT],
         Command::Lint => &[LINT],
         Command::Docs => &[DOCS],
@@ -74,6 +77,7 @@ const LINKS: Gate = Gate { title: "links between documents", check: links::check
 const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
+const SOAK: Gate = Gate { title: "soak", check: cargo::soak };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.

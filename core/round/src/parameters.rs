@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Ring dimension N of every set: coefficients of a chunk (RLWE over Z[X]/(X^N + 1), q = 2^64).
+/// Ring dimension N of every set: coefficients of a chunk (RLWE over `Z[X]/(X^N + 1)`, q = 2^64).
 pub const RING_DIMENSION: usize = 2048;
 
 /// Largest absolute value of a one-time key's coefficient.

@@ -27,7 +27,7 @@ pub enum Input {
     Reveal(Signed),
     /// A participant's no.
     Decline(Signed),
-    /// The instant of [`Round::wake_at`] has come.
+    /// The instant of [`super::Round::wake_at`] has come.
     Wake,
     /// The coordinator is back after a stop: nobody could reach it, so the phase begins anew.
     Resume,
