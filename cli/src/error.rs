@@ -75,11 +75,6 @@ impl Error {
         Self::new(Exit::Abandoned, code, message)
     }
 
-    /// A signature, digest or proof does not hold.
-    pub fn unverified(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(Exit::Unverified, code, message)
-    }
-
     /// A file could not be read.
     pub fn unreadable(path: &Path, cause: &std::io::Error) -> Self {
         let exit = match cause.kind() {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use console::style;
+use syndic_ledger::tiles::CHECKPOINT;
 use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify};
 
 use crate::words::thousands;
@@ -19,6 +20,14 @@ impl Folder {
     /// # Errors
     /// When there is no such folder.
     pub fn open(path: &Path) -> Result<Self> {
+        if path.join("ledger").join(CHECKPOINT).is_file() && !path.join(CHECKPOINT).exists() {
+            return Err(Error::input(
+                "ledger.not-a-folder",
+                "this is the folder of a run, and its ledger lies in it",
+            )
+            .place(path.display().to_string())
+            .help(format!("name {}", path.join("ledger").display())));
+        }
         if path.is_dir() {
             return Ok(Self(path.into()));
         }

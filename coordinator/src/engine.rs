@@ -310,13 +310,14 @@ impl JobState {
     /// have been opened, so that whoever revealed will not answer the question again (rule 11).
     pub fn dead_end(&self) -> Option<String> {
         let (reason, may_have_opened) = self.last_abandoned.as_ref()?;
+        let asked = match &self.pending {
+            Next::Ask(question) => question.slot(),
+            Next::Done(_) => return None,
+        };
         if *may_have_opened {
-            return Some(format!(
-                "round {} cannot be tried again once revealing began: {reason}",
-                self.number
-            ));
+            return Some(format!("`{asked}` cannot be asked again once revealing began: {reason}"));
         }
         let exhausted = self.attempts >= MOST_ATTEMPTS;
-        exhausted.then(|| format!("round {} was tried {MOST_ATTEMPTS} times: {reason}", self.number))
+        exhausted.then(|| format!("`{asked}` was asked {MOST_ATTEMPTS} times without a sum: {reason}"))
     }
 }

@@ -184,6 +184,7 @@ fn opened(
     training_round: Option<u32>,
 ) -> (&'static str, Option<String>, Value) {
     let protection = &plan.protection;
+    let (core_svp, matzov) = protection.parameter_set().security_estimate();
     let data = json!({
         "kind": kind,
         "training_round": training_round,
@@ -195,6 +196,7 @@ fn opened(
         "preparation": plan.preparation,
         "protocol": syndic_round::PROTOCOL,
         "parameter_set": protection.parameter_set().name(),
+        "security_bits": { "core_svp": core_svp, "matzov": matzov },
         "admitted": plan.admitted,
         "threshold": protection.threshold(),
         "colluding": protection.colluding(),

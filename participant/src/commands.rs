@@ -1,6 +1,8 @@
 //! The agent's commands: make keys, endorse and pin the roster, run, and show what left.
 
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -151,7 +153,8 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
         exit: 2,
     })?;
     let enrolment = Enrolment::load(&config.enrolment)?;
-    std::fs::create_dir_all(&config.state).map_err(|error| Failure {
+    let private = DirBuilder::new().recursive(true).mode(0o700).create(&config.state);
+    private.map_err(|error| Failure {
         code: "journal.io".into(),
         message: format!("cannot create {}: {error}", config.state.display()),
         help: "name a folder that this user may write as `state` in the configuration".into(),

@@ -74,11 +74,6 @@ impl Connector {
         })
     }
 
-    /// The same, giving up a connection attempt after `timeout`.
-    pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
     /// The same, showing `tap` every byte before it is encrypted.
     #[cfg(feature = "tap")]
     pub fn with_tap(self, tap: Arc<dyn Tap>) -> Self {

@@ -38,7 +38,7 @@ pub enum CoordinatorError {
         bytes: usize,
     },
     /// Another job than the one that the ledger holds.
-    #[error("this coordinator's ledger already holds another job, `{0}`")]
+    #[error("this coordinator's ledger holds job `{0}`, agreed with another file")]
     OtherJob(JobId),
     /// The model has no file.
     #[error("the model cannot be written: {0}")]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ed25519_dalek::SigningKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use syndic_coordinator::authority::Validity;
 use syndic_coordinator::federation::{Federation, FederationError};
 use syndic_coordinator::tls::{self, Incoming, Limits, ListenError};
@@ -32,6 +33,7 @@ pub(super) struct Founded {
 
 /// Binds a loopback port, founds the federation, and enrols one institution for each site.
 pub(super) async fn found(run: &Run<'_>, outfit: &Outfit) -> Result<Founded> {
+    provide_descriptors(run.sites.len() as u64)?;
     let listener = tls::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(listening)?;
     let port =
         listener.local_addr().map_err(|error| Error::world("net.cannot-listen", error.to_string()))?.port();
@@ -84,6 +86,27 @@ fn institution(run: &Run<'_>, policy: &Policy, folder: PathBuf, site: &Site, out
         seed: run.seed,
         outfit: outfit.clone(),
     }
+}
+
+/// Every institution holds a journal and both ends of its connection. Without enough descriptors connections
+/// would be refused for ever, so the soft limit is raised, and where that does not do the run is refused.
+fn provide_descriptors(institutions: u64) -> Result<()> {
+    let needed = 64 + 10 * institutions;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(limit.maximum.map_or(needed, |most| most.min(needed))), ..limit };
+    let enough =
+        limit.maximum.is_none_or(|most| most >= needed) && setrlimit(Resource::Nofile, raised).is_ok();
+    if enough {
+        return Ok(());
+    }
+    let message = format!(
+        "{institutions} institutions on one machine need {needed} open files, which the system does not allow"
+    );
+    Err(Error::world("sandbox.descriptors", message)
+        .help("raise the limit with `ulimit -n`, or use fewer --participants"))
 }
 
 fn now() -> Timestamp {
