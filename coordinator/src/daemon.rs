@@ -96,11 +96,7 @@ impl DaemonError {
         match self {
             Self::Abandoned { .. } => 1,
             Self::Config(_) | Self::Federation(_) | Self::Unsealed(_) | Self::JobFile { .. } => 2,
-            Self::Coordinator(
-                CoordinatorError::Job(_)
-                | CoordinatorError::JobTooLarge { .. }
-                | CoordinatorError::OtherJob(_),
-            ) => 2,
+            Self::Coordinator(CoordinatorError::Job(_) | CoordinatorError::OtherJob(_)) => 2,
             Self::Listen(_) | Self::Coordinator(_) | Self::Serve(_) => 3,
         }
     }

@@ -129,7 +129,7 @@ fn files_that_cannot_be_parsed_are_refused_before_anything_is_begun() {
     assert!(!hosts.host(BANK).join("state").exists());
 
     hosts.write("operator/job.toml", "[job\nid = 1");
-    assert_eq!(hosts.coordinator_refuses(), (2, "job.refused".into()));
+    assert_eq!(hosts.coordinator_refuses(), (2, "job.syntax".into()));
     hosts.edit("operator/coordinator.toml", "listen = ", "listens = ");
     assert_eq!(hosts.coordinator_refuses(), (2, "config.malformed".into()));
     hosts.write("operator/coordinator.toml", "listen = 127.0.0.1");

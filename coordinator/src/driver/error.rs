@@ -31,12 +31,6 @@ pub enum CoordinatorError {
     /// A job file that is refused.
     #[error("the job is refused: {0}")]
     Job(#[from] TermsError),
-    /// A job file that does not fit an entry of the ledger.
-    #[error("the job file takes {bytes} bytes in an entry of the ledger, which has room for 61,440")]
-    JobTooLarge {
-        /// Its length as a JSON string, in which a line's end or a quotation mark takes two bytes.
-        bytes: usize,
-    },
     /// Another job than the one that the ledger holds.
     #[error("this coordinator's ledger holds job `{0}`, agreed with another file")]
     OtherJob(JobId),
@@ -64,7 +58,6 @@ impl CoordinatorError {
             Self::Unreadable(_) => "coordinator.unreadable-entry",
             Self::OtherLedgerKey => "coordinator.ledger-key",
             Self::Job(error) => error.code(),
-            Self::JobTooLarge { .. } => "job.too-large",
             Self::OtherJob(_) => "job.other",
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
@@ -85,7 +78,6 @@ impl CoordinatorError {
                 "point the configuration at the folder that `syndic federation init` wrote"
             }
             Self::Job(_) => "run `syndic job check` on the file; it names the line and the remedy",
-            Self::JobTooLarge { .. } => "shorten the vocabularies of the contract, or the comments",
             Self::OtherJob(_) => "start with another state folder, or with the job that this ledger holds",
             Self::Model(error) => error.help(),
             Self::Program(_) => {

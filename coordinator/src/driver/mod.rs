@@ -140,10 +140,6 @@ impl Coordinator {
     /// [`CoordinatorError::Job`] when the file is refused or another job is recorded already.
     pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
         let mut state = self.inner.state.lock().await;
-        let bytes = serde_json::Value::from(file).to_string().len();
-        if bytes > LARGEST_JOB_FILE {
-            return Err(CoordinatorError::JobTooLarge { bytes });
-        }
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
         let id = job.identity.id;
         match state.engine.job() {
@@ -307,6 +303,3 @@ impl Coordinator {
         Ok(())
     }
 }
-
-/// A job file is recorded verbatim, as a JSON string, in one entry of the ledger, which has at most 65,535 bytes.
-const LARGEST_JOB_FILE: usize = 60 << 10;

@@ -18,7 +18,7 @@ async fn a_job_file_above_the_limit_is_refused_before_anything_is_recorded() {
 
         let refused = coordinator.agree(&comment).await.unwrap_err();
 
-        assert!(matches!(refused, CoordinatorError::JobTooLarge { .. }), "{refused}");
+        assert!(matches!(refused, CoordinatorError::Job(_)), "{refused}");
         assert_eq!(refused.code(), "job.too-large");
         assert!(!coordinator.blobs().contains(Digest::of(comment.as_bytes())).await.unwrap());
     }

@@ -18,6 +18,21 @@ pub struct Diagnostic {
     pub help: String,
 }
 
+impl Diagnostic {
+    /// A file that takes this many bytes in an entry of the ledger.
+    pub(super) fn too_large(bytes: usize) -> Self {
+        Self {
+            code: "job.too-large",
+            line: None,
+            column: None,
+            message: format!(
+                "the job file takes {bytes} bytes in an entry of the ledger, which has room for 61,440"
+            ),
+            help: "shorten the vocabularies of the contract, or the comments".into(),
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error[{}]: {}", self.code, self.message)?;

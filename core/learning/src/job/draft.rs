@@ -120,7 +120,9 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
         let transform = if column.min.abs().max(column.max.abs()) > 1000.0 { "slog1p" } else { "identity" };
         let (min, max) = (rounded(column.min, f64::floor), rounded(column.max, f64::ceil));
         text.push_str(&format!(
-            "type = \"numeric\"\ntransform = \"{transform}\"\nmin = {min}\nmax = {max}\n"
+            "type = \"numeric\"\ntransform = \"{transform}\"\nmin = {}\nmax = {}\n",
+            number(min),
+            number(max)
         ));
     } else {
         levels.sort();
@@ -191,10 +193,18 @@ fn rounded(x: f64, outwards: fn(f64) -> f64) -> f64 {
     }
     let exponent = (libm::floor(libm::log10(x.abs())) - 1.0) as i32;
     // Dividing by a whole power of ten keeps the decimal short.
-    match exponent {
+    let rounded = match exponent {
         0.. => outwards(x / 10_f64.powi(exponent)) * 10_f64.powi(exponent),
         _ => outwards(x * 10_f64.powi(-exponent)) / 10_f64.powi(-exponent),
-    }
+    };
+    // At the ends of what a float can say there is no rounder number.
+    if rounded.is_finite() { rounded } else { x }
+}
+
+/// A TOML number, with an exponent where digits alone would be no integer of 64 bits, or nearly all zeros.
+fn number(x: f64) -> String {
+    let plain = x == 0.0 || (1e-6..1e15).contains(&x.abs());
+    if plain { x.to_string() } else { format!("{x:e}") }
 }
 
 /// A TOML string.

@@ -161,8 +161,12 @@ impl Job {
     /// The job written in `text`.
     ///
     /// # Errors
-    /// Every error of the file, in its order.
+    /// Every error of the file, in its order. A file that no entry of a ledger has room for is not read.
     pub fn from_toml(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let bytes = serde_json::Value::from(text).to_string().len();
+        if bytes > LARGEST_FILE {
+            return Err(vec![Diagnostic::too_large(bytes)]);
+        }
         parse::job(text)
     }
 
@@ -248,12 +252,17 @@ impl<'de> Deserialize<'de> for Job {
         let job = Self::deserialize(deserializer)?;
         // The rules live in one place: the file's reader.
         let text = job.to_toml().map_err(D::Error::custom)?;
-        Self::from_toml(&text).map_err(|diagnostics| {
+        // The limit is on the file that was agreed, not on what is written here.
+        parse::job(&text).map_err(|diagnostics| {
             let all: Vec<_> = diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
             D::Error::custom(all.join("; "))
         })
     }
 }
+
+/// Bytes of a job file as a JSON string, in which a line's end or a quotation mark takes two. It is recorded
+/// verbatim in one entry of the ledger, which has at most 65,535 bytes.
+const LARGEST_FILE: usize = 60 << 10;
 
 #[cfg(test)]
 mod tests;

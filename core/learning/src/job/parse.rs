@@ -15,7 +15,8 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader::of(text);
     if !errors.is_empty() {
-        for error in errors {
+        // What follows the first few is as a rule their consequence.
+        for error in errors.into_iter().take(MOST_SYNTAX_ERRORS) {
             let help = "correct the TOML (https://toml.io); the rest is checked once it can be read";
             reader.add("job.syntax", error.span(), format!("not TOML: {}", error.message()), help);
         }
@@ -216,5 +217,7 @@ fn narrow_16(value: toml::Spanned<u64>) -> u16 {
 }
 
 pub(super) const MACHINE_WORD: &str = "use 1 to 64 characters of a-z, 0-9, `-` and `_`";
+
+const MOST_SYNTAX_ERRORS: usize = 3;
 
 const WEEK: u64 = 7 * 24 * 3600;

@@ -172,11 +172,22 @@ fn numeric(
         reader.add("contract.range", Some(high.span()), message, "make `max` larger than `min`");
         return None;
     }
-    Some(ColumnKind::Numeric {
-        transform: transform.unwrap_or(Transform::Identity),
-        min: low,
-        max: high.into_inner(),
-    })
+    let transform = transform.unwrap_or(Transform::Identity);
+    let (centre, half) = transform.centre_and_half_range(low, *high.get_ref());
+    // Values travel as their place within the range, which these two must be able to say.
+    if !centre.is_finite() || !half.is_finite() {
+        let message = format!("the range of {} is too wide to compute with", section.name);
+        let help = "declare what may really occur, or use `transform = \"slog1p\"`";
+        reader.add("contract.range-too-wide", Some(high.span()), message, help);
+        return None;
+    }
+    if half <= 0.0 {
+        let message = format!("the range of {} is too narrow to compute with", section.name);
+        let help = "make `max` larger than `min`, also after the transform";
+        reader.add("contract.range", Some(high.span()), message, help);
+        return None;
+    }
+    Some(ColumnKind::Numeric { transform, min: low, max: high.into_inner() })
 }
 
 fn categorical_kind(

@@ -33,10 +33,10 @@ pub enum TermsError {
 }
 
 impl TermsError {
-    /// The stable code.
+    /// The stable code: a file has that of its first error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::File(_) => "job.refused",
+            Self::File(diagnostics) => diagnostics.first().map_or("job.refused", |first| first.code),
             Self::Protection(error) => error.code(),
         }
     }

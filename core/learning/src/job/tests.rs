@@ -263,3 +263,62 @@ fn a_draft_predicts_the_column_asked_for_if_it_has_two_values() {
     assert_eq!(draft_predicting(&wanted, "age"), None);
     assert_eq!(draft_predicting(&wanted, "nowhere"), None);
 }
+
+#[test]
+fn a_file_that_no_entry_has_room_for_is_refused_and_one_that_just_fits_is_read() {
+    let json = |text: &str| serde_json::Value::from(text).to_string().len();
+    for filler in ["x", "\"", "#\n"] {
+        let with = |count: usize| format!("{FILE}# {}\n", filler.repeat(count));
+        let step = json(&with(1)) - json(&with(0));
+        let most = ((60 << 10) - json(&with(0))) / step;
+        assert!(Job::from_toml(&with(most)).is_ok(), "{filler:?}");
+        let refused = Job::from_toml(&with(most + 1)).unwrap_err();
+        assert_eq!(refused.iter().map(|one| one.code).collect::<Vec<_>>(), ["job.too-large"], "{filler:?}");
+        assert_eq!(TermsError::File(refused).code(), "job.too-large");
+    }
+}
+
+#[test]
+fn a_range_that_nothing_can_be_computed_with_is_refused() {
+    let range = |min: &str, max: &str, transform: &str| {
+        FILE.replacen("min = 18", &format!("min = {min}"), 1).replacen(
+            "max = 100",
+            &format!("max = {max}\ntransform = \"{transform}\""),
+            1,
+        )
+    };
+    let code = |text: &str| Job::from_toml(text).unwrap_err()[0].code;
+    assert_eq!(code(&range("-1.7e308", "1.7e308", "identity")), "contract.range-too-wide");
+    assert_eq!(code(&range("1e308", "1.7e308", "identity")), "contract.range-too-wide");
+    assert_eq!(code(&range("1e15", "1000000000000001", "slog1p")), "contract.range");
+    let kept = Job::from_toml(&range("-1.7e308", "1.7e308", "slog1p")).unwrap();
+    let widest = Job::from_toml(&range("-8e307", "8e307", "identity")).unwrap();
+    for job in [kept, widest] {
+        assert!(crate::program::statistics::StatisticsQuestion::of(&job.contract).layout().is_ok());
+    }
+}
+
+#[test]
+fn a_long_list_of_syntax_errors_is_cut_after_the_first_three() {
+    let table = "17,north,87\n".repeat(50);
+    let codes: Vec<_> = Job::from_toml(&table).unwrap_err().iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["job.syntax"; 3]);
+}
+
+#[test]
+fn a_draft_of_numbers_of_any_size_is_a_job() {
+    for numbers in [
+        ["1e300", "-2.5", "7"],
+        ["1.7e308", "-1.7e308", "0"],
+        ["4e18", "1e18", "2e18"],
+        ["3e-9", "0", "1e-9"],
+    ] {
+        let text = draft(&[sketch("amount", &numbers, true), sketch("label", &["1", "0"], true)]);
+        let job = Job::from_toml(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        let (_, min, max) = job.contract.numeric().next().unwrap();
+        for number in numbers.map(|number| number.parse::<f64>().unwrap()) {
+            assert!((min..=max).contains(&number), "{number} is not within {min} to {max}");
+        }
+        assert!(text.lines().all(|line| line.len() < 130), "{text}");
+    }
+}
