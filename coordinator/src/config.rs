@@ -37,8 +37,8 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is no configuration; the message has line and column.
-    #[error("{path} is not a valid configuration:\n{reason}")]
+    /// The file is no configuration; the message has the line.
+    #[error("{path} is not a valid configuration: {reason}")]
     Malformed {
         /// File.
         path: PathBuf,
@@ -73,8 +73,10 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Malformed { path: path.into(), reason: error.to_string() })?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+            path: path.into(),
+            reason: malformed(&text, &error),
+        })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for part in [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish] {
             *part = folder.join(&*part);
@@ -85,4 +87,29 @@ impl Config {
 
 fn default_gather_seconds() -> u64 {
     10
+}
+
+/// What the parser says, with the line, and without the line's text: a table given by mistake holds people's data.
+fn malformed(text: &str, error: &toml::de::Error) -> String {
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_given_as_a_configuration_is_refused_by_its_line_without_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
+
+        let told = Config::load(&path).unwrap_err().to_string();
+
+        assert!(told.contains("line 1: "), "{told}");
+        assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+    }
 }

@@ -27,7 +27,7 @@ pub struct Config {
 pub struct ConfigError {
     /// File.
     pub path: PathBuf,
-    /// Why, with line and column.
+    /// Why, with the line.
     pub reason: String,
 }
 
@@ -39,11 +39,36 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let failed = |reason: String| ConfigError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| failed(malformed(&text, &error)))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for part in [&mut config.enrolment, &mut config.state, &mut config.policy, &mut config.data.file] {
             *part = folder.join(&*part);
         }
         Ok(config)
+    }
+}
+
+/// What the parser says, with the line, and without the line's text: a table given by mistake holds people's data.
+pub(crate) fn malformed(text: &str, error: &toml::de::Error) -> String {
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_given_as_a_configuration_is_refused_by_its_line_without_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
+
+        let told = Config::load(&path).unwrap_err().to_string();
+
+        assert!(told.contains("line 1: "), "{told}");
+        assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
     }
 }

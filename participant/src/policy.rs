@@ -7,6 +7,8 @@ use syndic_learning::Job;
 use syndic_round::Protection;
 use thiserror::Error;
 
+use crate::config::malformed;
+
 /// `policy.toml`. An absent list allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +64,7 @@ pub enum Denied {
 pub struct PolicyError {
     /// File.
     pub path: PathBuf,
-    /// Why, with line and column.
+    /// Why, with the line.
     pub reason: String,
 }
 
@@ -74,7 +76,7 @@ impl Policy {
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         let failed = |reason: String| PolicyError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| failed(error.to_string()))
+        toml::from_str(&text).map_err(|error| failed(malformed(&text, &error)))
     }
 
     /// The policy that allows exactly this job: what the sandbox gives to its own institutions.

@@ -136,3 +136,15 @@ fn the_policy_made_for_one_job_allows_no_weaker_one() {
     let weak = Policy::allowing(&job(), &protection(5, 3, 0));
     assert_eq!(weak.check(&job(), &protection(5, 3, 0)), Ok(()), "the sandbox runs what it was asked to run");
 }
+
+#[test]
+fn a_table_given_as_a_policy_is_refused_by_its_line_without_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
+
+    let told = Policy::load(&path).unwrap_err().to_string();
+
+    assert!(told.contains("line 1: "), "{told}");
+    assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+}
