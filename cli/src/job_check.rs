@@ -7,7 +7,7 @@ use console::style;
 use syndic_learning::job::{ProgramTerms, agreement};
 use syndic_learning::{Diagnostic, Job};
 
-use crate::words::{counted, thousands};
+use crate::words::counted;
 use crate::{Error, Result};
 
 /// A job file as it was read.
@@ -42,6 +42,14 @@ impl JobFile {
 /// Everything that is wrong with it, each with line and remedy.
 pub fn check(file: &JobFile) -> Result<Job> {
     Job::from_toml(&file.text).map_err(|diagnostics| {
+        if !resembles_a_job(&file.text) {
+            return Error::input(
+                "job.not-a-job",
+                "this is no job file: it has no section of one, such as [job]",
+            )
+            .place(file.name.clone())
+            .help("give the job file, in TOML; the table is another argument. `syndic job init` drafts one");
+        }
         let mut errors = diagnostics.iter().map(|diagnostic| told(file, diagnostic));
         match errors.next() {
             Some(first) => first.also(errors),
@@ -60,14 +68,10 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     line("job", format!("{} for {}", job.identity.id, job.identity.purpose));
     line("", job.identity.description.clone());
     let columns = counted(job.contract.columns.len(), "column", "columns");
-    let inputs = thousands(job.contract.inputs() as u64);
+    let inputs = counted(job.contract.inputs(), "input", "inputs");
     line(
         "data",
-        format!(
-            "{}: {columns}, {inputs} inputs; predicts `{}`",
-            job.contract.id(),
-            job.contract.label.column
-        ),
+        format!("{}: {columns}, {inputs}; predicts `{}`", job.contract.id(), job.contract.label.column),
     );
     let sensitive: Vec<_> = job
         .contract
@@ -82,10 +86,10 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     line(
         "program",
         format!(
-            "{}, {} rounds of {} local epochs",
+            "{}, {} of {}",
             job.program.name(),
-            thousands(u64::from(job.rounds.count)),
-            terms.local_epochs
+            counted(job.rounds.count as usize, "round", "rounds"),
+            counted(terms.local_epochs as usize, "local epoch", "local epochs")
         ),
     );
     line(
@@ -99,6 +103,15 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     let _ =
         writeln!(text, "\n{}", style(format!("{} is a job that can be proposed.", file.name)).green().bold());
     text
+}
+
+/// Whether any line opens a section of a job file. What has none may be somebody's table, and is not shown.
+fn resembles_a_job(text: &str) -> bool {
+    let opened = |line: &str| {
+        let name = line.trim_start().strip_prefix('[')?.trim_start_matches(['[', ' ']);
+        Some(SECTIONS.iter().any(|section| name.starts_with(section)))
+    };
+    text.lines().any(|line| opened(line).unwrap_or(false))
 }
 
 fn told(file: &JobFile, diagnostic: &Diagnostic) -> Error {
@@ -125,6 +138,8 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 }
 
 const WIDEST: usize = 90;
+
+const SECTIONS: [&str; 7] = ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation"];
 
 #[cfg(test)]
 mod tests {
@@ -155,13 +170,40 @@ mod tests {
 
     #[test]
     fn all_errors_are_told_at_once() {
-        let broken = JOB.replacen("astrology", "", 1).replacen("count = 4", "count = 0", 1).replacen(
-            "max = 120",
-            "max = -1",
-            1,
-        );
+        let mistakes = [
+            ("logistic-regression", "astrology", "error[job.unknown-program]"),
+            ("count = 4", "count = 0", "error[job.out-of-range]"),
+            ("max = 120", "max = -1", "error[contract.range]"),
+        ];
+        let mut broken = JOB.to_owned();
+        for (right, wrong, _) in mistakes {
+            assert!(broken.contains(right), "{right}");
+            broken = broken.replacen(right, wrong, 1);
+        }
         let rendered = check(&file(&broken)).unwrap_err().render();
-        assert!(rendered.matches("error[").count() >= 2, "{rendered}");
+        for (_, _, error) in mistakes {
+            assert!(rendered.contains(error), "{error}: {rendered}");
+        }
+        assert_eq!(rendered.matches("error[").count(), 3, "{rendered}");
+    }
+
+    #[test]
+    fn a_table_given_as_a_job_is_told_so_and_not_shown() {
+        let large = format!("age,site\n{}", "87,north\n".repeat(20_000));
+        for table in ["age,site\n87,north\n", "87\n12\n", "", &large, "name = \"Jane\"\n"] {
+            let error = check(&file(table)).unwrap_err();
+            let rendered = error.render();
+            assert_eq!((error.code(), error.exit()), ("job.not-a-job", 2), "{rendered}");
+            assert_eq!(rendered.matches("error[").count(), 1, "{rendered}");
+            assert!(!["north", "87", "Jane"].iter().any(|value| rendered.contains(value)), "{rendered}");
+        }
+    }
+
+    #[test]
+    fn one_round_is_not_rounds() {
+        let job = file(&JOB.replacen("count = 4", "count = 1", 1));
+        let summary = render(&job, &check(&job).unwrap());
+        assert!(summary.contains("logistic-regression, 1 round of 2 local epochs"), "{summary}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// The draft of a job file for this table, with `label` as the column to predict or a proposal of one.
 ///
 /// # Errors
-/// When the table cannot be read, has no row, or has no column `label` of exactly two values.
+/// When the table cannot be read, has no row, has two columns of one name, or has no column `label` of exactly two values.
 pub fn text(source: &Source, label: Option<&str>) -> Result<String> {
     let columns = sketch(source)?;
     let Some(label) = label else { return Ok(draft(&columns)) };
@@ -22,6 +22,7 @@ pub fn text(source: &Source, label: Option<&str>) -> Result<String> {
 /// Looks at every column in one pass; memory does not grow with the rows.
 fn sketch(source: &Source) -> Result<Vec<ColumnSketch>> {
     let mut rows = source.rows()?;
+    rows.distinct()?;
     let mut columns: Vec<Column> = rows.header().iter().map(|name| Column::named(name)).collect();
     let mut count = 0_u64;
     while let Some((line, row)) = rows.next_row()? {
@@ -179,6 +180,21 @@ mod tests {
         assert_eq!(error.code(), "data.label-values");
         assert!(error.render().contains("columns with two values: label, job"), "{}", error.render());
         assert_eq!(text(&source, Some("nonsense")).unwrap_err().code(), "data.column-missing");
+    }
+
+    #[test]
+    fn a_column_that_occurs_twice_is_refused_and_not_drafted() {
+        let (_folder, source) = source("age,age,label\n1,2,0\n2,3,1\n3,4,0\n");
+        assert_eq!(text(&source, None).unwrap_err().code(), "data.column-repeated");
+        assert_eq!(text(&source, Some("label")).unwrap_err().code(), "data.column-repeated");
+    }
+
+    #[test]
+    fn a_table_of_huge_and_tiny_numbers_is_drafted_as_a_job() {
+        let (_folder, source) = source("amount,part,label\n1e300,1e-9,0\n-2,3e-9,1\n3,2e-9,0\n");
+        let draft = text(&source, None).unwrap();
+        assert!(Job::from_toml(&draft).is_ok(), "{draft}");
+        assert!(draft.contains("e300\n"), "{draft}");
     }
 
     #[test]

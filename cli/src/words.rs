@@ -49,7 +49,7 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// `one institution`, `2 institutions`.
+/// `1 institution`, `2 institutions`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {many}", thousands(count as u64)) }
 }
@@ -120,6 +120,12 @@ mod tests {
         assert_eq!(wrapped("  a bb\nshort", 4, 2), "  a\n  bb\nshort");
         assert_eq!(wrapped("unbreakable", 4, 2), "unbreakable");
         assert_eq!(wrapped("columns   stay  apart", 40, 2), "columns   stay  apart");
+    }
+
+    #[test]
+    fn one_is_singular_and_all_else_plural() {
+        let written = [0, 1, 2, 1_200].map(|count| counted(count, "row", "rows"));
+        assert_eq!(written, ["0 rows", "1 row", "2 rows", "1,200 rows"]);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! From one table to one table for each institution, checked against the job's contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use syndic_learning::data_report::{DataFinding, DataReport, DataRule};
 use syndic_learning::{Contract, Role, Table, TableBuilder};
 
 use super::division::Division;
 use super::source::{Rows, Source};
-use crate::words::listed;
+use crate::words::{counted, listed};
 use crate::{Error, Result};
 
 /// An institution of the sandbox and its rows.
@@ -38,10 +39,15 @@ pub struct Columns {
 /// Reads the table twice, first to see who is in it, then into one table an institution.
 ///
 /// # Errors
-/// A missing column, too few or too many institutions, an unknown fold, an unusable site name, and every row
+/// A missing column, too few or too many institutions, an unknown fold or one for two purposes, an unusable site name, and every row
 /// that breaks the contract, by rule and institution.
 pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<Vec<Site>> {
-    let mut division = Division::new(&count(source, columns)?, columns.participants)?;
+    if columns.validation_fold.as_ref() == Some(&columns.test_fold) {
+        return Err(Error::input("options.same-fold", "the validation fold is the test fold")
+            .place("--validation-fold, --test-fold")
+            .help("choose two folds: rows that chose among rounds cannot test the choice"));
+    }
+    let mut division = Division::new(&count(source, columns, contract)?, columns.participants)?;
     let mut rows = source.rows()?;
     let positions = Positions::of(&rows, columns)?;
     let header: Vec<String> = rows.header().to_vec();
@@ -100,12 +106,12 @@ impl Columns {
 }
 
 /// Rows of each site, under its participant's name; also checks that the folds asked for exist.
-fn count(source: &Source, columns: &Columns) -> Result<BTreeMap<String, u64>> {
+fn count(source: &Source, columns: &Columns, contract: &Contract) -> Result<BTreeMap<String, u64>> {
     let mut rows = source.rows()?;
     let positions = Positions::of(&rows, columns)?;
     let mut sites = BTreeMap::new();
     let mut spellings = BTreeMap::new();
-    let mut folds = BTreeMap::new();
+    let mut folds = BTreeSet::new();
     while let Some((line, row)) = rows.next_row()? {
         let site = cell(row, positions.site);
         let name = participant_name(site);
@@ -122,8 +128,9 @@ fn count(source: &Source, columns: &Columns) -> Result<BTreeMap<String, u64>> {
             .place(format!("{}, --site-column", source.place()))
             .help("name a column that says whose a row is, not one that tells rows apart"));
         }
-        if folds.len() <= MOST_FOLDS {
-            *folds.entry(cell(row, positions.fold).to_owned()).or_insert(0_u64) += 1;
+        let fold = cell(row, positions.fold);
+        if folds.len() <= MOST_FOLDS || columns.role(fold) != Role::Train {
+            folds.insert(fold.to_owned());
         }
     }
     if sites.is_empty() {
@@ -134,22 +141,44 @@ fn count(source: &Source, columns: &Columns) -> Result<BTreeMap<String, u64>> {
     let asked =
         [("--test-fold", Some(&columns.test_fold)), ("--validation-fold", columns.validation_fold.as_ref())];
     for (option, fold) in asked.into_iter().filter_map(|(option, fold)| Some((option, fold?))) {
-        if !folds.contains_key(fold) {
-            let known: Vec<_> = folds.keys().take(MOST_FOLDS).map(|known| format!("`{known}`")).collect();
+        if !folds.contains(fold) {
             return Err(Error::input("data.unknown-fold", format!("no row has fold `{fold}`"))
                 .place(format!("{}, column `{}`, {option}", source.place(), columns.fold))
-                .help(format!("the column holds {}", listed(&known))));
+                .help(held(&folds, &columns.fold, contract)));
         }
     }
     Ok(sites)
+}
+
+/// What the fold column holds: its values where these are folds, else only how many there are.
+fn held(folds: &BTreeSet<String>, column: &str, contract: &Contract) -> String {
+    let known = |name: &str| name == column;
+    let is_data = known(&contract.label.column) || contract.columns.iter().any(|input| known(&input.name));
+    if folds.len() > MOST_FOLDS {
+        format!(
+            "the column holds more than {MOST_FOLDS} different values: name the one that says what a row is for"
+        )
+    } else if is_data {
+        let values = counted(folds.len(), "value", "different values");
+        format!(
+            "the column holds {values} and is part of the contract: name the one that says what a row is for"
+        )
+    } else {
+        let folds: Vec<_> = folds.iter().map(|fold| format!("`{fold}`")).collect();
+        format!("the column holds {}", listed(&folds))
+    }
 }
 
 fn cell(row: &csv::StringRecord, position: usize) -> &str {
     row.get(position).unwrap_or_default().trim()
 }
 
-/// The name that a site's participant has in the roster: lower case, `_` for what a roster does not have.
+/// The name that a site's participant has in the roster: lower case, `_` for what a roster does not have. A name
+/// in another script, of which only `_` would be left, is told by its digest.
 fn participant_name(site: &str) -> String {
+    if !site.is_ascii() && !site.contains(|c: char| c.is_ascii_alphabetic()) {
+        return format!("site-{}", &hex::encode(Sha256::digest(site))[..8]);
+    }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     site.chars().map(|c| if allowed(c) { c.to_ascii_lowercase() } else { '_' }).collect()
 }
@@ -165,8 +194,7 @@ fn unusable(site: &str, spelling: &str) -> Option<Error> {
         return Some(Error::input("data.site-name", message).help("shorten it: it names a participant"));
     }
     if site != spelling {
-        let message = format!("two sites would have the same participant name, `{}`", participant_name(site));
-        let error = Error::input("data.site-name", message);
+        let error = Error::input("data.site-name", "two sites would have the same participant name");
         return Some(error.help("write one site in one way, or tell two sites apart by letters and digits"));
     }
     None

@@ -124,7 +124,7 @@ impl Rows {
             (None, _) => {
                 Err(Error::input("data.column-missing", format!("the table has no column `{column}`"))
                     .place(format!("{}, {option}", self.name))
-                    .help(format!("name one of its columns: {}", self.header.join(", "))))
+                    .help(self.columns()))
             }
             (Some(_), Some(_)) => {
                 Err(Error::input("data.column-repeated", format!("the table has two columns `{column}`"))
@@ -132,6 +132,35 @@ impl Rows {
                     .help("rename or drop one of them"))
             }
         }
+    }
+
+    /// Checks that every column has a name of its own.
+    ///
+    /// # Errors
+    /// When two have the same.
+    pub fn distinct(&self) -> Result<()> {
+        for (second, name) in self.header.iter().enumerate() {
+            if let Some(first) = self.header[..second].iter().position(|earlier| earlier == name) {
+                let message = format!("columns {} and {} have the same name", first + 1, second + 1);
+                return Err(Error::input("data.column-repeated", message)
+                    .place(format!("{}, header", self.name))
+                    .help("rename or drop one of them"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Which columns there are. A first line that is no header is somebody's row, and is not shown.
+    fn columns(&self) -> String {
+        let is_name = |name: &str| {
+            name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.parse::<f64>().is_err()
+        };
+        let names: Vec<&str> =
+            self.header.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        if !names.is_empty() && names.iter().all(|name| is_name(name)) {
+            return format!("name one of its columns: {}", names.join(", "));
+        }
+        "the first line does not look like a header: add one that names the columns".into()
     }
 
     /// The next row with its line in the file, the header's being 1; none after the last.
@@ -207,6 +236,26 @@ mod tests {
         let error = source.rows().unwrap().position("site", "--site-column").unwrap_err();
         assert_eq!((error.code(), error.exit()), ("data.column-missing", 2));
         assert!(error.render().contains("name one of its columns: a, b"));
+    }
+
+    #[test]
+    fn a_first_line_that_is_no_header_is_not_shown() {
+        for first in ["0,north,87", "north,87,0", "north,-1.5", "north,nan", "\"1, Main Street\",north"] {
+            let (_folder, source) = file(format!("{first}\n1,south,12\n").as_bytes());
+            let rendered = source.rows().unwrap().position("site", "--site-column").unwrap_err().render();
+            assert!(rendered.contains("does not look like a header"), "{rendered}");
+            assert!(!rendered.contains("north") && !rendered.contains("87"), "{rendered}");
+        }
+    }
+
+    #[test]
+    fn columns_of_one_name_are_refused() {
+        let (_folder, source) = file(b"a,b,c,b\n1,2,3,4\n");
+        let error = source.rows().unwrap().distinct().unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("data.column-repeated", 2));
+        assert!(error.render().contains("columns 2 and 4"), "{}", error.render());
+        let (_folder, source) = file(b"a,b,c\n1,2,3\n");
+        assert!(source.rows().unwrap().distinct().is_ok());
     }
 
     #[test]

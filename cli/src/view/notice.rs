@@ -96,17 +96,18 @@ impl Notice {
 fn prepared(job: &str, table: &str, sites: &[Site], test_rows: u64) -> String {
     let width = sites.iter().map(|site| site.name.len()).max().unwrap_or(0);
     let mut text = format!(
-        "{job}: {}, {} rows of {table} kept aside for the test",
+        "{job}: {}, {} of {table} kept aside for the test",
         counted(sites.len(), "institution", "institutions"),
-        thousands(test_rows)
+        counted(test_rows as usize, "row", "rows")
     );
     const SHOWN: usize = 12;
     for site in sites.iter().take(SHOWN) {
         let share = 100.0 * site.training_positives as f64 / site.training_rows.max(1) as f64;
         text += &format!(
-            "\n  {:width$}  {:>8} rows to learn from, {share:4.1} % positive",
+            "\n  {:width$}  {:>8} {} to learn from, {share:4.1} % positive",
             site.name,
-            thousands(site.training_rows)
+            thousands(site.training_rows),
+            if site.training_rows == 1 { "row" } else { "rows" }
         );
     }
     if sites.len() > SHOWN {

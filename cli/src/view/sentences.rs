@@ -3,7 +3,7 @@
 use syndic_coordinator::event::{Event, Missing};
 
 use crate::history::{EncryptedRound, History, RoundEnding, TrainingRound};
-use crate::words::{bytes, listed, seconds};
+use crate::words::{bytes, counted, listed, seconds};
 
 /// Turns a growing history into lines, each finished thing once.
 #[derive(Default)]
@@ -17,9 +17,10 @@ impl Teller {
         let mut lines = self.training_rounds(history);
         match event {
             Event::JobStarted { job, rounds, participants, threshold, parameter_set } => lines.push(format!(
-                "Job {job}: {rounds} rounds; updates encrypted under KSA/1 with {parameter_set}; a sum opens only \
+                "Job {job}: {rounds}; updates encrypted under KSA/1 with {parameter_set}; a sum opens only \
                  with the help of {threshold} of {}.",
-                participants.len()
+                participants.len(),
+                rounds = counted(*rounds as usize, "round", "rounds"),
             )),
             Event::RoundClosed { id, kind: "statistics", .. } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);

@@ -96,6 +96,62 @@ fn an_unknown_fold_names_those_there_are() {
 }
 
 #[test]
+fn a_column_that_is_no_fold_is_not_shown() {
+    let many: String = table_text(90)
+        .lines()
+        .enumerate()
+        .map(|(at, line)| if at == 0 { format!("{line},street\n") } else { format!("{line},lane-{at}\n") })
+        .collect();
+    for (column, told, value) in [
+        ("street", "more than 20 different values", "lane"),
+        ("job", "2 different values", "office"),
+        ("age", "more than 20 different values", "`"),
+    ] {
+        let columns =
+            Columns { fold: column.into(), test_fold: "x".into(), validation_fold: None, ..columns() };
+        let error = load_text(&many, &columns).err().unwrap();
+        assert_eq!((error.code(), error.exit()), ("data.unknown-fold", 2));
+        let rendered = error.render();
+        let help = rendered.split("help: ").nth(1).unwrap();
+        assert!(help.contains(told) && !help.contains(value), "{rendered}");
+    }
+}
+
+#[test]
+fn a_fold_is_known_however_many_others_there_are() {
+    let text = table_text(300);
+    let many: String = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| match (at, line.rsplit_once(',')) {
+            (1.., Some((rest, fold))) if fold != "0" => format!("{rest},a{at}\n"),
+            (1.., Some((rest, _))) => format!("{rest},z\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let columns = Columns { test_fold: "z".into(), validation_fold: None, ..columns() };
+    assert_eq!(load_text(&many, &columns).unwrap()[0].table.count(Role::Test).0, 20);
+}
+
+#[test]
+fn a_fold_for_both_choosing_and_testing_is_refused() {
+    let columns = Columns { validation_fold: Some("0".into()), ..columns() };
+    let error = load_text(&table_text(90), &columns).err().unwrap();
+    assert_eq!((error.code(), error.exit()), ("options.same-fold", 2));
+}
+
+#[test]
+fn sites_in_another_script_are_told_apart() {
+    let text = table_text(300).replace("Bank A", "\u{5317}\u{4eac}").replace("Bank B", "\u{4e0a}\u{6d77}");
+    let sites = load_text(&text, &columns()).unwrap();
+    let names: Vec<_> = sites.iter().map(|site| site.name.as_str()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[1..].iter().all(|name| name.starts_with("site-") && name.len() == 13), "{names:?}");
+    assert_eq!(participant_name("\u{5317}\u{4eac}"), participant_name("\u{5317}\u{4eac}"));
+    assert_eq!((participant_name("Z\u{fc}rich"), participant_name("7")), ("z_rich".into(), "7".into()));
+}
+
+#[test]
 fn two_sites_are_too_few() {
     let text = with_lines(90, |line| (!line.contains("Bank B")).then(|| line.into()));
     assert_eq!(code(&text, &columns()), "data.site-count");
