@@ -11,7 +11,7 @@ use crate::args::{
 };
 use crate::job_check::{self, JobFile};
 use crate::sandbox::demo::DemoOptions;
-use crate::sandbox::{self, Columns, SandboxOptions, Source, Stop};
+use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
 use crate::view::{self, Observer};
 use crate::{Error, Result, federation, job_init, ledger_verify};
 
@@ -39,7 +39,7 @@ fn demo(args: DemoArgs) -> Result<()> {
         drop: !args.no_drop,
         command: called_as(),
     };
-    execute(&options.into(), args.show)
+    execute(options.into(), args.show)
 }
 
 fn sandbox(args: SandboxArgs) -> Result<()> {
@@ -61,21 +61,11 @@ fn sandbox(args: SandboxArgs) -> Result<()> {
         command: called_as(),
         demo: false,
     };
-    execute(&options, args.show)
+    execute(options, args.show)
 }
 
-fn execute(options: &SandboxOptions, show: ShowArgs) -> Result<()> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|cause| Error::world("process.runtime", format!("no threads could be started: {cause}")))?;
-    let mut observer = Observer::new(view::choose(show.json, show.quiet));
-    runtime.block_on(async {
-        tokio::select! {
-            finished = sandbox::execute(options, &mut observer, sandbox::run::run) => finished.map(drop),
-            _ = tokio::signal::ctrl_c() => {
-                Err(Error::abandoned("run.interrupted", "the run was interrupted, and nothing of it is kept"))
-            }
-        }
-    })
+fn execute(options: SandboxOptions, show: ShowArgs) -> Result<()> {
+    interrupt::execute(options, Observer::new(view::choose(show.json, show.quiet)))
 }
 
 fn check(args: &CheckArgs) -> Result<()> {

@@ -1,11 +1,14 @@
 //! The folder of a run: whole or not at all.
 //!
-//! Everything is made in `.unfinished` inside the folder and moved into place at the end, `result.json` last,
+//! Everything is made in `.syndic.unfinished` inside the folder and moved into place at the end, `result.json` last,
 //! so that a folder with a `result.json` is a complete run. Nothing that is not ours is ever touched.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -18,7 +21,7 @@ pub struct RunFolder {
     made: bool,
     finished: bool,
     /// Held as long as this run goes on; the system lets go when the process ends, however it ends.
-    _lock: File,
+    lock: Lock,
 }
 
 impl RunFolder {
@@ -27,15 +30,22 @@ impl RunFolder {
     /// # Errors
     /// When it holds anything else, cannot be written, or another run is using it.
     pub fn take(out: &Path) -> Result<Self> {
+        if out.exists() && !out.is_dir() {
+            return Err(Error::input("out.not-a-folder", "a run is kept in a folder, and this is a file")
+                .place(format!("--out {}", out.display()))
+                .help("name a new or empty folder; the file stays as it is"));
+        }
         let made = !out.exists();
         fs::create_dir_all(out).map_err(|cause| Error::unwritable(out, &cause))?;
-        let replaces = check_contents(out)?;
+        check_contents(out)?;
+        let lock = Lock::take(out)?;
         let unfinished = out.join(UNFINISHED);
-        let lock = lock(out)?;
+        // Looked at again: until the lock was ours another run may have been at work.
+        let replaces = check_contents(out)?;
         // Whoever made it is gone: its lock is ours. What it left is of no use to anybody.
         remove(&unfinished)?;
         fs::create_dir(&unfinished).map_err(|cause| Error::unwritable(&unfinished, &cause))?;
-        Ok(Self { out: out.into(), unfinished, replaces, made, finished: false, _lock: lock })
+        Ok(Self { out: out.into(), unfinished, replaces, made, finished: false, lock })
     }
 
     /// Whether an earlier run gives way to this one.
@@ -98,8 +108,8 @@ impl RunFolder {
 impl Drop for RunFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run; there is nobody to tell.
-        let _ = fs::remove_dir_all(&self.unfinished);
-        let _ = fs::remove_file(self.out.join(LOCK));
+        let _ = remove(&self.unfinished);
+        self.lock.unlink();
         if self.made && !self.finished {
             let _ = fs::remove_dir(&self.out);
         }
@@ -119,6 +129,9 @@ fn check_contents(out: &Path) -> Result<bool> {
             return Err(foreign(out, &format!("it holds `{}`", name.to_string_lossy())));
         }
         ours |= name.to_str().is_some_and(|name| COMPLETE.contains(&name));
+    }
+    if !may_lock(&out.join(LOCK)) {
+        return Err(foreign(out, &format!("its {LOCK} is none of ours")));
     }
     let left_over = out.join(UNFINISHED).exists() || out.join(LOCK).exists();
     let anything = FINAL.iter().any(|name| out.join(name).exists());
@@ -143,27 +156,77 @@ fn foreign(out: &Path, why: &str) -> Error {
         .help("name a new or empty folder; one with an earlier run of ours is replaced")
 }
 
-fn lock(out: &Path) -> Result<File> {
-    let path = out.join(LOCK);
-    let file = File::create(&path).map_err(|cause| Error::unwritable(&path, &cause))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::world("out.busy", "another run is writing to this folder")
-                .place(format!("--out {}", out.display()))
-                .help("wait until it is done, or name another folder"))
+/// The lock of a run: an empty file of our own.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lock {
+    fn take(out: &Path) -> Result<Self> {
+        let path = out.join(LOCK);
+        let unwritable = |cause: &std::io::Error| Error::unwritable(&path, cause);
+        loop {
+            let opened = File::options().write(true).create(true).truncate(false).open(&path);
+            let file = opened.map_err(|cause| unwritable(&cause))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(busy(out)),
+                Err(TryLockError::Error(cause)) => return Err(unwritable(&cause)),
+            }
+            let lock = Self { path: path.clone(), file };
+            // A run that ended in between has unlinked what was locked here: the next one would lock another file.
+            if lock.is_in_place() {
+                return Ok(lock);
+            }
         }
-        Err(TryLockError::Error(cause)) => Err(Error::unwritable(&path, &cause)),
+    }
+
+    fn is_in_place(&self) -> bool {
+        let same = |there: &Metadata, ours: &Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+        match (fs::symlink_metadata(&self.path), self.file.metadata()) {
+            (Ok(there), Ok(ours)) => same(&there, &ours),
+            _ => false,
+        }
+    }
+
+    /// Removes the file while it is still locked.
+    fn unlink(&self) {
+        // Where this fails an empty file stays, which the next run takes over.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
+fn busy(out: &Path) -> Error {
+    Error::world("out.busy", "another run is writing to this folder")
+        .place(format!("--out {}", out.display()))
+        .help("wait until it is done, or name another folder")
+}
+
+/// Whether a lock of ours may lie there: nothing does, or an empty file.
+fn may_lock(path: &Path) -> bool {
+    fs::symlink_metadata(path).map_or(true, |there| there.is_file() && there.len() == 0)
+}
+
 fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(_) => return Ok(()),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.map_err(|cause| Error::unwritable(path, &cause))
+    let mut tries = 0;
+    loop {
+        let removed = match fs::symlink_metadata(path) {
+            Err(_) => return Ok(()),
+            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+        };
+        match removed {
+            // A database that is just being closed may make a file in a folder that is being emptied.
+            Err(cause) if cause.kind() == ErrorKind::DirectoryNotEmpty && tries < REMOVALS => {
+                tries += 1;
+                thread::sleep(PAUSE);
+            }
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => return removed.map_err(|cause| Error::unwritable(path, &cause)),
+        }
+    }
 }
 
 fn sync(folder: &Path) -> Result<()> {
@@ -183,9 +246,12 @@ pub const LEDGER: &str = "ledger";
 /// The page for people.
 pub const REPORT: &str = "report.html";
 
-const UNFINISHED: &str = ".unfinished";
+const UNFINISHED: &str = ".syndic.unfinished";
 const STATE: &str = "state";
-const LOCK: &str = ".lock";
+const LOCK: &str = ".syndic.lock";
+/// How often a folder is emptied again, with what pause, before that counts as an error.
+const REMOVALS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 const COMPLETE: [&str; 2] = [RESULT, ABANDONED];
 const FINAL: [&str; 4] = [WEIGHTS, CARD, LEDGER, REPORT];
 
@@ -260,6 +326,37 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         fs::write(other.path().join(CARD), b"{}").unwrap();
         assert_eq!(RunFolder::take(other.path()).unwrap_err().code(), "out.not-empty");
+    }
+
+    #[test]
+    fn a_lock_of_somebody_else_is_left_alone() {
+        for (name, text) in [(".lock", ""), (LOCK, "pid 7")] {
+            let parent = tempfile::tempdir().unwrap();
+            fs::write(parent.path().join(name), text).unwrap();
+            assert_eq!(RunFolder::take(parent.path()).unwrap_err().code(), "out.not-empty", "{name}");
+            assert_eq!(fs::read_to_string(parent.path().join(name)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_unlinked_is_no_lock() {
+        let parent = tempfile::tempdir().unwrap();
+        let lock = Lock::take(parent.path()).unwrap();
+        assert!(lock.is_in_place());
+        lock.unlink();
+        assert!(!lock.is_in_place());
+        let next = Lock::take(parent.path()).unwrap();
+        assert!(next.is_in_place() && !lock.is_in_place());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_refused_and_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("out");
+        fs::write(&file, b"something").unwrap();
+        let error = RunFolder::take(&file).unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("out.not-a-folder", 2));
+        assert_eq!(fs::read(&file).unwrap(), b"something");
     }
 
     #[test]

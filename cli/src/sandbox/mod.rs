@@ -6,10 +6,12 @@
 //! federation itself is given to it as a function, [`run::run`] outside tests.
 
 mod assemble;
+mod claim;
 pub mod compare;
 pub mod demo;
 mod division;
 pub mod folder;
+pub mod interrupt;
 pub mod load;
 pub mod run;
 pub mod source;
@@ -18,7 +20,7 @@ pub mod source;
 pub(crate) mod fixture;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -35,6 +37,7 @@ use crate::result::{LedgerHead, RunResult};
 use crate::table::{self, Closing};
 use crate::view::{Notice, Observer};
 use crate::{Error, Exit, Result};
+use claim::Claim;
 use folder::RunFolder;
 
 /// What to run, on what, and where to put it.
@@ -117,12 +120,22 @@ pub async fn execute(
     observer: &mut Observer,
     federation: impl AsyncFnOnce(Run<'_>, &mut Observer) -> Result<Finished>,
 ) -> Result<RunResult> {
+    execute_in(&Claim::default(), options, observer, federation).await
+}
+
+/// The same, in a folder that can be taken away; it stays with `claim` when the run ends with an error.
+async fn execute_in(
+    claim: &Claim,
+    options: &SandboxOptions,
+    observer: &mut Observer,
+    federation: impl AsyncFnOnce(Run<'_>, &mut Observer) -> Result<Finished>,
+) -> Result<RunResult> {
     let (job, job_text) = job(options)?;
-    let folder = RunFolder::take(&options.out)?;
+    claim.take(&options.out)?;
     let sites = load::load(&options.source, &options.columns, &job.contract)?;
     compare::check_test_rows(&sites)?;
     let protection = protection(&job, &sites)?;
-    if folder.replaces_earlier() {
+    if claim.with(|folder| Ok(folder.replaces_earlier()))? {
         observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
     }
     observer.notice(&prepared(options, &job, &sites));
@@ -132,13 +145,13 @@ pub async fn execute(
         sites: sites.clone(),
         seed: options.seed,
         stop_one: stop_one(options.stop, &protection, observer)?,
-        state: folder.state()?,
-        ledger: folder.staging().join(folder::LEDGER),
+        state: claim.with(RunFolder::state)?,
+        ledger: claim.with(|folder| Ok(folder.staging().join(folder::LEDGER)))?,
     };
     let started = Instant::now();
     let finished = match federation(run, observer).await {
         Ok(finished) => finished,
-        Err(error) => return Err(abandoned(error, &job, folder)),
+        Err(error) => return Err(abandoned(error, &job, claim)),
     };
     let federation_seconds = started.elapsed().as_secs_f64();
 
@@ -147,8 +160,8 @@ pub async fn execute(
     let federated = compare::evaluate(&finished.model, &sites)?;
     let figures = assemble::Figures { federated, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
-    write(&folder, options, (&job, &job_text), &finished, &result, observer)?;
-    folder.finish(folder::RESULT)?;
+    claim.with(|folder| write(folder, options, (&job, &job_text), &finished, &result, observer))?;
+    claim.finish(folder::RESULT)?;
 
     let width = console::Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
     let closing = Closing {
@@ -183,7 +196,7 @@ fn job(options: &SandboxOptions) -> Result<(Job, String)> {
         return Ok((job, options.job.text.clone()));
     }
     let text = job.to_toml().map_err(|error| Error::input("job.unwritable", error.to_string()))?;
-    let changed = JobFile { name: format!("{} with --rounds", options.job.name), text };
+    let changed = JobFile { name: format!("{} as changed by the options", options.job.name), text };
     Ok((job_check::check(&changed)?, changed.text))
 }
 
@@ -261,8 +274,9 @@ fn ledger_verify(options: &SandboxOptions) -> String {
 }
 
 /// Keeps the ledger of an abandoned job, with the reason beside it.
-fn abandoned(error: Error, job: &Job, folder: RunFolder) -> Error {
-    if error.exit() != Exit::Abandoned as u8 || !Path::exists(&folder.staging().join(folder::LEDGER)) {
+fn abandoned(error: Error, job: &Job, claim: &Claim) -> Error {
+    let has_ledger = claim.with(|folder| Ok(folder.staging().join(folder::LEDGER).exists())).unwrap_or(false);
+    if error.exit() != Exit::Abandoned as u8 || !has_ledger {
         return error;
     }
     #[derive(Serialize)]
@@ -279,8 +293,8 @@ fn abandoned(error: Error, job: &Job, folder: RunFolder) -> Error {
         reason: error.to_string(),
     };
     let text = serde_json::to_string_pretty(&record).expect("strings serialise") + "\n";
-    let kept =
-        folder.write(folder::ABANDONED, text.as_bytes()).and_then(|()| folder.finish(folder::ABANDONED));
+    let written = claim.with(|folder| folder.write(folder::ABANDONED, text.as_bytes()));
+    let kept = written.and_then(|()| claim.finish(folder::ABANDONED));
     match kept {
         Ok(()) => error,
         Err(other) => error.also([other]),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::sandbox::fixture::{JOB, table_text};
 use crate::view::Quiet;
+use std::path::Path;
 use syndic_coordinator::event::{Event, Missing};
 use syndic_learning::reference::fit;
 use syndic_round::RoundId;

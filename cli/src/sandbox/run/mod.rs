@@ -20,6 +20,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use self::institution::{Institution, Life};
+use super::claim::interrupted;
 use super::{Finished, Run};
 use crate::result::LedgerHead;
 use crate::view::{Notice, Observer};
@@ -200,7 +201,7 @@ impl Federation {
     fn on_end(&mut self, life: std::result::Result<Life, JoinError>, observer: &mut Observer) -> Result<()> {
         let life = match life {
             Ok(life) => life,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Err(stopped) => return Err(lost(stopped)),
         };
         match (&life.end, &mut self.victim) {
             (Ok(Ended::Died), Some(victim)) => {
@@ -257,7 +258,15 @@ type Driven = std::result::Result<(JobId, Over), CoordinatorError>;
 fn settled(driven: std::result::Result<Driven, JoinError>) -> Result<(JobId, Over)> {
     match driven {
         Ok(over) => over.map_err(|error| failed(&error)),
-        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+        Err(stopped) => Err(lost(stopped)),
+    }
+}
+
+/// A task that panicked takes the run with it; one that was stopped was stopped by a signal.
+fn lost(stopped: JoinError) -> Error {
+    match stopped.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => interrupted(),
     }
 }
 
