@@ -1,7 +1,7 @@
 //! The daemon: configuration, store, port, and the driver, put together.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -120,9 +120,9 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let incoming = tls::accept(listener, &identity, Limits::default())?;
     let listening = incoming.local_address();
 
-    private(&config.state).map_err(CoordinatorError::Store)?;
     let store = async {
         let blobs = FolderBlobs::open(&config.state).await?;
+        private(&config.state)?;
         let log = SqliteLog::open(&config.state.join("ledger.sqlite")).await?;
         Ok::<_, StoreError>((log, blobs))
     };
@@ -152,13 +152,10 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     }
 }
 
-/// Makes the folder of ledger and blobs, which nobody but this user may enter.
+/// Lets nobody but this user enter the folder of ledger and blobs. The store has made it, durably, before.
 fn private(folder: &Path) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| StoreError::Io { what: format!("cannot create {}", folder.display()), source })
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+        .map_err(|source| StoreError::Io { what: format!("cannot protect {}", folder.display()), source })
 }
 
 /// Makes the folder that results go to, so that no job runs whose result has no place.

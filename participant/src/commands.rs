@@ -1,8 +1,8 @@
 //! The agent's commands: make keys, endorse and pin the roster, run, and show what left.
 
-use std::fs::DirBuilder;
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -153,14 +153,15 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
         exit: 2,
     })?;
     let enrolment = Enrolment::load(&config.enrolment)?;
-    let private = DirBuilder::new().recursive(true).mode(0o700).create(&config.state);
+    // The journal makes its folder, durably.
+    let journal = Journal::open(&config.state.join(JOURNAL)).await?;
+    let private = std::fs::set_permissions(&config.state, Permissions::from_mode(0o700));
     private.map_err(|error| Failure {
         code: "journal.io".into(),
-        message: format!("cannot create {}: {error}", config.state.display()),
+        message: format!("cannot protect {}: {error}", config.state.display()),
         help: "name a folder that this user may write as `state` in the configuration".into(),
         exit: 3,
     })?;
-    let journal = Journal::open(&config.state.join(JOURNAL)).await?;
     let source = Source::File(config.data);
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     Ok(agent.run().await?)

@@ -89,8 +89,8 @@ impl RunFolder {
     /// When a file cannot be moved.
     pub fn finish(mut self, last: &str) -> Result<()> {
         remove(&self.unfinished.join(STATE))?;
-        // If we crash here or below the folder has no `result.json`: the next run takes it over and clears it.
-        for name in FINAL.iter().chain(&COMPLETE) {
+        // The earlier run's `result.json` goes first: from then on, if we crash, the folder has no `result.json`: the next run takes it over and clears it.
+        for name in COMPLETE.iter().chain(&FINAL) {
             remove(&self.out.join(name))?;
         }
         for name in FINAL.into_iter().filter(|name| *name != last).chain([last]) {
