@@ -67,8 +67,19 @@ pub(crate) fn soak() -> Result<String, Failure> {
 
 /// The members of the workspace as `cargo metadata` describes them.
 pub(crate) fn metadata() -> Result<serde_json::Value, Failure> {
-    let text = output(&["metadata", "--format-version", "1", "--no-deps"])?;
-    serde_json::from_str(&text)
+    parsed(&output(&["metadata", "--format-version", "1", "--no-deps"])?)
+}
+
+/// The members and all that they depend on, on the platforms that binaries are built for.
+pub(crate) fn metadata_with_dependencies(platforms: &[String]) -> Result<serde_json::Value, Failure> {
+    let platforms = platforms.iter().flat_map(|platform| ["--filter-platform", platform]);
+    let arguments: Vec<&str> =
+        ["metadata", "--format-version", "1", "--locked"].into_iter().chain(platforms).collect();
+    parsed(&output(&arguments)?)
+}
+
+fn parsed(text: &str) -> Result<serde_json::Value, Failure> {
+    serde_json::from_str(text)
         .map_err(|error| Failure::new(format!("`cargo metadata` printed no JSON: {error}")))
 }
 

@@ -35,6 +35,11 @@ pub(crate) fn check() -> Result<String, Failure> {
     Failure::unless_empty(dependencies.iter().flat_map(|one| rules.findings(one)).collect(), passed, HELP)
 }
 
+/// The platforms that binaries are built for.
+pub(crate) fn targets() -> Result<Vec<String>, Failure> {
+    Ok(Rules::read()?.targets)
+}
+
 /// A crate from a registry or another place, as `cargo tree` shows it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Dependency {

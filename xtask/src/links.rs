@@ -41,12 +41,7 @@ impl Link {
 
 fn links_of(document: &Source) -> Vec<Link> {
     let mut links = Vec::new();
-    let mut code = false;
-    for (number, line) in document.text.lines().enumerate() {
-        code ^= line.starts_with("```");
-        if code || line.starts_with("    ") {
-            continue;
-        }
+    for (number, line) in prose(&document.text) {
         for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") || target.starts_with("mailto:") {
                 continue;
@@ -73,10 +68,20 @@ fn resolve(document: &str, path: &str) -> String {
     resolved.to_string_lossy().replace('\\', "/")
 }
 
+/// The lines that are no code, with their numbers from 0.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut fenced = false;
+    text.lines().enumerate().filter(move |(_, line)| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fence && !fenced && !line.starts_with("    ")
+    })
+}
+
 /// The anchors of a document's headings, as they are commonly made: lower case, spaces to hyphens, the rest
 /// of the punctuation dropped.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
-    text.lines().filter(|line| line.starts_with('#')).map(|line| {
+    prose(text).map(|(_, line)| line).filter(|line| line.starts_with('#')).map(|line| {
         let kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
         line.trim_start_matches('#')
             .trim()
@@ -95,7 +100,8 @@ mod tests {
     fn broken(text: &str) -> Vec<String> {
         let document = Source { path: "docs/a.md".into(), text: text.into() };
         let exists = |path: &str| ["README.md", "docs/a.md", "docs/b.md"].contains(&path);
-        let read = |_: &str| Some("# About\n## What is protected, and what is not\n".to_owned());
+        let read =
+            |_: &str| Some("# About\n## What is protected, and what is not\n```\n# note\n```\n".to_owned());
         links_of(&document).iter().filter_map(|link| link.broken(&exists, &read)).collect()
     }
 
@@ -115,5 +121,9 @@ mod tests {
     #[test]
     fn code_is_not_read() {
         assert!(broken("```\n[c](c.md)\n```\n    [d](d.md)\n").is_empty());
+        assert_eq!(
+            broken("```\n```\n[e](b.md#note)"),
+            ["docs/a.md:3: `docs/b.md` has no heading for `#note`"]
+        );
     }
 }

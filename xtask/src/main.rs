@@ -12,6 +12,7 @@ mod purity;
 mod shape;
 mod sources;
 mod spdx;
+mod toolchain;
 mod vocabulary;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Links,
     /// File lengths and constructions that must not appear
     Shape,
+    /// The Rust that `rust-version` and the README ask for, against every dependency's
+    Toolchain,
     /// Licences, bans and sources of deny.toml
     Licences,
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Vocabulary => &[VOCABULARY],
         Command::Links => &[LINKS],
         Command::Shape => &[SHAPE],
+        Command::Toolchain => &[TOOLCHAIN],
         Command::Licences => &[LICENCES],
     };
     gate::run(gates)
@@ -75,10 +79,12 @@ const PURITY: Gate = Gate { title: "purity of the layers", check: purity::check 
 const VOCABULARY: Gate = Gate { title: "vocabulary", check: vocabulary::check };
 const LINKS: Gate = Gate { title: "links between documents", check: links::check };
 const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
+const TOOLCHAIN: Gate = Gate { title: "oldest Rust", check: toolchain::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const SOAK: Gate = Gate { title: "soak", check: cargo::soak };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.
-const ALL: [Gate; 10] = [FMT, PURITY, VOCABULARY, LINKS, SHAPE, LICENCES, LINT, DOCS, BUILD, TESTS];
+const ALL: [Gate; 11] =
+    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, LINT, DOCS, BUILD, TESTS];
