@@ -4,7 +4,8 @@
 #   sh examples/two-hosts/run.sh [OUT]
 #
 # OUT (two-hosts-run unless given; it must not exist) gets model, ledger and the logs. Needs
-# `cargo build --release --workspace --bins` first. PORT chooses another port than 7443.
+# `cargo build --release --workspace --bins` first. PORT chooses another port than 7443, JOB another job file,
+# PROGRAMS another folder with the programs.
 
 set -eu
 
@@ -22,8 +23,15 @@ for program in syndic syndic-coordinator syndic-participant; do
         exit 2
     }
 done
+[ -r "$job" ] || {
+    echo "the job file $job cannot be read" >&2
+    exit 2
+}
 mkdir "$out"
+# Every step runs in a folder of its own, so paths are made absolute first.
 out=$(cd "$out" && pwd)
+programs=$(cd "$programs" && pwd)
+job=$(cd "$(dirname "$job")" && pwd)/$(basename "$job")
 hosts=$(mktemp -d)
 processes=
 
@@ -101,6 +109,7 @@ send "$job" job.toml
 sed "s/7443/$port/" "$example/coordinator.toml" > coordinator.toml
 "$programs/syndic-coordinator" run --config coordinator.toml 2> "$out/coordinator.log" &
 coordinator=$!
+participants=$processes
 processes="$processes $coordinator"
 ended=0
 wait "$coordinator" || ended=$?
@@ -108,7 +117,7 @@ wait "$coordinator" || ended=$?
     tail -n 5 "$out/coordinator.log" >&2
     exit "$ended"
 }
-for process in $processes; do
+for process in $participants; do
     wait "$process" || {
         tail -n 5 "$out"/bank_*.log >&2
         exit 1

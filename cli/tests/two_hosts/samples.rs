@@ -65,8 +65,8 @@ fn the_script_of_the_example_runs_from_keys_to_a_verified_ledger() {
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/two-hosts/run.sh");
     let mut run = Command::new("sh");
-    run.arg(script).arg(&out).env("TMPDIR", &hosts).env("JOB", &job).env("PORT", free_port().to_string());
-    run.env("PROGRAMS", program("syndic").parent().unwrap());
+    run.current_dir(folder.path()).arg(script).arg("out").env("JOB", "job.toml").env("TMPDIR", &hosts);
+    run.env("PORT", free_port().to_string()).env("PROGRAMS", program("syndic").parent().unwrap());
     let output = run.output().unwrap();
 
     let told = String::from_utf8(output.stdout).unwrap();
