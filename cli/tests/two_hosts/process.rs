@@ -64,9 +64,17 @@ fn command(name: &str, folder: &Path, arguments: &[&str]) -> Command {
 pub(crate) struct Process {
     name: String,
     child: Child,
-    log: Arc<(Mutex<Vec<String>>, Condvar)>,
+    log: Arc<(Mutex<Log>, Condvar)>,
     /// Lines of the log that were waited past already.
     seen: usize,
+}
+
+/// What a process has said on standard error.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    /// Nothing more comes: the process has ended.
+    ended: bool,
 }
 
 /// A line of a daemon's JSON log.
@@ -76,13 +84,15 @@ impl Process {
     pub(crate) fn start(name: &str, folder: &Path, arguments: &[&str]) -> Self {
         let mut child =
             command(name, folder, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let log = Arc::<(Mutex<Log>, Condvar)>::default();
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()).lines(), log.clone());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                written.0.lock().unwrap().push(line);
+                written.0.lock().unwrap().lines.push(line);
                 written.1.notify_all();
             }
+            written.0.lock().unwrap().ended = true;
+            written.1.notify_all();
         });
         let name = format!("{name} in {}", folder.file_name().unwrap().display());
         Self { name, child, log, seen: 0 }
@@ -94,60 +104,60 @@ impl Process {
 
     /// Waits for the next line of the log that `wanted` accepts.
     pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
-        let until = Instant::now() + PATIENCE;
-        let (lines, written) = &*self.log;
-        let mut lines = lines.lock().unwrap();
-        loop {
-            while self.seen < lines.len() {
-                self.seen += 1;
-                let line = serde_json::from_str(&lines[self.seen - 1]).map(Line);
-                if let Some(line) = line.ok().filter(&wanted) {
-                    return line;
+        let mut seen = self.seen;
+        let next = |log: &Log| {
+            while let Some(line) = log.lines.get(seen) {
+                seen += 1;
+                if let Some(line) = serde_json::from_str(line).map(Line).ok().filter(&wanted) {
+                    return Some((line, seen));
                 }
             }
-            let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} never logged {what}:\n{}", self.name, lines.join("\n"));
-            lines = written.wait_timeout(lines, left).unwrap().0;
-        }
+            assert!(!log.ended, "{} ended before it logged {what}:\n{}", self.name, log.lines.join("\n"));
+            None
+        };
+        let (line, seen) = self.wait(next, what);
+        self.seen = seen;
+        line
     }
 
-    /// SIGKILL: nothing is tidied up. What was logged until then.
+    /// SIGKILL: nothing is tidied up.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for the process to end; its exit code.
+    /// Waits for the process to end, and for the last that it says; its exit code.
     pub(crate) fn ended(&mut self) -> i32 {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or_else(|| panic!("{} was killed", self.name));
-            }
-            assert!(Instant::now() < until, "{} does not end:\n{}", self.name, self.told());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.wait(|log| log.ended.then_some(()), "its end");
+        let status = self.child.wait().unwrap();
+        status.code().unwrap_or_else(|| panic!("{} was killed", self.name))
     }
 
     /// All that it has said on standard error so far.
     pub(crate) fn told(&self) -> String {
-        self.log.0.lock().unwrap().join("\n")
+        self.log.0.lock().unwrap().lines.join("\n")
     }
 
-    /// The code of the error that it ended with, `net.port-busy` for instance.
+    /// The code of the error that it ended with, `net.port-busy` for instance. Every error says what to do.
     pub(crate) fn error_code(&self) -> String {
+        let told = self.told();
+        let code = told.lines().find_map(|line| line.strip_prefix("error[")?.split(']').next());
+        assert!(told.lines().any(|line| line.starts_with("  help: ")), "{} told no help:\n{told}", self.name);
+        code.unwrap_or_else(|| panic!("{} told no error:\n{told}", self.name)).to_owned()
+    }
+
+    /// Waits until the log shows something, looking whenever it grows or ends.
+    fn wait<T>(&self, mut shown: impl FnMut(&Log) -> Option<T>, what: &str) -> T {
         let until = Instant::now() + PATIENCE;
-        let (lines, written) = &*self.log;
-        let mut lines = lines.lock().unwrap();
+        let (log, grown) = &*self.log;
+        let mut log = log.lock().unwrap();
         loop {
-            // The help is the last line, so the error above it is whole.
-            let code = lines.iter().find_map(|line| line.strip_prefix("error[")?.split(']').next());
-            if let Some(code) = code.filter(|_| lines.iter().any(|line| line.starts_with("  help: "))) {
-                return code.to_owned();
+            if let Some(found) = shown(&log) {
+                return found;
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} told no error with a help:\n{}", self.name, lines.join("\n"));
-            lines = written.wait_timeout(lines, left).unwrap().0;
+            assert!(!left.is_zero(), "{} never showed {what}:\n{}", self.name, log.lines.join("\n"));
+            log = grown.wait_timeout(log, left).unwrap().0;
         }
     }
 }
