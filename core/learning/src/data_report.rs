@@ -25,7 +25,8 @@ pub struct DataFinding {
     pub count: u64,
     /// The numbers of the first few of them, as the caller counts rows.
     pub first_rows: Vec<u64>,
-    /// What the contract says, for the message: a range or the vocabulary.
+    /// What the contract or the header says, for the message: a range, the vocabulary or a number of cells.
+    /// Never what a row says.
     pub expected: String,
 }
 
@@ -162,7 +163,7 @@ impl DataFinding {
             DataRule::TooManyRows => format!("more rows than the {expected} that the contract admits"),
             DataRule::Empty => "the table has no rows".into(),
             DataRule::NoTrainingRows => "the table has no training rows".into(),
-            DataRule::OneClass => format!("all training rows have label {expected}"),
+            DataRule::OneClass => "all training rows have the same label".into(),
         };
         match self.first_rows.as_slice() {
             [] => what,

@@ -55,11 +55,6 @@ impl Table {
         &self.labels
     }
 
-    /// What each row is for.
-    pub fn roles(&self) -> &[Role] {
-        &self.roles
-    }
-
     /// Positions of the rows with this role.
     pub fn rows_for(&self, role: Role) -> Vec<usize> {
         (0..self.rows()).filter(|&row| self.roles[row] == role).collect()

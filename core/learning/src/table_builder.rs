@@ -87,7 +87,6 @@ impl TableBuilder {
     /// A report with every rule that was broken; then there is no table at all.
     pub fn finish(mut self) -> Result<Table, DataReport> {
         let (training, positives) = self.table.count(Role::Train);
-        let label = &self.table.contract.label;
         let found = match self.rows {
             0 => Some((DataRule::Empty, String::new())),
             rows if rows > self.table.contract.max_rows => {
@@ -96,8 +95,7 @@ impl TableBuilder {
             // Rows that could not be read may be the ones that were missed.
             _ if !self.findings.is_empty() => None,
             _ if training == 0 => Some((DataRule::NoTrainingRows, String::new())),
-            _ if positives == 0 => Some((DataRule::OneClass, format!("`{}`", label.negative))),
-            _ if positives == training => Some((DataRule::OneClass, format!("`{}`", label.positive))),
+            _ if positives == 0 || positives == training => Some((DataRule::OneClass, String::new())),
             _ => None,
         };
         self.findings.extend(found.map(|(rule, expected)| DataFinding::new(rule, None, expected)));
@@ -240,6 +238,19 @@ mod tests {
         let mut builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
         builder.push(1, &YES, Role::Test);
         assert_eq!(codes(&builder.finish().unwrap_err()), ["data.no-training-rows"]);
+    }
+
+    #[test]
+    fn a_table_of_one_class_is_refused_without_its_label() {
+        let mut contract = fixture::contract();
+        (contract.label.positive, contract.label.negative) = ("defaulted".into(), "repaid".into());
+        for label in ["defaulted", "repaid"] {
+            let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
+            builder.push(2, &["1", "office", "30", label, "1"], Role::Train);
+            let report = builder.finish().unwrap_err();
+            assert_eq!(codes(&report), ["data.one-class"]);
+            assert!(!format!("{report} {report:?}").contains(label), "{report}");
+        }
     }
 
     #[test]
