@@ -2,7 +2,7 @@
 //!
 //! What the institutions approved is this chain, as a whole: [`Question::approved_by`] is how a participant
 //! checks that what it is asked is a part of it. One training round is two encrypted rounds, of which the
-//! second measures what the first has made.
+//! second measures what the first has made; where no institution has set rows aside there is no second.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -48,8 +48,8 @@ enum State {
 pub struct Outcome {
     /// The released model.
     pub model: LinearModel,
-    /// The training round that made it: the one with the least validation loss, without validation rows the
-    /// last.
+    /// The training round that made it: of those that were measured on validation rows the one with the least
+    /// loss; the last where none was. `JobRun::metrics` says which were measured.
     pub released_round: u32,
     /// What the statistics found.
     pub summary: Summary,
@@ -60,9 +60,9 @@ pub struct Outcome {
 pub struct RoundMetrics {
     /// Counted from 1.
     pub training_round: u32,
-    /// On test rows, if there are any.
+    /// On test rows, if whoever answered has any.
     pub test: Option<Metrics>,
-    /// On validation rows, if there are any.
+    /// On validation rows, if whoever answered has any.
     pub validation: Option<Metrics>,
 }
 
@@ -78,21 +78,11 @@ impl JobRun {
         &self.metrics
     }
 
-    /// What the statistics found, once they are in.
-    pub fn summary(&self) -> Option<&Summary> {
-        self.summary.as_ref()
-    }
-
     /// The model that would be released now, and the training round that made it.
-    pub fn model(&self) -> Option<(u32, LinearModel)> {
+    fn model(&self) -> Option<(u32, LinearModel)> {
         let (round, coefficients) = self.best.clone()?;
         let standardisation = self.summary.clone()?.standardisation;
         Some((round, LinearModel { contract: self.job.contract.clone(), standardisation, coefficients }))
-    }
-
-    /// The most encrypted rounds that a job takes, retries not counted.
-    pub fn rounds(job: &Job) -> u32 {
-        1 + 2 * job.rounds.count
     }
 
     /// What to ask or to release now.
@@ -144,8 +134,14 @@ impl JobRun {
         let next = training.next(None)?;
         let Evaluated { test, validation } = evaluated;
         let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
-        let best_so_far = self.metrics.iter().filter_map(loss).fold(f64::INFINITY, f64::min);
-        if validation.is_none_or(|metrics| metrics.log_loss < best_so_far) {
+        let least = self.metrics.iter().filter_map(loss).reduce(f64::min);
+        // Whoever has validation rows may miss an evaluation: what nobody measured never replaces what was.
+        let is_best = match (validation, least) {
+            (Some(measured), Some(least)) => measured.log_loss < least,
+            (Some(_), None) | (None, None) => true,
+            (None, Some(_)) => false,
+        };
+        if is_best {
             self.best = Some((training_round, training.coefficients().clone()));
         }
         self.metrics.push(RoundMetrics { training_round, test, validation });

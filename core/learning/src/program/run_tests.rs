@@ -88,7 +88,7 @@ const ALL: [usize; 5] = [0, 1, 2, 3, 4];
 fn a_federation_comes_close_to_pooled_training_and_its_figures_are_exact() {
     let (job, tables) = (job(8), tables(false));
     let (run, outcome, sums) = run(&job, &tables, |_| ALL.to_vec());
-    assert_eq!(sums.len(), JobRun::rounds(&job) as usize);
+    assert_eq!(sums.len(), 1 + 2 * 8);
     let tables: Vec<_> = tables.iter().collect();
     let pooled = crate::reference::fit(&tables, job.program.l2()).unwrap();
     let [federated, pooled] =
@@ -131,6 +131,36 @@ fn with_validation_rows_the_round_with_the_least_validation_loss_is_released() {
     let tables: Vec<_> = tables.iter().collect();
     let exact = outcome.model.evaluate(&tables, Role::Validation).unwrap().unwrap();
     assert!((exact.log_loss - loss(&best)).abs() < 1e-6);
+}
+
+/// Five tables of which only the last has validation rows.
+fn one_with_validation() -> Vec<Table> {
+    (0..5).map(|k| fixture::table(400 + 50 * k, k as f64 / 4.0, k == 4, k)).collect()
+}
+
+#[test]
+fn a_round_that_nobody_with_validation_rows_measured_is_not_released_before_one_that_was() {
+    let (job, tables) = (job(3), one_with_validation());
+    // Encrypted rounds 4 and 6, of index 4 and 6, measure the models of training rounds 2 and 3.
+    let absent = |round: usize| round == 4 || round == 6;
+    let (run, outcome, _) =
+        run(&job, &tables, |round| ALL.into_iter().filter(|k| *k != 4 || !absent(round)).collect());
+    let measured: Vec<bool> = run.metrics().iter().map(|metrics| metrics.validation.is_some()).collect();
+    assert_eq!(measured, [true, false, false]);
+    assert!(run.metrics().iter().all(|metrics| metrics.test.is_some()));
+    assert_eq!(outcome.released_round, 1);
+}
+
+#[test]
+fn without_any_measured_round_the_last_is_released() {
+    let (job, tables) = (job(3), one_with_validation());
+    // The one with validation rows is there for the statistics and training, but for no evaluation.
+    let (run, outcome, _) = run(&job, &tables, |round| {
+        ALL.into_iter().filter(|k| *k != 4 || round == 0 || round % 2 == 1).collect()
+    });
+    assert!(run.summary.clone().unwrap().validation.rows > 0);
+    assert!(run.metrics().iter().all(|metrics| metrics.validation.is_none()));
+    assert_eq!(outcome.released_round, 3);
 }
 
 #[test]
