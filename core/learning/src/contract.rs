@@ -131,7 +131,41 @@ impl Transform {
         let (low, high) = (self.apply(min), self.apply(max));
         ((low + high) / 2.0, (high - low) / 2.0)
     }
+
+    /// Why values within `[min, max]` could not be told by their place in it; none where they can, with an error
+    /// of at most [`RANGE_ROUNDING`] half ranges.
+    pub(crate) fn misfit(self, min: f64, max: f64) -> Option<Misfit> {
+        let (centre, half) = self.centre_and_half_range(min, max);
+        if !centre.is_finite() || !half.is_finite() {
+            return Some(Misfit::TooWide);
+        }
+        let too_narrow = half < SMALLEST_HALF_RANGE || half < SMALLEST_RELATIVE_RANGE * centre.abs();
+        too_narrow.then_some(Misfit::TooNarrow)
+    }
 }
+
+/// What is wrong with a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// Its middle or width is beyond the floats.
+    TooWide,
+    /// Floats do not tell its values apart, or there are none.
+    TooNarrow,
+}
+
+/// Whether cells or a header can hold this text: they are read without the spaces around them, and an empty cell
+/// is none.
+pub(crate) fn is_bare(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text
+}
+
+/// How much a value within its range may seem to lie outside, in half ranges.
+pub(crate) const RANGE_ROUNDING: f64 = 1e-3;
+
+/// Deviations of 2^-26 half ranges are still normal floats.
+const SMALLEST_HALF_RANGE: f64 = 1e-290;
+/// A middle is right to 2^-53 of itself, which [`RANGE_ROUNDING`] of this covers.
+const SMALLEST_RELATIVE_RANGE: f64 = 1e-12;
 
 /// A column as it is written: the fields of both kinds side by side.
 #[derive(Clone, Serialize, Deserialize)]

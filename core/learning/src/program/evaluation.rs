@@ -4,7 +4,9 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
-use super::{Next, Program, ProgramError, count_block, power_of_two_above, values};
+use super::{
+    NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, power_of_two_above, values,
+};
 use crate::coefficients::Coefficients;
 use crate::encode::Standardisation;
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
@@ -38,9 +40,9 @@ pub struct EvaluateQuestion {
 /// How the model did over all institutions that answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// On test rows, if there are any.
+    /// On test rows, if any of them has some.
     pub test: Option<Metrics>,
-    /// On validation rows, if there are any.
+    /// On validation rows, if any of them has some.
     pub validation: Option<Metrics>,
 }
 
@@ -75,15 +77,21 @@ impl EvaluateQuestion {
             return Ok(None);
         }
         let counts = |class| -> Result<Vec<u64>, ProgramError> {
-            let counts = values(sum, layout, &block(role, class))?;
-            // A count below zero is none that rows can have.
-            counts
-                .into_iter()
-                .map(|count| if count >= 0.0 { Ok(count as u64) } else { Err(ProgramError::WrongSum) })
-                .collect()
+            let counts = values(sum, layout, &block(role, class))?.into_iter();
+            let count = |count| if count >= 0.0 { Ok(count as u64) } else { Err(NEGATIVE_COUNT) };
+            counts.map(count).collect::<Result<_, _>>().map_err(ProgramError::ImpossibleSum)
         };
         let histogram = ScoreHistogram { negative: counts(NEGATIVE)?, positive: counts(POSITIVE)? };
-        Ok(Metrics::from_histogram(&histogram, values(sum, layout, &block(role, LOSS))?[0]))
+        let rows: u128 = histogram.negative.iter().chain(&histogram.positive).copied().map(u128::from).sum();
+        if rows > u128::from(sum.survivors()) * u128::from(self.max_rows) {
+            return Err(ProgramError::ImpossibleSum(TOO_MANY_ROWS));
+        }
+        let loss = values(sum, layout, &block(role, LOSS))?[0];
+        // One row's loss is less by more than rounding can add.
+        if !(0.0..=LARGEST_LOSS * rows as f64).contains(&loss) {
+            return Err(ProgramError::ImpossibleSum("a summed loss that so many rows cannot have"));
+        }
+        Ok(Metrics::from_histogram(&histogram, loss))
     }
 }
 

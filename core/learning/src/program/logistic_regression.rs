@@ -142,7 +142,7 @@ impl Program for LogisticRegression {
             let (rows, update) = (values(sum, &layout, ROWS)?, values(sum, &layout, UPDATE)?);
             let share = rows[0] / self.question.training_rows as f64;
             if share <= 0.0 {
-                return Err(ProgramError::WrongSum);
+                return Err(ProgramError::ImpossibleSum("no row was trained on"));
             }
             let coefficients = self.question.coefficients.values_mut();
             coefficients.zip(update).for_each(|(value, change)| *value += change / share);
@@ -223,7 +223,7 @@ fn below(bound: u64, rng: &mut impl CryptoRng) -> u64 {
 
 /// One limb of 20 bits.
 const UPDATE_STEPS: f64 = ((1 << 20) - 1) as f64;
-/// About four millionths; a coefficient's weighted change of up to four in one round is not clipped.
+/// About four millionths; a coefficient's weighted change of almost four in one round is not clipped.
 const UPDATE_RESOLUTION: f64 = 1.0 / (1 << 18) as f64;
 
 const ROWS: &str = "rows";

@@ -61,6 +61,9 @@ pub enum ProgramError {
     /// The sum has another layout than the question, or there is no open question.
     #[error("the sum is not an answer to the question that was asked")]
     WrongSum,
+    /// The sum has the right layout, but no tables under the contract add up to it.
+    #[error("the sum is not one of tables under the contract: {0}")]
+    ImpossibleSum(&'static str),
     /// All training labels of all institutions are of one class.
     #[error(
         "the institutions hold {positives} positives among {rows} training rows; both classes are needed"
@@ -87,6 +90,7 @@ impl ProgramError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::WrongSum => "program.wrong-sum",
+            Self::ImpossibleSum(_) => "program.impossible-sum",
             Self::OneClass { .. } => "program.one-class",
             Self::BadQuestion(_) => "program.bad-question",
             Self::NotApproved(_) => "program.not-approved",
@@ -99,6 +103,10 @@ impl ProgramError {
         match self {
             Self::WrongSum => {
                 "abandon the round and ask again; if it recurs, the coordinator's state is damaged"
+            }
+            Self::ImpossibleSum(_) => {
+                "one of the institutions answers something else than the program does; the sum does not say which, \
+                 so ask each to check its release before the job is proposed anew"
             }
             Self::OneClass { .. } => {
                 "check how the label is coded at each institution, and the job's `positive` value"
@@ -156,3 +164,8 @@ fn values(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<f64>, ProgramEr
 fn power_of_two_above(x: f64) -> f64 {
     libm::exp2(libm::ceil(libm::log2(x)))
 }
+
+/// What is wrong with a sum that holds a count below zero.
+const NEGATIVE_COUNT: &str = "a count below zero";
+/// What is wrong with a sum over more rows than `max_rows` from each who answered.
+const TOO_MANY_ROWS: &str = "more rows than the institutions may bring";

@@ -256,6 +256,50 @@ fn labels_of_one_class_everywhere_end_the_job_before_training() {
     assert_eq!(JobRun::new(&job(1)).next(Some(&sum)).unwrap_err().code(), "program.one-class");
 }
 
+/// A job after its statistics and one round of training, its question, and the bytes of its sum with `bend`
+/// applied to the values of one block.
+fn bent_evaluation(bend: fn(&mut [i64]), block: &str) -> Result<(), ProgramError> {
+    let (job, tables) = (job(1), tables(true));
+    let (_, _, sums) = run(&job, &tables, |_| ALL.to_vec());
+    let mut run = JobRun::new(&job);
+    run.next(Some(&sums[0])).unwrap();
+    let asked = run.next(Some(&sums[1])).unwrap();
+    let layout = sums[2].layout().clone();
+    let mut steps = sums[2].steps().to_vec();
+    bend(&mut steps[layout.range(block).unwrap()]);
+    let words = [i64::from(sums[2].survivors())].into_iter().chain(steps);
+    let bytes: Vec<u8> = words.flat_map(i64::to_le_bytes).collect();
+    let told = run.next(Some(&Sum::from_bytes(layout, &bytes).unwrap())).map(|_| ());
+    assert!(told.is_ok() || run.next(None).unwrap() == asked, "a refused sum changes nothing");
+    told
+}
+
+#[test]
+fn an_evaluation_that_no_tables_add_up_to_is_refused() {
+    let code = |bend, block| bent_evaluation(bend, block).map_err(|error| error.code());
+    assert_eq!(code(|_| (), "test.positive"), Ok(()));
+    let impossible = Err("program.impossible-sum");
+    assert_eq!(code(|counts| counts[7] = -1, "test.positive"), impossible);
+    // Five institutions of at most a million rows.
+    assert_eq!(code(|counts| counts[7] = 5_000_001, "validation.negative"), impossible);
+    assert_eq!(code(|counts| counts.fill(5_000_000), "test.positive"), impossible);
+    assert_eq!(code(|loss| loss[0] = -1, "validation.loss"), impossible);
+    assert_eq!(code(|loss| loss[0] = i64::MAX >> 8, "test.loss"), impossible);
+}
+
+#[test]
+fn a_round_in_which_no_row_was_trained_on_is_refused() {
+    let (job, tables) = (job(1), tables(false));
+    let (_, _, sums) = run(&job, &tables, |_| ALL.to_vec());
+    let mut run = JobRun::new(&job);
+    let Next::Ask(question) = run.next(Some(&sums[0])).unwrap() else { panic!("training comes second") };
+    let layout = question.layout().unwrap();
+    let sum = sum_of(&[&tables[0]], 1, &layout, |_, _| {
+        Contribution::new(layout.clone(), vec![0.0; layout.len()]).unwrap()
+    });
+    assert_eq!(run.next(Some(&sum)).unwrap_err().code(), "program.impossible-sum");
+}
+
 #[test]
 fn bytes_that_are_no_question_are_refused() {
     for bytes in [

@@ -13,8 +13,10 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
-use super::{Next, Program, ProgramError, count_block, power_of_two_above, values};
-use crate::contract::Contract;
+use super::{
+    NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, power_of_two_above, values,
+};
+use crate::contract::{Contract, RANGE_ROUNDING};
 use crate::encode::Standardisation;
 use crate::table::{Role, Table, Values};
 
@@ -96,6 +98,20 @@ impl StatisticsQuestion {
     }
 }
 
+/// Refuses counts that no tables have; `most` is the rows that the institutions may bring together.
+fn check_counts(rows: &[f64], positives: &[f64], most: f64) -> Result<(), ProgramError> {
+    let problem = if rows.iter().chain(positives).any(|&count| count < 0.0) {
+        NEGATIVE_COUNT
+    } else if rows.iter().sum::<f64>() > most {
+        TOO_MANY_ROWS
+    } else if positives.iter().zip(rows).any(|(positives, rows)| positives > rows) {
+        "more positives than rows"
+    } else {
+        return Ok(());
+    };
+    Err(ProgramError::ImpossibleSum(problem))
+}
+
 impl Program for Statistics {
     type Question = StatisticsQuestion;
     type Outcome = Summary;
@@ -105,6 +121,7 @@ impl Program for Statistics {
         let Some(sum) = sum else { return Ok(Next::Ask(question)) };
         let layout = question.layout()?;
         let (rows, positives) = (values(sum, &layout, ROWS)?, values(sum, &layout, POSITIVES)?);
+        check_counts(&rows, &positives, f64::from(sum.survivors()) * question.max_rows as f64)?;
         let count = |role: usize| Count { rows: rows[role] as u64, positives: positives[role] as u64 };
         let training = count(0);
         if training.positives == 0 || training.positives >= training.rows {
@@ -114,9 +131,16 @@ impl Program for Statistics {
         if question.numeric_columns > 0 {
             let (sums, squares) = (values(sum, &layout, SUMS)?, values(sum, &layout, SQUARES)?);
             let total = training.rows as f64;
-            let rounding =
-                f64::from(sum.survivors()) * power_of_two_above(question.max_rows as f64) * SMALLEST_STEP
-                    / total;
+            let steps =
+                f64::from(sum.survivors()) * power_of_two_above(question.max_rows as f64) * SMALLEST_STEP;
+            let rounding = steps / total;
+            // A row adds at most one, but for what rounding makes of it.
+            let most = total * (1.0 + RANGE_ROUNDING) + steps;
+            let impossible = |&moment: &f64| moment > most || moment < -most;
+            if sums.iter().any(impossible) || squares.iter().any(|square| impossible(square) || *square < 0.0)
+            {
+                return Err(ProgramError::ImpossibleSum("a moment that so many rows cannot have"));
+            }
             for ((transform, min, max), (sum, square)) in
                 self.contract.numeric().zip(sums.into_iter().zip(squares))
             {
@@ -239,6 +263,37 @@ mod tests {
         ] {
             let (rows, positives) = (a.count(role).0 + b.count(role).0, a.count(role).1 + b.count(role).1);
             assert_eq!(count, Count { rows, positives });
+        }
+    }
+
+    #[test]
+    fn counts_and_moments_that_no_tables_add_up_to_are_refused() {
+        let question = StatisticsQuestion::of(&fixture::contract());
+        let layout = question.layout().unwrap();
+        let told = |values: [f64; 10]| {
+            let sum = sum_of(&[&fixture::table(50, 0.0, false, 1)], 1, &layout, |_, _| {
+                Contribution::new(layout.clone(), values.to_vec()).unwrap()
+            });
+            Statistics::new(fixture::contract()).next(Some(&sum)).map(|_| ()).map_err(|error| error.code())
+        };
+        let fine = [10.0, 0.0, 2.0, 4.0, 0.0, 1.0, -9.0, 9.0, 8.5, 9.5];
+        assert_eq!(told(fine), Ok(()));
+        // Training, validation and test rows; the positives among each; two sums; two sums of squares.
+        for (position, value) in [
+            (0, -1.0),
+            (0, 999_999.0),
+            (1, -1.0),
+            (3, -1.0),
+            (4, 1.0),
+            (5, 3.0),
+            (6, -11.0),
+            (7, 11.0),
+            (8, -1.0),
+            (9, 11.0),
+        ] {
+            let mut bent = fine;
+            bent[position] = value;
+            assert_eq!(told(bent), Err("program.impossible-sum"), "{position}: {value}");
         }
     }
 
