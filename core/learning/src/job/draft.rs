@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Deadlines, EvaluationTerms, LogisticRegressionTerms};
+use crate::contract::{Transform, is_bare};
 
 /// What a scan of one column found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,13 +30,14 @@ pub struct ColumnSketch {
 }
 
 /// A commented job file for a table with these columns. It passes [`super::Job::from_toml`] if a label and an
-/// input were found; otherwise the check says what is missing.
+/// input were found, no two columns have the same name, and a ledger's entry has room for it; otherwise the check
+/// says what is missing.
 pub fn draft(columns: &[ColumnSketch]) -> String {
     write(columns, propose_label(columns))
 }
 
-/// The same with the column `label` as the one to predict; none unless it holds exactly two values and no empty
-/// cell.
+/// The same with the column `label` as the one to predict; none unless it has a name and holds exactly two values
+/// and no empty cell.
 pub fn draft_predicting(columns: &[ColumnSketch], label: &str) -> Option<String> {
     let label = columns.iter().find(|column| column.name == label && two_valued(column))?;
     Some(write(columns, Some((label, "as asked for"))))
@@ -73,7 +75,12 @@ fn propose_label(columns: &[ColumnSketch]) -> Option<(&ColumnSketch, &'static st
 
 /// Whether a column can be a label.
 fn two_valued(column: &ColumnSketch) -> bool {
-    column.distinct == 2 && column.values.len() == 2 && column.empty == 0
+    let named = |text: &String| is_bare(text);
+    column.distinct == 2
+        && column.values.len() == 2
+        && column.empty == 0
+        && named(&column.name)
+        && column.values.iter().all(named)
 }
 
 fn write_label(text: &mut String, label: &ColumnSketch, reason: &str) {
@@ -92,7 +99,7 @@ fn write_label(text: &mut String, label: &ColumnSketch, reason: &str) {
 
 fn reason_to_leave_out(column: &ColumnSketch) -> Option<&'static str> {
     let name = column.name.to_lowercase();
-    if name.is_empty() || name.trim() != name {
+    if !is_bare(&name) {
         return Some("its name is empty or padded");
     }
     if name == "id" || name.ends_with("_id") || name.ends_with("_key") || name == "row" {
@@ -103,6 +110,12 @@ fn reason_to_leave_out(column: &ColumnSketch) -> Option<&'static str> {
     }
     if column.distinct < 2 {
         return Some("it has one value only");
+    }
+    if is_number(column) {
+        let (transform, min, max) = range(column);
+        if min >= max || transform.misfit(min, max).is_some() {
+            return Some("its numbers are too close together to compute with");
+        }
     }
     let listed = column.values.len() as u64 == column.distinct;
     let is_vocabulary = listed && column.values.iter().all(|value| value.trim() == value);
@@ -116,9 +129,12 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
     text.push_str("\n[[contract.columns]]\n");
     text.push_str(&format!("name = {}\n", quoted(&column.name)));
     let mut levels: Vec<_> = column.values.iter().filter(|value| !value.is_empty()).collect();
-    if column.numeric && column.distinct > 2 {
-        let transform = if column.min.abs().max(column.max.abs()) > 1000.0 { "slog1p" } else { "identity" };
-        let (min, max) = (rounded(column.min, f64::floor), rounded(column.max, f64::ceil));
+    if is_number(column) {
+        let (transform, min, max) = range(column);
+        let transform = match transform {
+            Transform::Slog1p => "slog1p",
+            Transform::Identity => "identity",
+        };
         text.push_str(&format!(
             "type = \"numeric\"\ntransform = \"{transform}\"\nmin = {}\nmax = {}\n",
             number(min),
@@ -143,6 +159,18 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
             column.empty, column.rows
         );
     }
+}
+
+/// Whether a column becomes a numeric input; two numbers are rather a flag.
+fn is_number(column: &ColumnSketch) -> bool {
+    column.numeric && column.distinct > 2
+}
+
+/// The range to declare for a column of numbers, rounded outwards, and the transform that suits it.
+fn range(column: &ColumnSketch) -> (Transform, f64, f64) {
+    let is_large = column.min.abs().max(column.max.abs()) > 1000.0;
+    let transform = if is_large { Transform::Slog1p } else { Transform::Identity };
+    (transform, rounded(column.min, f64::floor), rounded(column.max, f64::ceil))
 }
 
 fn write_terms(text: &mut String) {

@@ -3,7 +3,7 @@
 mod diagnostic;
 pub mod draft;
 mod parse;
-mod parse_contract;
+pub(crate) mod parse_contract;
 mod reader;
 pub mod terms;
 
@@ -102,7 +102,7 @@ pub struct Training {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rounds {
-    /// Training rounds; each takes two encrypted rounds.
+    /// Training rounds; each takes an encrypted round, and another where rows are set aside to evaluate on.
     pub count: u32,
     /// Longest durations, in seconds.
     pub deadlines: Deadlines,

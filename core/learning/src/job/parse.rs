@@ -1,5 +1,7 @@
 //! Reads a job file, section by section, and finds all its errors in one pass.
 
+use std::ops::Range;
+
 use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
@@ -31,10 +33,18 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let protection = protection(&mut reader, &mut root);
     let evaluation = evaluation(&mut reader, &mut root);
     reader.close(root);
+    if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
+        check_last_step(&mut reader, program, rounds, decay.clone().unwrap_or_else(|| count.clone()));
+    }
     match (identity, contract, program, rounds, privacy, protection) {
-        (Some(identity), Some(contract), Some(program), Some(rounds), Some(privacy), Some(protection))
-            if reader.is_clean() =>
-        {
+        (
+            Some(identity),
+            Some(contract),
+            Some((program, _)),
+            Some((rounds, _)),
+            Some(privacy),
+            Some(protection),
+        ) if reader.is_clean() => {
             Ok(Job { identity, contract, program, rounds, privacy, protection, evaluation })
         }
         _ => Err(reader.into_diagnostics()),
@@ -86,7 +96,8 @@ fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity>
     })
 }
 
-fn program(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<ProgramTerms> {
+/// The program, and where the decay of its learning rate stands, if it is written.
+fn program(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(ProgramTerms, Option<Range<usize>>)> {
     let mut section = reader.section(root, "program", "[program]");
     reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
     // Another program has other keys: they are not checked against the wrong list.
@@ -102,17 +113,34 @@ fn program(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<ProgramTer
     let decay = reader.number_in(&mut section, "learning_rate_decay", 0.01..=1.0);
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0);
     reader.close(section);
-    Some(ProgramTerms::LogisticRegression(LogisticRegressionTerms {
+    let decay_at = decay.as_ref().map(toml::Spanned::span);
+    let terms = LogisticRegressionTerms {
         solver: solver.map_or(default.solver, toml::Spanned::into_inner),
         local_epochs: epochs.map_or(default.local_epochs, narrow),
         batch_size: batch_size.map_or(default.batch_size, narrow),
         learning_rate: learning_rate.map_or(default.learning_rate, toml::Spanned::into_inner),
         learning_rate_decay: decay.map_or(default.learning_rate_decay, toml::Spanned::into_inner),
         l2: l2.map_or(default.l2, toml::Spanned::into_inner),
-    }))
+    };
+    Some((ProgramTerms::LogisticRegression(terms), decay_at))
 }
 
-fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Rounds> {
+/// Refuses a learning rate that decays to nothing before the last round: no institution could train with it, and
+/// the job would stand still.
+fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rounds, at: Range<usize>) {
+    let last = program.training().last_round_with_a_step(rounds.count);
+    if last < rounds.count {
+        let message = format!(
+            "the learning rate decays to nothing before the last of {} training rounds",
+            rounds.count
+        );
+        let help = format!("raise `learning_rate_decay`, or ask for at most {last} rounds");
+        reader.add("job.learning-rate-vanishes", Some(at), message, help);
+    }
+}
+
+/// The rounds, and where their number stands.
+fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Range<usize>)> {
     let mut section = reader.section(root, "rounds", "[rounds]");
     reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
     let count = reader.integer(&mut section, "count", 1..=10_000);
@@ -128,7 +156,9 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Rounds> {
     };
     reader.close(inner);
     reader.close(section);
-    Some(Rounds { count: narrow(count?), deadlines })
+    let count = count?;
+    let at = count.span();
+    Some((Rounds { count: narrow(count), deadlines }, at))
 }
 
 fn privacy(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Privacy> {

@@ -1,10 +1,27 @@
 //! Reads the data contract of a job file and checks that it makes sense.
 
 use toml::Spanned;
+use toml::de::DeTable;
 
 use super::parse::{MACHINE_WORD, is_machine_word, narrow};
 use super::reader::{Reader, Section};
-use crate::contract::{Column, ColumnKind, Contract, Label, Transform};
+use crate::contract::{Column, ColumnKind, Contract, Label, Misfit, Transform, is_bare};
+
+/// Checks a contract that comes from elsewhere than a job file by the same rules.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(crate) fn check(contract: &Contract) -> Result<(), String> {
+    #[derive(serde::Serialize)]
+    struct File<'c> {
+        contract: &'c Contract,
+    }
+    let text = toml::to_string(&File { contract }).map_err(|error| error.to_string())?;
+    let document = DeTable::parse(&text).map_err(|error| error.message().to_string())?;
+    let mut reader = Reader::of(&text);
+    let _ = self::contract(&mut reader, &mut Section::root(&document));
+    reader.into_diagnostics().into_iter().next().map_or(Ok(()), |first| Err(first.message))
+}
 
 pub(super) fn contract(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Contract> {
     let mut section = reader.section(root, "contract", "[contract]");
@@ -51,9 +68,17 @@ fn label(reader: &mut Reader<'_>, contract: &mut Section<'_>) -> Option<Label> {
     );
     let column = reader.text(&mut section, "column");
     let positive = reader.text(&mut section, "positive");
-    let negative = reader.text(&mut section, "negative").map(Spanned::into_inner);
+    let negative = reader.text(&mut section, "negative");
     reader.close(section);
-    let (column, positive) = (column?, positive?);
+    if let Some(column) = column.as_ref().filter(|column| !is_bare(column.get_ref())) {
+        let help = "write the name as in the table's header, without spaces around it";
+        reader.add("contract.bad-column", Some(column.span()), "the label's name is empty or padded", help);
+    }
+    for value in [&positive, &negative].into_iter().flatten().filter(|value| !is_bare(value.get_ref())) {
+        let help = "write the value as in the table, without spaces around it; an empty cell is no label";
+        reader.add("contract.label-values", Some(value.span()), "a label value is empty or padded", help);
+    }
+    let (column, positive, negative) = (column?, positive?, negative.map(Spanned::into_inner));
     let usual =
         OPPOSITES.iter().find(|(word, _)| word == positive.get_ref()).map(|(_, opposite)| (*opposite).into());
     let Some(negative) = negative.or(usual) else {
@@ -139,7 +164,7 @@ fn column(
 
 fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, names: &[String], label: Option<&Label>) {
     let text = name.get_ref();
-    if text.trim() != text || text.is_empty() {
+    if !is_bare(text) {
         let help = "write the name as in the table's header, without spaces around it";
         reader.add("contract.bad-column", Some(name.span()), "a column name is empty or padded", help);
     }
@@ -173,19 +198,21 @@ fn numeric(
         return None;
     }
     let transform = transform.unwrap_or(Transform::Identity);
-    let (centre, half) = transform.centre_and_half_range(low, *high.get_ref());
-    // Values travel as their place within the range, which these two must be able to say.
-    if !centre.is_finite() || !half.is_finite() {
-        let message = format!("the range of {} is too wide to compute with", section.name);
-        let help = "declare what may really occur, or use `transform = \"slog1p\"`";
-        reader.add("contract.range-too-wide", Some(high.span()), message, help);
-        return None;
-    }
-    if half <= 0.0 {
-        let message = format!("the range of {} is too narrow to compute with", section.name);
-        let help = "make `max` larger than `min`, also after the transform";
-        reader.add("contract.range", Some(high.span()), message, help);
-        return None;
+    // Values travel as their place within the range.
+    match transform.misfit(low, *high.get_ref()) {
+        Some(Misfit::TooWide) => {
+            let message = format!("the range of {} is too wide to compute with", section.name);
+            let help = "declare what may really occur, or use `transform = \"slog1p\"`";
+            reader.add("contract.range-too-wide", Some(high.span()), message, help);
+            return None;
+        }
+        Some(Misfit::TooNarrow) => {
+            let message = format!("the range of {} is too narrow to compute with", section.name);
+            let help = "make `max` clearly larger than `min`, also after the transform, or use another unit";
+            reader.add("contract.range", Some(high.span()), message, help);
+            return None;
+        }
+        None => {}
     }
     Some(ColumnKind::Numeric { transform, min: low, max: high.into_inner() })
 }
@@ -211,7 +238,7 @@ fn categorical_kind(
     let mut seen = std::collections::BTreeSet::new();
     for level in &levels {
         let text = level.get_ref();
-        if text.trim() != text || text.is_empty() {
+        if !is_bare(text) {
             let help = "write levels without spaces around them; agree on a word such as `unknown` for absent values";
             let message = format!("a level of {} is empty or padded", section.name);
             reader.add("contract.bad-level", Some(level.span()), message, help);

@@ -151,11 +151,41 @@ fn mistakes_in_the_contract_are_found() {
         ("max = 100", "max = 18", "contract.range"),
         ("positive = \"1\"", "positive = \"churned\"", "contract.label-values"),
         ("level = 2", "min = 2", "contract.wrong-kind"),
+        ("column = \"label\"", "column = \"\"", "contract.bad-column"),
+        ("column = \"label\"", "column = \" label\"", "contract.bad-column"),
+        ("positive = \"1\"", "positive = \"1 \"\nnegative = \"0\"", "contract.label-values"),
+        ("positive = \"1\"", "positive = \"\"\nnegative = \"0\"", "contract.label-values"),
     ] {
         assert_eq!(errors(from, to), [(code, line_of(from))], "{to}");
     }
+    assert_eq!(
+        errors("positive = \"1\"", "positive = \"1\"\nnegative = \" 0\""),
+        [("contract.label-values", line_of("positive").map(|line| line + 1))]
+    );
     let without_label = "[contract.label]\ncolumn = \"label\"\npositive = \"1\"\n";
     assert_eq!(errors(without_label, ""), [("contract.label-missing", line_of("[contract]"))]);
+}
+
+#[test]
+fn a_learning_rate_that_vanishes_before_the_last_round_is_refused() {
+    let job = |decay: &str, count: u32| {
+        let decayed = FILE.replacen("learning_rate_decay = 0.97", decay, 1);
+        Job::from_toml(&decayed.replacen("count = 20", &format!("count = {count}"), 1))
+    };
+    let told = |decay: &str, count: u32| {
+        let one = job(decay, count).unwrap_err().remove(0);
+        (one.code, one.line, one.help)
+    };
+    let (code, line, help) = told("learning_rate_decay = 0.5", 1020);
+    assert_eq!((code, line), ("job.learning-rate-vanishes", line_of("learning_rate_decay")));
+    assert!(help.contains("at most 1019 rounds"), "{help}");
+    let accepted = job("learning_rate_decay = 0.5", 1019).unwrap();
+    let last = accepted.program.training().in_round(1019).learning_rate;
+    assert!(last.is_normal() && last * 0.5 < f64::MIN_POSITIVE, "{last}");
+    // The decay that is not written has its default; then the number of rounds is what can be changed.
+    let (code, line, _) = told("", 10_000);
+    assert_eq!((code, line), ("job.learning-rate-vanishes", line_of("count = 20")));
+    assert!(job("learning_rate_decay = 1.0", 10_000).is_ok());
 }
 
 #[test]
@@ -255,6 +285,25 @@ fn a_label_is_guessed_from_flags_only_as_a_last_resort() {
 }
 
 #[test]
+fn what_a_draft_proposes_is_what_the_check_accepts() {
+    let age = sketch("age", &["20", "30", "40"], true);
+    for (name, values) in
+        [("", ["1", "0"]), (" label", ["1", "0"]), ("label", ["1", " 0"]), ("label", ["", "1"])]
+    {
+        let columns = [age.clone(), sketch(name, &values, false)];
+        assert_eq!(draft_predicting(&columns, name), None, "{name:?} {values:?}");
+        assert!(draft(&columns).contains("NO LABEL FOUND"), "{name:?} {values:?}");
+    }
+    // One number written in three ways, and numbers too close to zero to be told apart.
+    for numbers in [["5", "5.0", "5.00"], ["1e-320", "2e-320", "3e-320"]] {
+        let text = draft(&[age.clone(), sketch("odd", &numbers, true), sketch("label", &["1", "0"], true)]);
+        let job = Job::from_toml(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        assert_eq!(job.contract.columns.len(), 1);
+        assert!(text.contains("# Left out: odd ("), "{text}");
+    }
+}
+
+#[test]
 fn a_draft_predicts_the_column_asked_for_if_it_has_two_values() {
     let columns = [sketch("age", &["20", "30", "40"], true), sketch("label", &["1", "0"], true)];
     let wanted = [columns.as_slice(), &[sketch("won", &["yes", "no"], false)]].concat();
@@ -290,7 +339,13 @@ fn a_range_that_nothing_can_be_computed_with_is_refused() {
     let code = |text: &str| Job::from_toml(text).unwrap_err()[0].code;
     assert_eq!(code(&range("-1.7e308", "1.7e308", "identity")), "contract.range-too-wide");
     assert_eq!(code(&range("1e308", "1.7e308", "identity")), "contract.range-too-wide");
-    assert_eq!(code(&range("1e15", "1000000000000001", "slog1p")), "contract.range");
+    for (min, max, transform) in [
+        ("1e15", "1000000000000001", "slog1p"),
+        ("1e16", "10000000000000002", "identity"),
+        ("0", "1e-320", "identity"),
+    ] {
+        assert_eq!(code(&range(min, max, transform)), "contract.range", "{min} to {max}");
+    }
     let kept = Job::from_toml(&range("-1.7e308", "1.7e308", "slog1p")).unwrap();
     let widest = Job::from_toml(&range("-8e307", "8e307", "identity")).unwrap();
     for job in [kept, widest] {

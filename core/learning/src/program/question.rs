@@ -24,7 +24,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// Canonical JSON (RFC 8785). Numbers keep every bit.
+    /// Canonical JSON (RFC 8785). Numbers are read again as they were, but for the sign of a zero.
     ///
     /// # Errors
     /// When a number is not finite.
@@ -86,10 +86,13 @@ impl Question {
     }
 
     /// Checks on the participant that the question is one that the approved job can lead to: all its terms,
-    /// and everything in it but the model, the standardisation and the row count, which depend on sums.
+    /// and everything in it that does not depend on sums. Those that do are the model and the standardisation,
+    /// of which only the size is checked, the number of training rows, and whether test rows, validation rows
+    /// or both are evaluated.
     ///
     /// # Errors
-    /// [`ProgramError::NotApproved`] says what departs.
+    /// [`ProgramError::NotApproved`] says what departs; [`ProgramError::BadQuestion`] where the standardisation
+    /// fits no table under the contract.
     pub fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
         let contract = &job.contract;
         let departs = |what| Err(ProgramError::NotApproved(what));
@@ -128,5 +131,18 @@ impl Training {
         // Multiplied step by step, as the coordinator does, so that both get the same bits.
         (1..training_round).for_each(|_| local.learning_rate *= self.decay);
         local
+    }
+
+    /// The last of `rounds` training rounds in which the learning rate is still a normal float; all of them as a
+    /// rule. Rounds after it could not be asked for.
+    pub fn last_round_with_a_step(&self, rounds: u32) -> u32 {
+        let mut rate = self.local.learning_rate;
+        for round in 1..rounds {
+            rate *= self.decay;
+            if !rate.is_normal() {
+                return round;
+            }
+        }
+        rounds
     }
 }
