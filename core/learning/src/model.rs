@@ -11,7 +11,9 @@ use thiserror::Error;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
+use crate::job::parse_contract;
 use crate::metrics::Metrics;
+use crate::program::logistic_regression;
 use crate::table::{Role, Table};
 
 /// A logistic regression with its preprocessing.
@@ -160,7 +162,7 @@ impl LinearModel {
     pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
         ModelCard {
             schema: SCHEMA.into(),
-            program: crate::program::logistic_regression::NAME.into(),
+            program: logistic_regression::NAME.into(),
             contract: self.contract.clone(),
             inputs: self.contract.input_names(),
             weights_digest: Digest::of(weights),
@@ -168,16 +170,16 @@ impl LinearModel {
         }
     }
 
-    /// The model in the two files of a release.
+    /// The model in the two files of a release. What the card says of it is checked; provenance is not: that is
+    /// for whoever holds the ledger.
     ///
     /// # Errors
-    /// When either cannot be read, or they do not belong together.
+    /// When either cannot be read, they do not belong together, the model is of another program, or its contract
+    /// breaks a rule that job files keep.
     pub fn load(weights: &[u8], card_json: &str) -> Result<(Self, ModelCard), ModelError> {
         let card: ModelCard =
             serde_json::from_str(card_json).map_err(|error| ModelError::Card(error.to_string()))?;
-        if card.schema != SCHEMA {
-            return Err(ModelError::Card(format!("its schema is `{}`, not `{SCHEMA}`", card.schema)));
-        }
+        card.check()?;
         let found = Digest::of(weights);
         if found != card.weights_digest {
             return Err(ModelError::Digest { expected: card.weights_digest, found });
@@ -205,6 +207,22 @@ impl LinearModel {
     }
 }
 
+impl ModelCard {
+    fn check(&self) -> Result<(), ModelError> {
+        if self.schema != SCHEMA {
+            return Err(ModelError::Card(format!("its schema is `{}`, not `{SCHEMA}`", self.schema)));
+        }
+        if self.program != logistic_regression::NAME {
+            return Err(ModelError::Card(format!("no program of a linear model is `{}`", self.program)));
+        }
+        parse_contract::check(&self.contract).map_err(ModelError::Card)?;
+        if self.inputs != self.contract.input_names() {
+            return Err(ModelError::Card("its inputs are not those of its contract".into()));
+        }
+        Ok(())
+    }
+}
+
 /// Version of the card's format.
 pub const SCHEMA: &str = "syndic.model/1";
 
@@ -225,6 +243,7 @@ fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::ColumnKind;
     use crate::fixture;
 
     fn model() -> LinearModel {
@@ -254,9 +273,11 @@ mod tests {
     }
 
     #[test]
-    fn files_of_two_releases_do_not_load() {
-        let (mut weights, card) = files();
-        *weights.last_mut().unwrap() ^= 1;
+    fn files_of_two_releases_and_files_that_are_none_do_not_load() {
+        let (_, card) = files();
+        let mut other = model();
+        other.coefficients.intercept = 1.25;
+        let weights = other.to_safetensors().unwrap();
         assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.digest-mismatch");
         assert_eq!(LinearModel::load(&weights, "{}").unwrap_err().code(), "model.card");
     }
@@ -268,6 +289,49 @@ mod tests {
         let weights = short.to_safetensors().unwrap();
         let card = serde_json::to_string(&short.card(&weights, BTreeMap::new())).unwrap();
         assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.inputs-mismatch");
+    }
+
+    /// The code that loading ends with after `bend` changed the card, the weights untouched.
+    fn after(bend: impl FnOnce(&mut ModelCard)) -> Option<&'static str> {
+        let weights = model().to_safetensors().unwrap();
+        let mut card = model().card(&weights, BTreeMap::new());
+        bend(&mut card);
+        let card = serde_json::to_string(&card).unwrap();
+        LinearModel::load(&weights, &card).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn a_card_that_is_not_of_these_weights_does_not_load() {
+        assert_eq!(after(|_| ()), None);
+        let card = Some("model.card");
+        assert_eq!(after(|card| card.schema = "syndic.model/2".into()), card);
+        assert_eq!(after(|card| card.program = "boosted-trees".into()), card);
+        assert_eq!(after(|card| card.inputs.swap(0, 4)), card);
+        assert_eq!(after(|card| drop(card.inputs.pop())), card);
+    }
+
+    #[test]
+    fn a_card_whose_contract_breaks_the_rules_of_contracts_does_not_load() {
+        let card = Some("model.card");
+        assert_eq!(after(|card| card.contract.label.negative = card.contract.label.positive.clone()), card);
+        assert_eq!(after(|card| card.contract.label.positive = " 1".into()), card);
+        assert_eq!(after(|card| card.contract.max_rows = 0), card);
+        assert_eq!(
+            after(|card| {
+                let ColumnKind::Numeric { max, .. } = &mut card.contract.columns[0].kind else {
+                    unreachable!()
+                };
+                *max = -1.0;
+            }),
+            card
+        );
+        assert_eq!(
+            after(|card| {
+                card.contract.columns[2].name = "age".into();
+                card.inputs = card.contract.input_names();
+            }),
+            card
+        );
     }
 
     #[test]
