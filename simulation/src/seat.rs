@@ -98,7 +98,7 @@ impl Seat {
                 let update =
                     oracle::contribution(self.me, &self.plan).clip().quantise(&self.plan.coding(), rng);
                 let masks = Masks::new(&state.cohort().h1());
-                let update = one_time.encrypt(update, &masks, self.plan.protection.parameter_set(), rng);
+                let update = one_time.encrypt(update, &masks, rng);
                 let signed = state.submit(eligible, update.root(), key);
                 (Stage::Submitted(state, held), Some((signed, update.into_bytes())))
             }

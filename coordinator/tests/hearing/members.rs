@@ -180,7 +180,7 @@ impl Member {
                 let answer = JobRun::answer(&question, &self.table, &mut self.rng).unwrap();
                 let quantised = answer.clip().quantise(&plan.coding(), &mut self.rng);
                 let masks = Masks::new(&next.cohort().h1());
-                let update = key.encrypt(quantised, &masks, plan.protection.parameter_set(), &mut self.rng);
+                let update = key.encrypt(quantised, &masks, &mut self.rng);
                 let blob = coordinator.blobs().put(update.bytes()).await.unwrap();
                 let chunks = update.chunk_count() as u32;
                 let upload = Upload { root: update.root(), chunks, blob, bytes: update.bytes().len() as u64 };

@@ -44,8 +44,12 @@ pub struct Clipped {
 }
 
 /// Ring coefficients: canaries, then each value as one limb or several, then zeros up to whole chunks.
+///
+/// Made for one [`Coding`], and carries it: limbs for one parameter set overflow or waste the sums of another.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Quantised {
+    #[zeroize(skip)]
+    coding: Coding,
     coefficients: Vec<i64>,
 }
 
@@ -235,11 +239,16 @@ impl Clipped {
         }
         coefficients.resize(coding.padded(&self.layout), 0);
         self.values.zeroize();
-        Quantised { coefficients }
+        Quantised { coding: *coding, coefficients }
     }
 }
 
 impl Quantised {
+    /// The coding that they were made for.
+    pub fn coding(&self) -> &Coding {
+        &self.coding
+    }
+
     /// The coefficients, whole chunks of [`RING_DIMENSION`].
     pub fn coefficients(&self) -> &[i64] {
         &self.coefficients

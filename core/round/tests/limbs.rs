@@ -151,6 +151,7 @@ fn every_vector_begins_with_canaries_and_fills_whole_chunks() {
         assert_eq!(coding.padded(&layout), padded);
         let contribution = Contribution::new(layout, vec![3.0; len as usize]).unwrap();
         let quantised = contribution.clip().quantise(&coding, &mut rng(0));
+        assert_eq!(quantised.coding(), &coding);
         assert_eq!(quantised.coefficients().len(), padded);
         assert_eq!(quantised.coefficients()[..4], CANARIES);
         assert!(quantised.coefficients()[4 + len as usize..].iter().all(|padding| *padding == 0));

@@ -1,4 +1,4 @@
-//! What encryption, folding and unmasking cost, in nanoseconds per parameter on one core.
+//! What quantising, encrypting, folding and hashing an update cost, in nanoseconds per parameter.
 //!
 //! `cargo run --release -p syndic-secure-aggregation --example encrypt_speed -- [PARAMETERS]`
 
@@ -34,7 +34,7 @@ fn main() {
 
             let key = OneTimeKey::generate(&mut rng);
             let start = Instant::now();
-            let encrypted = key.encrypt(update, &masks, set, &mut rng);
+            let encrypted = key.encrypt(update, &masks, &mut rng);
             let encrypt = per_parameter(start);
 
             let mut aggregate = Aggregate::new(set, encrypted.chunk_count());

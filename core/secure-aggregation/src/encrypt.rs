@@ -33,18 +33,14 @@ pub struct NoWholeChunks {
 }
 
 impl OneTimeKey {
-    /// Encrypts `update`, quantised for `set`, under this key and the masks of its preparation.
+    /// Encrypts `update` under this key and the masks of its preparation, in the parameter set that it was
+    /// quantised for.
     ///
     /// Key and update are consumed and wiped: one key, one update, since two uploads under one key give their
     /// difference away. `rng` seeds the errors. Chunks are encrypted in parallel; the result does not depend
     /// on how many threads there are.
-    pub fn encrypt(
-        self,
-        update: Quantised,
-        masks: &Masks,
-        set: ParameterSet,
-        rng: &mut impl CryptoRng,
-    ) -> EncryptedUpdate {
+    pub fn encrypt(self, update: Quantised, masks: &Masks, rng: &mut impl CryptoRng) -> EncryptedUpdate {
+        let set = update.coding().parameter_set();
         let encryptor = Encryptor::new(&self, masks, set);
         let noise = NoiseSource::draw(rng);
         let messages = update.coefficients();

@@ -185,11 +185,10 @@ impl Agent {
             observer.answered(&seat.round, quantised.coefficients());
         }
         let masks = Masks::new(&holding.state.cohort().h1());
-        let set = plan.protection.parameter_set();
         let coefficients = quantised.coefficients().len() as u64;
         let work = move || {
             let began = Instant::now();
-            let update = key.encrypt(quantised, &masks, set, &mut system_randomness());
+            let update = key.encrypt(quantised, &masks, &mut system_randomness());
             (update, began.elapsed().as_nanos() as u64)
         };
         let (update, nanos) = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;

@@ -96,11 +96,10 @@ impl Federation {
         &mut self,
         steps: &BTreeMap<ParticipantId, Vec<i64>>,
     ) -> BTreeMap<ParticipantId, EncryptedUpdate> {
-        let set = self.set();
         let encrypt = |(&id, steps): (&ParticipantId, &Vec<i64>)| {
             let update = self.quantised(steps);
             let key = self.keys.remove(&id).unwrap();
-            (id, key.encrypt(update, &self.masks, set, &mut self.rng))
+            (id, key.encrypt(update, &self.masks, &mut self.rng))
         };
         steps.iter().map(encrypt).collect()
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use federation::Federation;
 use proptest::prelude::*;
 use rand_core::Rng;
-use syndic_round::{KEY_BOUND, ParameterSet, ParticipantId, RING_DIMENSION};
+use syndic_round::{Coding, Contribution, KEY_BOUND, ParameterSet, ParticipantId, RING_DIMENSION};
 use syndic_secure_aggregation::*;
 
 /// Random vectors, one for each participant, and the sum over some of them.
@@ -306,6 +306,19 @@ fn an_update_travels_in_whole_chunks_of_exactly_p_bits_a_coefficient() {
 }
 
 #[test]
+fn an_update_is_encrypted_in_the_parameter_set_that_it_was_quantised_for() {
+    let mut federation = Federation::new(ParameterSet::S32, 3, 10, 17);
+    let layout = federation.plan.layout.clone();
+    for set in ParameterSet::ALL {
+        let values = Contribution::new(layout.clone(), vec![1.0; 10]).unwrap();
+        let quantised = values.clip().quantise(&Coding::new(set, 3), &mut federation.rng);
+        let key = OneTimeKey::generate(&mut federation.rng);
+        let update = key.encrypt(quantised, &federation.masks, &mut federation.rng);
+        assert_eq!((update.parameter_set(), update.bytes().len()), (set, chunk_bytes(set)));
+    }
+}
+
+#[test]
 fn an_update_of_zeros_looks_like_noise_and_never_the_same_twice() {
     let mut federation = Federation::new(ParameterSet::S32, 3, 2_044, 13);
     let zeros = federation.ids().into_iter().map(|id| (id, vec![0; 2_044])).collect();
@@ -331,8 +344,9 @@ fn thresholds_and_cohorts_out_of_range_are_refused() {
     }
     let unsorted = [ids[1], ids[0], ids[2]];
     let repeated = [ids[0], ids[1], ids[1]];
-    for cohort in [unsorted, repeated] {
-        assert_eq!(key.share(&cohort, 2, &mut federation.rng).err(), Some(ShareError::Cohort));
+    let too_many: Vec<_> = (1..=257).map(|number| ParticipantId::new(number).unwrap()).collect();
+    for cohort in [unsorted.as_slice(), &repeated, &too_many] {
+        assert_eq!(key.share(cohort, 2, &mut federation.rng).err(), Some(ShareError::Cohort));
     }
 }
 
