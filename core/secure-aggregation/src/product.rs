@@ -4,18 +4,42 @@
 //! piece with s is an integer polynomial small enough for double-precision Fourier transforms; its
 //! coefficients, rounded, are exact.
 //!
-//! Why they are exact. A product of polynomials x and y by transforms of 2^n points in floating-point
-//! arithmetic of unit u = 2^-53 is off by at most |x| |y| ((1 + u)^A (1 + sqrt5 u)^M (1 + b)^T - 1) in any
-//! coefficient, where |.| is the Euclidean norm, A counts the additions on the way through two forward and one
-//! inverse transform, M the complex multiplications, T the factors that carry an error b of their own (Brent,
-//! Percival and Zimmermann, Mathematics of Computation 76, 2007, theorem 5.1, counted there for radix 2). Here
-//! n = 10 in radix 4: A = 30; M = 3 * 5 twiddles + 3 twists + 1 = 19; T = 18 with b at most sqrt2 u. That is
-//! less than 98 u < 2^-46. A piece of w bits has |x| <= 2^(w-1) 2^5.5, so the error is below 1/2 when
+//! Why they are exact. Write u = 2^-53 and |x| for the Euclidean norm, take complex numbers throughout, and let
+//! d stand for a number that may differ at every use. Three things happen to numbers here, with or without
+//! fused multiply-add:
 //!
-//! > |s|^2 <= 2^(79 - 2 (w - 1)), that is 2^17 for w = 32 and 2^37 for w = 22,
+//! - Sums: `fl(y + z) = (y + z)(1 + d)`, |d| <= u, as both parts are rounded by themselves.
+//! - Products: `fl(w z) = w z (1 + d)`, |d| <= 3 u. Each part is a sum of two products, off by at most 2 u (1 + u)
+//!   times the sum of their sizes, which is at most |w||z| (Cauchy-Schwarz); two such parts make 2 sqrt2 u.
+//! - Factors from a table are roots of unity off by at most 3 u. Our own follow from [`root_of_unity`]; that
+//!   tfhe's are no worse a test sees in the table itself. So to multiply by one costs (1 + 3 u)^2.
 //!
-//! whatever the mask. [`Multiplier::new`] asserts it. Keys satisfy the first by construction, and sums of up to
-//! 256 keys have |S|^2 <= 256^2 * 2^17 = 2^33.
+//! Everything else is exact: folding, division by a power of two, multiplication by i, conjugation. (A result
+//! too small for its exponent is off by 2^-1075 more, which the slack at the end takes a thousand times.)
+//!
+//! *Forward.* A transform of 1024 points is the twist, then ten levels of sums and differences of two numbers
+//! with four layers of table factors between them (radix 4). As a map of vectors a level of sums is sqrt2 times
+//! a unitary one and a layer of factors is unitary, so relative errors in the norm pass through unchanged and
+//! the roundings multiply: the computed transform of x is X + e with |e| <= E |X|, where
+//! 1 + E = (1 + u)^10 (1 + 3 u)^10 and |X|^2 = 1024 |x|^2. The same holds for S, scaled by 1/1024 beforehand.
+//!
+//! *Product.* Point by point, hence by Cauchy-Schwarz the absolute errors of all points together are at most
+//! ((1 + E)^2 (1 + 3 u) - 1) |X| |S|, and |X| |S| = |x| |s| after the scaling.
+//!
+//! *Inverse.* Each output is the sum of all points, each of which reaches it on one path, over ten sums and at
+//! most five factors, of size one: the inverse adds at most E times the sum of the sizes of the points. Together
+//! a coefficient is off by at most
+//!
+//! > ((1 + E)^3 (1 + 3 u) - 1) |x| |s| = ((1 + u)^30 (1 + 3 u)^31 - 1) |x| |s| < 124 u |x| |s| < 2^-46 |x| |s|,
+//!
+//! the first-order term being 30 u + 93 u = 123 u. A piece of w bits has |x| <= 2^(w-1) sqrt2048, so the error
+//! is below 1/2, whatever the mask, when
+//!
+//! > |s|^2 <= 2^(79 - 2 (w - 1)), that is 2^17 for w = 32 and 2^37 for w = 22.
+//!
+//! [`Multiplier::new`] asserts it. Keys satisfy the first by construction, and sums of up to 256 keys have
+//! |S|^2 <= 256^2 * 2^17 = 2^33. No coefficient then exceeds |x| |s| <= 2^45, far below the 2^51 up to which
+//! [`round`] rounds.
 //!
 //! One of the two modules that call tfhe (here its transform, `tfhe-fft`, and the stack it works on).
 
@@ -169,17 +193,26 @@ struct Transform {
 }
 
 /// The algorithm is named, not measured: measuring picks badly under load.
-static TRANSFORM: LazyLock<Transform> = LazyLock::new(|| {
-    let angle = std::f64::consts::PI / RING_DIMENSION as f64;
-    let twist = |k| {
-        let (sin, cos) = (angle * k as f64).sin_cos();
-        c64::new(cos, sin)
-    };
-    Transform {
-        plan: Plan::new(POINTS, Method::UserProvided { base_algo: FftAlgo::Dif4, base_n: 256 }),
-        twist: (0..POINTS).map(twist).collect(),
-    }
+static TRANSFORM: LazyLock<Transform> = LazyLock::new(|| Transform {
+    plan: Plan::new(POINTS, Method::UserProvided { base_algo: FftAlgo::Dif4, base_n: 256 }),
+    twist: (0..POINTS).map(root_of_unity).collect(),
 });
+
+/// exp(i pi k / 2048) for k up to 1024, off by at most 3 u.
+///
+/// Angles beyond pi/4 are mirrored. So the angle is at most pi/4 and, since pi is stored within 0.36 u of itself
+/// and the product is rounded once, off by at most 1.4 u pi/4 < 1.1 u; sine and cosine of the C library are off
+/// by a unit in their last place, which is at most u: together 1.1 u + sqrt2 u.
+fn root_of_unity(k: usize) -> c64 {
+    let of = |k: usize| (std::f64::consts::PI / RING_DIMENSION as f64 * k as f64).sin_cos();
+    if k <= POINTS / 2 {
+        let (sin, cos) = of(k);
+        c64::new(cos, sin)
+    } else {
+        let (cos, sin) = of(POINTS - k);
+        c64::new(cos, sin)
+    }
+}
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -236,6 +269,82 @@ pub(crate) mod tests {
                 }
             }
         }
+    }
+
+    /// pi with 62 fractional bits.
+    const PI: i128 = 0x3243_f6a8_885a_308d_3131_98a2 >> 30;
+
+    /// exp(i pi k / 2048) with 62 fractional bits, in integers alone: Taylor's series up to pi/4, mirrored beyond.
+    fn exact_root(k: usize) -> (i128, i128) {
+        match k {
+            0..=512 => {
+                let angle = (PI * k as i128) >> 11;
+                let (mut term, mut cos, mut sin) = (1 << 62, 0, 0);
+                for n in 0..24 {
+                    let sign = if n / 2 % 2 == 0 { 1 } else { -1 };
+                    *if n % 2 == 0 { &mut cos } else { &mut sin } += sign * term;
+                    term = ((term * angle) >> 62) / (n + 1);
+                }
+                (cos, sin)
+            }
+            513..=1024 => {
+                let (cos, sin) = exact_root(1024 - k);
+                (sin, cos)
+            }
+            _ => {
+                let (cos, sin) = exact_root(k - 1024);
+                (-sin, cos)
+            }
+        }
+    }
+
+    /// How far `found` is from exp(i pi k / 2048), in units of 2^-53.
+    fn distance(found: c64, k: usize) -> f64 {
+        let scale = (1_u64 << 62) as f64;
+        let (cos, sin) = exact_root(k % 4096);
+        let (re, im) = ((found.re * scale) as i128 - cos, (found.im * scale) as i128 - sin);
+        (re as f64).hypot(im as f64) / (1 << 9) as f64
+    }
+
+    #[test]
+    fn the_exact_roots_are_roots_of_unity() {
+        for k in 0..4096 {
+            let (cos, sin) = exact_root(k);
+            let norm = ((cos * cos) >> 62) + ((sin * sin) >> 62);
+            assert!((norm - (1 << 62)).abs() < 64, "root {k}");
+        }
+        assert_eq!(exact_root(512).0 >> 20, exact_root(512).1 >> 20, "at pi/4 sine and cosine are equal");
+    }
+
+    #[test]
+    fn table_factors_are_as_good_as_the_proof_supposes() {
+        for (k, &twist) in TRANSFORM.twist.iter().enumerate() {
+            assert!(distance(twist, k) < 3.0, "twist {k}");
+        }
+        // A transform of a single one gives at frequency k, where k has one digit in base 4 that is not zero,
+        // exactly one factor of tfhe's table: all others on that path are one, and sums with zeros are exact.
+        let mut workspace = Workspace::new();
+        let mut transform = |position: usize| {
+            workspace.points.fill(c64::default());
+            workspace.points[position] = c64::new(1.0, 0.0);
+            TRANSFORM.plan.fwd(&mut workspace.points, PodStack::new(&mut workspace.stack));
+            workspace.points.clone()
+        };
+        let turns = |point: &c64| point.im.atan2(point.re) / (2.0 * std::f64::consts::PI);
+        let frequency = |point| (-turns(point) * POINTS as f64).round().rem_euclid(POINTS as f64) as usize;
+        let frequencies: Vec<usize> = transform(1).iter().map(frequency).collect();
+        let is_one_digit = |k: usize| (0..5).any(|place| (1..4).any(|digit| k == digit << (2 * place)));
+        let mut factors = 0;
+        for position in 0..POINTS {
+            for (point, &k) in transform(position).iter().zip(&frequencies).filter(|(_, k)| is_one_digit(**k))
+            {
+                // exp(-2 pi i k position / 1024), as a power of exp(i pi / 2048).
+                let power = 4096 - 4 * (k * position % POINTS);
+                assert!(distance(*point, power) < 3.0, "frequency {k} at {position}");
+                factors += 1;
+            }
+        }
+        assert_eq!(factors, 15 * POINTS);
     }
 
     #[test]
