@@ -79,7 +79,7 @@ pub enum RosterError {
     /// Ids or names that are not strictly increasing or unique.
     #[error("members are not in the order of unique ids with unique names and keys")]
     Order,
-    /// Fewer members than a round needs.
+    /// Fewer members than a round needs, or more than the largest cohort.
     #[error("a federation has at least three members and at most 256, this roster has {0}")]
     Size(usize),
     /// A key that is no Ed25519 point, or a weak one.
@@ -127,11 +127,6 @@ impl Roster {
     /// The origin line of the federation's ledger, which its checkpoints are signed under.
     pub fn ledger_origin(&self) -> String {
         format!("syndic/{}", self.federation)
-    }
-
-    /// The member of this name.
-    pub fn member_named(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
     }
 
     fn check(&self) -> Result<Vec<VerifyingKey>, RosterError> {

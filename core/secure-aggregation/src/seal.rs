@@ -64,16 +64,6 @@ impl KemSecret {
         KemPublic { key: XWing::sk_to_pk(&self.key()) }
     }
 
-    /// The secret itself, to be kept sealed in a journal. Wiped on drop.
-    pub fn expose(&self) -> Zeroizing<[u8; Self::BYTES]> {
-        Zeroizing::new(self.seed)
-    }
-
-    /// The secret that [`Self::expose`] gave.
-    pub fn from_bytes(seed: &[u8; Self::BYTES]) -> Self {
-        Self { seed: *seed }
-    }
-
     /// Opens what `context.sender` sealed.
     ///
     /// # Errors
@@ -181,8 +171,7 @@ mod tests {
         let sealed = public.seal(b"a share", &told, &mut rng);
         assert_eq!(sealed.len(), 7 + 1136);
 
-        let kept = KemSecret::from_bytes(&secret.expose());
-        assert_eq!(kept.open(&sealed, &told).unwrap().as_slice(), b"a share");
+        assert_eq!(secret.open(&sealed, &told).unwrap().as_slice(), b"a share");
         assert_eq!(other.open(&sealed, &told).unwrap_err(), SealError::Open, "another key");
         for wrong in [context(3, 2, b"h1"), context(1, 3, b"h1"), context(2, 1, b"h1"), context(1, 2, b"h2")]
         {
