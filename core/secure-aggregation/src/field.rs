@@ -18,7 +18,7 @@ pub(crate) fn sub(a: u64, b: u64) -> u64 {
 /// a b.
 pub(crate) fn mul(a: u64, b: u64) -> u64 {
     let wide = u128::from(a) * u128::from(b);
-    // 2^61 = 1: the halves of a 122-bit product add up, to at most 2p.
+    // 2^61 = 1: the halves of a 122-bit product add up, to less than 2p.
     below_p((wide as u64 & P) + (wide >> 61) as u64)
 }
 
@@ -35,8 +35,8 @@ pub(crate) fn inverse(a: u64) -> u64 {
     result
 }
 
-/// The polynomial's weights at zero: sum of `weights[i] f(points[i])` is f(0) when the points are distinct,
-/// not zero, and more than the degree of f.
+/// Lagrange's weights at `target`: the sum of `weights[i] f(points[i])` is f(target) when the points are distinct
+/// and more than the degree of f.
 pub(crate) fn weights_at(target: u64, points: &[u64]) -> Vec<u64> {
     let weight = |i: usize| {
         let (mut numerator, mut denominator) = (1, 1);
@@ -51,7 +51,7 @@ pub(crate) fn weights_at(target: u64, points: &[u64]) -> Vec<u64> {
     (0..points.len()).map(weight).collect()
 }
 
-/// Brings a number of at most 2p below p, without a branch.
+/// Brings a number below 2p below p, without a branch.
 fn below_p(x: u64) -> u64 {
     let reduced = x.wrapping_sub(P);
     // The top bit of `reduced` says whether it went below zero.

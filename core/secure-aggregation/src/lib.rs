@@ -10,7 +10,8 @@
 //! 4. Each survivor reveals one [`KeyShareSum`], for a certified survivor set and never again.
 //! 5. [`reconstruct`] restores the [`KeySum`] of the survivors, and [`unmask`] takes it off the aggregate.
 //!
-//! An update can be opened by nobody: no key but the sum of keys ever exists in one place.
+//! Nobody else can open an update: its key never leaves its participant but in shares, and only the sum of keys
+//! is ever restored.
 //!
 //! No I/O, no clock, no randomness of its own: generators are arguments. Two modules call tfhe (Zama,
 //! BSD-3-Clause-Clear; its authors ask for a patent licence for commercial use): `product` uses its Fourier

@@ -110,7 +110,8 @@ fn encrypt_by_tfhe(secret: Vec<u64>, encoded: Vec<u64>, set: ParameterSet) -> Ve
     list.into_container()
 }
 
-/// Whether the differences have a standard deviation within a quarter of 2^(62 - p): eight standard errors.
+/// Whether the differences have a standard deviation within a quarter of 2^(62 - p), which is
+/// sixteen standard errors of 2048 draws.
 fn width_is_right(without: &[u64], with: &[u64], set: ParameterSet) -> bool {
     let width = (1_u64 << (62 - set.sent_bits())) as f64;
     let error = |(without, with): (&u64, &u64)| with.wrapping_sub(*without) as i64 as f64 / width;
