@@ -42,7 +42,7 @@ impl Ledger {
         let (round, attempt) = (u64::from(plan.id.round), u64::from(plan.id.attempt));
         let entry = self.history.link(Entry {
             id: format!("entry-{}", self.size()),
-            source: "coordinator/1".into(),
+            source: format!("coordinator/{}", plan.federation),
             kind: kind.into(),
             time: LedgerTime::from_unix_ms(now.0).expect("runs take minutes, not millennia"),
             subject: Some(syndic_ledger::round_subject(plan.job.as_str(), round, attempt)),

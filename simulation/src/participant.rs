@@ -116,7 +116,7 @@ impl Participant {
             self.seat = Some(Seat::take(federation, plan, self.me)?);
         } else if !seated {
             // Its keys and shares are gone with the crash.
-            let signed = Invited::decline(plan, self.me, "agent.restarted", key);
+            let signed = Invited::decline(plan, self.me, RESTARTED, key);
             return Ok(Some((Kind::Decline, signed, Vec::new())));
         }
         let Some(seat) = &mut self.seat else { return Ok(None) };
@@ -138,5 +138,37 @@ pub(crate) fn kind_of(duty: &Duty) -> Kind {
         Duty::Submit(_) => Kind::Header,
         Duty::Certify(_) => Kind::Certify,
         Duty::Reveal(_) => Kind::Reveal,
+    }
+}
+
+/// What an agent says that has lost its keys and shares.
+const RESTARTED: &str = "participant.restarted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use rand::SeedableRng;
+    use syndic_round::message::{Decline, Payload};
+
+    #[test]
+    fn one_that_lost_its_seat_declines_as_the_agent_does() {
+        let federation = Federation::of(&Scenario::calm(1, 4));
+        let (plan, me) = (federation.plan(1), federation.ids()[1]);
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut participant = Participant::new(me);
+        let mut answer = |participant: &mut Participant, duty, crash| {
+            let offer = Offer { plan: plan.clone(), duty, shares: Vec::new() };
+            participant.answer(&federation, &offer, |_| crash, &mut rng).expect("the offer is sound")
+        };
+        let crashed = answer(&mut participant, Duty::Advertise, Some(Moment::After));
+        assert!(matches!(crashed, Answer::Crashed) && !participant.is_up());
+        participant.come_back();
+        let Answer::Says(said, false) = answer(&mut participant, Duty::Submit(Vec::new()), None) else {
+            panic!("it owes an answer")
+        };
+        assert_eq!(said.kind, Kind::Decline);
+        let decline = Decline::decode(&said.signed.payload).expect("it is well formed");
+        assert_eq!((decline.id, decline.reason.as_str()), (me, "participant.restarted"));
     }
 }

@@ -1,5 +1,8 @@
-//! Facts of a round as ledger entries, and back: all that replay has.
+//! Facts of a round as ledger entries, and back: all that replay has. Types and data are those of docs/ledger.md,
+//! which the coordinator writes, but for what only people read in an opening.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Bundle, Input, Upload};
@@ -21,7 +24,7 @@ pub(crate) enum Recorded {
 pub(crate) fn write(plan: &RoundPlan, fact: &Recorded) -> (&'static str, Value) {
     let (kind, mut data) = match fact {
         Recorded::Opened(plan) => {
-            let terms = hex::encode(plan.to_bytes());
+            let terms = BASE64.encode(plan.to_bytes());
             ("syndic.round.opened", json!({ "plan": plan.digest().to_string(), "terms": terms }))
         }
         Recorded::Input(input, survivors) => write_input(input, survivors),
@@ -51,7 +54,8 @@ pub(crate) fn read(entry: &Entry) -> Option<Recorded> {
 }
 
 fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Value) {
-    let message = |signed: &Signed| json!({ "message": hex::encode(signed.to_bytes()) });
+    let message =
+        |signed: &Signed| json!({ "participant": signed.from, "message": BASE64.encode(signed.to_bytes()) });
     match input {
         Input::Advertise(signed) => ("syndic.round.advertised", message(signed)),
         Input::Deal(signed, Bundle { blob, bytes, .. }) => {
@@ -69,11 +73,10 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
         Input::Certify(signed) => ("syndic.round.certified", message(signed)),
         Input::Reveal(signed) => ("syndic.round.revealed", message(signed)),
         Input::Decline(signed) => ("syndic.round.declined", message(signed)),
-        Input::Wake => ("syndic.round.woke", json!({ "resumed": false })),
-        Input::Resume => ("syndic.round.woke", json!({ "resumed": true })),
+        Input::Wake => ("syndic.round.woke", json!({})),
+        Input::Resume => ("syndic.round.resumed", json!({})),
         Input::SumRefused(reason) => ("syndic.round.result", json!({ "refused": reason })),
         Input::Opened(sum) => {
-            let survivors: Vec<u16> = survivors.iter().map(|id| id.get()).collect();
             ("syndic.round.closed", json!({ "sum": sum.to_string(), "survivors": survivors }))
         }
     }
@@ -104,8 +107,8 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
         "syndic.round.certified" => Input::Certify(signed()?),
         "syndic.round.revealed" => Input::Reveal(signed()?),
         "syndic.round.declined" => Input::Decline(signed()?),
-        "syndic.round.woke" if data.get("resumed")?.as_bool()? => Input::Resume,
         "syndic.round.woke" => Input::Wake,
+        "syndic.round.resumed" => Input::Resume,
         "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
         "syndic.round.closed" => Input::Opened(digest(data, "sum")?),
         _ => return None,
@@ -113,9 +116,75 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
 }
 
 fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {
-    hex::decode(data.get(key)?.as_str()?).ok()
+    BASE64.decode(data.get(key)?.as_str()?).ok()
 }
 
 fn digest(data: &Value, key: &str) -> Option<Digest> {
     Digest::from_hex(data.get(key)?.as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::Federation;
+    use crate::scenario::Scenario;
+    use syndic_ledger::{Timestamp, schema};
+
+    /// The types of docs/ledger.md, which the coordinator writes.
+    fn documented(kind: &str) -> bool {
+        let text = include_str!("../../docs/ledger.md");
+        let short = kind.trim_start_matches("syndic.round");
+        text.contains(&format!("`{kind}`")) || text.contains(&format!("`{short}`"))
+    }
+
+    #[test]
+    fn every_fact_has_a_type_of_its_own_that_is_documented_and_reads_back() {
+        let federation = Federation::of(&Scenario::calm(1, 4));
+        let (plan, from) = (federation.plan(1), federation.ids()[1]);
+        let digest = Digest::of(b"a blob");
+        let payload = Dealing { id: from, shares: vec![(from, digest)] }.encode();
+        let signed = Signed { from, payload, signature: [7; 64] };
+        let bundle = Bundle { shares: vec![(from, digest)], blob: digest, bytes: 9 };
+        let upload = Upload { root: digest, chunks: 1, blob: digest, bytes: 8_192 };
+        let inputs = [
+            Input::Advertise(signed.clone()),
+            Input::Deal(signed.clone(), bundle),
+            Input::Acknowledge(signed.clone()),
+            Input::Submit(signed.clone(), upload),
+            Input::Certify(signed.clone()),
+            Input::Reveal(signed.clone()),
+            Input::Decline(signed),
+            Input::Wake,
+            Input::Resume,
+            Input::SumRefused("why".into()),
+        ];
+        let mut facts: Vec<_> = inputs.map(|input| Recorded::Input(input, Vec::new())).into();
+        facts.push(Recorded::Input(Input::Opened(digest), federation.ids()));
+        facts.push(Recorded::Opened(Box::new(plan.clone())));
+        facts.push(Recorded::Abandoned("why".into()));
+        let mut kinds = std::collections::BTreeSet::new();
+        for fact in &facts {
+            let (kind, data) = write(&plan, fact);
+            assert!(kinds.insert(kind), "{kind} stands for two facts");
+            assert!(documented(kind), "{kind}");
+            let entry = Entry {
+                id: "1".into(),
+                source: "coordinator/test".into(),
+                kind: kind.into(),
+                time: Timestamp::MAX,
+                subject: Some(syndic_ledger::round_subject(plan.job.as_str(), 1, 1)),
+                schema: schema::VERSION.into(),
+                round_prev: None,
+                data,
+            };
+            assert_eq!(schema::check(&entry), Ok(()), "{kind}");
+            assert_eq!(read(&entry).as_ref(), Some(fact), "{kind}");
+        }
+        let written = |(kind, _): &&(&'static str, &[schema::Key])| kind.starts_with("syndic.round.");
+        assert_eq!(
+            kinds.len(),
+            schema::TYPES.iter().filter(written).count(),
+            "every type of a round is written"
+        );
+    }
 }

@@ -68,12 +68,13 @@ fn one_that_crashed_after_writing_its_message_says_the_same_again() {
 #[test]
 fn the_round_is_abandoned_and_the_next_one_goes_on_when_too_many_vanish() {
     for kind in KINDS {
-        let back = Some(9_000);
+        let back = Some(1_000);
         let participants_crash =
             vec![crash(2, kind, Moment::Before, back), crash(4, kind, Moment::Before, back)];
         let scenario = Scenario { participants_crash, rounds: 2, ..Scenario::calm(5, 5) };
         let report = sound(&scenario);
         assert!(report.rounds[0].abandoned.is_some(), "{kind:?}\n{report}");
+        assert_eq!(report.rounds[1].survivors, [1, 2, 3, 4, 5], "{kind:?}\n{report}");
     }
 }
 
