@@ -13,7 +13,7 @@ use serde_json::{Number, Value};
 /// Why a value has no canonical form here; `at` is the JSON pointer (RFC 6901) of the offending part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CanonicalError {
-    /// A number with a fraction or an exponent.
+    /// A number that readers keep as a floating-point one: with a fraction, with an exponent, or minus zero.
     #[error("a floating-point number at `{at}`; write it as a string")]
     Float {
         /// Where in the value.
@@ -26,7 +26,7 @@ pub enum CanonicalError {
         at: String,
     },
     /// Arrays and objects nested deeper than readers accept.
-    #[error("nested more than {MAX_DEPTH} deep at `{at}`")]
+    #[error("arrays or objects nested more than {MAX_DEPTH} deep at `{at}`")]
     Depth {
         /// Where in the value.
         at: String,
@@ -115,7 +115,8 @@ fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError>
         }
         write_infallibly(out, format_args!("{value}"));
         Ok(())
-    } else if number.is_u64() {
+    } else if number.is_u64() || number.as_f64().is_some_and(|value| value.abs() > MAX_INTEGER as f64) {
+        // Beyond 64 bits an integer is read as a floating-point number, and there all of those are integers.
         Err(CanonicalError::Integer { at: at() })
     } else {
         Err(CanonicalError::Float { at: at() })

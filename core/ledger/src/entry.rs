@@ -16,7 +16,7 @@ use crate::{Hash, TimeError, Timestamp};
 pub struct Entry {
     /// Unique in the ledger; by convention a UUID of version 7.
     pub id: String,
-    /// Who wrote it: a coordinator instance and its incarnation.
+    /// Who wrote it, such as `coordinator/` and the federation's name.
     pub source: String,
     /// What happened, such as `syndic.round.opened`; key `type`. See [`crate::schema`].
     pub kind: String,
@@ -26,7 +26,7 @@ pub struct Entry {
     pub subject: Option<String>,
     /// The version of the type's schema.
     pub schema: String,
-    /// The leaf hash of the previous entry with the same subject; `None` exactly for the first.
+    /// The leaf hash of the previous entry with the same subject; `None` for the first, and without a subject.
     pub round_prev: Option<Hash>,
     /// What the type requires: a JSON object without floating-point numbers.
     pub data: Value,
@@ -35,8 +35,9 @@ pub struct Entry {
 /// Why a value or a byte string is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// The bytes are not JSON, or not UTF-8.
-    #[error("the entry is not a JSON text")]
+    /// The bytes are not UTF-8, not JSON, or JSON that readers do not take: over a hundred levels deep, or with a
+    /// number beyond the range of a double.
+    #[error("the entry is not a JSON text that can be read")]
     NotJson,
     /// JSON, but not an object.
     #[error("the entry is not a JSON object")]

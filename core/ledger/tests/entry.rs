@@ -35,22 +35,20 @@ fn an_entry_reads_back_from_its_bytes() {
 #[test]
 fn other_spellings_of_the_same_object_are_refused() {
     let text = String::from_utf8(entry().to_canonical().unwrap()).unwrap();
-    for (from, to) in [
-        ("{\"data\"", "{ \"data\""),
-        ("45211", "45211.0"),
-        ("45211", "4.5211e4"),
-        ("45211", "-0"),
-        ("\"7f\"", "\"\\u0037f\""),
-        ("coordinator/1", "coordinator\\/1"),
-        ("\"schema\":\"1\"", "\"schema\":\"2\",\"schema\":\"1\""),
-        ("\"rows\":45211", "\"rows\":45211,\"rows\":45211"),
+    let (canonical, float) = ("ledger.entry-not-canonical", "ledger.entry-float");
+    for (from, to, code) in [
+        ("{\"data\"", "{ \"data\"", canonical),
+        ("45211", "45211.0", float),
+        ("45211", "4.5211e4", float),
+        ("\"7f\"", "\"\\u0037f\"", canonical),
+        ("coordinator/1", "coordinator\\/1", canonical),
+        ("\"schema\":\"1\"", "\"schema\":\"2\",\"schema\":\"1\"", canonical),
+        ("\"rows\":45211", "\"rows\":45211,\"rows\":45211", canonical),
     ] {
         let altered = text.replacen(from, to, 1);
         assert_ne!(altered, text);
-        assert!(
-            matches!(Entry::parse(altered.as_bytes()), Err(EntryError::NotCanonical | EntryError::Value(_))),
-            "{altered}"
-        );
+        let refused = Entry::parse(altered.as_bytes()).unwrap_err();
+        assert_eq!(refused.code(), code, "{altered}");
     }
     for altered in [format!("{text}\n"), format!(" {text}")] {
         assert_eq!(Entry::parse(altered.as_bytes()), Err(EntryError::NotCanonical));
@@ -58,6 +56,25 @@ fn other_spellings_of_the_same_object_are_refused() {
     assert_eq!(Entry::parse(format!("{text}{text}").as_bytes()), Err(EntryError::NotJson));
     assert_eq!(Entry::parse(b"[]"), Err(EntryError::NotObject));
     assert_eq!(Entry::parse(b"\xff"), Err(EntryError::NotJson));
+}
+
+#[test]
+fn a_value_that_no_entry_can_hold_is_refused_as_what_it_is() {
+    let refused = |number: &str| {
+        let text = String::from_utf8(entry().to_canonical().unwrap()).unwrap().replacen("45211", number, 1);
+        Entry::parse(text.as_bytes()).unwrap_err()
+    };
+    for integer in ["9007199254740993", "-9007199254740993", "18446744073709551616", "-99999999999999999999"]
+    {
+        assert_eq!(refused(integer).code(), "ledger.entry-integer", "{integer}");
+    }
+    for float in ["-0", "0.5", "-1e-7"] {
+        assert_eq!(refused(float).code(), "ledger.entry-float", "{float}");
+    }
+    assert_eq!(refused(&format!("{}{}", "[".repeat(65), "]".repeat(65))).code(), "ledger.entry-depth");
+    for unreadable in [format!("{}{}", "[".repeat(200), "]".repeat(200)), "1e999".into()] {
+        assert_eq!(refused(&unreadable), EntryError::NotJson, "{unreadable}");
+    }
 }
 
 #[test]
