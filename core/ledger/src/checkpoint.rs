@@ -92,7 +92,8 @@ impl Checkpoint {
     /// A log must never sign two checkpoints of which neither is a prefix of the other.
     ///
     /// # Errors
-    /// [`NoteError`] for a weak key.
+    /// [`NoteError`] where [`note::sign`] has one, which no origin of a checkpoint and no Ed25519 signing key gives
+    /// rise to.
     pub fn sign(&self, key: &SigningKey) -> Result<String, NoteError> {
         let text = format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root.as_bytes()));
         note::sign(&text, &self.origin, key)

@@ -65,11 +65,11 @@ pub enum Fault {
     /// The first entry of a round is another than `syndic.round.opened`.
     #[error("`{0}` is not open: its first entry must open it")]
     RoundNotOpened(String),
-    /// A round is opened whose subject has entries already.
-    #[error("`{0}` was opened before")]
+    /// A round is opened whose subject has entries already, an opening or others.
+    #[error("`{0}` has entries already: only its first can open it")]
     RoundReopened(String),
     /// A round was closed or abandoned; nothing follows.
-    #[error("`{0}` has ended: nothing may follow its closing")]
+    #[error("`{0}` has ended: nothing may follow its end")]
     RoundEnded(String),
     /// The log has grown since the entry was checked.
     #[error("the entry was checked for index {checked} but the log has {size} entries")]

@@ -138,7 +138,8 @@ impl FromStr for VerifierKey {
 /// Signs `text`, whose last character is a newline, under `name` and returns the whole note.
 ///
 /// # Errors
-/// [`NoteError::Name`]; [`NoteError::Malformed`] for a text without its newline or with control characters.
+/// [`NoteError::Name`]; [`NoteError::Malformed`] for a text without its newline or with control characters other
+/// than newlines.
 pub fn sign(text: &str, name: &str, key: &SigningKey) -> Result<String, NoteError> {
     if !text.ends_with('\n') || has_control(text) {
         return Err(NoteError::Malformed);
@@ -206,5 +207,5 @@ const ED25519: u8 = 0x01;
 const ID_LENGTH: usize = 4;
 const SIGNED_BY: &str = "\u{2014} ";
 
-/// Room for a hundred post-quantum signatures; a note is read whole before anything in it is trusted.
+/// Room for a hundred signatures of ML-DSA and more; a note is read whole before anything in it is trusted.
 const MAX_NOTE_BYTES: usize = 1 << 20;

@@ -115,7 +115,8 @@ fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
 /// The year, month and day that lie `days` after 1970-01-01.
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let days = days + days_before_year(1970);
-    // A mean Gregorian year has 365.2425 days; the quotient is never more than a year too early.
+    // A mean Gregorian year has 365.2425 days and years are counted from 1: the quotient is one year too early,
+    // or two where leap days are behind the mean.
     let mut year = days * 10_000 / 3_652_425;
     while days_before_year(year + 1) <= days {
         year += 1;

@@ -7,7 +7,7 @@ use crate::hash::{Hash, empty_root, node_hash};
 /// A Merkle tree (RFC 6962, section 2.1) in its compact form.
 ///
 /// Holds the roots of the perfect subtrees that the binary digits of its size name, largest first: at most 64
-/// hashes, whatever the size. Appending costs two hashes on average.
+/// hashes, whatever the size. Appending computes one hash on average.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     size: u64,

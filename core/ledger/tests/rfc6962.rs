@@ -218,6 +218,10 @@ fn every_small_tree_is_a_prefix_of_the_larger_ones_and_of_no_other() {
                 Err(ProofError::Root),
                 "{older} of {newer}"
             );
+            if older > 0 {
+                let verdict = verify_consistency(older, &naive_root(old_leaves), newer, &other, &proof);
+                assert_eq!(verdict, Err(ProofError::Root), "{older} of another {newer}");
+            }
             let mut longer = proof.clone();
             longer.push(other);
             assert!(verify_consistency(older, &naive_root(old_leaves), newer, &new_root, &longer).is_err());

@@ -10,7 +10,8 @@ use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use syndic_ledger::tiles::{self, TileWriter};
 use syndic_ledger::{
-    Checkpoint, Hash, SourceError, Summary, TileSource, Tree, VerifierKey, VerifyError, leaf_hash, verify,
+    Checkpoint, CheckpointError, Fault, Hash, NoteError, SourceError, Summary, TileSource, Tree, VerifierKey,
+    VerifyError, leaf_hash, verify,
 };
 
 const ORIGIN: &str = "coordinator.example/federation";
@@ -235,9 +236,25 @@ fn an_operator_who_signs_a_broken_rule_is_found_out() {
 
 #[test]
 fn every_error_says_what_to_do_next() {
-    let mut folder = PUBLISHED.1.clone();
-    folder.0.remove("tile/0/001");
-    assert!(folder.verify().unwrap_err().help().contains("export it again"));
+    let (path, hash) = (|| String::from("tile/0/001"), leaf_hash(b""));
+    let (damaged, key) = ("compare with another copy", "check that the key is that of this log");
+    let unsigned = NoteError::Unsigned(ORIGIN.into());
+    let origin = CheckpointError::Origin { expected: ORIGIN.into(), found: "another.example".into() };
+    let cases = [
+        (VerifyError::Read { path: path(), source: SourceError::Missing }, "export it again"),
+        (VerifyError::Key(NoteError::Key), "obtain the log's key"),
+        (VerifyError::Checkpoint(CheckpointError::Note(unsigned)), key),
+        (VerifyError::Checkpoint(origin), key),
+        (VerifyError::Checkpoint(CheckpointError::Malformed), damaged),
+        (VerifyError::Bundle { path: path(), expected: 256 }, damaged),
+        (VerifyError::Altered { index: 7, path: path() }, damaged),
+        (VerifyError::Entry { index: 7, fault: Fault::RoundEnded("job/7f".into()) }, "ask its operator"),
+        (VerifyError::Tile { path: path() }, damaged),
+        (VerifyError::Root { computed: hash, signed: hash }, damaged),
+    ];
+    for (error, help) in cases {
+        assert!(error.help().contains(help), "{error}: {}", error.help());
+    }
 }
 
 proptest! {
