@@ -61,7 +61,7 @@ impl Cohort {
         self.ids.len()
     }
 
-    /// Never true: a cohort has at least three participants. Here because `len` is.
+    /// Never true: a cohort has at least t participants. Here because `len` is.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }

@@ -1,7 +1,9 @@
 //! A participant's half of a round: what it checks before each thing it signs.
 //!
-//! `Invited -> Advertised -> Joined -> Acknowledged -> Certified`, each by value, so that no step can be
-//! skipped or taken twice. Keys, shares and masks are secure aggregation's; durability is the agent's.
+//! `Invited -> Advertised -> Joined -> Acknowledged -> Certified`, each by value, so that no stage can be
+//! skipped or come twice. Two messages are signed within a stage, the public part of the shares and the
+//! header; that each is said once, across restarts too, is the business of the agent's journal, as is all
+//! durability. Keys, shares and masks are secure aggregation's.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,4 +1,5 @@
-//! The fixed terms of a round. A plan that breaks a rule of the protocol cannot be constructed.
+//! The fixed terms of a round. A plan that breaks a rule of the protocol cannot be read from bytes, opened as a
+//! round or accepted by a participant: all three go through [`RoundPlan::checked`].
 
 use alloc::string::String;
 use alloc::vec::Vec;

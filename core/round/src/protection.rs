@@ -64,8 +64,8 @@ pub enum PlanError {
         /// Smallest survivor set asked for.
         min_survivors: u16,
     },
-    /// Admitted ids that are not strictly increasing, or not as many as the protection says.
-    #[error("the admitted institutions are not listed once each in the order of their ids")]
+    /// Admitted ids that are not strictly increasing, not as many as the protection says, or in no roster.
+    #[error("the admitted institutions are not members of the roster, once each in the order of their ids")]
     Admitted,
     /// A plan for another federation or another roster of it.
     #[error("the plan names another federation or roster")]

@@ -270,7 +270,7 @@ fn the_last_awaited_no_ends_the_phase() {
 }
 
 #[test]
-fn a_round_that_too_many_decline_is_abandoned_at_once() {
+fn a_round_that_everybody_declines_is_abandoned_at_once() {
     let mut table = Table::open(plan());
     for number in 1..=5 {
         let no = Invited::decline(table.round.plan(), id(number), "policy", table.federation.key(id(number)));

@@ -233,6 +233,9 @@ fn a_layout_without_sense_cannot_be_constructed() {
     let long = |name: &str| Block { name: name.into(), ..block(u32::MAX, 1.0, 1.0) };
     assert!(Layout::new(vec![long("a")]).is_ok());
     assert_eq!(Layout::new(vec![long("a"), named("b")]), Err(LayoutError::TooLong));
+    let blocks = |count: u32| (0..count).map(|k| named(&k.to_string())).collect();
+    assert!(Layout::new(blocks(1_024)).is_ok());
+    assert_eq!(Layout::new(blocks(1_025)), Err(LayoutError::TooLong));
 }
 
 proptest! {

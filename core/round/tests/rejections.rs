@@ -10,7 +10,7 @@ use syndic_round::message::{
     Ack, Advertise, Certify, Context, Dealing, Header, Kind, Payload, Reveal, Verdict,
 };
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, Rejection, Signed};
+use syndic_round::{Digest, PlanError, Rejection, Signed};
 
 const PHASES: [&str; 6] =
     ["advertising", "sharing", "acknowledging", "collecting", "certifying", "revealing"];
@@ -182,7 +182,7 @@ fn a_late_upload_is_refused_and_stays_out() {
 }
 
 #[test]
-fn preparation_messages_at_their_deadline_are_late() {
+fn messages_up_to_the_upload_are_late_at_their_deadline() {
     for phase in &PHASES[..4] {
         let mut table = Table::open(plan());
         table.play_until(phase);
@@ -332,7 +332,7 @@ fn a_message_in_anothers_name_is_refused() {
 }
 
 #[test]
-fn every_rejection_has_a_stable_code() {
+fn every_rejection_has_its_own_code() {
     let codes: std::collections::BTreeSet<_> = [
         Rejection::UnknownSender,
         Rejection::NotInCohort(id(1)),
@@ -354,6 +354,10 @@ fn every_rejection_has_a_stable_code() {
     .collect();
     assert_eq!(codes.len(), 14);
     assert!(codes.iter().all(|code| code.starts_with("round.")));
+    assert_eq!(
+        Rejection::Plan(PlanError::Quorum { threshold: 2, admitted: 3, colluding: 1 }).code(),
+        "plan.quorum"
+    );
 }
 
 #[test]

@@ -46,10 +46,6 @@ impl Federation {
     pub fn key(&self, id: ParticipantId) -> &SigningKey {
         &self.keys[usize::from(id.get()) - 1]
     }
-
-    pub fn ids(&self) -> Vec<ParticipantId> {
-        self.roster.roster().members.iter().map(|member| member.id).collect()
-    }
 }
 
 /// The participant with this number.
@@ -66,11 +62,10 @@ pub fn signing_key(role: &str, number: u16) -> SigningKey {
     SigningKey::from_bytes(&Digest::of(format!("{role} {number}").as_bytes()).0)
 }
 
-/// Terms of a round among all of a federation of five, t = 4, c = 2, unless said otherwise.
+/// Terms of a round among all of a federation of five, with the default protection (t = 4, c = 2), unless said
+/// otherwise.
 pub struct PlanBuilder {
     n: u16,
-    threshold: Option<u16>,
-    colluding: Option<u16>,
     min_survivors: Option<u16>,
     pub id: RoundId,
     pub preparation: u64,
@@ -83,8 +78,6 @@ pub struct PlanBuilder {
 pub fn plan() -> PlanBuilder {
     PlanBuilder {
         n: 5,
-        threshold: None,
-        colluding: None,
         min_survivors: None,
         id: RoundId { round: 1, attempt: 1 },
         preparation: 1,
@@ -109,14 +102,6 @@ impl PlanBuilder {
         Self { n, ..self }
     }
 
-    pub fn threshold(self, t: u16) -> Self {
-        Self { threshold: Some(t), ..self }
-    }
-
-    pub fn colluding(self, c: u16) -> Self {
-        Self { colluding: Some(c), ..self }
-    }
-
     pub fn min_survivors(self, u_min: u16) -> Self {
         Self { min_survivors: Some(u_min), ..self }
     }
@@ -130,8 +115,8 @@ impl PlanBuilder {
     }
 
     pub fn protection(&self) -> Protection {
-        let t = self.threshold.unwrap_or(Protection::default_threshold(self.n));
-        let c = self.colluding.unwrap_or(Protection::largest_colluding(self.n, t));
+        let t = Protection::default_threshold(self.n);
+        let c = Protection::largest_colluding(self.n, t);
         Protection::new(ParameterSet::S32, self.n, t, c, self.min_survivors.unwrap_or(t))
             .expect("terms that the protocol allows")
     }
