@@ -23,7 +23,7 @@ pub struct ColumnSketch {
     pub max: f64,
     /// Distinct values, at most the first 50 met.
     pub values: Vec<String>,
-    /// How many distinct values there are; a scan may stop counting beyond a few thousand.
+    /// How many distinct values there are; where a scan stops counting, after a few thousand, the least there are.
     pub distinct: u64,
     /// Empty cells.
     pub empty: u64,

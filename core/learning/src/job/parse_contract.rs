@@ -266,7 +266,7 @@ fn wrong_kind<T>(
 
 /// What an institution may bring unless the contract says otherwise. Below 2^20, so that counts of rows fit
 /// one limb for up to 16 institutions.
-pub(super) const DEFAULT_ROWS: u64 = 1_000_000;
+const DEFAULT_ROWS: u64 = 1_000_000;
 
 const MOST_ROWS: u64 = 1 << 40;
 const MOST_LEVELS: usize = 4096;

@@ -51,8 +51,6 @@ pub struct Outcome {
     /// The training round that made it: of those that were measured on validation rows the one with the least
     /// loss; the last where none was. `JobRun::metrics` says which were measured.
     pub released_round: u32,
-    /// What the statistics found.
-    pub summary: Summary,
 }
 
 /// How the model of one training round does, from encrypted sums.
@@ -149,8 +147,7 @@ impl JobRun {
             Next::Ask(_) => State::Training(training),
             Next::Done(_) => {
                 let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
-                let summary = self.summary.clone().ok_or(ProgramError::WrongSum)?;
-                State::Finished(Box::new(Outcome { model, released_round, summary }))
+                State::Finished(Box::new(Outcome { model, released_round }))
             }
         };
         Ok(())
