@@ -6,6 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::data::FileSource;
+use crate::malformed::read_toml;
 
 /// The configuration of an agent. Paths are relative to the file's own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Config {
     pub data: FileSource,
 }
 
-/// Why a configuration is refused.
+/// Why a configuration is refused. Shows no text of the file.
 #[derive(Debug, Error)]
 #[error("cannot use the configuration {path}: {reason}")]
 pub struct ConfigError {
@@ -39,7 +40,12 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let failed = |reason: String| ConfigError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| failed(malformed(&text, &error)))?;
+        let mut config: Self = read_toml(&text).map_err(failed)?;
+        if let Some(split) = &config.data.split
+            && split.test.iter().any(|value| split.validation.contains(value))
+        {
+            return Err(failed("`test` and `validation` of [data.split] share a value".into()));
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         for part in [&mut config.enrolment, &mut config.state, &mut config.policy, &mut config.data.file] {
             *part = folder.join(&*part);
@@ -48,27 +54,41 @@ impl Config {
     }
 }
 
-/// What the parser says, with the line, and without the line's text: a table given by mistake holds people's data.
-pub(crate) fn malformed(text: &str, error: &toml::de::Error) -> String {
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
-        None => error.message().into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SAMPLE: &str = include_str!("../../deploy/participant.toml");
+
+    fn load(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("participant.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn a_table_given_as_a_configuration_is_refused_by_its_line_without_its_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
-
-        let told = Config::load(&path).unwrap_err().to_string();
-
+        let told = load("Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap_err();
         assert!(told.contains("line 1: "), "{told}");
         assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_told_by_line_and_key_without_its_text() {
+        let told = load("enrolment = \"a\"\nstate = 8731\n").unwrap_err();
+        assert!(told.contains("line 2: ") && told.contains("at `state`"), "{told}");
+        assert!(!told.contains("8731"), "{told}");
+        let told = load(&SAMPLE.replace("test = [\"0\"]", "test = \"Jane Doe\"")).unwrap_err();
+        assert!(told.contains("at `data.split.test`") && !told.contains("Jane"), "{told}");
+        let told = load(&format!("\"Jane Doe\" = 1\n{SAMPLE}")).unwrap_err();
+        assert!(told.contains("line 1: an unknown key") && !told.contains("Jane"), "{told}");
+    }
+
+    #[test]
+    fn one_row_does_not_both_choose_and_test_a_model() {
+        assert!(load(SAMPLE).is_ok());
+        let told = load(&SAMPLE.replace("validation = [\"1\"]", "validation = [\"1\", \"0\"]")).unwrap_err();
+        assert!(told.contains("share a value"), "{told}");
     }
 }

@@ -3,8 +3,11 @@
 pub mod agent;
 pub mod config;
 pub mod data;
+mod durable;
 pub mod enrol;
 pub mod journal;
 pub mod keys;
+mod malformed;
 pub mod policy;
+mod shown;
 pub mod tls;

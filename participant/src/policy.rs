@@ -7,7 +7,7 @@ use syndic_learning::Job;
 use syndic_round::Protection;
 use thiserror::Error;
 
-use crate::config::malformed;
+use crate::malformed::read_toml;
 
 /// `policy.toml`. An absent list allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -58,7 +58,7 @@ pub enum Denied {
     },
 }
 
-/// Why a policy file cannot be used.
+/// Why a policy file cannot be used. Shows no text of the file.
 #[derive(Debug, Error)]
 #[error("cannot use the policy file {path}: {reason}")]
 pub struct PolicyError {
@@ -76,7 +76,7 @@ impl Policy {
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         let failed = |reason: String| PolicyError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| failed(malformed(&text, &error)))
+        read_toml(&text).map_err(failed)
     }
 
     /// The policy that allows exactly this job: what the sandbox gives to its own institutions.

@@ -117,10 +117,15 @@ fn a_policy_may_demand_more_than_the_default() {
 fn a_misspelt_line_is_an_error_and_not_an_allowance() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
-    for line in ["min_treshold = 3", "min_threshold = \"3\"", "min_threshold = -1", "purpose = [\"*\"]"] {
+    for (line, what) in [
+        ("min_treshold = 3", "unknown key `min_treshold`"),
+        ("min_threshold = \"3\"", "expected u16 at `min_threshold`"),
+        ("min_threshold = -1", "expected u16 at `min_threshold`"),
+        ("purpose = [\"*\"]", "unknown key `purpose`"),
+    ] {
         std::fs::write(&path, format!("{line}\n{POLICY}")).unwrap();
         let refused = Policy::load(&path).unwrap_err().to_string();
-        assert!(refused.contains("policy.toml"), "{refused}");
+        assert!(refused.contains("policy.toml: line 1: ") && refused.contains(what), "{refused}");
     }
 }
 
@@ -147,4 +152,16 @@ fn a_table_given_as_a_policy_is_refused_by_its_line_without_its_text() {
 
     assert!(told.contains("line 1: "), "{told}");
     assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+}
+
+#[test]
+fn a_value_of_another_kind_is_told_without_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    std::fs::write(&path, "min_threshold = \"Jane Doe\"\n").unwrap();
+
+    let told = Policy::load(&path).unwrap_err().to_string();
+
+    assert!(told.contains("line 1: ") && told.contains("`min_threshold`"), "{told}");
+    assert!(!told.contains("Jane"), "{told}");
 }
