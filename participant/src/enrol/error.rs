@@ -7,18 +7,19 @@ use syndic_round::{Digest, ParticipantId, RosterError};
 use thiserror::Error;
 
 use crate::keys::KeysError;
+use crate::shown::plain;
 
 /// Why an institution is not enrolled.
 #[derive(Debug, Error)]
 pub enum EnrolError {
     /// Another kind of file.
-    #[error("the bundle is a `{found}`, not a `syndic.bundle/1`")]
+    #[error("the bundle is a `{}`, not a `syndic.bundle/1`", plain(found))]
     Schema {
         /// What it says it is.
         found: String,
     },
     /// A bundle made for somebody else.
-    #[error("the bundle is for `{bundle}`, the keys are of `{keys}`")]
+    #[error("the bundle is for `{}`, the keys are of `{keys}`", plain(bundle))]
     WrongName {
         /// Name in the bundle.
         bundle: String,
@@ -27,7 +28,9 @@ pub enum EnrolError {
     },
     /// A roster of another federation, or of one founded anew under the same name.
     #[error(
-        "the roster is of federation `{roster}` and its coordinator, the bundle of `{bundle}` and another"
+        "the roster is of federation `{}` and its coordinator, the bundle of `{}` and another",
+        plain(roster),
+        plain(bundle)
     )]
     WrongFederation {
         /// Federation in the roster.
@@ -44,7 +47,7 @@ pub enum EnrolError {
         id: ParticipantId,
     },
     /// A certificate that does not fit.
-    #[error("the certificate of `{name}` in the bundle does not fit: {reason}")]
+    #[error("the certificate of `{}` in the bundle does not fit: {reason}", plain(name))]
     CertificateMismatch {
         /// Name in the bundle.
         name: String,
@@ -71,6 +74,17 @@ pub enum EnrolError {
         /// Its digest.
         pinned: Digest,
     },
+    /// A name in a roster outside the rule; such a name could fake what the reviewer sees.
+    #[error(
+        "the name of {whose} in the roster (`{}`) is not 1 to 64 characters of a-z, 0-9, `-` and `_`",
+        plain(name)
+    )]
+    RosterName {
+        /// Whose name it is: the federation's, or which member's.
+        whose: String,
+        /// The name, as it stands in the roster: not to be shown but through this error.
+        name: String,
+    },
     /// A roster that its members did not all sign, or that no federation can have.
     #[error(transparent)]
     Roster(#[from] RosterError),
@@ -85,7 +99,7 @@ pub enum EnrolError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The line and the rule that is broken, without the file's text.
         reason: String,
     },
     /// Keys or disk.
@@ -105,6 +119,7 @@ impl EnrolError {
             Self::NotEndorsed { .. } => "enrol.not-endorsed",
             Self::ChangedRoster { .. } => "enrol.changed-roster",
             Self::AlreadyPinned { .. } => "enrol.already-pinned",
+            Self::RosterName { .. } => "roster.name",
             Self::Roster(error) => error.code(),
             Self::Missing { .. } => "enrol.missing",
             Self::Malformed { .. } => "enrol.malformed",
@@ -137,12 +152,25 @@ impl EnrolError {
             Self::AlreadyPinned { .. } => {
                 "a pinned roster is never replaced; join another federation from another directory"
             }
+            Self::RosterName { .. }
+            | Self::Roster(RosterError::Order | RosterError::Size(_) | RosterError::Key(_)) => {
+                "do not sign it; no federation can have this roster: ask the operator who changed it, and compare keys \
+                 by telephone"
+            }
             Self::Roster(_) => "ask the operator for the `roster.sealed.json` that every member signed",
             Self::Missing { .. } => {
                 "finish enrolment: keygen, endorse, and pin the `roster.sealed.json` from the operator"
             }
             Self::Malformed { .. } => "ask its sender for the file again, unchanged",
             Self::Keys(error) => error.help(),
+        }
+    }
+
+    /// The exit code: 2 bad input, 3 the world.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Keys(error) => error.exit_code(),
+            _ => 2,
         }
     }
 

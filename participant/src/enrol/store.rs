@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use syndic_round::enrolment::Bundle;
 use syndic_round::{Digest, EndorsedRoster, Endorsement, Roster, SealedRoster};
 
+use super::review::check_names;
 use super::{EnrolError, Enrolment, RosterReview};
 use crate::keys::{Keys, KeysError, write_public};
+use crate::malformed;
 
 /// Signs the reviewed roster and remembers it: bundle and digest are durable in `dir` before the endorsement
 /// exists. A later draft may be endorsed in its place until one is pinned.
@@ -43,22 +45,28 @@ pub fn endorse(dir: &Path, review: RosterReview<'_>) -> Result<Endorsement, Enro
 /// Pins the roster that everybody signed, if it is the one that was endorsed in `dir`.
 ///
 /// # Errors
-/// [`EnrolError::Roster`] where a signature lacks, [`EnrolError::NotEndorsed`], [`EnrolError::ChangedRoster`].
+/// [`EnrolError::RosterName`] and [`EnrolError::Roster`] for a roster that breaks a rule or lacks a signature;
+/// [`EnrolError::NotEndorsed`], [`EnrolError::ChangedRoster`], [`KeysError::Io`].
 pub fn pin(dir: &Path, endorsed: EndorsedRoster) -> Result<SealedRoster, EnrolError> {
-    let sealed = endorsed.clone().verify()?;
+    let sealed = verify(endorsed.clone())?;
     refuse_if_not_endorsed(dir, &sealed)?;
+    // If we crash here nothing is pinned, and pinning again does it; afterwards the roster is there whole.
     write_json(dir, SEALED, &endorsed)?;
     Ok(sealed)
 }
 
-/// Takes over a bundle with a renewed certificate or a new coordinator address.
+/// Takes over a bundle with a renewed certificate or a new coordinator address; what `dir` held is untouched where
+/// this fails. The enrolment as it is from now on.
 ///
 /// # Errors
-/// [`EnrolError`] where it does not fit the keys and the pinned roster.
-pub fn renew(dir: &Path, bundle: &Bundle) -> Result<(), EnrolError> {
+/// [`EnrolError`] where it does not fit the keys and the pinned roster; [`KeysError::Io`].
+pub fn renew(dir: &Path, bundle: &Bundle) -> Result<Enrolment, EnrolError> {
     let sealed = pinned(dir)?.ok_or_else(|| EnrolError::Missing { path: dir.join(SEALED) })?;
-    Enrolment::new(Keys::load(dir)?, bundle.clone(), sealed)?;
-    write_json(dir, BUNDLE, bundle)
+    refuse_if_not_endorsed(dir, &sealed)?;
+    let enrolment = Enrolment::new(Keys::load(dir)?, bundle.clone(), sealed)?;
+    // If we crash here the old bundle is in use, and renewing again replaces it.
+    write_json(dir, BUNDLE, bundle)?;
+    Ok(enrolment)
 }
 
 impl Enrolment {
@@ -113,10 +121,16 @@ const SEALED: &str = "roster.sealed.json";
 
 fn pinned(dir: &Path) -> Result<Option<SealedRoster>, EnrolError> {
     match read_endorsed_roster(&dir.join(SEALED)) {
-        Ok(endorsed) => Ok(Some(endorsed.verify()?)),
+        Ok(endorsed) => verify(endorsed).map(Some),
         Err(EnrolError::Missing { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The roster, if it keeps every rule and all its members signed it.
+fn verify(endorsed: EndorsedRoster) -> Result<SealedRoster, EnrolError> {
+    check_names(&endorsed.roster)?;
+    Ok(endorsed.verify()?)
 }
 
 fn refuse_if_not_endorsed(dir: &Path, sealed: &SealedRoster) -> Result<(), EnrolError> {
@@ -135,8 +149,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EnrolError> {
         io::ErrorKind::NotFound => EnrolError::Missing { path: path.to_owned() },
         _ => KeysError::io(path, source).into(),
     })?;
-    serde_json::from_slice(&text)
-        .map_err(|error| EnrolError::Malformed { path: path.to_owned(), reason: error.to_string() })
+    malformed::read_json(&text).map_err(|reason| EnrolError::Malformed { path: path.to_owned(), reason })
 }
 
 fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> Result<(), EnrolError> {

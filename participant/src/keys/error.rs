@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::shown::plain;
+
 /// Why keys could not be made, written or read. Never holds key material.
 #[derive(Debug, Error)]
 pub enum KeysError {
     /// A name that no roster would take.
-    #[error("the name `{name}` is not 1 to 64 characters of a-z, 0-9, `-` and `_`")]
+    #[error("the name `{}` is not 1 to 64 characters of a-z, 0-9, `-` and `_`", plain(name))]
     Name {
         /// The name.
         name: String,
@@ -95,6 +97,18 @@ impl KeysError {
                 "restore the key file from a backup; where the key is fresh, the system's random number \
                  source is not available to this process"
             }
+        }
+    }
+
+    /// The exit code: 2 bad input, 3 the world.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } | Self::Generation { .. } => 3,
+            Self::Name { .. }
+            | Self::Exists { .. }
+            | Self::Missing { .. }
+            | Self::Permissions { .. }
+            | Self::Malformed { .. } => 2,
         }
     }
 
