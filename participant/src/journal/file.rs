@@ -14,6 +14,7 @@ use syndic_round::Digest;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::JournalError;
+use crate::durable::{create_folder, sync_entry};
 
 /// The durable memory of one participant.
 pub struct Journal {
@@ -119,20 +120,8 @@ fn prepare(path: &Path) -> Result<File, JournalError> {
     }
     // SQLite gives its log and index files the permissions of this one. If we crash here the file is
     // empty, which is a journal in which nothing was said yet.
-    private(path).map_err(failed)?;
+    private(path).and_then(|_| sync_entry(path)).map_err(failed)?;
     Ok(lock)
-}
-
-/// Creates `folder` and those above it, such that they survive a power cut: with them would go what was said.
-fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-    let made: Vec<_> = folder.ancestors().take_while(missing).collect();
-    fs::create_dir_all(folder)?;
-    for parent in made.iter().filter_map(|folder| folder.parent()) {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// Opens a file for writing; a new one is for this user alone.
@@ -164,15 +153,11 @@ async fn migrate_and_count(path: &Path, connection: &mut SqliteConnection) -> Re
     let failed = |error| JournalError::database(path, error);
     let mut opening = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let found = schema(path, &mut opening).await?;
-    let known = MIGRATIONS.len() as i64;
-    if found > known {
-        return Err(JournalError::NewerSchema { path: path.display().to_string(), found, known });
-    }
     for sql in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(*sql).execute(&mut *opening).await.map_err(failed)?;
     }
     sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?)")
-        .bind(known.to_string())
+        .bind(KNOWN.to_string())
         .execute(&mut *opening)
         .await
         .map_err(failed)?;
@@ -187,7 +172,7 @@ async fn migrate_and_count(path: &Path, connection: &mut SqliteConnection) -> Re
     boots.parse().map_err(|_| JournalError::Corrupt { path: path.display().to_string() })
 }
 
-/// The schema of the file, zero for an empty one.
+/// The schema of the file, zero for an empty one; one that this version does not know is refused.
 pub(super) async fn schema(path: &Path, connection: &mut SqliteConnection) -> Result<i64, JournalError> {
     let failed = |error| JournalError::database(path, error);
     let wrong = || JournalError::WrongFormat { path: path.display().to_string() };
@@ -207,7 +192,16 @@ pub(super) async fn schema(path: &Path, connection: &mut SqliteConnection) -> Re
     if fact("format") != Some("syndic-journal") {
         return Err(wrong());
     }
-    fact("schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0).ok_or_else(wrong)
+    let found: i64 = fact("schema")
+        .and_then(|schema| schema.parse().ok())
+        .filter(|schema| *schema > 0)
+        .ok_or_else(wrong)?;
+    match found <= KNOWN {
+        true => Ok(found),
+        false => Err(JournalError::NewerSchema { path: path.display().to_string(), found, known: KNOWN }),
+    }
 }
 
+/// The newest schema.
+const KNOWN: i64 = MIGRATIONS.len() as i64;
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_journal.sql")];

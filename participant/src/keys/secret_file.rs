@@ -1,6 +1,6 @@
 //! Private keys as PEM files that only their owner can open.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -8,24 +8,22 @@ use pem::Pem;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::KeysError;
-
-/// Makes `dir` for its owner only; one that exists is left as it is, since a person made it.
-pub(super) fn make_directory(dir: &Path) -> Result<(), KeysError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| KeysError::Io { path: dir.to_owned(), source })
-}
+use crate::durable::sync_entry;
 
 /// Writes `pkcs8` to a new file of mode 0600, durable when this returns.
 pub(super) fn write(path: &Path, pkcs8: &[u8]) -> Result<(), KeysError> {
     let copy = Pem::new("PRIVATE KEY", pkcs8);
     let text = Zeroizing::new(pem::encode(&copy));
     copy.into_contents().zeroize();
-    create(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|source| KeysError::io(path, source))
+    let failed = |source| KeysError::io(path, source);
+    let mut file = create(path).map_err(failed)?;
+    // If we crash here half a key may lie there: it is never overwritten, and nobody has certified it.
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key would be in the way of the next attempt; if it stays, that attempt says so.
+        let _ = fs::remove_file(path);
+    }
+    written.and_then(|()| sync_entry(path)).map_err(failed)
 }
 
 /// Reads what [`write`] wrote, and refuses a file that others may read or the group may change.

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use syndic_round::roster::is_name;
 
 use super::error::KeysError;
 use super::{Keys, TlsKey, pkcs8, secret_file};
+use crate::durable::{create_folder, sync_entry};
 
 impl Keys {
     /// Writes the keys to `dir` (made with mode 0700 where it does not exist; files of mode 0600) together with
@@ -16,7 +18,7 @@ impl Keys {
     /// # Errors
     /// [`KeysError::Exists`] where the directory holds keys already, [`KeysError::Io`].
     pub fn write(&self, dir: &Path) -> Result<(), KeysError> {
-        secret_file::make_directory(dir)?;
+        create_folder(dir).map_err(|source| KeysError::Io { path: dir.to_owned(), source })?;
         let record = dir.join(RECORD);
         if record.exists() {
             return Err(KeysError::Exists { path: record });
@@ -42,7 +44,7 @@ impl Keys {
         let text = fs::read(&path).map_err(|source| KeysError::io(&path, source))?;
         let record: Record = serde_json::from_slice(&text)
             .ok()
-            .filter(|record: &Record| record.schema == SCHEMA)
+            .filter(|record: &Record| record.schema == SCHEMA && is_name(&record.name))
             .ok_or_else(|| KeysError::malformed(&path, "is not a `syndic.keys/1` record"))?;
 
         let path = dir.join(SIGNING_KEY);
@@ -88,10 +90,7 @@ pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), KeysError>
         file.sync_all()?;
         // If we crash here a `.partial` file stays behind; the next write replaces it.
         fs::rename(&partial, path)?;
-        match path.parent() {
-            Some(dir) if cfg!(unix) && !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
-            _ => Ok(()),
-        }
+        sync_entry(path)
     };
     replace().map_err(|source| KeysError::Io { path: path.to_owned(), source })
 }
