@@ -196,7 +196,10 @@ impl JournalError {
             }
             Self::WrongFormat { .. } => Some("check the journal's path in the configuration"),
             Self::NewerSchema { .. } => Some("start the version that wrote it, or a newer one"),
-            Self::Corrupt { .. } => Some("do not restore an older copy: enrol again with new keys"),
+            Self::Corrupt { .. } => Some(
+                "keep the file, and put no older copy in its place: it would forget what was said. Make new keys with \
+                 `syndic-participant keygen` in a new folder, enrol with them, and name another folder as `state`",
+            ),
             Self::Full { .. } => Some("free space on that volume; nothing was sent"),
             Self::Io { .. } => Some("check that the folder exists and that this user may write to it"),
             _ => None,
@@ -214,6 +217,13 @@ impl JournalError {
 
     /// The error of a statement on the file `path`, by its primary result code (sqlite.org/rescode.html).
     pub(super) fn database(path: &Path, error: sqlx::Error) -> Self {
+        let unreadable = matches!(
+            error,
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_)
+        );
+        if unreadable {
+            return Self::Corrupt { path: path.display().to_string() };
+        }
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok());
         let shown = path.display().to_string();
         match code.map(|code| code & 0xff) {

@@ -18,12 +18,6 @@ pub(super) enum Preparation {
 }
 
 impl Journal {
-    /// The newest preparation of the job that was ever claimed, zero for none.
-    pub async fn highest_preparation(&self, job: &str) -> Result<u64, JournalError> {
-        let mut connection = self.connection().await;
-        self.newest(&mut connection, job).await
-    }
-
     /// Begins the preparation `number` (from 1), for which keys may then be made. Each number is claimed
     /// once: after a restart its keys are lost, and another has to be begun.
     ///
@@ -161,6 +155,7 @@ impl Journal {
         number.map(|number| self.number(number)).transpose()
     }
 
+    /// The newest preparation of the job that was ever claimed, zero for none.
     async fn newest(&self, connection: &mut SqliteConnection, job: &str) -> Result<u64, JournalError> {
         let newest: i64 =
             sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM preparations WHERE job = ?")

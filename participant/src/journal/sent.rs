@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::ConnectOptions;
 use syndic_round::{Digest, RoundId};
 
 use super::{
@@ -17,7 +17,7 @@ pub struct Sent {
     pub job: String,
     /// In which round and attempt.
     pub round: RoundId,
-    /// What it was, in the words of the protocol: `advertise`, `upload`, `reveal` ...
+    /// What it was, in the words of the protocol: `advertise`, `header`, `reveal` ...
     pub what: String,
     /// How many bytes.
     pub bytes: u64,
@@ -50,12 +50,6 @@ impl Journal {
         .map_err(|error| self.failed(error))?;
         Ok(())
     }
-
-    /// All sendings, in order.
-    pub async fn all_sent(&self) -> Result<Vec<Sent>, JournalError> {
-        let mut connection = self.connection().await;
-        all_sent(&mut connection).await.map_err(|error| self.failed(error))
-    }
 }
 
 /// All sendings in the journal `path`, in order, while an agent may be using it. Nothing is written and no
@@ -63,34 +57,33 @@ impl Journal {
 ///
 /// # Errors
 ///
-/// [`JournalError::Io`] where there is no journal; [`JournalError::WrongFormat`].
+/// [`JournalError::Io`] where there is no journal; [`JournalError::WrongFormat`], [`JournalError::NewerSchema`];
+/// [`JournalError::Corrupt`] where a row is not what was written: then none is told, since the list would be short.
 pub async fn read_sent(path: &Path) -> Result<Vec<Sent>, JournalError> {
     let failed = |error| JournalError::database(path, error);
     let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
     if schema(path, &mut connection).await? == 0 {
         return Err(JournalError::WrongFormat { path: path.display().to_string() });
     }
-    all_sent(&mut connection).await.map_err(failed)
-}
-
-async fn all_sent(connection: &mut SqliteConnection) -> Result<Vec<Sent>, sqlx::Error> {
-    type Row = (String, u32, u32, String, i64, Vec<u8>, i64);
     let rows: Vec<Row> =
         sqlx::query_as("SELECT job, round, attempt, what, bytes, digest, at_ms FROM sent ORDER BY number")
-            .fetch_all(connection)
-            .await?;
-    rows.into_iter().map(sent_of).collect()
+            .fetch_all(&mut connection)
+            .await
+            .map_err(failed)?;
+    let damaged = || JournalError::Corrupt { path: path.display().to_string() };
+    rows.into_iter().map(|row| sent_of(row).ok_or_else(damaged)).collect()
 }
 
-fn sent_of(row: (String, u32, u32, String, i64, Vec<u8>, i64)) -> Result<Sent, sqlx::Error> {
-    let (job, round, attempt, what, bytes, digest, at_ms) = row;
-    let damaged = |what: &str| sqlx::Error::Decode(format!("a damaged {what}").into());
-    Ok(Sent {
+type Row = (String, i64, i64, String, i64, Vec<u8>, i64);
+
+/// The sending in a row, if it is one that [`Journal::sent`] can have written.
+fn sent_of((job, round, attempt, what, bytes, digest, at_ms): Row) -> Option<Sent> {
+    Some(Sent {
         job,
-        round: RoundId { round, attempt },
+        round: RoundId { round: round.try_into().ok()?, attempt: attempt.try_into().ok()? },
         what,
-        bytes: bytes.try_into().map_err(|_| damaged("count"))?,
-        digest: digest.try_into().map(Digest).map_err(|_| damaged("digest"))?,
-        at_ms: at_ms.try_into().map_err(|_| damaged("time"))?,
+        bytes: bytes.try_into().ok()?,
+        digest: digest.try_into().map(Digest).ok()?,
+        at_ms: at_ms.try_into().ok()?,
     })
 }
