@@ -47,7 +47,6 @@ pub struct Connector {
     address: Address,
     host: ServerName<'static>,
     config: Arc<ClientConfig>,
-    timeout: Duration,
     #[cfg(feature = "tap")]
     tap: Option<Arc<dyn Tap>>,
 }
@@ -68,7 +67,6 @@ impl Connector {
             address: address.clone(),
             host,
             config: configuration(authority, certificate, key)?,
-            timeout: Self::TIMEOUT,
             #[cfg(feature = "tap")]
             tap: None,
         })
@@ -97,9 +95,9 @@ impl Connector {
     /// # Errors
     /// [`ConnectError`] by who is at fault and with what to do.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let attempt = tokio::time::timeout(self.timeout, self.attempt());
+        let attempt = tokio::time::timeout(TIMEOUT, self.attempt());
         attempt.await.unwrap_or_else(|_| {
-            let reason = format!("no answer within {:?}", self.timeout);
+            let reason = format!("no answer within {TIMEOUT:?}");
             Err(ConnectError::Unreachable { address: self.address.clone(), reason })
         })
     }
@@ -122,9 +120,6 @@ impl Connector {
         let connection = connection.tapped(self.tap.clone());
         Ok(connection)
     }
-
-    /// How long a connection attempt may take unless another time is asked for.
-    pub const TIMEOUT: Duration = Duration::from_secs(15);
 }
 
 impl tower::Service<Uri> for Connector {
@@ -170,3 +165,6 @@ fn configuration(
 fn provider() -> CryptoProvider {
     CryptoProvider { kx_groups: vec![kx_group::X25519MLKEM768], ..aws_lc_rs::default_provider() }
 }
+
+/// How long a connection attempt may take, to the coordinator's first bytes.
+const TIMEOUT: Duration = Duration::from_secs(15);

@@ -11,6 +11,7 @@ use tonic::Status;
 use crate::data::SourceError;
 use crate::journal::JournalError;
 use crate::policy::Denied;
+use crate::shown::printable;
 use crate::tls::ConnectError;
 
 /// Why the agent ends.
@@ -122,6 +123,20 @@ impl AgentError {
 }
 
 impl Declined {
+    /// The whole reason in one line, for this institution's own log. A reason may quote the job file, which somebody
+    /// else wrote.
+    pub(super) fn shown(&self) -> String {
+        let Self::Data(SourceError::Report(report)) = self else { return printable(&self.to_string()) };
+        let findings: Vec<_> = report
+            .findings
+            .iter()
+            .map(|finding| {
+                format!("{}: {} ({})", finding.code(), printable(&finding.message()), finding.help())
+            })
+            .collect();
+        findings.join("; ")
+    }
+
     /// The code, with no detail that the coordinator has no business to know.
     pub(super) fn code(&self) -> &'static str {
         match self {
@@ -159,5 +174,43 @@ impl From<JournalError> for Undone {
     /// What the journal forbids is a reason to decline; a journal that cannot be written is not.
     fn from(error: JournalError) -> Self {
         if error.is_refusal() { Self::Declined(Declined::Forbidden(error)) } else { Self::Journal(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syndic_learning::{Job, TableBuilder};
+
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../examples/bank-marketing/job.toml");
+
+    #[test]
+    fn a_job_file_cannot_fake_what_the_log_shows() {
+        let mut job = Job::from_toml(SAMPLE).unwrap();
+        job.contract.label.column = "y\u{1b}[2J\nall is \u{202e}well".into();
+        let report = TableBuilder::new(&job.contract, &["age"]).err().unwrap();
+        let missing = report.findings.len();
+        for reason in [
+            Declined::Data(report.into()),
+            Denied::Purpose("none\u{1b}[2J\nall is \u{202e}well".into()).into(),
+        ] {
+            let shown = reason.shown();
+            assert!(shown.contains("\\u{1b}[2J\\nall is \\u{202e}well"), "{shown}");
+            assert!(!shown.contains(char::is_control) && !shown.contains('\u{202e}'), "{shown:?}");
+        }
+        assert!(missing > 1, "a report has several findings");
+    }
+
+    #[test]
+    fn every_finding_of_a_report_is_shown_in_one_line() {
+        let job = Job::from_toml(SAMPLE).unwrap();
+        let report = TableBuilder::new(&job.contract, &["age"]).err().unwrap();
+        let columns: Vec<_> = report.findings.iter().filter_map(|finding| finding.column.clone()).collect();
+
+        let shown = Declined::Data(report.into()).shown();
+
+        assert!(columns.iter().all(|column| shown.contains(&format!("`{column}`"))), "{shown}");
+        assert!(columns.len() > 1 && !shown.contains('\n'), "{shown}");
     }
 }

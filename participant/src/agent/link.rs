@@ -13,6 +13,7 @@ use tonic::{Status, Streaming};
 
 use super::error::Declined;
 use super::error::Undone;
+use crate::shown::printable;
 use crate::tls::{ConnectError, Connector};
 
 /// A connection.
@@ -34,7 +35,8 @@ impl Link {
                 Ok(channel) => return Ok(Self { calls: CoordinationClient::new(channel) }),
                 Err(error) => {
                     let address = connector.address().clone();
-                    let unknown = || ConnectError::Unreachable { address, reason: error.to_string() };
+                    let unknown =
+                        || ConnectError::Unreachable { address, reason: printable(&error.to_string()) };
                     let error = ConnectError::behind(&error).cloned().unwrap_or_else(unknown);
                     // Who is not ours will not become so; who does not answer may have another address.
                     if !error.is_unreachable() {

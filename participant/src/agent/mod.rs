@@ -18,7 +18,6 @@ use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
 use syndic_proto::convert::{Duty, Owed, RoundRef};
-use syndic_proto::status::code_of;
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
 use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
@@ -31,11 +30,12 @@ use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
+use crate::shown::printable;
 use crate::tls::Connector;
 use approval::Approved;
 use error::{Declined, Undone};
 use link::Link;
-use lost::{Lost, is_lost, is_past};
+use lost::{Lost, is_lost, is_past, told, told_code};
 use seat::{Seat, Training};
 
 /// What an agent is made of.
@@ -190,7 +190,7 @@ impl Agent {
             let duty = tokio::select! {
                 duty = duties.message() => {
                     let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
-                    Duty::try_from(duty).map_err(|error| Lost::ForNow(error.to_string()))?
+                    Duty::try_from(duty).map_err(|error| Lost::ForNow(printable(&error.to_string())))?
                 }
                 () = trained(seat), if awaiting_training.is_some() => {
                     let Some(awaited) = awaiting_training.take() else { continue };
@@ -205,7 +205,9 @@ impl Agent {
                     info!(participant = self.enrolment.name(), job = %duty.round.job, "the job is complete");
                     return Ok(Ended::JobOver);
                 }
-                Owed::JobOver(Some(reason)) => return Err(Lost::Forever(AgentError::JobAbandoned(reason))),
+                Owed::JobOver(Some(reason)) => {
+                    return Err(Lost::Forever(AgentError::JobAbandoned(printable(&reason))));
+                }
                 Owed::Over(_) => {
                     awaiting_training = None;
                     *seat = None;
@@ -235,18 +237,18 @@ impl Agent {
         match self.perform(link, seat, round, &plan, owed).await {
             Ok(()) => Ok(()),
             Err(Undone::Call(status)) if is_past(&status) => {
-                debug!(round = %round.id, reason = status.message(), "the round has gone on without this message");
+                debug!(round = %round.id, reason = told(&status), "the round has gone on without this message");
                 Ok(())
             }
             Err(Undone::Call(status)) if is_lost(&status) => Err(Lost::of_call(*status)),
             Err(Undone::Call(status)) => {
-                warn!(round = %round.id, code = code_of(&status), reason = status.message(), "refused");
+                warn!(round = %round.id, code = told_code(&status), reason = told(&status), "refused");
                 *seat = None;
                 self.decline(link, round, &plan, &Declined::Refused).await
             }
             Err(Undone::Journal(error)) => Err(Lost::Forever(error.into())),
             Err(Undone::Declined(reason)) => {
-                warn!(round = %round.id, code = reason.code(), %reason, "declining the round");
+                warn!(round = %round.id, code = reason.code(), reason = reason.shown(), "declining the round");
                 *seat = None;
                 self.decline(link, round, &plan, &reason).await
             }

@@ -7,6 +7,8 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use syndic_round::enrolment::Address;
 use thiserror::Error;
 
+use crate::shown::printable;
+
 /// Why a connection to the coordinator was not made.
 #[derive(Clone, Debug, Error)]
 pub enum ConnectError {
@@ -87,22 +89,22 @@ impl ConnectError {
             }
             Self::CertificateExpired { ours: true, .. } => {
                 "check this host's clock, then send the same request file to the operator, who certifies it anew \
-                 with `syndic federation add-participant`, and enrol with the new bundle"
+                 with `syndic federation add-participant`, and run `syndic-participant renew` with the new bundle"
             }
             Self::CertificateExpired { ours: false, .. } => {
-                "nothing was sent. Check this host's clock, then tell the operator that the coordinator's \
-                 certificate must be renewed"
+                "nothing was sent. Check this host's clock, then tell the operator, who makes a new certificate \
+                 with `syndic-coordinator renew`; nothing changes here"
             }
             Self::CertificateRefused { .. } => {
-                "the bundle in use is of another federation or was replaced: enrol with the bundle that the \
-                 operator made last; the operator's log names the reason"
+                "the bundle in use is of another federation or was replaced: run `syndic-participant renew` with the \
+                 bundle that the operator made last; the operator's log names the reason"
             }
             Self::HandshakeFailed { .. } => {
                 "the other end must speak TLS 1.3 with X25519MLKEM768 and HTTP/2: check that the address is the \
                  coordinator's and that no proxy opens TLS in between"
             }
             Self::OwnCertificate { .. } => {
-                "enrol again with the bundle that the operator made for these keys"
+                "run `syndic-participant renew` with the bundle that the operator made for these keys"
             }
         }
     }
@@ -125,14 +127,14 @@ impl ConnectError {
     }
 
     pub(super) fn own(error: impl std::fmt::Display) -> Self {
-        Self::OwnCertificate { reason: error.to_string() }
+        Self::OwnCertificate { reason: printable(&error.to_string()) }
     }
 
     /// Sorts what TCP and TLS report.
     pub(super) fn of(address: &Address, error: io::Error) -> Self {
         let address = address.clone();
         let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
-            return Self::Unreachable { address, reason: error.to_string() };
+            return Self::Unreachable { address, reason: printable(&error.to_string()) };
         };
         match tls {
             TlsError::InvalidCertificate(
@@ -142,7 +144,8 @@ impl ConnectError {
                 | CertificateError::NotValidYetContext { .. },
             ) => Self::CertificateExpired { address, ours: false },
             TlsError::InvalidCertificate(reason) => {
-                Self::UntrustedCoordinator { address, reason: reason.to_string() }
+                // It may quote the names that the other end gives itself.
+                Self::UntrustedCoordinator { address, reason: printable(&reason.to_string()) }
             }
             TlsError::AlertReceived(AlertDescription::CertificateExpired) => {
                 Self::CertificateExpired { address, ours: true }
@@ -157,7 +160,7 @@ impl ConnectError {
                 | AlertDescription::AccessDenied
                 | AlertDescription::DecryptError),
             ) => Self::CertificateRefused { address, alert: format!("{alert:?}") },
-            other => Self::HandshakeFailed { address, reason: other.to_string() },
+            other => Self::HandshakeFailed { address, reason: printable(&other.to_string()) },
         }
     }
 }
