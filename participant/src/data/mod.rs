@@ -8,8 +8,6 @@ use std::sync::Arc;
 use syndic_learning::{Contract, DataFinding, DataReport, Table};
 use thiserror::Error;
 
-pub use csv_file::{CsvRows, open_csv};
-
 /// A source of rows.
 #[derive(Clone)]
 pub enum Source {
@@ -54,7 +52,7 @@ pub struct Only {
     pub values: Vec<String>,
 }
 
-/// Why there is no table. Names rows by number, never by value.
+/// Why there is no table. Names rows by their line in the file, never by value.
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The file cannot be opened or read.
@@ -66,8 +64,19 @@ pub enum SourceError {
         reason: String,
     },
     /// A column that the configuration names is not in the file.
-    #[error("{path} has no column `{column}`, which the configuration names")]
+    #[error("none of the {found} columns of {path} is `{column}`, which the configuration names")]
     NoColumn {
+        /// File.
+        path: PathBuf,
+        /// The column, as the configuration names it. Those of the file are not told: where the header is
+        /// missing they would be somebody's row.
+        column: String,
+        /// How many columns the file has.
+        found: usize,
+    },
+    /// A column that the configuration names is in the file more than once.
+    #[error("{path} has two columns `{column}`, which the configuration names")]
+    ColumnRepeated {
         /// File.
         path: PathBuf,
         /// Column.
@@ -87,6 +96,7 @@ impl SourceError {
         match self {
             Self::Unreadable { .. } => "data.unreadable",
             Self::NoColumn { .. } => "data.column-missing",
+            Self::ColumnRepeated { .. } => "data.column-repeated",
             Self::Report(report) => report.findings.first().map_or("data.refused", DataFinding::code),
             Self::OtherContract(_) => "data.other-contract",
         }
@@ -99,8 +109,10 @@ impl SourceError {
                 "check that the file exists and may be read by this service's user".into()
             }
             Self::NoColumn { .. } => {
-                "correct [data] in participant.toml, or add the column to the file".into()
+                "correct [data] in participant.toml, or the file, whose first line must name its columns"
+                    .into()
             }
+            Self::ColumnRepeated { .. } => "rename or drop one of them".into(),
             Self::Report(report) => {
                 report.findings.first().map(DataFinding::help).unwrap_or_default().to_string()
             }
