@@ -1,9 +1,10 @@
-//! The agent's commands: make keys, endorse and pin the roster, run, and show what left.
+//! The agent's commands: make keys, endorse and pin the roster, renew, run, and show what left.
 
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use ed25519_dalek::VerifyingKey;
@@ -18,6 +19,7 @@ use syndic_participant::journal::{Journal, JournalError, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_round::Roster;
+use tracing::{info, warn};
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
 #[derive(Parser)]
@@ -68,6 +70,17 @@ enum Command {
         #[arg(long)]
         roster: PathBuf,
     },
+    /// Put a renewed certificate, or a new coordinator address, in place; an agent that runs takes it up when it is
+    /// started again.
+    #[command(after_help = "Example:\n  syndic-participant renew --dir bank_a --bundle bank_a.bundle.json")]
+    Renew {
+        /// The folder that `keygen` wrote.
+        #[arg(long)]
+        dir: PathBuf,
+        /// The bundle that the operator made last, with `syndic federation add-participant` and the same request.
+        #[arg(long)]
+        bundle: PathBuf,
+    },
     /// Take part until the job is over.
     #[command(after_help = "Example:\n  syndic-participant run --config participant.toml")]
     Run {
@@ -113,6 +126,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
                 Some(key) => print(&format!("its ledger verifies with --key '{key}'")),
                 None => Ok(()),
             }
+        }
+        Command::Renew { dir, bundle } => {
+            let enrolment = enrol::renew(&dir, &enrol::read_bundle(&bundle)?)?;
+            print(&format!("the certificate holds until {}", time(enrolment.certificate_expires_at().0)))
         }
         Command::Run { config, json } => serve(&config, json).await,
         Command::Journal { config, json } => journal(&config, json).await,
@@ -162,9 +179,21 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
         help: "name a folder that this user may write as `state` in the configuration".into(),
         exit: 3,
     })?;
+    info!(openings = journal.boot(), "the journal is open; a count seen before means an older copy");
+    warn_of_expiry(&enrolment);
     let source = Source::File(config.data);
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     Ok(agent.run().await?)
+}
+
+fn warn_of_expiry(enrolment: &Enrolment) {
+    let expires = enrolment.certificate_expires_at().0;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(expires).saturating_sub(now);
+    if left < RENEWAL {
+        let until = time(expires);
+        warn!(until, "this certificate is over soon: ask the operator for a new one, and run `renew`");
+    }
 }
 
 async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
@@ -217,13 +246,15 @@ fn print(line: &str) -> Result<(), Failure> {
 
 impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
-        Self { code: error.code().into(), message: error.to_string(), help: error.help().into(), exit: 2 }
+        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
+        Self { code, message: error.to_string(), help, exit }
     }
 }
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
-        Self { code: error.code().into(), message: error.to_string(), help: error.help().into(), exit: 2 }
+        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
+        Self { code, message: error.to_string(), help, exit }
     }
 }
 
@@ -241,5 +272,7 @@ impl From<AgentError> for Failure {
     }
 }
 
+/// How long before its end a certificate is called to mind.
+const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
 /// The journal's file in the state folder.
 const JOURNAL: &str = "journal.sqlite";

@@ -3,6 +3,7 @@
 mod commands;
 mod logging;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,7 +14,8 @@ async fn main() -> ExitCode {
     match commands::run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message, help, exit }) => {
-            eprintln!("error[{code}]: {message}\n  help: {help}");
+            // Where nobody listens to standard error, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error[{code}]: {message}\n  help: {help}");
             ExitCode::from(exit)
         }
     }
