@@ -6,6 +6,7 @@ use std::path::Path;
 use syndic_learning::job::{ColumnSketch, draft, draft_predicting};
 
 use crate::sandbox::Source;
+use crate::words::counted;
 use crate::{Error, Result};
 
 /// The draft of a job file for this table, with `label` as the column to predict or a proposal of one.
@@ -44,11 +45,14 @@ fn sketch(source: &Source) -> Result<Vec<ColumnSketch>> {
 
 fn no_label(source: &Source, columns: &[ColumnSketch], label: &str) -> Error {
     let found = columns.iter().find(|column| column.name == label).map_or_else(String::new, |column| {
-        format!("{} values and {} empty cells", column.distinct, column.empty)
+        // A scan that stopped counting has seen that many, not all.
+        let at_least = if column.distinct >= MOST_DISTINCT as u64 { "at least " } else { "" };
+        let values = counted(column.distinct as usize, "value", "values");
+        format!("{at_least}{values} and {}", counted(column.empty as usize, "empty cell", "empty cells"))
     });
     let candidates: Vec<&str> = columns
         .iter()
-        .filter(|column| column.distinct == 2 && column.empty == 0)
+        .filter(|column| column.distinct == 2 && column.empty == 0 && !column.name.is_empty())
         .map(|column| column.name.as_str())
         .collect();
     let help = match candidates.as_slice() {
@@ -57,7 +61,7 @@ fn no_label(source: &Source, columns: &[ColumnSketch], label: &str) -> Error {
     };
     Error::input(
         "data.label-values",
-        format!("column `{label}` has {found}; a label has two values and none empty"),
+        format!("column `{label}` has {found}; a label has a name, two values and no empty cell"),
     )
     .place(format!("{}, --label", source.place()))
     .help(help)
@@ -180,6 +184,29 @@ mod tests {
         assert_eq!(error.code(), "data.label-values");
         assert!(error.render().contains("columns with two values: label, job"), "{}", error.render());
         assert_eq!(text(&source, Some("nonsense")).unwrap_err().code(), "data.column-missing");
+    }
+
+    #[test]
+    fn a_count_that_stopped_is_told_as_a_least_one() {
+        let rows = |count: u32| {
+            (0..count).fold(String::from("amount,label\n"), |text, row| format!("{text}{row},{}\n", row % 2))
+        };
+        let told = |count: u32| {
+            let (_folder, source) = source(&rows(count));
+            text(&source, Some("amount")).unwrap_err().render()
+        };
+        assert!(
+            told(6_000).contains("`amount` has at least 5,000 values and 0 empty cells"),
+            "{}",
+            told(6_000)
+        );
+        assert!(told(4_999).contains("`amount` has 4,999 values and"), "{}", told(4_999));
+    }
+
+    #[test]
+    fn a_column_without_a_name_is_no_label() {
+        let (_folder, source) = source("age,\n20,1\n30,0\n40,1\n");
+        assert_eq!(text(&source, Some("")).unwrap_err().code(), "data.label-values");
     }
 
     #[test]
