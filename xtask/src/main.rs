@@ -47,7 +47,7 @@ enum Command {
     Vocabulary,
     /// Links between documents
     Links,
-    /// File lengths and constructions that must not appear
+    /// File lengths, inherited lints, and constructions that must not appear
     Shape,
     /// The Rust that `rust-version` and the README ask for, against every dependency's
     Toolchain,

@@ -1,4 +1,5 @@
-//! The shape of the source: files that a person can hold in mind, and constructions that must not appear.
+//! The shape of the source: files that a person can hold in mind, manifests that keep the workspace's lints, and
+//! constructions that must not appear.
 
 use crate::gate::Failure;
 use crate::sources::{self, Source};
@@ -21,6 +22,9 @@ fn findings_in(source: &Source) -> Vec<String> {
     if lines > LONGEST_FILE && source.path.ends_with(".rs") {
         findings.push(format!("{}: {lines} lines, at most {LONGEST_FILE}", source.path));
     }
+    if source.path.ends_with("/Cargo.toml") && !source.text.contains(INHERITED) {
+        findings.push(format!("{}: it leaves the workspace's lints, `unsafe_code` among them", source.path));
+    }
     // This file has to name what it forbids.
     if source.path == "xtask/src/shape.rs" {
         return findings;
@@ -37,6 +41,9 @@ fn findings_in(source: &Source) -> Vec<String> {
 }
 
 const LONGEST_FILE: usize = 500;
+
+/// What the manifest of every member says.
+const INHERITED: &str = "[lints]\nworkspace = true\n";
 
 const FORBIDDEN_IN_RUST: [(&str, &str); 3] = [
     (
@@ -65,6 +72,14 @@ mod tests {
     fn a_file_of_501_lines_is_too_long() {
         assert_eq!(findings_in(&source(&"\n".repeat(500))), Vec::<String>::new());
         assert_eq!(findings_in(&source(&"\n".repeat(501))).len(), 1);
+    }
+
+    #[test]
+    fn a_member_that_leaves_the_workspaces_lints_is_found() {
+        let manifest = |path: &str, text: &str| findings_in(&Source { path: path.into(), text: text.into() });
+        assert_eq!(manifest("core/x/Cargo.toml", "[lints]\nworkspace = true\n"), Vec::<String>::new());
+        assert_eq!(manifest("core/x/Cargo.toml", "[package]\n").len(), 1);
+        assert_eq!(manifest("Cargo.toml", "[workspace]\n"), Vec::<String>::new(), "the root gives them");
     }
 
     #[test]
