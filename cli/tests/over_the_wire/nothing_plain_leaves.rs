@@ -5,6 +5,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use syndic_round::ParameterSet;
 
 use crate::plaintexts::secrets;
 use crate::recorded::{Recorded, recorded};
@@ -80,6 +81,28 @@ fn what_is_searched_is_everything_that_was_sent() {
             assert!(needles.occurs(number, &participant.seen.sent), "upload {number} was not seen");
         }
     }
+}
+
+/// Noise lies below the message, so an update sent without its mask would be no byte string that can be looked
+/// for; taken off its guard bits, it would be the answer itself.
+#[test]
+fn no_upload_is_its_answer_in_the_bits_above_the_noise() {
+    let recorded = recorded();
+    let (mut coefficients, mut equal) = (0, 0);
+    for round in &recorded.rounds {
+        let guard = ParameterSet::S32.guard_bits();
+        assert_eq!(round.plan.protection.parameter_set(), ParameterSet::S32);
+        for (from, _, ciphertext) in &round.uploads {
+            let answer = recorded.participant(*from).answer(round.plan.id).unwrap();
+            let words = ciphertext.as_chunks().0.iter().map(|word| i32::from_le_bytes(*word));
+            assert_eq!(words.len(), answer.len());
+            let rounded = words.map(|word| word.wrapping_add(1 << (guard - 1)) >> guard);
+            equal += rounded.zip(answer).filter(|(above, own)| i64::from(*above) == **own).count();
+            coefficients += answer.len();
+        }
+    }
+    // By chance one in 2^25.
+    assert!(coefficients > 100_000 && equal < 10, "{equal} of {coefficients} coefficients are plain");
 }
 
 #[test]
