@@ -17,7 +17,7 @@ use syndic_participant::tls::{ConnectError, Connector};
 use syndic_round::Timestamp;
 use syndic_round::enrolment::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
@@ -155,9 +155,10 @@ async fn an_expired_coordinator_is_named_as_such() {
 
 #[tokio::test]
 async fn a_host_where_nobody_listens_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    // Held, so that nobody else can take the port, but never listening.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = held.local_addr().unwrap().port();
     let error = refusal(genuine(port)).await;
     assert_eq!(error.code(), "net.unreachable");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
