@@ -11,6 +11,7 @@ use tracing::info;
 use super::Agent;
 use super::error::{Declined, Undone};
 use super::link::Link;
+use super::seat::joined;
 
 /// A job that the policy allows, with the rows that it reads.
 pub(super) struct Approved {
@@ -28,7 +29,7 @@ impl Agent {
             return Ok(approved.clone());
         }
         let file = link.fetch(plan.agreement).await?;
-        let file = String::from_utf8(file).map_err(|_| Declined::OtherBytes)?;
+        let file = String::from_utf8(file).map_err(|_| Declined::Coordinator(Rejection::Malformed))?;
         let (job, terms) = Terms::of(&file, self.roster.roster()).map_err(Declined::from)?;
         if job.identity.id != plan.job {
             return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
@@ -38,10 +39,7 @@ impl Agent {
         self.journal.accept_job(plan.job.as_str(), plan.agreement).await?;
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));
-        let table = match load.await {
-            Ok(table) => table.map_err(Declined::from)?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let table = joined(load.await)?.map_err(Declined::from)?;
         let Terms { agreement, protection, admitted, deadlines } = terms;
         let terms = Accepted { job: plan.job.clone(), agreement, protection, admitted, deadlines };
         let approved = Arc::new(Approved { job, terms, table });

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::error::{Declined, Undone};
 use super::link::Link;
-use super::seat::{Holding, Said, Seat, Shares, Stage, Training};
+use super::seat::{Holding, Said, Seat, Shares, Stage, Training, joined};
 use super::{Agent, leaving, system_randomness};
 
 impl Agent {
@@ -191,7 +191,7 @@ impl Agent {
             let update = key.encrypt(quantised, &masks, &mut system_randomness());
             (update, began.elapsed().as_nanos() as u64)
         };
-        let (update, nanos) = tokio::task::spawn_blocking(work).await.map_err(|_| Declined::Restarted)?;
+        let (update, nanos) = joined(tokio::task::spawn_blocking(work).await)?;
         self.count_encryption(coefficients, nanos);
         let header = holding.state.submit(eligible, update.root(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Header, header, update.into_bytes()).await?;

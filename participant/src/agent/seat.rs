@@ -11,7 +11,7 @@ use syndic_round::message::Kind;
 use syndic_round::participant::{Acknowledged, Advertised, Certified, Joined};
 use syndic_round::{Digest, ParticipantId, Quantised, RoundPlan, Signed};
 use syndic_secure_aggregation::{KemSecret, KeyShare, OneTimeKey};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::error::Declined;
 
@@ -74,10 +74,15 @@ impl Training {
     /// Waits for the answer. Safe to give up waiting: the work goes on.
     pub(super) async fn finish(&mut self) {
         let Self::Running(task) = self else { return };
-        *self = match task.await {
-            Ok(answer) => Self::Finished(answer),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Self::Finished(Err(Declined::Restarted)),
-        };
+        *self = Self::Finished(joined(task.await).and_then(|answer| answer));
     }
+}
+
+/// The result of work on another thread. A panic there is one here; work that was not done at all is that of an agent
+/// that is being stopped.
+pub(super) fn joined<T>(work: Result<T, JoinError>) -> Result<T, Declined> {
+    work.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Declined::Restarted,
+    })
 }
