@@ -192,7 +192,10 @@ fn warn_of_expiry(enrolment: &Enrolment) {
     let left = Duration::from_millis(expires).saturating_sub(now);
     if left < RENEWAL {
         let until = time(expires);
-        warn!(until, "this certificate is over soon: ask the operator for a new one, and run `renew`");
+        warn!(
+            until,
+            "ask the operator for a new certificate and run `renew` with it: this one holds until then"
+        );
     }
 }
 

@@ -37,13 +37,7 @@ impl Enrolment {
     /// # Errors
     /// [`EnrolError`] says which two of the three do not agree.
     pub fn new(keys: Keys, bundle: Bundle, roster: SealedRoster) -> Result<Self, EnrolError> {
-        let certificate = check(&keys, &bundle, roster.roster())?;
-        let authority = read_pem(&bundle.authority_pem)
-            .ok_or_else(|| EnrolError::mismatch(&bundle, "its authority is not a certificate in PEM"))?;
-        let coordinator_key =
-            VerifyingKey::from_bytes(&bundle.coordinator_key).ok().filter(|key| !key.is_weak()).ok_or_else(
-                || EnrolError::mismatch(&bundle, "the coordinator's key is not a valid Ed25519 key"),
-            )?;
+        let Credentials { coordinator_key, authority, certificate } = check(&keys, &bundle, roster.roster())?;
         Ok(Self { keys, bundle, roster, coordinator_key, authority, certificate })
     }
 
@@ -102,8 +96,15 @@ impl Enrolment {
     }
 }
 
-/// Checks that `bundle` is for `keys` and that `roster` lists them as the bundle says; the certificate.
-fn check(keys: &Keys, bundle: &Bundle, roster: &Roster) -> Result<CertificateDer<'static>, EnrolError> {
+/// What a bundle holds beside names, parsed.
+struct Credentials {
+    coordinator_key: VerifyingKey,
+    authority: CertificateDer<'static>,
+    certificate: CertificateDer<'static>,
+}
+
+/// Checks that `bundle` is for `keys`, that `roster` lists them as the bundle says, and that the bundle can be used.
+fn check(keys: &Keys, bundle: &Bundle, roster: &Roster) -> Result<Credentials, EnrolError> {
     if bundle.schema != Bundle::SCHEMA {
         return Err(EnrolError::Schema { found: bundle.schema.clone() });
     }
@@ -121,7 +122,15 @@ fn check(keys: &Keys, bundle: &Bundle, roster: &Roster) -> Result<CertificateDer
     if !listed {
         return Err(EnrolError::NotInRoster { name: bundle.name.clone(), id: bundle.participant });
     }
-    check_certificate(keys, bundle)
+    let certificate = check_certificate(keys, bundle)?;
+    let authority = read_pem(&bundle.authority_pem)
+        .filter(|authority| parse(authority).is_some())
+        .ok_or_else(|| EnrolError::mismatch(bundle, "its authority is not a certificate in PEM"))?;
+    let coordinator_key = VerifyingKey::from_bytes(&bundle.coordinator_key)
+        .ok()
+        .filter(|key| !key.is_weak())
+        .ok_or_else(|| EnrolError::mismatch(bundle, "the coordinator's key is not a valid Ed25519 key"))?;
+    Ok(Credentials { coordinator_key, authority, certificate })
 }
 
 fn check_certificate(keys: &Keys, bundle: &Bundle) -> Result<CertificateDer<'static>, EnrolError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::path::Path;
+use std::process::Command;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -210,6 +211,25 @@ fn a_bundle_cannot_fake_what_its_refusal_shows() {
 }
 
 #[test]
+fn a_bundle_that_cannot_be_used_later_is_refused_before_anything_is_signed() {
+    let mut founding = Founding::new();
+    let refusal = |founding: &Founding, bundle: &Bundle| {
+        let refused = RosterReview::new(&founding.members[0], bundle, &founding.roster).err().unwrap();
+        assert_eq!(refused.code(), "enrol.certificate-mismatch");
+        refused.to_string()
+    };
+    let no_pem = Bundle { authority_pem: "none".into(), ..founding.bundle.clone() };
+    assert!(refusal(&founding, &no_pem).contains("authority"));
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let no_certificate = Bundle { authority_pem: no_certificate.into(), ..founding.bundle.clone() };
+    assert!(refusal(&founding, &no_certificate).contains("authority"));
+
+    founding.bundle.coordinator_key = [0; 32];
+    founding.roster.coordinator_key = [0; 32];
+    assert!(refusal(&founding, &founding.bundle).contains("the coordinator's key"));
+}
+
+#[test]
 fn a_file_of_another_kind_is_told_by_its_line_without_its_text() {
     let founding = Founding::new();
     let path = founding.dir().join("roster.json");
@@ -273,4 +293,83 @@ fn trouble_with_the_disk_is_told_from_bad_input() {
     let in_the_way = enrol::endorse(founding.dir(), review).unwrap_err();
     assert_eq!((in_the_way.code(), in_the_way.exit_code()), ("keys.io", 3));
     assert_eq!(enrol::read_roster(&founding.dir().join("absent")).unwrap_err().exit_code(), 2);
+}
+
+/// Runs the agent's command in the folder of `founding`; exit code and all that it says.
+fn run(founding: &Founding, arguments: &[&str]) -> (i32, String) {
+    let command = env!("CARGO_BIN_EXE_syndic-participant");
+    let done = Command::new(command).args(arguments).current_dir(founding.dir()).output().unwrap();
+    let told = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8(told).unwrap())
+}
+
+fn place<T: serde::Serialize>(founding: &Founding, name: &str, value: &T) {
+    std::fs::write(founding.dir().join(name), serde_json::to_vec(value).unwrap()).unwrap();
+}
+
+#[test]
+fn the_commands_join_and_renew() {
+    let founding = Founding::new();
+    place(&founding, "given.json", &founding.bundle);
+    place(&founding, "roster.json", &founding.roster);
+    place(&founding, "sealed.json", &founding.sealed(&founding.roster));
+    let endorse = ["endorse", "--dir", ".", "--bundle", "given.json", "--roster", "roster.json"];
+    let (exit, told) = run(&founding, &endorse);
+    assert!(exit == 0 && told.contains("(you)"), "{told}");
+    let (exit, told) = run(&founding, &["pin", "--dir", ".", "--roster", "sealed.json"]);
+    assert!(exit == 0 && told.contains(&founding.roster.digest().to_string()), "{told}");
+
+    let (authority_pem, certificate_pem) = certificate(&founding.members[0]);
+    let renewed = Bundle { authority_pem, certificate_pem, ..founding.bundle.clone() };
+    place(&founding, "renewed.json", &renewed);
+    let (exit, told) = run(&founding, &["renew", "--dir", ".", "--bundle", "renewed.json"]);
+    assert!(exit == 0 && told.contains("the certificate holds until"), "{told}");
+    assert_eq!(enrol::read_bundle(&founding.dir().join("bundle.json")).unwrap(), renewed);
+
+    place(&founding, "other.json", &Bundle { name: "bank_b".into(), ..renewed });
+    let (exit, told) = run(&founding, &["renew", "--dir", ".", "--bundle", "other.json"]);
+    assert!(exit == 2 && told.contains("error[enrol.wrong-name]"), "{told}");
+}
+
+#[test]
+fn a_forged_roster_is_neither_shown_nor_signed() {
+    let founding = Founding::new();
+    place(&founding, "given.json", &founding.bundle);
+    for name in fakes() {
+        let mut renamed = founding.roster.clone();
+        renamed.members[1].name = name;
+        place(&founding, "roster.json", &renamed);
+
+        let endorse = ["endorse", "--dir", ".", "--bundle", "given.json", "--roster", "roster.json"];
+        let (exit, told) = run(&founding, &endorse);
+
+        assert!(
+            exit == 2 && told.starts_with("error[roster.name]: ") && told.lines().count() == 2,
+            "{told:?}"
+        );
+        assert!(told.lines().all(is_harmless), "{told:?}");
+        assert!(!founding.dir().join("bank_a.endorsement.json").exists());
+    }
+}
+
+#[test]
+fn a_command_exits_with_3_for_the_disk_and_with_2_for_what_it_was_given() {
+    let founding = Founding::new();
+    for (arguments, expected, code) in [
+        (["keygen", "--name", "bank_d", "--dir", "keys.json/below"].as_slice(), 3, "keys.io"),
+        (&["keygen", "--name", "bank_a", "--dir", "."], 2, "keys.exists"),
+        (&["keygen", "--name", "Bank D", "--dir", "bank_d"], 2, "keys.name"),
+        (&["pin", "--dir", ".", "--roster", "absent.json"], 2, "enrol.missing"),
+        (&["pin", "--dir", ".", "--roster", "."], 3, "keys.io"),
+        (&["renew", "--dir", "absent", "--bundle", "keys.json"], 2, "enrol.malformed"),
+    ] {
+        let (exit, told) = run(&founding, arguments);
+        assert!(
+            exit == expected && told.contains(&format!("error[{code}]: ")),
+            "{arguments:?}: {exit} {told}"
+        );
+    }
+    let (exit, told) = run(&founding, &["keygen", "--name", "bank_d", "--dir", "new/bank_d"]);
+    assert_eq!(exit, 0, "{told}");
+    assert!(Keys::load(&founding.dir().join("new/bank_d")).is_ok());
 }

@@ -1,7 +1,7 @@
 //! An institution's keys: made on its own host, kept there, and never sent anywhere.
 //!
-//! There are two. The TLS key (ECDSA P-256, which bank PKIs and hardware handle) authenticates connections and
-//! is replaced with its certificate; the Ed25519 signing key is in the roster and signs every message of a
+//! There are two. The TLS key (ECDSA P-256, which bank PKIs and hardware handle) authenticates connections; its
+//! certificate is renewed without a new key. The Ed25519 signing key is in the roster and signs every message of a
 //! round. [`Keys::write`] and [`Keys::load`] are for hosts that keep them; the demo keeps them in memory.
 
 mod error;

@@ -83,6 +83,9 @@ fn exchanged_or_damaged_keys_are_named() {
     assert!(refusal(dir.path()).to_string().contains("does not hold an Ed25519 key"));
     fs::write(dir.path().join("signing.key.pem"), "nothing").unwrap();
     assert!(refusal(dir.path()).to_string().contains("is not a PEM file"));
+    let record = fs::read_to_string(dir.path().join("keys.json")).unwrap();
+    fs::write(dir.path().join("keys.json"), record.replace("bank_a", "../bank_a")).unwrap();
+    assert!(refusal(dir.path()).to_string().contains("is not a `syndic.keys/1` record"));
 }
 
 #[test]
