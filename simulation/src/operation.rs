@@ -33,7 +33,8 @@ pub enum Operation {
         kind: Kind,
         /// Of which round.
         round: RoundId,
-        /// `accepted`, `known already`, or the code of the rejection.
+        /// `accepted`, `known already`, or the code of the rejection; `not answered` and `accepted, not answered`
+        /// where the coordinator crashed before or after it appended.
         outcome: &'static str,
     },
     /// A phase met its deadline.

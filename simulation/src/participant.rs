@@ -141,7 +141,7 @@ pub(crate) fn kind_of(duty: &Duty) -> Kind {
     }
 }
 
-/// What an agent says that has lost its keys and shares.
+/// The reason that the participant's daemon gives, too, once its keys and shares are gone.
 const RESTARTED: &str = "participant.restarted";
 
 #[cfg(test)]

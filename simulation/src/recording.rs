@@ -36,7 +36,7 @@ pub(crate) fn write(plan: &RoundPlan, fact: &Recorded) -> (&'static str, Value) 
     (kind, data)
 }
 
-/// The fact that `entry` records; none for an entry that [`write`] cannot have made.
+/// The fact that `entry` records; none for an entry that [`write()`] cannot have made.
 pub(crate) fn read(entry: &Entry) -> Option<Recorded> {
     let data = &entry.data;
     Some(match entry.kind.as_str() {
