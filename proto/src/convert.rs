@@ -148,3 +148,73 @@ fn to_shares(shares: Vec<Received>) -> v1::Shares {
     };
     v1::Shares { shares: shares.into_iter().map(one).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round() -> RoundRef {
+        RoundRef { job: JobId::new("small").unwrap(), id: RoundId { round: 3, attempt: 2 } }
+    }
+
+    fn signed(number: u16) -> Signed {
+        let from = syndic_round::ParticipantId::new(number).unwrap();
+        Signed { from, payload: vec![number as u8; 5], signature: [number as u8; 64] }
+    }
+
+    /// The duty as it arrives, through the bytes that travel.
+    fn arrived(owed: Owed) -> Owed {
+        use prost::Message;
+        let sent = v1::Duty::from(Duty { round: round(), plan: Bytes::from_static(b"plan"), owed });
+        let wire = v1::Duty::decode(sent.encode_to_vec().as_slice()).unwrap();
+        let Duty { round: same, plan, owed } = Duty::try_from(wire).unwrap();
+        assert_eq!((same, plan.as_ref()), (round(), &b"plan"[..]));
+        owed
+    }
+
+    #[test]
+    fn every_duty_arrives_as_it_was_sent() {
+        let list = || vec![signed(1), signed(2)];
+        assert!(matches!(arrived(Owed::Advertise), Owed::Advertise));
+        assert!(matches!(arrived(Owed::Deal(list())), Owed::Deal(same) if same == list()));
+        assert!(matches!(arrived(Owed::Submit(list())), Owed::Submit(same) if same == list()));
+        assert!(matches!(arrived(Owed::Certify(list())), Owed::Certify(same) if same == list()));
+        assert!(matches!(arrived(Owed::Reveal(list())), Owed::Reveal(same) if same == list()));
+        let share = Received { public: signed(1), sealed: vec![9; 3] };
+        let Owed::Acknowledge(shares) = arrived(Owed::Acknowledge(vec![share])) else { panic!("no shares") };
+        let [Received { public, sealed }] = shares.as_slice() else { panic!("{} shares", shares.len()) };
+        assert_eq!((public, sealed), (&signed(1), &vec![9; 3]));
+        for reason in [None, Some("too few".to_owned())] {
+            assert!(matches!(arrived(Owed::Over(reason.clone())), Owed::Over(same) if same == reason));
+            assert!(matches!(arrived(Owed::JobOver(reason.clone())), Owed::JobOver(same) if same == reason));
+        }
+    }
+
+    #[test]
+    fn a_duty_that_is_not_whole_is_malformed() {
+        let good =
+            v1::Duty::from(Duty { round: round(), plan: Bytes::new(), owed: Owed::Deal(vec![signed(1)]) });
+        assert!(Duty::try_from(good.clone()).is_ok());
+        let torn = v1::SignedList { signed: vec![Bytes::from_static(b"torn")] };
+        let bad = [
+            v1::Duty { round: None, ..good.clone() },
+            v1::Duty { duty: None, ..good.clone() },
+            v1::Duty {
+                round: Some(v1::RoundRef { job: "No Job".into(), round: 1, attempt: 1 }),
+                ..good.clone()
+            },
+            v1::Duty { duty: Some(v1::duty::Duty::Deal(torn)), ..good },
+        ];
+        for duty in bad {
+            assert_eq!(Duty::try_from(duty).err(), Some(Rejection::Malformed));
+        }
+    }
+
+    #[test]
+    fn a_digest_has_exactly_32_bytes() {
+        assert_eq!(digest(&[7; 32]), Ok(Digest([7; 32])));
+        for length in [0, 31, 33] {
+            assert_eq!(digest(&vec![7; length]), Err(Rejection::Malformed));
+        }
+    }
+}
