@@ -3,6 +3,7 @@
 //! Every change is decided first, as facts; the driver makes the facts durable; only then do they count.
 //! [`Engine::apply`] is the one way in which a fact counts, at work and in replay.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
@@ -26,8 +27,6 @@ pub struct Engine {
 pub struct JobState {
     /// Job.
     pub id: JobId,
-    /// The job file, verbatim.
-    pub file: String,
     /// The parsed job.
     pub job: Job,
     /// The terms of every round.
@@ -39,6 +38,8 @@ pub struct JobState {
     number: u32,
     attempts: u32,
     preparation: u64,
+    /// Why rounds were abandoned, for people.
+    abandoned: BTreeMap<RoundId, String>,
     /// Why the last attempt was abandoned, and whether its sum may have been opened.
     last_abandoned: Option<(String, bool)>,
     over: Option<Over>,
@@ -53,8 +54,6 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// What is asked, for people.
     pub kind: &'static str,
-    /// The training round that it belongs to.
-    pub training_round: Option<u32>,
 }
 
 /// How a job ended.
@@ -150,7 +149,8 @@ impl Engine {
                 same.then_some(()).ok_or(FoldError::OtherRoster)
             }
             Fact::JobAgreed { job, file } => self.agree(job, file),
-            Fact::RoundOpened { plan, kind: _, training_round } => {
+            // Its kind and training round follow from the question.
+            Fact::RoundOpened { plan, .. } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&plan.job)?;
                 let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
@@ -158,7 +158,7 @@ impl Engine {
                 let round = Round::open((**plan).clone(), roster, now)?;
                 state.preparation = plan.preparation;
                 state.attempts = plan.id.attempt;
-                state.round = Some(Open { round, opened_at: now, kind, training_round: *training_round });
+                state.round = Some(Open { round, opened_at: now, kind });
                 Ok(())
             }
             Fact::Heard { job, round, input, .. } => {
@@ -200,7 +200,9 @@ impl Engine {
             Phase::Abandoned(_) => {
                 let before = state.round.take().ok_or(FoldError::Astray)?;
                 let opened = matches!(before.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
-                state.last_abandoned = abandoned.map(|reason| (reason, opened));
+                let reason = abandoned.unwrap_or_default();
+                state.abandoned.insert(before.round.plan().id, reason.clone());
+                state.last_abandoned = Some((reason, opened));
             }
             _ => state.round.as_mut().ok_or(FoldError::Astray)?.round = next,
         }
@@ -223,7 +225,6 @@ impl Engine {
         let pending = run.next(None)?;
         self.job = Some(JobState {
             id: job.clone(),
-            file: file.into(),
             job: parsed,
             terms,
             run,
@@ -232,6 +233,7 @@ impl Engine {
             number: 1,
             attempts: 0,
             preparation: 0,
+            abandoned: BTreeMap::new(),
             last_abandoned: None,
             over: None,
         });
@@ -257,11 +259,6 @@ impl JobState {
     /// How the job ended, if it did.
     pub fn over(&self) -> Option<&Over> {
         self.over.as_ref()
-    }
-
-    /// Metrics of the training rounds so far.
-    pub fn metrics(&self) -> &[RoundMetrics] {
-        self.run.metrics()
     }
 
     /// What the program would want, and its metrics, after `sum`: a look ahead that changes nothing, so that
@@ -299,6 +296,11 @@ impl JobState {
             deadlines: self.terms.deadlines,
         };
         Ok((plan, bytes))
+    }
+
+    /// Why a round was abandoned, for people; none where it was not.
+    pub fn why_abandoned(&self, id: RoundId) -> Option<&str> {
+        self.abandoned.get(&id).map(String::as_str)
     }
 
     /// Training rounds that the job asks for.

@@ -137,7 +137,8 @@ impl Coordinator {
     /// Agrees a job. The file is recorded verbatim; its digest binds every round. The same job again is fine.
     ///
     /// # Errors
-    /// [`CoordinatorError::Job`] when the file is refused or another job is recorded already.
+    /// [`CoordinatorError::Job`] when the file is refused, [`CoordinatorError::OtherJob`] when another job is
+    /// recorded already.
     pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
@@ -222,13 +223,19 @@ impl Coordinator {
         Some(((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
     }
 
-    /// Whether members may fetch this blob: the job file, the question of the round in progress, the model.
+    /// Whether members may fetch this blob: the job file, the question of the round in progress.
     pub async fn is_public(&self, digest: Digest) -> bool {
         let state = self.inner.state.lock().await;
         let Some(job) = state.engine.job() else { return false };
-        let model = matches!(job.over(), Some(Over::Completed(model)) if *model == digest);
         let question = job.round().is_some_and(|open| open.round.plan().question == digest);
-        model || question || job.terms.agreement == digest
+        question || job.terms.agreement == digest
+    }
+
+    /// Why this round was abandoned, with who declined it and why; none where it was not.
+    pub async fn why_abandoned(&self, job: &JobId, id: RoundId) -> Option<String> {
+        let state = self.inner.state.lock().await;
+        let known = state.engine.job().filter(|known| known.id == *job)?;
+        known.why_abandoned(id).map(String::from)
     }
 
     /// How the job ended, once it has.

@@ -78,7 +78,8 @@ async fn next(
     if let Told::Duty(round, _) = told
         && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
     {
-        return Ok(Some((Told::RoundOver(round.clone()), over(round.clone(), Owed::Over(None)))));
+        let reason = coordinator.why_abandoned(&round.job, round.id).await;
+        return Ok(Some((Told::RoundOver(round.clone()), over(round.clone(), Owed::Over(reason)))));
     }
     if let Some((job, end)) = coordinator.over().await {
         let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };

@@ -14,7 +14,7 @@ pub(crate) enum Fate {
     Stored,
 }
 
-/// Reports the next append after [`Failing::arm`] as failed.
+/// Reports the next append as failed, once it is armed.
 pub(crate) struct Failing {
     pub(crate) log: SqliteLog,
     pub(crate) fate: Fate,

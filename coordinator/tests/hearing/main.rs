@@ -89,6 +89,30 @@ async fn a_reveal_of_the_wrong_length_is_malformed_and_the_sum_is_opened_without
 }
 
 #[tokio::test]
+async fn who_asks_why_a_round_was_abandoned_is_told_who_declined_it_also_after_a_restart() {
+    let house = House::of(4);
+    let running = house.running(house.log().await).await;
+    let plan = running.plan(&house.members).await;
+    let (job, first) = running.round().await;
+    assert_eq!(running.coordinator.why_abandoned(&job, first).await, None, "it goes on");
+
+    for member in &house.members {
+        assert!(running.hear(&member.decline(&plan, "policy.purpose")).await.unwrap());
+    }
+
+    let next = running.until(async || running.coordinator.current_round().await.filter(|now| now.1 != first));
+    let (_, second) = ends(next).await;
+    assert_eq!((second.round, second.attempt), (first.round, 2));
+    let why = running.coordinator.why_abandoned(&job, first).await.unwrap();
+    assert!(why.contains("declined by bank-1 (policy.purpose), bank-2 (policy.purpose)"), "{why}");
+    assert_eq!(running.coordinator.why_abandoned(&job, second).await, None);
+    running.driving.abort();
+    drop(running.coordinator);
+    let reopened = house.coordinator(house.log().await).await;
+    assert_eq!(reopened.why_abandoned(&job, first).await, Some(why));
+}
+
+#[tokio::test]
 async fn a_failed_append_stops_deciding_and_a_restart_goes_on() {
     for fate in [Fate::NotStored, Fate::Stored] {
         let mut house = House::of(4);

@@ -152,6 +152,13 @@ impl Member {
         Input::Reveal(reveal.sign(context, &self.key))
     }
 
+    /// Its no to the round of `plan`, for the reason of this code.
+    pub(crate) fn decline(&self, plan: &RoundPlan, code: &str) -> Input {
+        use syndic_round::message::{Context, Decline, Payload};
+        let decline = Decline { id: self.id, round: plan.id, reason: code.into() };
+        Input::Decline(decline.sign(Context { ctx0: plan.context(), h1: None }, &self.key))
+    }
+
     /// Does what is owed as an honest participant does it; stores what is attached to the message.
     pub(crate) async fn play(&mut self, coordinator: &Coordinator, plan: &RoundPlan, duty: Duty) -> Input {
         let stage = std::mem::replace(&mut self.stage, Stage::Done);
