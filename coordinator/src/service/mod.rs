@@ -67,7 +67,8 @@ impl Coordination for Service {
             let message = format!("the participant speaks of another {what} than this coordinator");
             return Err(with_code(Code::FailedPrecondition, code, message));
         }
-        info!(participant = %caller.name, software = %hello.software, "hello");
+        let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
+        info!(participant = %caller.name, software, %certificate, "hello");
         Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into() }))
     }
 
@@ -168,6 +169,12 @@ fn own_message(caller: &PeerIdentity, bytes: &[u8]) -> Result<Signed, Status> {
     if signed.from == caller.id { Ok(signed) } else { Err(rejected(&Rejection::Mismatch("sender"))) }
 }
 
+/// A version as a peer tells it, if it can be one: the log holds no text of a peer's own making.
+fn version(software: &str) -> &str {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+    if software.len() <= 64 && software.bytes().all(plain) { software } else { "not a version" }
+}
+
 /// The peer learns its own fault precisely, and of ours only that it is ours.
 fn refused(error: &CoordinatorError) -> Status {
     match error {
@@ -181,3 +188,16 @@ fn refused(error: &CoordinatorError) -> Status {
 
 /// Bytes of one message: sealed shares for the largest cohort, and room to spare. Updates come in parts.
 const LARGEST_MESSAGE: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_writes_no_text_of_its_own_into_the_log() {
+        assert_eq!(version("0.1.0-rc.1+build"), "0.1.0-rc.1+build");
+        for software in ["0.1.0\n2026-01-01 INFO all is well", "\u{1b}[2J", &"1".repeat(65), "a b"] {
+            assert_eq!(version(software), "not a version");
+        }
+    }
+}

@@ -40,7 +40,9 @@ pub(super) async fn receive(
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };
     let mut received = 0_u64;
     while let Some(SubmitPart { part }) = next(&mut parts).await? {
-        let Some(Part::Chunk(bytes)) = part else { return Err(rejected(&Rejection::Malformed)) };
+        let Some(Part::Chunk(bytes)) = part.filter(brings_bytes) else {
+            return Err(rejected(&Rejection::Malformed));
+        };
         received += bytes.len() as u64;
         if received > awaited {
             return Err(rejected(&Rejection::Mismatch("vector length")));
@@ -61,6 +63,11 @@ pub(super) async fn receive(
     let chunks = leaves.leaves.len() as u32;
     let upload = Upload { root, chunks, blob, bytes: received };
     Ok(Some((round, signed, upload)))
+}
+
+/// Whether a part takes the upload further: empty ones could go on for ever.
+fn brings_bytes(part: &Part) -> bool {
+    !matches!(part, Part::Chunk(bytes) if bytes.is_empty())
 }
 
 /// The next part, from a sender that is not asleep.
