@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::malformed;
+
 /// The configuration of a coordinator. Paths are relative to the file's own folder.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +23,7 @@ pub struct Config {
     pub job: PathBuf,
     /// Where the ledger and the model are written out for reviewers whenever a job ends.
     pub publish: PathBuf,
-    /// How long a round waits for institutions that are not connected, once enough are.
+    /// How many seconds a round waits for institutions that are not connected, once enough are; at most a day.
     #[serde(default = "default_gather_seconds")]
     pub gather_seconds: u64,
 }
@@ -37,12 +39,12 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The file is no configuration; the message has the line.
+    /// The file is no configuration.
     #[error("{path} is not a valid configuration: {reason}")]
     Malformed {
         /// File.
         path: PathBuf,
-        /// The parser's reason.
+        /// What is wrong, with line and key.
         reason: String,
     },
 }
@@ -59,7 +61,7 @@ impl ConfigError {
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "give the path of an existing file with `--config`",
+            Self::Unreadable { .. } => "give the path of a readable file with `--config`",
             Self::Malformed { .. } => "compare it with the sample in deploy/coordinator.toml",
         }
     }
@@ -73,10 +75,12 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Malformed {
-            path: path.into(),
-            reason: malformed(&text, &error),
-        })?;
+        let malformed = |reason| ConfigError::Malformed { path: path.into(), reason };
+        let mut config: Self =
+            toml::from_str(&text).map_err(|error| malformed(malformed::toml(&text, &error)))?;
+        if config.gather_seconds > MOST_GATHER_SECONDS {
+            return Err(malformed(format!("`gather_seconds` is more than {MOST_GATHER_SECONDS}, a day")));
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         for part in [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish] {
             *part = folder.join(&*part);
@@ -89,27 +93,56 @@ fn default_gather_seconds() -> u64 {
     10
 }
 
-/// What the parser says, with the line, and without the line's text: a table given by mistake holds people's data.
-fn malformed(text: &str, error: &toml::de::Error) -> String {
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
-        None => error.message().into(),
-    }
-}
+/// Nobody means to let a round wait for longer than a day.
+const MOST_GATHER_SECONDS: u64 = 86_400;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const GOOD: &str =
+        "listen = \"127.0.0.1:7443\"\nfederation = \"f\"\nstate = \"s\"\njob = \"j\"\npublish = \"p\"\n";
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("coordinator.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path)
+    }
+
+    fn refusal(text: &str) -> String {
+        let told = load(text).unwrap_err().to_string();
+        for value in ["Jane", "87", "John"] {
+            assert!(!told.contains(value), "{told}");
+        }
+        told
+    }
+
     #[test]
     fn a_table_given_as_a_configuration_is_refused_by_its_line_without_its_text() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
-
-        let told = Config::load(&path).unwrap_err().to_string();
-
+        let told = refusal("Jane Doe,87,yes\nJohn Roe,12,no\n");
         assert!(told.contains("line 1: "), "{told}");
-        assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form_is_told_by_its_line_and_key_without_its_text() {
+        let told = refusal(&GOOD.replace("\"s\"", "[\"Jane Doe\", 87]"));
+        assert!(told.contains("line 3, `state`: "), "{told}");
+        let told = refusal(&GOOD.replace("127.0.0.1:7443", "Jane Doe"));
+        assert!(told.contains("line 1, `listen`: "), "{told}");
+        let told = refusal(&format!("{GOOD}gather_seconds = \"87\"\n"));
+        assert!(told.contains("line 6, `gather_seconds`: "), "{told}");
+        let told = refusal(&format!("{GOOD}\"Jane Doe\" = 87\n"));
+        assert!(told.contains("line 6: unknown field"), "{told}");
+    }
+
+    #[test]
+    fn nobody_can_ask_for_a_longer_wait_than_a_day() {
+        assert_eq!(load(GOOD).unwrap().gather_seconds, 10);
+        assert_eq!(load(&format!("{GOOD}gather_seconds = 86400\n")).unwrap().gather_seconds, 86_400);
+        for seconds in ["86401", "9223372036854775807"] {
+            let told = load(&format!("{GOOD}gather_seconds = {seconds}\n")).unwrap_err().to_string();
+            assert!(told.contains("`gather_seconds` is more than 86400"), "{told}");
+        }
     }
 }

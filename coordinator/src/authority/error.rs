@@ -7,6 +7,8 @@ use syndic_round::Timestamp;
 use syndic_round::enrolment::RequestError;
 use thiserror::Error;
 
+use crate::durable::Failed;
+
 /// Why a certificate is not issued. Never holds key material.
 #[derive(Debug, Error)]
 pub enum AuthorityError {
@@ -149,5 +151,11 @@ impl FileError {
 
     pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<Failed> for FileError {
+    fn from(Failed { path, source, .. }: Failed) -> Self {
+        Self::Io { path, source }
     }
 }

@@ -1,8 +1,9 @@
 //! Files of a federation directory: private keys that only their owner can open, and whole-or-nothing
 //! replacement for the rest.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use pem::Pem;
@@ -11,14 +12,13 @@ use serde::de::DeserializeOwned;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::FileError;
+use crate::durable::{create_folder, folder_of, sync_folder, write_whole};
+use crate::malformed;
 
-/// Makes `dir` for its owner only; one that exists is left as it is, since a person made it.
+/// Makes `dir` for its owner only, durable when this returns; one that exists is left as it is, since a person
+/// made it.
 pub(crate) fn create_directory(dir: &Path) -> Result<(), FileError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| FileError::Io { path: dir.to_owned(), source })
+    Ok(create_folder(dir, 0o700)?)
 }
 
 /// Writes `pkcs8` as PEM to a new file of mode 0600, durable when this returns.
@@ -26,9 +26,16 @@ pub(crate) fn write_secret(path: &Path, pkcs8: &[u8]) -> Result<(), FileError> {
     let copy = Pem::new("PRIVATE KEY", pkcs8);
     let text = Zeroizing::new(pem::encode(&copy));
     copy.into_contents().zeroize();
-    create_secret(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|source| FileError::of(path, source))
+    let mut file = create_secret(path).map_err(|source| FileError::of(path, source))?;
+    // If we crash here half a key, or none, lies there under its name: reading refuses it, writing again refuses to
+    // replace it, and nobody has heard of it.
+    if let Err(source) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+        // A key that was not written whole is no key; what cannot be removed either is left as after a crash.
+        let _ = fs::remove_file(path);
+        return Err(FileError::of(path, source));
+    }
+    // If we crash here the key is whole but a power cut may take it.
+    Ok(folder_of(path).map_or(Ok(()), sync_folder)?)
 }
 
 /// Reads what [`write_secret`] wrote, and refuses a file that others may read or the group may change.
@@ -47,27 +54,18 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> 
 
 /// Puts `content` in place, whole or not at all, durable when this returns.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let replace = || -> io::Result<()> {
-        let mut partial = path.to_owned().into_os_string();
-        partial.push(".partial");
-        let mut file = File::create(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        // If we crash here a `.partial` file stays behind; the next write replaces it.
-        fs::rename(&partial, path)?;
-        match path.parent() {
-            Some(dir) if cfg!(unix) && !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
-            _ => Ok(()),
-        }
-    };
-    replace().map_err(|source| FileError::Io { path: path.to_owned(), source })
+    write_whole(path, content)?;
+    // If we crash here the file is whole under its name, or still the one before it.
+    Ok(folder_of(path).map_or(Ok(()), sync_folder)?)
 }
 
-/// Reads a JSON file.
+/// Reads a JSON file. An error names line and key, and nothing of what the file holds.
 pub(crate) fn read_public<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text = fs::read(path).map_err(|source| FileError::of(path, source))?;
-    serde_json::from_slice(&text)
-        .map_err(|error| FileError::malformed(path, format!("is not what it should be: {error}")))
+    serde_json::from_slice(&text).map_err(|error| {
+        let reason = malformed::json(&text, &error);
+        FileError::malformed(path, format!("is not what it should be: {reason}"))
+    })
 }
 
 /// Reads one certificate in PEM.
@@ -84,24 +82,15 @@ pub(crate) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, F
 const MAX_SECRET: u64 = 4096;
 
 fn create_secret(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), FileError> {
-    #[cfg(unix)]
-    {
-        let metadata = file.metadata().map_err(|source| FileError::of(path, source))?;
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-        // A group may read: that is how orchestrators hand secrets to a service.
-        if mode & 0o027 != 0 {
-            return Err(FileError::Permissions { path: path.to_owned(), mode });
-        }
+    let metadata = file.metadata().map_err(|source| FileError::of(path, source))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    // A group may read: that is how orchestrators hand secrets to a service.
+    if mode & 0o027 != 0 {
+        return Err(FileError::Permissions { path: path.to_owned(), mode });
     }
-    #[cfg(not(unix))]
-    let _ = (path, file);
     Ok(())
 }

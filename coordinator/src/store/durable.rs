@@ -1,12 +1,9 @@
-//! The steps of which durable files are made.
+//! File work of the store, off the threads that answer participants.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::Path,
-};
+use std::path::Path;
 
 use super::StoreError;
+use crate::durable::{self, Failed, folder_of, sync_folder, write_whole};
 
 /// Runs file work where it may block.
 pub(super) async fn blocking<T, F>(work: F) -> Result<T, StoreError>
@@ -22,32 +19,13 @@ where
     }
 }
 
-/// Creates `folder` and the folders above it, such that they survive a power cut.
-pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if parent != Path::new(".") {
-        create_folder(parent)?;
-    }
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        made => made.map_err(|error| StoreError::io("cannot create", folder, error))?,
-    }
-    // If we crash here the folder may be gone after a power cut, and so may what was put into it; nobody
-    // was told of either yet.
-    sync_folder(parent)
-}
-
-/// Makes the names in `folder` durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|handle| handle.sync_all())
-        .map_err(|error| StoreError::io("cannot sync", folder, error))
+/// Makes `folder` and the folders above it, such that they survive a power cut.
+///
+/// # Errors
+/// [`StoreError::Io`] names the folder.
+pub async fn create_folder(folder: &Path) -> Result<(), StoreError> {
+    let folder = folder.to_owned();
+    blocking(move || Ok(durable::create_folder(&folder, FOLDER_MODE)?)).await
 }
 
 /// Writes a file that is not part of the store, whole and durably, and the folders above it.
@@ -57,23 +35,57 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let (path, bytes) = (path.to_owned(), bytes.to_owned());
     blocking(move || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        create_folder(folder)?;
-        write_whole(&path.with_extension("partial"), &path, &bytes)?;
+        let folder = folder_of(&path).unwrap_or(&path);
+        durable::create_folder(folder, FOLDER_MODE)?;
+        write_whole(&path, &bytes)?;
         // If we crash here the file is whole under its name, or still the one before it.
-        sync_folder(folder)
+        Ok(sync_folder(folder)?)
     })
     .await
 }
 
-/// Writes the file `path` whole, through the temporary file `partial` on the same volume. Durable once its
-/// folder is synced, which is the caller's to do.
-pub(super) fn write_whole(partial: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut file = File::create(partial).map_err(|error| StoreError::io("cannot create", partial, error))?;
-    // If we crash here there is a partial file that the next export writes over.
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| StoreError::io("cannot write", partial, error))?;
-    // If we crash here the partial file is whole but has no name that anyone reads.
-    fs::rename(partial, path).map_err(|error| StoreError::io("cannot name", path, error))
+impl From<Failed> for StoreError {
+    fn from(Failed { what, path, source }: Failed) -> Self {
+        Self::io(what, &path, source)
+    }
+}
+
+/// What the user's umask makes of it.
+pub(super) const FOLDER_MODE: u32 = 0o777;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_written_with_its_folders_and_under_a_bare_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/folder/model.json");
+        for content in [&b"one"[..], b"another"] {
+            write_file(&path, content).await.unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing partial is left");
+
+        // A bare name is a file of the current folder, which for tests is the crate's own.
+        let bare = Path::new("bare-name-of-a-test");
+        let written = write_file(bare, b"here").await;
+        let found = std::fs::read(bare);
+        std::fs::remove_file(bare).unwrap();
+        written.unwrap();
+        assert_eq!(found.unwrap(), b"here");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_leaves_the_one_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("card.json");
+        write_file(&path, b"before").await.unwrap();
+        std::fs::create_dir(dir.path().join("card.json.partial")).unwrap();
+
+        let refused = write_file(&path, b"after").await.unwrap_err();
+
+        assert!(refused.to_string().contains("card.json.partial"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"before");
+    }
 }

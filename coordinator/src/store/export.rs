@@ -13,9 +13,10 @@ use std::{
 use syndic_ledger::tiles::{CHECKPOINT, TileFile, TileWriter, VERIFIER_KEY};
 
 use super::{
-    Log, StoreError,
-    durable::{blocking, create_folder, sync_folder, write_whole},
+    Log, StoreError, create_folder,
+    durable::{FOLDER_MODE, blocking},
 };
+use crate::durable::{self, sync_folder, write_whole};
 
 /// Writes the first `size` entries of `log`, the log's `verifier_key` (vkey form) and, last, the signed
 /// `checkpoint` of that size to `folder`, which is created if need be.
@@ -66,8 +67,7 @@ impl LedgerExport {
     ///
     /// [`StoreError::Io`] where it cannot be.
     pub async fn begin(folder: &Path) -> Result<Self, StoreError> {
-        let root = folder.to_owned();
-        blocking(move || create_folder(&root)).await?;
+        create_folder(folder).await?;
         Ok(Self { folder: folder.to_owned(), unsynced: BTreeSet::new() })
     }
 
@@ -78,17 +78,18 @@ impl LedgerExport {
     /// [`StoreError::Io`] also for a path that leaves the folder.
     pub async fn write(&mut self, files: Vec<TileFile>) -> Result<(), StoreError> {
         let mut placed = Vec::with_capacity(files.len());
+        let mut folders = BTreeSet::new();
         for file in files {
             let path = below(&self.folder, &file.path)?;
             let parent = path.parent().unwrap_or(&self.folder).to_owned();
-            self.unsynced.insert(parent.clone());
-            placed.push((parent, path, file.bytes));
+            if self.unsynced.insert(parent.clone()) {
+                folders.insert(parent);
+            }
+            placed.push((path, file.bytes));
         }
         blocking(move || {
-            placed.iter().try_for_each(|(parent, path, bytes)| {
-                create_folder(parent)?;
-                write_whole(&partial_of(path), path, bytes)
-            })
+            folders.iter().try_for_each(|folder| durable::create_folder(folder, FOLDER_MODE))?;
+            Ok(placed.iter().try_for_each(|(path, bytes)| write_whole(path, bytes))?)
         })
         .await
     }
@@ -103,8 +104,9 @@ impl LedgerExport {
             self.unsynced.iter().try_for_each(|folder| sync_folder(folder))?;
             // If we crash here all tiles are there, and the former checkpoint, if any, still verifies.
             let path = self.folder.join(CHECKPOINT);
-            write_whole(&partial_of(&path), &path, &checkpoint)?;
-            sync_folder(&self.folder)
+            write_whole(&path, &checkpoint)?;
+            // If we crash here the folder has the one head or the other, and verifies by either.
+            Ok(sync_folder(&self.folder)?)
         })
         .await
     }
@@ -118,12 +120,6 @@ fn below(folder: &Path, path: &str) -> Result<PathBuf, StoreError> {
         return Err(StoreError::io("cannot write", relative, io::ErrorKind::InvalidInput.into()));
     }
     Ok(folder.join(relative))
-}
-
-fn partial_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
 }
 
 fn line(text: &str) -> Vec<u8> {

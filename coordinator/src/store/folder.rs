@@ -17,9 +17,10 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 use super::{
-    BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoreError,
-    durable::{blocking, create_folder, sync_folder},
+    BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoreError, create_folder,
+    durable::{FOLDER_MODE, blocking},
 };
+use crate::durable::{create_folder_in, sync_folder};
 
 /// Blobs in a folder of the local file system.
 #[derive(Clone, Debug)]
@@ -36,8 +37,7 @@ impl FolderBlobs {
     /// [`StoreError::Io`] where the folder cannot be made or written to.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = dir.join("blobs");
-        let partials = folder.join(PARTIALS);
-        blocking(move || create_folder(&partials)).await?;
+        create_folder(&folder.join(PARTIALS)).await?;
         Ok(Self { folder })
     }
 
@@ -166,7 +166,8 @@ impl Partial {
         }
         let path = self.store.path_of(actual);
         let folder = path.parent().expect("a blob's path has a folder, see path_of");
-        create_folder(folder)?;
+        // Another writer may have made the folder a moment ago and not be done syncing it.
+        create_folder_in(&self.store.folder, folder, FOLDER_MODE)?;
         self.file.sync_all().map_err(|error| StoreError::io("cannot sync", &self.path, error))?;
         // If we crash here the bytes are safe but have no name; the sweep removes them, the sender retries.
         // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.

@@ -22,7 +22,7 @@ mod log;
 mod sqlite;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES};
-pub use durable::write_file;
+pub use durable::{create_folder, write_file};
 pub use error::StoreError;
 pub use folder::FolderBlobs;
 pub use log::Log;

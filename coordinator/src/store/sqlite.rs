@@ -12,10 +12,8 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use super::{
-    Log, StoreError,
-    durable::{blocking, create_folder},
-};
+use super::{Log, StoreError, create_folder};
+use crate::durable::folder_of;
 
 /// The embedded log.
 pub struct SqliteLog {
@@ -33,9 +31,8 @@ impl SqliteLog {
     /// [`StoreError::WrongFormat`], [`StoreError::NewerSchema`] or [`StoreError::Corrupt`] where the file
     /// is something else; [`StoreError::Io`] where it cannot be opened for writing.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            let folder = folder.to_owned();
-            blocking(move || create_folder(&folder)).await?;
+        if let Some(folder) = folder_of(path) {
+            create_folder(folder).await?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -199,8 +196,10 @@ mod tests {
     async fn a_file_of_something_else_is_refused_untouched() {
         let dir = tempfile::tempdir().unwrap();
         let text = dir.path().join("text");
-        std::fs::write(&text, "not a database, but long enough to look at".repeat(100)).unwrap();
+        let before = "not a database, but long enough to look at".repeat(100);
+        std::fs::write(&text, &before).unwrap();
         assert_eq!(refusal(&text).await.code(), "store.corrupt");
+        assert_eq!(std::fs::read_to_string(&text).unwrap(), before);
 
         let foreign = dir.path().join("foreign.sqlite");
         let mut other =
