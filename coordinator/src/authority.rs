@@ -75,17 +75,10 @@ impl Authority {
         Ok(Self { federation: federation.to_owned(), key, certificate: certificate.into() })
     }
 
-    /// The authority that these parts were taken from.
-    ///
-    /// # Errors
-    /// [`AuthorityError::Library`] where the certificate names no federation.
-    pub(crate) fn from_parts(
-        key: TlsKey,
-        certificate: CertificateDer<'static>,
-    ) -> Result<Self, AuthorityError> {
-        let federation = organisation(&certificate)
-            .ok_or_else(|| AuthorityError::library("the authority's certificate names no federation"))?;
-        Ok(Self { federation, key, certificate })
+    /// The authority of `federation` that these parts were taken from: the caller has checked that they belong
+    /// together.
+    pub(crate) fn from_parts(federation: &str, key: TlsKey, certificate: CertificateDer<'static>) -> Self {
+        Self { federation: federation.to_owned(), key, certificate }
     }
 
     /// The federation that it certifies for.
@@ -112,12 +105,26 @@ impl Authority {
         validity: Validity,
     ) -> Result<(TlsKey, CertificateDer<'static>), AuthorityError> {
         let key = TlsKey::generate()?;
+        let certificate = self.certify_coordinator(&key, hosts, validity)?;
+        Ok((key, certificate))
+    }
+
+    /// A certificate for the key of a coordinator that is reached at `hosts`.
+    ///
+    /// # Errors
+    /// As those of [`Authority::issue_coordinator`].
+    pub(crate) fn certify_coordinator(
+        &self,
+        key: &TlsKey,
+        hosts: &[&str],
+        validity: Validity,
+    ) -> Result<CertificateDer<'static>, AuthorityError> {
         let mut params = params(validity, key.public_key_info(), "coordinator")?;
         params.distinguished_name.push(DnType::CommonName, "coordinator");
         params.subject_alt_names = hosts.iter().map(|host| subject_name(host)).collect::<Result<_, _>>()?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = key.with_key_pair(|pair| self.sign(&params, pair))??;
-        Ok((key, certificate.into()))
+        Ok(certificate.into())
     }
 
     /// A certificate for the TLS key of `request`, as participant `id` of this federation under the request's
@@ -163,6 +170,17 @@ impl Authority {
     }
 }
 
+/// From when until when `certificate` holds (whole seconds), if it is one.
+pub(crate) fn validity_of(certificate: &CertificateDer<'_>) -> Option<Validity> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let millis = |seconds: i64| Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
+    let validity = parsed.validity();
+    Some(Validity {
+        from: millis(validity.not_before.timestamp()),
+        until: millis(validity.not_after.timestamp()),
+    })
+}
+
 /// `certificate` in PEM.
 pub fn to_pem(certificate: &CertificateDer<'_>) -> String {
     pem::encode_config(
@@ -205,7 +223,8 @@ fn subject_name(host: &str) -> Result<SanType, AuthorityError> {
     }
 }
 
-fn organisation(certificate: &CertificateDer<'_>) -> Option<String> {
+/// The federation that an authority's certificate names, if it is one.
+pub(crate) fn federation_of(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let name = parsed.subject().iter_organization().next()?.as_str().ok()?;
     is_name(name).then(|| name.to_owned())

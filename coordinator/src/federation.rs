@@ -13,7 +13,7 @@ use syndic_round::enrolment::{Address, Bundle, SigningRequest};
 use syndic_round::{EndorsedRoster, Endorsement, Member, ParticipantId, Roster, SealedRoster, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::authority::{Authority, TlsKey, Validity, to_pem};
+use crate::authority::{Authority, TlsKey, Validity, to_pem, validity_of};
 pub use error::FederationError;
 pub use store::{Lock, load_sealed_roster, lock, read_endorsement, read_signing_request};
 
@@ -56,12 +56,18 @@ impl CoordinatorIdentity {
         &self.certificate
     }
 
+    /// From when until when that certificate holds.
+    pub fn certificate_validity(&self) -> Validity {
+        // What was issued here or loaded is a certificate; anything else holds at no time.
+        validity_of(&self.certificate).unwrap_or(Validity { from: Timestamp(0), until: Timestamp(0) })
+    }
+
     /// The key of that certificate.
     pub fn tls_key(&self) -> &TlsKey {
         &self.tls_key
     }
 
-    /// The key that signs ledger checkpoints and receipts; its public half is in the roster.
+    /// The key that signs ledger checkpoints; its public half is in the roster.
     pub fn ledger_key(&self) -> &SigningKey {
         &self.ledger_key
     }
@@ -140,6 +146,17 @@ impl Federation {
         })
     }
 
+    /// Certifies the coordinator anew: the key that it has, under the host names that it has.
+    ///
+    /// # Errors
+    /// Those of [`Authority`]; then the former certificate is still the one in use.
+    pub fn renew_coordinator(&mut self, validity: Validity) -> Result<(), FederationError> {
+        let CoordinatorIdentity { addresses, tls_key, certificate, .. } = &mut self.identity;
+        let hosts: Vec<&str> = addresses.iter().map(|address| address.host.as_str()).collect();
+        *certificate = self.authority.certify_coordinator(tls_key, &hosts, validity)?;
+        Ok(())
+    }
+
     /// The roster as it is now, for its members to sign.
     pub fn roster(&self) -> &Roster {
         &self.roster
@@ -206,3 +223,6 @@ impl Federation {
 
 /// As many as a roster takes.
 const MAX_MEMBERS: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fact;
 pub mod federation;
 mod malformed;
+pub mod renewal;
 pub mod serve;
 pub mod service;
 pub mod store;

@@ -62,6 +62,11 @@ impl FederationError {
         }
     }
 
+    /// Whether the host is at fault, its disk for instance, and no file or argument.
+    pub fn is_of_the_world(&self) -> bool {
+        matches!(self, Self::File(FileError::Io { .. }) | Self::Authority(AuthorityError::Library { .. }))
+    }
+
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
+use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use syndic_round::enrolment::{Address, Bundle, SigningRequest};
 use syndic_round::{EndorsedRoster, Endorsement, Roster, SealedRoster};
@@ -20,8 +21,8 @@ use zeroize::Zeroizing;
 
 use super::{CoordinatorIdentity, Federation, FederationError};
 use crate::authority::{
-    Authority, FileError, TlsKey, create_directory, read_certificate, read_public, read_secret, to_pem,
-    write_public, write_secret,
+    Authority, FileError, TlsKey, create_directory, federation_of, read_certificate, read_public,
+    read_secret, to_pem, write_public, write_secret,
 };
 
 /// Held while a federation directory is changed, so that two commands do not undo each other.
@@ -74,11 +75,11 @@ impl Federation {
     /// [`FileError`] names the file and what is wrong with it.
     pub fn load(dir: &Path) -> Result<Self, FederationError> {
         let identity = CoordinatorIdentity::load(dir)?;
-        let key = TlsKey::from_pkcs8(read_secret(&dir.join(AUTHORITY_KEY))?)?;
-        let authority = Authority::from_parts(key, identity.authority.clone())?;
+        let key = read_tls_key(&dir.join(AUTHORITY_KEY), &identity.authority, AUTHORITY)?;
+        let authority = Authority::from_parts(&identity.federation, key, identity.authority.clone());
         let path = dir.join(ROSTER);
         let roster: Roster = read_public(&path)?;
-        if authority.federation() != identity.federation || roster.federation != identity.federation {
+        if roster.federation != identity.federation {
             return Err(FileError::malformed(&path, "belongs to another federation").into());
         }
         let sealed = load_sealed_roster(dir)?;
@@ -101,6 +102,15 @@ impl Federation {
         Ok(write_public(&members.join(format!("{}.bundle.json", bundle.name)), &json(bundle))?)
     }
 
+    /// Stores the certificate that [`Federation::renew_coordinator`] issued, whole or not at all; the key beside it
+    /// stays.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn write_coordinator_certificate(&self, dir: &Path) -> Result<(), FederationError> {
+        Ok(write_public(&dir.join(CERTIFICATE), to_pem(&self.identity.certificate).as_bytes())?)
+    }
+
     /// Stores a roster that [`Federation::seal`] closed.
     ///
     /// # Errors
@@ -119,9 +129,7 @@ impl CoordinatorIdentity {
         let path = dir.join(FEDERATION);
         let record: Record = read_public(&path)?;
         if record.schema != SCHEMA {
-            return Err(
-                FileError::malformed(&path, format!("is a `{}`, not a `{SCHEMA}`", record.schema)).into()
-            );
+            return Err(FileError::malformed(&path, format!("is of another schema than `{SCHEMA}`")).into());
         }
         let path = dir.join(LEDGER_KEY);
         let ledger_key = ed25519_from_pkcs8(&read_secret(&path)?)
@@ -130,17 +138,18 @@ impl CoordinatorIdentity {
             let reason = "holds another key than the one that federation.json names";
             return Err(FileError::malformed(&path, reason).into());
         }
-        let path = dir.join(TLS_KEY);
-        let tls_key = TlsKey::from_pkcs8(read_secret(&path)?)
-            .map_err(|_| FileError::malformed(&path, "does not hold an ECDSA P-256 key"))?;
         let certificate = read_certificate(&dir.join(CERTIFICATE))?;
-        tls_key
-            .certified(certificate.clone())
-            .map_err(|_| FileError::malformed(&path, "is not the key of coordinator.pem"))?;
+        let tls_key = read_tls_key(&dir.join(TLS_KEY), &certificate, CERTIFICATE)?;
+        let path = dir.join(AUTHORITY);
+        let authority = read_certificate(&path)?;
+        if federation_of(&authority).as_ref() != Some(&record.federation) {
+            let reason = "is not the authority of the federation that federation.json names";
+            return Err(FileError::malformed(&path, reason).into());
+        }
         Ok(Self {
             federation: record.federation,
             addresses: record.coordinator,
-            authority: read_certificate(&dir.join(AUTHORITY))?,
+            authority,
             certificate,
             tls_key,
             ledger_key,
@@ -175,6 +184,19 @@ pub fn read_signing_request(path: &Path) -> Result<SigningRequest, FederationErr
 /// [`FileError`]. What it says is not verified here but by [`Federation::seal`].
 pub fn read_endorsement(path: &Path) -> Result<Endorsement, FederationError> {
     Ok(read_public(path)?)
+}
+
+/// The key in the file `path`, which must be the one of `certificate`, from the file `beside` it.
+fn read_tls_key(
+    path: &Path,
+    certificate: &CertificateDer<'static>,
+    beside: &str,
+) -> Result<TlsKey, FederationError> {
+    let key = TlsKey::from_pkcs8(read_secret(path)?)
+        .map_err(|_| FileError::malformed(path, "does not hold an ECDSA P-256 key"))?;
+    key.certified(certificate.clone())
+        .map_err(|_| FileError::malformed(path, format!("is not the key of {beside}")))?;
+    Ok(key)
 }
 
 #[derive(Serialize, Deserialize)]

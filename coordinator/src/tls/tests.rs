@@ -99,7 +99,13 @@ impl Caller {
 
 /// Lets `caller` call the coordinator of [`federation`]; what both sides make of it.
 async fn knock(caller: Caller) -> (Result<PeerIdentity, Refusal>, io::Result<usize>) {
-    let identity = federation().identity();
+    knock_at(federation().identity(), caller).await
+}
+
+async fn knock_at(
+    identity: &CoordinatorIdentity,
+    caller: Caller,
+) -> (Result<PeerIdentity, Refusal>, io::Result<usize>) {
     let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let call = tokio::spawn(caller.call(address, identity.authority().clone()));
@@ -135,6 +141,23 @@ async fn a_member_is_let_in_and_known_by_its_certificate() {
     assert_eq!((peer.id.get(), peer.name.as_str(), peer.federation.as_str()), (7, "bank_a", "credit"));
     assert_eq!(peer.certificate_fingerprint, fingerprint);
     drop(call); // ends without a farewell, which is how this test hangs up
+}
+
+#[tokio::test]
+async fn a_renewed_coordinator_is_known_to_its_members_and_an_expired_one_is_not() {
+    let mut federation = found("credit");
+    let day = 86_400_000;
+    let past = Validity { from: Timestamp(now().0 - 2 * day), until: Timestamp(now().0 - day) };
+    for (validity, known) in [(past, false), (year(), true)] {
+        federation.renew_coordinator(validity).unwrap();
+        let (key, certificate) = member_of(&federation, year());
+
+        let (peer, call) = knock_at(federation.identity(), Caller::with(key, certificate)).await;
+
+        assert_eq!(peer.is_ok(), known);
+        let refused = call.err().and_then(|error| error.downcast::<TlsError>().ok());
+        assert_eq!(matches!(refused, Some(TlsError::InvalidCertificate(_))), !known, "{refused:?}");
+    }
 }
 
 #[tokio::test]
