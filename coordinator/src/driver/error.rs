@@ -66,11 +66,24 @@ impl CoordinatorError {
         }
     }
 
+    /// Whether a file that the operator gave is at fault, and trying again cannot help.
+    pub fn is_of_the_files(&self) -> bool {
+        match self {
+            Self::Store(StoreError::WrongFormat { .. } | StoreError::NewerSchema { .. }) => true,
+            Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
+            Self::Job(_) | Self::OtherJob(_) => true,
+            Self::Rejected(_) | Self::Store(_) | Self::Model(_) | Self::Program(_) => false,
+            Self::Ledger(_) | Self::Stopped => false,
+        }
+    }
+
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
             Self::Rejected(_) => "the message was refused and nothing has changed; see the code",
-            Self::Store(_) => "check the disk and the state folder, then start the coordinator again",
+            Self::Store(error) => error
+                .help()
+                .unwrap_or("check the disk and the state folder, then start the coordinator again"),
             Self::Fold(_) | Self::Unreadable(_) => {
                 "start the version that wrote this ledger, or another state folder"
             }
