@@ -3,13 +3,18 @@
 //! Everything is made in `.syndic.unfinished` inside the folder and moved into place at the end, `result.json` last,
 //! so that a folder with a `result.json` is a complete run. Nothing that is not ours is ever touched.
 
-use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+mod lock;
+mod made;
+
+use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use self::lock::{LOCK, Lock, may_lock};
+use self::made::Made;
 use crate::{Error, Result};
 
 /// The folder of a run that goes on. Dropped before it is finished, it leaves nothing behind.
@@ -18,10 +23,12 @@ pub struct RunFolder {
     out: PathBuf,
     unfinished: PathBuf,
     replaces: bool,
-    made: bool,
-    finished: bool,
+    /// From when files are moved into place until all are: what lies there is of no use without the rest.
+    half_placed: bool,
     /// Held as long as this run goes on; the system lets go when the process ends, however it ends.
     lock: Lock,
+    /// Dropped last, when nothing of the run lies in them any more.
+    made: Made,
 }
 
 impl RunFolder {
@@ -35,17 +42,19 @@ impl RunFolder {
                 .place(format!("--out {}", out.display()))
                 .help("name a new or empty folder; the file stays as it is"));
         }
-        let made = !out.exists();
-        fs::create_dir_all(out).map_err(|cause| Error::unwritable(out, &cause))?;
+        let made = Made::with_parents(out)?;
         check_contents(out)?;
         let lock = Lock::take(out)?;
         let unfinished = out.join(UNFINISHED);
+        // From here on whatever fails leaves nothing behind.
+        let mut folder =
+            Self { out: out.into(), unfinished, replaces: false, half_placed: false, lock, made };
         // Looked at again: until the lock was ours another run may have been at work.
-        let replaces = check_contents(out)?;
+        folder.replaces = check_contents(out)?;
         // Whoever made it is gone: its lock is ours. What it left is of no use to anybody.
-        remove(&unfinished)?;
-        fs::create_dir(&unfinished).map_err(|cause| Error::unwritable(&unfinished, &cause))?;
-        Ok(Self { out: out.into(), unfinished, replaces, made, finished: false, lock })
+        remove(&folder.unfinished)?;
+        fs::create_dir(&folder.unfinished).map_err(|cause| Error::unwritable(&folder.unfinished, &cause))?;
+        Ok(folder)
     }
 
     /// Whether an earlier run gives way to this one.
@@ -89,30 +98,43 @@ impl RunFolder {
     /// When a file cannot be moved.
     pub fn finish(mut self, last: &str) -> Result<()> {
         remove(&self.unfinished.join(STATE))?;
-        // The earlier run's `result.json` goes first: from then on, if we crash, the folder has no `result.json`: the next run takes it over and clears it.
+        // The earlier run's `result.json` goes first. If we crash here, the folder has no `result.json`: the next run
+        // takes it over and clears it.
+        self.half_placed = true;
         for name in COMPLETE.iter().chain(&FINAL) {
             remove(&self.out.join(name))?;
         }
-        for name in FINAL.into_iter().filter(|name| *name != last).chain([last]) {
-            let from = self.unfinished.join(name);
-            if from.exists() {
-                let to = self.out.join(name);
-                fs::rename(&from, &to).map_err(|cause| Error::unwritable(&to, &cause))?;
-            }
+        for name in FINAL.into_iter().filter(|name| *name != last) {
+            self.place(name)?;
         }
-        self.finished = true;
-        sync(&self.out)
+        // If we crash here, all is there but the file that says so: as above.
+        sync(&self.out)?;
+        self.place(last)?;
+        sync(&self.out)?;
+        self.half_placed = false;
+        self.made.keep()
+    }
+
+    fn place(&self, name: &str) -> Result<()> {
+        let (from, to) = (self.unfinished.join(name), self.out.join(name));
+        match fs::rename(&from, &to) {
+            // An abandoned job has no model and no report.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+            moved => moved.map_err(|cause| Error::unwritable(&to, &cause)),
+        }
     }
 }
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run; there is nobody to tell.
+        if self.half_placed {
+            for name in COMPLETE.iter().chain(&FINAL) {
+                let _ = remove(&self.out.join(name));
+            }
+        }
         let _ = remove(&self.unfinished);
         self.lock.unlink();
-        if self.made && !self.finished {
-            let _ = fs::remove_dir(&self.out);
-        }
     }
 }
 
@@ -156,59 +178,6 @@ fn foreign(out: &Path, why: &str) -> Error {
         .help("name a new or empty folder; one with an earlier run of ours is replaced")
 }
 
-/// The lock of a run: an empty file of our own.
-#[derive(Debug)]
-struct Lock {
-    path: PathBuf,
-    file: File,
-}
-
-impl Lock {
-    fn take(out: &Path) -> Result<Self> {
-        let path = out.join(LOCK);
-        let unwritable = |cause: &std::io::Error| Error::unwritable(&path, cause);
-        loop {
-            let opened = File::options().write(true).create(true).truncate(false).open(&path);
-            let file = opened.map_err(|cause| unwritable(&cause))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(busy(out)),
-                Err(TryLockError::Error(cause)) => return Err(unwritable(&cause)),
-            }
-            let lock = Self { path: path.clone(), file };
-            // A run that ended in between has unlinked what was locked here: the next one would lock another file.
-            if lock.is_in_place() {
-                return Ok(lock);
-            }
-        }
-    }
-
-    fn is_in_place(&self) -> bool {
-        let same = |there: &Metadata, ours: &Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
-        match (fs::symlink_metadata(&self.path), self.file.metadata()) {
-            (Ok(there), Ok(ours)) => same(&there, &ours),
-            _ => false,
-        }
-    }
-
-    /// Removes the file while it is still locked.
-    fn unlink(&self) {
-        // Where this fails an empty file stays, which the next run takes over.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn busy(out: &Path) -> Error {
-    Error::world("out.busy", "another run is writing to this folder")
-        .place(format!("--out {}", out.display()))
-        .help("wait until it is done, or name another folder")
-}
-
-/// Whether a lock of ours may lie there: nothing does, or an empty file.
-fn may_lock(path: &Path) -> bool {
-    fs::symlink_metadata(path).map_or(true, |there| there.is_file() && there.len() == 0)
-}
-
 fn remove(path: &Path) -> Result<()> {
     let mut tries = 0;
     loop {
@@ -248,7 +217,6 @@ pub const REPORT: &str = "report.html";
 
 const UNFINISHED: &str = ".syndic.unfinished";
 const STATE: &str = "state";
-const LOCK: &str = ".syndic.lock";
 /// How often a folder is emptied again, with what pause, before that counts as an error.
 const REMOVALS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -297,6 +265,40 @@ mod tests {
     }
 
     #[test]
+    fn folders_made_on_the_way_go_with_a_run_that_ends_early_unless_somebody_uses_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("runs/monday/out");
+        drop(RunFolder::take(&out).unwrap());
+        assert!(names(parent.path()).is_empty());
+        let folder = RunFolder::take(&out).unwrap();
+        fs::write(parent.path().join("runs/notes.txt"), b"mine").unwrap();
+        drop(folder);
+        assert_eq!(names(&parent.path().join("runs")), ["notes.txt"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_taken_leaves_no_parents_behind() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("runs").join("x".repeat(300));
+        assert_eq!(RunFolder::take(&out).unwrap_err().code(), "file.unwritable");
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn files_that_cannot_all_be_placed_are_not_half_there() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("out");
+        let folder = RunFolder::take(&out).unwrap();
+        folder.write(REPORT, b"report").unwrap();
+        // A folder with something in it cannot be moved onto, and a name that is not one of ours is not cleared.
+        let last = "elsewhere";
+        fs::create_dir_all(out.join(last).join("full")).unwrap();
+        folder.write(last, b"done").unwrap();
+        assert_eq!(folder.finish(last).unwrap_err().code(), "file.unwritable");
+        assert_eq!(names(&out), [last]);
+    }
+
+    #[test]
     fn an_earlier_run_stays_until_the_next_one_is_done() {
         let parent = tempfile::tempdir().unwrap();
         finished(parent.path());
@@ -336,17 +338,6 @@ mod tests {
             assert_eq!(RunFolder::take(parent.path()).unwrap_err().code(), "out.not-empty", "{name}");
             assert_eq!(fs::read_to_string(parent.path().join(name)).unwrap(), text);
         }
-    }
-
-    #[test]
-    fn a_lock_whose_file_was_unlinked_is_no_lock() {
-        let parent = tempfile::tempdir().unwrap();
-        let lock = Lock::take(parent.path()).unwrap();
-        assert!(lock.is_in_place());
-        lock.unlink();
-        assert!(!lock.is_in_place());
-        let next = Lock::take(parent.path()).unwrap();
-        assert!(next.is_in_place() && !lock.is_in_place());
     }
 
     #[test]
