@@ -93,6 +93,28 @@ impl Error {
             .help("choose another place, free some space, or ask for the right to write there")
     }
 
+    /// A command line that clap does not understand, with all that it says about it.
+    pub fn misused(error: &clap::Error) -> Self {
+        use clap::error::ErrorKind;
+        let code = match error.kind() {
+            ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => "options.unknown",
+            ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => "options.missing",
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                return Self::input("options.missing", "a command is missing").help("see `syndic --help`");
+            }
+            _ => "options.invalid",
+        };
+        let text = error.to_string();
+        // What is wrong comes first; then tips, the usage, and where to read more.
+        let mut paragraphs = text.split("\n\n").map(|paragraph| {
+            let lines: Vec<&str> = paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            lines.join(" ")
+        });
+        let message = paragraphs.next().unwrap_or_default();
+        let help: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
+        Self::input(code, message.strip_prefix("error: ").unwrap_or(&message)).help(help.join("; "))
+    }
+
     /// Says where: a file, a line, an option.
     pub fn place(mut self, place: impl Into<String>) -> Self {
         self.0.place = Some(place.into());
@@ -214,6 +236,33 @@ mod tests {
         assert_eq!(json["error"]["exit"], 2);
         assert_eq!(json["error"]["also"][0]["code"], "disk.full");
         assert!(!error.to_json().contains('\n'));
+    }
+
+    fn misused(line: &str) -> serde_json::Value {
+        use clap::Parser;
+        let error = crate::args::Cli::try_parse_from(line.split(' ')).unwrap_err();
+        let json: serde_json::Value = serde_json::from_str(&Error::misused(&error).to_json()).unwrap();
+        assert_eq!(json["error"]["exit"], 2);
+        json["error"].clone()
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_full() {
+        let missing = misused("syndic sandbox --json --table t.csv --fold-column f --test-fold 0");
+        assert_eq!(missing["code"], "options.missing");
+        let message = missing["message"].as_str().unwrap();
+        assert!(message.contains("--job <FILE> --site-column <COLUMN> --out <DIR>"), "{message}");
+        assert!(missing["help"].as_str().unwrap().contains("Usage: syndic sandbox"), "{missing}");
+
+        let unknown = misused("syndic demo --json --round 3");
+        assert_eq!(unknown["code"], "options.unknown");
+        assert_eq!(unknown["message"], "unexpected argument '--round' found");
+        assert!(unknown["help"].as_str().unwrap().contains("'--rounds'"), "{unknown}");
+
+        let invalid = misused("syndic demo --json --rounds 0");
+        assert_eq!(invalid["code"], "options.invalid");
+        assert!(invalid["message"].as_str().unwrap().contains("0 is not in 1..=10000"), "{invalid}");
+        assert_eq!(misused("syndic job")["code"], "options.missing");
     }
 
     #[test]
