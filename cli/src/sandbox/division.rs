@@ -5,8 +5,9 @@
 //! with the most rows for a part is given one part more; its rows go to its parts in turn, in the order of
 //! the table. Both are the same on every machine and depend on nothing but the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::words::counted;
 use crate::{Error, Result};
 
 /// The fewest institutions of a federation: a sum of two shows each the other's update.
@@ -78,10 +79,13 @@ impl Division {
             let Some(largest) = largest.map(|(site, _)| *site) else { continue };
             parts.entry(largest).and_modify(|number| *number += 1);
         }
-        if let Some((site, _)) = parts.iter().find(|(site, number)| rows[**site] < **number) {
+        if let Some((site, number)) = parts.iter().find(|(site, number)| rows[**site] < **number) {
+            let held = counted(rows[*site] as usize, "row", "rows");
             return Err(Error::input(
                 "data.empty-site",
-                format!("{count} institutions are too many: a part of `{site}` would have no row"),
+                format!(
+                    "{count} institutions are too many: a site of {held} would be split into {number} parts"
+                ),
             )
             .place("--participants")
             .help("ask for fewer institutions, or bring a larger table"));
@@ -96,15 +100,13 @@ impl Division {
             }
             sites.insert(site.clone(), Share { parts: (first..institutions.len()).collect(), given: 0 });
         }
-        if let Some(part) =
-            institutions.iter().find(|name| institutions.iter().filter(|other| other == name).count() > 1)
-        {
+        if institutions.iter().collect::<BTreeSet<_>>().len() < institutions.len() {
             return Err(Error::input(
                 "data.site-name",
-                format!("a part of a split site would be called `{part}`, as another site is"),
+                "a part of a split site would have the name of another site: that of the split one, `_` and a number",
             )
             .place("--participants")
-            .help("ask for another number, or rename that site"));
+            .help("ask for another number, or rename the site whose name ends so"));
         }
         Ok(Self { institutions, sites })
     }
@@ -112,7 +114,13 @@ impl Division {
 
 fn out_of_range(count: usize, asked: bool) -> Error {
     let place = if asked { "--participants" } else { "--site-column" };
-    let found = if asked { "were asked for" } else { "are in the table" };
+    let found = match (asked, count) {
+        (true, 1) => "was asked for",
+        (true, _) => "were asked for",
+        (false, 1) => "is in the table",
+        (false, _) => "are in the table",
+    };
+    let institutions = counted(count, "institution", "institutions");
     let reason = if count < FEWEST {
         "with fewer, an institution could work out another one's update from the sum"
     } else {
@@ -125,7 +133,7 @@ fn out_of_range(count: usize, asked: bool) -> Error {
     };
     Error::input(
         "data.site-count",
-        format!("{count} institutions {found}, but a sandbox has {FEWEST} to {MOST}: {reason}"),
+        format!("{institutions} {found}, but a sandbox has {FEWEST} to {MOST}: {reason}"),
     )
     .place(place)
     .help(help)
@@ -177,18 +185,26 @@ mod tests {
         assert!(error.render().contains("--participants 3"));
         assert_eq!(Division::new(&two, Some(2)).unwrap_err().code(), "data.site-count");
         assert_eq!(Division::new(&two, Some(65)).unwrap_err().code(), "data.site-count");
+        let one = Division::new(&two, Some(1)).unwrap_err();
+        assert!(one.to_string().starts_with("1 institution was asked for"), "{one}");
         assert_eq!(Division::new(&two, Some(3)).unwrap().institutions().len(), 3);
     }
 
     #[test]
     fn a_part_named_like_another_site_is_refused() {
         let rows = sites(&[("a", 20), ("a_1", 3), ("b", 3)]);
-        assert_eq!(Division::new(&rows, Some(4)).unwrap_err().code(), "data.site-name");
+        let error = Division::new(&rows, Some(4)).unwrap_err();
+        assert_eq!(error.code(), "data.site-name");
+        assert!(!error.render().contains("a_1"), "{}", error.render());
     }
 
     #[test]
     fn a_part_without_rows_is_refused() {
-        let rows = sites(&[("a", 2), ("b", 1), ("c", 1)]);
-        assert_eq!(Division::new(&rows, Some(5)).unwrap_err().code(), "data.empty-site");
+        let rows = sites(&[("jane", 2), ("b", 1), ("c", 1)]);
+        let error = Division::new(&rows, Some(6)).unwrap_err();
+        assert_eq!(error.code(), "data.empty-site");
+        let rendered = error.render();
+        assert!(rendered.contains("a site of 1 row would be split into 2 parts"), "{rendered}");
+        assert!(!rendered.contains("jane"), "{rendered}");
     }
 }

@@ -8,7 +8,7 @@ use syndic_learning::data_report::{DataFinding, DataReport, DataRule};
 use syndic_learning::{Contract, Role, Table, TableBuilder};
 
 use super::division::Division;
-use super::source::{Rows, Source};
+use super::source::{Rows, Source, nearest};
 use crate::words::{counted, listed};
 use crate::{Error, Result};
 
@@ -39,7 +39,7 @@ pub struct Columns {
 /// Reads the table twice, first to see who is in it, then into one table an institution.
 ///
 /// # Errors
-/// A missing column, too few or too many institutions, an unknown fold or one for two purposes, an unusable site name, and every row
+/// A site or fold column that is part of the contract, a missing column, too few or too many institutions, an unknown fold or one for two purposes, an unusable site name, and every row
 /// that breaks the contract, by rule and institution.
 pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<Vec<Site>> {
     if columns.validation_fold.as_ref() == Some(&columns.test_fold) {
@@ -47,7 +47,8 @@ pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<V
             .place("--validation-fold, --test-fold")
             .help("choose two folds: rows that chose among rounds cannot test the choice"));
     }
-    let mut division = Division::new(&count(source, columns, contract)?, columns.participants)?;
+    columns.outside(contract)?;
+    let mut division = Division::new(&count(source, columns)?, columns.participants)?;
     let mut rows = source.rows()?;
     let positions = Positions::of(&rows, columns)?;
     let header: Vec<String> = rows.header().to_vec();
@@ -57,7 +58,7 @@ pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<V
         .iter()
         .map(|_| TableBuilder::new(contract, &header))
         .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|report| told(source, None, &report))?;
+        .map_err(|report| misheaded(source, &header, &report))?;
     while let Some((line, row)) = rows.next_row()? {
         let Some(institution) = division.place(&participant_name(cell(row, positions.site))) else {
             return Err(changed(source, line));
@@ -71,7 +72,10 @@ pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<V
     for (name, builder) in division.institutions().iter().zip(builders) {
         match builder.finish() {
             Ok(table) => sites.push(Site { name: name.clone(), table: Arc::new(table) }),
-            Err(report) => errors.push(told(source, Some(name), &report)),
+            Err(report) => {
+                let place = format!("{}, rows of {name}, numbered by line of the file", source.place());
+                errors.push(told(&place, &report, |finding| finding.help().into()));
+            }
         }
     }
     let mut errors = errors.into_iter();
@@ -96,6 +100,28 @@ impl Positions {
 }
 
 impl Columns {
+    /// Refuses a column of the data contract, so that neither a name nor an error can be made of somebody's data.
+    fn outside(&self, contract: &Contract) -> Result<()> {
+        let asked = [
+            (&self.site, "--site-column", "whose a row is"),
+            (&self.fold, "--fold-column", "what a row is for"),
+        ];
+        for (column, option, meaning) in asked {
+            let part = if *column == contract.label.column {
+                "the label"
+            } else if contract.columns.iter().any(|input| input.name == *column) {
+                "an input"
+            } else {
+                continue;
+            };
+            let message = format!("column `{column}` is {part} of the model, and cannot say {meaning}");
+            return Err(Error::input("options.contract-column", message)
+                .place(option)
+                .help("name a column that the data contract leaves out, or add one to the table"));
+        }
+        Ok(())
+    }
+
     fn role(&self, fold: &str) -> Role {
         match fold {
             fold if fold == self.test_fold => Role::Test,
@@ -106,7 +132,7 @@ impl Columns {
 }
 
 /// Rows of each site, under its participant's name; also checks that the folds asked for exist.
-fn count(source: &Source, columns: &Columns, contract: &Contract) -> Result<BTreeMap<String, u64>> {
+fn count(source: &Source, columns: &Columns) -> Result<BTreeMap<String, u64>> {
     let mut rows = source.rows()?;
     let positions = Positions::of(&rows, columns)?;
     let mut sites = BTreeMap::new();
@@ -144,29 +170,34 @@ fn count(source: &Source, columns: &Columns, contract: &Contract) -> Result<BTre
         if !folds.contains(fold) {
             return Err(Error::input("data.unknown-fold", format!("no row has fold `{fold}`"))
                 .place(format!("{}, column `{}`, {option}", source.place(), columns.fold))
-                .help(held(&folds, &columns.fold, contract)));
+                .help(held(&folds)));
         }
     }
     Ok(sites)
 }
 
-/// What the fold column holds: its values where these are folds, else only how many there are.
-fn held(folds: &BTreeSet<String>, column: &str, contract: &Contract) -> String {
-    let known = |name: &str| name == column;
-    let is_data = known(&contract.label.column) || contract.columns.iter().any(|input| known(&input.name));
+/// What the fold column holds: its values where all have the form of a fold's name, else only how many there are.
+fn held(folds: &BTreeSet<String>) -> String {
     if folds.len() > MOST_FOLDS {
-        format!(
+        return format!(
             "the column holds more than {MOST_FOLDS} different values: name the one that says what a row is for"
-        )
-    } else if is_data {
-        let values = counted(folds.len(), "value", "different values");
-        format!(
-            "the column holds {values} and is part of the contract: name the one that says what a row is for"
-        )
-    } else {
-        let folds: Vec<_> = folds.iter().map(|fold| format!("`{fold}`")).collect();
-        format!("the column holds {}", listed(&folds))
+        );
     }
+    if folds.iter().all(|fold| is_fold(fold)) {
+        let folds: Vec<_> = folds.iter().map(|fold| format!("`{fold}`")).collect();
+        return format!("the column holds {}", listed(&folds));
+    }
+    let values = counted(folds.len(), "value", "different values");
+    format!("the column holds {values}; look them up there, or name the column that says what a row is for")
+}
+
+/// Whether this is what people call a fold: a number of up to two digits, `train`, `fold_3` and the like.
+fn is_fold(value: &str) -> bool {
+    let number = value.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let before = &value[..value.len() - number.len()];
+    let word = before.trim_end_matches([' ', '_', '-']).to_ascii_lowercase();
+    let named = before.is_empty() || FOLD_WORDS.contains(&word.as_str());
+    named && !value.is_empty() && number.len() <= 2 && number.chars().all(|c| c.is_ascii_digit())
 }
 
 fn cell(row: &csv::StringRecord, position: usize) -> &str {
@@ -206,14 +237,21 @@ fn changed(source: &Source, line: u64) -> Error {
         .help("try again when nobody writes to it")
 }
 
-/// A report about one institution's rows, or about the header.
-fn told(source: &Source, institution: Option<&str>, report: &DataReport) -> Error {
-    let place = match institution {
-        Some(name) => format!("{}, rows of {name}, numbered by line of the file", source.place()),
-        None => format!("{}, header", source.place()),
-    };
+/// A header without what the contract requires: how many columns it has, and which of them may be meant.
+fn misheaded(source: &Source, header: &[&str], report: &DataReport) -> Error {
+    let place = format!("{}, header of {}", source.place(), counted(header.len(), "column", "columns"));
+    told(&place, report, |finding| {
+        let wanted = finding.column.as_deref().filter(|_| finding.rule == DataRule::ColumnMissing);
+        match wanted.and_then(|column| nearest(column, header.iter().copied())) {
+            Some(name) => format!("{}; is `{name}` the one that is meant?", finding.help()),
+            None => finding.help().into(),
+        }
+    })
+}
+
+fn told(place: &str, report: &DataReport, help: impl Fn(&DataFinding) -> String) -> Error {
     let one = |finding: &DataFinding| {
-        Error::input(finding.code(), finding.message()).place(place.clone()).help(finding.help())
+        Error::input(finding.code(), finding.message()).place(place).help(help(finding))
     };
     let mut errors = report.findings.iter().map(one);
     match errors.next() {
@@ -223,6 +261,8 @@ fn told(source: &Source, institution: Option<&str>, report: &DataReport) -> Erro
 }
 
 const MOST_FOLDS: usize = 20;
+const FOLD_WORDS: [&str; 10] =
+    ["fold", "train", "training", "test", "testing", "valid", "validation", "val", "dev", "holdout"];
 /// Leaves room for the number of a part in a roster name of 64.
 const LONGEST_NAME: usize = 60;
 /// More sites than anybody merges.

@@ -8,6 +8,7 @@ use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
+use crate::words::counted;
 use crate::{Error, Result};
 
 /// Where a table comes from. It is read as often as needed, each time from the start.
@@ -124,7 +125,7 @@ impl Rows {
             (None, _) => {
                 Err(Error::input("data.column-missing", format!("the table has no column `{column}`"))
                     .place(format!("{}, {option}", self.name))
-                    .help(self.columns()))
+                    .help(self.remedy(column)))
             }
             (Some(_), Some(_)) => {
                 Err(Error::input("data.column-repeated", format!("the table has two columns `{column}`"))
@@ -150,17 +151,23 @@ impl Rows {
         Ok(())
     }
 
-    /// Which columns there are. A first line that is no header is somebody's row, and is not shown.
-    fn columns(&self) -> String {
-        let is_name = |name: &str| {
+    /// What to do about a column that is not there. A first line that is no header is somebody's row, so nothing of
+    /// it is shown but a name that is almost the one asked for.
+    fn remedy(&self, column: &str) -> String {
+        let is_name = |name: &String| {
             name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.parse::<f64>().is_err()
         };
-        let names: Vec<&str> =
-            self.header.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-        if !names.is_empty() && names.iter().all(|name| is_name(name)) {
-            return format!("name one of its columns: {}", names.join(", "));
+        if !self.header.iter().filter(|name| !name.is_empty()).all(is_name) {
+            return "the first line does not look like a header: add one that names the columns".into();
         }
-        "the first line does not look like a header: add one that names the columns".into()
+        let found = counted(self.header.len(), "column", "columns");
+        match nearest(column, self.header.iter().map(String::as_str)) {
+            Some(name) => format!("the first line has {found}; is `{name}` the one that is meant?"),
+            None => format!(
+                "the first line has {found}, none of a similar name: name one of them, or add a header if that line is \
+                 already a row"
+            ),
+        }
     }
 
     /// The next row with its line in the file, the header's being 1; none after the last.
@@ -177,6 +184,36 @@ impl Rows {
             Err(cause) => Err(unreadable_row(&self.name, &cause)),
         }
     }
+}
+
+/// The name that is written almost like `wanted`: but for case and punctuation, or for one letter in four.
+pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| -> Vec<char> {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let wanted = plain(wanted);
+    let close = |name: &'a str| {
+        let plain = plain(name);
+        // Far too long to be near, and perhaps long enough to take its time.
+        let edits = (plain.len() <= 2 * wanted.len()).then(|| distance(&wanted, &plain))?;
+        (!plain.is_empty() && edits <= wanted.len() / 4).then_some((edits, name))
+    };
+    names.filter_map(close).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
+}
+
+/// How many letters must be put in, left out or changed to make one of the other. Levenshtein, 1966.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 fn unreadable_row(name: &str, cause: &csv::Error) -> Error {
@@ -230,12 +267,38 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_unknown_column_names_those_there_are() {
-        let (_folder, source) = file(b"a,b\n1,2\n");
-        let error = source.rows().unwrap().position("site", "--site-column").unwrap_err();
+    fn without(column: &str, table: &str) -> String {
+        let (_folder, source) = file(table.as_bytes());
+        let error = source.rows().unwrap().position(column, "--site-column").unwrap_err();
         assert_eq!((error.code(), error.exit()), ("data.column-missing", 2));
-        assert!(error.render().contains("name one of its columns: a, b"));
+        error.render()
+    }
+
+    #[test]
+    fn an_unknown_column_is_told_with_the_one_of_almost_that_name() {
+        for (asked, header) in
+            [("site", "age,Site,label"), ("site", "age,sites"), ("site_column", "age,siteColumn")]
+        {
+            let rendered = without(asked, &format!("{header}\n1,2,3\n"));
+            let meant = header.split(',').nth(1).unwrap();
+            assert!(rendered.contains(&format!("is `{meant}` the one that is meant?")), "{rendered}");
+            assert!(!rendered.contains("age"), "{rendered}");
+        }
+    }
+
+    #[test]
+    fn a_first_row_of_words_is_counted_and_not_shown() {
+        let rendered = without("site", "miller,jane,north\nsmith,john,south\n");
+        assert!(rendered.contains("the first line has 3 columns, none of a similar name"), "{rendered}");
+        assert!(!["miller", "jane", "north"].iter().any(|value| rendered.contains(value)), "{rendered}");
+    }
+
+    #[test]
+    fn the_distance_of_two_words_is_that_of_the_textbook() {
+        let distance = |a: &str, b: &str| {
+            super::distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
+        };
+        assert_eq!([distance("kitten", "sitting"), distance("", "abc"), distance("ab", "ab")], [3, 3, 0]);
     }
 
     #[test]

@@ -104,8 +104,7 @@ fn a_column_that_is_no_fold_is_not_shown() {
         .collect();
     for (column, told, value) in [
         ("street", "more than 20 different values", "lane"),
-        ("job", "2 different values", "office"),
-        ("age", "more than 20 different values", "`"),
+        ("site", "the column holds 3 different values; look them up there", "Bank"),
     ] {
         let columns =
             Columns { fold: column.into(), test_fold: "x".into(), validation_fold: None, ..columns() };
@@ -115,6 +114,40 @@ fn a_column_that_is_no_fold_is_not_shown() {
         let help = rendered.split("help: ").nth(1).unwrap();
         assert!(help.contains(told) && !help.contains(value), "{rendered}");
     }
+}
+
+#[test]
+fn a_column_of_the_contract_says_neither_whose_a_row_is_nor_what_it_is_for() {
+    for (column, part) in [("label", "the label"), ("age", "an input"), ("job", "an input")] {
+        let site = Columns { site: column.into(), ..columns() };
+        let fold = Columns { fold: column.into(), ..columns() };
+        for (columns, option) in [(site, "--site-column"), (fold, "--fold-column")] {
+            let error = load_text(&table_text(90), &columns).err().unwrap();
+            assert_eq!((error.code(), error.exit()), ("options.contract-column", 2));
+            let rendered = error.render();
+            let told = format!("column `{column}` is {part} of the model");
+            assert!(rendered.contains(&told) && rendered.contains(option), "{rendered}");
+        }
+    }
+}
+
+#[test]
+fn what_people_call_a_fold_is_told_from_data() {
+    for fold in ["0", "12", "train", "Test", "fold_3", "fold 10", "val-1"] {
+        assert!(is_fold(fold), "{fold}");
+    }
+    for value in ["", "married", "1987", "1.5", "-1", "north", "3b", "lane 4", "a1"] {
+        assert!(!is_fold(value), "{value}");
+    }
+}
+
+#[test]
+fn a_header_of_other_words_is_counted_and_only_the_likely_one_is_shown() {
+    let text = table_text(90).replacen("age,label", "Age,outcome", 1);
+    let rendered = load_text(&text, &columns()).err().unwrap().render();
+    assert!(rendered.contains("header of 5 columns"), "{rendered}");
+    assert!(rendered.contains("is `Age` the one that is meant?"), "{rendered}");
+    assert!(!rendered.contains("outcome"), "{rendered}");
 }
 
 #[test]
