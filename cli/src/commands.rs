@@ -13,6 +13,7 @@ use crate::job_check::{self, JobFile};
 use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
 use crate::view::{self, Observer};
+use crate::words::quoted;
 use crate::{Error, Result, federation, job_init, ledger_verify};
 
 /// Does what the command says.
@@ -72,11 +73,7 @@ fn check(args: &CheckArgs) -> Result<()> {
     let file = JobFile::read(&args.file)?;
     let job = job_check::check(&file)?;
     if args.json {
-        let digest = syndic_learning::job::agreement(&file.text).to_string();
-        return print(&format!(
-            "{}\n",
-            serde_json::json!({"job": job.identity.id.as_str(), "digest": digest})
-        ));
+        return print(&(job_check::to_json(&file, &job) + "\n"));
     }
     print(&job_check::render(&file, &job))
 }
@@ -86,7 +83,7 @@ fn init(args: &InitArgs) -> Result<()> {
     let text = job_init::text(&source, args.label.as_deref())?;
     let Some(out) = &args.out else { return print(&text) };
     job_init::write(out, &text)?;
-    let next = format!("{} job check {}", called_as(), out.display());
+    let next = format!("{} job check {}", called_as(), quoted(out));
     print(&format!("drafted {}\nnext: read every line of it, then {}\n", out.display(), style(next).bold()))
 }
 

@@ -17,6 +17,7 @@ use syndic_ledger::VerifierKey;
 use syndic_round::enrolment::Address;
 use syndic_round::{Roster, Timestamp};
 
+use crate::words::{counted, quoted};
 use crate::{Error, Exit, Result};
 
 /// Found a federation: authority, members, roster.
@@ -118,9 +119,10 @@ fn init(args: InitArgs, now: Timestamp) -> Done {
     Ok(format!(
         "founded federation `{}` in {dir}, coordinator at {}\n\
          keep {dir}/authority.key.pem safe: whoever holds it decides who is let in\n\
-         next: syndic federation add-participant --dir {dir} --csr NAME.request.json\n",
+         next: syndic federation add-participant --dir {} --csr NAME.request.json\n",
         args.name,
-        addresses.join(", ")
+        addresses.join(", "),
+        quoted(&args.dir)
     ))
 }
 
@@ -134,15 +136,15 @@ fn add_participant(args: &AddParticipantArgs, now: Timestamp) -> Done {
     let did = if federation.roster().members.len() > before { "added" } else { "certified anew" };
     let written = args.dir.join("members").join(format!("{}.bundle.json", bundle.name));
     Ok(format!(
-        "{did} `{}` as participant {}, certificate for {} days\n\
+        "{did} `{}` as participant {}, certificate for {}\n\
          signing key {}\n\
          next: give {} to that institution; when all are in: syndic federation roster --dir {}\n",
         bundle.name,
         bundle.participant,
-        args.days,
+        counted(args.days as usize, "day", "days"),
         hex::encode(request.signing_key),
         written.display(),
-        args.dir.display()
+        quoted(&args.dir)
     ))
 }
 
@@ -151,7 +153,8 @@ fn roster(args: &RosterArgs) -> Done {
     let roster = federation.roster();
     let mut text = String::new();
     let state = if federation.sealed().is_some() { "sealed" } else { "draft" };
-    let _ = writeln!(text, "federation `{}`, {} members, {state}", roster.federation, roster.members.len());
+    let members = counted(roster.members.len(), "member", "members");
+    let _ = writeln!(text, "federation `{}`, {members}, {state}", roster.federation);
     let width = roster.members.iter().map(|member| member.name.len()).max().unwrap_or(0);
     for member in &roster.members {
         let key = hex::encode(member.signing_key);

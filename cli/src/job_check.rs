@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use console::style;
+use serde::Serialize;
 use syndic_learning::job::{ProgramTerms, agreement};
 use syndic_learning::{Diagnostic, Job};
+use syndic_round::Protection;
 
-use crate::words::counted;
+use crate::words::{counted, listed};
 use crate::{Error, Result};
 
 /// A job file as it was read.
@@ -100,9 +102,69 @@ pub fn render(file: &JobFile, job: &Job) -> String {
         ),
     );
     line("digest", agreement(&file.text).to_string());
+    for Warning { code, message, help } in warnings(job) {
+        let label = style(format!("warning[{code}]")).yellow().bold();
+        let _ = writeln!(text, "\n{label}: {message}\n  help: {help}");
+    }
     let _ =
         writeln!(text, "\n{}", style(format!("{} is a job that can be proposed.", file.name)).green().bold());
     text
+}
+
+/// The same for programs: one JSON object on one line.
+pub fn to_json(file: &JobFile, job: &Job) -> String {
+    let digest = agreement(&file.text).to_string();
+    serde_json::json!({"job": job.identity.id.as_str(), "digest": digest, "warnings": warnings(job)})
+        .to_string()
+}
+
+/// What a job may ask for, but will hardly get.
+#[derive(Debug, Serialize)]
+struct Warning {
+    code: &'static str,
+    message: String,
+    help: &'static str,
+}
+
+/// Numbers of institutions with which participants decline the job unless their site policy allows it by name.
+fn warnings(job: &Job) -> Vec<Warning> {
+    let set = job.protection.parameter_set;
+    let mut weaker: Vec<(u16, u16)> = Vec::new();
+    for admitted in 3..=set.largest_cohort() {
+        let (Ok(default), Ok(asked)) =
+            (Protection::default_for(set, admitted), job.protection_of(usize::from(admitted)))
+        else {
+            continue;
+        };
+        if asked.threshold() >= default.threshold() && asked.colluding() >= default.colluding() {
+            continue;
+        }
+        match weaker.last_mut() {
+            Some((_, last)) if *last + 1 == admitted => *last = admitted,
+            _ => weaker.push((admitted, admitted)),
+        }
+    }
+    let ranges = weaker.iter().map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    });
+    let mut ranges: Vec<String> = ranges.collect();
+    if ranges.len() > RANGES {
+        ranges.truncate(RANGES);
+        ranges.push("more".into());
+    }
+    if ranges.is_empty() {
+        return Vec::new();
+    }
+    vec![Warning {
+        code: "job.below-default",
+        message: format!(
+            "with {} institutions this job protects less than the default: a participant declines it, with \
+             `policy.protection`, unless its site policy lowers `min_threshold` or `min_colluding`",
+            listed(&ranges)
+        ),
+        help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
+    }]
 }
 
 /// Whether any line opens a section of a job file. What has none may be somebody's table, and is not shown.
@@ -138,6 +200,8 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 }
 
 const WIDEST: usize = 90;
+/// Ranges of numbers that a warning lists.
+const RANGES: usize = 4;
 
 const SECTIONS: [&str; 7] = ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation"];
 
@@ -197,6 +261,29 @@ mod tests {
             assert_eq!(rendered.matches("error[").count(), 1, "{rendered}");
             assert!(!["north", "87", "Jane"].iter().any(|value| rendered.contains(value)), "{rendered}");
         }
+    }
+
+    #[test]
+    fn a_job_that_participants_would_decline_is_warned_of() {
+        let set = "parameter_set = \"KSA-S32\"";
+        // Five institutions need four by default, and six need five: a threshold of four is less from six on.
+        let cases = [
+            ("threshold = 4", "with 6 to 7 institutions"),
+            ("threshold = 3", "with 5 institutions"),
+            ("colluding = 1", "with 5 to "),
+        ];
+        for (terms, told) in cases {
+            let job = file(&JOB.replacen(set, &format!("{set}\n{terms}"), 1));
+            let checked = check(&job).unwrap();
+            let summary = render(&job, &checked);
+            assert!(summary.contains("warning[job.below-default]") && summary.contains(told), "{summary}");
+            let json: serde_json::Value = serde_json::from_str(&to_json(&job, &checked)).unwrap();
+            assert_eq!(json["warnings"][0]["code"], "job.below-default");
+        }
+        let job = file(JOB);
+        let checked = check(&job).unwrap();
+        assert!(!render(&job, &checked).contains("warning"));
+        assert!(to_json(&job, &checked).ends_with(r#""warnings":[]}"#));
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Numbers and sentences as people read them.
+//! Numbers, sentences and commands as people read and copy them.
+
+use std::path::Path;
 
 use console::measure_text_width;
 
@@ -66,6 +68,18 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+/// A path as one word of a POSIX shell, for commands that can be copied.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    // A leading dash would be read as an option.
+    let text = if text.starts_with('-') { format!("./{text}") } else { text };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Breaks lines at spaces so that none is wider than `width` columns, where words allow; what follows a break is
 /// indented by `indent`.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
@@ -126,6 +140,19 @@ mod tests {
     fn one_is_singular_and_all_else_plural() {
         let written = [0, 1, 2, 1_200].map(|count| counted(count, "row", "rows"));
         assert_eq!(written, ["0 rows", "1 row", "2 rows", "1,200 rows"]);
+    }
+
+    #[test]
+    fn a_path_with_anything_special_is_quoted_for_the_shell() {
+        for (path, word) in [
+            ("syndic-demo/ledger", "syndic-demo/ledger"),
+            ("my run/ledger", "'my run/ledger'"),
+            ("it's/$HOME", r"'it'\''s/$HOME'"),
+            ("-rf/ledger", "./-rf/ledger"),
+            ("~/b\u{e4}nke", "'~/b\u{e4}nke'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), word);
+        }
     }
 
     #[test]
