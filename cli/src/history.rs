@@ -214,14 +214,17 @@ impl History {
 
     /// Seconds of a training round, the median over all; zero where there was none.
     pub fn median_seconds(&self) -> f64 {
-        let mut millis: Vec<u64> = self.training_rounds().iter().map(|round| round.millis).collect();
-        millis.sort_unstable();
-        let middle = millis.len() / 2;
-        match millis.len() {
-            0 => 0.0,
-            length if length % 2 == 1 => millis[middle] as f64 / 1e3,
-            _ => (millis[middle - 1] + millis[middle]) as f64 / 2e3,
-        }
+        median(self.training_rounds().iter().map(|round| round.millis)) / 1e3
+    }
+
+    /// Bytes that all participants together sent for a training round, the median; zero where there was none.
+    pub fn median_bytes(&self) -> f64 {
+        median(self.training_rounds().iter().map(|round| round.bytes))
+    }
+
+    /// Bytes that all participants together sent in the whole job.
+    pub fn bytes(&self) -> u64 {
+        self.rounds.iter().map(EncryptedRound::bytes).sum()
     }
 
     fn training_round(&self, number: u32) -> Option<TrainingRound<'_>> {
@@ -285,6 +288,18 @@ impl EncryptedRound {
     }
 }
 
+/// The middle one, or the mean of the middle two; zero of none.
+fn median(values: impl Iterator<Item = u64>) -> f64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        length if length % 2 == 1 => values[middle] as f64,
+        _ => (values[middle - 1] as f64 + values[middle] as f64) / 2.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,5 +354,14 @@ mod tests {
         let history = history_of(&recording::events(2));
         let millis: Vec<u64> = history.training_rounds().iter().map(|round| round.millis).collect();
         assert_eq!(history.median_seconds(), (millis[0] + millis[1]) as f64 / 2e3);
+    }
+
+    #[test]
+    fn the_job_sends_what_its_training_rounds_send_and_the_statistics() {
+        let history = history_of(&recording::events(2));
+        let bytes: Vec<u64> = history.training_rounds().iter().map(|round| round.bytes).collect();
+        assert_eq!(history.bytes(), bytes.iter().sum::<u64>() + history.rounds[0].bytes());
+        assert_eq!(history.median_bytes(), (bytes[0] + bytes[1]) as f64 / 2.0);
+        assert_eq!(History::default().median_bytes(), 0.0);
     }
 }

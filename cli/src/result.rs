@@ -22,6 +22,8 @@ pub struct RunResult {
     pub metrics: MetricsByModel,
     /// How updates were protected and what travelled for it.
     pub protection: Protection,
+    /// What each institution sent.
+    pub traffic: Traffic,
     /// What it took.
     pub timing: Timing,
     /// Where the ledger ended.
@@ -89,20 +91,35 @@ pub struct Protection {
     pub parameters: u64,
     /// Ring coefficients that carried them.
     pub padded_parameters: u64,
-    /// Bytes of ciphertext that one institution sends in a training round.
+    /// Bytes of ciphertext that one institution sent in the first encrypted round of training that closed, the mean;
+    /// without those of its evaluation.
     pub upload_bytes_per_round: u64,
-    /// Bytes of sealed key shares that one institution sends in a round.
+    /// Bytes of sealed key shares that one institution sent in the same encrypted round, the mean.
     pub key_share_bytes: u64,
+}
+
+/// Bytes that one institution sent, the mean over all.
+///
+/// Counted is what the coordinator accepted: one-time keys, sealed key shares, acknowledgements, updates,
+/// signatures and reveals, those of abandoned attempts included; not what TLS and HTTP/2 add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// In a training round, evaluation included; the median. Goes with [`Timing::round_seconds_median`].
+    pub round_bytes_median: u64,
+    /// In the whole job, statistics included. Goes with [`Timing::federation_seconds`].
+    pub job_bytes: u64,
 }
 
 /// What the run took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Seconds of a training round, evaluation included; the median.
+    /// Seconds of a training round, evaluation included, from opening to the sum; the median. Abandoned attempts
+    /// do not count.
     pub round_seconds_median: f64,
     /// Nanoseconds to encrypt a padded parameter, on one institution; the mean.
     pub encrypt_ns_per_parameter: f64,
-    /// Seconds from the first connection to the outcome.
+    /// Seconds of the whole federation: from the making of its keys, through all rounds, to the exported ledger. The
+    /// wait for an institution that was stopped on purpose is among them, training for comparison is not.
     pub federation_seconds: f64,
 }
 
@@ -206,6 +223,7 @@ pub(crate) mod example {
                 upload_bytes_per_round: 8_192,
                 key_share_bytes: 15_800,
             },
+            traffic: Traffic { round_bytes_median: 57_024, job_bytes: 1_168_992 },
             timing: Timing {
                 round_seconds_median: 0.28,
                 encrypt_ns_per_parameter: 24.5,
@@ -255,8 +273,11 @@ mod tests {
             "/protection/padded_parameters",
             "/protection/upload_bytes_per_round",
             "/protection/key_share_bytes",
+            "/traffic/round_bytes_median",
+            "/traffic/job_bytes",
             "/timing/round_seconds_median",
             "/timing/encrypt_ns_per_parameter",
+            "/timing/federation_seconds",
             "/ledger/size",
             "/ledger/root",
         ];

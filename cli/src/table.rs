@@ -6,7 +6,7 @@ use std::path::Path;
 use console::{Style, measure_text_width, style};
 
 use crate::result::{RunResult, Scores};
-use crate::words::{bytes, seconds, thousands, wrapped};
+use crate::words::{bytes, counted, quoted, seconds, thousands, wrapped};
 
 /// What the closing table says beyond the result itself.
 pub struct Closing<'a> {
@@ -76,7 +76,7 @@ pub(crate) fn compared(difference: f64) -> String {
 }
 
 fn protection(text: &mut String, result: &RunResult, columns: usize) {
-    let (protection, timing) = (&result.protection, &result.timing);
+    let (protection, traffic, timing) = (&result.protection, &result.traffic, &result.timing);
     let mut line = |label: &str, what: String| {
         let what =
             wrapped(&what, columns.saturating_sub(LABEL + 2), 0).replace('\n', &format!("\n{:13}", ""));
@@ -98,13 +98,14 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     line(
         "cost",
         format!(
-            "{:.2} bytes a parameter on the wire and {:.0} ns a parameter to encrypt; {} of updates and {} of key \
-             shares from each institution in a round of {}",
+            "{:.2} bytes a parameter on the wire and {:.0} ns a parameter to encrypt; each institution sent {} in a \
+             round of {}, training and evaluation together, and {} in the whole job of {}",
             protection.bytes_per_parameter,
             timing.encrypt_ns_per_parameter,
-            bytes(protection.upload_bytes_per_round),
-            bytes(protection.key_share_bytes),
+            bytes(traffic.round_bytes_median),
             seconds(timing.round_seconds_median),
+            bytes(traffic.job_bytes),
+            seconds(timing.federation_seconds),
         ),
     );
     let rounds = &result.rounds;
@@ -118,7 +119,11 @@ fn places(text: &mut String, result: &RunResult, closing: &Closing<'_>) {
     let places = [
         ("report", "report.html", "open it in a browser".to_owned()),
         ("model", "model.safetensors", "and model.json, its card".to_owned()),
-        ("ledger", "ledger", format!("{} entries, root {root}…", thousands(result.ledger.size))),
+        (
+            "ledger",
+            "ledger",
+            format!("{}, root {root}…", counted(result.ledger.size as usize, "entry", "entries")),
+        ),
         ("result", "result.json", "all figures, for programs".to_owned()),
     ];
     let rows =
@@ -128,7 +133,7 @@ fn places(text: &mut String, result: &RunResult, closing: &Closing<'_>) {
 
 fn next(text: &mut String, closing: &Closing<'_>) {
     let command = closing.command;
-    let verify = format!("{command} ledger verify {}", closing.out.join("ledger").display());
+    let verify = format!("{command} ledger verify {}", quoted(&closing.out.join("ledger")));
     let mut steps = vec![(verify, "check the ledger offline")];
     if closing.demo {
         let more = format!("{command} demo --participants 10");
@@ -200,8 +205,26 @@ mod tests {
         let table = table(true);
         assert!(flat(&table).contains("only sums were opened"));
         assert!(flat(&table).contains("no outside cryptographer has reviewed the protocol"));
-        assert!(table.contains("4.00 bytes"));
         assert!(table.contains("without bank_online on purpose"));
+    }
+
+    #[test]
+    fn bytes_stand_beside_the_time_in_which_they_were_sent() {
+        let table = flat(&table(true));
+        let cost = "4.00 bytes a parameter on the wire and 24 ns a parameter to encrypt; each institution sent \
+                    57.0 kB in a round of 0.28 s, training and evaluation together, and 1.17 MB in the whole job \
+                    of 9.10 s";
+        assert!(table.contains(cost), "{table}");
+    }
+
+    #[test]
+    fn a_folder_with_a_space_in_its_name_is_quoted_in_the_command() {
+        let closing = Closing { out: Path::new("my run"), command: "syndic", demo: false, width: 90 };
+        let table = render(&example::result(), &closing);
+        assert!(
+            console::strip_ansi_codes(&table).contains("syndic ledger verify 'my run/ledger'"),
+            "{table}"
+        );
     }
 
     #[test]

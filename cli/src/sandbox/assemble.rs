@@ -13,8 +13,9 @@ use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::report::JobText;
 use crate::result::{
     DataFacts, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA, Scores, Timing,
+    Traffic,
 };
-use crate::words::thousands;
+use crate::words::counted;
 use crate::{Error, Result};
 
 /// What was measured around the federation.
@@ -48,6 +49,7 @@ pub(super) fn result(
         rounds: round_counts(history, finished.released_round),
         metrics: MetricsByModel { federated: figures.federated, pooled, alone, live },
         protection: protection(finished, history)?,
+        traffic: traffic(history, sites.len()),
         timing: Timing {
             round_seconds_median: history.median_seconds(),
             encrypt_ns_per_parameter: finished.encrypt_ns_per_parameter,
@@ -81,6 +83,12 @@ fn round_counts(history: &History, released: u32) -> RoundCounts {
         evaluation,
         released,
     }
+}
+
+/// What all sent, divided by how many they are.
+fn traffic(history: &History, institutions: usize) -> Traffic {
+    let each = |bytes: f64| (bytes / institutions.max(1) as f64).round() as u64;
+    Traffic { round_bytes_median: each(history.median_bytes()), job_bytes: each(history.bytes() as f64) }
 }
 
 /// From the first training round that closed: what one institution sent in it.
@@ -118,10 +126,10 @@ pub(super) fn job_text(job: &Job, file: &str, citation: Option<String>) -> JobTe
     fact(
         "Program",
         format!(
-            "{} by federated averaging: {} local epochs in batches of {}, learning rate {} times {} after each \
+            "{} by federated averaging: {} in batches of {}, learning rate {} times {} after each \
              round, L2 penalty {}",
             job.program.name(),
-            terms.local_epochs,
+            counted(terms.local_epochs as usize, "local epoch", "local epochs"),
             terms.batch_size,
             terms.learning_rate,
             terms.learning_rate_decay,
@@ -131,10 +139,10 @@ pub(super) fn job_text(job: &Job, file: &str, citation: Option<String>) -> JobTe
     fact(
         "Data contract",
         format!(
-            "{}: {} columns, {} inputs of the model; predicts `{}`",
+            "{}: {}, {} of the model; predicts `{}`",
             job.contract.id(),
-            job.contract.columns.len(),
-            thousands(job.contract.inputs() as u64),
+            counted(job.contract.columns.len(), "column", "columns"),
+            counted(job.contract.inputs(), "input", "inputs"),
             job.contract.label.column
         ),
     );

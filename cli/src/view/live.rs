@@ -62,10 +62,9 @@ impl LiveTerminal {
         }
         let finished = history.training_rounds();
         let auc = history.metrics.values().next_back().map(|metrics| format!("AUC {:.4}  ", metrics.roc_auc));
-        let sent: u64 = history.rounds.iter().map(|round| round.bytes()).sum();
         self.total.set_length(history.job.as_ref().map_or(0, |job| u64::from(job.rounds)));
         self.total.set_position(finished.len() as u64);
-        self.total.set_message(format!("{}{}", auc.unwrap_or_default(), bytes(sent)));
+        self.total.set_message(format!("{}{}", auc.unwrap_or_default(), bytes(history.bytes())));
     }
 
     fn clear(&mut self) {
