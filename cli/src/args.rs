@@ -128,7 +128,7 @@ pub struct SandboxArgs {
     /// Seed of training; keys and noise never come from it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Stop one institution in the middle of one round, and let it come back
+    /// Stop one institution in the middle of one round, and let it come back; shortens the collect deadline
     #[arg(long)]
     pub drop: bool,
     /// How the run is shown.
@@ -219,8 +219,8 @@ const DEMO: &str = "Examples:
 
 One coordinator and a participant for each bank run as separate tasks and meet only over loopback TCP with \
 mutual TLS. The data: 45,211 customers of a Portuguese bank (UCI Bank Marketing, CC BY 4.0), divided among five \
-imagined banks. In one round one bank is stopped on purpose. How other numbers of institutions are made: \
-`syndic sandbox --help`.";
+imagined banks. In one round one bank is stopped on purpose, and the round waits for it for a few seconds. How other numbers of institutions are made: \
+`syndic sandbox --help`, which also says how long a round waits.";
 
 const SANDBOX: &str = "Examples:
   syndic sandbox --job job.toml --table data.csv.gz --site-column site \\
@@ -231,7 +231,11 @@ const SANDBOX: &str = "Examples:
 Without --participants every site is an institution. With fewer institutions than sites, the largest sites stay \
 and the others, in the order of their names, join these in turn, in the order of their names. With more, the site \
 with the most rows for a part is given one part more until there are enough; its rows go to its parts in turn, in \
-the order of the table. With the option, thresholds are the defaults for that number, whatever the job file says.";
+the order of the table. With the option, thresholds are the defaults for that number, whatever the job file says.
+
+With --drop the round in which one institution is stopped waits for it until the collect deadline. Where that of the \
+job file is longer, all rounds of the run get another one: a third of a second for each institution, at least five \
+seconds in all, and one second more for each two million cells (rows times input columns times local epochs).";
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use syndic_learning::{LinearModel, Metrics, Role, Table};
 
 use super::load::Site;
 use crate::result::Scores;
+use crate::words::thousands;
 use crate::{Error, Result};
 
 /// Figures on the common test rows.
@@ -23,17 +24,25 @@ pub struct Comparison {
 }
 
 /// Trains the same model with the same penalty pooled and alone, and scores both on the common test rows.
+/// `told` hears after each model how many are done, of [`models`].
 ///
 /// # Errors
 /// When the test rows hold one class only, or a model cannot be fitted.
-pub fn compare(sites: &[Site], l2: f64) -> Result<Comparison> {
+pub fn compare(sites: &[Site], l2: f64, mut told: impl FnMut(usize)) -> Result<Comparison> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     let (pooled, metrics) = fitted(&tables, &tables, l2)?;
+    told(1);
     let mut alone = BTreeMap::new();
-    for site in sites {
+    for (position, site) in sites.iter().enumerate() {
         alone.insert(site.name.clone(), fitted(&[&site.table], &tables, l2)?.0);
+        told(position + 2);
     }
     Ok(Comparison { pooled, alone, test_rows: metrics.rows, test_positives: metrics.positives })
+}
+
+/// How many models [`compare`] trains: one pooled, and one for each institution.
+pub fn models(sites: &[Site]) -> usize {
+    sites.len() + 1
 }
 
 /// Figures of `model` on the common test rows.
@@ -74,10 +83,10 @@ fn on_test_rows(model: &LinearModel, tables: &[&Table]) -> Result<(Scores, Metri
 }
 
 fn one_class(rows: u64) -> Error {
-    let what = if rows == 0 {
-        "there is no test row".into()
-    } else {
-        format!("all {rows} test rows have the same label")
+    let what = match rows {
+        0 => "there is no test row".into(),
+        1 => "there is only one test row".into(),
+        rows => format!("all {} test rows have the same label", thousands(rows)),
     };
     Error::input("data.one-class", format!("{what}, so no model can be measured"))
         .place("--test-fold")
@@ -112,7 +121,10 @@ mod tests {
 
     #[test]
     fn every_model_is_measured_on_the_same_test_rows() {
-        let comparison = compare(&sites(&table_text(1500)), 1e-4).unwrap();
+        let sites = sites(&table_text(1500));
+        let mut done = Vec::new();
+        let comparison = compare(&sites, 1e-4, |count| done.push(count)).unwrap();
+        assert_eq!((done, models(&sites)), (vec![1, 2, 3, 4], 4));
         assert_eq!(comparison.test_rows, 300);
         assert_eq!(comparison.alone.len(), 3);
         assert!(comparison.pooled.roc_auc > 0.8, "{comparison:?}");
@@ -126,7 +138,7 @@ mod tests {
         let sites = sites(&table_text(600));
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
         let model = fit(&tables, 1e-4).unwrap();
-        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, 1e-4).unwrap().pooled);
+        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, 1e-4, drop).unwrap().pooled);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod assemble;
 mod claim;
 pub mod compare;
+mod deadline;
 pub mod demo;
 mod division;
 pub mod folder;
@@ -21,7 +22,7 @@ pub(crate) mod fixture;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use syndic_learning::{Job, LinearModel, Role};
@@ -36,8 +37,10 @@ use crate::report::{self, ReportData};
 use crate::result::{LedgerHead, RunResult};
 use crate::table::{self, Closing};
 use crate::view::{Notice, Observer};
+use crate::words::quoted;
 use crate::{Error, Exit, Result};
 use claim::Claim;
+use compare::Comparison;
 use folder::RunFolder;
 
 /// What to run, on what, and where to put it.
@@ -139,12 +142,18 @@ async fn execute_in(
         observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
     }
     observer.notice(&prepared(options, &job, &sites));
+    let stop_one = stop_one(options.stop, &protection, observer)?;
+    let (job, job_text) = if stop_one {
+        deadline::shortened(options, job, job_text, &sites, observer)?
+    } else {
+        (job, job_text)
+    };
     let run = Run {
         job: &job,
         job_text: &job_text,
         sites: sites.clone(),
         seed: options.seed,
-        stop_one: stop_one(options.stop, &protection, observer)?,
+        stop_one,
         state: claim.with(RunFolder::state)?,
         ledger: claim.with(|folder| Ok(folder.staging().join(folder::LEDGER)))?,
     };
@@ -155,8 +164,7 @@ async fn execute_in(
     };
     let federation_seconds = started.elapsed().as_secs_f64();
 
-    observer.notice(&Notice::Comparing);
-    let comparison = compare::compare(&sites, job.program.l2())?;
+    let comparison = compared(&sites, &job, observer)?;
     let federated = compare::evaluate(&finished.model, &sites)?;
     let figures = assemble::Figures { federated, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
@@ -187,14 +195,14 @@ fn job(options: &SandboxOptions) -> Result<(Job, String)> {
         job.protection.colluding = None;
         job.protection.min_survivors = None;
     }
-    if options.stop != Stop::Nobody {
-        // The round in which one is stopped lasts until this deadline; on one machine nobody needs longer.
-        let deadlines = &mut job.rounds.deadlines;
-        deadlines.collect_seconds = deadlines.collect_seconds.min(COLLECT_SECONDS);
-    }
     if job == before {
         return Ok((job, options.job.text.clone()));
     }
+    changed(options, &job)
+}
+
+/// A job as the options change it, and its text: what the institutions approve.
+fn changed(options: &SandboxOptions, job: &Job) -> Result<(Job, String)> {
     let text = job.to_toml().map_err(|error| Error::input("job.unwritable", error.to_string()))?;
     let changed = JobFile { name: format!("{} as changed by the options", options.job.name), text };
     Ok((job_check::check(&changed)?, changed.text))
@@ -205,6 +213,19 @@ fn protection(job: &Job, sites: &[Site]) -> Result<Protection> {
         Error::input(error.code(), format!("the job does not fit {} institutions: {error}", sites.len()))
             .place("[protection]")
             .help("leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number")
+    })
+}
+
+/// Trains what the federation is compared with, and tells how far that is where it takes long.
+fn compared(sites: &[Site], job: &Job, observer: &mut Observer) -> Result<Comparison> {
+    let models = compare::models(sites);
+    observer.notice(&Notice::Comparing { models, inputs: job.contract.inputs() });
+    let mut last = Instant::now();
+    compare::compare(sites, job.program.l2(), |done| {
+        if last.elapsed() >= LONG && done < models {
+            observer.notice(&Notice::Compared { done, models });
+            last = Instant::now();
+        }
     })
 }
 
@@ -270,7 +291,7 @@ fn write(
 }
 
 fn ledger_verify(options: &SandboxOptions) -> String {
-    format!("{} ledger verify {}", options.command, options.out.join(folder::LEDGER).display())
+    format!("{} ledger verify {}", options.command, quoted(&options.out.join(folder::LEDGER)))
 }
 
 /// Keeps the ledger of an abandoned job, with the reason beside it.
@@ -301,8 +322,8 @@ fn abandoned(error: Error, job: &Job, claim: &Claim) -> Error {
     }
 }
 
-/// How long a round waits for updates where one institution is stopped on purpose.
-const COLLECT_SECONDS: u32 = 5;
+/// How long a person waits without a word while models are compared.
+const LONG: Duration = Duration::from_secs(2);
 
 /// Longer lines are hard to read, however wide the terminal.
 const WIDEST: usize = 100;

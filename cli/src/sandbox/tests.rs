@@ -1,4 +1,5 @@
 use super::*;
+use crate::result::Traffic;
 use crate::sandbox::fixture::{JOB, table_text};
 use crate::view::Quiet;
 use std::path::Path;
@@ -124,6 +125,8 @@ async fn figures_come_from_the_run() {
     assert_eq!((result.rounds.completed, result.rounds.evaluation, result.rounds.abandoned), (2, 2, 0));
     assert_eq!(result.protection.bytes_per_parameter, 4.0);
     assert_eq!((result.protection.upload_bytes_per_round, result.protection.key_share_bytes), (8192, 10_000));
+    // Of four, in the first of two training rounds one submits nothing: (3 + 4) * 8192 * 2 bytes, and the shares.
+    assert_eq!(result.traffic, Traffic { round_bytes_median: 34_336, job_bytes: 68_672 });
     assert_eq!((result.data.rows, result.data.test_rows), (1200, 240));
     assert_eq!(result.data.training_rows.values().sum::<u64>(), 960);
     assert_eq!(
@@ -155,9 +158,11 @@ async fn bad_input_starts_nothing_and_leaves_nothing() {
     let never =
         async |_: Run<'_>, _: &mut Observer| -> Result<Finished> { panic!("the federation was started") };
     type Spoil = fn(&mut SandboxOptions);
-    let cases: [(&str, Spoil); 6] = [
+    let cases: [(&str, Spoil); 8] = [
         ("job.syntax", |options| options.job.text = "[job".into()),
         ("data.column-missing", |options| options.columns.site = "branch".into()),
+        ("options.contract-column", |options| options.columns.site = "job".into()),
+        ("options.contract-column", |options| options.columns.fold = "age".into()),
         ("data.unknown-fold", |options| options.columns.test_fold = "9".into()),
         ("data.site-count", |options| options.columns.participants = Some(2)),
         ("options.nobody-to-stop", |options| options.columns.participants = Some(3)),
@@ -170,6 +175,65 @@ async fn bad_input_starts_nothing_and_leaves_nothing() {
         assert_eq!((error.code(), error.exit()), (code, 2), "{}", error.render());
         assert!(!options.out.exists(), "{code}");
     }
+}
+
+/// The job that the institutions are given, and what was said before; the federation ends at once.
+async fn job_given(options: &SandboxOptions) -> (syndic_learning::Job, String, Vec<Notice>) {
+    #[derive(Clone, Default)]
+    struct Heard(std::sync::Arc<std::sync::Mutex<Vec<Notice>>>);
+    impl crate::view::View for Heard {
+        fn event(&mut self, _: &Event, _: &crate::history::History) {}
+        fn notice(&mut self, notice: &Notice) {
+            self.0.lock().unwrap().push(notice.clone());
+        }
+        fn finished(&mut self, _: &RunResult, _: &str) {}
+    }
+    let (heard, mut given) = (Heard::default(), None);
+    let seen = async |run: Run<'_>, _: &mut Observer| {
+        given = Some((run.job.clone(), run.job_text.to_owned()));
+        Err(Error::world("test.seen", "enough"))
+    };
+    let mut observer = Observer::new(Box::new(heard.clone()));
+    assert_eq!(execute(options, &mut observer, seen).await.unwrap_err().code(), "test.seen");
+    let (job, text) = given.unwrap();
+    let notices = heard.0.lock().unwrap().clone();
+    (job, text, notices)
+}
+
+#[tokio::test]
+async fn a_deliberate_stop_shortens_the_collect_deadline_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), 300);
+    let (job, text, notices) = job_given(&options).await;
+    assert_eq!(job.rounds.deadlines.collect_seconds, 5);
+    assert_eq!(syndic_learning::Job::from_toml(&text).unwrap(), job);
+    assert!(notices.contains(&Notice::CollectShortened { collect_seconds: 5, job_seconds: 600 }));
+
+    options.stop = Stop::Nobody;
+    let (job, _, notices) = job_given(&options).await;
+    assert_eq!(job.rounds.deadlines.collect_seconds, 600);
+    assert!(!notices.iter().any(|notice| matches!(notice, Notice::CollectShortened { .. })));
+}
+
+#[tokio::test]
+async fn a_shorter_deadline_of_the_job_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), 300);
+    options.job.text = JOB.replacen("count = 4", "count = 4\ndeadlines = { collect_seconds = 3 }", 1);
+    let (job, _, notices) = job_given(&options).await;
+    assert_eq!(job.rounds.deadlines.collect_seconds, 3);
+    assert!(!notices.iter().any(|notice| matches!(notice, Notice::CollectShortened { .. })));
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_stopped_the_job_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), 300);
+    (options.stop, options.columns.participants, options.rounds) = (Stop::IfPossible, None, None);
+    let (job, text, notices) = job_given(&options).await;
+    assert_eq!(job.rounds.deadlines.collect_seconds, 600);
+    assert_eq!(text, JOB);
+    assert!(notices.contains(&Notice::NobodyToStop { institutions: 3 }));
 }
 
 #[tokio::test]

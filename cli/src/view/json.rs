@@ -56,7 +56,7 @@ mod tests {
     fn lines(result_only: bool) -> Vec<serde_json::Value> {
         let mut output = Vec::new();
         let mut view = JsonLines::new(&mut output, result_only);
-        view.notice(&Notice::Comparing);
+        view.notice(&Notice::Comparing { models: 6, inputs: 51 });
         let history = History::default();
         recording::events(2).iter().for_each(|event| view.event(event, &history));
         view.finished(&result::example::result(), "for people");

@@ -70,7 +70,7 @@ mod tests {
         for event in recording::events(3) {
             observer.event(&event);
         }
-        observer.notice(&Notice::Comparing);
+        observer.notice(&Notice::Comparing { models: 6, inputs: 51 });
         observer.finished(&result::example::result(), "\u{1b}[1mthe table\u{1b}[0m");
         let text = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().filter(|line| line.starts_with("round ")).count(), 3);

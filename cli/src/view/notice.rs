@@ -30,6 +30,13 @@ pub enum Notice {
         /// How many there are.
         institutions: u16,
     },
+    /// One institution will be stopped on purpose, and rounds wait less long for updates than the job file says.
+    CollectShortened {
+        /// How long they wait in this run, in seconds.
+        collect_seconds: u32,
+        /// How long they would wait as the job file says, in seconds.
+        job_seconds: u32,
+    },
     /// The coordinator listens, and every participant has keys and a certificate.
     Listening {
         /// Address and port.
@@ -50,7 +57,19 @@ pub enum Notice {
         participant: String,
     },
     /// The federation is done; the same model is trained alone and pooled, for comparison.
-    Comparing,
+    Comparing {
+        /// How many models that makes.
+        models: usize,
+        /// Inputs of each of them.
+        inputs: usize,
+    },
+    /// Some models for comparison are trained, and it takes long.
+    Compared {
+        /// How many.
+        done: usize,
+        /// Of how many.
+        models: usize,
+    },
 }
 
 /// An institution of the sandbox.
@@ -75,6 +94,12 @@ impl Notice {
             Self::NobodyToStop { institutions } => format!(
                 "Nobody is stopped on purpose: of {institutions} institutions each is needed to open a sum."
             ),
+            Self::CollectShortened { collect_seconds, job_seconds } => format!(
+                "One institution will be stopped on purpose, and its round waits for it. Rounds of this run therefore \
+                 wait {} for updates, plenty for this table and these institutions, not the {} of the job file.",
+                counted(*collect_seconds as usize, "second", "seconds"),
+                thousands(u64::from(*job_seconds)),
+            ),
             Self::Listening { address } => format!(
                 "The coordinator listens on {address}. Every participant made its own keys and comes in over mutual TLS."
             ),
@@ -84,10 +109,20 @@ impl Notice {
                 moment(*after)
             ),
             Self::Returned { participant } => format!("{participant} is back and takes part again."),
-            Self::Comparing => {
-                "For comparison only: the same model on each institution's rows alone, and on all \
-                                rows in one place."
-                    .into()
+            Self::Comparing { inputs, .. } => {
+                let mut text = String::from(
+                    "For comparison only: the same model on each institution's rows alone, and on all rows in one place.",
+                );
+                if *inputs >= MANY_INPUTS {
+                    text += &format!(
+                        " With {} inputs that may take minutes: the time grows with the cube of their number.",
+                        thousands(*inputs as u64)
+                    );
+                }
+                text
+            }
+            Self::Compared { done, models } => {
+                format!("  {done} of {models} models for comparison are trained.")
             }
         }
     }
@@ -128,6 +163,9 @@ fn moment(phase: Phase) -> &'static str {
     }
 }
 
+/// From here on a model for comparison takes seconds at least.
+const MANY_INPUTS: usize = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +189,24 @@ mod tests {
         let returned = Notice::Returned { participant: "bank_online".into() };
         let json = serde_json::to_string(&returned).unwrap();
         assert_eq!(json, r#"{"event":"returned","participant":"bank_online"}"#);
+    }
+
+    #[test]
+    fn a_comparison_that_takes_long_is_announced_as_long() {
+        let text = |inputs| Notice::Comparing { models: 6, inputs }.text();
+        assert!(text(3_000).ends_with(
+            "With 3,000 inputs that may take minutes: the time grows with the cube of their number."
+        ));
+        assert!(!text(50).contains("minutes"));
+    }
+
+    #[test]
+    fn a_shorter_deadline_is_told_beside_that_of_the_job_file() {
+        let text = Notice::CollectShortened { collect_seconds: 5, job_seconds: 600 }.text();
+        assert!(
+            text.contains("wait 5 seconds for updates") && text.contains("not the 600 of the job file"),
+            "{text}"
+        );
     }
 
     #[test]

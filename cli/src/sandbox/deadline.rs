@@ -1,0 +1,69 @@
+//! How long the updates of a round are waited for where one institution is stopped on purpose.
+//!
+//! The round in which it is stopped lasts until its collect deadline, ten minutes in a job for real institutions.
+//! A job has one such deadline for all its rounds, so the one that takes its place leaves plenty of time for
+//! everybody else, in every round: docs/decisions/0009.
+
+use syndic_learning::Job;
+
+use super::{SandboxOptions, Site, changed};
+use crate::Result;
+use crate::view::{Notice, Observer};
+
+/// The job with a collect deadline that fits the table, where its own is longer.
+///
+/// # Errors
+/// When the job cannot be written down.
+pub(super) fn shortened(
+    options: &SandboxOptions,
+    job: Job,
+    text: String,
+    sites: &[Site],
+    observer: &mut Observer,
+) -> Result<(Job, String)> {
+    let rows = sites.iter().map(|site| site.table.rows() as u64).sum();
+    let columns = job.contract.columns.len() as u64;
+    let seconds = enough(rows, columns, job.program.training().local.epochs, sites.len() as u64);
+    let asked = job.rounds.deadlines.collect_seconds;
+    if seconds >= asked {
+        return Ok((job, text));
+    }
+    observer.notice(&Notice::CollectShortened { collect_seconds: seconds, job_seconds: asked });
+    let mut shorter = job;
+    shorter.rounds.deadlines.collect_seconds = seconds;
+    changed(options, &shorter)
+}
+
+/// A third of a second for each institution, at least five in all, and one second more for each two million cells
+/// that are passed over in a round: rows times input columns times local epochs.
+///
+/// Training passes over two million cells in a small fraction of that second, and an update is encrypted and
+/// submitted in milliseconds; institutions share one machine.
+fn enough(rows: u64, columns: u64, epochs: u32, institutions: u64) -> u32 {
+    let cells = rows.saturating_mul(columns).saturating_mul(u64::from(epochs));
+    let seconds = (institutions / 3).max(FEWEST_SECONDS).saturating_add(cells / CELLS_A_SECOND);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+const FEWEST_SECONDS: u64 = 5;
+const CELLS_A_SECOND: u64 = 2_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_waits_five_seconds_and_larger_runs_longer() {
+        // Rows, input columns, local epochs and institutions, and the seconds that they get.
+        let cases = [
+            ((45_211, 15, 2, 5), 5),
+            ((45_211, 15, 2, 64), 21),
+            ((1_000_000, 30, 2, 5), 35),
+            ((100_000_000, 30, 5, 3), 7_505),
+            ((u64::MAX, 30, 5, 3), u32::MAX),
+        ];
+        for ((rows, columns, epochs, institutions), seconds) in cases {
+            assert_eq!(enough(rows, columns, epochs, institutions), seconds, "{rows} rows");
+        }
+    }
+}
