@@ -8,7 +8,7 @@
 //! 2. [`OneTimeKey::encrypt`] consumes the key and the quantised update: an [`EncryptedUpdate`].
 //! 3. The coordinator folds updates into an [`Aggregate`].
 //! 4. Each survivor reveals one [`KeyShareSum`], for a certified survivor set and never again.
-//! 5. [`reconstruct`] restores the [`KeySum`] of the survivors, and [`unmask`] takes it off the aggregate.
+//! 5. [`reconstruct`] restores the [`KeySum`] of the survivors, and [`unmask()`] takes it off the aggregate.
 //!
 //! Nobody else can open an update: its key never leaves its participant but in shares, and only the sum of keys
 //! is ever restored.

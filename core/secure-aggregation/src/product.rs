@@ -1,4 +1,4 @@
-//! The product a s in Z[X]/(X^2048 + 1) modulo 2^64, exact and fast because s is small.
+//! The product a s in `Z[X]/(X^2048 + 1)` modulo 2^64, exact and fast because s is small.
 //!
 //! The mask a is cut into signed pieces of 32 bits (for a key) or 22 (for a sum of keys). The product of each
 //! piece with s is an integer polynomial small enough for double-precision Fourier transforms; its
