@@ -118,16 +118,18 @@ fn listening(error: ListenError) -> Error {
     Error::world(error.code(), error.to_string()).help(error.help())
 }
 
+// Names, keys and rosters are the sandbox's own: what goes wrong with them is the disk's or the system's.
+
 fn federation_failed(error: FederationError) -> Error {
-    Error::input(error.code(), error.to_string()).help(error.help())
+    Error::world(error.code(), error.to_string()).help(error.help())
 }
 
 fn keys_failed(error: KeysError) -> Error {
-    Error::input(error.code(), error.to_string()).help(error.help())
+    Error::world(error.code(), error.to_string()).help(error.help())
 }
 
 fn enrol_failed(error: EnrolError) -> Error {
-    Error::input(error.code(), error.to_string()).help(error.help())
+    Error::world(error.code(), error.to_string()).help(error.help())
 }
 
 /// The federation's name: it is gone when the run is.
