@@ -265,7 +265,7 @@ fn a_sealed_roster_takes_nobody_in_but_renews_certificates() {
     let enrolment = Enrolment::load(&hosts.path("bank_a")).unwrap();
     assert_eq!(enrolment.certificate_expires_at(), NOW.plus_millis(700 * 86_400_000));
     assert_eq!(
-        enrol::renew(&hosts.path("bank_a"), &hosts.bundle("bank_b")).unwrap_err().code(),
+        enrol::renew(&hosts.path("bank_a"), &hosts.bundle("bank_b")).err().unwrap().code(),
         "enrol.wrong-name"
     );
 }
