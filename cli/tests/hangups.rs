@@ -9,10 +9,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Starts a short demo under `shell`, which says what SIGHUP does to it.
+/// Starts a short demo under `shell`, which says what SIGHUP does to it. One institution is stopped in it, so that
+/// the signal always comes before the end.
 fn demo(shell: &str, out: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", shell, env!("CARGO_BIN_EXE_syndic"), "demo", "--json", "--no-drop", "--rounds", "3"])
+        .args(["-c", shell, env!("CARGO_BIN_EXE_syndic"), "demo", "--json", "--rounds", "3"])
         .args(["--out", out.to_str().unwrap()])
         .env_remove("CARGO")
         .env_remove("SYNDIC_LOG")
