@@ -128,8 +128,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
         Command::Renew { dir, bundle } => {
-            let enrolment = enrol::renew(&dir, &enrol::read_bundle(&bundle)?)?;
-            print(&format!("the certificate holds until {}", time(enrolment.certificate_expires_at().0)))
+            let expires_at = enrol::renew(&dir, &enrol::read_bundle(&bundle)?)?;
+            print(&format!("the certificate holds until {}", time(expires_at.0)))
         }
         Command::Run { config, json } => serve(&config, json).await,
         Command::Journal { config, json } => journal(&config, json).await,

@@ -253,7 +253,7 @@ fn a_file_of_another_kind_is_told_by_its_line_without_its_text() {
 #[test]
 fn a_renewed_bundle_is_taken_over_and_another_is_not() {
     let founding = Founding::new();
-    let renew = |bundle: &Bundle| enrol::renew(founding.dir(), bundle).map(|enrolment| enrolment.id());
+    let renew = |bundle: &Bundle| enrol::renew(founding.dir(), bundle);
     let code = |bundle: &Bundle| renew(bundle).unwrap_err().code();
     assert_eq!(code(&founding.bundle), "enrol.missing", "there is nothing to renew yet");
     let review = founding.review(&founding.roster).unwrap();
@@ -263,8 +263,9 @@ fn a_renewed_bundle_is_taken_over_and_another_is_not() {
     let (authority_pem, certificate_pem) = certificate(&founding.members[0]);
     let coordinator = vec![Address::new("elsewhere.example.org:9000").unwrap()];
     let renewed = Bundle { authority_pem, certificate_pem, coordinator, ..founding.bundle.clone() };
-    assert_eq!(renew(&renewed).unwrap(), id(1));
+    let expires_at = renew(&renewed).unwrap();
     let in_use = Enrolment::load(founding.dir()).unwrap();
+    assert_eq!(in_use.certificate_expires_at(), expires_at);
     assert_eq!(in_use.addresses(), renewed.coordinator);
 
     let (_, of_another) = certificate(&keys("bank_a"));

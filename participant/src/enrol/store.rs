@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use syndic_round::enrolment::Bundle;
-use syndic_round::{Digest, EndorsedRoster, Endorsement, Roster, SealedRoster};
+use syndic_round::{Digest, EndorsedRoster, Endorsement, Roster, SealedRoster, Timestamp};
 
 use super::review::check_names;
 use super::{EnrolError, Enrolment, RosterReview};
@@ -56,17 +56,17 @@ pub fn pin(dir: &Path, endorsed: EndorsedRoster) -> Result<SealedRoster, EnrolEr
 }
 
 /// Takes over a bundle with a renewed certificate or a new coordinator address; what `dir` held is untouched where
-/// this fails. The enrolment as it is from now on.
+/// this fails. When the certificate in the bundle is over.
 ///
 /// # Errors
 /// [`EnrolError`] where it does not fit the keys and the pinned roster; [`KeysError::Io`].
-pub fn renew(dir: &Path, bundle: &Bundle) -> Result<Enrolment, EnrolError> {
+pub fn renew(dir: &Path, bundle: &Bundle) -> Result<Timestamp, EnrolError> {
     let sealed = pinned(dir)?.ok_or_else(|| EnrolError::Missing { path: dir.join(SEALED) })?;
     refuse_if_not_endorsed(dir, &sealed)?;
     let enrolment = Enrolment::new(Keys::load(dir)?, bundle.clone(), sealed)?;
     // If we crash here the old bundle is in use, and renewing again replaces it.
     write_json(dir, BUNDLE, bundle)?;
-    Ok(enrolment)
+    Ok(enrolment.certificate_expires_at())
 }
 
 impl Enrolment {
