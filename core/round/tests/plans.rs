@@ -21,7 +21,7 @@ fn a_plan_survives_its_own_bytes() {
     }
 }
 
-/// The table of docs/protocol.md, section 2: cohort, threshold, colluders beside a lying coordinator, drops.
+/// The table of docs/concepts.md, "The three numbers": cohort, threshold, colluders beside a lying coordinator, drops.
 #[test]
 fn the_defaults_are_those_of_the_protocol() {
     let table =
