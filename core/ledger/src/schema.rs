@@ -30,10 +30,23 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.round.submitted", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.certified", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.revealed", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.void-promised", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.more-reveals", &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
     ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.resumed", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.result", &[JOB, ROUND, ATTEMPT]),
-    (ROUND_CLOSED, &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("sum", Form::Digest)]),
+    (
+        ROUND_CLOSED,
+        &[
+            JOB,
+            ROUND,
+            ATTEMPT,
+            ("survivors", Form::Any),
+            ("sum", Form::Digest),
+            ("key_sum", Form::Digest),
+            ("aggregate_root", Form::Digest),
+        ],
+    ),
     (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
 ];
 
@@ -186,7 +199,7 @@ mod tests {
     fn complete() -> Value {
         let digest = Hash::of(&[]).to_string();
         json!({
-            "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest,
+            "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest,
             "survivors": ["a", "b"], "reason": "too few"
         })
     }

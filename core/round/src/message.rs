@@ -29,6 +29,8 @@ pub enum Kind {
     Certify,
     /// Phase F: the sum of key shares for that set.
     Reveal,
+    /// A promise never to reveal in this attempt.
+    Void,
     /// A participant's no.
     Decline,
 }
@@ -64,14 +66,29 @@ pub struct Advertise {
     pub nonce: [u8; 32],
 }
 
-/// Phase B: the digests of the sealed shares that a dealer made, one for each member of the cohort.
+/// Phase B: what a dealer signs about the shares that it made, the same for everybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dealing {
     /// Dealer.
     pub id: ParticipantId,
     /// (recipient, SHA-256 of the sealed share), in the order of ids, the dealer itself included.
     pub shares: Vec<(ParticipantId, Digest)>,
+    /// What the shares are verified by.
+    pub public: PublicPart,
 }
+
+/// Commitments to the shares of one key, and the check polynomials: by these each holder can tell that all shares
+/// restore one and the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicPart {
+    /// One for each member of the cohort, in the order of ids.
+    pub commitments: Vec<Digest>,
+    /// Each with as many terms as the threshold says, elements of F_p, that of x^0 first.
+    pub checks: [Vec<u64>; CHECKS],
+}
+
+/// How many check polynomials a dealer publishes.
+pub const CHECKS: usize = 2;
 
 /// Phase C: a member's verdict over each dealer's share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +106,7 @@ pub struct Verdict {
     pub dealer: ParticipantId,
     /// SHA-256 of the dealer's public part as the recipient saw it.
     pub dealing: Digest,
-    /// Whether the share opened and is well formed.
+    /// Whether the share opened, and is the one that its dealer's public part says.
     pub ok: bool,
 }
 
@@ -130,6 +147,16 @@ pub struct Reveal {
     pub survivors: Digest,
     /// Field elements, as secure aggregation encodes them.
     pub share_sum: Vec<u8>,
+}
+
+/// A member's promise that it has not revealed in an attempt and never will. t of them void the attempt: its sum can
+/// never be opened, so that its question may be asked again (rule 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Void {
+    /// Sender.
+    pub id: ParticipantId,
+    /// The attempt.
+    pub round: RoundId,
 }
 
 /// A participant's no, with a stable code.
@@ -175,6 +202,7 @@ impl Kind {
             Self::Header => "header",
             Self::Certify => "certify",
             Self::Reveal => "reveal",
+            Self::Void => "void",
             Self::Decline => "decline",
         }
     }
@@ -265,8 +293,20 @@ payload!(Advertise, Advertise, |m| Writer::new().id(m.id).bytes(&m.kem_key).fixe
 payload!(
     Dealing,
     Dealing,
-    |m| Writer::new().id(m.id).list(m.shares.iter(), |w, (to, digest)| w.id(*to).fixed(digest.as_bytes())),
-    |r| Dealing { id: r.id()?, shares: r.list(|r| Ok((r.id()?, r.digest()?)))? }
+    |m| {
+        let w = Writer::new().id(m.id);
+        let w = w.list(m.shares.iter(), |w, (to, digest)| w.id(*to).fixed(digest.as_bytes()));
+        let w = w.list(m.public.commitments.iter(), |w, commitment| w.fixed(commitment.as_bytes()));
+        m.public.checks.iter().fold(w, |w, check| w.list(check.iter(), |w, term| w.u64(*term)))
+    },
+    |r| Dealing {
+        id: r.id()?,
+        shares: r.list(|r| Ok((r.id()?, r.digest()?)))?,
+        public: PublicPart {
+            commitments: r.list(Reader::digest)?,
+            checks: [r.list(Reader::u64)?, r.list(Reader::u64)?],
+        },
+    }
 );
 
 payload!(
@@ -318,6 +358,11 @@ payload!(Reveal, Reveal, |m| Writer::new().id(m.id).fixed(m.survivors.as_bytes()
         survivors: r.digest()?,
         share_sum: r.bytes_where(|len| len <= LARGEST_SHARE_BYTES)?.to_vec(),
     }
+});
+
+payload!(Void, Void, |m| Writer::new().id(m.id).u32(m.round.round).u32(m.round.attempt), |r| Void {
+    id: r.id()?,
+    round: RoundId { round: r.u32()?, attempt: r.u32()? }
 });
 
 payload!(

@@ -11,11 +11,13 @@ use alloc::vec::Vec;
 use ed25519_dalek::SigningKey;
 
 use crate::cohort::Cohort;
+use crate::dealing::verify_dealing;
 use crate::digest::Digest;
 use crate::eligibility::Acks;
 use crate::ids::{JobId, ParticipantId};
 use crate::message::{
-    Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
+    Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, PublicPart, Reveal, Signed, Verdict,
+    Void,
 };
 use crate::parameters::RING_DIMENSION;
 use crate::plan::{Deadlines, RoundPlan};
@@ -135,6 +137,26 @@ impl Invited {
         (Advertised { seat: self.0, own: own.clone() }, own)
     }
 
+    /// Promises never to reveal in the attempt of `plan`, whose cohort is that of `adverts`. `own` is the advertisement
+    /// with which this participant took part in it; none other makes a promise. Whoever calls this has written down that
+    /// it has not revealed and never will.
+    ///
+    /// # Errors
+    /// [`Rejection`] where the advertisements are no cohort of the plan, or `own` is not among them.
+    pub fn void(
+        plan: &RoundPlan,
+        roster: &SealedRoster,
+        adverts: Vec<Signed>,
+        own: &Signed,
+        key: &SigningKey,
+    ) -> Result<Signed, Rejection> {
+        if !adverts.contains(own) {
+            return Err(Rejection::OwnMessage("advertisement"));
+        }
+        let cohort = Cohort::assemble(plan, roster, adverts)?;
+        Ok(Void { id: own.from, round: plan.id }.sign(cohort.context(), key))
+    }
+
     /// Declines this round with a reason code.
     pub fn decline(plan: &RoundPlan, me: ParticipantId, reason: &str, key: &SigningKey) -> Signed {
         let context = Context { ctx0: plan.context(), h1: None };
@@ -163,10 +185,10 @@ impl Joined {
         &self.cohort
     }
 
-    /// Phase B: signs the public part over the shares sealed for each member.
-    pub fn deal(&self, sealed: &[(ParticipantId, Vec<u8>)], key: &SigningKey) -> Signed {
+    /// Phase B: signs the public part, and the shares sealed for each member.
+    pub fn deal(&self, public: PublicPart, sealed: &[(ParticipantId, Vec<u8>)], key: &SigningKey) -> Signed {
         let shares = sealed.iter().map(|(to, bytes)| (*to, Digest::of(bytes))).collect();
-        Dealing { id: self.seat.me, shares }.sign(self.cohort.context(), key)
+        Dealing { id: self.seat.me, shares, public }.sign(self.cohort.context(), key)
     }
 
     /// Checks that shares were relayed in increasing order of dealers, none twice.
@@ -178,18 +200,19 @@ impl Joined {
         if increasing { Ok(()) } else { Err(Rejection::List("dealers")) }
     }
 
-    /// Checks that a dealer in the cohort signed exactly this sealed share for this participant (A15, A36).
+    /// Checks that a dealer in the cohort signed exactly this sealed share for this participant (A15, A36), and
+    /// returns what the share in it is to be verified by.
     ///
     /// # Errors
     /// [`Rejection`] names the first thing wrong.
-    pub fn check_share(&self, received: &Received) -> Result<(), Rejection> {
-        let dealing: Dealing = received.public.verify(self.cohort.context(), &self.seat.roster)?;
-        self.cohort.slot_of(dealing.id)?;
-        if !dealing.shares.iter().map(|(to, _)| to).eq(self.cohort.ids()) {
-            return Err(Rejection::List("recipients"));
-        }
+    pub fn check_share(&self, received: &Received) -> Result<PublicPart, Rejection> {
+        let dealing = verify_dealing(&received.public, &self.seat.plan, &self.cohort, &self.seat.roster)?;
         let mine = (self.seat.me, Digest::of(&received.sealed));
-        if dealing.shares.contains(&mine) { Ok(()) } else { Err(Rejection::Mismatch("sealed share")) }
+        if dealing.shares.contains(&mine) {
+            Ok(dealing.public)
+        } else {
+            Err(Rejection::Mismatch("sealed share"))
+        }
     }
 
     /// Phase C: signs a verdict over every dealer; `true` where the share is stored and good.
@@ -273,6 +296,11 @@ impl Acknowledged {
 }
 
 impl Certified {
+    /// The cohort.
+    pub fn cohort(&self) -> &Arc<Cohort> {
+        &self.cohort
+    }
+
     /// The survivor set that this participant signed.
     pub fn survivors(&self) -> &SurvivorSet {
         &self.survivors

@@ -5,11 +5,11 @@
 mod support;
 
 use proptest::prelude::*;
-use support::{START, Table, id, ids, plan};
+use support::{START, Table, id, ids, opened, plan};
 use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Round};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, PlanError};
+use syndic_round::{PlanError, Rejection};
 
 const KINDS: [Kind; 6] =
     [Kind::Advertise, Kind::Dealing, Kind::Ack, Kind::Header, Kind::Certify, Kind::Reveal];
@@ -20,7 +20,7 @@ fn a_full_round_closes_with_everybody_in_the_sum() {
     table.play_out();
     let Phase::Closed(closed) = table.round.phase() else { panic!("{:?}", table.round.phase()) };
     assert_eq!(closed.survivors.ids(), ids(1..=5));
-    assert_eq!(closed.sum, Digest::of(b"sum"));
+    assert_eq!(closed.opened, opened());
 }
 
 #[test]
@@ -98,10 +98,70 @@ fn a_round_that_began_to_reveal_waits_for_the_same_set_while_it_can_be_completed
     assert_eq!(table.phase(), "revealing", "four of five can still reveal");
     let second = no(&table, 4);
     table.feed(second).unwrap();
-    table.now = table.round.wake_at().unwrap();
-    table.feed(Input::Wake).unwrap();
-    let reason = Abandoned::TooFew { what: "members revealed", found: 0, needed: 4 };
+    assert!(matches!(table.round.duty_of(id(1)), Some(Duty::Void(_))), "three of five cannot open it");
+    assert!(matches!(table.round.duty_of(id(4)), Some(Duty::Void(_))), "who declined can still promise");
+    table.play_phase();
+    let Phase::Abandoned(Abandoned::Voided(voided)) = table.round.phase() else {
+        panic!("{:?}", table.round.phase())
+    };
+    assert_eq!(voided.signatures().len(), 4);
+    let plan = table.round.plan();
+    assert_eq!(voided.round(), plan.id);
+}
+
+#[test]
+fn a_round_that_can_be_neither_completed_nor_voided_is_abandoned_at_once() {
+    let mut table = Table::open(plan());
+    table.play_until("revealing");
+    for number in [1, 2] {
+        let reveal = table.play(id(number)).expect("a reveal is owed");
+        table.feed(reveal).unwrap();
+    }
+    for number in [3, 4] {
+        let key = table.federation.key(id(number)).clone();
+        let no = Invited::decline(table.round.plan(), id(number), "gone", &key);
+        table.feed(Input::Decline(no)).unwrap();
+    }
+    // Participant 5 could reveal, but three reveals open nothing, and three promises void nothing.
+    let reason = Abandoned::TooFew { what: "members revealed", found: 2, needed: 4 };
     assert!(matches!(table.round.phase(), Phase::Abandoned(abandoned) if *abandoned == reason));
+}
+
+#[test]
+fn reveals_that_open_nothing_are_followed_by_one_more_until_nobody_is_left() {
+    let mut table = Table::open(plan());
+    table.play_until("opening");
+    assert_eq!(table.round.command().unwrap().reveals().len(), 4);
+    table.feed(Input::MoreReveals("noise".into())).unwrap();
+    assert_eq!(table.phase(), "revealing");
+    table.play_phase();
+    assert_eq!(table.phase(), "opening");
+    assert_eq!(table.round.command().unwrap().reveals().len(), 5);
+    table.feed(Input::MoreReveals("noise".into())).unwrap();
+    let reason = Abandoned::SumRefused("noise".into());
+    assert!(matches!(table.round.phase(), Phase::Abandoned(abandoned) if *abandoned == reason));
+}
+
+#[test]
+fn a32_who_revealed_cannot_promise_not_to_and_the_other_way_round() {
+    let mut table = Table::open(plan());
+    table.play_until("revealing");
+    let cohort = table.round.phase().cohort().unwrap().clone();
+    let adverts = cohort.adverts().to_vec();
+    let void = |table: &Table, number: u16| {
+        let (plan, roster) = (table.round.plan(), &table.federation.roster);
+        let own = &adverts[usize::from(number) - 1];
+        let key = table.federation.key(id(number));
+        Input::Void(Invited::void(plan, roster, adverts.clone(), own, key).unwrap())
+    };
+    let reveal = table.play(id(1)).expect("a reveal is owed");
+    table.feed(reveal).unwrap();
+    let promise = void(&table, 1);
+    assert_eq!(table.feed(promise), Err(Rejection::Equivocated { from: id(1) }));
+    let reveal = table.play(id(2)).expect("a reveal is owed");
+    let promise = void(&table, 2);
+    table.feed(promise).unwrap();
+    assert_eq!(table.feed(reveal), Err(Rejection::Equivocated { from: id(2) }));
 }
 
 #[test]
@@ -128,14 +188,14 @@ fn a_sum_is_awaited_only_once_enough_is_revealed() {
         let mut table = Table::open(plan());
         table.play_until(phase);
         assert!(table.round.command().is_none());
-        assert!(table.feed(Input::Opened(Digest::of(b"sum"))).is_err(), "{phase}");
+        assert!(table.feed(Input::Opened(opened())).is_err(), "{phase}");
         assert_eq!(table.phase(), phase);
     }
     let mut table = Table::open(plan());
     table.play_until("opening");
     let opening = table.round.command().expect("the sum is to be opened");
-    assert!(opening.reveals.len() >= 4);
-    assert_eq!(opening.submissions.len(), opening.certificate.survivors().len());
+    assert!(opening.reveals().len() >= 4);
+    assert_eq!(opening.submissions().len(), opening.certificate().survivors().len());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use support::{federation_of, id, plan};
 use syndic_round::codec::{Malformed, Reader};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::{
-    Ack, Advertise, Certify, Dealing, Decline, Header, Payload, Reveal, Signed, Verdict,
+    Ack, Advertise, Certify, Dealing, Decline, Header, Payload, PublicPart, Reveal, Signed, Verdict, Void,
 };
 use syndic_round::{Digest, RoundId, RoundPlan};
 
@@ -17,7 +17,7 @@ use syndic_round::{Digest, RoundId, RoundPlan};
 type Rewrite = fn(&[u8]) -> Result<Vec<u8>, Malformed>;
 
 /// Every decoder with the encoder that it belongs to.
-const DECODERS: [Rewrite; 10] = [
+const DECODERS: [Rewrite; 11] = [
     |bytes| RoundPlan::from_bytes(bytes).map(|plan| plan.to_bytes()).map_err(|_| Malformed),
     |bytes| Signed::from_bytes(bytes).map(|signed| signed.to_bytes()),
     |bytes| Bundle::open(bytes).map(|shares| Bundle::encode(&shares)),
@@ -27,6 +27,7 @@ const DECODERS: [Rewrite; 10] = [
     payload::<Header>,
     payload::<Certify>,
     payload::<Reveal>,
+    payload::<Void>,
     payload::<Decline>,
 ];
 
@@ -46,7 +47,7 @@ fn every_decoder(bytes: &[u8]) {
 }
 
 /// One honest encoding of everything, in the order of [`DECODERS`].
-fn samples() -> [Vec<u8>; 10] {
+fn samples() -> [Vec<u8>; 11] {
     let (digest, round) = (Digest::of(b"x"), RoundId { round: 3, attempt: 1 });
     let federation = federation_of(5);
     let plan = plan().build(&federation);
@@ -57,12 +58,18 @@ fn samples() -> [Vec<u8>; 10] {
         certify.sign(context, federation.key(id(1))).to_bytes(),
         Bundle::encode(&[(id(1), vec![1, 2]), (id(2), vec![])]),
         Advertise { id: id(1), kem_key: vec![1; 1_216], nonce: [2; 32] }.encode(),
-        Dealing { id: id(1), shares: vec![(id(1), digest), (id(2), digest)] }.encode(),
+        Dealing {
+            id: id(1),
+            shares: vec![(id(1), digest), (id(2), digest)],
+            public: PublicPart { commitments: vec![digest; 2], checks: [vec![3; 2], vec![4; 2]] },
+        }
+        .encode(),
         Ack { id: id(1), verdicts: vec![Verdict { dealer: id(2), dealing: digest, ok: true }] }.encode(),
         Header { id: id(1), h1: digest, preparation: 1, round, plan: digest, chunks: 1, root: digest }
             .encode(),
         certify.encode(),
         Reveal { id: id(1), survivors: digest, share_sum: vec![7; 16] }.encode(),
+        Void { id: id(1), round }.encode(),
         Decline { id: id(1), round, reason: "policy.purpose".into() }.encode(),
     ]
 }

@@ -2,6 +2,8 @@
 //!
 //! Elements are `u64` below [`P`]. Nothing branches on or indexes by a value, since shares are secret.
 
+use syndic_round::Digest;
+
 /// The Mersenne prime 2^61 - 1.
 pub(crate) const P: u64 = (1 << 61) - 1;
 
@@ -49,6 +51,12 @@ pub(crate) fn weights_at(target: u64, points: &[u64]) -> Vec<u64> {
         mul(numerator, inverse(denominator))
     };
     (0..points.len()).map(weight).collect()
+}
+
+/// An element that nobody can choose: 128 bits of a digest modulo p, uniform within 2^-67.
+pub(crate) fn from_digest(digest: &Digest) -> u64 {
+    let (high, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+    (u128::from_be_bytes(*high) % u128::from(P)) as u64
 }
 
 /// Brings a number below 2p below p, without a branch.

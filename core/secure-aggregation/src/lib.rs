@@ -19,6 +19,7 @@
 //! calling it).
 
 mod aggregate;
+mod correction;
 mod encrypt;
 mod field;
 mod key;
@@ -26,21 +27,27 @@ mod keystream;
 mod masks;
 pub mod merkle;
 mod noise;
+mod opening;
 mod packing;
 mod product;
 mod reveal;
 mod seal;
 mod self_test;
 mod sharing;
+mod spot_check;
 mod unmask;
+mod verification;
 mod wire;
 
 pub use aggregate::{Aggregate, FoldError};
 pub use encrypt::{EncryptedUpdate, NoWholeChunks, chunk_bytes};
 pub use key::OneTimeKey;
 pub use masks::Masks;
-pub use reveal::{KeyShareSum, KeySum, ReconstructError, ShareMissing, reconstruct};
+pub use opening::{OpenedSum, Unopened, open};
+pub use reveal::{KeyShareSum, KeySum, ReconstructError, Restored, ShareMissing, reconstruct};
 pub use seal::{KemPublic, KemSecret, SealContext, SealError};
 pub use self_test::{SelfTestError, self_test};
-pub use sharing::{KeyShare, MalformedShare, ShareError};
+pub use sharing::{KeyShare, MalformedShare, ShareError, Sharing, SharingContext};
+pub use spot_check::{ChunkEvidence, ChunkProof, SpotCheckError, random_chunks};
 pub use unmask::{UnmaskError, unmask};
+pub use verification::{BadShare, check_public_part};

@@ -17,9 +17,47 @@ pub fn root(leaves: &[Digest]) -> Digest {
         [leaf] => *leaf,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            hash(1, [root(left).as_bytes().as_slice(), root(right).as_bytes().as_slice()])
+            node(root(left), root(right))
         }
     }
+}
+
+/// The hashes beside the way from leaf `index` to the root, lowest first (RFC 6962, section 2.1.1); none where there
+/// is no such leaf.
+pub fn path(leaves: &[Digest], index: usize) -> Option<Vec<Digest>> {
+    if index >= leaves.len() {
+        return None;
+    }
+    if leaves.len() == 1 {
+        return Some(Vec::new());
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    let (mut path, sibling) = match index.checked_sub(left.len()) {
+        None => (path(left, index)?, root(right)),
+        Some(index) => (path(right, index)?, root(left)),
+    };
+    path.push(sibling);
+    Some(path)
+}
+
+/// The root over `count` leaves of which number `index` is `leaf`, by its path; none where the path has another length.
+pub fn root_of(leaf: Digest, index: usize, count: usize, path: &[Digest]) -> Option<Digest> {
+    if index >= count {
+        return None;
+    }
+    if count == 1 {
+        return path.is_empty().then_some(leaf);
+    }
+    let (sibling, below) = path.split_last()?;
+    let left = count.next_power_of_two() / 2;
+    match index.checked_sub(left) {
+        None => Some(node(root_of(leaf, index, left, below)?, *sibling)),
+        Some(index) => Some(node(*sibling, root_of(leaf, index, count - left, below)?)),
+    }
+}
+
+fn node(left: Digest, right: Digest) -> Digest {
+    hash(1, [left.as_bytes().as_slice(), right.as_bytes().as_slice()])
 }
 
 fn hash<const N: usize>(prefix: u8, parts: [&[u8]; N]) -> Digest {
@@ -46,6 +84,25 @@ mod tests {
         ];
         for (count, expected) in roots.iter().enumerate() {
             assert_eq!(root(&leaves[..count]).to_string(), *expected, "{count} leaves");
+        }
+    }
+
+    #[test]
+    fn every_leafs_path_leads_to_the_root_and_no_other_does() {
+        for count in 1..20_usize {
+            let leaves: Vec<Digest> = (0..count).map(|k| leaf(&[k as u8])).collect();
+            for index in 0..count {
+                let mut path = path(&leaves, index).unwrap();
+                assert_eq!(root_of(leaves[index], index, count, &path), Some(root(&leaves)));
+                let other = (index + 1) % count;
+                if count > 1 {
+                    assert_ne!(root_of(leaves[index], other, count, &path), Some(root(&leaves)));
+                    assert_ne!(root_of(leaves[other], index, count, &path), Some(root(&leaves)));
+                }
+                path.push(leaf(b"more"));
+                assert_eq!(root_of(leaves[index], index, count, &path), None, "a longer path");
+            }
+            assert_eq!(path(&leaves, count), None);
         }
     }
 

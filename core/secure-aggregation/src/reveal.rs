@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use syndic_round::{Certificate, ParticipantId, RING_DIMENSION, SurvivorSet};
+use syndic_round::{Certificate, Digest, ParticipantId, RING_DIMENSION, SurvivorSet};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::correction;
 use crate::field;
 use crate::packing::Packing;
 use crate::sharing::{self, KeyShare, MalformedShare};
@@ -23,6 +24,15 @@ pub struct KeyShareSum {
 pub struct KeySum {
     survivors: Vec<ParticipantId>,
     coefficients: Box<[i32; RING_DIMENSION]>,
+}
+
+/// What enough reveals restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// S.
+    pub keys: KeySum,
+    /// Whose reveals were wrong, and were corrected, in the order of ids.
+    pub wrong: Vec<ParticipantId>,
 }
 
 /// Why there is nothing to reveal.
@@ -47,8 +57,8 @@ pub enum ReconstructError {
     /// A reveal has another number of elements than the cohort's shares.
     #[error("the reveal of participant {0} has a wrong length")]
     Length(ParticipantId),
-    /// More reveals than the threshold, and they do not lie on one polynomial.
-    #[error("the reveals contradict each other, so at least one of them is wrong")]
+    /// More reveals than the threshold, and too many of them are off any one polynomial.
+    #[error("the reveals contradict each other, and more of them are wrong than can be told")]
     Inconsistent,
     /// What the reveals restore is no sum of this many keys.
     #[error("the reveals restore no sum of keys, so at least one of them or of the shares is wrong")]
@@ -64,12 +74,12 @@ impl KeyShareSum {
         held: &BTreeMap<ParticipantId, KeyShare>,
         certificate: &Certificate,
     ) -> Result<Self, ShareMissing> {
-        let length = held.values().next().map_or(0, |share| share.elements.len());
+        let length = held.values().next().map_or(0, |share| share.elements().len());
         let mut sum = Self { elements: vec![0; length] };
         for id in certificate.survivors().ids() {
             let share =
-                held.get(id).filter(|share| share.elements.len() == length).ok_or(ShareMissing(*id))?;
-            for (sum, &element) in sum.elements.iter_mut().zip(&share.elements) {
+                held.get(id).filter(|share| share.elements().len() == length).ok_or(ShareMissing(*id))?;
+            for (sum, &element) in sum.elements.iter_mut().zip(share.elements()) {
                 *sum = field::add(*sum, element);
             }
         }
@@ -86,16 +96,16 @@ impl KeyShareSum {
     /// # Errors
     /// [`MalformedShare`] when the length is wrong or an element is not canonical.
     pub fn from_bytes(bytes: &[u8], cohort: usize) -> Result<Self, MalformedShare> {
-        Ok(Self { elements: sharing::from_bytes(bytes, cohort)? })
+        Ok(Self { elements: sharing::from_bytes(bytes, Packing::for_cohort(cohort).elements())? })
     }
 }
 
 /// Restores the sum of the keys of `survivors` from what at least `threshold` members of a cohort of `cohort`
 /// participants revealed.
 ///
-/// With more reveals than the threshold, all must agree. One wrong reveal among exactly `threshold` cannot be
-/// told here except by an implausible sum; it turns every unmasked coefficient into noise, which the canaries
-/// show.
+/// With more reveals than the threshold, as many wrong ones as half of the surplus are corrected and named. A wrong
+/// reveal among exactly `threshold` cannot be told here except by an implausible sum; it turns every unmasked
+/// coefficient into noise, which [`crate::unmask`] refuses.
 ///
 /// # Errors
 /// [`ReconstructError`].
@@ -104,13 +114,15 @@ pub fn reconstruct(
     threshold: u16,
     cohort: usize,
     survivors: &SurvivorSet,
-) -> Result<KeySum, ReconstructError> {
+) -> Result<Restored, ReconstructError> {
     let packing = Packing::for_cohort(cohort);
     let by_id = check(reveals, threshold, &packing)?;
-    let points: Vec<u64> = by_id.keys().map(|id| u64::from(id.get())).collect();
-    let rows: Vec<&[u64]> = by_id.into_values().collect();
-    let (base_points, extra_points) = points.split_at(threshold.into());
-    let (base_rows, extra_rows) = rows.split_at(threshold.into());
+    let terms = usize::from(threshold);
+    let off = off_the_polynomials(&by_id, terms).ok_or(ReconstructError::Inconsistent)?;
+    let good = by_id.iter().filter(|(id, _)| !off.contains(id));
+    let (points, rows): (Vec<u64>, Vec<&[u64]>) = good.map(|(id, row)| (u64::from(id.get()), *row)).unzip();
+    let (base_points, extra_points) = points.split_at(terms);
+    let (base_rows, extra_rows) = rows.split_at(terms);
     for (&point, &row) in extra_points.iter().zip(extra_rows) {
         if interpolate(point, base_points, base_rows) != row {
             return Err(ReconstructError::Inconsistent);
@@ -119,7 +131,23 @@ pub fn reconstruct(
     let coefficients = packing
         .unpack(&interpolate(0, base_points, base_rows), survivors.len())
         .ok_or(ReconstructError::Implausible)?;
-    Ok(KeySum { survivors: survivors.ids().to_vec(), coefficients })
+    Ok(Restored { keys: KeySum { survivors: survivors.ids().to_vec(), coefficients }, wrong: off })
+}
+
+/// Whose reveals are off the polynomials of the others; none where too many are.
+///
+/// One random combination of the elements is decoded in place of each: who is off in any element is off in it but with
+/// probability L / p, below 2^-51, and then the caller's check of every element fails.
+fn off_the_polynomials(by_id: &BTreeMap<ParticipantId, &[u64]>, terms: usize) -> Option<Vec<ParticipantId>> {
+    let rows: Vec<Vec<u8>> = by_id.values().map(|row| sharing::to_bytes(row)).collect();
+    let parts: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+    let challenge = field::from_digest(&Digest::of_parts("KSA/1 reveals", &parts));
+    let combine = |row: &&[u64]| row.iter().fold(0, |sum, &e| field::mul(field::add(sum, e), challenge));
+    let points: Vec<u64> = by_id.keys().map(|id| u64::from(id.get())).collect();
+    let values: Vec<u64> = by_id.values().map(combine).collect();
+    let wrong = correction::wrong_positions(&points, &values, terms)?;
+    let ids: Vec<_> = by_id.keys().copied().collect();
+    Some(wrong.into_iter().map(|position| ids[position]).collect())
 }
 
 impl KeySum {
@@ -131,6 +159,11 @@ impl KeySum {
     /// The coefficients of S, lowest power of X first.
     pub fn coefficients(&self) -> &[i32; RING_DIMENSION] {
         &self.coefficients
+    }
+
+    /// Two bytes a coefficient, little-endian: 256 keys of at most 63 stay below 2^15.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.coefficients.iter().flat_map(|&s| (s as i16).to_le_bytes()).collect()
     }
 }
 

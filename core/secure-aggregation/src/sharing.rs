@@ -1,21 +1,51 @@
 //! Shares of one-time keys: Shamir, CACM 22(11), 1979, over F_p with p = 2^61 - 1.
+//!
+//! A dealer also commits to every share and publishes two random combinations of its polynomials, so that each
+//! holder can tell that all shares lie on polynomials of one degree (module `verification`).
 
 use rand_core::CryptoRng;
-use syndic_round::ParticipantId;
+use syndic_round::message::{CHECKS, PublicPart};
+use syndic_round::{Digest, ParticipantId};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::field;
 use crate::key::OneTimeKey;
 use crate::packing::{LARGEST_COHORT, Packing};
+use crate::verification::{challenges, commitment};
+
+/// Whose key is shared, among whom and in which preparation.
+#[derive(Clone, Copy, Debug)]
+pub struct SharingContext<'a> {
+    /// Whose key it is.
+    pub dealer: ParticipantId,
+    /// The cohort's transcript hash.
+    pub h1: Digest,
+    /// The holders: ids strictly increasing, the dealer included.
+    pub cohort: &'a [ParticipantId],
+    /// How many shares restore the key.
+    pub threshold: u16,
+}
+
+/// A key's shares, and what their dealer says about them in public.
+pub struct Sharing {
+    /// Commitments and check polynomials: the same for everybody.
+    pub public: PublicPart,
+    /// Who gets which share, in the order of ids.
+    pub shares: Vec<(ParticipantId, KeyShare)>,
+}
 
 /// A piece of a one-time key, any `threshold` of which restore it; fewer reveal nothing.
 ///
-/// One element of F_p per packed group of key coefficients, in key order. Secret: it travels sealed, has no
-/// `Debug` and no `Clone`, and is wiped on drop.
+/// One element of F_p per packed group of key coefficients, in key order; then the values of two blinding
+/// polynomials, and the salt of the commitment. Secret: it travels sealed, has no `Debug` and no `Clone`, and is
+/// wiped on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeyShare {
-    pub(crate) elements: Vec<u64>,
+    /// The blinding values come last; they are never revealed, nor part of what is (rule 12): a
+    /// [`crate::KeyShareSum`] is made of [`Self::elements`] alone.
+    pub(crate) values: Vec<u64>,
+    pub(crate) salt: [u8; SALT_BYTES],
 }
 
 /// Why a key is not shared.
@@ -51,17 +81,16 @@ pub enum MalformedShare {
 }
 
 impl OneTimeKey {
-    /// Shares the key among `cohort` (ids strictly increasing, the sharer included), so that `threshold`
-    /// shares restore it.
+    /// Shares the key among the cohort, so that `threshold` shares restore it.
     ///
     /// # Errors
     /// [`ShareError`] when the threshold or the cohort is out of range.
     pub fn share(
         &self,
-        cohort: &[ParticipantId],
-        threshold: u16,
+        context: &SharingContext<'_>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Vec<(ParticipantId, KeyShare)>, ShareError> {
+    ) -> Result<Sharing, ShareError> {
+        let SharingContext { cohort, threshold, .. } = *context;
         if cohort.len() > LARGEST_COHORT || !cohort.is_sorted_by(|a, b| a < b) {
             return Err(ShareError::Cohort);
         }
@@ -69,28 +98,80 @@ impl OneTimeKey {
             return Err(ShareError::Threshold { threshold, cohort: cohort.len() });
         }
         let packing = Packing::for_cohort(cohort.len());
-        let secret = packing.pack(self);
-        // One polynomial per element: `random[k]` holds the coefficients of x^(k + 1) of all of them.
-        let length = packing.elements();
-        let random: Vec<_> = (1..threshold).map(|_| uniform(length, rng)).collect();
-        let share_of = |&id: &ParticipantId| {
-            let x = u64::from(id.get());
-            let mut elements = vec![0; length];
-            for coefficients in random.iter().rev().chain([&secret]) {
-                for (element, &coefficient) in elements.iter_mut().zip(coefficients.iter()) {
-                    *element = field::add(field::mul(*element, x), coefficient);
-                }
-            }
-            (id, KeyShare { elements })
-        };
-        Ok(cohort.iter().map(share_of).collect())
+        let polynomials = Polynomials::draw(&packing.pack(self), threshold, rng);
+        let shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, rng))).collect();
+        Ok(Sharing { public: polynomials.publish(context, &shares), shares })
     }
 }
 
+/// The polynomials of one sharing: `rows[m]` holds the coefficients of x^m of all of them, those of the key's
+/// elements first and then the blinding ones.
+struct Polynomials {
+    rows: Vec<Zeroizing<Vec<u64>>>,
+}
+
+impl Polynomials {
+    /// Of degree below `threshold`, with the key at zero; all else is drawn.
+    fn draw(key: &[u64], threshold: u16, rng: &mut impl CryptoRng) -> Self {
+        let width = key.len() + CHECKS;
+        let mut constant = Zeroizing::new(Vec::with_capacity(width));
+        constant.extend_from_slice(key);
+        constant.extend_from_slice(&uniform(CHECKS, rng));
+        let rows = std::iter::once(constant).chain((1..threshold).map(|_| uniform(width, rng))).collect();
+        Self { rows }
+    }
+
+    /// The polynomials' values at `id`, with a salt of their own.
+    fn share_of(&self, id: ParticipantId, rng: &mut impl CryptoRng) -> KeyShare {
+        let x = u64::from(id.get());
+        let mut values = Zeroizing::new(vec![0; self.rows[0].len()]);
+        for row in self.rows.iter().rev() {
+            for (value, &coefficient) in values.iter_mut().zip(row.iter()) {
+                *value = field::add(field::mul(*value, x), coefficient);
+            }
+        }
+        let mut salt = [0; SALT_BYTES];
+        rng.fill_bytes(&mut salt);
+        let share = KeyShare::of_values(&values, salt);
+        salt.zeroize();
+        share
+    }
+
+    /// Commits to `shares`, then publishes for the challenges that follow from the commitments a check polynomial
+    /// each: a blinding polynomial, and on it the elements' polynomials weighted by the powers of the challenge.
+    fn publish(&self, context: &SharingContext<'_>, shares: &[(ParticipantId, KeyShare)]) -> PublicPart {
+        let commitments: Vec<_> = shares.iter().map(|(id, share)| commitment(context, *id, share)).collect();
+        let challenges = challenges(context, &commitments);
+        let check = |k| self.rows.iter().map(|row| combined(row, k, challenges[k])).collect();
+        PublicPart { commitments, checks: std::array::from_fn(check) }
+    }
+}
+
+/// The weighted sum of `values`, of which the last [`CHECKS`] are the blinding ones.
+pub(crate) fn combined(values: &[u64], k: usize, challenge: u64) -> u64 {
+    let (elements, blinding) = values.split_at(values.len() - CHECKS);
+    // Horner from the last element, so that element l (from 1) is weighted by the l-th power.
+    let weighted =
+        elements.iter().rev().fold(0, |sum, &element| field::mul(field::add(sum, element), challenge));
+    field::add(weighted, blinding[k])
+}
+
 impl KeyShare {
-    /// Eight bytes an element, little-endian. Wiped on drop; to be sealed for the recipient.
+    fn of_values(values: &[u64], salt: [u8; SALT_BYTES]) -> Self {
+        Self { values: values.to_vec(), salt }
+    }
+
+    /// The key's elements, without the blinding ones.
+    pub(crate) fn elements(&self) -> &[u64] {
+        &self.values[..self.values.len() - CHECKS]
+    }
+
+    /// Eight bytes a value, little-endian, then the salt. Wiped on drop; to be sealed for the recipient.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(to_bytes(&self.elements))
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8 * self.values.len() + SALT_BYTES));
+        self.values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        bytes.extend_from_slice(&self.salt);
+        bytes
     }
 
     /// The share written as `bytes` in a cohort of `cohort` participants.
@@ -98,7 +179,14 @@ impl KeyShare {
     /// # Errors
     /// [`MalformedShare`] when the length is wrong or an element is not canonical.
     pub fn from_bytes(bytes: &[u8], cohort: usize) -> Result<Self, MalformedShare> {
-        Ok(Self { elements: from_bytes(bytes, cohort)? })
+        let values = Packing::for_cohort(cohort).elements() + CHECKS;
+        let expected = 8 * values + SALT_BYTES;
+        match bytes.split_last_chunk() {
+            Some((rest, salt)) if bytes.len() == expected => {
+                Ok(Self { values: from_bytes(rest, values)?, salt: *salt })
+            }
+            _ => Err(MalformedShare::Length { expected, found: bytes.len() }),
+        }
     }
 }
 
@@ -117,24 +205,25 @@ fn uniform(length: usize, rng: &mut impl CryptoRng) -> Zeroizing<Vec<u64>> {
 
 /// Eight bytes an element, little-endian.
 pub(crate) fn to_bytes(elements: &[u64]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(8 * elements.len());
-    elements.iter().for_each(|element| bytes.extend_from_slice(&element.to_le_bytes()));
-    bytes
+    elements.iter().flat_map(|element| element.to_le_bytes()).collect()
 }
 
-/// The elements written as `bytes` in a cohort of `cohort` participants, checked.
-pub(crate) fn from_bytes(bytes: &[u8], cohort: usize) -> Result<Vec<u64>, MalformedShare> {
-    let (expected, found) = (8 * Packing::for_cohort(cohort).elements(), bytes.len());
+/// The `count` elements written as `bytes`, checked.
+pub(crate) fn from_bytes(bytes: &[u8], count: usize) -> Result<Vec<u64>, MalformedShare> {
+    let (expected, found) = (8 * count, bytes.len());
     if expected != found {
         return Err(MalformedShare::Length { expected, found });
     }
-    let mut elements = Zeroizing::new(Vec::with_capacity(found / 8));
+    let mut elements = Zeroizing::new(Vec::with_capacity(count));
     elements.extend(bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)));
     match elements.iter().position(|&element| element >= field::P) {
         Some(position) => Err(MalformedShare::NotCanonical(position)),
         None => Ok(std::mem::take(&mut *elements)),
     }
 }
+
+/// Bytes of the salt that hides a share behind its commitment.
+const SALT_BYTES: usize = 32;
 
 impl ShareError {
     /// The stable code of this error.
@@ -153,5 +242,74 @@ impl MalformedShare {
             Self::Length { .. } => "share.length",
             Self::NotCanonical(_) => "share.not-canonical",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verification::BadShare;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    fn cohort() -> Vec<ParticipantId> {
+        [2, 5, 8, 11, 14].map(|number| ParticipantId::new(number).unwrap()).into()
+    }
+
+    fn context(cohort: &[ParticipantId]) -> SharingContext<'_> {
+        SharingContext { dealer: cohort[1], h1: Digest::of(b"h1"), cohort, threshold: 4 }
+    }
+
+    fn polynomials(threshold: u16, rng: &mut ChaCha20Rng) -> Polynomials {
+        let key = OneTimeKey::generate(rng);
+        Polynomials::draw(&Packing::for_cohort(5).pack(&key), threshold, rng)
+    }
+
+    #[test]
+    fn a16_a_share_off_its_dealers_polynomials_is_bad_for_its_holder_and_no_other() {
+        let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(3));
+        let (context, polynomials) = (context(&cohort), polynomials(4, &mut rng));
+        let mut shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
+        // The dealer commits to a share that it altered, and is honest in all else.
+        shares[3].1.values[7] ^= 1;
+        let public = polynomials.publish(&context, &shares);
+        for (k, (holder, share)) in shares.iter().enumerate() {
+            let expected = if k == 3 { Err(BadShare::Polynomial) } else { Ok(()) };
+            assert_eq!(share.verify(*holder, &public, &context), expected, "holder {holder}");
+        }
+    }
+
+    #[test]
+    fn a16_shares_of_too_high_a_degree_are_bad_for_every_holder() {
+        let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(4));
+        let (context, polynomials) = (context(&cohort), polynomials(5, &mut rng));
+        let shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
+        let mut public = polynomials.publish(&context, &shares);
+        public.checks.iter_mut().for_each(|check| check.truncate(4));
+        for (holder, share) in &shares {
+            assert_eq!(share.verify(*holder, &public, &context), Err(BadShare::Polynomial));
+        }
+    }
+
+    #[test]
+    fn a35_what_is_summed_for_a_reveal_holds_no_blinding_value() {
+        let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(5));
+        let sharing = OneTimeKey::generate(&mut rng).share(&context(&cohort), &mut rng).unwrap();
+        let share = &sharing.shares[0].1;
+        assert_eq!(share.elements().len(), Packing::for_cohort(5).elements());
+        assert_eq!(share.values.len(), share.elements().len() + CHECKS);
+    }
+
+    #[test]
+    fn shares_of_another_length_or_with_elements_that_are_not_canonical_are_refused() {
+        let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(6));
+        let sharing = OneTimeKey::generate(&mut rng).share(&context(&cohort), &mut rng).unwrap();
+        let bytes = sharing.shares[0].1.to_bytes();
+        assert_eq!(bytes.len(), 8 * 344 + 32);
+        assert!(matches!(KeyShare::from_bytes(&bytes[1..], 5), Err(MalformedShare::Length { .. })));
+        assert!(matches!(KeyShare::from_bytes(&bytes, 9), Err(MalformedShare::Length { .. })));
+        let mut altered = bytes.to_vec();
+        altered[16..24].copy_from_slice(&field::P.to_le_bytes());
+        assert_eq!(KeyShare::from_bytes(&altered, 5).err(), Some(MalformedShare::NotCanonical(2)));
     }
 }

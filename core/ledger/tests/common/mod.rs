@@ -39,7 +39,9 @@ impl Log {
         let mut data = json!({"job": "7f", "round": round, "attempt": 1});
         let more = match step {
             "opened" => json!({"plan": digest}),
-            "closed" => json!({"survivors": [0, 1, 2, 4], "sum": digest}),
+            "closed" => {
+                json!({"survivors": [0, 1, 2, 4], "sum": digest, "key_sum": digest, "aggregate_root": digest})
+            }
             "abandoned" => json!({"reason": "fewer survivors than the threshold"}),
             _ => json!({}),
         };

@@ -52,7 +52,8 @@ impl Certifying {
             Ok(certificate) => {
                 let closes_at = now.plus_millis(round.plan().deadlines.reveal);
                 let (cohort, submissions) = (self.cohort.clone(), self.submissions.clone());
-                Ok(Phase::Revealing(Revealing::new(cohort, Arc::new(certificate), submissions, closes_at)))
+                let certificate = Arc::new(certificate);
+                Ok(Phase::Revealing(Revealing::new(round, cohort, certificate, submissions, closes_at)))
             }
             // All signatures are verified and in order, so there are too few as yet.
             Err(_) => Ok(Phase::Certifying(next)),

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::{Bundle, Dealt};
 use crate::cohort::Cohort;
 use crate::digest::Digest;
+use crate::ids::ParticipantId;
 use crate::message::{Kind, Signed};
 use crate::survivors::{Certificate, SurvivorSet};
 
@@ -25,14 +26,18 @@ pub enum Input {
     Certify(Signed),
     /// Phase F.
     Reveal(Signed),
+    /// Phase F: a promise never to reveal in this attempt.
+    Void(Signed),
     /// A participant's no.
     Decline(Signed),
     /// The instant of [`super::Round::wake_at`] has come.
     Wake,
     /// The coordinator is back after a stop: nobody could reach it, so the phase begins anew.
     Resume,
-    /// The sum was opened and stored under this digest.
-    Opened(Digest),
+    /// The sum was opened and stored.
+    Opened(Opened),
+    /// The reveals so far open nothing, and one more may tell which of them is wrong: why.
+    MoreReveals(String),
     /// The sum could not be opened, or failed its checks.
     SumRefused(String),
 }
@@ -50,6 +55,23 @@ pub struct Upload {
     pub bytes: u64,
 }
 
+/// An opened sum, stored before it counts, with all that the spot check needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The blob of the sum.
+    pub sum: Digest,
+    /// The blob of S, the sum of the survivors' keys.
+    pub key_sum: Digest,
+    /// The blob of the aggregate.
+    pub aggregate: Digest,
+    /// Merkle root over the aggregate's chunks.
+    pub aggregate_root: Digest,
+    /// The blob of the [`crate::Transcript`].
+    pub transcript: Digest,
+    /// Whose reveals were wrong, and were corrected.
+    pub wrong_reveals: Vec<ParticipantId>,
+}
+
 /// What a participant owes the round now.
 #[derive(Clone, Debug)]
 pub enum Duty {
@@ -65,6 +87,8 @@ pub enum Duty {
     Certify(Arc<SurvivorSet>),
     /// Reveal its sum of shares for this certificate.
     Reveal(Arc<Certificate>),
+    /// Promise never to reveal in this attempt.
+    Void(Arc<Cohort>),
 }
 
 impl Input {
@@ -76,8 +100,9 @@ impl Input {
             Self::Submit(signed, _) => Some((Kind::Header, signed)),
             Self::Certify(signed) => Some((Kind::Certify, signed)),
             Self::Reveal(signed) => Some((Kind::Reveal, signed)),
+            Self::Void(signed) => Some((Kind::Void, signed)),
             Self::Decline(signed) => Some((Kind::Decline, signed)),
-            Self::Wake | Self::Resume | Self::Opened(_) | Self::SumRefused(_) => None,
+            Self::Wake | Self::Resume | Self::Opened(_) | Self::MoreReveals(_) | Self::SumRefused(_) => None,
         }
     }
 }

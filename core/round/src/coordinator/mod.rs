@@ -9,6 +9,7 @@ mod advertising;
 mod certifying;
 mod collecting;
 mod input;
+mod opening;
 mod phase;
 mod revealing;
 mod sharing;
@@ -29,8 +30,9 @@ pub use acknowledging::Acknowledging;
 pub use advertising::Advertising;
 pub use certifying::Certifying;
 pub use collecting::{Collecting, Submission};
-pub use input::{Duty, Input, Upload};
-pub use phase::{Abandoned, Closed, Opening, Phase};
+pub use input::{Duty, Input, Opened, Upload};
+pub use opening::Opening;
+pub use phase::{Abandoned, Closed, Phase};
 pub use revealing::Revealing;
 pub use sharing::{Bundle, Dealt, Sharing};
 
@@ -116,16 +118,18 @@ impl Round {
 
     /// What `id` owes the round now, if anything.
     pub fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        if self.declined.contains_key(&id) || self.plan().admitted.binary_search(&id).is_err() {
+        if self.plan().admitted.binary_search(&id).is_err() {
             return None;
         }
         match &self.phase {
+            // Who can no longer reveal can still promise not to.
+            Phase::Revealing(phase) => phase.duty_of(self, id),
+            _ if self.declined.contains_key(&id) => None,
             Phase::Advertising(phase) => phase.duty_of(id),
             Phase::Sharing(phase) => phase.duty_of(id),
             Phase::Acknowledging(phase) => phase.duty_of(id),
             Phase::Collecting(phase) => phase.duty_of(id),
             Phase::Certifying(phase) => phase.duty_of(id),
-            Phase::Revealing(phase) => phase.duty_of(id),
             Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => None,
         }
     }
@@ -175,9 +179,12 @@ impl Round {
             (Phase::Certifying(phase), Input::Certify(signed)) => phase.certify(self, now, signed)?,
             (Phase::Revealing(phase), Input::Certify(signed)) => phase.certify(self, signed)?,
             (Phase::Revealing(phase), Input::Reveal(signed)) => phase.reveal(self, signed)?,
-            (Phase::Opening(phase), Input::Opened(sum)) => {
-                Phase::Closed(Closed { survivors: phase.certificate.survivors().clone(), sum: *sum })
+            (Phase::Revealing(phase), Input::Void(signed)) => phase.void(self, signed)?,
+            (Phase::Opening(phase), Input::Opened(opened)) => {
+                let survivors = phase.certificate().survivors().clone();
+                Phase::Closed(Closed { survivors, opened: opened.clone() })
             }
+            (Phase::Opening(phase), Input::MoreReveals(reason)) => phase.more(self, now, reason),
             (Phase::Opening(_), Input::SumRefused(reason)) => {
                 Phase::Abandoned(Abandoned::SumRefused(reason.clone()))
             }
@@ -192,7 +199,15 @@ impl Round {
 
     /// The last kind of message that was accepted from `id`.
     pub fn last_heard(&self, id: ParticipantId) -> Option<Kind> {
-        let kinds = [Kind::Reveal, Kind::Certify, Kind::Header, Kind::Ack, Kind::Dealing, Kind::Advertise];
+        let kinds = [
+            Kind::Void,
+            Kind::Reveal,
+            Kind::Certify,
+            Kind::Header,
+            Kind::Ack,
+            Kind::Dealing,
+            Kind::Advertise,
+        ];
         kinds.into_iter().find(|kind| self.heard.contains_key(&(*kind, id)))
     }
 

@@ -1,19 +1,17 @@
 //! Where a round stands, and how it ends.
 
 use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use thiserror::Error;
 
-use super::{Acknowledging, Advertising, Certifying, Collecting, Revealing, Sharing, Submission};
+use super::{Acknowledging, Advertising, Certifying, Collecting, Opened, Opening, Revealing, Sharing};
 use crate::cohort::Cohort;
-use crate::digest::Digest;
-use crate::ids::{ParticipantId, Timestamp};
+use crate::ids::Timestamp;
 use crate::message::Kind;
 use crate::plan::Deadlines;
 use crate::rejection::Rejection;
-use crate::survivors::{Certificate, SurvivorSet};
+use crate::survivors::SurvivorSet;
+use crate::voids::Voided;
 
 /// Where a round stands. Each phase holds what it may use.
 #[derive(Clone, Debug)]
@@ -38,26 +36,13 @@ pub enum Phase {
     Abandoned(Abandoned),
 }
 
-/// What opens the sum.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The cohort.
-    pub cohort: Arc<Cohort>,
-    /// The certified survivors.
-    pub certificate: Arc<Certificate>,
-    /// Their uploads, in the order of ids.
-    pub submissions: Vec<Submission>,
-    /// (sender, sum of shares), t of them or more.
-    pub reveals: Vec<(ParticipantId, Vec<u8>)>,
-}
-
 /// A round with a result.
 #[derive(Clone, Debug)]
 pub struct Closed {
     /// Whose updates are in the sum.
     pub survivors: SurvivorSet,
-    /// Digest of the opened sum.
-    pub sum: Digest,
+    /// What was stored with the opened sum.
+    pub opened: Opened,
 }
 
 /// Why a round ended without a result. The round's fault, not one sender's.
@@ -73,6 +58,9 @@ pub enum Abandoned {
         /// How many were needed.
         needed: u16,
     },
+    /// t members promised never to reveal, so the sum can never be opened, and the question may be asked again.
+    #[error("{} members that had not revealed gave the attempt up", .0.signatures().len())]
+    Voided(Voided),
     /// The sum could not be opened, or failed its checks. It counts as opened (rule 11).
     #[error("the sum was discarded: {0}")]
     SumRefused(String),
@@ -101,7 +89,7 @@ impl Phase {
             Self::Collecting(phase) => Some(&phase.cohort),
             Self::Certifying(phase) => Some(&phase.cohort),
             Self::Revealing(phase) => Some(&phase.cohort),
-            Self::Opening(phase) => Some(&phase.cohort),
+            Self::Opening(phase) => Some(phase.cohort()),
             Self::Advertising(_) | Self::Closed(_) | Self::Abandoned(_) => None,
         }
     }
@@ -124,7 +112,7 @@ impl Phase {
             Some(Kind::Ack) => 2,
             Some(Kind::Header) => 3,
             Some(Kind::Certify) => 4,
-            Some(Kind::Reveal) => 5,
+            Some(Kind::Reveal | Kind::Void) => 5,
             Some(Kind::Decline) | None => 6,
         };
         if arrived < awaited { Rejection::Late } else { Rejection::Early }

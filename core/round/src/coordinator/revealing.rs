@@ -1,45 +1,77 @@
-//! Phase F, coordinator's half: t sums of key shares open the one certified sum.
+//! Phase F, coordinator's half: t sums of key shares open the one certified sum, or t promises never to reveal give
+//! the attempt up.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::phase::too_few;
-use super::{Duty, Opening, Phase, Round, Submission};
+use super::{Abandoned, Duty, Opening, Phase, Round, Submission};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Reveal, Signed};
 use crate::rejection::Rejection;
 use crate::survivors::{Certificate, verify_certify};
+use crate::voids::{Voided, verify_void};
 
 /// Awaits t reveals for the certified survivor set. The certificate is complete with the t-th signature; a
 /// member that was slower signs the set here, so that it can step in for one that vanishes.
+///
+/// Where so many can no longer reveal that t will not come together, those who have not revealed are asked to promise
+/// that they never will.
 #[derive(Clone, Debug)]
 pub struct Revealing {
     pub(super) closes_at: Timestamp,
     pub(super) cohort: Arc<Cohort>,
-    certificate: Arc<Certificate>,
-    submissions: Vec<Submission>,
+    pub(super) certificate: Arc<Certificate>,
+    pub(super) submissions: Vec<Submission>,
+    pub(super) reveals: BTreeMap<ParticipantId, Vec<u8>>,
     signers: BTreeSet<ParticipantId>,
-    reveals: BTreeMap<ParticipantId, Vec<u8>>,
+    voids: BTreeMap<ParticipantId, Signed>,
+    /// Reveals with which the sum is opened: t, and more once t were not enough.
+    wanted: usize,
+    /// Why the reveals so far open nothing.
+    refused: Option<String>,
     /// Deadlines that have passed.
     waited: u32,
 }
 
 impl Revealing {
     pub(super) fn new(
+        round: &Round,
         cohort: Arc<Cohort>,
         certificate: Arc<Certificate>,
         submissions: Vec<Submission>,
         closes_at: Timestamp,
     ) -> Self {
         let signers = certificate.signatures().iter().map(|signed| signed.from).collect();
-        Self { closes_at, cohort, certificate, submissions, signers, reveals: BTreeMap::new(), waited: 0 }
+        Self {
+            closes_at,
+            cohort,
+            certificate,
+            submissions,
+            reveals: BTreeMap::new(),
+            signers,
+            voids: BTreeMap::new(),
+            wanted: round.plan().protection.threshold().into(),
+            refused: None,
+            waited: 0,
+        }
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.cohort.slot_of(id).is_ok() && !self.reveals.contains_key(&id);
-        owes.then(|| match self.signers.contains(&id) {
+    pub(super) fn duty_of(&self, round: &Round, id: ParticipantId) -> Option<Duty> {
+        let has_spoken = self.reveals.contains_key(&id) || self.voids.contains_key(&id);
+        if has_spoken || self.cohort.slot_of(id).is_err() {
+            return None;
+        }
+        if !self.can_be_opened(round) {
+            return self.can_be_voided(round).then(|| Duty::Void(self.cohort.clone()));
+        }
+        if round.declined.contains_key(&id) {
+            return None;
+        }
+        Some(match self.signers.contains(&id) {
             true => Duty::Reveal(self.certificate.clone()),
             false => Duty::Certify(Arc::new(self.certificate.survivors().clone())),
         })
@@ -58,31 +90,67 @@ impl Revealing {
         if reveal.survivors != self.certificate.survivors().digest() {
             return Err(Rejection::Mismatch("survivor set"));
         }
+        if self.voids.contains_key(&reveal.id) {
+            return Err(Rejection::Equivocated { from: reveal.id });
+        }
         let mut next = self.clone();
         next.reveals.insert(reveal.id, reveal.share_sum);
-        if next.reveals.len() < usize::from(round.plan().protection.threshold()) {
+        if next.reveals.len() < next.wanted {
             return Ok(Phase::Revealing(next));
         }
-        Ok(Phase::Opening(Opening {
-            cohort: next.cohort,
-            certificate: next.certificate,
-            submissions: next.submissions,
-            reveals: next.reveals.into_iter().collect(),
-        }))
+        Ok(Phase::Opening(Opening(next)))
     }
 
-    /// Someone may have revealed, so this attempt can only be completed (docs/protocol.md, rule 11): it waits
-    /// for the same set while enough members can still reveal, ten times as long as the plan says.
+    pub(super) fn void(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
+        let (plan, roster) = (round.plan(), &round.terms.roster);
+        let void = verify_void(signed, plan.id, self.cohort.context(), roster)?;
+        self.cohort.slot_of(void.id)?;
+        if self.reveals.contains_key(&void.id) {
+            return Err(Rejection::Equivocated { from: void.id });
+        }
+        let mut next = self.clone();
+        next.voids.insert(void.id, signed.clone());
+        let voids = next.voids.values().cloned().collect();
+        let context = self.cohort.context();
+        match Voided::verify(plan.id, context, &plan.protection, &plan.admitted, roster, voids) {
+            Ok(voided) => Ok(Phase::Abandoned(Abandoned::Voided(voided))),
+            // All promises are verified and in order, so there are too few as yet.
+            Err(_) => Ok(Phase::Revealing(next)),
+        }
+    }
+
+    /// Someone may have revealed, so this attempt can only be completed or voided (docs/protocol.md, rule 11): it waits
+    /// while either is possible, ten times as long as the plan says.
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
-        let may_reveal =
-            |id: &&ParticipantId| !round.declined.contains_key(id) || self.reveals.contains_key(id);
-        let possible = self.cohort.ids().iter().filter(may_reveal).count();
-        let threshold = usize::from(round.plan().protection.threshold());
-        if possible >= threshold && self.waited + 1 < PATIENCE {
+        let has_hope = self.can_be_opened(round) || self.can_be_voided(round);
+        if has_hope && self.waited + 1 < PATIENCE {
             let closes_at = now.plus_millis(round.plan().deadlines.reveal);
             return Phase::Revealing(Self { closes_at, waited: self.waited + 1, ..self.clone() });
         }
-        too_few("members revealed", self.reveals.len(), round.plan().protection.threshold())
+        match &self.refused {
+            Some(reason) => Phase::Abandoned(Abandoned::SumRefused(reason.clone())),
+            None => too_few("members revealed", self.reveals.len(), round.plan().protection.threshold()),
+        }
+    }
+
+    /// The same phase, until another member has revealed; over where nobody is left who could.
+    pub(super) fn again(&self, round: &Round, now: Timestamp, reason: &str) -> Phase {
+        let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+        let wanted = self.reveals.len() + 1;
+        let again = Self { closes_at, wanted, refused: Some(reason.into()), waited: 0, ..self.clone() };
+        if again.can_be_opened(round) { Phase::Revealing(again) } else { again.close(round, now) }
+    }
+
+    /// Whether as many as are wanted have revealed or still can.
+    fn can_be_opened(&self, round: &Round) -> bool {
+        let gave_up = |id: &ParticipantId| round.declined.contains_key(id) || self.voids.contains_key(id);
+        let possible = self.cohort.ids().iter().filter(|id| self.reveals.contains_key(id) || !gave_up(id));
+        possible.count() >= self.wanted
+    }
+
+    /// Whether enough have not revealed to void the attempt.
+    fn can_be_voided(&self, round: &Round) -> bool {
+        self.cohort.len() - self.reveals.len() >= round.plan().protection.threshold().into()
     }
 }
 

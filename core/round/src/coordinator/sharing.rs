@@ -8,9 +8,10 @@ use super::phase::too_few;
 use super::{Acknowledging, Duty, Phase, Round};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::cohort::Cohort;
+use crate::dealing::verify_dealing;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Dealing, Signed};
+use crate::message::Signed;
 use crate::rejection::Rejection;
 
 /// Awaits the key shares of the cohort.
@@ -89,11 +90,7 @@ impl Sharing {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        self.cohort.slot_of(signed.from)?;
-        let dealing: Dealing = signed.verify(self.cohort.context(), &round.terms.roster)?;
-        if !dealing.shares.iter().map(|(to, _)| to).eq(self.cohort.ids()) {
-            return Err(Rejection::List("recipients"));
-        }
+        let dealing = verify_dealing(signed, round.plan(), &self.cohort, &round.terms.roster)?;
         if dealing.shares != bundle.shares {
             return Err(Rejection::Mismatch("bundle of sealed shares"));
         }

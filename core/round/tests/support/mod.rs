@@ -13,7 +13,7 @@ use syndic_round::{
     Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
-pub use table::Table;
+pub use table::{Table, opened};
 
 /// When every table opens.
 pub const START: Timestamp = Timestamp(1_000_000);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
+use syndic_round::message::PublicPart;
 use syndic_round::participant::{Acknowledged, Advertised, Certified, Invited, Joined, Received};
-use syndic_round::{Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
+use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
 
 use super::{Federation, accepted};
 
@@ -14,6 +15,9 @@ use super::{Federation, accepted};
 pub struct Seat {
     me: ParticipantId,
     key: SigningKey,
+    plan: RoundPlan,
+    roster: Arc<SealedRoster>,
+    threshold: u16,
     stage: Stage,
 }
 
@@ -34,9 +38,10 @@ impl Seat {
     /// `me`, having checked the plan.
     pub fn of(federation: &Federation, plan: &RoundPlan, me: ParticipantId) -> Self {
         let roster: Arc<SealedRoster> = federation.roster.clone();
-        let invited =
-            Invited::check(plan.clone(), &accepted(plan), roster, me).expect("the plan is as accepted");
-        Self { me, key: federation.key(me).clone(), stage: Stage::Invited(invited) }
+        let invited = Invited::check(plan.clone(), &accepted(plan), roster.clone(), me)
+            .expect("the plan is as accepted");
+        let (key, threshold) = (federation.key(me).clone(), plan.protection.threshold());
+        Self { me, key, plan: plan.clone(), roster, threshold, stage: Stage::Invited(invited) }
     }
 
     /// Does what is owed. On a refusal the participant leaves the table.
@@ -52,7 +57,8 @@ impl Seat {
                 let encoding = Bundle::encode(&sealed);
                 let bundle = Bundle::measure(&encoding)?;
                 blobs.insert(bundle.blob, encoding);
-                let signed = joined.deal(&sealed, &self.key);
+                let signed =
+                    joined.deal(dummy_public_part(joined.cohort(), self.threshold), &sealed, &self.key);
                 (Stage::Joined(joined), Input::Deal(signed, bundle))
             }
             (Stage::Joined(joined), Duty::Acknowledge(_, dealt)) => {
@@ -79,6 +85,13 @@ impl Seat {
                 let certificate = certified.check(certificate.signatures().to_vec())?;
                 let signed = certified.reveal(&certificate, vec![self.me.get() as u8; 8], &self.key);
                 (Stage::Gone, Input::Reveal(signed))
+            }
+            (_, Duty::Void(cohort)) => {
+                let adverts = cohort.adverts().to_vec();
+                let own =
+                    adverts.iter().find(|advert| advert.from == self.me).cloned().expect("it takes part");
+                let signed = Invited::void(&self.plan, &self.roster, adverts, &own, &self.key)?;
+                (Stage::Gone, Input::Void(signed))
             }
             _ => panic!("participant {} is not so far as it should be", self.me),
         };
@@ -113,6 +126,12 @@ impl Seat {
     fn dummy_share(&self, to: ParticipantId) -> Vec<u8> {
         format!("from {} to {to}", self.me).into_bytes()
     }
+}
+
+/// A public part of the right shape.
+pub fn dummy_public_part(cohort: &Cohort, threshold: u16) -> PublicPart {
+    let commitments = cohort.ids().iter().map(|id| Digest::of(&id.get().to_be_bytes())).collect();
+    PublicPart { commitments, checks: [vec![1; threshold.into()], vec![2; threshold.into()]] }
 }
 
 /// What `dealt` holds for `me`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syndic_round::coordinator::{Duty, Input, Phase, Round};
+use syndic_round::coordinator::{Duty, Input, Opened, Phase, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, ParticipantId, Rejection, RoundPlan, Timestamp};
 
@@ -87,7 +87,7 @@ impl Table {
         if self.phase() == phase {
             match self.round.wake_at() {
                 Some(at) => self.wake(at),
-                None => self.feed(Input::Opened(Digest::of(b"sum"))).expect("the sum is awaited"),
+                None => self.feed(Input::Opened(opened())).expect("the sum is awaited"),
             }
         }
     }
@@ -137,6 +137,19 @@ impl Table {
     }
 }
 
+/// What is stored with an opened sum.
+pub fn opened() -> Opened {
+    let named = |what: &str| Digest::of(what.as_bytes());
+    Opened {
+        sum: named("sum"),
+        key_sum: named("key sum"),
+        aggregate: named("aggregate"),
+        aggregate_root: named("aggregate root"),
+        transcript: named("transcript"),
+        wrong_reveals: Vec::new(),
+    }
+}
+
 /// The kind of message that does a duty.
 fn kind_of(duty: &Duty) -> Kind {
     match duty {
@@ -146,5 +159,6 @@ fn kind_of(duty: &Duty) -> Kind {
         Duty::Submit(_) => Kind::Header,
         Duty::Certify(_) => Kind::Certify,
         Duty::Reveal(_) => Kind::Reveal,
+        Duty::Void(_) => Kind::Void,
     }
 }

@@ -13,7 +13,7 @@ use syndic_round::{
 };
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
-    reconstruct, unmask,
+    Sharing, SharingContext, reconstruct, unmask,
 };
 
 /// A federation whose participants have shared their keys and are about to encrypt.
@@ -60,13 +60,18 @@ impl Federation {
 
     fn share_keys(&mut self, secrets: &BTreeMap<ParticipantId, KemSecret>) {
         let h1 = self.cohort.h1();
+        let (cohort, threshold) = (self.cohort.ids().to_vec(), self.threshold());
         for (&sender, key) in &self.keys {
-            for (recipient, share) in key.share(self.cohort.ids(), self.threshold(), &mut self.rng).unwrap() {
+            let context = SharingContext { dealer: sender, h1, cohort: &cohort, threshold };
+            let Sharing { public: part, shares } = key.share(&context, &mut self.rng).unwrap();
+            for (recipient, share) in shares {
+                let sharing = context;
                 let context = SealContext { sender, recipient, h1 };
                 let public = KemPublic::from_bytes(self.cohort.kem_key(recipient).unwrap()).unwrap();
                 let sealed = public.seal(&share.to_bytes(), &context, &mut self.rng);
                 let opened = secrets[&recipient].open(&sealed, &context).unwrap();
                 let share = KeyShare::from_bytes(&opened, self.cohort.len()).unwrap();
+                share.verify(recipient, &part, &sharing).unwrap();
                 self.held.entry(recipient).or_default().insert(sender, share);
             }
         }
@@ -164,8 +169,8 @@ impl Federation {
         survivors.iter().for_each(|&id| aggregate.fold(id, updates[&id].bytes()).unwrap());
         let survivors = self.survivors(updates, survivors);
         let reveals = self.reveal(&self.certify(&survivors), revealers);
-        let key_sum = reconstruct(&reveals, self.threshold(), self.cohort.len(), &survivors).unwrap();
-        let coefficients = unmask(aggregate, &survivors, &key_sum, &self.masks).unwrap();
+        let restored = reconstruct(&reveals, self.threshold(), self.cohort.len(), &survivors).unwrap();
+        let coefficients = unmask(&aggregate, &survivors, &restored.keys, &self.masks).unwrap();
         self.decode(&survivors, &coefficients).unwrap()
     }
 

@@ -103,9 +103,9 @@ fn a_share_swapped_between_recipients_or_senders_does_not_open() {
     }
 }
 
-/// A22: what was opened for the survivors does not open the update of one who came late.
+/// What was opened for the survivors does not open the update of one who came late.
 #[test]
-fn a_late_upload_stays_sealed() {
+fn a22_a_late_upload_stays_sealed() {
     let mut federation = Federation::new(ParameterSet::S32, 4, 10, 4);
     let vectors = vectors(&mut federation, 10);
     let updates = federation.encrypt(&vectors);
@@ -113,14 +113,14 @@ fn a_late_upload_stays_sealed() {
     let (late, in_time) = ids.split_last().unwrap();
     let survivors = federation.survivors(&updates, in_time);
     let reveals = federation.reveal(&federation.certify(&survivors), &ids);
-    let key_sum = reconstruct(&reveals, federation.threshold(), 4, &survivors).unwrap();
+    let key_sum = reconstruct(&reveals, federation.threshold(), 4, &survivors).unwrap().keys;
 
     let mut alone = federation.empty_aggregate();
     alone.fold(*late, updates[late].bytes()).unwrap();
     let mut with_all = alone.clone();
     in_time.iter().for_each(|id| with_all.fold(*id, updates[id].bytes()).unwrap());
     for aggregate in [alone, with_all] {
-        let refused = unmask(aggregate, &survivors, &key_sum, &federation.masks);
+        let refused = unmask(&aggregate, &survivors, &key_sum, &federation.masks);
         assert_eq!(refused, Err(UnmaskError::Survivors));
     }
 
@@ -129,8 +129,47 @@ fn a_late_upload_stays_sealed() {
     let mut forged = federation.empty_aggregate();
     forged.fold(in_time[0], updates[late].bytes()).unwrap();
     in_time[1..].iter().for_each(|id| forged.fold(*id, updates[id].bytes()).unwrap());
-    let noise = unmask(forged, &survivors, &key_sum, &federation.masks).unwrap();
-    assert_noise(&federation, &survivors, &noise);
+    assert_noise(&federation, &survivors, &opened_by_hand(&federation, &forged, &key_sum));
+    assert_eq!(unmask(&forged, &survivors, &key_sum, &federation.masks), Err(UnmaskError::Residual));
+}
+
+/// What a coordinator that skips every check would compute: schoolbook products, 32 bits sent.
+fn opened_by_hand(federation: &Federation, aggregate: &Aggregate, key_sum: &KeySum) -> Vec<i64> {
+    assert_eq!(federation.set(), ParameterSet::S32);
+    let mut opened = Vec::new();
+    for (index, chunk) in aggregate.bytes().chunks_exact(4 * RING_DIMENSION).enumerate() {
+        let sent = chunk.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word)) << 32);
+        let mut body: Vec<u64> = sent.collect();
+        let mut mask = [0; RING_DIMENSION];
+        federation.masks.fill(index, &mut mask);
+        for (i, &s) in key_sum.coefficients().iter().enumerate() {
+            for (j, &a) in mask.iter().enumerate() {
+                let product = a.wrapping_mul(i64::from(s) as u64);
+                let at = &mut body[(i + j) % RING_DIMENSION];
+                // X^2048 = -1.
+                *at =
+                    if i + j < RING_DIMENSION { at.wrapping_sub(product) } else { at.wrapping_add(product) };
+            }
+        }
+        let scale = 64 - ParameterSet::S32.sum_bits();
+        opened.extend(body.iter().map(|b| b.wrapping_add(1 << (scale - 1)) as i64 >> scale));
+    }
+    opened
+}
+
+#[test]
+fn unmasking_agrees_with_schoolbook_arithmetic() {
+    let mut federation = Federation::new(ParameterSet::S32, 4, 3_000, 17);
+    let vectors = vectors(&mut federation, 3_000);
+    let updates = federation.encrypt(&vectors);
+    let ids = federation.ids();
+    let survivors = federation.survivors(&updates, &ids);
+    let mut aggregate = federation.empty_aggregate();
+    ids.iter().for_each(|id| aggregate.fold(*id, updates[id].bytes()).unwrap());
+    let reveals = federation.reveal(&federation.certify(&survivors), &ids);
+    let key_sum = reconstruct(&reveals, federation.threshold(), 4, &survivors).unwrap().keys;
+    let by_hand = opened_by_hand(&federation, &aggregate, &key_sum);
+    assert_eq!(unmask(&aggregate, &survivors, &key_sum, &federation.masks), Ok(by_hand));
 }
 
 /// Coefficients that show nothing: canaries fail and the values fill the range of signed sums.
@@ -145,7 +184,7 @@ fn assert_noise(federation: &Federation, survivors: &syndic_round::SurvivorSet, 
 
 /// An S off by one in one coefficient, which all revealers would have to conspire for.
 #[test]
-fn a_wrong_sum_of_keys_fails_the_canaries() {
+fn a_wrong_sum_of_keys_opens_noise_and_is_refused() {
     let mut federation = Federation::new(ParameterSet::S32, 4, 10, 5);
     let vectors = vectors(&mut federation, 10);
     let updates = federation.encrypt(&vectors);
@@ -156,17 +195,22 @@ fn a_wrong_sum_of_keys_fails_the_canaries() {
 
     let mut reveals = federation.reveal(&federation.certify(&survivors), &ids);
     reveals.iter_mut().for_each(|(_, reveal)| *reveal = with_one_more(reveal, 0));
-    let wrong = reconstruct(&reveals, federation.threshold(), 4, &survivors).unwrap();
-    let noise = unmask(aggregate, &survivors, &wrong, &federation.masks).unwrap();
-    assert_noise(&federation, &survivors, &noise);
+    let wrong = reconstruct(&reveals, federation.threshold(), 4, &survivors).unwrap().keys;
+    assert_noise(&federation, &survivors, &opened_by_hand(&federation, &aggregate, &wrong));
+    assert_eq!(unmask(&aggregate, &survivors, &wrong, &federation.masks), Err(UnmaskError::Residual));
 }
 
 /// `reveal` with its element at `position` greater by one.
 fn with_one_more(reveal: &KeyShareSum, position: usize) -> KeyShareSum {
+    with_one_more_of(reveal, position, 4)
+}
+
+/// The same in a cohort of `cohort`.
+fn with_one_more_of(reveal: &KeyShareSum, position: usize, cohort: usize) -> KeyShareSum {
     let mut bytes = reveal.to_bytes();
     let element = &mut bytes.as_chunks_mut().0[position];
     *element = (u64::from_le_bytes(*element) + 1).to_le_bytes();
-    KeyShareSum::from_bytes(&bytes, 4).unwrap()
+    KeyShareSum::from_bytes(&bytes, cohort).unwrap()
 }
 
 #[test]
@@ -179,6 +223,28 @@ fn one_wrong_reveal_at_the_threshold_restores_no_plausible_sum() {
     let mut reveals = federation.reveal(&federation.certify(&survivors), &ids[1..]);
     reveals[0].1 = with_one_more(&reveals[0].1, 200);
     assert_eq!(reconstruct(&reveals, 3, 4, &survivors), Err(ReconstructError::Implausible));
+}
+
+#[test]
+fn a18_wrong_reveals_are_corrected_and_named() {
+    let mut federation = Federation::new(ParameterSet::S32, 10, 10, 18);
+    let vectors = vectors(&mut federation, 10);
+    let updates = federation.encrypt(&vectors);
+    let (ids, t) = (federation.ids(), federation.threshold());
+    let survivors = federation.survivors(&updates, &ids);
+    let honest = federation.reveal(&federation.certify(&survivors), &ids);
+    let right = reconstruct(&honest, t, 10, &survivors).unwrap();
+    assert!(right.wrong.is_empty());
+
+    // t = 7: nine reveals correct one wrong one, eight show that one is wrong, seven show nothing here.
+    let mut reveals = honest[..9].to_vec();
+    reveals[4].1 = with_one_more_of(&reveals[4].1, 300, 10);
+    let corrected = reconstruct(&reveals, t, 10, &survivors).unwrap();
+    assert_eq!((&corrected.keys, corrected.wrong.as_slice()), (&right.keys, &ids[4..5]));
+    assert_eq!(reconstruct(&reveals[..8], t, 10, &survivors), Err(ReconstructError::Inconsistent));
+    // A second wrong one is beyond what nine can tell.
+    reveals[0].1 = with_one_more_of(&reveals[0].1, 2, 10);
+    assert_eq!(reconstruct(&reveals, t, 10, &survivors), Err(ReconstructError::Inconsistent));
 }
 
 #[test]
@@ -236,10 +302,10 @@ fn a_sum_of_keys_opens_only_its_own_survivor_set() {
     let ids = federation.ids();
     let (all, three) = (federation.survivors(&updates, &ids), federation.survivors(&updates, &ids[1..]));
     let reveals = federation.reveal(&federation.certify(&all), &ids);
-    let key_sum = reconstruct(&reveals, 3, 4, &all).unwrap();
+    let key_sum = reconstruct(&reveals, 3, 4, &all).unwrap().keys;
     let mut aggregate = federation.empty_aggregate();
     ids[1..].iter().for_each(|id| aggregate.fold(*id, updates[id].bytes()).unwrap());
-    assert_eq!(unmask(aggregate, &three, &key_sum, &federation.masks), Err(UnmaskError::Keys));
+    assert_eq!(unmask(&aggregate, &three, &key_sum, &federation.masks), Err(UnmaskError::Keys));
 }
 
 #[test]
@@ -262,7 +328,7 @@ fn the_sum_of_keys_is_within_what_the_keys_allow() {
     let ids = federation.ids();
     let survivors = federation.survivors(&updates, &ids);
     let reveals = federation.reveal(&federation.certify(&survivors), &ids);
-    let key_sum = reconstruct(&reveals, federation.threshold(), 5, &survivors).unwrap();
+    let key_sum = reconstruct(&reveals, federation.threshold(), 5, &survivors).unwrap().keys;
     assert!(key_sum.coefficients().iter().all(|s| i64::from(s.abs()) <= KEY_BOUND * 5));
     let variance =
         key_sum.coefficients().iter().map(|s| f64::from(s * s)).sum::<f64>() / RING_DIMENSION as f64;
@@ -338,15 +404,18 @@ fn thresholds_and_cohorts_out_of_range_are_refused() {
     let mut federation = Federation::new(ParameterSet::S32, 4, 1, 14);
     let ids = federation.ids();
     let key = OneTimeKey::generate(&mut federation.rng);
+    let (dealer, h1) = (ids[0], federation.cohort.h1());
     for threshold in [0, 1, 5] {
-        let refused = key.share(&ids, threshold, &mut federation.rng).err();
+        let context = SharingContext { dealer, h1, cohort: &ids, threshold };
+        let refused = key.share(&context, &mut federation.rng).err();
         assert_eq!(refused, Some(ShareError::Threshold { threshold, cohort: 4 }));
     }
     let unsorted = [ids[1], ids[0], ids[2]];
     let repeated = [ids[0], ids[1], ids[1]];
     let too_many: Vec<_> = (1..=257).map(|number| ParticipantId::new(number).unwrap()).collect();
     for cohort in [unsorted.as_slice(), &repeated, &too_many] {
-        assert_eq!(key.share(cohort, 2, &mut federation.rng).err(), Some(ShareError::Cohort));
+        let context = SharingContext { dealer, h1, cohort, threshold: 2 };
+        assert_eq!(key.share(&context, &mut federation.rng).err(), Some(ShareError::Cohort));
     }
 }
 
@@ -354,9 +423,10 @@ fn thresholds_and_cohorts_out_of_range_are_refused() {
 fn malformed_shares_are_refused() {
     let bytes = |element: u64| element.to_le_bytes().repeat(342);
     let largest = (1 << 61) - 2;
-    assert!(KeyShare::from_bytes(&bytes(largest), 5).is_ok());
+    assert!(KeyShareSum::from_bytes(&bytes(largest), 5).is_ok());
     for element in [largest + 1, largest + 2, u64::MAX] {
-        assert_eq!(KeyShare::from_bytes(&bytes(element), 5).err(), Some(MalformedShare::NotCanonical(0)));
+        let refused = KeyShareSum::from_bytes(&bytes(element), 5).err();
+        assert_eq!(refused, Some(MalformedShare::NotCanonical(0)));
     }
     let short = KeyShareSum::from_bytes(&bytes(0)[..2_735], 5).err();
     assert_eq!(short, Some(MalformedShare::Length { expected: 2_736, found: 2_735 }));

@@ -1,0 +1,69 @@
+//! Voids: the proof that an attempt can never be opened, so that its question may be asked again (rule 11).
+
+use alloc::vec::Vec;
+
+use crate::cohort::at_least;
+use crate::ids::{ParticipantId, RoundId};
+use crate::message::{Context, Signed, Void};
+use crate::protection::Protection;
+use crate::rejection::Rejection;
+use crate::roster::SealedRoster;
+
+/// An attempt that t institutions promised never to reveal in.
+///
+/// Opening takes reveals of t - c honest members, and each honest member either reveals or promises not to. So an
+/// attempt that is void is never opened, nor an opened one void, exactly when 2t > n + c.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voided {
+    round: RoundId,
+    signatures: Vec<Signed>,
+}
+
+impl Voided {
+    /// The proof that `round`, whose signatures are bound to `context`, is void: promises of at least t distinct
+    /// institutions among the `admitted`, in increasing order of ids.
+    ///
+    /// # Errors
+    /// [`Rejection`] names the first thing wrong.
+    pub fn verify(
+        round: RoundId,
+        context: Context,
+        protection: &Protection,
+        admitted: &[ParticipantId],
+        roster: &SealedRoster,
+        signatures: Vec<Signed>,
+    ) -> Result<Self, Rejection> {
+        for signed in &signatures {
+            verify_void(signed, round, context, roster)?;
+            if admitted.binary_search(&signed.from).is_err() {
+                return Err(Rejection::NotInCohort(signed.from));
+            }
+        }
+        if !signatures.windows(2).all(|pair| pair[0].from < pair[1].from) {
+            return Err(Rejection::List("voids"));
+        }
+        at_least("voids", signatures.len(), protection.threshold())?;
+        Ok(Self { round, signatures })
+    }
+
+    /// The attempt.
+    pub fn round(&self) -> RoundId {
+        self.round
+    }
+
+    /// The promises, in increasing order of ids.
+    pub fn signatures(&self) -> &[Signed] {
+        &self.signatures
+    }
+}
+
+/// Verifies one promise.
+pub(crate) fn verify_void(
+    signed: &Signed,
+    round: RoundId,
+    context: Context,
+    roster: &SealedRoster,
+) -> Result<Void, Rejection> {
+    let void: Void = signed.verify(context, roster)?;
+    if void.round == round { Ok(void) } else { Err(Rejection::Mismatch("round")) }
+}
