@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
-use syndic_round::coordinator::{Abandoned, Input, Phase, Round, Step};
-use syndic_round::{Digest, JobId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp};
+use syndic_round::coordinator::{Abandoned, Closed, Input, Opened, Phase, Round, Step};
+use syndic_round::{
+    Digest, JobId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp, Voided,
+};
+use syndic_secure_aggregation::chunk_bytes;
 use thiserror::Error;
 
 use crate::fact::Fact;
@@ -40,6 +43,10 @@ pub struct JobState {
     preparation: u64,
     /// Why rounds were abandoned, for people.
     abandoned: BTreeMap<RoundId, String>,
+    /// Void attempts at the question that is pending.
+    voided: Vec<Voided>,
+    /// Rounds with a result, for the spot check.
+    closed: BTreeMap<RoundId, ClosedRound>,
     /// Why the last attempt was abandoned, and whether its sum may have been opened.
     last_abandoned: Option<(String, bool)>,
     over: Option<Over>,
@@ -54,6 +61,17 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// What is asked, for people.
     pub kind: &'static str,
+}
+
+/// What the spot check needs of a round with a result.
+#[derive(Clone, Debug)]
+pub struct ClosedRound {
+    /// What was published.
+    pub opened: Opened,
+    /// The blobs of the survivors' uploads, in the order of ids.
+    pub uploads: Vec<Digest>,
+    /// Bytes of a chunk.
+    pub chunk_bytes: usize,
 }
 
 /// How a job ended.
@@ -190,19 +208,28 @@ impl Engine {
         };
         let state = self.job_mut(job)?;
         match next.phase() {
-            Phase::Closed(_) => {
+            Phase::Closed(closed) => {
                 state.pending = state.run.next(Some(sum.ok_or(FoldError::Astray)?))?;
                 state.number += 1;
                 state.attempts = 0;
                 state.last_abandoned = None;
-                state.round = None;
-            }
-            Phase::Abandoned(_) => {
+                state.voided.clear();
                 let before = state.round.take().ok_or(FoldError::Astray)?;
-                let opened = matches!(before.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
+                state.closed.insert(before.round.plan().id, ClosedRound::of(&before.round, closed)?);
+            }
+            Phase::Abandoned(reason) => {
+                let before = state.round.take().ok_or(FoldError::Astray)?;
+                let began = matches!(before.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
+                let may_have_opened = match reason {
+                    Abandoned::Voided(voided) => {
+                        state.voided.push(voided.clone());
+                        false
+                    }
+                    _ => began,
+                };
                 let reason = abandoned.unwrap_or_default();
                 state.abandoned.insert(before.round.plan().id, reason.clone());
-                state.last_abandoned = Some((reason, opened));
+                state.last_abandoned = Some((reason, may_have_opened));
             }
             _ => state.round.as_mut().ok_or(FoldError::Astray)?.round = next,
         }
@@ -234,6 +261,8 @@ impl Engine {
             attempts: 0,
             preparation: 0,
             abandoned: BTreeMap::new(),
+            voided: Vec::new(),
+            closed: BTreeMap::new(),
             last_abandoned: None,
             over: None,
         });
@@ -245,7 +274,33 @@ impl Engine {
     }
 }
 
+impl ClosedRound {
+    fn of(opening: &Round, closed: &Closed) -> Result<Self, FoldError> {
+        let Phase::Opening(phase) = opening.phase() else { return Err(FoldError::Astray) };
+        let uploads = phase.submissions().iter().map(|submission| submission.upload.blob).collect();
+        let chunk_bytes = chunk_bytes(opening.plan().protection.parameter_set());
+        Ok(Self { opened: closed.opened.clone(), uploads, chunk_bytes })
+    }
+}
+
 impl JobState {
+    /// Void attempts at the question that is pending.
+    pub fn voided(&self) -> &[Voided] {
+        &self.voided
+    }
+
+    /// Whether a closed round published this blob: its transcript or its sum of keys.
+    pub fn publishes(&self, digest: Digest) -> bool {
+        let published =
+            |closed: &ClosedRound| closed.opened.transcript == digest || closed.opened.key_sum == digest;
+        self.closed.values().any(published)
+    }
+
+    /// A round with a result.
+    pub fn closed(&self, id: RoundId) -> Option<&ClosedRound> {
+        self.closed.get(&id)
+    }
+
     /// The round in progress.
     pub fn round(&self) -> Option<&Open> {
         self.round.as_ref()

@@ -77,6 +77,8 @@ pub enum Event {
         survivors: Vec<String>,
         /// Who is not, and why.
         missing: Vec<Missing>,
+        /// Whose reveals were wrong, and were corrected.
+        wrong_reveals: Vec<String>,
         /// Milliseconds from opening to the sum.
         millis: u64,
         /// Bytes of ciphertext that arrived.
@@ -155,6 +157,8 @@ pub enum Did {
     Certified,
     /// Revealed its sum of shares.
     Revealed,
+    /// Promised never to reveal in this attempt.
+    Voided,
     /// Declined, with its reason.
     Declined(String),
 }

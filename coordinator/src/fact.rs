@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_ledger::{Entry, round_subject};
-use syndic_round::coordinator::{Bundle, Input, Upload};
+use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{Digest, JobId, ParticipantId, RoundId, RoundPlan, Signed};
 use thiserror::Error;
@@ -233,15 +233,41 @@ fn heard(
         }
         Input::Certify(signed) => ("syndic.round.certified", message(signed)),
         Input::Reveal(signed) => ("syndic.round.revealed", message(signed)),
+        Input::Void(signed) => ("syndic.round.void-promised", message(signed)),
         Input::Decline(signed) => ("syndic.round.declined", message(signed)),
         Input::Wake => ("syndic.round.woke", json!({})),
         Input::Resume => ("syndic.round.resumed", json!({})),
-        Input::Opened(sum) => {
-            ("syndic.round.closed", json!({ "sum": sum.to_string(), "survivors": survivors }))
-        }
+        Input::Opened(opened) => ("syndic.round.closed", closed(opened, survivors)),
+        Input::MoreReveals(reason) => ("syndic.round.more-reveals", json!({ "reason": reason })),
         Input::SumRefused(reason) => ("syndic.round.result", json!({ "refused": reason })),
     };
     (kind, Some(subject(job, round)), with_round(job, round, data))
+}
+
+fn closed(opened: &Opened, survivors: &[ParticipantId]) -> Value {
+    json!({
+        "survivors": survivors,
+        "sum": opened.sum.to_string(),
+        "key_sum": opened.key_sum.to_string(),
+        "aggregate": opened.aggregate.to_string(),
+        "aggregate_root": opened.aggregate_root.to_string(),
+        "transcript": opened.transcript.to_string(),
+        "wrong_reveals": opened.wrong_reveals,
+    })
+}
+
+fn read_closed(data: &Value) -> Option<(Opened, Vec<ParticipantId>)> {
+    let digest = |key: &str| Digest::from_hex(data.get(key)?.as_str()?);
+    let ids = |key: &str| serde_json::from_value(data.get(key)?.clone()).ok();
+    let opened = Opened {
+        sum: digest("sum")?,
+        key_sum: digest("key_sum")?,
+        aggregate: digest("aggregate")?,
+        aggregate_root: digest("aggregate_root")?,
+        transcript: digest("transcript")?,
+        wrong_reveals: ids("wrong_reveals")?,
+    };
+    Some((opened, ids("survivors")?))
 }
 
 fn read_input(kind: &str, data: &Value) -> Option<(Input, Vec<ParticipantId>)> {
@@ -268,13 +294,15 @@ fn read_input(kind: &str, data: &Value) -> Option<(Input, Vec<ParticipantId>)> {
         }
         "syndic.round.certified" => Input::Certify(signed()?),
         "syndic.round.revealed" => Input::Reveal(signed()?),
+        "syndic.round.void-promised" => Input::Void(signed()?),
         "syndic.round.declined" => Input::Decline(signed()?),
         "syndic.round.woke" => Input::Wake,
         "syndic.round.resumed" => Input::Resume,
         "syndic.round.closed" => {
-            let survivors = serde_json::from_value(data.get("survivors")?.clone()).ok()?;
-            return Some((Input::Opened(Digest::from_hex(data.get("sum")?.as_str()?)?), survivors));
+            let (opened, survivors) = read_closed(data)?;
+            return Some((Input::Opened(opened), survivors));
         }
+        "syndic.round.more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
         "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
         _ => return None,
     };

@@ -18,6 +18,8 @@ pub struct RoundRef {
 
 /// A duty, as it arrives.
 pub struct Duty {
+    /// Earlier attempts at the same question that are void: (attempt, promises). With [`Owed::Reveal`] only.
+    pub voided: Vec<(RoundId, Vec<Signed>)>,
     /// The round that it belongs to.
     pub round: RoundRef,
     /// The round's plan in its canonical encoding; empty where the round or the job is over.
@@ -40,6 +42,8 @@ pub enum Owed {
     Certify(Vec<Signed>),
     /// Reveal, by these signatures.
     Reveal(Vec<Signed>),
+    /// Promise never to reveal in this attempt, whose cohort these advertisements are.
+    Void(Vec<Signed>),
     /// The round is over; the reason where there is no sum.
     Over(Option<String>),
     /// The job is over; the reason where it has no outcome.
@@ -71,6 +75,7 @@ impl v1::Kind {
             Kind::Ack => Some(Self::Ack),
             Kind::Certify => Some(Self::Certify),
             Kind::Reveal => Some(Self::Reveal),
+            Kind::Void => Some(Self::Void),
             Kind::Decline => Some(Self::Decline),
             Kind::Header => None,
         }
@@ -90,15 +95,17 @@ impl TryFrom<v1::Duty> for Duty {
             Wire::Submit(list) => Owed::Submit(signed_list(list)?),
             Wire::Certify(list) => Owed::Certify(signed_list(list)?),
             Wire::Reveal(list) => Owed::Reveal(signed_list(list)?),
+            Wire::Void(list) => Owed::Void(signed_list(list)?),
             Wire::Over(over) => Owed::Over((!over.closed).then_some(over.reason)),
             Wire::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
         };
-        Ok(Self { round, plan: wire.plan, owed })
+        let voided = wire.voided.into_iter().map(voided).collect::<Result<_, _>>()?;
+        Ok(Self { voided, round, plan: wire.plan, owed })
     }
 }
 
 impl From<Duty> for v1::Duty {
-    fn from(Duty { round, plan, owed }: Duty) -> Self {
+    fn from(Duty { voided, round, plan, owed }: Duty) -> Self {
         use v1::duty::Duty as Wire;
         let duty = match owed {
             Owed::Advertise => Wire::Advertise(v1::Invitation {}),
@@ -107,6 +114,7 @@ impl From<Duty> for v1::Duty {
             Owed::Submit(acks) => Wire::Submit(to_list(&acks)),
             Owed::Certify(headers) => Wire::Certify(to_list(&headers)),
             Owed::Reveal(signatures) => Wire::Reveal(to_list(&signatures)),
+            Owed::Void(adverts) => Wire::Void(to_list(&adverts)),
             Owed::Over(reason) => {
                 Wire::Over(v1::Over { closed: reason.is_none(), reason: reason.unwrap_or_default() })
             }
@@ -114,7 +122,8 @@ impl From<Duty> for v1::Duty {
                 Wire::JobOver(v1::JobOver { completed: reason.is_none(), reason: reason.unwrap_or_default() })
             }
         };
-        Self { round: Some((&round).into()), plan, duty: Some(duty) }
+        let voided = voided.iter().map(to_voided).collect();
+        Self { round: Some((&round).into()), plan, voided, duty: Some(duty) }
     }
 }
 
@@ -128,6 +137,15 @@ pub fn digest(bytes: &[u8]) -> Result<Digest, Rejection> {
 
 fn signed_list(list: v1::SignedList) -> Result<Vec<Signed>, Rejection> {
     list.signed.iter().map(|bytes| Ok(Signed::from_bytes(bytes)?)).collect()
+}
+
+fn voided(wire: v1::VoidedAttempt) -> Result<(RoundId, Vec<Signed>), Rejection> {
+    let id = RoundId { round: wire.round, attempt: wire.attempt };
+    Ok((id, signed_list(v1::SignedList { signed: wire.signed })?))
+}
+
+fn to_voided((id, promises): &(RoundId, Vec<Signed>)) -> v1::VoidedAttempt {
+    v1::VoidedAttempt { round: id.round, attempt: id.attempt, signed: to_list(promises).signed }
 }
 
 fn to_list(signed: &[Signed]) -> v1::SignedList {
@@ -165,10 +183,11 @@ mod tests {
     /// The duty as it arrives, through the bytes that travel.
     fn arrived(owed: Owed) -> Owed {
         use prost::Message;
-        let sent = v1::Duty::from(Duty { round: round(), plan: Bytes::from_static(b"plan"), owed });
-        let wire = v1::Duty::decode(sent.encode_to_vec().as_slice()).unwrap();
-        let Duty { round: same, plan, owed } = Duty::try_from(wire).unwrap();
-        assert_eq!((same, plan.as_ref()), (round(), &b"plan"[..]));
+        let void = || vec![(RoundId { round: 3, attempt: 1 }, vec![signed(2), signed(4)])];
+        let duty = Duty { voided: void(), round: round(), plan: Bytes::from_static(b"plan"), owed };
+        let wire = v1::Duty::decode(v1::Duty::from(duty).encode_to_vec().as_slice()).unwrap();
+        let Duty { voided, round: same, plan, owed } = Duty::try_from(wire).unwrap();
+        assert_eq!((voided, same, plan.as_ref()), (void(), round(), &b"plan"[..]));
         owed
     }
 
@@ -180,6 +199,7 @@ mod tests {
         assert!(matches!(arrived(Owed::Submit(list())), Owed::Submit(same) if same == list()));
         assert!(matches!(arrived(Owed::Certify(list())), Owed::Certify(same) if same == list()));
         assert!(matches!(arrived(Owed::Reveal(list())), Owed::Reveal(same) if same == list()));
+        assert!(matches!(arrived(Owed::Void(list())), Owed::Void(same) if same == list()));
         let share = Received { public: signed(1), sealed: vec![9; 3] };
         let Owed::Acknowledge(shares) = arrived(Owed::Acknowledge(vec![share])) else { panic!("no shares") };
         let [Received { public, sealed }] = shares.as_slice() else { panic!("{} shares", shares.len()) };
@@ -192,8 +212,8 @@ mod tests {
 
     #[test]
     fn a_duty_that_is_not_whole_is_malformed() {
-        let good =
-            v1::Duty::from(Duty { round: round(), plan: Bytes::new(), owed: Owed::Deal(vec![signed(1)]) });
+        let owed = Owed::Deal(vec![signed(1)]);
+        let good = v1::Duty::from(Duty { voided: Vec::new(), round: round(), plan: Bytes::new(), owed });
         assert!(Duty::try_from(good.clone()).is_ok());
         let torn = v1::SignedList { signed: vec![Bytes::from_static(b"torn")] };
         let bad = [
@@ -201,6 +221,10 @@ mod tests {
             v1::Duty { duty: None, ..good.clone() },
             v1::Duty {
                 round: Some(v1::RoundRef { job: "No Job".into(), round: 1, attempt: 1 }),
+                ..good.clone()
+            },
+            v1::Duty {
+                voided: vec![v1::VoidedAttempt { round: 1, attempt: 1, signed: torn.signed.clone() }],
                 ..good.clone()
             },
             v1::Duty { duty: Some(v1::duty::Duty::Deal(torn)), ..good },

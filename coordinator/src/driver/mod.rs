@@ -10,6 +10,7 @@ mod error;
 mod opening;
 mod presence;
 mod replay;
+mod spot_check;
 mod telling;
 mod work;
 
@@ -24,7 +25,7 @@ use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Header, Signed};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
-    SealedRoster,
+    SealedRoster, Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -33,7 +34,7 @@ pub use presence::Attached;
 use presence::Presence;
 
 use crate::clock;
-use crate::engine::{Engine, Over};
+use crate::engine::{ClosedRound, Engine, Over};
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::store::{Blobs, Log};
@@ -71,6 +72,8 @@ struct Inner {
     changed: watch::Sender<u64>,
     events: broadcast::Sender<Event>,
     present: StdMutex<Presence>,
+    /// Held while chunks are read for a spot check.
+    spot_checks: Mutex<()>,
 }
 
 struct State {
@@ -108,6 +111,7 @@ impl Coordinator {
                 changed: watch::Sender::new(0),
                 events: broadcast::Sender::new(4096),
                 present: StdMutex::default(),
+                spot_checks: Mutex::default(),
             }),
         };
         coordinator.begin_or_resume(sealed.endorsed()).await?;
@@ -177,11 +181,18 @@ impl Coordinator {
         }
     }
 
-    /// What `caller` owes now, and under which plan.
-    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(RoundPlan, Duty)> {
+    /// What `caller` owes now, under which plan, and which earlier attempts at the question are void.
+    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(RoundPlan, Duty, Vec<Voided>)> {
         let state = self.inner.state.lock().await;
-        let round = &state.engine.job()?.round()?.round;
-        round.duty_of(caller).map(|duty| (round.plan().clone(), duty))
+        let job = state.engine.job()?;
+        let round = &job.round()?.round;
+        round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
+    }
+
+    /// What a closed round came to.
+    pub async fn closed_round(&self, job: &JobId, id: RoundId) -> Option<ClosedRound> {
+        let state = self.inner.state.lock().await;
+        state.engine.job().filter(|state| state.id == *job)?.closed(id).cloned()
     }
 
     /// The round in progress, if any.
@@ -223,12 +234,13 @@ impl Coordinator {
         Some(((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
     }
 
-    /// Whether members may fetch this blob: the job file, the question of the round in progress.
+    /// Whether members may fetch this blob: the job file, the question of the round in progress, and of closed rounds
+    /// what their participants signed and the sum of the keys.
     pub async fn is_public(&self, digest: Digest) -> bool {
         let state = self.inner.state.lock().await;
         let Some(job) = state.engine.job() else { return false };
         let question = job.round().is_some_and(|open| open.round.plan().question == digest);
-        question || job.terms.agreement == digest
+        question || job.terms.agreement == digest || job.publishes(digest)
     }
 
     /// Why this round was abandoned, with who declined it and why; none where it was not.

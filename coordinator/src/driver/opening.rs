@@ -1,9 +1,9 @@
 //! Opening a sum: stored ciphertexts are folded, the revealed keys' sum is taken off.
 
-use syndic_round::coordinator::{Input, Opening, Phase};
+use syndic_round::coordinator::{Input, Opened, Opening, Phase};
 use syndic_round::message::{Advertise, Payload, Reveal};
-use syndic_round::{Cohort, RING_DIMENSION, Rejection, RoundPlan, Sum};
-use syndic_secure_aggregation::{Aggregate, KemPublic, KeyShareSum, Masks, reconstruct, unmask};
+use syndic_round::{Cohort, RING_DIMENSION, Rejection, RoundPlan};
+use syndic_secure_aggregation::{Aggregate, KemPublic, KeyShareSum, OpenedSum, Unopened, open};
 
 use crate::store::{Blobs, StoreError};
 
@@ -27,8 +27,33 @@ pub(super) fn well_formed(phase: &Phase, input: &Input) -> Result<(), Rejection>
     }
 }
 
-/// Folds the survivors' updates, one at a time, and unmasks their sum. The inner error says why the sum is
-/// discarded: it counts as opened all the same.
+/// An opened sum, with what else is stored of its round.
+pub(super) struct Ready {
+    pub(super) opened: OpenedSum,
+    aggregate: Aggregate,
+    transcript: Vec<u8>,
+}
+
+impl Ready {
+    /// Stores everything that the round closes with.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn store(&self, blobs: &dyn Blobs) -> Result<Opened, StoreError> {
+        let OpenedSum { sum, keys, wrong_reveals } = &self.opened;
+        // If we crash here blobs are stored that nothing claims; the sum is opened again, to the same bytes.
+        Ok(Opened {
+            sum: blobs.put(&sum.to_bytes()).await?,
+            key_sum: blobs.put(&keys.to_bytes()).await?,
+            aggregate: blobs.put(self.aggregate.bytes()).await?,
+            aggregate_root: self.aggregate.root(),
+            transcript: blobs.put(&self.transcript).await?,
+            wrong_reveals: wrong_reveals.clone(),
+        })
+    }
+}
+
+/// Folds the survivors' updates, one at a time, and unmasks their sum. The inner error says why there is none.
 ///
 /// # Errors
 /// [`StoreError`] when a stored update cannot be read; then nothing was opened.
@@ -36,33 +61,19 @@ pub(super) async fn open_sum(
     plan: &RoundPlan,
     opening: &Opening,
     blobs: &dyn Blobs,
-) -> Result<Result<Sum, String>, StoreError> {
+) -> Result<Result<Ready, Unopened>, StoreError> {
     let set = plan.protection.parameter_set();
     let mut aggregate = Aggregate::new(set, plan.coefficients() / RING_DIMENSION);
-    for submission in &opening.submissions {
+    for submission in opening.submissions() {
         let update = blobs.read(submission.upload.blob).await?;
         if let Err(error) = aggregate.fold(submission.header.from, &update) {
-            return Ok(Err(error.to_string()));
+            return Ok(Err(Unopened::Refused(error.to_string())));
         }
     }
     let (plan, opening) = (plan.clone(), opening.clone());
-    let unmasked = tokio::task::spawn_blocking(move || unmask_sum(&plan, &opening, aggregate)).await;
-    Ok(unmasked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())))
-}
-
-fn unmask_sum(plan: &RoundPlan, opening: &Opening, aggregate: Aggregate) -> Result<Sum, String> {
-    let cohort = &opening.cohort;
-    let survivors = opening.certificate.survivors();
-    let mut reveals = Vec::with_capacity(opening.reveals.len());
-    for (id, bytes) in &opening.reveals {
-        let share_sum = KeyShareSum::from_bytes(bytes, cohort.len())
-            .map_err(|error| format!("the reveal of participant {id} is refused: {error}"))?;
-        reveals.push((*id, share_sum));
-    }
-    let key_sum = reconstruct(&reveals, plan.protection.threshold(), cohort.len(), survivors)
-        .map_err(|error| error.to_string())?;
-    let coefficients = unmask(aggregate, survivors, &key_sum, &Masks::new(&cohort.h1()))
-        .map_err(|error| error.to_string())?;
-    Sum::decode(plan.layout.clone(), &plan.coding(), survivors.len() as u16, &coefficients)
-        .map_err(|error| error.to_string())
+    let opened = tokio::task::spawn_blocking(move || {
+        let opened = open(&plan, &opening, &aggregate)?;
+        Ok(Ready { opened, aggregate, transcript: opening.transcript(&plan).to_bytes() })
+    });
+    Ok(opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())))
 }

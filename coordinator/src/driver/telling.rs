@@ -76,6 +76,7 @@ impl Inner {
                 survivors: survivors.iter().map(|id| name(state, *id)).collect(),
                 missing: missing.map(|id| missing_because(state, next, *id)).collect(),
                 millis: now.0.saturating_sub(before.opened_at.0),
+                wrong_reveals: closed.opened.wrong_reveals.iter().map(|id| name(state, *id)).collect(),
                 upload_bytes: state.tally.uploads,
                 key_share_bytes: state.tally.key_shares,
             });
@@ -149,11 +150,14 @@ impl Tally {
             }
             Input::Certify(signed) => (signed.from, Did::Certified, bytes(signed)),
             Input::Reveal(signed) => (signed.from, Did::Revealed, bytes(signed)),
+            Input::Void(signed) => (signed.from, Did::Voided, bytes(signed)),
             Input::Decline(signed) => {
                 let reason = next.declined().get(&signed.from).cloned().unwrap_or_default();
                 (signed.from, Did::Declined(reason), bytes(signed))
             }
-            Input::Wake | Input::Resume | Input::Opened(_) | Input::SumRefused(_) => return None,
+            Input::Wake | Input::Resume | Input::Opened(_) | Input::MoreReveals(_) | Input::SumRefused(_) => {
+                return None;
+            }
         })
     }
 }

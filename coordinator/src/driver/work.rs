@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{JobId, RoundId, RoundPlan, Timestamp};
+use syndic_secure_aggregation::{OpenedSum, Unopened};
 use tokio::time::{Instant, sleep_until};
 
-use super::opening::open_sum;
+use super::opening::{Ready, open_sum};
 use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::engine::{JobState, Over};
@@ -156,23 +157,28 @@ impl Coordinator {
         opening: &Opening,
     ) -> Result<(), CoordinatorError> {
         let opened = open_sum(plan, opening, self.blobs()).await?;
+        let stored = match &opened {
+            Ok(ready) => Some(ready.store(self.blobs()).await?),
+            Err(_) => None,
+        };
         let mut state = self.inner.state.lock().await;
-        let ahead = opened.and_then(|sum| match look_ahead(&state, &sum) {
-            Ok(metrics) => Ok((sum, metrics)),
-            Err(reason) => Err(reason),
-        });
-        match ahead {
-            Ok((sum, metrics)) => {
+        let ahead =
+            opened.and_then(|Ready { opened: OpenedSum { sum, .. }, .. }| match look_ahead(&state, &sum) {
+                Ok(metrics) => Ok((sum, metrics)),
+                Err(reason) => Err(Unopened::Refused(reason)),
+            });
+        let refused = match (ahead, stored) {
+            (Ok((sum, metrics)), Some(stored)) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
-                let digest = self.inner.blobs.put(&sum.to_bytes()).await?;
-                self.inner.hear(&mut state, job, plan.id, Input::Opened(digest), Some(&sum)).await?;
-                self.progress(&mut state, job, &metrics).await
+                self.inner.hear(&mut state, job, plan.id, Input::Opened(stored), Some(&sum)).await?;
+                return self.progress(&mut state, job, &metrics).await;
             }
-            Err(reason) => {
-                self.inner.hear(&mut state, job, plan.id, Input::SumRefused(reason), None).await?;
-                Ok(())
-            }
-        }
+            (Err(Unopened::MoreReveals(reason)), _) => Input::MoreReveals(reason),
+            (Err(Unopened::Refused(reason)), _) => Input::SumRefused(reason),
+            (Ok(_), None) => return Ok(()),
+        };
+        self.inner.hear(&mut state, job, plan.id, refused, None).await?;
+        Ok(())
     }
 
     async fn progress(

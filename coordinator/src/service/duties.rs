@@ -89,7 +89,7 @@ async fn next(
         };
         return Ok((*told != Told::JobOver).then(|| (Told::JobOver, over(round, Owed::JobOver(reason)))));
     }
-    let Some((plan, duty)) = coordinator.duty_of(caller).await else { return Ok(None) };
+    let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
     let round = RoundRef { job: plan.job.clone(), id: plan.id };
     let now = Told::Duty(round.clone(), ordinal(&duty));
     if now == *told {
@@ -102,13 +102,19 @@ async fn next(
         Duty::Submit(acks) => Owed::Submit(acks),
         Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
         Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
+        Duty::Void(cohort) => Owed::Void(cohort.adverts().to_vec()),
     };
-    Ok(Some((now, convert::Duty { round, plan: plan.to_bytes().into(), owed }.into())))
+    // Who revealed in an earlier attempt does so again only if that one is shown to be void.
+    let voided = match owed {
+        Owed::Reveal(_) => voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect(),
+        _ => Vec::new(),
+    };
+    Ok(Some((now, convert::Duty { voided, round, plan: plan.to_bytes().into(), owed }.into())))
 }
 
 /// The end of a round or of the job.
 fn over(round: RoundRef, owed: Owed) -> v1::Duty {
-    convert::Duty { round, plan: Default::default(), owed }.into()
+    convert::Duty { voided: Vec::new(), round, plan: Default::default(), owed }.into()
 }
 
 /// The shares that each dealer sealed for `caller`, and nobody else's.
@@ -137,5 +143,6 @@ fn ordinal(duty: &Duty) -> u8 {
         Duty::Submit(_) => 3,
         Duty::Certify(_) => 4,
         Duty::Reveal(_) => 5,
+        Duty::Void(_) => 6,
     }
 }

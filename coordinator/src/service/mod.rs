@@ -10,7 +10,8 @@ use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Input};
-use syndic_round::{PROTOCOL, Rejection, Signed};
+use syndic_round::{Digest, PROTOCOL, Rejection, Signed};
+use syndic_secure_aggregation::ChunkProof;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
@@ -52,6 +53,7 @@ impl Service {
 impl Coordination for Service {
     type DutiesStream = Answers<v1::Duty>;
     type FetchStream = Answers<v1::FetchPart>;
+    type ChunkStream = Answers<v1::ChunkPart>;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
         let caller = self.caller(&request).await?;
@@ -101,6 +103,7 @@ impl Coordination for Service {
             Kind::Ack => Input::Acknowledge(signed),
             Kind::Certify => Input::Certify(signed),
             Kind::Reveal => Input::Reveal(signed),
+            Kind::Void => Input::Void(signed),
             Kind::Decline => Input::Decline(signed),
             Kind::Unspecified => return Err(rejected(&Rejection::Malformed)),
         };
@@ -133,6 +136,31 @@ impl Coordination for Service {
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
+
+    async fn closing(&self, request: Request<v1::RoundRef>) -> Result<Response<v1::ClosingReply>, Status> {
+        self.caller(&request).await?;
+        let round = RoundRef::try_from(Some(request.into_inner())).map_err(|error| rejected(&error))?;
+        let closed = self.coordinator.closed_round(&round.job, round.id).await.ok_or_else(not_closed)?;
+        let bytes = |digest: Digest| digest.as_bytes().to_vec().into();
+        Ok(Response::new(v1::ClosingReply {
+            transcript: bytes(closed.opened.transcript),
+            key_sum: bytes(closed.opened.key_sum),
+            aggregate_root: bytes(closed.opened.aggregate_root),
+        }))
+    }
+
+    async fn chunk(&self, request: Request<v1::ChunkRequest>) -> Result<Response<Self::ChunkStream>, Status> {
+        self.caller(&request).await?;
+        let v1::ChunkRequest { round, index } = request.into_inner();
+        let round = RoundRef::try_from(round).map_err(|error| rejected(&error))?;
+        let proofs = self.coordinator.chunk_proofs(&round.job, round.id, index).await;
+        let proofs = proofs.map_err(|error| refused(&error))?.ok_or_else(not_closed)?;
+        let part = |proof: ChunkProof| {
+            let path = proof.path.iter().map(|digest| digest.as_bytes().to_vec().into()).collect();
+            Ok(v1::ChunkPart { chunk: proof.chunk.into(), path })
+        };
+        Ok(Response::new(Box::pin(tokio_stream::iter(proofs.into_iter().map(part)))))
+    }
 }
 
 impl Service {
@@ -161,6 +189,10 @@ impl Service {
             }
         }
     }
+}
+
+fn not_closed() -> Status {
+    with_code(Code::NotFound, "round.not-closed", "no such round has a result, or it has no such chunk")
 }
 
 /// A message that its caller signed itself: nobody speaks for another.

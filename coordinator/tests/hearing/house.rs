@@ -106,7 +106,8 @@ impl Running {
     }
 
     pub(crate) async fn duty_of(&self, id: ParticipantId) -> (RoundPlan, Duty) {
-        self.coordinator.duty_of(id).await.unwrap()
+        let (plan, duty, _) = self.coordinator.duty_of(id).await.unwrap();
+        (plan, duty)
     }
 
     /// The plan of the round, in which nobody has advertised yet.
@@ -131,8 +132,8 @@ impl Running {
         loop {
             for member in members.iter_mut() {
                 match self.coordinator.duty_of(member.id).await {
-                    Some((_, duty)) if ends(&duty) => return,
-                    Some((plan, duty)) => {
+                    Some((_, duty, _)) if ends(&duty) => return,
+                    Some((plan, duty, _)) => {
                         let input = member.play(&self.coordinator, &plan, duty).await;
                         assert!(self.hear(&input).await.unwrap(), "an honest message is new");
                     }

@@ -10,12 +10,13 @@ use syndic_coordinator::driver::Coordinator;
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, JobRun, Program, Question, Role, Table, TableBuilder};
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
+use syndic_round::message::PublicPart;
 use syndic_round::participant::{Accepted, Acknowledged, Advertised, Certified, Invited, Joined, Received};
 use syndic_round::{
     Cohort, Digest, EndorsedRoster, Member as Listed, ParticipantId, Roster, RoundPlan, SealedRoster,
 };
 use syndic_secure_aggregation::{
-    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
+    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
 };
 
 /// A job of one training round whose phases wait for everybody, or for an hour.
@@ -167,10 +168,10 @@ impl Member {
             (Stage::Advertised(advertised, kem), Duty::Deal(cohort)) => {
                 let joined = advertised.join(cohort.adverts().to_vec()).unwrap();
                 let key = OneTimeKey::generate(&mut self.rng);
-                let sealed = self.seal(&key, &cohort, plan.protection.threshold());
+                let (public, sealed) = self.seal(&key, &cohort, plan.protection.threshold());
                 let encoding = Bundle::encode(&sealed);
                 coordinator.blobs().put(&encoding).await.unwrap();
-                let signed = joined.deal(&sealed, &self.key);
+                let signed = joined.deal(public, &sealed, &self.key);
                 let bundle = Bundle::measure(&encoding).unwrap();
                 (Stage::Dealt(joined, kem, key), Input::Deal(signed, bundle))
             }
@@ -218,14 +219,20 @@ impl Member {
         Invited::check(plan.clone(), &accepted, self.roster.clone(), self.id).unwrap()
     }
 
-    fn seal(&mut self, key: &OneTimeKey, cohort: &Cohort, threshold: u16) -> Vec<(ParticipantId, Vec<u8>)> {
-        let shares = key.share(cohort.ids(), threshold, &mut self.rng).unwrap();
+    fn seal(
+        &mut self,
+        key: &OneTimeKey,
+        cohort: &Cohort,
+        threshold: u16,
+    ) -> (PublicPart, Vec<(ParticipantId, Vec<u8>)>) {
+        let context = SharingContext { dealer: self.id, h1: cohort.h1(), cohort: cohort.ids(), threshold };
+        let Sharing { public, shares } = key.share(&context, &mut self.rng).unwrap();
         let seal = |(recipient, share): (ParticipantId, KeyShare)| {
             let public = KemPublic::from_bytes(cohort.kem_key(recipient).unwrap()).unwrap();
             let context = SealContext { sender: self.id, recipient, h1: cohort.h1() };
             (recipient, public.seal(&share.to_bytes(), &context, &mut self.rng))
         };
-        shares.into_iter().map(seal).collect()
+        (public, shares.into_iter().map(seal).collect())
     }
 
     async fn open(
