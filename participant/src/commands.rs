@@ -11,14 +11,15 @@ use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use syndic_ledger::{Timestamp, VerifierKey};
-use syndic_participant::agent::{Agent, AgentError, Parts};
+use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::Config;
 use syndic_participant::data::Source;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{Journal, JournalError, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
-use syndic_round::Roster;
+use syndic_proto::convert::RoundRef;
+use syndic_round::{JobId, Roster, RoundId};
 use tracing::{info, warn};
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
@@ -26,7 +27,7 @@ use tracing::{info, warn};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk or network."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk or network, 4 a spot check failed."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -91,6 +92,32 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check that what the coordinator published of a round is the sum of what the institutions sent.
+    #[command(
+        after_help = "Asks for random chunks of every survivor's encrypted update, verifies them against the signed headers, and\n\
+                      adds them up. A coordinator that altered one chunk in a hundred passes 100 chunks with probability 0.37.\n\n\
+                      Example:\n  syndic-participant spot-check --config participant.toml --job bank-marketing --round 3 --chunks 20"
+    )]
+    SpotCheck {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The job's id.
+        #[arg(long)]
+        job: String,
+        /// The round, counted through the job.
+        #[arg(long)]
+        round: u32,
+        /// Which attempt at it.
+        #[arg(long, default_value_t = 1)]
+        attempt: u32,
+        /// How many chunks to look at.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        chunks: u32,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what left the building: when, under which job, what, how many bytes.
     #[command(after_help = "Example:\n  syndic-participant journal --config participant.toml --json")]
     Journal {
@@ -132,6 +159,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             print(&format!("the certificate holds until {}", time(expires_at.0)))
         }
         Command::Run { config, json } => serve(&config, json).await,
+        Command::SpotCheck { config, job, round, attempt, chunks, json } => {
+            let Some(job) = JobId::new(&job) else {
+                return Err(Failure {
+                    code: "job.id".into(),
+                    message: "that is no job id".into(),
+                    help: "a job's id is in its file, as `id`, and in the ledger".into(),
+                    exit: 2,
+                });
+            };
+            let round = RoundRef { job, id: RoundId { round, attempt } };
+            check(&config, &round, chunks, json).await
+        }
         Command::Journal { config, json } => journal(&config, json).await,
     }
 }
@@ -197,6 +236,27 @@ fn warn_of_expiry(enrolment: &Enrolment) {
             "ask the operator for a new certificate and run `renew` with it: this one holds until then"
         );
     }
+}
+
+async fn check(config: &Path, round: &RoundRef, chunks: u32, json: bool) -> Result<(), Failure> {
+    let config = load(config)?;
+    let enrolment = Enrolment::load(&config.enrolment)?;
+    let checked = spot_check(&enrolment, &config.state.join(JOURNAL), round, chunks).await?;
+    let (looked, of, survivors) = (checked.chunks.len(), checked.of, checked.survivors);
+    if json {
+        return print(
+            &serde_json::json!({
+                "job": round.job, "round": round.id.round, "attempt": round.id.attempt, "survivors": survivors,
+                "chunks": checked.chunks, "of": of, "aggregate_root": checked.aggregate_root.to_string(),
+            })
+            .to_string(),
+        );
+    }
+    print(&format!(
+        "round {}: {looked} of {of} chunks of {survivors} institutions add up to what was published",
+        round.id
+    ))?;
+    print(&format!("the ledger must have this root of the aggregate: {}", checked.aggregate_root))
 }
 
 async fn journal(config: &Path, json: bool) -> Result<(), Failure> {

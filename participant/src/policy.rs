@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::malformed::read_toml;
 
 /// `policy.toml`. An absent list allows nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Purposes of jobs, `marketing-response` for instance.
@@ -28,6 +28,27 @@ pub struct Policy {
     /// Takes part when no more than this many colluding institutions are tolerated (c), although the default
     /// for the number of institutions is higher.
     pub min_colluding: Option<u16>,
+    /// Spot-checks one closed round in so many, at random; 0 for none.
+    #[serde(default = "default_spot_check_every")]
+    pub spot_check_every: u32,
+}
+
+fn default_spot_check_every() -> u32 {
+    10
+}
+
+impl Default for Policy {
+    /// What an empty file says: nothing is allowed.
+    fn default() -> Self {
+        Self {
+            purposes: Vec::new(),
+            programs: Vec::new(),
+            contracts: Vec::new(),
+            min_threshold: None,
+            min_colluding: None,
+            spot_check_every: default_spot_check_every(),
+        }
+    }
 }
 
 /// What the policy does not allow.
@@ -87,6 +108,7 @@ impl Policy {
             purposes: vec![job.identity.purpose.clone()],
             programs: vec![job.program.name().into()],
             contracts: vec![job.contract.id()],
+            spot_check_every: default_spot_check_every(),
         }
     }
 

@@ -3,11 +3,12 @@
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
 use syndic_round::vector::ContributionError;
-use syndic_round::{PlanError, Rejection};
+use syndic_round::{PlanError, Rejection, RoundId};
 use syndic_secure_aggregation::{SealError, SelfTestError, ShareError, ShareMissing};
 use thiserror::Error;
 use tonic::Status;
 
+use super::spot_check::Finding;
 use crate::data::SourceError;
 use crate::journal::JournalError;
 use crate::policy::Denied;
@@ -34,6 +35,14 @@ pub enum AgentError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The coordinator published something else than the sum of what was sent.
+    #[error("the spot check of round {round} failed: {finding}")]
+    SpotCheck {
+        /// Round and attempt.
+        round: RoundId,
+        /// What is wrong.
+        finding: Finding,
+    },
     /// The job ended without an outcome.
     #[error("the job was abandoned: {0}")]
     JobAbandoned(String),
@@ -94,6 +103,7 @@ impl AgentError {
             Self::Connect(error) => error.code(),
             Self::Refused { code, .. } => code,
             Self::Journal(error) => error.code(),
+            Self::SpotCheck { finding, .. } => finding.code(),
             Self::JobAbandoned(_) => "job.abandoned",
         }
     }
@@ -107,14 +117,18 @@ impl AgentError {
                 "compare bundle and pinned roster with the coordinator's operator; both sides must have the same"
             }
             Self::Journal(error) => error.help().unwrap_or("check the disk that the state folder is on"),
+            Self::SpotCheck { .. } => {
+                "take no further part; tell the other members, and compare the aggregate's root with the ledger's"
+            }
             Self::JobAbandoned(_) => "the coordinator's ledger says what happened",
         }
     }
 
-    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world.
+    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world, 4 a spot check that failed.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::JobAbandoned(_) => 1,
+            Self::SpotCheck { .. } => 4,
             Self::Refused { .. } => 2,
             Self::Connect(ConnectError::CertificateRefused { .. } | ConnectError::OwnCertificate { .. }) => 2,
             Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,

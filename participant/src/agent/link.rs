@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use syndic_proto::PART_BYTES;
-use syndic_proto::convert::RoundRef;
+use syndic_proto::convert::{RoundRef, digest};
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, Signed};
+use syndic_secure_aggregation::ChunkProof;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
@@ -96,6 +97,33 @@ impl Link {
         self.calls.submit(tokio_stream::iter(parts)).await.map(drop)
     }
 
+    /// What a closed round came to.
+    pub(super) async fn closing(&mut self, round: &RoundRef) -> Result<Closing, Status> {
+        let reply = self.calls.closing(v1::RoundRef::from(round)).await?.into_inner();
+        let read = |bytes: &[u8]| digest(bytes).map_err(|error| Status::data_loss(error.to_string()));
+        Ok(Closing { transcript: read(&reply.transcript)?, aggregate_root: read(&reply.aggregate_root)? })
+    }
+
+    /// One chunk of everything that was added up in a closed round, of `count` ciphertexts at most.
+    pub(super) async fn chunk(
+        &mut self,
+        round: &RoundRef,
+        index: u32,
+        count: usize,
+    ) -> Result<Vec<ChunkProof>, Status> {
+        let request = v1::ChunkRequest { round: Some(round.into()), index };
+        let mut parts = self.calls.chunk(request).await?.into_inner();
+        let mut proofs = Vec::with_capacity(count);
+        while proofs.len() < count
+            && let Some(v1::ChunkPart { chunk, path }) = parts.message().await?
+        {
+            let path = path.iter().map(|bytes| digest(bytes)).collect::<Result<_, _>>();
+            let path = path.map_err(|error| Status::data_loss(error.to_string()))?;
+            proofs.push(ChunkProof { chunk: chunk.into(), path });
+        }
+        Ok(proofs)
+    }
+
     /// A blob, checked against its digest.
     pub(super) async fn fetch(&mut self, digest: Digest) -> Result<Vec<u8>, Undone> {
         let request = v1::FetchRequest { digest: digest.as_bytes().to_vec().into() };
@@ -109,6 +137,12 @@ impl Link {
         }
         if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(Declined::OtherBytes.into()) }
     }
+}
+
+/// What a closed round came to.
+pub(super) struct Closing {
+    pub(super) transcript: Digest,
+    pub(super) aggregate_root: Digest,
 }
 
 /// A coordinator that does not answer for twice this long is gone.

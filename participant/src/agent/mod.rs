@@ -9,6 +9,7 @@ mod link;
 mod lost;
 mod round;
 mod seat;
+mod spot_check;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
 pub use error::AgentError;
+pub use spot_check::{Finding, SpotChecked, spot_check};
 
 use crate::data::Source;
 use crate::enrol::Enrolment;
@@ -208,9 +210,12 @@ impl Agent {
                 Owed::JobOver(Some(reason)) => {
                     return Err(Lost::Forever(AgentError::JobAbandoned(printable(&reason))));
                 }
-                Owed::Over(_) => {
+                Owed::Over(abandoned) => {
                     awaiting_training = None;
                     *seat = None;
+                    if abandoned.is_none() {
+                        self.now_and_then_check(&mut link, &duty.round).await?;
+                    }
                 }
                 // While the local work goes on, later duties of the round are done in its stead.
                 Owed::Submit(_) if is_training(seat) => awaiting_training = Some(duty),
@@ -224,7 +229,7 @@ impl Agent {
 
     /// Does a duty; declines the round where this participant must not do it.
     async fn attend(&self, link: &mut Link, seat: &mut Option<Seat>, duty: Duty) -> Result<(), Lost> {
-        let Duty { round, plan, owed } = duty;
+        let Duty { voided, round, plan, owed } = duty;
         let round = &round;
         let plan = match RoundPlan::from_bytes(&plan) {
             Ok(plan) if plan.job == round.job && plan.id == round.id => plan,
@@ -234,7 +239,7 @@ impl Agent {
                 return Ok(());
             }
         };
-        match self.perform(link, seat, round, &plan, owed).await {
+        match self.perform(link, seat, round, &plan, owed, &voided).await {
             Ok(()) => Ok(()),
             Err(Undone::Call(status)) if is_past(&status) => {
                 debug!(round = %round.id, reason = told(&status), "the round has gone on without this message");

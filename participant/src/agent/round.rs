@@ -10,9 +10,9 @@ use syndic_proto::convert::{Owed, RoundRef};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Invited, Received};
-use syndic_round::{ParticipantId, Quantised, Rejection, RoundPlan, Signed};
+use syndic_round::{ParticipantId, Quantised, Rejection, RoundId, RoundPlan, Signed, Voided};
 use syndic_secure_aggregation::{
-    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
+    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
 };
 use tracing::warn;
 
@@ -20,6 +20,7 @@ use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::{Holding, Said, Seat, Shares, Stage, Training, joined};
 use super::{Agent, leaving, system_randomness};
+use crate::journal::Opening;
 
 impl Agent {
     /// Does one duty of a round, or says again what was said for it.
@@ -30,7 +31,11 @@ impl Agent {
         round: &RoundRef,
         plan: &RoundPlan,
         owed: Owed,
+        voided: &VoidedAttempts,
     ) -> Result<(), Undone> {
+        if let Owed::Void(adverts) = owed {
+            return self.void(link, seat, round, plan, adverts).await;
+        }
         let Some(current) = seat.as_mut().filter(|seat| seat.round == *round) else {
             return match owed {
                 Owed::Advertise => self.advertise(link, seat, round, plan).await,
@@ -48,8 +53,8 @@ impl Agent {
                 Owed::Acknowledge(received) => self.acknowledge(current, received).await?,
                 Owed::Submit(acks) => self.encrypt(current, acks).await?,
                 Owed::Certify(headers) => self.certify(current, headers).await?,
-                Owed::Reveal(signatures) => self.reveal(current, signatures).await?,
-                Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
+                Owed::Reveal(signatures) => self.reveal(current, signatures, voided).await?,
+                Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
             }
         }
         self.say_again(link, current, kind).await
@@ -127,7 +132,8 @@ impl Agent {
         let mut rng = system_randomness();
         let key = Box::new(OneTimeKey::generate(&mut rng));
         let threshold = seat.plan.protection.threshold();
-        let shares = key.share(cohort.ids(), threshold, &mut rng).map_err(Declined::from)?;
+        let context = SharingContext { dealer: self.id, h1: cohort.h1(), cohort: cohort.ids(), threshold };
+        let Sharing { public, shares } = key.share(&context, &mut rng).map_err(Declined::from)?;
         #[cfg(feature = "tap")]
         if let Some(observer) = &self.observer {
             observer.shared(&seat.round, &shares);
@@ -138,27 +144,33 @@ impl Agent {
             let context = SealContext { sender: self.id, recipient: *recipient, h1: cohort.h1() };
             sealed.push((*recipient, public.seal(&share.to_bytes(), &context, &mut rng)));
         }
-        let signed = joined.deal(&sealed, self.enrolment.keys().signing_key());
+        let signed = joined.deal(public, &sealed, self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
         seat.stage = Stage::Dealt(joined, kem, key);
         Ok(())
     }
 
-    /// Phase C: every share is opened and judged.
+    /// Phase C: every share is opened and verified against what its dealer published.
     async fn acknowledge(&self, seat: &mut Seat, received: Vec<Received>) -> Result<(), Undone> {
         let Stage::Dealt(joined, kem, key) = seat.take_stage() else { return Err(out_of_turn()) };
         let cohort = joined.cohort().clone();
         joined.check_dealers(&received)?;
-        let mut shares = Shares::new();
+        let (mut shares, threshold) = (Shares::new(), seat.plan.protection.threshold());
         for share in &received {
             let dealer = share.public.from;
             let context = SealContext { sender: dealer, recipient: self.id, h1: cohort.h1() };
             // A share that nobody signed is the coordinator's doing; one that does not open is its dealer's.
-            joined.check_share(share)?;
+            let public = joined.check_share(share)?;
+            let sharing = SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold };
             match open(&kem, &share.sealed, &context, cohort.len()) {
-                Some(opened) => {
-                    shares.insert(dealer, opened);
-                }
+                Some(opened) => match opened.verify(self.id, &public, &sharing) {
+                    Ok(()) => {
+                        shares.insert(dealer, opened);
+                    }
+                    Err(error) => {
+                        warn!(%dealer, round = %seat.round.id, code = error.code(), %error, "complaining of a key share");
+                    }
+                },
                 None => warn!(%dealer, round = %seat.round.id, "a key share does not open; complaining"),
             }
         }
@@ -216,17 +228,63 @@ impl Agent {
         Ok(())
     }
 
-    /// Phase F: once for a question, ever.
-    async fn reveal(&self, seat: &mut Seat, signatures: Vec<Signed>) -> Result<(), Undone> {
+    /// Phase F: in one attempt at a question, ever, that is not void.
+    async fn reveal(
+        &self,
+        seat: &mut Seat,
+        signatures: Vec<Signed>,
+        voided: &VoidedAttempts,
+    ) -> Result<(), Undone> {
         let Stage::Certified(certified, shares) = seat.take_stage() else { return Err(out_of_turn()) };
         let certificate = certified.check(signatures)?;
         let plan = &seat.plan;
         // If we crash here the question counts as opened although nothing was revealed: too careful, never
         // the other way round.
-        self.journal.open_question(seat.fingerprint, plan.job.as_str(), plan.id).await?;
+        let opening = Opening { round: plan.id, context: certified.cohort().context() };
+        let is_void = |earlier: &Opening| self.is_void(plan, earlier, voided);
+        self.journal.open_question(seat.fingerprint, plan.job.as_str(), &opening, is_void).await?;
         let sum = KeyShareSum::of(&shares, &certificate).map_err(Declined::from)?;
         let signed = certified.reveal(&certificate, sum.to_bytes(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Reveal, signed, Vec::new()).await
+    }
+
+    /// Whether enough members promised never to open the earlier attempt.
+    fn is_void(&self, plan: &RoundPlan, earlier: &Opening, voided: &VoidedAttempts) -> bool {
+        let Opening { round, context } = *earlier;
+        let promises = voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
+        let (protection, admitted) = (&plan.protection, &plan.admitted);
+        promises
+            .into_iter()
+            .any(|these| Voided::verify(round, context, protection, admitted, &self.roster, these).is_ok())
+    }
+
+    /// Promises never to reveal in an attempt, which can then never be opened. Works after a restart too: what it takes
+    /// is the journal.
+    async fn void(
+        &self,
+        link: &mut Link,
+        seat: &mut Option<Seat>,
+        round: &RoundRef,
+        plan: &RoundPlan,
+        adverts: Vec<Signed>,
+    ) -> Result<(), Undone> {
+        let accepted = self.accepted(link, plan).await?;
+        Invited::check(plan.clone(), &accepted.terms, self.roster.clone(), self.id)?;
+        let (job, preparation) = (plan.job.as_str(), plan.preparation);
+        let own = self.journal.message(job, preparation, Kind::Advertise.into()).await?;
+        let own = own.and_then(|bytes| Signed::from_bytes(&bytes).ok()).ok_or(Declined::Restarted)?;
+        let key = self.enrolment.keys().signing_key();
+        let signed = Invited::void(plan, &self.roster, adverts, &own, key)?;
+        // If we crash here nothing was promised, and the next start is asked again. After it no reveal of this
+        // preparation can be written any more, so none can be sent.
+        self.journal.record_message(job, preparation, Kind::Void.into(), &signed.to_bytes()).await?;
+        // The shares of the attempt go with its seat.
+        if seat.as_ref().is_some_and(|seat| seat.plan.preparation == preparation && seat.plan.job == plan.job)
+        {
+            *seat = None;
+        }
+        self.journal.sent(&leaving(round, Kind::Void, &signed.to_bytes())).await?;
+        Ok(link.say(round, Kind::Void, &signed, &[]).await?)
     }
 
     /// Makes a message durable before anybody hears of it (rule 4).
@@ -259,6 +317,9 @@ impl Agent {
         Ok(())
     }
 }
+
+/// Attempts that are said to be void, with the promises.
+pub(super) type VoidedAttempts = [(RoundId, Vec<Signed>)];
 
 /// The local half of the program, to integers that cannot overflow the sum.
 fn answer(
@@ -300,6 +361,7 @@ fn kind_of(owed: &Owed) -> Option<Kind> {
         Owed::Submit(_) => Some(Kind::Header),
         Owed::Certify(_) => Some(Kind::Certify),
         Owed::Reveal(_) => Some(Kind::Reveal),
+        Owed::Void(_) => Some(Kind::Void),
         Owed::Over(_) | Owed::JobOver(_) => None,
     }
 }

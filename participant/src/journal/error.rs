@@ -66,6 +66,16 @@ pub enum JournalError {
         /// The preparation.
         preparation: u64,
     },
+    /// Rule 11: what helps to open a sum and the promise never to do so exclude each other.
+    #[error("no {kind} in preparation {preparation}, in which the {earlier} was said")]
+    Excluded {
+        /// The kind of message asked for.
+        kind: MessageKind,
+        /// What was said before.
+        earlier: MessageKind,
+        /// The preparation.
+        preparation: u64,
+    },
     /// Rule 11: this participant helped to open the question in another attempt.
     #[error("the same question was already opened in round {round} of job {job}")]
     AlreadyOpened {
@@ -153,6 +163,7 @@ impl JournalError {
                 | Self::BoundOtherwise { .. }
                 | Self::AttemptBound { .. }
                 | Self::Unbound { .. }
+                | Self::Excluded { .. }
                 | Self::AlreadyOpened { .. }
                 | Self::OtherAgreement { .. }
                 | Self::CheckpointOlder { .. }
@@ -171,6 +182,7 @@ impl JournalError {
             Self::BoundOtherwise { .. } => "journal.bound-otherwise",
             Self::AttemptBound { .. } => "journal.attempt-bound",
             Self::Unbound { .. } => "journal.unbound",
+            Self::Excluded { .. } => "journal.excluded",
             Self::AlreadyOpened { .. } => "journal.already-opened",
             Self::OtherAgreement { .. } => "journal.other-agreement",
             Self::CheckpointOlder { .. } => "journal.checkpoint-older",

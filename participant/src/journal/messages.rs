@@ -1,11 +1,16 @@
 //! What was said: at most one message of each kind in a preparation (rule 4).
 
 use std::fmt;
+use std::path::Path;
 
-use sqlx::SqliteConnection;
+use sqlx::{ConnectOptions, SqliteConnection};
 use syndic_round::{Digest, message::Kind};
 
-use super::{Journal, JournalError, file::stored, preparations::Preparation};
+use super::{
+    Journal, JournalError,
+    file::{options, schema, stored},
+    preparations::Preparation,
+};
 
 /// The kinds of message of which a preparation has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +27,8 @@ pub enum MessageKind {
     Certify,
     /// Phase F: the sum of key shares for that set.
     Reveal,
+    /// The promise never to reveal in the attempt.
+    Void,
     /// The participant's no.
     Decline,
 }
@@ -36,7 +43,18 @@ impl MessageKind {
             Self::Header => "header",
             Self::Certify => "certify",
             Self::Reveal => "reveal",
+            Self::Void => "void",
             Self::Decline => "decline",
+        }
+    }
+
+    /// What, once said in a preparation, forbids it: a sum that somebody helped to open is not given up, nor the
+    /// other way round (rule 11).
+    fn excluded_by(self) -> &'static [Self] {
+        match self {
+            Self::Void => &[Self::Reveal],
+            Self::Header | Self::Certify | Self::Reveal => &[Self::Void],
+            _ => &[],
         }
     }
 
@@ -55,6 +73,7 @@ impl From<Kind> for MessageKind {
             Kind::Header => Self::Header,
             Kind::Certify => Self::Certify,
             Kind::Reveal => Self::Reveal,
+            Kind::Void => Self::Void,
             Kind::Decline => Self::Decline,
         }
     }
@@ -80,12 +99,14 @@ impl Journal {
     /// before it is sent. The same bytes again are fine.
     ///
     /// A [`MessageKind::Decline`] needs no preparation; any other needs one that was claimed and not
-    /// wiped, and a header, certification or reveal one that is bound.
+    /// wiped, and a header, certification or reveal one that is bound. A [`MessageKind::Void`] excludes what helps to
+    /// open a sum, and a reveal excludes it.
     ///
     /// # Errors
     ///
     /// [`JournalError::AlreadySaid`] where other bytes were recorded: those, or none, may be sent.
-    /// [`JournalError::PreparationUnknown`], [`JournalError::PreparationWiped`], [`JournalError::Unbound`].
+    /// [`JournalError::PreparationUnknown`], [`JournalError::PreparationWiped`], [`JournalError::Unbound`],
+    /// [`JournalError::Excluded`].
     pub async fn record_message(
         &self,
         job: &str,
@@ -151,6 +172,24 @@ impl Journal {
         }
     }
 
+    async fn has_said(
+        &self,
+        step: &mut SqliteConnection,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+    ) -> Result<bool, JournalError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE job = ? AND preparation = ? AND kind = ?)",
+        )
+        .bind(job)
+        .bind(stored(preparation)?)
+        .bind(kind.as_str())
+        .fetch_one(step)
+        .await
+        .map_err(|error| self.failed(error))
+    }
+
     async fn may_say(
         &self,
         step: &mut SqliteConnection,
@@ -161,6 +200,11 @@ impl Journal {
         if kind == MessageKind::Decline {
             return Ok(());
         }
+        for earlier in kind.excluded_by() {
+            if self.has_said(step, job, preparation, *earlier).await? {
+                return Err(JournalError::Excluded { kind, earlier: *earlier, preparation });
+            }
+        }
         match self.preparation(step, job, preparation).await? {
             Preparation::Unknown => Err(JournalError::PreparationUnknown { number: preparation }),
             Preparation::Wiped { bound } => {
@@ -170,4 +214,32 @@ impl Journal {
             Preparation::Claimed | Preparation::Bound { .. } => Ok(()),
         }
     }
+}
+
+/// The message of this kind that the journal in the file `path` holds for this preparation, without opening the journal:
+/// its agent may be running.
+///
+/// # Errors
+///
+/// [`JournalError`] where the file cannot be read, or is no journal.
+pub async fn read_message(
+    path: &Path,
+    job: &str,
+    preparation: u64,
+    kind: MessageKind,
+) -> Result<Option<Vec<u8>>, JournalError> {
+    let failed = |error| JournalError::database(path, error);
+    let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
+    if schema(path, &mut connection).await? == 0 {
+        return Err(JournalError::WrongFormat { path: path.display().to_string() });
+    }
+    let found: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("SELECT bytes FROM messages WHERE job = ? AND preparation = ? AND kind = ?")
+            .bind(job)
+            .bind(stored(preparation)?)
+            .bind(kind.as_str())
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(failed)?;
+    Ok(found.flatten())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use syndic_round::message::Context;
 use syndic_round::{Digest, RoundId};
 use tempfile::TempDir;
 
@@ -186,23 +187,61 @@ async fn binding_wipes_every_lower_preparation_that_is_not_bound() {
     assert_eq!(reopened.bind(4, round(3, 1), b"third").await.unwrap(), Recorded::New);
 }
 
+/// Attempt `round`, whose signatures are bound to contexts of its own.
+fn opening(number: u32, attempt: u32) -> Opening {
+    let named = |what: &str| Digest::of(format!("{what} of {number}/{attempt}").as_bytes());
+    let context = Context { ctx0: named("ctx0"), h1: Some(named("h1")) };
+    Opening { round: round(number, attempt), context }
+}
+
 #[tokio::test]
-async fn a_question_is_opened_in_one_attempt_for_ever() {
+async fn a_question_is_opened_in_one_attempt_for_ever_unless_that_is_void() {
     let reopened = Reopened::new();
     let question = Digest::of(b"question");
-    let first = reopened.journal().await.open_question(question, JOB, round(3, 1)).await.unwrap();
-    assert_eq!(first, Recorded::New);
-    let again = reopened.journal().await.open_question(question, JOB, round(3, 1)).await.unwrap();
-    assert_eq!(again, Recorded::Same);
-    for (job, other) in [(JOB, round(3, 2)), (JOB, round(4, 1)), ("other", round(3, 1))] {
-        let refused = reopened.journal().await.open_question(question, job, other).await.unwrap_err();
+    let open = async |question, job, attempt: Opening, void: Option<Opening>| {
+        let is_void = |earlier: &Opening| void.as_ref() == Some(earlier);
+        reopened.journal().await.open_question(question, job, &attempt, is_void).await
+    };
+    assert_eq!(open(question, JOB, opening(3, 1), None).await.unwrap(), Recorded::New);
+    assert_eq!(open(question, JOB, opening(3, 1), None).await.unwrap(), Recorded::Same);
+    let others = [(JOB, opening(3, 2)), (JOB, opening(4, 1)), ("other", opening(3, 1))];
+    for (job, other) in others {
+        // The proof of another attempt's being void says nothing of this one.
+        let refused = open(question, job, other.clone(), Some(other)).await.unwrap_err();
         assert_eq!(refused.code(), "journal.already-opened");
         assert!(
             matches!(refused, JournalError::AlreadyOpened { round: opened, .. } if opened == round(3, 1))
         );
     }
-    let next = reopened.journal().await.open_question(Digest::of(b"next"), JOB, round(3, 2)).await.unwrap();
-    assert_eq!(next, Recorded::New);
+    assert_eq!(open(Digest::of(b"next"), JOB, opening(3, 2), None).await.unwrap(), Recorded::New);
+
+    assert_eq!(open(question, JOB, opening(3, 3), Some(opening(3, 1))).await.unwrap(), Recorded::New);
+    let back = open(question, JOB, opening(3, 1), Some(opening(3, 1))).await.unwrap_err();
+    assert_eq!(back.code(), "journal.already-opened", "now it is the later attempt that counts");
+    let other_job = open(question, "other", opening(3, 3), Some(opening(3, 3))).await.unwrap_err();
+    assert_eq!(other_job.code(), "journal.already-opened");
+}
+
+#[tokio::test]
+async fn a32_a_reveal_and_the_promise_never_to_reveal_exclude_each_other_across_restarts() {
+    let reopened = Reopened::new();
+    for number in [1, 2] {
+        reopened.journal().await.claim_preparation(JOB, number).await.unwrap();
+        let question = Digest::of(&[number as u8]);
+        reopened.journal().await.bind(JOB, number, round(number as u32, 1), question).await.unwrap();
+    }
+    let say = async |number, kind| {
+        reopened.journal().await.record_message(JOB, number, kind, kind.as_str().as_bytes()).await
+    };
+    say(1, MessageKind::Reveal).await.unwrap();
+    assert_eq!(say(1, MessageKind::Void).await.unwrap_err().code(), "journal.excluded");
+    say(2, MessageKind::Void).await.unwrap();
+    for kind in [MessageKind::Header, MessageKind::Certify, MessageKind::Reveal] {
+        let refused = say(2, kind).await.unwrap_err();
+        assert_eq!(refused.code(), "journal.excluded");
+        assert!(refused.is_refusal());
+    }
+    assert_eq!(say(2, MessageKind::Void).await.unwrap(), Recorded::Same);
 }
 
 #[tokio::test]
