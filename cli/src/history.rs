@@ -277,7 +277,7 @@ impl EncryptedRound {
             Did::Acknowledged => Phase::Acknowledge,
             Did::Submitted => Phase::Collect,
             Did::Certified => Phase::Certify,
-            Did::Revealed => Phase::Reveal,
+            Did::Revealed | Did::Voided => Phase::Reveal,
             Did::Declined(reason) => {
                 self.declined.insert(participant.into(), reason.clone());
                 return;

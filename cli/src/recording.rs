@@ -81,6 +81,7 @@ fn round(number: u32, kind: &'static str, training_round: Option<u32>, survivors
         kind,
         survivors: survivors.iter().map(|bank| (*bank).into()).collect(),
         missing: missing.collect(),
+        wrong_reveals: Vec::new(),
         millis: 100 + 7 * u64::from(number),
         upload_bytes: 8_192 * survivors.len() as u64,
         key_share_bytes: 79_000,

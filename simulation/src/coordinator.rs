@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syndic_round::coordinator::{Bundle, Duty, Input, Opening, Phase, Round, Upload};
+use syndic_round::coordinator::{Bundle, Duty, Input, Opened, Opening, Phase, Round, Upload};
 use syndic_round::message::Kind;
 use syndic_round::{
     Digest, ParticipantId, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet, Timestamp,
 };
-use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, KeyShareSum, Masks, reconstruct, unmask};
+use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, OpenedSum, Unopened, open};
 
 use crate::ledger::{Disk, Ledger};
 use crate::participant::{Offer, Said};
@@ -117,7 +117,7 @@ impl Coordinator {
     pub(crate) fn survivor_set(&self) -> Option<&SurvivorSet> {
         match self.standing.as_ref()?.round.phase() {
             Phase::Certifying(certifying) => Some(certifying.survivors()),
-            Phase::Opening(opening) => Some(opening.certificate.survivors()),
+            Phase::Opening(opening) => Some(opening.certificate().survivors()),
             Phase::Closed(closed) => Some(&closed.survivors),
             _ => None,
         }
@@ -150,15 +150,12 @@ impl Coordinator {
         let plan = standing.round.plan().clone();
         match standing.round.phase() {
             Phase::Opening(opening) => {
-                let input = match self.open_sum(&plan, opening) {
-                    Ok(sum) => {
-                        let bytes = sum.to_bytes();
-                        let digest = Digest::of(&bytes);
-                        self.blobs.insert(digest, bytes);
-                        // If we crash here the sum is stored but unclaimed; replay opens it again.
-                        Input::Opened(digest)
-                    }
-                    Err(reason) => Input::SumRefused(reason),
+                let opening = opening.clone();
+                let input = match self.open_sum(&plan, &opening) {
+                    // If we crash here the sum is stored but unclaimed; replay opens it again.
+                    Ok(opened) => Input::Opened(opened),
+                    Err(Unopened::MoreReveals(reason)) => Input::MoreReveals(reason),
+                    Err(Unopened::Refused(reason)) => Input::SumRefused(reason),
                 };
                 self.hear(now, &input).map(|_| ())
             }
@@ -172,28 +169,30 @@ impl Coordinator {
         }
     }
 
-    fn open_sum(&self, plan: &RoundPlan, opening: &Opening) -> Result<Sum, String> {
-        let (set, survivors) = (plan.protection.parameter_set(), opening.certificate.survivors());
-        let mut aggregate = Aggregate::new(set, plan.coefficients() / RING_DIMENSION);
-        for submission in &opening.submissions {
-            let update = self.blobs.get(&submission.upload.blob).ok_or("a stored update is gone")?;
-            aggregate.fold(submission.header.from, update).map_err(|error| error.to_string())?;
+    /// The sum and what is stored with it, all that the shipped coordinator stores.
+    fn open_sum(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Opened, Unopened> {
+        let mut aggregate =
+            Aggregate::new(plan.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
+        for submission in opening.submissions() {
+            let update = self.blobs.get(&submission.upload.blob).expect("what was submitted is stored");
+            let folded = aggregate.fold(submission.header.from, update);
+            folded.map_err(|error| Unopened::Refused(error.to_string()))?;
         }
-        let cohort = &opening.cohort;
-        let share_sum =
-            |(id, bytes): &(_, Vec<u8>)| KeyShareSum::from_bytes(bytes, cohort.len()).map(|sum| (*id, sum));
-        let reveals: Vec<_> = opening
-            .reveals
-            .iter()
-            .map(share_sum)
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
-        let keys = reconstruct(&reveals, plan.protection.threshold(), cohort.len(), survivors)
-            .map_err(|error| error.to_string())?;
-        let masks = Masks::new(&cohort.h1());
-        let opened = unmask(aggregate, survivors, &keys, &masks).map_err(|error| error.to_string())?;
-        Sum::decode(plan.layout.clone(), &plan.coding(), survivors.len() as u16, &opened)
-            .map_err(|error| error.to_string())
+        let OpenedSum { sum, keys, wrong_reveals } = open(plan, opening, &aggregate)?;
+        Ok(Opened {
+            sum: self.put(sum.to_bytes()),
+            key_sum: self.put(keys.to_bytes()),
+            aggregate: self.put(aggregate.bytes().to_vec()),
+            aggregate_root: aggregate.root(),
+            transcript: self.put(opening.transcript(plan).to_bytes()),
+            wrong_reveals,
+        })
+    }
+
+    fn put(&mut self, bytes: Vec<u8>) -> Digest {
+        let digest = Digest::of(&bytes);
+        self.blobs.insert(digest, bytes);
+        digest
     }
 
     fn input_of(&mut self, said: &Said) -> Option<Input> {
@@ -220,6 +219,7 @@ impl Coordinator {
             }
             Kind::Certify => Input::Certify(signed),
             Kind::Reveal => Input::Reveal(signed),
+            Kind::Void => Input::Void(signed),
             Kind::Decline => Input::Decline(signed),
         })
     }

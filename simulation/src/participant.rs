@@ -77,7 +77,9 @@ impl Participant {
         rng: &mut ChaCha20Rng,
     ) -> Result<Answer, Rejection> {
         let (round, kind) = (offer.plan.id, kind_of(&offer.duty));
-        let written = [kind, Kind::Decline].into_iter().find_map(|kind| self.journal.get(&(round, kind)));
+        // Who declined can still promise never to reveal.
+        let or = if kind == Kind::Void { Kind::Void } else { Kind::Decline };
+        let written = [kind, or].into_iter().find_map(|kind| self.journal.get(&(round, kind)));
         if let Some(said) = written {
             return Ok(Answer::Says(said.clone(), true));
         }
@@ -110,6 +112,14 @@ impl Participant {
         rng: &mut ChaCha20Rng,
     ) -> Result<Option<(Kind, Signed, Vec<u8>)>, Rejection> {
         let (plan, kind) = (&offer.plan, kind_of(&offer.duty));
+        if let Duty::Void(cohort) = &offer.duty {
+            // The shares of the attempt go with its seat.
+            self.seat = None;
+            let Some(own) = self.journal.get(&(plan.id, Kind::Advertise)) else { return Ok(None) };
+            let adverts = cohort.adverts().to_vec();
+            let signed = Invited::void(plan, &federation.roster, adverts, &own.signed, key)?;
+            return Ok(Some((kind, signed, Vec::new())));
+        }
         let seated = self.seat.as_ref().is_some_and(|seat| seat.round() == plan.id);
         let began = self.journal.keys().any(|(round, _)| *round == plan.id);
         if !seated && kind == Kind::Advertise && !began {
@@ -138,6 +148,7 @@ pub(crate) fn kind_of(duty: &Duty) -> Kind {
         Duty::Submit(_) => Kind::Header,
         Duty::Certify(_) => Kind::Certify,
         Duty::Reveal(_) => Kind::Reveal,
+        Duty::Void(_) => Kind::Void,
     }
 }
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_ledger::Entry;
-use syndic_round::coordinator::{Bundle, Input, Upload};
+use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{Digest, ParticipantId, RoundPlan, Signed};
 
@@ -45,9 +45,7 @@ pub(crate) fn read(entry: &Entry) -> Option<Recorded> {
         }
         "syndic.round.abandoned" => Recorded::Abandoned(data.get("reason")?.as_str()?.into()),
         kind => {
-            let survivors = data.get("survivors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-            let id = |value: &Value| ParticipantId::new(u16::try_from(value.as_u64()?).ok()?);
-            let survivors = survivors.iter().map(id).collect::<Option<_>>()?;
+            let survivors = data.get("survivors").map_or(Some(Vec::new()), ids)?;
             Recorded::Input(read_input(kind, data)?, survivors)
         }
     })
@@ -75,9 +73,20 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
         Input::Decline(signed) => ("syndic.round.declined", message(signed)),
         Input::Wake => ("syndic.round.woke", json!({})),
         Input::Resume => ("syndic.round.resumed", json!({})),
+        Input::Void(signed) => ("syndic.round.void-promised", message(signed)),
+        Input::MoreReveals(reason) => ("syndic.round.more-reveals", json!({ "reason": reason })),
         Input::SumRefused(reason) => ("syndic.round.result", json!({ "refused": reason })),
-        Input::Opened(sum) => {
-            ("syndic.round.closed", json!({ "sum": sum.to_string(), "survivors": survivors }))
+        Input::Opened(opened) => {
+            let data = json!({
+                "survivors": survivors,
+                "sum": opened.sum.to_string(),
+                "key_sum": opened.key_sum.to_string(),
+                "aggregate": opened.aggregate.to_string(),
+                "aggregate_root": opened.aggregate_root.to_string(),
+                "transcript": opened.transcript.to_string(),
+                "wrong_reveals": opened.wrong_reveals,
+            });
+            ("syndic.round.closed", data)
         }
     }
 }
@@ -110,9 +119,23 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
         "syndic.round.woke" => Input::Wake,
         "syndic.round.resumed" => Input::Resume,
         "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
-        "syndic.round.closed" => Input::Opened(digest(data, "sum")?),
+        "syndic.round.void-promised" => Input::Void(signed()?),
+        "syndic.round.more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
+        "syndic.round.closed" => Input::Opened(Opened {
+            sum: digest(data, "sum")?,
+            key_sum: digest(data, "key_sum")?,
+            aggregate: digest(data, "aggregate")?,
+            aggregate_root: digest(data, "aggregate_root")?,
+            transcript: digest(data, "transcript")?,
+            wrong_reveals: ids(data.get("wrong_reveals")?)?,
+        }),
         _ => return None,
     })
+}
+
+fn ids(list: &Value) -> Option<Vec<ParticipantId>> {
+    let id = |value: &Value| ParticipantId::new(u16::try_from(value.as_u64()?).ok()?);
+    list.as_array()?.iter().map(id).collect()
 }
 
 fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {
@@ -129,6 +152,7 @@ mod tests {
     use crate::federation::Federation;
     use crate::scenario::Scenario;
     use syndic_ledger::{Timestamp, schema};
+    use syndic_round::message::PublicPart;
 
     /// The types of docs/ledger.md, which the coordinator writes.
     fn documented(kind: &str) -> bool {
@@ -142,7 +166,8 @@ mod tests {
         let federation = Federation::of(&Scenario::calm(1, 4));
         let (plan, from) = (federation.plan(1), federation.ids()[1]);
         let digest = Digest::of(b"a blob");
-        let payload = Dealing { id: from, shares: vec![(from, digest)] }.encode();
+        let public = PublicPart { commitments: vec![digest], checks: [vec![1], vec![2]] };
+        let payload = Dealing { id: from, shares: vec![(from, digest)], public }.encode();
         let signed = Signed { from, payload, signature: [7; 64] };
         let bundle = Bundle { shares: vec![(from, digest)], blob: digest, bytes: 9 };
         let upload = Upload { root: digest, chunks: 1, blob: digest, bytes: 8_192 };
@@ -153,13 +178,23 @@ mod tests {
             Input::Submit(signed.clone(), upload),
             Input::Certify(signed.clone()),
             Input::Reveal(signed.clone()),
+            Input::Void(signed.clone()),
             Input::Decline(signed),
             Input::Wake,
             Input::Resume,
+            Input::MoreReveals("why".into()),
             Input::SumRefused("why".into()),
         ];
+        let opened = Opened {
+            sum: digest,
+            key_sum: digest,
+            aggregate: digest,
+            aggregate_root: digest,
+            transcript: digest,
+            wrong_reveals: vec![from],
+        };
         let mut facts: Vec<_> = inputs.map(|input| Recorded::Input(input, Vec::new())).into();
-        facts.push(Recorded::Input(Input::Opened(digest), federation.ids()));
+        facts.push(Recorded::Input(Input::Opened(opened), federation.ids()));
         facts.push(Recorded::Opened(Box::new(plan.clone())));
         facts.push(Recorded::Abandoned("why".into()));
         let mut kinds = std::collections::BTreeSet::new();

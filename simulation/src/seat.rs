@@ -6,10 +6,11 @@ use ed25519_dalek::SigningKey;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::coordinator::{Bundle, Duty};
+use syndic_round::message::PublicPart;
 use syndic_round::participant::{Accepted, Acknowledged, Advertised, Certified, Invited, Joined, Received};
 use syndic_round::{Cohort, ParticipantId, Rejection, RoundId, RoundPlan, Signed};
 use syndic_secure_aggregation::{
-    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
+    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
 };
 
 use crate::federation::Federation;
@@ -35,6 +36,9 @@ enum Stage {
 }
 
 type Held = BTreeMap<ParticipantId, KeyShare>;
+
+/// What a dealer publishes, and the share sealed for each member.
+type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
 
 /// A signed message and what travels beside it.
 type Message = (Signed, Vec<u8>);
@@ -83,8 +87,8 @@ impl Seat {
             (Stage::Advertised(advertised, kem), Duty::Deal(cohort)) => {
                 let joined = advertised.join(cohort.adverts().to_vec())?;
                 let one_time = OneTimeKey::generate(rng);
-                let sealed = self.seal_shares(joined.cohort(), &one_time, rng)?;
-                let signed = joined.deal(&sealed, key);
+                let (public, sealed) = self.seal_shares(joined.cohort(), &one_time, rng)?;
+                let signed = joined.deal(public, &sealed, key);
                 (Stage::Joined(joined, kem, one_time), Some((signed, Bundle::encode(&sealed))))
             }
             (Stage::Joined(joined, kem, one_time), Duty::Acknowledge(..)) => {
@@ -127,16 +131,21 @@ impl Seat {
         cohort: &Cohort,
         one_time: &OneTimeKey,
         rng: &mut ChaCha20Rng,
-    ) -> Result<Vec<(ParticipantId, Vec<u8>)>, Rejection> {
-        let threshold = self.plan.protection.threshold();
-        let shares = one_time.share(cohort.ids(), threshold, rng).map_err(|_| Rejection::Malformed)?;
+    ) -> Result<Dealt, Rejection> {
+        let context = self.sharing(self.me, cohort);
+        let Sharing { public, shares } = one_time.share(&context, rng).map_err(|_| Rejection::Malformed)?;
         let mut sealed = Vec::with_capacity(shares.len());
         for (to, share) in shares {
             let public = KemPublic::from_bytes(cohort.kem_key(to)?).map_err(|_| Rejection::Malformed)?;
             let context = SealContext { sender: self.me, recipient: to, h1: cohort.h1() };
             sealed.push((to, public.seal(&share.to_bytes(), &context, rng)));
         }
-        Ok(sealed)
+        Ok((public, sealed))
+    }
+
+    fn sharing<'a>(&self, dealer: ParticipantId, cohort: &'a Cohort) -> SharingContext<'a> {
+        let threshold = self.plan.protection.threshold();
+        SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold }
     }
 
     fn open_shares(
@@ -148,10 +157,12 @@ impl Seat {
         let cohort = joined.cohort();
         let mut held = Held::new();
         for (public, sealed) in shares {
-            joined.check_share(&Received { public: public.clone(), sealed: sealed.clone() })?;
+            let part = joined.check_share(&Received { public: public.clone(), sealed: sealed.clone() })?;
             let context = SealContext { sender: public.from, recipient: self.me, h1: cohort.h1() };
             let share = kem.open(sealed, &context).map_err(|_| Rejection::Malformed)?;
             let share = KeyShare::from_bytes(&share, cohort.len()).map_err(|_| Rejection::Malformed)?;
+            let sharing = self.sharing(public.from, cohort);
+            share.verify(self.me, &part, &sharing).map_err(|_| Rejection::Malformed)?;
             held.insert(public.from, share);
         }
         Ok(held)

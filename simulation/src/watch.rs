@@ -132,7 +132,7 @@ mod tests {
     use crate::federation::{Federation, START};
     use crate::scenario::Scenario;
     use syndic_round::Signed;
-    use syndic_round::coordinator::Round;
+    use syndic_round::coordinator::{Opened, Round};
 
     fn broken(verdict: Verdict) -> &'static str {
         verdict.err().map_or("nothing", |violation| violation.invariant)
@@ -166,7 +166,16 @@ mod tests {
         let plan = federation().plan(1);
         let message = reveal(b"the set").signed;
         let certify = Recorded::Input(Input::Certify(message.clone()), Vec::new());
-        let opens = Recorded::Input(Input::Opened(Digest::of(b"sum")), Vec::new());
+        let stored = Digest::of(b"stored");
+        let opened = Opened {
+            sum: stored,
+            key_sum: stored,
+            aggregate: stored,
+            aggregate_root: stored,
+            transcript: stored,
+            wrong_reveals: Vec::new(),
+        };
+        let opens = Recorded::Input(Input::Opened(opened), Vec::new());
         let mut facts = vec![(START, certify); signed];
         facts.resize(signed + revealed, (START, Recorded::Input(Input::Reveal(message), Vec::new())));
         facts.push((START, opens));

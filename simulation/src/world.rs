@@ -252,7 +252,7 @@ impl<'a> World<'a> {
         let (end, outcome) = match round.phase() {
             Phase::Closed(closed) => {
                 let (plan, survivors) = (round.plan(), closed.survivors.ids());
-                let sum = self.coordinator.sum(plan, closed.sum);
+                let sum = self.coordinator.sum(plan, closed.opened.sum);
                 let facts: Vec<_> = self.coordinator.ledger().last_round().collect();
                 self.watch.closed(plan, &facts, survivors, sum.as_ref())?;
                 let survivors: Vec<u16> = survivors.iter().map(|id| id.get()).collect();

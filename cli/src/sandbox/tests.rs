@@ -61,6 +61,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
                 kind,
                 survivors,
                 missing,
+                wrong_reveals: Vec::new(),
                 millis: 100,
                 upload_bytes,
                 key_share_bytes: 40_000,

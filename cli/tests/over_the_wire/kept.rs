@@ -70,7 +70,9 @@ pub(crate) async fn kept(store: &Path) -> Kept {
                         let ciphertext = blobs.read(upload.blob).await.unwrap();
                         round.uploads.push((signed.from, upload, ciphertext));
                     }
-                    Input::Opened(sum) => round.closed = Some((blobs.read(sum).await.unwrap(), survivors)),
+                    Input::Opened(opened) => {
+                        round.closed = Some((blobs.read(opened.sum).await.unwrap(), survivors));
+                    }
                     _ => {}
                 }
             }
