@@ -108,7 +108,13 @@ impl History {
     /// Gives an entry about to be appended the `round_prev` that its subject demands.
     #[must_use]
     pub fn link(&self, entry: Entry) -> Entry {
-        let round_prev = entry.subject.as_deref().and_then(|subject| self.head(subject));
+        self.link_after(&[], entry)
+    }
+
+    /// The same for an entry that follows `ahead`, which were checked and not yet taken in.
+    #[must_use]
+    pub fn link_after(&self, ahead: &[Accepted], entry: Entry) -> Entry {
+        let round_prev = entry.subject.as_deref().and_then(|subject| self.head_after(ahead, subject));
         Entry { round_prev, ..entry }
     }
 
@@ -117,18 +123,33 @@ impl History {
     /// # Errors
     /// The first rule that they break.
     pub fn check(&self, bytes: &[u8]) -> Result<Accepted, Fault> {
+        self.check_after(&[], bytes)
+    }
+
+    /// Whether these bytes may follow `ahead`, which were checked one after the other and not yet taken in; changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The first rule that they break.
+    pub fn check_after(&self, ahead: &[Accepted], bytes: &[u8]) -> Result<Accepted, Fault> {
         let entry = Entry::parse(bytes)?;
         schema::check(&entry)?;
-        if self.ids.contains(&id_key(&entry.id)) {
+        let repeats = ahead.iter().any(|earlier| earlier.entry.id == entry.id);
+        if repeats || self.ids.contains(&id_key(&entry.id)) {
             return Err(Fault::RepeatedId(entry.id));
         }
-        let thread = entry.subject.as_ref().and_then(|subject| self.threads.get(subject));
-        let expected = thread.map(|thread| thread.head);
+        let expected = entry.subject.as_deref().and_then(|subject| self.head_after(ahead, subject));
         if entry.round_prev != expected {
             return Err(Fault::Chain { subject: entry.subject.unwrap_or_default(), expected });
         }
-        Stage::after(thread.map(|thread| thread.stage), &entry)?;
-        Ok(Accepted { index: self.size(), leaf: leaf_hash(bytes), entry })
+        let thread = entry.subject.as_ref().and_then(|subject| self.threads.get(subject));
+        let mut stage = thread.map(|thread| thread.stage);
+        for earlier in ahead.iter().filter(|earlier| earlier.entry.subject == entry.subject) {
+            stage = Some(Stage::after(stage, &earlier.entry)?);
+        }
+        Stage::after(stage, &entry)?;
+        let index = self.size() + ahead.len() as u64;
+        Ok(Accepted { index, leaf: leaf_hash(bytes), entry })
     }
 
     /// Takes in a checked entry, once its bytes are durable.
@@ -179,6 +200,11 @@ impl History {
     #[must_use]
     pub fn head(&self, subject: &str) -> Option<Hash> {
         self.threads.get(subject).map(|thread| thread.head)
+    }
+
+    fn head_after(&self, ahead: &[Accepted], subject: &str) -> Option<Hash> {
+        let latest = ahead.iter().rev().find(|earlier| earlier.entry.subject.as_deref() == Some(subject));
+        latest.map(|earlier| earlier.leaf).or_else(|| self.head(subject))
     }
 
     /// The number of entries of each type.

@@ -1,9 +1,6 @@
-//! Proofs that an entry is in the tree, and that a tree only grew.
-
-use alloc::vec::Vec;
+//! Verifying proofs that an entry is in the tree, and that a tree only grew. [`crate::Leaves`] makes them.
 
 use crate::hash::{Hash, empty_root, node_hash};
-use crate::tree::Tree;
 
 /// Why a proof cannot be made or does not convince.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,70 +31,6 @@ impl ProofError {
             Self::Root => "ledger.proof-root",
         }
     }
-}
-
-/// The audit path of the leaf at `index` in the tree of all `leaves`, nearest sibling first. RFC 6962, 2.1.1.
-///
-/// # Errors
-/// [`ProofError::OutOfRange`] when there is no such leaf.
-pub fn inclusion_proof(index: u64, leaves: &[Hash]) -> Result<Vec<Hash>, ProofError> {
-    let size = leaves.len() as u64;
-    let at = usize::try_from(index)
-        .ok()
-        .filter(|at| *at < leaves.len())
-        .ok_or(ProofError::OutOfRange { position: index, size })?;
-    let (mut rest, mut at) = (leaves, at);
-    let mut path = Vec::new();
-    while rest.len() > 1 {
-        let (left, right) = rest.split_at(split(rest.len()));
-        if at < left.len() {
-            path.push(root_of(right));
-            rest = left;
-        } else {
-            path.push(root_of(left));
-            at -= left.len();
-            rest = right;
-        }
-    }
-    path.reverse();
-    Ok(path)
-}
-
-/// The proof that the tree of the first `older` leaves is a prefix of the tree of all `leaves`. RFC 6962, 2.1.2.
-///
-/// Empty when `older` is 0 or all of them.
-///
-/// # Errors
-/// [`ProofError::OutOfRange`] when there are fewer than `older` leaves.
-pub fn consistency_proof(older: u64, leaves: &[Hash]) -> Result<Vec<Hash>, ProofError> {
-    let size = leaves.len() as u64;
-    let old = usize::try_from(older)
-        .ok()
-        .filter(|old| *old <= leaves.len())
-        .ok_or(ProofError::OutOfRange { position: older, size })?;
-    let mut proof = Vec::new();
-    if old == 0 {
-        return Ok(proof);
-    }
-    let (mut rest, mut old, mut whole) = (leaves, old, true);
-    while old < rest.len() {
-        let (left, right) = rest.split_at(split(rest.len()));
-        if old <= left.len() {
-            proof.push(root_of(right));
-            rest = left;
-        } else {
-            proof.push(root_of(left));
-            old -= left.len();
-            rest = right;
-            // From here on the older tree is only a part of what it was, so its root is not known beforehand.
-            whole = false;
-        }
-    }
-    if !whole {
-        proof.push(root_of(rest));
-    }
-    proof.reverse();
-    Ok(proof)
 }
 
 /// Checks that `leaf` is the leaf hash at `index` of the tree with this `size` and `root`. RFC 9162, 2.1.3.2.
@@ -195,13 +128,4 @@ fn climb_to_left_child(node: &mut u64, last: &mut u64) {
 
 fn expect_root(computed: &Hash, root: &Hash) -> Result<(), ProofError> {
     if computed == root { Ok(()) } else { Err(ProofError::Root) }
-}
-
-/// The largest power of two below `length`, which is at least 2: where the RFC splits a tree.
-fn split(length: usize) -> usize {
-    1 << (length - 1).ilog2()
-}
-
-fn root_of(leaves: &[Hash]) -> Hash {
-    leaves.iter().copied().collect::<Tree>().root()
 }

@@ -116,3 +116,35 @@ fn a_check_is_void_once_the_log_has_grown() {
     log.append(log.draft("syndic.federation.created", None, json!({}))).unwrap();
     assert_eq!(log.history.record(&checked), Err(Fault::Stale { checked: 0, size: 1 }));
 }
+
+#[test]
+fn a_batch_is_checked_as_if_its_entries_had_been_taken_in_one_by_one() {
+    let mut log = log_of(20);
+    // A round opens and closes in the batch; an entry of another subject lies between.
+    let steps = [("opened", 90), ("opened", 91), ("advertised", 90), ("closed", 90)];
+    let mut ahead = Vec::new();
+    let mut batch = Vec::new();
+    for (position, (step, round)) in steps.into_iter().enumerate() {
+        let entry = Entry { id: format!("batch-{position}"), ..log.round_entry(step, round) };
+        let bytes = log.history.link_after(&ahead, entry).to_canonical().unwrap();
+        ahead.push(log.history.check_after(&ahead, &bytes).unwrap());
+        batch.push(bytes);
+    }
+    let next = |step: &str, id: &str, round: u64| {
+        let entry = Entry { id: id.into(), ..log.round_entry(step, round) };
+        let bytes = log.history.link_after(&ahead, entry).to_canonical().unwrap();
+        log.history.check_after(&ahead, &bytes).map(|_| ())
+    };
+    assert_eq!(next("advertised", "more", 91), Ok(()));
+    assert_eq!(next("advertised", "batch-2", 91), Err(Fault::RepeatedId("batch-2".into())));
+    assert_eq!(code(next("advertised", "more", 90)), "ledger.round-ended");
+    assert_eq!(code(next("opened", "more", 91)), "ledger.round-reopened");
+    let unlinked = Entry { id: "more".into(), ..log.round_entry("advertised", 91) };
+    let unlinked = log.history.check_after(&ahead, &unlinked.to_canonical().unwrap());
+    assert_eq!(code(unlinked), "ledger.chain-broken");
+
+    let mut one_by_one = log.history.clone();
+    batch.iter().for_each(|bytes| drop(one_by_one.accept(bytes).unwrap()));
+    ahead.iter().for_each(|accepted| log.history.record(accepted).unwrap());
+    assert_eq!(format!("{:?}", log.history), format!("{one_by_one:?}"));
+}

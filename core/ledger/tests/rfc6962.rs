@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use syndic_ledger::hash::empty_root;
-use syndic_ledger::proof::{consistency_proof, inclusion_proof};
-use syndic_ledger::{Hash, ProofError, Tree, leaf_hash, node_hash, verify_consistency, verify_inclusion};
+use syndic_ledger::{
+    Hash, Leaves, ProofError, Tree, leaf_hash, node_hash, verify_consistency, verify_inclusion,
+};
 
 const LEAVES: [&str; 8] =
     ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
@@ -131,6 +132,20 @@ fn naive_path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
     path
 }
 
+/// The log of `leaves` and some more, which no proof about `leaves` may depend on.
+fn grown(leaves: &[Hash]) -> Leaves {
+    let later = (0..5_u8).map(|number| leaf_hash(&[b'l', number]));
+    leaves.iter().copied().chain(later).collect()
+}
+
+fn inclusion_proof(index: u64, leaves: &[Hash]) -> Result<Vec<Hash>, ProofError> {
+    grown(leaves).inclusion_proof(index, leaves.len() as u64)
+}
+
+fn consistency_proof(older: u64, leaves: &[Hash]) -> Result<Vec<Hash>, ProofError> {
+    grown(leaves).consistency_proof(older, leaves.len() as u64)
+}
+
 /// SUBPROOF as section 2.1.2 of the RFC defines it.
 fn naive_subproof(older: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
     if older == leaves.len() {
@@ -236,6 +251,12 @@ fn what_lies_outside_the_tree_has_no_proof() {
     let outside = ProofError::OutOfRange { position: 5, size: 5 };
     assert_eq!(inclusion_proof(5, &leaves), Err(outside));
     assert_eq!(verify_inclusion(&leaves[4], 5, 5, &[], &root), Err(outside));
+    let log: Leaves = leaves.iter().copied().collect();
+    let too_large = ProofError::OutOfRange { position: 6, size: 5 };
+    assert_eq!(log.root(6), Err(too_large));
+    assert_eq!(log.inclusion_proof(0, 6), Err(too_large));
+    assert_eq!(log.consistency_proof(0, 6), Err(too_large));
+    assert_eq!(Leaves::new().root(0), Ok(naive_root(&[])));
     let beyond = ProofError::OutOfRange { position: 6, size: 5 };
     assert_eq!(consistency_proof(6, &leaves), Err(beyond));
     assert_eq!(verify_consistency(6, &root, 5, &root, &[]), Err(beyond));
@@ -257,6 +278,7 @@ proptest! {
         let leaves = leaves(size);
         let index = at.index(size);
         prop_assert_eq!(root(&leaves), naive_root(&leaves));
+        prop_assert_eq!(grown(&leaves).root(size as u64), Ok(naive_root(&leaves)));
         prop_assert_eq!(inclusion_proof(index as u64, &leaves), Ok(naive_path(index, &leaves)));
         let older = index + 1;
         prop_assert_eq!(consistency_proof(older as u64, &leaves), Ok(naive_subproof(older, &leaves, true)));
