@@ -30,6 +30,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.round.submitted", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.certified", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.revealed", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.frozen", &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("digest", Form::Digest)]),
     ("syndic.round.void-promised", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.more-reveals", &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
     ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),
@@ -199,7 +200,7 @@ mod tests {
     fn complete() -> Value {
         let digest = Hash::of(&[]).to_string();
         json!({
-            "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest,
+            "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
             "survivors": ["a", "b"], "reason": "too few"
         })
     }
