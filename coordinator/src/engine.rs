@@ -149,6 +149,10 @@ impl Engine {
             _ => Vec::new(),
         };
         let mut facts = vec![Fact::Heard { job: job.clone(), round: id, input, survivors }];
+        if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (open.round.phase(), next.phase()) {
+            let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());
+            facts.push(Fact::RoundFrozen { job: job.clone(), round: id, survivors, digest });
+        }
         if let Phase::Abandoned(reason) = next.phase() {
             let reason = self.told(&next, reason);
             facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason });
@@ -192,8 +196,8 @@ impl Engine {
                 self.job_mut(job)?.over = Some(Over::Abandoned(reason.clone()));
                 Ok(())
             }
-            // Both follow from the inputs; they are there for whoever reads the ledger.
-            Fact::RoundAbandoned { .. } | Fact::JobProgress { .. } => Ok(()),
+            // These follow from the inputs; they are there for whoever reads the ledger.
+            Fact::RoundFrozen { .. } | Fact::RoundAbandoned { .. } | Fact::JobProgress { .. } => Ok(()),
         }
     }
 

@@ -48,6 +48,17 @@ pub enum Fact {
         /// Whose updates are in the sum; empty but for the input that closes the round.
         survivors: Vec<ParticipantId>,
     },
+    /// A round's survivor set was frozen; what signers look for in the ledger.
+    RoundFrozen {
+        /// Job.
+        job: JobId,
+        /// Round and attempt.
+        round: RoundId,
+        /// The survivors.
+        survivors: Vec<ParticipantId>,
+        /// The digest that members sign.
+        digest: Digest,
+    },
     /// A round ended without a result.
     RoundAbandoned {
         /// Job.
@@ -110,6 +121,10 @@ impl Fact {
             }
             Self::RoundOpened { plan, kind, training_round } => opened(plan, kind, *training_round),
             Self::Heard { job, round, input, survivors } => heard(job, *round, input, survivors),
+            Self::RoundFrozen { job, round, survivors, digest } => {
+                let data = json!({ "survivors": survivors, "digest": digest.to_string() });
+                ("syndic.round.frozen", Some(subject(job, *round)), with_round(job, *round, data))
+            }
             Self::RoundAbandoned { job, round, reason } => {
                 let data = with_round(job, *round, json!({ "reason": reason }));
                 ("syndic.round.abandoned", Some(subject(job, *round)), data)
@@ -155,6 +170,12 @@ impl Fact {
                 plan: Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?),
                 kind: text("kind")?,
                 training_round: count("training_round"),
+            },
+            "syndic.round.frozen" => Self::RoundFrozen {
+                job: job()?,
+                round: round()?,
+                survivors: serde_json::from_value(data.get("survivors")?.clone()).ok()?,
+                digest: digest("digest")?,
             },
             "syndic.round.abandoned" => {
                 Self::RoundAbandoned { job: job()?, round: round()?, reason: text("reason")? }

@@ -1,6 +1,7 @@
 //! Between wire messages and the core's types.
 
 use prost::bytes::Bytes;
+use syndic_ledger::{Hash, ShownEntry};
 use syndic_round::message::Kind;
 use syndic_round::participant::Received;
 use syndic_round::{Digest, JobId, Rejection, RoundId, Signed};
@@ -20,6 +21,8 @@ pub struct RoundRef {
 pub struct Duty {
     /// Earlier attempts at the same question that are void: (attempt, promises). With [`Owed::Reveal`] only.
     pub voided: Vec<(RoundId, Vec<Signed>)>,
+    /// Where in the ledger the survivor set is. With [`Owed::Certify`] only.
+    pub ledger: Option<ShownEntry>,
     /// The round that it belongs to.
     pub round: RoundRef,
     /// The round's plan in its canonical encoding; empty where the round or the job is over.
@@ -100,12 +103,13 @@ impl TryFrom<v1::Duty> for Duty {
             Wire::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
         };
         let voided = wire.voided.into_iter().map(voided).collect::<Result<_, _>>()?;
-        Ok(Self { voided, round, plan: wire.plan, owed })
+        let ledger = wire.ledger.map(shown).transpose()?;
+        Ok(Self { voided, ledger, round, plan: wire.plan, owed })
     }
 }
 
 impl From<Duty> for v1::Duty {
-    fn from(Duty { voided, round, plan, owed }: Duty) -> Self {
+    fn from(Duty { voided, ledger, round, plan, owed }: Duty) -> Self {
         use v1::duty::Duty as Wire;
         let duty = match owed {
             Owed::Advertise => Wire::Advertise(v1::Invitation {}),
@@ -123,7 +127,8 @@ impl From<Duty> for v1::Duty {
             }
         };
         let voided = voided.iter().map(to_voided).collect();
-        Self { round: Some((&round).into()), plan, voided, duty: Some(duty) }
+        let ledger = ledger.map(to_shown);
+        Self { round: Some((&round).into()), plan, voided, ledger, duty: Some(duty) }
     }
 }
 
@@ -137,6 +142,30 @@ pub fn digest(bytes: &[u8]) -> Result<Digest, Rejection> {
 
 fn signed_list(list: v1::SignedList) -> Result<Vec<Signed>, Rejection> {
     list.signed.iter().map(|bytes| Ok(Signed::from_bytes(bytes)?)).collect()
+}
+
+fn shown(wire: v1::ShownEntry) -> Result<ShownEntry, Rejection> {
+    let hash = |bytes: &Bytes| Ok(Hash::from_bytes(digest(bytes)?.0));
+    Ok(ShownEntry {
+        checkpoint: wire.checkpoint,
+        older: wire.older,
+        consistency: wire.consistency.iter().map(hash).collect::<Result<_, Rejection>>()?,
+        index: wire.index,
+        entry: wire.entry.into(),
+        inclusion: wire.inclusion.iter().map(hash).collect::<Result<_, Rejection>>()?,
+    })
+}
+
+fn to_shown(entry: ShownEntry) -> v1::ShownEntry {
+    let bytes = |hash: &Hash| Bytes::copy_from_slice(hash.as_bytes());
+    v1::ShownEntry {
+        checkpoint: entry.checkpoint,
+        older: entry.older,
+        consistency: entry.consistency.iter().map(bytes).collect(),
+        index: entry.index,
+        entry: entry.entry.into(),
+        inclusion: entry.inclusion.iter().map(bytes).collect(),
+    }
 }
 
 fn voided(wire: v1::VoidedAttempt) -> Result<(RoundId, Vec<Signed>), Rejection> {
@@ -184,9 +213,20 @@ mod tests {
     fn arrived(owed: Owed) -> Owed {
         use prost::Message;
         let void = || vec![(RoundId { round: 3, attempt: 1 }, vec![signed(2), signed(4)])];
-        let duty = Duty { voided: void(), round: round(), plan: Bytes::from_static(b"plan"), owed };
+        let hashes = |count: u8| (0..count).map(|number| Hash::from_bytes([number; 32])).collect();
+        let shown = || ShownEntry {
+            checkpoint: "signed".into(),
+            older: 3,
+            consistency: hashes(4),
+            index: 7,
+            entry: b"entry".to_vec(),
+            inclusion: hashes(2),
+        };
+        let (voided, ledger, plan) = (void(), Some(shown()), Bytes::from_static(b"plan"));
+        let duty = Duty { voided, ledger, round: round(), plan, owed };
         let wire = v1::Duty::decode(v1::Duty::from(duty).encode_to_vec().as_slice()).unwrap();
-        let Duty { voided, round: same, plan, owed } = Duty::try_from(wire).unwrap();
+        let Duty { voided, ledger, round: same, plan, owed } = Duty::try_from(wire).unwrap();
+        assert_eq!(ledger, Some(shown()));
         assert_eq!((voided, same, plan.as_ref()), (void(), round(), &b"plan"[..]));
         owed
     }
@@ -213,7 +253,13 @@ mod tests {
     #[test]
     fn a_duty_that_is_not_whole_is_malformed() {
         let owed = Owed::Deal(vec![signed(1)]);
-        let good = v1::Duty::from(Duty { voided: Vec::new(), round: round(), plan: Bytes::new(), owed });
+        let good = v1::Duty::from(Duty {
+            voided: Vec::new(),
+            ledger: None,
+            round: round(),
+            plan: Bytes::new(),
+            owed,
+        });
         assert!(Duty::try_from(good.clone()).is_ok());
         let torn = v1::SignedList { signed: vec![Bytes::from_static(b"torn")] };
         let bad = [
@@ -225,6 +271,13 @@ mod tests {
             },
             v1::Duty {
                 voided: vec![v1::VoidedAttempt { round: 1, attempt: 1, signed: torn.signed.clone() }],
+                ..good.clone()
+            },
+            v1::Duty {
+                ledger: Some(v1::ShownEntry {
+                    inclusion: vec![Bytes::from_static(b"short")],
+                    ..Default::default()
+                }),
                 ..good.clone()
             },
             v1::Duty { duty: Some(v1::duty::Duty::Deal(torn)), ..good },

@@ -5,8 +5,8 @@ use syndic_round::coordinator::{Input, Round};
 use syndic_round::{JobId, Rejection, RoundId, Sum, Timestamp};
 use uuid::Uuid;
 
-use super::ahead::Ahead;
 use super::opening::well_formed;
+use super::record::Batch;
 use super::{CoordinatorError, Inner, State};
 use crate::clock;
 use crate::fact::Fact;
@@ -77,24 +77,19 @@ impl Inner {
         if state.stopped {
             return Err(CoordinatorError::Stopped);
         }
-        let mut ahead = Ahead::of(&state.history, facts.len());
-        let mut entries = Vec::with_capacity(facts.len());
+        let mut batch = Batch::default();
         for fact in facts {
-            let entry = ahead.history().link(self.entry(now, fact)?);
-            let bytes = entry.to_canonical().map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            ahead.accept(&bytes)?;
-            entries.push(bytes);
+            state.record.add(&mut batch, self.entry(now, fact)?)?;
         }
-        let settled = ahead.settle();
         // Whatever ends the append without an answer leaves unknown what is stored.
         state.stopped = true;
-        let stored = self.log.append(state.history.size(), &entries).await;
+        let stored = self.log.append(state.record.history().size(), &batch.bytes).await;
         if stored.is_err() {
             // Whoever drives the job learns of it now, not at the round's next deadline.
             self.tick();
         }
         stored?;
-        settled.commit(&mut state.history)?;
+        state.record.count(batch, facts)?;
         state.stopped = false;
         Ok(())
     }

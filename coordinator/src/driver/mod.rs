@@ -4,11 +4,11 @@
 //! the coordinator itself owes follows from the state alone, so [`Coordinator::drive`] after a crash goes on
 //! where the ledger ends.
 
-mod ahead;
 mod appending;
 mod error;
 mod opening;
 mod presence;
+mod record;
 mod replay;
 mod spot_check;
 mod telling;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
-use syndic_ledger::{Checkpoint, History, VerifierKey};
+use syndic_ledger::{Checkpoint, VerifierKey};
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Header, Signed};
 use syndic_round::{
@@ -78,7 +78,7 @@ struct Inner {
 
 struct State {
     engine: Engine,
-    history: History,
+    record: record::Record,
     tally: telling::Tally,
     /// Set when an append failed: whether it is stored is unknown, so nothing more is decided here.
     stopped: bool,
@@ -96,9 +96,9 @@ impl Coordinator {
             return Err(CoordinatorError::OtherLedgerKey);
         }
         blobs.sweep_partial().await?;
-        let (engine, history) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
+        let (engine, record) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
         let federation = sealed.roster().federation.clone();
-        let state = State { engine, history, tally: telling::Tally::default(), stopped: false };
+        let state = State { engine, record, tally: telling::Tally::default(), stopped: false };
         let coordinator = Self {
             inner: Arc::new(Inner {
                 federation,
@@ -281,7 +281,7 @@ impl Coordinator {
     pub async fn export_ledger(&self, folder: &std::path::Path) -> Result<(u64, String), CoordinatorError> {
         let (size, root, checkpoint) = {
             let state = self.inner.state.lock().await;
-            let tree = state.history.tree();
+            let tree = state.record.history().tree();
             let checkpoint = Checkpoint::of(&self.inner.origin, tree)
                 .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
                 .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
@@ -305,7 +305,7 @@ impl Coordinator {
     /// An empty ledger begins with the roster; a round that was under way gets its phase's time again.
     async fn begin_or_resume(&self, roster: EndorsedRoster) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
-        if state.history.size() == 0 {
+        if state.record.history().size() == 0 {
             let file =
                 serde_json::to_vec(&roster).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
             // If we crash here the roster is stored but the ledger is empty; the next start begins it.

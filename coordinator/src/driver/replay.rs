@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use syndic_ledger::{Entry, History};
 use syndic_round::coordinator::Input;
 use syndic_round::{SealedRoster, Sum, Timestamp};
 
 use super::CoordinatorError;
+use super::record::Record;
 use crate::engine::{Engine, FoldError};
 use crate::fact::Fact;
 use crate::store::{Blobs, Log, StoreError};
@@ -16,23 +16,23 @@ pub(super) async fn replay(
     log: &dyn Log,
     blobs: &dyn Blobs,
     roster: Arc<SealedRoster>,
-) -> Result<(Engine, History), CoordinatorError> {
+) -> Result<(Engine, Record), CoordinatorError> {
     let mut engine = Engine::new(roster);
-    let mut history = History::new();
+    let mut record = Record::default();
     let size = log.size().await?;
-    while history.size() < size {
-        for bytes in log.read(history.size(), 1024).await? {
-            let index = history.size();
-            history.accept(&bytes).map_err(|fault| StoreError::Corrupt {
-                what: format!("entry {index} of the ledger ({fault}), it"),
-            })?;
-            let entry = Entry::parse(&bytes).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            let fact = Fact::from_entry(index, &entry)?;
+    while record.history().size() < size {
+        for bytes in log.read(record.history().size(), 1024).await? {
+            let index = record.history().size();
+            let corrupt =
+                |fault| StoreError::Corrupt { what: format!("entry {index} of the ledger ({fault}), it") };
+            let accepted = record.history().check(&bytes).map_err(corrupt)?;
+            let fact = Fact::from_entry(index, &accepted.entry)?;
             let sum = sum_of(&engine, blobs, &fact).await?;
-            engine.apply(Timestamp(entry.time.unix_ms()), &fact, sum.as_ref())?;
+            engine.apply(Timestamp(accepted.entry.time.unix_ms()), &fact, sum.as_ref())?;
+            record.take(&accepted, bytes, &fact).map_err(corrupt)?;
         }
     }
-    Ok((engine, history))
+    Ok((engine, record))
 }
 
 /// The stored sum that a fact closes its round with.

@@ -25,11 +25,11 @@ enum Told {
 }
 
 /// The duties of `caller`, from now until its connection ends.
-pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity) -> Answers<v1::Duty> {
+pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity, seen: u64) -> Answers<v1::Duty> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         let _attached = coordinator.attach(caller.id, caller.name.clone());
-        tell(&coordinator, caller.id, &sender).await;
+        tell(&coordinator, caller.id, seen, &sender).await;
     });
     Box::pin(ReceiverStream::new(receiver))
 }
@@ -37,15 +37,17 @@ pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity) -> Answers<
 async fn tell(
     coordinator: &Coordinator,
     caller: ParticipantId,
+    mut seen: u64,
     sender: &mpsc::Sender<Result<v1::Duty, Status>>,
 ) {
     let mut changed = coordinator.changes();
     let mut told = Told::Nothing;
     loop {
         changed.borrow_and_update();
-        match next(coordinator, caller, &told).await {
-            Ok(Some((now_told, duty))) => {
-                told = now_told;
+        match next(coordinator, caller, seen, &told).await {
+            Ok(Some((now_told, now_seen, duty))) => {
+                // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
+                (told, seen) = (now_told, now_seen);
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
                 }
@@ -72,14 +74,15 @@ async fn tell(
 async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
+    seen: u64,
     told: &Told,
-) -> Result<Option<(Told, v1::Duty)>, CoordinatorError> {
+) -> Result<Option<(Told, u64, v1::Duty)>, CoordinatorError> {
     let current = coordinator.current_round().await;
     if let Told::Duty(round, _) = told
         && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
     {
         let reason = coordinator.why_abandoned(&round.job, round.id).await;
-        return Ok(Some((Told::RoundOver(round.clone()), over(round.clone(), Owed::Over(reason)))));
+        return Ok(Some((Told::RoundOver(round.clone()), seen, over(round.clone(), Owed::Over(reason)))));
     }
     if let Some((job, end)) = coordinator.over().await {
         let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
@@ -87,7 +90,9 @@ async fn next(
             Over::Completed(_) => None,
             Over::Abandoned(reason) => Some(reason),
         };
-        return Ok((*told != Told::JobOver).then(|| (Told::JobOver, over(round, Owed::JobOver(reason)))));
+        return Ok(
+            (*told != Told::JobOver).then(|| (Told::JobOver, seen, over(round, Owed::JobOver(reason))))
+        );
     }
     let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
     let round = RoundRef { job: plan.job.clone(), id: plan.id };
@@ -109,12 +114,19 @@ async fn next(
         Owed::Reveal(_) => voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect(),
         _ => Vec::new(),
     };
-    Ok(Some((now, convert::Duty { voided, round, plan: plan.to_bytes().into(), owed }.into())))
+    let (seen, ledger) = match owed {
+        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, seen).await? {
+            Some((size, shown)) => (size, Some(shown)),
+            None => return Ok(None),
+        },
+        _ => (seen, None),
+    };
+    Ok(Some((now, seen, convert::Duty { voided, ledger, round, plan: plan.to_bytes().into(), owed }.into())))
 }
 
 /// The end of a round or of the job.
 fn over(round: RoundRef, owed: Owed) -> v1::Duty {
-    convert::Duty { voided: Vec::new(), round, plan: Default::default(), owed }.into()
+    convert::Duty { voided: Vec::new(), ledger: None, round, plan: Default::default(), owed }.into()
 }
 
 /// The shares that each dealer sealed for `caller`, and nobody else's.

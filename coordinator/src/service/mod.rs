@@ -79,7 +79,8 @@ impl Coordination for Service {
         request: Request<v1::DutiesRequest>,
     ) -> Result<Response<Self::DutiesStream>, Status> {
         let caller = self.caller(&request).await?;
-        Ok(Response::new(duties::stream(self.coordinator.clone(), caller)))
+        let seen = request.into_inner().ledger_size;
+        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, seen)))
     }
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {

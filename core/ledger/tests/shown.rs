@@ -1,5 +1,7 @@
 //! What a participant believes of a log that it is shown.
 
+#![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
+
 mod common;
 
 use common::log_of;

@@ -295,6 +295,18 @@ impl Acknowledged {
     }
 }
 
+impl CheckedSurvivors {
+    /// The digest that members sign.
+    pub fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+
+    /// Ids in increasing order.
+    pub fn ids(&self) -> &[ParticipantId] {
+        self.0.ids()
+    }
+}
+
 impl Certified {
     /// The cohort.
     pub fn cohort(&self) -> &Arc<Cohort> {

@@ -125,6 +125,19 @@ impl Certificate {
     }
 }
 
+/// The one institution by which two sets, in increasing order, differ; none where they differ by none or more.
+///
+/// The difference of two sums over such sets is what that one sent, as far as the others sent the same (arXiv 2106.03328).
+pub fn differ_by_one(before: &[ParticipantId], after: &[ParticipantId]) -> Option<ParticipantId> {
+    let only = |one: &[ParticipantId], other: &[ParticipantId]| -> Vec<ParticipantId> {
+        one.iter().filter(|id| !other.contains(id)).copied().collect()
+    };
+    match (only(before, after).as_slice(), only(after, before).as_slice()) {
+        ([lone], []) | ([], [lone]) => Some(*lone),
+        _ => None,
+    }
+}
+
 /// Verifies one upload header against the round.
 pub(crate) fn verify_header(
     signed: &Signed,

@@ -2,6 +2,7 @@
 
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
+use syndic_ledger::ShownError;
 use syndic_round::vector::ContributionError;
 use syndic_round::{PlanError, Rejection, RoundId};
 use syndic_secure_aggregation::{SealError, SelfTestError, ShareError, ShareMissing};
@@ -79,6 +80,10 @@ pub(super) enum Declined {
     OtherBytes,
     #[error("the journal forbids it: {0}")]
     Forbidden(JournalError),
+    #[error("the survivor set is not shown to be in the ledger")]
+    NotOnRecord,
+    #[error("the ledger cannot be believed: {0}; keep the journal as evidence, and tell the other members")]
+    Ledger(ShownError),
 }
 
 /// Why a duty was not done.
@@ -168,6 +173,8 @@ impl Declined {
             Self::Refused => "participant.refused",
             Self::OtherBytes => "blob.other-bytes",
             Self::Forbidden(error) => error.code(),
+            Self::NotOnRecord => "ledger.not-on-record",
+            Self::Ledger(error) => error.code(),
         }
     }
 }

@@ -61,8 +61,9 @@ impl Link {
         self.calls.hello(hello).await.map(drop)
     }
 
-    pub(super) async fn duties(&mut self) -> Result<Streaming<v1::Duty>, Status> {
-        Ok(self.calls.duties(v1::DutiesRequest {}).await?.into_inner())
+    /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size.
+    pub(super) async fn duties(&mut self, ledger_size: u64) -> Result<Streaming<v1::Duty>, Status> {
+        Ok(self.calls.duties(v1::DutiesRequest { ledger_size }).await?.into_inner())
     }
 
     pub(super) async fn say(

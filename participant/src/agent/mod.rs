@@ -5,6 +5,7 @@
 
 mod approval;
 mod error;
+mod ledger;
 mod link;
 mod lost;
 mod round;
@@ -21,7 +22,7 @@ use rand_core::{Rng, SeedableRng, UnwrapErr};
 use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, ParticipantId, RoundPlan, SealedRoster, Timestamp};
+use syndic_round::{Digest, JobId, ParticipantId, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
@@ -38,6 +39,7 @@ use approval::Approved;
 use error::{Declined, Undone};
 use link::Link;
 use lost::{Lost, is_lost, is_past, told, told_code};
+use round::Beside;
 use seat::{Seat, Training};
 
 /// What an agent is made of.
@@ -66,6 +68,8 @@ pub struct Agent {
     training_seed: Option<u64>,
     accepted: Mutex<BTreeMap<Digest, Arc<Approved>>>,
     encryption: StdMutex<Encryption>,
+    /// The survivors that this participant signed last, and of which job.
+    last_survivors: StdMutex<Option<(JobId, Vec<ParticipantId>)>>,
     #[cfg(feature = "tap")]
     observer: Option<Arc<dyn Observer>>,
 }
@@ -119,6 +123,7 @@ impl Agent {
             training_seed,
             accepted: Mutex::default(),
             encryption: StdMutex::default(),
+            last_survivors: StdMutex::default(),
             #[cfg(feature = "tap")]
             observer: None,
         })
@@ -183,7 +188,8 @@ impl Agent {
         let mut link = Link::connect(&self.connectors).await.map_err(Lost::of_connect)?;
         let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
         link.hello(federation, roster).await.map_err(Lost::of_hello)?;
-        let mut duties = link.duties().await.map_err(Lost::of_call)?;
+        let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
+        let mut duties = link.duties(seen).await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
         *met = true;
         info!(participant = self.enrolment.name(), "connected");
@@ -229,7 +235,7 @@ impl Agent {
 
     /// Does a duty; declines the round where this participant must not do it.
     async fn attend(&self, link: &mut Link, seat: &mut Option<Seat>, duty: Duty) -> Result<(), Lost> {
-        let Duty { voided, round, plan, owed } = duty;
+        let Duty { voided, ledger, round, plan, owed } = duty;
         let round = &round;
         let plan = match RoundPlan::from_bytes(&plan) {
             Ok(plan) if plan.job == round.job && plan.id == round.id => plan,
@@ -239,7 +245,7 @@ impl Agent {
                 return Ok(());
             }
         };
-        match self.perform(link, seat, round, &plan, owed, &voided).await {
+        match self.perform(link, seat, round, &plan, owed, Beside { voided, ledger }).await {
             Ok(()) => Ok(()),
             Err(Undone::Call(status)) if is_past(&status) => {
                 debug!(round = %round.id, reason = told(&status), "the round has gone on without this message");

@@ -1,16 +1,18 @@
 //! Doing the duties of a round: check, sign, journal, send, in this order.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use syndic_learning::{JobRun, Program, Question};
+use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{Owed, RoundRef};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Invited, Received};
-use syndic_round::{ParticipantId, Quantised, Rejection, RoundId, RoundPlan, Signed, Voided};
+use syndic_round::survivors::differ_by_one;
+use syndic_round::{Digest, ParticipantId, Quantised, Rejection, RoundId, RoundPlan, Signed, Voided};
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
 };
@@ -31,8 +33,14 @@ impl Agent {
         round: &RoundRef,
         plan: &RoundPlan,
         owed: Owed,
-        voided: &VoidedAttempts,
+        beside: Beside,
     ) -> Result<(), Undone> {
+        let Beside { voided, ledger } = beside;
+        // Also where the signature is only said again: the next proof goes on from this one.
+        let on_record = match owed {
+            Owed::Certify(_) => Some(self.on_record(round, ledger).await?),
+            _ => None,
+        };
         if let Owed::Void(adverts) = owed {
             return self.void(link, seat, round, plan, adverts).await;
         }
@@ -52,8 +60,8 @@ impl Agent {
                 Owed::Deal(adverts) => self.deal(current, adverts).await?,
                 Owed::Acknowledge(received) => self.acknowledge(current, received).await?,
                 Owed::Submit(acks) => self.encrypt(current, acks).await?,
-                Owed::Certify(headers) => self.certify(current, headers).await?,
-                Owed::Reveal(signatures) => self.reveal(current, signatures, voided).await?,
+                Owed::Certify(headers) => self.certify(current, headers, on_record).await?,
+                Owed::Reveal(signatures) => self.reveal(current, signatures, &voided).await?,
                 Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
             }
         }
@@ -212,7 +220,12 @@ impl Agent {
     }
 
     /// Phase E: after this, this participant helps to open no other set.
-    async fn certify(&self, seat: &mut Seat, headers: Vec<Signed>) -> Result<(), Undone> {
+    async fn certify(
+        &self,
+        seat: &mut Seat,
+        headers: Vec<Signed>,
+        on_record: Option<Digest>,
+    ) -> Result<(), Undone> {
         let holding = match seat.take_stage() {
             Stage::Submitted(holding) => holding,
             // Too late with its own update, it can still help to open the others' sum; its key is wiped.
@@ -220,6 +233,10 @@ impl Agent {
             _ => return Err(out_of_turn()),
         };
         let survivors = holding.state.check_survivors(headers)?;
+        if on_record != Some(survivors.digest()) {
+            return Err(Declined::NotOnRecord.into());
+        }
+        self.compare_with_last(&seat.plan, survivors.ids());
         let plan = &seat.plan;
         self.journal.bind(plan.job.as_str(), plan.preparation, plan.id, seat.fingerprint).await?;
         let (certified, signed) = holding.state.certify(survivors, self.enrolment.keys().signing_key());
@@ -246,6 +263,23 @@ impl Agent {
         let sum = KeyShareSum::of(&shares, &certificate).map_err(Declined::from)?;
         let signed = certified.reveal(&certificate, sum.to_bytes(), self.enrolment.keys().signing_key());
         self.write_down(seat, Kind::Reveal, signed, Vec::new()).await
+    }
+
+    /// Warns where two consecutive sums are over sets that differ by one institution: their difference says something of
+    /// that one, which encryption cannot hide (rule 10).
+    fn compare_with_last(&self, plan: &RoundPlan, survivors: &[ParticipantId]) {
+        let mut last = self.last_survivors.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (plan.job.clone(), survivors.to_vec());
+        if let Some((job, before)) = last.replace(now)
+            && job == plan.job
+            && let Some(lone) = differ_by_one(&before, survivors)
+        {
+            let participant = self.enrolment.name();
+            warn!(
+                participant, round = %plan.id, differs_by = %lone,
+                "two consecutive survivor sets differ by one institution; the difference of their sums says something of it"
+            );
+        }
     }
 
     /// Whether enough members promised never to open the earlier attempt.
@@ -318,8 +352,16 @@ impl Agent {
     }
 }
 
+/// What comes beside a duty, to be believed only once it is verified.
+pub(super) struct Beside {
+    /// Earlier attempts at the question that are said to be void, with the promises.
+    pub(super) voided: Vec<(RoundId, Vec<Signed>)>,
+    /// Where in the ledger the survivor set is said to be.
+    pub(super) ledger: Option<ShownEntry>,
+}
+
 /// Attempts that are said to be void, with the promises.
-pub(super) type VoidedAttempts = [(RoundId, Vec<Signed>)];
+type VoidedAttempts = [(RoundId, Vec<Signed>)];
 
 /// The local half of the program, to integers that cannot overflow the sum.
 fn answer(

@@ -84,7 +84,7 @@ impl Journal {
         stored.try_into().map(Digest).map_err(|_| self.corrupt())
     }
 
-    pub(super) fn corrupt(&self) -> JournalError {
+    pub(crate) fn corrupt(&self) -> JournalError {
         JournalError::Corrupt { path: self.path.display().to_string() }
     }
 }
