@@ -8,8 +8,8 @@ use rand_core::{Rng, SeedableRng};
 use syndic_round::message::{Advertise, Certify, Header, Payload};
 use syndic_round::{
     Block, Certificate, Cohort, Contribution, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member,
-    ParameterSet, ParticipantId, Protection, Quantised, Roster, RoundId, RoundPlan, SealedRoster, Sum,
-    SurvivorSet,
+    ParameterSet, ParticipantId, Protection, Quantised, Rejection, Roster, RoundId, RoundPlan, SealedRoster,
+    Sum, SurvivorSet,
 };
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
@@ -119,6 +119,15 @@ impl Federation {
         updates: &BTreeMap<ParticipantId, EncryptedUpdate>,
         ids: &[ParticipantId],
     ) -> SurvivorSet {
+        self.try_survivors(updates, ids).unwrap()
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) fn try_survivors(
+        &self,
+        updates: &BTreeMap<ParticipantId, EncryptedUpdate>,
+        ids: &[ParticipantId],
+    ) -> Result<SurvivorSet, Rejection> {
         let header = |&id: &ParticipantId| {
             let update = &updates[&id];
             let header = Header {
@@ -133,7 +142,7 @@ impl Federation {
             header.sign(self.cohort.context(), &self.signing[&id])
         };
         let signed = ids.iter().map(header).collect();
-        SurvivorSet::from_headers(&self.plan, &self.cohort, &self.roster, signed).unwrap()
+        SurvivorSet::from_headers(&self.plan, &self.cohort, &self.roster, signed)
     }
 
     /// The certificate of `survivors`, signed by all of the cohort.

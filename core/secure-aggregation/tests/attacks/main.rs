@@ -1,0 +1,45 @@
+//! Attacks on the cryptography that must fail. Each test plays the attacker as well as it can; where a rule is what
+//! stops the attack, the attack is also played without the rule, and then succeeds.
+//!
+//! Attacks are numbered as in docs/protocol.md and docs/threat-model.md. Where each is played, in tests of the same number
+//! (`a07_...`) unless the line says otherwise:
+//!
+//! | attack | played in |
+//! |---|---|
+//! | A1-A8, A10-A15, A33, A34 | core/round/tests/attacks.rs |
+//! | A9 a seed or a mask from the wire | does not compile: src/inexpressible.rs |
+//! | A16 inconsistent shares | src/sharing.rs, src/verification.rs |
+//! | A17 false complaints, A36 two public parts | core/round/tests/sharing_attacks.rs |
+//! | A18 wrong reveals, A22 late upload | tests/encrypted_round/main.rs |
+//! | A19 another key in the shares, A26 chunks and leaves, A37 mixed preparations | `wrong_updates` |
+//! | A20 overflow | `wrong_updates`, core/round/tests/limbs.rs |
+//! | A21 a second update under one key | does not compile: src/inexpressible.rs |
+//! | A23 mixed survivor sets | `mixed_sets` |
+//! | A24 binary keys | src/inexpressible.rs, `binary_keys_are_never_generated` in tests/encrypted_round/main.rs |
+//! | A25 errors and the round's seed | `error_seed` |
+//! | A27 spot check | `spot_check` |
+//! | A30 binary keys on a toy lattice; bounded errors | `binary_keys`, `bounded_errors` |
+//! | A31 a retry without one | `retries`, core/round/tests/opening_attacks.rs, participant/src/journal/tests.rs |
+//! | A32 void and opening | core/round/tests/opening_attacks.rs, core/round/tests/coordinator.rs, participant/src/journal/tests.rs |
+//! | A35 blinding shares | `blinding`, src/sharing.rs |
+//! | A37 mixed preparations, as messages | core/round/tests/opening_attacks.rs |
+//!
+//! Not played, since what would resist them is not built: A29 (the warning of rule 10), A38 (small vectors). Not played here,
+//! since they need services or several participants' journals: the crashes of A21, the slow senders of A26, the restored
+//! snapshots of A28, the lost keys of A37.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
+
+mod algebra;
+mod binary_keys;
+mod blinding;
+mod bounded_errors;
+mod error_seed;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../encrypted_round/federation.rs"]
+mod federation;
+mod lattice;
+mod mixed_sets;
+mod retries;
+mod spot_check;
+mod wrong_updates;
