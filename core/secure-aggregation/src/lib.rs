@@ -22,6 +22,8 @@ mod aggregate;
 mod correction;
 mod encrypt;
 mod field;
+#[cfg(doctest)]
+mod inexpressible;
 mod key;
 mod keystream;
 mod masks;
