@@ -3,14 +3,16 @@
 //! Every change is decided first, as facts; the driver makes the facts durable; only then do they count.
 //! [`Engine::apply`] is the one way in which a fact counts, at work and in replay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
 use syndic_round::coordinator::{Abandoned, Closed, Input, Opened, Phase, Round, Step};
+use syndic_round::message::Kind;
 use syndic_round::{
-    Digest, JobId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp, Voided,
+    Digest, JobId, ParticipantId, PlanError, Rejection, RoundId, RoundPlan, SealedRoster, Sum, Timestamp,
+    Voided,
 };
 use syndic_secure_aggregation::chunk_bytes;
 use thiserror::Error;
@@ -43,6 +45,8 @@ pub struct JobState {
     preparation: u64,
     /// Why rounds were abandoned, for people.
     abandoned: BTreeMap<RoundId, String>,
+    /// Who said what twice in the round in progress, as far as it is on record.
+    equivocated: BTreeSet<(ParticipantId, Kind)>,
     /// Void attempts at the question that is pending.
     voided: Vec<Voided>,
     /// Rounds with a result, for the spot check.
@@ -180,6 +184,7 @@ impl Engine {
                 let round = Round::open((**plan).clone(), roster, now)?;
                 state.preparation = plan.preparation;
                 state.attempts = plan.id.attempt;
+                state.equivocated.clear();
                 state.round = Some(Open { round, opened_at: now, kind });
                 Ok(())
             }
@@ -187,6 +192,10 @@ impl Engine {
                 let open = self.open_round(job, *round).ok_or(FoldError::Astray)?;
                 let next = open.round.step(now, input)?.next;
                 self.advance(job, next, sum)
+            }
+            Fact::Equivocated { job, kind, message, .. } => {
+                self.job_mut(job)?.equivocated.insert((message.from, *kind));
+                Ok(())
             }
             Fact::JobCompleted { job, model, .. } => {
                 self.job_mut(job)?.over = Some(Over::Completed(*model));
@@ -265,6 +274,7 @@ impl Engine {
             attempts: 0,
             preparation: 0,
             abandoned: BTreeMap::new(),
+            equivocated: BTreeSet::new(),
             voided: Vec::new(),
             closed: BTreeMap::new(),
             last_abandoned: None,
@@ -288,6 +298,11 @@ impl ClosedRound {
 }
 
 impl JobState {
+    /// Whether it is on record that this participant said this twice in the round in progress.
+    pub fn has_equivocated(&self, who: ParticipantId, kind: Kind) -> bool {
+        self.equivocated.contains(&(who, kind))
+    }
+
     /// Void attempts at the question that is pending.
     pub fn voided(&self) -> &[Voided] {
         &self.voided

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_ledger::{Entry, round_subject};
 use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
-use syndic_round::message::{Dealing, Payload};
+use syndic_round::message::{Dealing, Kind, Payload};
 use syndic_round::{Digest, JobId, ParticipantId, RoundId, RoundPlan, Signed};
 use thiserror::Error;
 
@@ -58,6 +58,17 @@ pub enum Fact {
         survivors: Vec<ParticipantId>,
         /// The digest that members sign.
         digest: Digest,
+    },
+    /// A participant signed two messages where one may exist; the other one is on record already.
+    Equivocated {
+        /// Job.
+        job: JobId,
+        /// Round and attempt.
+        round: RoundId,
+        /// What it said twice.
+        kind: Kind,
+        /// The second message, which was refused.
+        message: Signed,
     },
     /// A round ended without a result.
     RoundAbandoned {
@@ -125,6 +136,11 @@ impl Fact {
                 let data = json!({ "survivors": survivors, "digest": digest.to_string() });
                 ("syndic.round.frozen", Some(subject(job, *round)), with_round(job, *round, data))
             }
+            Self::Equivocated { job, round, kind, message } => {
+                let signed = BASE64.encode(message.to_bytes());
+                let data = json!({ "participant": message.from, "kind": kind.name(), "message": signed });
+                ("syndic.round.equivocated", Some(subject(job, *round)), with_round(job, *round, data))
+            }
             Self::RoundAbandoned { job, round, reason } => {
                 let data = with_round(job, *round, json!({ "reason": reason }));
                 ("syndic.round.abandoned", Some(subject(job, *round)), data)
@@ -176,6 +192,12 @@ impl Fact {
                 round: round()?,
                 survivors: serde_json::from_value(data.get("survivors")?.clone()).ok()?,
                 digest: digest("digest")?,
+            },
+            "syndic.round.equivocated" => Self::Equivocated {
+                job: job()?,
+                round: round()?,
+                kind: Kind::ALL.into_iter().find(|kind| Some(kind.name()) == text("kind").as_deref())?,
+                message: Signed::from_bytes(&bytes(data, "message")?).ok()?,
             },
             "syndic.round.abandoned" => {
                 Self::RoundAbandoned { job: job()?, round: round()?, reason: text("reason")? }

@@ -2,7 +2,9 @@
 
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Input, Round};
-use syndic_round::{JobId, Rejection, RoundId, Sum, Timestamp};
+use syndic_round::message::Kind;
+use syndic_round::{JobId, Rejection, RoundId, Signed, Sum, Timestamp};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::opening::well_formed;
@@ -39,7 +41,14 @@ impl Inner {
         sum: Option<&Sum>,
     ) -> Result<bool, CoordinatorError> {
         let now = clock::now();
-        let Some((facts, next)) = state.decide(now, job, id, input)? else { return Ok(false) };
+        let decided = match (state.decide(now, job, id, input.clone()), input.message()) {
+            (Err(rejection @ Rejection::Equivocated { .. }), Some((kind, signed))) => {
+                self.keep_evidence(state, job, id, kind, signed).await?;
+                return Err(rejection.into());
+            }
+            (decided, _) => decided?,
+        };
+        let Some((facts, next)) = decided else { return Ok(false) };
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
         self.append(state, now, &facts).await?;
         // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
@@ -50,6 +59,27 @@ impl Inner {
         }
         self.tick();
         Ok(true)
+    }
+
+    /// Puts on record that somebody signed two messages where one may exist, once for each kind in a round; a no that
+    /// is worded otherwise is no evidence.
+    pub(super) async fn keep_evidence(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        round: RoundId,
+        kind: Kind,
+        message: &Signed,
+    ) -> Result<(), CoordinatorError> {
+        let from = message.from;
+        let is_known = state.engine.job().is_none_or(|state| state.has_equivocated(from, kind));
+        if kind == Kind::Decline || is_known || state.engine.open_round(job, round).is_none() {
+            return Ok(());
+        }
+        warn!(participant = %from, kind = kind.name(), %round, "a participant signed two messages where one may exist");
+        let fact = Fact::Equivocated { job: job.clone(), round, kind, message: message.clone() };
+        // If we crash here the message was refused and is not on record; whoever sends it again puts it there.
+        self.record(state, clock::now(), std::slice::from_ref(&fact), None).await
     }
 
     /// Makes facts durable, then lets them count.

@@ -21,8 +21,8 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
 use syndic_ledger::{Checkpoint, VerifierKey};
-use syndic_round::coordinator::{Duty, Input};
-use syndic_round::message::{Header, Signed};
+use syndic_round::coordinator::{Duty, Input, Phase};
+use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
     SealedRoster, Voided,
@@ -189,6 +189,15 @@ impl Coordinator {
         round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
     }
 
+    /// How many reveals the round in progress is to be opened with; none while it awaits no reveals.
+    pub async fn reveals_wanted(&self) -> Option<usize> {
+        let state = self.inner.state.lock().await;
+        match state.engine.job()?.round()?.round.phase() {
+            Phase::Revealing(phase) => Some(phase.wanted()),
+            _ => None,
+        }
+    }
+
     /// What a closed round came to.
     pub async fn closed_round(&self, job: &JobId, id: RoundId) -> Option<ClosedRound> {
         let state = self.inner.state.lock().await;
@@ -205,25 +214,64 @@ impl Coordinator {
     /// Whether the round would take this input now, and change by it. Asked before anything is stored for it.
     ///
     /// # Errors
-    /// The [`Rejection`] that it would meet.
-    pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, Rejection> {
-        let state = self.inner.state.lock().await;
-        state.decide(clock::now(), job, id, input).map(|decided| decided.is_some())
+    /// [`CoordinatorError::Rejected`] where it would be refused.
+    pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, CoordinatorError> {
+        let decided = {
+            let state = self.inner.state.lock().await;
+            state.decide(clock::now(), job, id, input.clone())
+        };
+        match decided {
+            Ok(decided) => Ok(decided.is_some()),
+            Err(rejection) => Err(self.refused(job, id, input.message(), rejection).await),
+        }
     }
 
     /// Judges an upload's header before its body is read. None where the very same was accepted before.
     ///
     /// # Errors
-    /// The [`Rejection`] that it meets.
+    /// [`CoordinatorError::Rejected`] where it is refused.
     pub async fn judge_header(
         &self,
         job: &JobId,
         id: RoundId,
         signed: &Signed,
-    ) -> Result<Option<Header>, Rejection> {
-        let state = self.inner.state.lock().await;
-        let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
-        open.round.judge_header(clock::now(), signed)
+    ) -> Result<Option<Header>, CoordinatorError> {
+        let judged = {
+            let state = self.inner.state.lock().await;
+            let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
+            open.round.judge_header(clock::now(), signed)
+        };
+        match judged {
+            Ok(header) => Ok(header),
+            Err(rejection) => Err(self.refused(job, id, Some((Kind::Header, signed)), rejection).await),
+        }
+    }
+
+    /// The error of a refused message, once what it gives evidence of is on record.
+    async fn refused(
+        &self,
+        job: &JobId,
+        id: RoundId,
+        message: Option<(Kind, &Signed)>,
+        rejection: Rejection,
+    ) -> CoordinatorError {
+        let Some((kind, signed)) = message.filter(|_| matches!(rejection, Rejection::Equivocated { .. }))
+        else {
+            return rejection.into();
+        };
+        let (inner, job, signed) = (self.inner.clone(), job.clone(), signed.clone());
+        // A task of its own, as in `hear`.
+        let kept = tokio::spawn(async move {
+            let mut state = inner.state.lock().await;
+            inner.keep_evidence(&mut state, &job, id, kind, &signed).await
+        });
+        match kept.await {
+            Ok(Ok(())) => rejection.into(),
+            Ok(Err(error)) => error,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The process is ending.
+            Err(_) => CoordinatorError::Stopped,
+        }
     }
 
     /// The bytes that an upload to this round must have, and those of each chunk.

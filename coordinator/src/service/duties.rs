@@ -19,7 +19,9 @@ use crate::tls::PeerIdentity;
 #[derive(Clone, PartialEq, Eq)]
 enum Told {
     Nothing,
-    Duty(RoundRef, u8),
+    /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
+    /// and is asked for again once it is wanted after all.
+    Duty(RoundRef, u8, Option<usize>),
     RoundOver(RoundRef),
     JobOver,
 }
@@ -78,7 +80,7 @@ async fn next(
     told: &Told,
 ) -> Result<Option<(Told, u64, v1::Duty)>, CoordinatorError> {
     let current = coordinator.current_round().await;
-    if let Told::Duty(round, _) = told
+    if let Told::Duty(round, ..) = told
         && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
     {
         let reason = coordinator.why_abandoned(&round.job, round.id).await;
@@ -96,7 +98,11 @@ async fn next(
     }
     let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
     let round = RoundRef { job: plan.job.clone(), id: plan.id };
-    let now = Told::Duty(round.clone(), ordinal(&duty));
+    let wanted = match duty {
+        Duty::Reveal(_) => coordinator.reveals_wanted().await,
+        _ => None,
+    };
+    let now = Told::Duty(round.clone(), ordinal(&duty), wanted);
     if now == *told {
         return Ok(None);
     }

@@ -167,7 +167,7 @@ impl Coordination for Service {
 impl Service {
     async fn would_hear(&self, round: &RoundRef, input: Input) -> Result<bool, Status> {
         let would = self.coordinator.would_hear(&round.job, round.id, input).await;
-        would.map_err(|rejection| rejected(&rejection))
+        would.map_err(|error| refused(&error))
     }
 
     async fn hear(

@@ -32,7 +32,7 @@ pub(super) async fn receive(
     let signed = own_message(caller, &signed)?;
     // The header is judged before the body: nobody fills the disk with bytes that no round awaits.
     let judged = coordinator.judge_header(&round.job, round.id, &signed).await;
-    let Some(header) = judged.map_err(|rejection| rejected(&rejection))? else { return Ok(None) };
+    let Some(header) = judged.map_err(|error| refused(&error))? else { return Ok(None) };
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
 

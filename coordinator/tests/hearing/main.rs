@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use syndic_coordinator::driver::CoordinatorError;
+use syndic_coordinator::fact::Fact;
 use syndic_round::Rejection;
 use syndic_round::coordinator::Duty;
 use syndic_secure_aggregation::KemPublic;
@@ -38,20 +39,53 @@ async fn an_unusable_one_time_key_is_malformed_and_the_round_lives() {
     for bytes in unusable {
         let bad = house.members[1].advertise(&plan, Some(bytes));
         let would = running.coordinator.would_hear(&job, round, bad.clone()).await;
-        assert_eq!(would, Err(Rejection::Malformed), "what is asked before is what is met");
+        assert_eq!(would.unwrap_err().code(), "round.malformed", "what is asked before is what is met");
         let refused = running.hear(&bad).await.unwrap_err();
         assert!(matches!(refused, CoordinatorError::Rejected(Rejection::Malformed)), "{refused}");
         assert_eq!(refused.code(), "round.malformed");
     }
 
     assert_eq!(house.entries().await.len(), before, "nothing is recorded");
-    assert_eq!(running.coordinator.would_hear(&job, round, good.clone()).await, Ok(true));
+    assert!(running.coordinator.would_hear(&job, round, good.clone()).await.unwrap());
     assert!(running.hear(&good).await.unwrap());
-    assert_eq!(running.coordinator.would_hear(&job, round, good.clone()).await, Ok(false), "it was heard");
+    assert!(!running.coordinator.would_hear(&job, round, good.clone()).await.unwrap(), "it was heard");
     // Whoever sent the unusable key has said nothing yet, so it can still be in the cohort.
     running.play_until(&mut house.members[1..], |duty| matches!(duty, Duty::Deal(_))).await;
     let (_, Duty::Deal(cohort)) = running.duty_of(house.members[1].id).await else { panic!("no cohort") };
     assert_eq!(cohort.len(), 5);
+}
+
+#[tokio::test]
+async fn two_messages_where_one_may_exist_are_on_record_once_and_across_a_restart() {
+    let mut house = House::of(5);
+    let running = house.running(house.log().await).await;
+    let plan = running.plan(&house.members).await;
+    let (job, round) = running.round().await;
+    let first = house.members[0].advertise(&plan, None);
+    assert!(running.hear(&first).await.unwrap());
+    let second = house.members[0].advertise(&plan, None);
+    let evidence = async || {
+        let mut found = Vec::new();
+        for (entry, index) in house.entries().await.into_iter().zip(0..) {
+            if let Fact::Equivocated { kind, message, .. } = Fact::from_entry(index, &entry).unwrap() {
+                found.push((kind, message));
+            }
+        }
+        found
+    };
+    for _ in 0..2 {
+        assert_eq!(running.hear(&second).await.unwrap_err().code(), "round.equivocated");
+        let asked = running.coordinator.would_hear(&job, round, second.clone()).await;
+        assert_eq!(asked.unwrap_err().code(), "round.equivocated");
+    }
+    let (kind, signed) = second.message().unwrap();
+    assert_eq!(evidence().await, [(kind, signed.clone())]);
+    assert_eq!(house.count(&first).await, 1, "the other one is on record too");
+    drop(running);
+
+    let running = house.running(house.log().await).await;
+    assert_eq!(running.hear(&second).await.unwrap_err().code(), "round.equivocated");
+    assert_eq!(evidence().await.len(), 1);
 }
 
 #[tokio::test]
@@ -71,7 +105,7 @@ async fn a_reveal_of_the_wrong_length_is_malformed_and_the_sum_is_opened_without
         for bytes in [vec![], vec![1; 4], vec![1; 8 * 343], vec![0xff; 8 * 342]] {
             let bad = house.members[position].reveal_instead(&duty, &plan, bytes);
             let would = running.coordinator.would_hear(&opened.0, opened.1, bad.clone()).await;
-            assert_eq!(would, Err(Rejection::Malformed));
+            assert_eq!(would.unwrap_err().code(), "round.malformed");
             assert_eq!(running.hear(&bad).await.unwrap_err().code(), "round.malformed");
         }
         assert_eq!(house.entries().await.len(), before, "nothing is recorded");

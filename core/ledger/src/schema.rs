@@ -31,6 +31,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.round.certified", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.revealed", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.frozen", &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("digest", Form::Digest)]),
+    ("syndic.round.equivocated", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.void-promised", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.more-reveals", &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
     ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),

@@ -193,6 +193,18 @@ pub trait Payload: Sized {
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Advertise,
+        Self::Dealing,
+        Self::Ack,
+        Self::Header,
+        Self::Certify,
+        Self::Reveal,
+        Self::Void,
+        Self::Decline,
+    ];
+
     /// The name, as signatures and the ledger write it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -92,7 +92,8 @@ pub enum Duty {
 }
 
 impl Input {
-    pub(super) fn message(&self) -> Option<(Kind, &Signed)> {
+    /// The signed message in it, if it is a participant's.
+    pub fn message(&self) -> Option<(Kind, &Signed)> {
         match self {
             Self::Advertise(signed) => Some((Kind::Advertise, signed)),
             Self::Deal(signed, _) => Some((Kind::Dealing, signed)),
