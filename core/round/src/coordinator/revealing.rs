@@ -60,6 +60,11 @@ impl Revealing {
         }
     }
 
+    /// How many reveals the sum is to be opened with: t, and more once those were not enough.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
     pub(super) fn duty_of(&self, round: &Round, id: ParticipantId) -> Option<Duty> {
         let has_spoken = self.reveals.contains_key(&id) || self.voids.contains_key(&id);
         if has_spoken || self.cohort.slot_of(id).is_err() {
