@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use syndic_round::{Digest, ParameterSet, ParticipantId};
 use thiserror::Error;
 
-use crate::encrypt::chunks_root;
+use crate::encrypt::{chunks_leaves, chunks_root};
 use crate::wire;
 
 /// The sum, modulo 2^p, of the updates folded so far, and whose they are.
 ///
-/// As large as one update, whatever the number of participants. Every participant counts once.
+/// As large as one update, whatever the number of participants, or as a window of it. Every participant counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
     set: ParameterSet,
+    first_chunk: usize,
     bytes: Vec<u8>,
     folded: BTreeSet<ParticipantId>,
 }
@@ -35,6 +36,9 @@ pub enum FoldError {
     /// The two aggregates are of different parameter sets.
     #[error("the aggregates have different parameter sets")]
     ParameterSet,
+    /// The two aggregates are of different chunks.
+    #[error("the aggregates begin with different chunks")]
+    Window,
     /// More updates than the parameter set's guard bits carry.
     #[error("the parameter set adds up at most {0} updates")]
     TooMany(u16),
@@ -43,10 +47,17 @@ pub enum FoldError {
 impl Aggregate {
     /// The sum of no updates of `chunk_count` chunks.
     pub fn new(set: ParameterSet, chunk_count: usize) -> Self {
-        Self { set, bytes: vec![0; chunk_count * wire::chunk_bytes(set)], folded: BTreeSet::new() }
+        Self::window(set, 0, chunk_count)
     }
 
-    /// Adds the update of `from`: the chunks in order, as they travelled.
+    /// The sum of no updates, of the `chunk_count` chunks from `first_chunk` on only: so that sums of any length can be
+    /// made in constant memory.
+    pub fn window(set: ParameterSet, first_chunk: usize, chunk_count: usize) -> Self {
+        let bytes = vec![0; chunk_count * wire::chunk_bytes(set)];
+        Self { set, first_chunk, bytes, folded: BTreeSet::new() }
+    }
+
+    /// Adds the update of `from`: the chunks of this window in order, as they travelled.
     ///
     /// # Errors
     /// [`FoldError`] when the participant is counted already or the length is not the round's.
@@ -65,6 +76,9 @@ impl Aggregate {
         if other.set != self.set {
             return Err(FoldError::ParameterSet);
         }
+        if other.first_chunk != self.first_chunk {
+            return Err(FoldError::Window);
+        }
         self.admit(other.folded.iter(), other.bytes.len())?;
         wire::add(&mut self.bytes, &other.bytes, self.set);
         self.folded.extend(other.folded);
@@ -74,6 +88,11 @@ impl Aggregate {
     /// Whose updates are in the sum, in the order of ids.
     pub fn folded(&self) -> impl ExactSizeIterator<Item = ParticipantId> {
         self.folded.iter().copied()
+    }
+
+    /// The first chunk of the window, zero unless it is one.
+    pub fn first_chunk(&self) -> usize {
+        self.first_chunk
     }
 
     /// How many chunks there are.
@@ -94,6 +113,11 @@ impl Aggregate {
     /// The Merkle root over the chunks of the sum.
     pub fn root(&self) -> Digest {
         chunks_root(&self.bytes, self.set)
+    }
+
+    /// The Merkle leaves of the chunks of the sum: those of all windows together make up the root.
+    pub fn leaves(&self) -> Vec<Digest> {
+        chunks_leaves(&self.bytes, self.set)
     }
 
     fn admit<'a>(
@@ -123,6 +147,7 @@ impl FoldError {
             Self::CountedTwice(_) => "aggregate.counted-twice",
             Self::Length { .. } => "aggregate.length",
             Self::ParameterSet => "aggregate.parameter-set",
+            Self::Window => "aggregate.window",
             Self::TooMany(_) => "aggregate.too-many",
         }
     }
@@ -159,6 +184,7 @@ mod tests {
         let short = aggregate.fold(id(1), &update(ParameterSet::S32, 1));
         assert_eq!(short, Err(FoldError::Length { expected: 16_384, found: 8_192 }));
         assert_eq!(aggregate.merge(Aggregate::new(ParameterSet::S40, 2)), Err(FoldError::ParameterSet));
+        assert_eq!(aggregate.merge(Aggregate::window(ParameterSet::S32, 1, 2)), Err(FoldError::Window));
     }
 
     #[test]

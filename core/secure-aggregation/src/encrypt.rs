@@ -1,8 +1,11 @@
 //! Encryption of an update under a one-time key, which it consumes.
 
+use std::convert::Infallible;
+
 use rand_core::CryptoRng;
 use rayon::prelude::*;
-use syndic_round::{Digest, ParameterSet, Quantised, RING_DIMENSION};
+use syndic_round::vector::Coefficients;
+use syndic_round::{Digest, ParameterSet, RING_DIMENSION};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -21,6 +24,7 @@ use crate::wire;
 pub struct EncryptedUpdate {
     set: ParameterSet,
     bytes: Vec<u8>,
+    root: Digest,
 }
 
 /// Bytes that are no encrypted update.
@@ -39,24 +43,61 @@ impl OneTimeKey {
     /// Key and update are consumed and wiped: one key, one update, since two uploads under one key give their
     /// difference away. `rng` seeds the errors. Chunks are encrypted in parallel; the result does not depend
     /// on how many threads there are.
-    pub fn encrypt(self, update: Quantised, masks: &Masks, rng: &mut impl CryptoRng) -> EncryptedUpdate {
+    pub fn encrypt(
+        self,
+        update: impl Coefficients,
+        masks: &Masks,
+        rng: &mut impl CryptoRng,
+    ) -> EncryptedUpdate {
+        let set = update.coding().parameter_set();
+        let mut bytes = Vec::with_capacity(update.chunk_count() * wire::chunk_bytes(set));
+        let Ok(root) = self.encrypt_into(update, masks, rng, |chunks| {
+            bytes.extend_from_slice(chunks);
+            Ok::<_, Infallible>(())
+        });
+        EncryptedUpdate { set, bytes, root }
+    }
+
+    /// [`Self::encrypt`] piece by piece: hands whole chunks in their order to `sink`, as many at a time as fit into a
+    /// megabyte, and gives the Merkle root over all of them. The ciphertext is never held as a whole, nor are the
+    /// coefficients where `update` is a [`syndic_round::vector::Quantiser`].
+    ///
+    /// # Errors
+    /// What `sink` said. The key is gone all the same, and what was handed over is no update.
+    pub fn encrypt_into<E>(
+        self,
+        update: impl Coefficients,
+        masks: &Masks,
+        rng: &mut impl CryptoRng,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Digest, E> {
         let set = update.coding().parameter_set();
         let encryptor = Encryptor::new(&self, masks, set);
         let noise = NoiseSource::draw(rng);
-        let messages = update.coefficients();
-        let mut bytes = vec![0; messages.len() / RING_DIMENSION * wire::chunk_bytes(set)];
-        bytes
-            .par_chunks_mut(wire::chunk_bytes(set))
-            .zip(messages.par_chunks(RING_DIMENSION))
-            .enumerate()
-            .for_each_init(Bench::new, |bench, (index, (bytes, messages))| {
-                encryptor.noiseless(index, messages, bench);
-                noise.add_to(&mut bench.body[..], index, set);
-                wire::truncate(&bench.body[..], bytes, set);
-            });
-        EncryptedUpdate { set, bytes }
+        let chunk_bytes = wire::chunk_bytes(set);
+        let mut leaves = vec![Digest([0; 32]); update.chunk_count()];
+        let mut bytes = vec![0; BATCH.min(leaves.len()) * chunk_bytes];
+        for (batch, leaves) in leaves.chunks_mut(BATCH).enumerate() {
+            let bytes = &mut bytes[..leaves.len() * chunk_bytes];
+            bytes.par_chunks_mut(chunk_bytes).zip(leaves).enumerate().for_each_init(
+                || (Bench::new(), Box::new(Zeroizing::new([0; RING_DIMENSION]))),
+                |(bench, messages), (position, (bytes, leaf))| {
+                    let index = batch * BATCH + position;
+                    update.fill(index, messages);
+                    encryptor.noiseless(index, &messages[..], bench);
+                    noise.add_to(&mut bench.body[..], index, set);
+                    wire::truncate(&bench.body[..], bytes, set);
+                    *leaf = merkle::leaf(bytes);
+                },
+            );
+            sink(bytes)?;
+        }
+        Ok(merkle::root(&leaves))
     }
 }
+
+/// Chunks encrypted, or unmasked, at a time: enough to keep many threads busy, and below a megabyte.
+pub(crate) const BATCH: usize = 64;
 
 impl EncryptedUpdate {
     /// The update whose [`Self::bytes`] these are, to send again what was stored.
@@ -68,7 +109,8 @@ impl EncryptedUpdate {
         if found == 0 || !found.is_multiple_of(chunk) {
             return Err(NoWholeChunks { set, chunk, found });
         }
-        Ok(Self { set, bytes })
+        let root = chunks_root(&bytes, set);
+        Ok(Self { set, bytes, root })
     }
 
     /// The parameter set.
@@ -98,7 +140,7 @@ impl EncryptedUpdate {
 
     /// The Merkle root over the chunks, for the signed header.
     pub fn root(&self) -> Digest {
-        chunks_root(&self.bytes, self.set)
+        self.root
     }
 }
 
@@ -116,8 +158,12 @@ pub const fn chunk_bytes(set: ParameterSet) -> usize {
 
 /// The Merkle root over the chunks that make up `bytes`.
 pub(crate) fn chunks_root(bytes: &[u8], set: ParameterSet) -> Digest {
-    let leaves: Vec<Digest> = bytes.par_chunks(wire::chunk_bytes(set)).map(merkle::leaf).collect();
-    merkle::root(&leaves)
+    merkle::root(&chunks_leaves(bytes, set))
+}
+
+/// The Merkle leaves of the chunks that make up `bytes`.
+pub(crate) fn chunks_leaves(bytes: &[u8], set: ParameterSet) -> Vec<Digest> {
+    bytes.par_chunks(wire::chunk_bytes(set)).map(merkle::leaf).collect()
 }
 
 /// A key at work.

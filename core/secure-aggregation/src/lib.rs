@@ -10,6 +10,9 @@
 //! 4. Each survivor reveals one [`KeyShareSum`], for a certified survivor set and never again.
 //! 5. [`reconstruct`] restores the [`KeySum`] of the survivors, and [`unmask()`] takes it off the aggregate.
 //!
+//! Long vectors need not be held: [`OneTimeKey::encrypt_into`] makes chunks one after the other of what a
+//! `syndic_round::vector::Quantiser` gives, and an [`Opener`] takes the aggregate in windows.
+//!
 //! Nobody else can open an update: its key never leaves its participant but in shares, and only the sum of keys
 //! is ever restored.
 //!
@@ -45,7 +48,7 @@ pub use aggregate::{Aggregate, FoldError};
 pub use encrypt::{EncryptedUpdate, NoWholeChunks, chunk_bytes};
 pub use key::OneTimeKey;
 pub use masks::Masks;
-pub use opening::{OpenedSum, Unopened, open};
+pub use opening::{OpenedSum, Opener, Unopened, open};
 pub use reveal::{KeyShareSum, KeySum, ReconstructError, Restored, ShareMissing, reconstruct};
 pub use seal::{KemPublic, KemSecret, SealContext, SealError};
 pub use self_test::{SelfTestError, self_test};

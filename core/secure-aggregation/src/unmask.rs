@@ -5,6 +5,7 @@ use syndic_round::{ParameterSet, RING_DIMENSION, SurvivorSet};
 use thiserror::Error;
 
 use crate::aggregate::Aggregate;
+use crate::encrypt::BATCH;
 use crate::masks::Masks;
 use crate::product::{KeySumMultiplier, Workspace};
 use crate::reveal::KeySum;
@@ -25,7 +26,8 @@ pub enum UnmaskError {
 }
 
 /// Takes the sum of keys off the aggregate: the signed coefficients of the sum of the updates, for
-/// `syndic_round::Sum::decode`, which checks canaries and bounds.
+/// `syndic_round::Sum::decode`, which checks canaries and bounds. Eight bytes a coefficient; [`crate::Opener`] does both
+/// without holding them.
 ///
 /// D_j = 2^(64 - p) C_j - a_j S, rounded by Delta = 2^(64 - mu). What the rounding takes off is the survivors' errors and
 /// truncations, whose size is known: a wrong S leaves uniform noise instead, and is refused.
@@ -38,32 +40,75 @@ pub fn unmask(
     key_sum: &KeySum,
     masks: &Masks,
 ) -> Result<Vec<i64>, UnmaskError> {
-    if !aggregate.folded().eq(survivors.ids().iter().copied()) {
-        return Err(UnmaskError::Survivors);
+    let unmasker = Unmasker::new(survivors, key_sum)?;
+    let mut sum = Vec::with_capacity(aggregate.chunk_count() * RING_DIMENSION);
+    unmasker.unmask(aggregate, survivors, masks, |coefficients| {
+        sum.extend_from_slice(coefficients);
+        Ok(())
+    })?;
+    Ok(sum)
+}
+
+/// A sum of keys at work.
+pub(crate) struct Unmasker {
+    multiplier: KeySumMultiplier,
+    /// Mean square of what rounding may take off a chunk, in units of the last bit sent.
+    most_noise: f64,
+}
+
+impl Unmasker {
+    /// # Errors
+    /// [`UnmaskError::Keys`] when the keys are not those of `survivors`.
+    pub(crate) fn new(survivors: &SurvivorSet, key_sum: &KeySum) -> Result<Self, UnmaskError> {
+        if key_sum.survivors() != survivors.ids() {
+            return Err(UnmaskError::Keys);
+        }
+        let minus_s = key_sum.coefficients().map(|s| -s);
+        let multiplier = KeySumMultiplier::new(&minus_s, &mut Workspace::new());
+        Ok(Self { multiplier, most_noise: LARGEST_NOISE * NOISE_VARIANCE * survivors.len() as f64 })
     }
-    if key_sum.survivors() != survivors.ids() {
-        return Err(UnmaskError::Keys);
+
+    /// Hands the coefficients of the sum to `sink`, in order, some chunks at a time.
+    ///
+    /// # Errors
+    /// [`UnmaskError::Survivors`], [`UnmaskError::Residual`], or what `sink` said.
+    pub(crate) fn unmask<E: From<UnmaskError>>(
+        &self,
+        aggregate: &Aggregate,
+        survivors: &SurvivorSet,
+        masks: &Masks,
+        mut sink: impl FnMut(&[i64]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !aggregate.folded().eq(survivors.ids().iter().copied()) {
+            return Err(UnmaskError::Survivors.into());
+        }
+        let set = aggregate.parameter_set();
+        let chunk_bytes = wire::chunk_bytes(set);
+        let mut sum = vec![0; BATCH.min(aggregate.chunk_count()) * RING_DIMENSION];
+        for (batch, bytes) in aggregate.bytes().chunks(BATCH * chunk_bytes).enumerate() {
+            let first = aggregate.first_chunk() + batch * BATCH;
+            let sum = &mut sum[..bytes.len() / chunk_bytes * RING_DIMENSION];
+            let is_clean = sum
+                .par_chunks_mut(RING_DIMENSION)
+                .zip(bytes.par_chunks(chunk_bytes))
+                .enumerate()
+                .map_init(
+                    || (Workspace::new(), Box::new([0; RING_DIMENSION]), Box::new([0; RING_DIMENSION])),
+                    |(workspace, mask, opened), (position, (sum, chunk))| {
+                        wire::read(chunk, &mut **opened, set);
+                        masks.fill(first + position, mask);
+                        self.multiplier.add_product(mask, opened, workspace);
+                        round(opened, sum, set) <= self.most_noise
+                    },
+                )
+                .all(|is_clean| is_clean);
+            if !is_clean {
+                return Err(UnmaskError::Residual.into());
+            }
+            sink(sum)?;
+        }
+        Ok(())
     }
-    let set = aggregate.parameter_set();
-    let minus_s = key_sum.coefficients().map(|s| -s);
-    let multiplier = KeySumMultiplier::new(&minus_s, &mut Workspace::new());
-    let most_noise = LARGEST_NOISE * NOISE_VARIANCE * survivors.len() as f64;
-    let mut sum = vec![0; aggregate.chunk_count() * RING_DIMENSION];
-    let is_clean = sum
-        .par_chunks_mut(RING_DIMENSION)
-        .zip(aggregate.bytes().par_chunks(wire::chunk_bytes(set)))
-        .enumerate()
-        .map_init(
-            || (Workspace::new(), Box::new([0; RING_DIMENSION]), Box::new([0; RING_DIMENSION])),
-            |(workspace, mask, opened), (index, (sum, chunk))| {
-                wire::read(chunk, &mut **opened, set);
-                masks.fill(index, mask);
-                multiplier.add_product(mask, opened, workspace);
-                round(opened, sum, set) <= most_noise
-            },
-        )
-        .all(|is_clean| is_clean);
-    if is_clean { Ok(sum) } else { Err(UnmaskError::Residual) }
 }
 
 /// Rounds `opened` to multiples of Delta. Returns the mean square of what that takes off, in units of the last bit sent.
