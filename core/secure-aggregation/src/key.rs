@@ -33,6 +33,15 @@ impl OneTimeKey {
         }
     }
 
+    /// The key of a test vector.
+    #[cfg(test)]
+    pub(crate) fn of(coefficients: [i8; RING_DIMENSION]) -> Self {
+        let key = Self { coefficients: Box::new(Zeroizing::new(coefficients)) };
+        assert!(coefficients.iter().all(|s| i64::from(s.unsigned_abs()) <= KEY_BOUND));
+        assert!(key.norm_squared() <= LARGEST_NORM_SQUARED);
+        key
+    }
+
     /// The coefficients, lowest power of X first.
     pub(crate) fn coefficients(&self) -> &[i8; RING_DIMENSION] {
         &self.coefficients

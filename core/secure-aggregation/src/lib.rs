@@ -41,6 +41,9 @@ mod self_test;
 mod sharing;
 mod spot_check;
 mod unmask;
+#[cfg(test)]
+#[path = "../tests/vectors/mod.rs"]
+mod vectors;
 mod verification;
 mod wire;
 
