@@ -15,10 +15,11 @@ use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::Config;
 use syndic_participant::data::Source;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
-use syndic_participant::journal::{Journal, JournalError, read_sent};
+use syndic_participant::journal::{Journal, JournalError, read_receipts, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_proto::convert::RoundRef;
+use syndic_round::message::Kind;
 use syndic_round::{JobId, Roster, RoundId};
 use tracing::{info, warn};
 
@@ -261,27 +262,41 @@ async fn check(config: &Path, round: &RoundRef, chunks: u32, json: bool) -> Resu
 
 async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
     let config = load(config)?;
+    let receipts = read_receipts(&config.state.join(JOURNAL)).await?;
     for sent in read_sent(&config.state.join(JOURNAL)).await? {
+        let receipt =
+            receipts.get(&(sent.job.clone(), sent.round)).filter(|_| sent.what == Kind::Header.name());
         let line = if json {
             serde_json::json!({
                 "job": sent.job, "round": sent.round.round, "attempt": sent.round.attempt, "what": sent.what,
                 "bytes": sent.bytes, "sha256": sent.digest.to_string(), "at_ms": sent.at_ms,
+                "receipt": receipt.map(|receipt| Digits(&receipt.to_bytes()).to_string()),
             })
             .to_string()
         } else {
             format!(
-                "{}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}",
+                "{}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}{}",
                 time(sent.at_ms),
                 sent.job,
                 sent.round.to_string(),
                 sent.what,
                 sent.bytes,
-                sent.digest
+                sent.digest,
+                receipt.map_or_else(String::new, |receipt| format!("  accepted {}", time(receipt.at.0)))
             )
         };
         print(&line)?;
     }
     Ok(())
+}
+
+/// Bytes in hexadecimal.
+struct Digits<'a>(&'a [u8]);
+
+impl std::fmt::Display for Digits<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// For people; the count where it is no time that can be written.

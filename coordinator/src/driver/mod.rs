@@ -23,6 +23,7 @@ use syndic_learning::job::Terms;
 use syndic_ledger::{Checkpoint, VerifierKey};
 use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
+use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{
     Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
     SealedRoster, Voided,
@@ -189,13 +190,20 @@ impl Coordinator {
         round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
     }
 
-    /// How many reveals the round in progress is to be opened with; none while it awaits no reveals.
+    /// How many reveals the round in progress is to be opened with; none before it awaits reveals.
     pub async fn reveals_wanted(&self) -> Option<usize> {
         let state = self.inner.state.lock().await;
         match state.engine.job()?.round()?.round.phase() {
             Phase::Revealing(phase) => Some(phase.wanted()),
+            Phase::Opening(phase) => Some(phase.wanted()),
             _ => None,
         }
+    }
+
+    /// The receipt of a message that is on record.
+    pub fn receipt(&self, job: &JobId, round: RoundId, kind: Kind, message: &Signed) -> Receipt {
+        let received = Received { federation: &self.inner.federation, job, round, kind, message };
+        Receipt::sign(&received, clock::now(), &self.inner.ledger_key)
     }
 
     /// What a closed round came to.

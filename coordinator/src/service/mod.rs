@@ -10,7 +10,8 @@ use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Input};
-use syndic_round::{Digest, PROTOCOL, Rejection, Signed};
+use syndic_round::receipt::Receipt;
+use syndic_round::{Digest, PROTOCOL, Rejection, Signed, message};
 use syndic_secure_aggregation::ChunkProof;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -18,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use crate::driver::{Coordinator, CoordinatorError};
 use crate::tls::PeerIdentity;
-use uploads::Uploading;
+use uploads::{Heard, Uploading};
 
 /// Serves one coordinator to its participants.
 pub struct Service {
@@ -118,8 +119,12 @@ impl Coordination for Service {
         let caller = self.caller(&request).await?;
         let _alone = self.uploading.begin(caller.id)?;
         match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
-            Some((round, signed, upload)) => self.hear(&caller, &round, Input::Submit(signed, upload)).await,
-            None => Ok(Response::new(v1::Receipt { fresh: false })),
+            Heard::Complete(round, signed, upload) => {
+                self.hear(&caller, &round, Input::Submit(signed, upload)).await
+            }
+            Heard::Before(round, signed) => {
+                Ok(Response::new(self.receipt(&round, message::Kind::Header, &signed, false)))
+            }
         }
     }
 
@@ -165,6 +170,12 @@ impl Coordination for Service {
 }
 
 impl Service {
+    /// The receipt of a message that is on record.
+    fn receipt(&self, round: &RoundRef, kind: message::Kind, signed: &Signed, fresh: bool) -> v1::Receipt {
+        let Receipt { at, signature } = self.coordinator.receipt(&round.job, round.id, kind, signed);
+        v1::Receipt { fresh, at_ms: at.0, signature: signature.to_vec().into() }
+    }
+
     async fn would_hear(&self, round: &RoundRef, input: Input) -> Result<bool, Status> {
         let would = self.coordinator.would_hear(&round.job, round.id, input).await;
         would.map_err(|error| refused(&error))
@@ -176,8 +187,11 @@ impl Service {
         round: &RoundRef,
         input: Input,
     ) -> Result<Response<v1::Receipt>, Status> {
-        match self.coordinator.hear(&round.job, round.id, input).await {
-            Ok(fresh) => Ok(Response::new(v1::Receipt { fresh })),
+        match self.coordinator.hear(&round.job, round.id, input.clone()).await {
+            Ok(fresh) => {
+                let (kind, signed) = input.message().ok_or_else(|| rejected(&Rejection::Malformed))?;
+                Ok(Response::new(self.receipt(round, kind, signed, fresh)))
+            }
             Err(error) => {
                 let (participant, code) = (&caller.name, error.code());
                 // Phases end as soon as enough have answered: who comes after that has done nothing wrong.

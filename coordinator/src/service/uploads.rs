@@ -17,13 +17,20 @@ use super::{own_message, refused};
 use crate::driver::Coordinator;
 use crate::tls::PeerIdentity;
 
-/// Receives one upload, complete and durable when this returns, and claimed by nothing yet. None where the
-/// very same was accepted before; its body is not read again.
+/// An upload, as far as it has to be read.
+pub(super) enum Heard {
+    /// Complete and durable, and claimed by nothing yet.
+    Complete(RoundRef, Signed, Upload),
+    /// The very same was accepted before; its body was not read again.
+    Before(RoundRef, Signed),
+}
+
+/// Receives one upload.
 pub(super) async fn receive(
     coordinator: &Coordinator,
     caller: &PeerIdentity,
     mut parts: Streaming<SubmitPart>,
-) -> Result<Option<(RoundRef, Signed, Upload)>, Status> {
+) -> Result<Heard, Status> {
     let Some(SubmitPart { part: Some(Part::Header(header)) }) = next(&mut parts).await? else {
         return Err(rejected(&Rejection::Malformed));
     };
@@ -32,7 +39,9 @@ pub(super) async fn receive(
     let signed = own_message(caller, &signed)?;
     // The header is judged before the body: nobody fills the disk with bytes that no round awaits.
     let judged = coordinator.judge_header(&round.job, round.id, &signed).await;
-    let Some(header) = judged.map_err(|error| refused(&error))? else { return Ok(None) };
+    let Some(header) = judged.map_err(|error| refused(&error))? else {
+        return Ok(Heard::Before(round, signed));
+    };
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
 
@@ -62,7 +71,7 @@ pub(super) async fn receive(
     // If we crash here the update is stored but unclaimed; the same bytes, sent again, claim it.
     let chunks = leaves.leaves.len() as u32;
     let upload = Upload { root, chunks, blob, bytes: received };
-    Ok(Some((round, signed, upload)))
+    Ok(Heard::Complete(round, signed, upload))
 }
 
 /// Whether a part takes the upload further: empty ones could go on for ever.

@@ -49,7 +49,7 @@ pub struct Bundle {
     pub name: String,
     /// Where the coordinator listens; the first that answers is used.
     pub coordinator: Vec<Address>,
-    /// The Ed25519 key that the coordinator signs ledger checkpoints with.
+    /// The Ed25519 key that the coordinator signs ledger checkpoints and receipts with.
     #[serde(with = "hex_bytes")]
     pub coordinator_key: [u8; 32],
     /// Certificate of the federation's authority, in PEM.

@@ -21,6 +21,7 @@ pub mod parameters;
 pub mod participant;
 pub mod plan;
 pub mod protection;
+pub mod receipt;
 pub mod rejection;
 pub mod roster;
 pub mod survivors;

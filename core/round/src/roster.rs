@@ -35,7 +35,7 @@ pub struct Roster {
     pub federation: String,
     /// Members in the order of their ids.
     pub members: Vec<Member>,
-    /// The Ed25519 key that the coordinator signs ledger checkpoints with.
+    /// The Ed25519 key that the coordinator signs ledger checkpoints and receipts with.
     #[serde(with = "hex_bytes")]
     pub coordinator_key: [u8; 32],
 }

@@ -7,10 +7,11 @@ use syndic_proto::convert::{RoundRef, digest};
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
-use syndic_round::{Digest, Signed};
+use syndic_round::receipt::Receipt;
+use syndic_round::{Digest, Signed, Timestamp};
 use syndic_secure_aggregation::ChunkProof;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::{Response, Status, Streaming};
 
 use super::error::Declined;
 use super::error::Undone;
@@ -72,7 +73,7 @@ impl Link {
         kind: Kind,
         signed: &Signed,
         bundle: &[u8],
-    ) -> Result<(), Status> {
+    ) -> Result<Receipt, Status> {
         let kind =
             v1::Kind::of(kind).ok_or_else(|| Status::internal("an upload header is not said alone"))?;
         let statement = v1::Statement {
@@ -81,7 +82,7 @@ impl Link {
             signed: signed.to_bytes().into(),
             bundle: bundle.to_vec().into(),
         };
-        self.calls.say(statement).await.map(drop)
+        self.calls.say(statement).await.and_then(receipt)
     }
 
     pub(super) async fn submit(
@@ -89,13 +90,13 @@ impl Link {
         round: &RoundRef,
         header: &Signed,
         update: &[u8],
-    ) -> Result<(), Status> {
+    ) -> Result<Receipt, Status> {
         let header = v1::SubmitHeader { round: Some(round.into()), signed: header.to_bytes().into() };
         let header = std::iter::once(Part::Header(header));
         let chunks: Vec<Part> =
             update.chunks(PART_BYTES).map(|part| Part::Chunk(part.to_vec().into())).collect();
         let parts = header.chain(chunks).map(|part| v1::SubmitPart { part: Some(part) });
-        self.calls.submit(tokio_stream::iter(parts)).await.map(drop)
+        self.calls.submit(tokio_stream::iter(parts)).await.and_then(receipt)
     }
 
     /// What a closed round came to.
@@ -138,6 +139,13 @@ impl Link {
         }
         if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(Declined::OtherBytes.into()) }
     }
+}
+
+fn receipt(answer: Response<v1::Receipt>) -> Result<Receipt, Status> {
+    let v1::Receipt { at_ms, signature, .. } = answer.into_inner();
+    let signature = signature.as_ref().try_into();
+    let signature = signature.map_err(|_| Status::data_loss("the coordinator sent no receipt"))?;
+    Ok(Receipt { at: Timestamp(at_ms), signature })
 }
 
 /// What a closed round came to.

@@ -278,7 +278,7 @@ impl Agent {
         self.journal.sent(&sent).await.map_err(|error| Lost::Forever(error.into()))?;
         match link.say(round, Kind::Decline, &signed, &[]).await {
             Err(status) if is_lost(&status) => Err(Lost::of_call(status)),
-            Err(_) | Ok(()) => Ok(()),
+            Err(_) | Ok(_) => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use ed25519_dalek::VerifyingKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use syndic_learning::{JobRun, Program, Question};
@@ -11,11 +12,13 @@ use syndic_proto::convert::{Owed, RoundRef};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Invited, Received};
+use syndic_round::receipt::{Receipt, Received as Receipted};
 use syndic_round::survivors::differ_by_one;
 use syndic_round::{Digest, ParticipantId, Quantised, Rejection, RoundId, RoundPlan, Signed, Voided};
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
 };
+use tonic::Status;
 use tracing::warn;
 
 use super::error::{Declined, Undone};
@@ -83,7 +86,8 @@ impl Agent {
         let written = self.journal.message(plan.job.as_str(), plan.preparation, kind.into()).await?;
         let signed = written.and_then(|bytes| Signed::from_bytes(&bytes).ok()).ok_or(Declined::Restarted)?;
         self.journal.sent(&leaving(round, kind, &signed.to_bytes())).await?;
-        Ok(link.say(round, kind, &signed, &[]).await?)
+        let receipt = link.say(round, kind, &signed, &[]).await?;
+        self.check_receipt(round, kind, &signed, &receipt)
     }
 
     /// Phase A, and the beginning of the local work.
@@ -318,7 +322,8 @@ impl Agent {
             *seat = None;
         }
         self.journal.sent(&leaving(round, Kind::Void, &signed.to_bytes())).await?;
-        Ok(link.say(round, Kind::Void, &signed, &[]).await?)
+        let receipt = link.say(round, Kind::Void, &signed, &[]).await?;
+        self.check_receipt(round, Kind::Void, &signed, &receipt)
     }
 
     /// Makes a message durable before anybody hears of it (rule 4).
@@ -344,11 +349,32 @@ impl Agent {
         };
         let bytes = [said.signed.to_bytes(), said.attached.clone()].concat();
         self.journal.sent(&leaving(&seat.round, kind, &bytes)).await?;
-        match kind {
+        let receipt = match kind {
             Kind::Header => link.submit(&seat.round, &said.signed, &said.attached).await?,
             _ => link.say(&seat.round, kind, &said.signed, &said.attached).await?,
+        };
+        self.check_receipt(&seat.round, kind, &said.signed, &receipt)?;
+        if kind == Kind::Header {
+            self.journal.keep_receipt(seat.plan.job.as_str(), seat.plan.id, &receipt).await?;
         }
         Ok(())
+    }
+
+    /// Without the coordinator's signed word a message counts as not said: the connection begins anew, and so does this.
+    fn check_receipt(
+        &self,
+        round: &RoundRef,
+        kind: Kind,
+        message: &Signed,
+        receipt: &Receipt,
+    ) -> Result<(), Undone> {
+        let federation = self.enrolment.federation();
+        let what = Receipted { federation, job: &round.job, round: round.id, kind, message };
+        let key = VerifyingKey::from_bytes(&self.roster.roster().coordinator_key);
+        match key {
+            Ok(key) if receipt.is_for(&what, &key) => Ok(()),
+            _ => Err(Status::unavailable("the coordinator's receipt does not verify").into()),
+        }
     }
 }
 

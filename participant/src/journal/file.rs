@@ -204,5 +204,8 @@ pub(super) async fn schema(path: &Path, connection: &mut SqliteConnection) -> Re
 
 /// The newest schema.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_journal.sql"), include_str!("migrations/0002_voids.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_journal.sql"),
+    include_str!("migrations/0002_voids.sql"),
+    include_str!("migrations/0003_receipts.sql"),
+];

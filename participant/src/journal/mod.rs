@@ -19,6 +19,7 @@ mod jobs;
 mod messages;
 mod preparations;
 mod questions;
+mod receipts;
 mod sent;
 #[cfg(test)]
 mod tests;
@@ -28,4 +29,5 @@ pub use error::JournalError;
 pub use file::Journal;
 pub use messages::{MessageKind, Recorded, read_message};
 pub use questions::Opening;
+pub use receipts::read_receipts;
 pub use sent::{Sent, read_sent};
