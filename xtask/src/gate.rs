@@ -37,24 +37,35 @@ pub(crate) fn run(gates: &[Gate]) -> ExitCode {
     for (position, gate) in gates.iter().enumerate() {
         println!("\n== {} of {}: {}", position + 1, gates.len(), gate.title);
         let started = Instant::now();
-        match (gate.check)() {
-            Ok(remark) => {
-                println!("ok   {} ({:.0} s): {remark}", gate.title, started.elapsed().as_secs_f64())
-            }
-            Err(failure) => {
-                for finding in &failure.findings {
-                    eprintln!("  {finding}");
-                }
-                eprintln!("FAILED {}", gate.title);
-                eprintln!("  help: {}", failure.help);
-                return ExitCode::FAILURE;
-            }
+        if !concluded(gate.title, started, (gate.check)()) {
+            return ExitCode::FAILURE;
         }
     }
     if gates.len() > 1 {
         println!("\nAll {} gates passed.", gates.len());
     }
     ExitCode::SUCCESS
+}
+
+/// Runs one check that has arguments of its own, with the same words at its end.
+pub(crate) fn run_one(title: &str, check: impl FnOnce() -> Result<String, Failure>) -> ExitCode {
+    let started = Instant::now();
+    if concluded(title, started, check()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn concluded(title: &str, started: Instant, outcome: Result<String, Failure>) -> bool {
+    match outcome {
+        Ok(remark) => println!("ok   {title} ({:.0} s): {remark}", started.elapsed().as_secs_f64()),
+        Err(failure) => {
+            for finding in &failure.findings {
+                eprintln!("  {finding}");
+            }
+            eprintln!("FAILED {title}");
+            eprintln!("  help: {}", failure.help);
+            return false;
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ const IMPURE: [&str; 15] = [
 const SYSTEM_RANDOMNESS: [&str; 3] = ["rand", "getrandom", "rdrand"];
 
 /// Every member, and the members that it may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("syndic-round", &[]),
     ("syndic-ledger", &[]),
     ("syndic-secure-aggregation", &["syndic-round"]),
@@ -145,6 +145,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("syndic-participant", &SERVICE),
     ("syndic", &EVERYTHING),
     ("syndic-simulation", &PURE),
+    ("syndic-fuzz", &EVERYTHING),
     ("xtask", &[]),
 ];
 

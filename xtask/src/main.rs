@@ -4,6 +4,7 @@
 //! that one cold build serves the demo and the tests.
 
 mod cargo;
+mod fuzz;
 mod gate;
 mod layers;
 mod licences;
@@ -29,12 +30,14 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Every gate, then the build and all tests; stops at the first failure
     Test,
-    /// The long campaigns that the tests only sample: simulated rounds, a crash at every append
+    /// The long campaigns that the tests only sample: simulated rounds, a crash at every append, fuzzing
     Soak,
+    /// Coverage-guided fuzzing of every decoder and of the coordinator's state machine
+    Fuzz(fuzz::Campaign),
     /// Formatting
     Fmt,
     /// Clippy, warnings denied
@@ -58,7 +61,8 @@ enum Command {
 fn main() -> ExitCode {
     let gates: &[Gate] = match Arguments::parse().command {
         Command::Test => &ALL,
-        Command::Soak => &[SOAK],
+        Command::Soak => &[SOAK, FUZZ],
+        Command::Fuzz(campaign) => return gate::run_one("fuzzing", || fuzz::run(&campaign)),
         Command::Fmt => &[FMT],
         Command::Lint => &[LINT],
         Command::Docs => &[DOCS],
@@ -83,6 +87,7 @@ const TOOLCHAIN: Gate = Gate { title: "oldest Rust", check: toolchain::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const SOAK: Gate = Gate { title: "soak", check: cargo::soak };
+const FUZZ: Gate = Gate { title: "fuzzing", check: fuzz::long };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.

@@ -54,7 +54,7 @@ pub(crate) fn live(
 }
 
 /// What the daemon does, in its order.
-pub(crate) async fn work(
+async fn work(
     federation: &Federation,
     folder: &Path,
     plan: Plan,

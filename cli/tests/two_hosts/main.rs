@@ -11,7 +11,6 @@ mod ledger;
 mod process;
 mod refusals;
 mod samples;
-mod spot_checks;
 
 use founding::{BANKS, Hosts, Job};
 use process::{Line, Process};

@@ -1,0 +1,156 @@
+//! The files and bytes that institutions approve: jobs, and the questions that a job leads to.
+
+use std::sync::LazyLock;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use syndic_learning::program::evaluation::EvaluateQuestion;
+use syndic_learning::program::logistic_regression::TrainQuestion;
+use syndic_learning::program::statistics::StatisticsQuestion;
+use syndic_learning::{
+    Coefficients, Contract, Job, JobRun, Program, Question, Role, Standardisation, Table, TableBuilder,
+};
+
+use crate::bounded::{bounded, within};
+
+/// A job file. What is read is read again from how it is written, in TOML and in JSON.
+pub(super) fn job(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    // The TOML library keeps places and raw text of everything.
+    match within(text.len(), 256, || Job::from_toml(text)) {
+        Ok(job) => {
+            let written = job.to_toml().expect("what was read from TOML has a TOML form");
+            assert_eq!(Job::from_toml(&written).as_ref(), Ok(&job), "a job changes on its way: {written}");
+            let json = serde_json::to_string(&job).expect("a job has a JSON form");
+            let again: Job = serde_json::from_str(&json).expect("what is written is read");
+            assert_eq!(again, job);
+            let _ = JobRun::new(&job).next(None);
+        }
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty(), "refused without a reason");
+            diagnostics.iter().for_each(|diagnostic| drop(diagnostic.to_string()));
+        }
+    }
+}
+
+pub(super) fn job_seeds() -> Vec<Vec<u8>> {
+    vec![
+        JOB.into(),
+        include_str!("../../../examples/bank-marketing/job.toml").into(),
+        include_str!("../../../examples/jobs/credit-default.toml").into(),
+        include_str!("../../../examples/jobs/telco-churn.toml").into(),
+    ]
+}
+
+/// A question. One that the job leads to is answered, whatever else is in it.
+pub(super) fn question(input: &[u8]) {
+    let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
+    assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
+    let layout = question.layout();
+    if question.approved_by(&SMALL).is_err() {
+        return;
+    }
+    match JobRun::answer(&question, &TABLE, &mut ChaCha20Rng::seed_from_u64(1)) {
+        Ok(contribution) => {
+            let layout = layout.expect("an answer has a layout");
+            assert_eq!(contribution.values().len(), layout.len());
+            assert!(contribution.values().iter().all(|value| value.is_finite()));
+        }
+        Err(error) => assert!(error.code().starts_with("program.") && !error.help().is_empty()),
+    }
+}
+
+pub(super) fn question_seeds() -> Vec<Vec<u8>> {
+    let job = &*SMALL;
+    let coefficients = || Coefficients { weights: vec![0.25, -0.5, 1e-3], intercept: -1.5 };
+    let standardisation = || Standardisation { mean: vec![50.5], sd: vec![10.0] };
+    let max_rows = job.contract.max_rows;
+    let train = |training_round: u32| {
+        Question::Train(TrainQuestion {
+            training_round,
+            coefficients: coefficients(),
+            standardisation: standardisation(),
+            training_rows: 60,
+            local: job.program.training().in_round(training_round),
+            max_rows,
+        })
+    };
+    let evaluate = Question::Evaluate(EvaluateQuestion {
+        training_round: 2,
+        coefficients: coefficients(),
+        standardisation: standardisation(),
+        roles: vec![Role::Test, Role::Validation],
+        bins: job.evaluation.bins,
+        max_rows,
+    });
+    let questions =
+        [Question::Statistics(StatisticsQuestion::of(&job.contract)), train(1), train(3), evaluate];
+    questions.iter().map(|question| question.to_bytes().expect("finite numbers")).collect()
+}
+
+pub(super) static SMALL: LazyLock<Job> = LazyLock::new(|| Job::from_toml(JOB).expect("a sound job"));
+
+/// Sixty rows under the contract of [`SMALL`].
+pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| table(&SMALL.contract));
+
+fn table(contract: &Contract) -> Table {
+    let mut builder = TableBuilder::new(contract, &["age", "job", "label"]).expect("all columns");
+    for row in 0..60_u64 {
+        let age = (20 + row).to_string();
+        let cells = [age.as_str(), ["a", "b"][row as usize % 2], ["0", "1"][row as usize % 3 / 2]];
+        let role = [Role::Train, Role::Train, Role::Test, Role::Train, Role::Validation][row as usize % 5];
+        builder.push(row, &cells, role);
+    }
+    builder.finish().expect("sound rows")
+}
+
+pub(super) const JOB: &str = r#"[job]
+id = "small"
+purpose = "test"
+description = "A job."
+
+[contract]
+name = "small"
+version = 1
+max_rows = 1_000
+
+[contract.label]
+column = "label"
+positive = "1"
+negative = "0"
+
+[[contract.columns]]
+name = "age"
+type = "numeric"
+transform = "slog1p"
+min = 18
+max = 100.5
+
+[[contract.columns]]
+name = "job"
+type = "categorical"
+levels = ["a", "b"]
+sensitive = true
+
+[program]
+name = "logistic-regression"
+local_epochs = 2
+
+[rounds]
+count = 4
+
+[rounds.deadlines]
+share_seconds = 10
+
+[privacy]
+mode = "none"
+
+[protection]
+parameter_set = "KSA-S32"
+threshold = 4
+colluding = 2
+min_survivors = 4
+
+[evaluation]
+bins = 4096
+"#;

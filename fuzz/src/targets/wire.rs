@@ -1,0 +1,108 @@
+//! The messages that cross the network, from bytes to the core's types and back.
+
+use prost::Message;
+use syndic_proto::convert::{Duty, Owed, RoundRef, digest};
+use syndic_proto::v1;
+use syndic_round::participant::Received;
+use syndic_round::{Digest, JobId, RoundId};
+
+use crate::bounded::bounded;
+use crate::federation::{FEDERATION, id};
+use crate::script::{choosing, chosen};
+
+/// The first byte chooses the message.
+pub(super) fn run(input: &[u8]) {
+    let (choice, bytes) = chosen(input);
+    match choice % 9 {
+        0 => duty(bytes),
+        1 => round(read::<v1::RoundRef>(bytes)),
+        2 => round(read::<v1::Statement>(bytes).and_then(|statement| statement.round)),
+        3 => round(read::<v1::SubmitPart>(bytes).and_then(|part| match part.part? {
+            v1::submit_part::Part::Header(header) => header.round,
+            v1::submit_part::Part::Chunk(_) => None,
+        })),
+        4 => drop(read::<v1::ClosingReply>(bytes).map(|closing| digest(&closing.aggregate_root))),
+        5 => drop(
+            read::<v1::ChunkPart>(bytes)
+                .map(|part| part.path.iter().filter(|hash| digest(hash).is_ok()).count()),
+        ),
+        6 => drop(read::<v1::HelloRequest>(bytes).map(|hello| digest(&hello.roster))),
+        7 => round(read::<v1::ChunkRequest>(bytes).and_then(|request| request.round)),
+        _ => drop(read::<v1::FetchRequest>(bytes).map(|request| digest(&request.digest))),
+    }
+}
+
+/// The message, which is the same after another trip.
+fn read<M: Message + Default + PartialEq>(bytes: &[u8]) -> Option<M> {
+    let message = bounded(bytes.len(), || M::decode(bytes)).ok()?;
+    assert!(M::decode(message.encode_to_vec().as_slice()) == Ok(message_of(bytes)?), "it changes on its way");
+    Some(message)
+}
+
+fn message_of<M: Message + Default>(bytes: &[u8]) -> Option<M> {
+    M::decode(bytes).ok()
+}
+
+fn duty(bytes: &[u8]) {
+    let Some(wire) = read::<v1::Duty>(bytes) else { return };
+    let Ok(duty) = bounded(bytes.len(), || Duty::try_from(wire)) else { return };
+    let written = v1::Duty::from(duty);
+    let again = Duty::try_from(written.clone()).expect("what is written is read");
+    assert!(v1::Duty::from(again) == written, "a duty changes on its way");
+}
+
+fn round(wire: Option<v1::RoundRef>) {
+    if let Ok(round) = RoundRef::try_from(wire.clone()) {
+        assert!(Some(v1::RoundRef::from(&round)) == wire, "a round changes on its way");
+    }
+}
+
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let plan = FEDERATION.plan(1);
+    let cohort = FEDERATION.cohort(&plan);
+    let adverts = || cohort.adverts()[..2].to_vec();
+    let round = RoundRef { job: JobId::new("job").expect("a job id"), id: plan.id };
+    let share = || Received { public: FEDERATION.deal(&plan, &cohort, id(1)).0, sealed: vec![9; 3] };
+    let duties = [
+        Owed::Advertise,
+        Owed::Deal(adverts()),
+        Owed::Acknowledge(vec![share(), share()]),
+        Owed::Submit(adverts()),
+        Owed::Certify(adverts()),
+        Owed::Reveal(adverts()),
+        Owed::Void(adverts()),
+        Owed::Over(Some("too few".into())),
+        Owed::JobOver(None),
+    ];
+    let duty = |owed| {
+        let voided = vec![(RoundId { round: 1, attempt: 1 }, adverts())];
+        let (plan, round) = (plan.to_bytes().into(), round.clone());
+        let ledger = matches!(owed, Owed::Certify(_)).then(super::shown::honest);
+        choosing(0, v1::Duty::from(Duty { voided, ledger, round, plan, owed }).encode_to_vec())
+    };
+    let statement = v1::Statement {
+        round: Some((&round).into()),
+        kind: v1::Kind::Advertise.into(),
+        signed: adverts()[0].to_bytes().into(),
+        ..Default::default()
+    };
+    let header = v1::SubmitHeader { round: Some((&round).into()), signed: vec![1; 90].into() };
+    let root: Vec<u8> = Digest::of(b"root").as_bytes().to_vec();
+    let others = [
+        v1::RoundRef::from(&round).encode_to_vec(),
+        statement.encode_to_vec(),
+        v1::SubmitPart { part: Some(v1::submit_part::Part::Header(header)) }.encode_to_vec(),
+        v1::ClosingReply { aggregate_root: root.clone().into(), ..Default::default() }.encode_to_vec(),
+        v1::ChunkPart { chunk: vec![5; 40].into(), path: vec![root.clone().into(); 2] }.encode_to_vec(),
+        v1::HelloRequest {
+            federation: "federation".into(),
+            roster: root.clone().into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        v1::ChunkRequest { round: Some((&round).into()), index: 3 }.encode_to_vec(),
+        v1::FetchRequest { digest: root.into() }.encode_to_vec(),
+    ];
+    let others = (1..).zip(others).map(|(choice, bytes)| choosing(choice, bytes));
+    duties.into_iter().map(duty).chain(others).collect()
+}
