@@ -1,4 +1,4 @@
-//! Four institutions and a tiny table each, founded in memory.
+//! Institutions with a tiny table each, founded for one test.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -16,7 +16,7 @@ use syndic_participant::enrol::Enrolment;
 use syndic_participant::journal::Journal;
 use syndic_participant::keys::Keys;
 use syndic_participant::policy::Policy;
-use syndic_round::enrolment::Address;
+use syndic_round::enrolment::{Address, Bundle};
 use syndic_round::{SealedRoster, Timestamp};
 
 /// One training round; no phase ends before everybody has answered.
@@ -61,50 +61,74 @@ mode = "none"
 parameter_set = "KSA-S32"
 "#;
 
-pub(crate) const BANKS: [&str; 4] = ["bank_a", "bank_b", "bank_c", "bank_d"];
-
 /// A founded federation.
 pub(crate) struct Federation {
     pub(crate) identity: CoordinatorIdentity,
     pub(crate) roster: SealedRoster,
+    /// Where the coordinator listens.
     pub(crate) address: SocketAddr,
-    /// By institution.
-    pub(crate) enrolments: Vec<Enrolment>,
+    /// Bundles of the institutions, in the order of ids, and the folder of their keys.
+    bundles: Vec<Bundle>,
+    keys: tempfile::TempDir,
 }
 
 impl Federation {
-    pub(crate) fn found() -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    /// A federation of this many institutions, which know one address of their coordinator.
+    pub(crate) fn found(institutions: u16) -> Self {
+        Self::found_at(institutions, &[loopback()])
+    }
+
+    /// The same with several addresses, which institutions try in this order; the coordinator listens at the last.
+    pub(crate) fn found_at(institutions: u16, addresses: &[SocketAddr]) -> Self {
         let mut rng = rand::make_rng::<StdRng>();
-        let here = Address { host: address.ip().to_string(), port: address.port() };
-        let mut federation = Founding::create("crashes", vec![here], now(), &mut rng).unwrap();
-        let members: Vec<_> = BANKS
-            .iter()
-            .map(|bank| {
-                let keys = Keys::generate(bank, &mut rng).unwrap();
+        let known = addresses.iter().map(|at| Address { host: at.ip().to_string(), port: at.port() });
+        let mut founding = Founding::create("crashes", known.collect(), now(), &mut rng).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let members: Vec<(Keys, Bundle)> = (1..=institutions)
+            .map(|number| {
+                let keys = Keys::generate(&bank(number), &mut rng).unwrap();
+                keys.write(&folder.path().join(bank(number))).unwrap();
                 let request = keys.signing_request().unwrap();
-                let bundle = federation.add_participant(&request, Validity::days(now(), 1)).unwrap();
+                let bundle = founding.add_participant(&request, Validity::days(now(), 1)).unwrap();
                 (keys, bundle)
             })
             .collect();
-        let endorse = |(keys, bundle): &(Keys, _)| {
-            let bundle: &syndic_round::enrolment::Bundle = bundle;
-            federation.roster().endorse(bundle.participant, keys.signing_key())
+        let endorse = |(keys, bundle): &(Keys, Bundle)| {
+            founding.roster().endorse(bundle.participant, keys.signing_key())
         };
         let endorsements = members.iter().map(endorse).collect();
-        let roster = federation.seal(endorsements).unwrap().verify().unwrap();
-        let enrolments = members
-            .into_iter()
-            .map(|(keys, bundle)| Enrolment::new(keys, bundle, roster.clone()).unwrap())
-            .collect();
-        Self { identity: federation.into_identity(), roster, address, enrolments }
+        let roster = founding.seal(endorsements).unwrap().verify().unwrap();
+        let bundles = members.into_iter().map(|(_, bundle)| bundle).collect();
+        let address = *addresses.last().unwrap();
+        Self { identity: founding.into_identity(), roster, address, bundles, keys: folder }
+    }
+
+    /// Everybody's keys and certificate, as they load them when they start.
+    pub(crate) fn enrolments(&self) -> Vec<Enrolment> {
+        let load = |bundle: &Bundle| {
+            let name = &self.roster.member(bundle.participant).unwrap().name;
+            let keys = Keys::load(&self.keys.path().join(name)).unwrap();
+            Enrolment::new(keys, bundle.clone(), self.roster.clone()).unwrap()
+        };
+        self.bundles.iter().map(load).collect()
     }
 }
 
-/// The agent of an institution, with its journal in `state`.
-pub(crate) async fn agent(enrolment: Enrolment, state: &Path) -> Agent {
+/// The name of an institution.
+fn bank(number: u16) -> String {
+    format!("bank_{number:02}")
+}
+
+/// An address that nobody uses.
+pub(crate) fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
+}
+
+/// The agent of an institution, with its journal in `state`. It spot-checks one closed round in `spot_check_every`.
+pub(crate) async fn agent(enrolment: Enrolment, state: &Path, spot_check_every: u32) -> Agent {
     let job = Job::from_toml(JOB).unwrap();
-    let policy = Policy::allowing(&job, &job.protection_of(BANKS.len()).unwrap());
+    let protection = job.protection_of(enrolment.roster().roster().members.len()).unwrap();
+    let policy = Policy { spot_check_every, ..Policy::allowing(&job, &protection) };
     let source = Source::Loaded(Arc::new(table(&job, u64::from(enrolment.id().get()))));
     let journal = Journal::open(&state.join(enrolment.name()).join("journal.sqlite")).await.unwrap();
     Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(1) }).unwrap()

@@ -54,7 +54,7 @@ pub(crate) fn live(
 }
 
 /// What the daemon does, in its order.
-async fn work(
+pub(crate) async fn work(
     federation: &Federation,
     folder: &Path,
     plan: Plan,

@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 /// When and how the coordinator dies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    /// Only appends of an entry of this type count; empty for any type.
+    pub(crate) of: &'static str,
     /// The append at which it dies first, counted from 0 over all its lives.
     pub(crate) first: u64,
     /// After how many more it dies again.
@@ -38,6 +40,8 @@ pub(crate) enum Death {
 #[derive(Default)]
 pub(crate) struct Count {
     appends: AtomicU64,
+    /// Of them, those that count for the plan.
+    counted: AtomicU64,
     deaths: AtomicU64,
     /// Told when the coordinator is to be killed.
     pub(crate) killed: Notify,
@@ -53,7 +57,7 @@ pub(crate) struct Deadly {
 impl Plan {
     /// The coordinator lives.
     pub(crate) const NEVER: Self =
-        Self { first: u64::MAX, every: None, fate: Fate::Stored, death: Death::Silent };
+        Self { of: "", first: u64::MAX, every: None, fate: Fate::Stored, death: Death::Silent };
 
     fn is_fatal(&self, append: u64) -> bool {
         let Some(later) = append.checked_sub(self.first) else { return false };
@@ -74,8 +78,12 @@ impl Count {
 #[async_trait]
 impl Log for Deadly {
     async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
-        let append = self.count.appends.fetch_add(1, Ordering::SeqCst);
-        if !self.plan.is_fatal(append) {
+        self.count.appends.fetch_add(1, Ordering::SeqCst);
+        let of = self.plan.of.as_bytes();
+        let counts = |entry: &Vec<u8>| of.is_empty() || entry.windows(of.len()).any(|part| part == of);
+        let is_fatal = entries.iter().any(counts)
+            && self.plan.is_fatal(self.count.counted.fetch_add(1, Ordering::SeqCst));
+        if !is_fatal {
             return self.log.append(expected_size, entries).await;
         }
         if self.plan.fate == Fate::Stored {

@@ -33,7 +33,7 @@ fn points_at(append: u64) -> [Plan; 4] {
         (Fate::NotStored, Death::Told),
         (Fate::Stored, Death::Told),
     ]
-    .map(|(fate, death)| Plan { first: append, every: None, fate, death })
+    .map(|(fate, death)| Plan { of: "", first: append, every: None, fate, death })
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_coordinator_that_dies_at_any_append_loses_nothing() {
 
 #[test]
 fn a_coordinator_that_dies_again_and_again_loses_nothing() {
-    let often = |fate, death| Plan { first: 3, every: Some(7), fate, death };
+    let often = |fate, death| Plan { of: "", first: 3, every: Some(7), fate, death };
     let plans = [often(Fate::NotStored, Death::Silent), often(Fate::Stored, Death::Told)];
     for ran in on_two_lanes(&plans) {
         assert!(ran.deaths >= 8, "{} deaths", ran.deaths);

@@ -11,6 +11,7 @@ mod ledger;
 mod process;
 mod refusals;
 mod samples;
+mod spot_checks;
 
 use founding::{BANKS, Hosts, Job};
 use process::{Line, Process};

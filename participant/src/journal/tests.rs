@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use syndic_round::message::Context;
 use syndic_round::{Digest, RoundId};
 use tempfile::TempDir;
@@ -220,6 +222,60 @@ async fn a_question_is_opened_in_one_attempt_for_ever_unless_that_is_void() {
     assert_eq!(back.code(), "journal.already-opened", "now it is the later attempt that counts");
     let other_job = open(question, "other", opening(3, 3), Some(opening(3, 3))).await.unwrap_err();
     assert_eq!(other_job.code(), "journal.already-opened");
+}
+
+/// A journal as the first version of the schema left it, in which a question was opened and a message said.
+async fn journal_of_the_first_schema(path: &Path, question: Digest, opened: RoundId) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(include_str!("migrations/0001_journal.sql")).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO meta (key, value) VALUES ('schema', '1');
+         UPDATE meta SET value = '4' WHERE key = 'boots';
+         INSERT INTO preparations (job, number, round, attempt, question) VALUES ('churn', 1, 3, 1, zeroblob(32));",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO messages (job, preparation, kind, digest, bytes) VALUES (?, 1, 'reveal', ?, ?)")
+        .bind(JOB)
+        .bind(&Digest::of(b"said").0[..])
+        .bind(&b"said"[..])
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO openings (question, job, round, attempt) VALUES (?, ?, ?, ?)")
+        .bind(&question.0[..])
+        .bind(JOB)
+        .bind(opened.round)
+        .bind(opened.attempt)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_of_the_first_schema_is_taken_over_and_its_openings_are_never_void() {
+    let reopened = Reopened::new();
+    let (old, next) = (Digest::of(b"asked before"), Digest::of(b"asked after"));
+    journal_of_the_first_schema(&reopened.path(), old, round(3, 1)).await;
+
+    assert_eq!(reopened.journal().await.boot(), 5, "starts are counted on");
+    let open = async |question, attempt: Opening| {
+        reopened.journal().await.open_question(question, JOB, &attempt, |_| true).await
+    };
+    assert_eq!(open(old, opening(3, 1)).await.unwrap(), Recorded::Same, "the same attempt is completed");
+    for other in [opening(3, 2), opening(4, 1)] {
+        let refused = open(old, other).await.unwrap_err();
+        assert_eq!(refused.code(), "journal.already-opened", "no promise was bound to what it knows of it");
+    }
+    assert_eq!(open(next, opening(4, 1)).await.unwrap(), Recorded::New);
+    assert_eq!(open(next, opening(4, 2)).await.unwrap(), Recorded::New, "what is opened now can be void");
+    assert_eq!(code(reopened.say(1, MessageKind::Reveal, b"another").await), "journal.already-said");
+    assert_eq!(code(reopened.say(1, MessageKind::Void, b"never").await), "journal.excluded");
+    assert_eq!(reopened.journal().await.boot(), 13, "it is taken over once");
 }
 
 #[tokio::test]

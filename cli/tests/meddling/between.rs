@@ -1,0 +1,236 @@
+//! A man in the middle who holds the coordinator's certificate and every participant's keys: what participants are
+//! told, what they say and what they are shown passes through his hands.
+//!
+//! Towards participants he is a coordinator that lies. Towards the coordinator, he is participants that lie.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use syndic_coordinator::tls::PeerIdentity;
+use syndic_participant::enrol::Enrolment;
+use syndic_participant::tls::Connector;
+use syndic_proto::v1::coordination_client::CoordinationClient;
+use syndic_proto::v1::coordination_server::Coordination;
+use syndic_proto::v1::{self, duty::Duty as Wire};
+use syndic_round::message::Payload;
+use syndic_round::{Digest, ParticipantId, Signed};
+use tokio::sync::{Mutex, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::known::{Known, round_of};
+
+/// What he does with what passes by. Unless said otherwise, nothing.
+#[tonic::async_trait]
+pub(crate) trait Meddler: Send + Sync {
+    /// What `to` is told in the place of `duty`.
+    async fn telling(&self, _to: ParticipantId, duty: v1::Duty, _known: &Known) -> Vec<v1::Duty> {
+        vec![duty]
+    }
+
+    /// What the coordinator hears in the place of what `from` says.
+    fn saying(&self, _from: ParticipantId, said: v1::Statement, _known: &Known) -> v1::Statement {
+        said
+    }
+
+    /// What `to` is told that a round came to, and what it is shown that the participants have signed.
+    fn closing(
+        &self,
+        _to: ParticipantId,
+        came_to: v1::ClosingReply,
+        transcript: Vec<u8>,
+        _known: &Known,
+    ) -> (v1::ClosingReply, Vec<u8>) {
+        (came_to, transcript)
+    }
+
+    /// What `to` is shown of one chunk.
+    fn showing(&self, _to: ParticipantId, chunks: Vec<v1::ChunkPart>) -> Vec<v1::ChunkPart> {
+        chunks
+    }
+}
+
+/// The man in the middle, as a service.
+#[derive(Clone)]
+pub(crate) struct Between {
+    upstream: Arc<BTreeMap<ParticipantId, Connector>>,
+    calls: Arc<Mutex<BTreeMap<ParticipantId, CoordinationClient<Channel>>>>,
+    /// Blobs of his own, by digest.
+    forged: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    meddler: Arc<dyn Meddler>,
+    pub(crate) known: Arc<Known>,
+}
+
+impl Between {
+    /// He reaches the coordinator at its last address in everybody's name.
+    pub(crate) fn new(enrolments: &[Enrolment], meddler: Arc<dyn Meddler>) -> Self {
+        let upstream = |of: &Enrolment| (of.id(), of.connectors().unwrap().pop().unwrap());
+        let keys: BTreeMap<ParticipantId, SigningKey> =
+            enrolments.iter().map(|of| (of.id(), of.keys().signing_key().clone())).collect();
+        let roster = enrolments[0].roster().clone();
+        Self {
+            upstream: Arc::new(enrolments.iter().map(upstream).collect()),
+            calls: Arc::default(),
+            forged: Arc::default(),
+            meddler,
+            known: Arc::new(Known::new(roster, keys)),
+        }
+    }
+
+    async fn connect(&self, as_whom: ParticipantId) -> Result<CoordinationClient<Channel>, Status> {
+        let connector = self.upstream[&as_whom].clone();
+        let endpoint = Endpoint::from(connector.endpoint_uri());
+        let channel = endpoint.connect_with_connector(connector).await;
+        let calls = channel.map(CoordinationClient::new).map_err(|_| Status::unavailable("not now"))?;
+        self.calls.lock().await.insert(as_whom, calls.clone());
+        Ok(calls)
+    }
+
+    async fn calls<T>(&self, request: &Request<T>) -> (ParticipantId, CoordinationClient<Channel>) {
+        let caller = caller(request);
+        (caller, self.calls.lock().await[&caller].clone())
+    }
+}
+
+fn caller<T>(request: &Request<T>) -> ParticipantId {
+    request.extensions().get::<PeerIdentity>().expect("every caller has a certificate").id
+}
+
+type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn answers<T: Send + 'static>(parts: Vec<T>) -> Response<Answers<T>> {
+    Response::new(Box::pin(tokio_stream::iter(parts.into_iter().map(Ok))))
+}
+
+#[tonic::async_trait]
+impl Coordination for Between {
+    type DutiesStream = Answers<v1::Duty>;
+    type FetchStream = Answers<v1::FetchPart>;
+    type ChunkStream = Answers<v1::ChunkPart>;
+
+    async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
+        let mut calls = self.connect(caller(&request)).await?;
+        calls.hello(request.into_inner()).await
+    }
+
+    async fn duties(
+        &self,
+        request: Request<v1::DutiesRequest>,
+    ) -> Result<Response<Answers<v1::Duty>>, Status> {
+        let (to, mut calls) = self.calls(&request).await;
+        let mut duties = calls.duties(request.into_inner()).await?.into_inner();
+        let (sender, receiver) = mpsc::channel(16);
+        let between = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let duty = tokio::select! {
+                    duty = duties.next() => duty,
+                    () = sender.closed() => return,
+                };
+                let Some(duty) = duty else { return };
+                let told = match duty {
+                    Ok(duty) => {
+                        between.known.notice(&duty);
+                        tokio::select! {
+                            told = between.meddler.telling(to, duty, &between.known) => Ok(told),
+                            () = sender.closed() => return,
+                        }
+                    }
+                    Err(status) => Err(status),
+                };
+                match told {
+                    Ok(told) => {
+                        for duty in told {
+                            let _ = sender.send(Ok(duty)).await;
+                        }
+                    }
+                    Err(status) => drop(sender.send(Err(status)).await),
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
+        let (from, mut calls) = self.calls(&request).await;
+        let said = self.meddler.saying(from, request.into_inner(), &self.known);
+        let heard = calls.say(said.clone()).await;
+        self.known.heard(from, &said);
+        heard
+    }
+
+    async fn submit(
+        &self,
+        request: Request<Streaming<v1::SubmitPart>>,
+    ) -> Result<Response<v1::Receipt>, Status> {
+        let (_, mut calls) = self.calls(&request).await;
+        calls.submit(request.into_inner().map_while(Result::ok)).await
+    }
+
+    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let (_, mut calls) = self.calls(&request).await;
+        let wanted = request.into_inner();
+        let forged = self.forged.lock().await.get(&wanted.digest.to_vec()).cloned();
+        let blob = match forged {
+            Some(blob) => blob,
+            None => fetched(&mut calls, wanted.digest.to_vec()).await?,
+        };
+        Ok(answers(vec![v1::FetchPart { bytes: blob.into() }]))
+    }
+
+    async fn closing(&self, request: Request<v1::RoundRef>) -> Result<Response<v1::ClosingReply>, Status> {
+        let (to, mut calls) = self.calls(&request).await;
+        let came_to = calls.closing(request.into_inner()).await?.into_inner();
+        let transcript = fetched(&mut calls, came_to.transcript.to_vec()).await?;
+        let (mut came_to, shown) = self.meddler.closing(to, came_to, transcript.clone(), &self.known);
+        if shown != transcript {
+            let digest = Digest::of(&shown).0.to_vec();
+            came_to.transcript = digest.clone().into();
+            self.forged.lock().await.insert(digest, shown);
+        }
+        Ok(Response::new(came_to))
+    }
+
+    async fn chunk(&self, request: Request<v1::ChunkRequest>) -> Result<Response<Self::ChunkStream>, Status> {
+        let (to, mut calls) = self.calls(&request).await;
+        let chunks = collected(calls.chunk(request.into_inner()).await?.into_inner()).await?;
+        self.known.showed(to);
+        Ok(answers(self.meddler.showing(to, chunks)))
+    }
+}
+
+async fn fetched(calls: &mut CoordinationClient<Channel>, digest: Vec<u8>) -> Result<Vec<u8>, Status> {
+    let request = v1::FetchRequest { digest: digest.into() };
+    let parts = collected(calls.fetch(request).await?.into_inner()).await?;
+    Ok(parts.iter().flat_map(|part| part.bytes.to_vec()).collect())
+}
+
+async fn collected<T>(mut stream: Streaming<T>) -> Result<Vec<T>, Status> {
+    let mut parts = Vec::new();
+    while let Some(part) = stream.message().await? {
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// Whether it is the duty to reveal in this round and attempt.
+pub(crate) fn is_reveal(duty: &v1::Duty, round: u32, attempt: u32) -> bool {
+    let id = round_of(duty);
+    matches!(duty.duty, Some(Wire::Reveal(_))) && (id.round, id.attempt) == (round, attempt)
+}
+
+/// The same statement with another payload, signed as its sender would sign it.
+pub(crate) fn instead<P: Payload>(
+    said: v1::Statement,
+    known: &Known,
+    change: impl FnOnce(P) -> P,
+) -> v1::Statement {
+    let signed = Signed::from_bytes(&said.signed).unwrap();
+    let attempt = known.attempt(said.round.as_ref().unwrap());
+    let payload = change(P::decode(&signed.payload).unwrap());
+    let signed = payload.sign(attempt.cohort.context(), known.key(signed.from));
+    v1::Statement { signed: signed.to_bytes().into(), ..said }
+}

@@ -1,0 +1,112 @@
+//! What the man in the middle has learnt: plans and cohorts, and who has said what.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use ed25519_dalek::SigningKey;
+use syndic_proto::convert::{Duty, Owed};
+use syndic_proto::v1::{self, Kind};
+use syndic_round::message::{Decline, Payload};
+use syndic_round::{Cohort, ParticipantId, RoundId, RoundPlan, SealedRoster, Signed};
+use tokio::sync::watch;
+
+/// All that passed by.
+pub(crate) struct Known {
+    pub(crate) roster: SealedRoster,
+    keys: BTreeMap<ParticipantId, SigningKey>,
+    attempts: Mutex<BTreeMap<RoundId, Arc<Attempt>>>,
+    said: watch::Sender<Vec<Said>>,
+}
+
+/// An attempt at a round whose cohort is known.
+pub(crate) struct Attempt {
+    pub(crate) plan: RoundPlan,
+    pub(crate) cohort: Cohort,
+}
+
+/// A message of a participant, as it was passed on.
+#[derive(Clone)]
+pub(crate) struct Said {
+    pub(crate) from: ParticipantId,
+    pub(crate) round: RoundId,
+    pub(crate) what: What,
+}
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Message(Kind),
+    Declined(String),
+    /// No message: it was shown a chunk.
+    SpotCheck,
+}
+
+impl Known {
+    pub(crate) fn new(roster: SealedRoster, keys: BTreeMap<ParticipantId, SigningKey>) -> Self {
+        Self { roster, keys, attempts: Mutex::default(), said: watch::Sender::default() }
+    }
+
+    pub(crate) fn key(&self, of: ParticipantId) -> &SigningKey {
+        &self.keys[&of]
+    }
+
+    pub(crate) fn attempt(&self, round: &v1::RoundRef) -> Arc<Attempt> {
+        self.attempts.lock().unwrap()[&RoundId { round: round.round, attempt: round.attempt }].clone()
+    }
+
+    pub(crate) fn notice(&self, duty: &v1::Duty) {
+        let round = round_of(duty);
+        let Ok(Duty { owed: Owed::Deal(adverts), plan, .. }) = Duty::try_from(duty.clone()) else { return };
+        let plan = RoundPlan::from_bytes(&plan).unwrap();
+        let cohort = Cohort::assemble(&plan, &self.roster, adverts).unwrap();
+        self.attempts.lock().unwrap().insert(round, Arc::new(Attempt { plan, cohort }));
+    }
+
+    pub(crate) fn heard(&self, from: ParticipantId, said: &v1::Statement) {
+        let round = said.round.as_ref().unwrap();
+        let round = RoundId { round: round.round, attempt: round.attempt };
+        let what = match said.kind() {
+            Kind::Decline => {
+                let signed = Signed::from_bytes(&said.signed).unwrap();
+                What::Declined(Decline::decode(&signed.payload).unwrap().reason)
+            }
+            kind => What::Message(kind),
+        };
+        self.said.send_modify(|all| all.push(Said { from, round, what }));
+    }
+
+    pub(crate) fn showed(&self, to: ParticipantId) {
+        let round = RoundId { round: 0, attempt: 0 };
+        let said = Said { from: to, round, what: What::SpotCheck };
+        self.said.send_modify(|all| all.push(said));
+    }
+
+    /// All that was said so far.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        self.said.borrow().clone()
+    }
+
+    /// Waits until as many have said this in this round and attempt.
+    pub(crate) async fn until(&self, count: usize, round: (u32, u32), what: What) {
+        let mut said = self.said.subscribe();
+        let enough = said.wait_for(|said| said_by(said, round, &what).count() >= count).await;
+        enough.expect("who waits holds what it waits for");
+    }
+
+    /// Waits until this participant has said this in this round and attempt.
+    pub(crate) async fn until_by(&self, who: ParticipantId, round: (u32, u32), what: What) {
+        let mut said = self.said.subscribe();
+        let by_it = said.wait_for(|said| said_by(said, round, &what).any(|said| said.from == who)).await;
+        by_it.expect("who waits holds what it waits for");
+    }
+}
+
+fn said_by<'a>(said: &'a [Said], round: (u32, u32), what: &'a What) -> impl Iterator<Item = &'a Said> {
+    said.iter().filter(move |said| (said.round.round, said.round.attempt) == round && said.what == *what)
+}
+
+/// The round and attempt of a duty.
+pub(crate) fn round_of(duty: &v1::Duty) -> RoundId {
+    let round = duty.round.as_ref().unwrap();
+    RoundId { round: round.round, attempt: round.attempt }
+}
