@@ -2,6 +2,7 @@
 
 use rand_core::Rng;
 use serde_json::{Value, json};
+use syndic_round::codec::Writer;
 use syndic_round::message::{Ack, Certify, Context, Header, Kind, Payload, Reveal, Verdict, Void};
 use syndic_round::{Digest, ParameterSet, ParticipantId, RoundId, Signed};
 
@@ -200,9 +201,24 @@ pub(super) fn transcript() -> Document {
         let advert = syndic_round::message::Advertise { id: id(from), kem_key, nonce: [7; 32] };
         signed(from, &advert, early)
     };
+    // A header altered by its own signer, in a list that everybody then signed.
     let header = |change: &dyn Fn(&mut Header)| {
         let mut header = played.survivors.headers()[1].clone();
         change(&mut header);
+        let header = signed(5, &header, context);
+        let mut list: Vec<Vec<u8>> = played.survivors.signed().iter().map(Signed::to_bytes).collect();
+        list[1] = hex::decode(&header).unwrap();
+        let list = Writer::new().list(list.iter(), |w, one| w.bytes(one)).finish();
+        let survivors = Digest::of_parts("KSA/1 survivors", &[played.cohort.h1().as_bytes(), &list]);
+        let certify = |number: u16| signed(number, &Certify { id: id(number), survivors }, context);
+        json!([
+            { "at": "/headers/1", "set": header },
+            { "at": "/signatures", "set": [certify(2), certify(5), certify(8)] },
+        ])
+    };
+    let other_root = {
+        let mut header = played.survivors.headers()[1].clone();
+        header.root.0[0] ^= 1;
         set("/headers/1", signed(5, &header, context))
     };
     let mut unbound = played.survivors.headers()[1].clone();
@@ -228,11 +244,7 @@ pub(super) fn transcript() -> Document {
         ("A37: another preparation", header(&|h| h.preparation += 1), "round.mismatch"),
         ("another cohort", header(&|h| h.h1.0[0] ^= 1), "round.mismatch"),
         ("another number of chunks", header(&|h| h.chunks += 1), "round.mismatch"),
-        (
-            "another root, so that the certificate is of another set",
-            header(&|h| h.root.0[0] ^= 1),
-            "round.mismatch",
-        ),
+        ("another root, so that the certificate is of another set", other_root, "round.mismatch"),
         (
             "a header signed before the cohort",
             set("/headers/1", signed(5, &unbound, early)),
