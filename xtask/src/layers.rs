@@ -135,7 +135,7 @@ const IMPURE: [&str; 15] = [
 const SYSTEM_RANDOMNESS: [&str; 3] = ["rand", "getrandom", "rdrand"];
 
 /// Every member, and the members that it may depend on.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("syndic-round", &[]),
     ("syndic-ledger", &[]),
     ("syndic-secure-aggregation", &["syndic-round"]),
@@ -146,6 +146,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("syndic", &EVERYTHING),
     ("syndic-simulation", &PURE),
     ("syndic-fuzz", &EVERYTHING),
+    ("syndic-benches", &["syndic-round", "syndic-secure-aggregation"]),
     ("xtask", &[]),
 ];
 

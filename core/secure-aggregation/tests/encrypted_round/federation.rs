@@ -128,20 +128,28 @@ impl Federation {
         updates: &BTreeMap<ParticipantId, EncryptedUpdate>,
         ids: &[ParticipantId],
     ) -> Result<SurvivorSet, Rejection> {
-        let header = |&id: &ParticipantId| {
-            let update = &updates[&id];
+        let of = |&id: &ParticipantId| (id, updates[&id].chunk_count(), updates[&id].root());
+        self.survivors_of(ids.iter().map(of))
+    }
+
+    /// The same, of those who uploaded so many chunks with these roots.
+    pub(crate) fn survivors_of(
+        &self,
+        uploads: impl Iterator<Item = (ParticipantId, usize, Digest)>,
+    ) -> Result<SurvivorSet, Rejection> {
+        let header = |(id, chunks, root): (ParticipantId, usize, Digest)| {
             let header = Header {
                 id,
                 h1: self.cohort.h1(),
                 preparation: self.plan.preparation,
                 round: self.plan.id,
                 plan: self.plan.digest(),
-                chunks: update.chunk_count() as u32,
-                root: update.root(),
+                chunks: chunks as u32,
+                root,
             };
             header.sign(self.cohort.context(), &self.signing[&id])
         };
-        let signed = ids.iter().map(header).collect();
+        let signed = uploads.map(header).collect();
         SurvivorSet::from_headers(&self.plan, &self.cohort, &self.roster, signed)
     }
 

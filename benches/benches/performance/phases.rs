@@ -1,0 +1,102 @@
+//! What grows with the cohort and not with the vector: sharing keys, receiving shares, restoring the sum of keys.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use syndic_round::{Digest, ParameterSet, ParticipantId, Protection};
+use syndic_secure_aggregation::{
+    KemPublic, KemSecret, KeyShare, OneTimeKey, SealContext, Sharing, SharingContext, reconstruct,
+};
+
+use super::COHORTS;
+use super::federation::Federation;
+
+/// Measures every phase in every cohort.
+pub(crate) fn measure(criterion: &mut Criterion) {
+    for n in COHORTS {
+        let table = Table::of(n);
+        run(criterion, "share, commit and seal", n, || {
+            black_box(table.deal());
+        });
+        let (sharing, sealed) = table.deal();
+        run(criterion, "open and verify all shares", n, || table.receive(&sharing, &sealed));
+        restore(criterion, n);
+    }
+}
+
+fn run(criterion: &mut Criterion, group: &str, n: usize, mut routine: impl FnMut()) {
+    let mut benches = criterion.benchmark_group(group);
+    benches.bench_function(BenchmarkId::from_parameter(n), |bencher| bencher.iter(&mut routine));
+    benches.finish();
+}
+
+/// The sum of keys, from all reveals: every one beyond the threshold is checked.
+fn restore(criterion: &mut Criterion, n: usize) {
+    let mut federation = Federation::new(ParameterSet::S32, n as u16, 10, 1);
+    let ids = federation.ids();
+    let steps: BTreeMap<_, _> = ids.iter().map(|&id| (id, vec![1; 10])).collect();
+    let updates = federation.encrypt(&steps);
+    let survivors = federation.survivors(&updates, &ids);
+    let certificate = federation.certify(&survivors);
+    let reveals = federation.reveal(&certificate, &ids);
+    run(criterion, "reconstruct", n, || {
+        black_box(reconstruct(&reveals, federation.threshold(), n, &survivors).unwrap());
+    });
+}
+
+/// A dealer and its cohort.
+struct Table {
+    ids: Vec<ParticipantId>,
+    threshold: u16,
+    secret: KemSecret,
+    public: KemPublic,
+}
+
+impl Table {
+    fn of(n: usize) -> Self {
+        let ids = (1..=n as u16).map(|number| ParticipantId::new(number).unwrap()).collect();
+        let threshold = Protection::default_for(ParameterSet::S32, n as u16).unwrap().threshold();
+        let secret = KemSecret::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        Self { ids, threshold, public: secret.public(), secret }
+    }
+
+    fn context(&self) -> SharingContext<'_> {
+        let Self { ids, threshold, .. } = self;
+        SharingContext { dealer: ids[0], h1: Digest::of(b"h1"), cohort: ids, threshold: *threshold }
+    }
+
+    fn seal_context(&self, recipient: ParticipantId) -> SealContext {
+        SealContext { sender: self.ids[0], recipient, h1: Digest::of(b"h1") }
+    }
+
+    /// All that a dealer does in phase B, from the key on.
+    fn deal(&self) -> (Sharing, Vec<Vec<u8>>) {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let sharing = OneTimeKey::generate(&mut rng).share(&self.context(), &mut rng).unwrap();
+        let seal = |(id, share): &(ParticipantId, KeyShare)| {
+            self.public.seal(&share.to_bytes(), &self.seal_context(*id), &mut rng)
+        };
+        let sealed = sharing.shares.iter().map(seal).collect();
+        (sharing, sealed)
+    }
+
+    /// As much as a holder does in phase C: n shares are opened and verified (here of one dealer for n holders).
+    fn receive(&self, sharing: &Sharing, sealed: &[Vec<u8>]) {
+        for (&id, sealed) in self.ids.iter().zip(sealed) {
+            let bytes = self.secret.open(sealed, &self.seal_context(id)).unwrap();
+            let share = KeyShare::from_bytes(&bytes, self.ids.len()).unwrap();
+            share.verify(id, &sharing.public, &self.context()).unwrap();
+        }
+    }
+}
+
+/// Bytes that a dealer sends in phase B.
+pub(crate) fn dealt_bytes(n: usize) -> usize {
+    let (sharing, sealed) = Table::of(n).deal();
+    let public = 32 * sharing.public.commitments.len()
+        + sharing.public.checks.iter().map(|check| 8 * check.len()).sum::<usize>();
+    public + sealed.iter().map(Vec::len).sum::<usize>()
+}

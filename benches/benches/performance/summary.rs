@@ -1,0 +1,112 @@
+//! The tables and the plot, from whatever has been measured.
+
+use std::fs;
+use std::path::Path;
+
+use syndic_benches::pairwise::neighbours;
+use syndic_benches::plot::{Line, svg};
+use syndic_benches::report::{Samples, figure, table};
+
+use super::phases::dealt_bytes;
+use super::{COHORTS, PARAMETERS};
+
+/// Prints the tables, and writes them and the plot into `folder`.
+pub(crate) fn print(folder: &Path) {
+    let samples = Samples::below(folder);
+    let text = [by_length(&samples), by_cohort(&samples), against_pairs(&samples)].join("\n");
+    println!("\n{text}");
+    let files = [("performance.md", text), ("performance.svg", plot(&samples))];
+    for (name, content) in files {
+        match fs::write(folder.join(name), content) {
+            Ok(()) => println!("wrote {}", folder.join(name).display()),
+            Err(error) => eprintln!("could not write {name}: {error}"),
+        }
+    }
+}
+
+/// Nanoseconds per parameter, and how many plain passes that is.
+fn by_length(samples: &Samples) -> String {
+    let steps = [
+        ("plain float32 pass: read, add to a sum", "plain", "4.00"),
+        ("encode: clip, round, limbs", "encode", "-"),
+        ("encrypt: mask, error, truncate, Merkle leaves", "encrypt", "4.00"),
+        ("pairwise masks among 5, without encoding", "pairwise masks among 5", "4.00"),
+        ("fold one update", "fold", "4.00"),
+        ("unmask and decode, once a round", "unmask and decode", "8.00"),
+    ];
+    let head = ["step", "ns at 10^5", "at 10^6", "at 10^7", "plain passes at 10^7", "bytes / parameter"];
+    let row = |(name, group, bytes): &(&str, &str, &str)| {
+        let each = |length: usize| Some(samples.fastest(group, length)? / length as f64);
+        let longest = PARAMETERS[PARAMETERS.len() - 1];
+        let plain = samples.fastest("plain", longest).map(|plain| plain / longest as f64);
+        let ratio = each(longest).zip(plain).map(|(step, plain)| step / plain);
+        let mut cells = vec![(*name).to_owned()];
+        cells.extend(PARAMETERS.map(|length| figure(each(length))));
+        cells.extend([figure(ratio), (*bytes).to_owned()]);
+        cells
+    };
+    table(&head.map(str::to_owned), &steps.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Milliseconds, whatever the length.
+fn by_cohort(samples: &Samples) -> String {
+    let mut head = vec!["milliseconds, whatever the length".to_owned()];
+    head.extend(COHORTS.map(|n| format!("n = {n}")));
+    let groups = ["share, commit and seal", "open and verify all shares", "reconstruct"];
+    let row = |group: &&str| {
+        let cell = |n| figure(samples.fastest(group, n).map(|time| time / 1e6));
+        [vec![(*group).to_owned()], COHORTS.map(cell).into()].concat()
+    };
+    let mut rows: Vec<Vec<String>> = groups.iter().map(row).collect();
+    let sent = COHORTS.map(|n| format!("{:.0} KB", dealt_bytes(n) as f64 / 1e3));
+    rows.push([vec!["a dealer sends".to_owned()], sent.into()].concat());
+    table(&head, &rows)
+}
+
+/// Nanoseconds per parameter over cohorts.
+fn against_pairs(samples: &Samples) -> String {
+    let mut head = vec!["ns / parameter".to_owned()];
+    head.extend(COHORTS.map(|n| format!("n = {n}")));
+    let rows: Vec<Vec<String>> = lines(samples)
+        .into_iter()
+        .map(|line| {
+            let cell = |n: usize| {
+                figure(
+                    line.points.iter().find(|(x, _)| *x as usize == n).map(|(_, nanoseconds)| *nanoseconds),
+                )
+            };
+            [vec![line.name], COHORTS.map(cell).into()].concat()
+        })
+        .collect();
+    let plus: Vec<String> = COHORTS.map(|n| neighbours(n).to_string()).into();
+    let rows = [rows, vec![[vec!["neighbours in SecAgg+".to_owned()], plus].concat()]].concat();
+    table(&head, &rows)
+}
+
+fn plot(samples: &Samples) -> String {
+    svg("Masking a vector: nanoseconds per parameter on one core", &lines(samples))
+}
+
+/// Participants, then coordinators, of the three protocols.
+fn lines(samples: &Samples) -> Vec<Line> {
+    const LENGTH: usize = 1_000_000;
+    let ours = |group: &str| samples.fastest(group, LENGTH).map(|time| time / LENGTH as f64);
+    let theirs =
+        |group: &str, n: usize, length: usize| samples.fastest(group, n).map(|time| time / length as f64);
+    let line = |name: &str, colour, of: &dyn Fn(usize) -> Option<f64>| {
+        let point = |n: usize| Some((n as f64, of(n)?));
+        Line { name: name.to_owned(), colour, points: COHORTS.into_iter().filter_map(point).collect() }
+    };
+    let opened = |n: usize| Some(n as f64 * ours("fold")? + ours("unmask and decode")?);
+    // The sum of masked vectors is a pass for each survivor.
+    let with_sum =
+        |group: &str, n: usize| Some(theirs(group, n, 100_000)? + (n - n / 10) as f64 * ours("plain")?);
+    vec![
+        line("KSA/1 participant", "#0969da", &|_| ours("encrypt")),
+        line("SecAgg participant", "#cf222e", &|n| theirs("pairwise masks by cohort", n, LENGTH)),
+        line("SecAgg+ participant", "#bc4c00", &|n| theirs("neighbours' masks by cohort", n, LENGTH)),
+        line("KSA/1 coordinator", "#54aeff", &opened),
+        line("SecAgg coordinator", "#ff8182", &|n| with_sum("pairwise removal by cohort", n)),
+        line("SecAgg+ coordinator", "#fb8f44", &|n| with_sum("neighbours' removal by cohort", n)),
+    ]
+}
