@@ -1,4 +1,5 @@
-//! docs/parameters.md says what the code does: its tables against sets, limbs, lengths and noise as they are.
+//! docs/parameters.md and docs/threat-model.md say what the code does: their tables against sets, limbs, lengths, noise and
+//! thresholds as they are.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
@@ -17,11 +18,13 @@ use syndic_secure_aggregation::{KemSecret, OneTimeKey, SealContext, SharingConte
 
 use federation::Federation;
 
-const DOCUMENT: &str = include_str!("../../../../docs/parameters.md");
-
-/// The rows of the table between `<!-- name -->` and `<!-- end -->`, without its head.
+/// The rows of the table between `<!-- name -->` and `<!-- end -->` in docs/parameters.md, without its head.
 fn table(name: &str) -> Vec<Vec<&'static str>> {
-    let (_, rest) = DOCUMENT.split_once(&format!("<!-- {name} -->\n")).expect("the table is there");
+    table_in(include_str!("../../../../docs/parameters.md"), name)
+}
+
+fn table_in(document: &'static str, name: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = document.split_once(&format!("<!-- {name} -->\n")).expect("the table is there");
     let (table, _) = rest.split_once("\n<!-- end -->").unwrap();
     let cells = |row: &'static str| row.trim_matches('|').split('|').map(str::trim).collect();
     table.lines().skip(2).map(cells).collect()
@@ -49,6 +52,18 @@ fn the_sets_are_those_of_the_document() {
         ];
         assert_eq!(row[0], set.name());
         assert_eq!(row[1..].iter().map(|cell| number(cell)).collect::<Vec<_>>(), numbers);
+    }
+}
+
+#[test]
+fn the_default_protection_is_that_of_the_threat_model() {
+    let rows = table_in(include_str!("../../../../docs/threat-model.md"), "protection");
+    assert!(rows.len() > 5);
+    for row in rows {
+        let n = row[0].parse().unwrap();
+        let protection = Protection::default_for(ParameterSet::S32, n).unwrap();
+        let (t, c) = (protection.threshold(), protection.colluding());
+        assert_eq!(row[1..], [t, c, t - 2, n - t].map(|number| number.to_string()), "n = {n}");
     }
 }
 
