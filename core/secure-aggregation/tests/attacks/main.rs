@@ -18,15 +18,16 @@
 //! | A24 binary keys | src/inexpressible.rs, `binary_keys_are_never_generated` in tests/encrypted_round/main.rs |
 //! | A25 errors and the round's seed | `error_seed` |
 //! | A27 spot check | `spot_check` |
+//! | A28 restored snapshots, A29 one left out and taken in again | simulation/tests/lying_coordinator.rs |
 //! | A30 binary keys on a toy lattice; bounded errors | `binary_keys`, `bounded_errors` |
 //! | A31 a retry without one | `retries`, core/round/tests/opening_attacks.rs, participant/src/journal/tests.rs |
 //! | A32 void and opening | core/round/tests/opening_attacks.rs, core/round/tests/coordinator.rs, participant/src/journal/tests.rs |
 //! | A35 blinding shares | `blinding`, src/sharing.rs |
 //! | A37 mixed preparations, as messages | core/round/tests/opening_attacks.rs |
 //!
-//! Not played, since what would resist them is not built: A29 (the warning of rule 10), A38 (small vectors). Not played here,
-//! since they need services or several participants' journals: the crashes of A21, the slow senders of A26, the restored
-//! snapshots of A28, the lost keys of A37.
+//! simulation/tests/lying_coordinator.rs plays a lying coordinator against whole participants: A1-A15, A22, A23, A28, A29, A31-A34, A36,
+//! A37 once more. Not played, since what would resist it is not built: A38 (small vectors). Not played here, since they need services
+//! or journals: the crashes of A21, the slow senders of A26, the lost keys of A37.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
