@@ -1,7 +1,7 @@
 //! Attacks on the cryptography that must fail. Each test plays the attacker as well as it can; where a rule is what
 //! stops the attack, the attack is also played without the rule, and then succeeds.
 //!
-//! Attacks are numbered as in docs/protocol.md and docs/threat-model.md. Where each is played, in tests of the same number
+//! Attacks are numbered as in docs/threat-model.md. Where each is played, in tests of the same number
 //! (`a07_...`) unless the line says otherwise:
 //!
 //! | attack | played in |
