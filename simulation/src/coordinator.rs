@@ -1,17 +1,16 @@
 //! The coordinator of a run: decide, append, swap, perform; after a crash, what the ledger holds.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syndic_round::coordinator::{Bundle, Duty, Input, Opened, Opening, Phase, Round, Upload};
+use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Round, Upload};
 use syndic_round::message::Kind;
-use syndic_round::{
-    Digest, ParticipantId, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet, Timestamp,
-};
-use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, OpenedSum, Unopened, open};
+use syndic_round::{ParticipantId, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet, Timestamp};
+use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, Unopened};
 
+use crate::blobs::{Blobs, Torn};
+use crate::engine::{Engine, OpenedRound};
 use crate::ledger::{Disk, Ledger};
-use crate::participant::{Offer, Said};
+use crate::participant::{Offer, Owed, Said};
 use crate::recording::Recorded;
 use crate::replay::{Replay, Standing};
 use crate::scenario::{CoordinatorCrash, Moment};
@@ -19,16 +18,19 @@ use crate::scenario::{CoordinatorCrash, Moment};
 /// The coordinator: ledger and blobs survive a crash, the round in memory does not.
 pub(crate) struct Coordinator {
     roster: Arc<SealedRoster>,
+    engine: Engine,
     ledger: Ledger,
-    blobs: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) blobs: Blobs,
     standing: Option<Standing>,
     crashes: CoordinatorCrash,
 }
 
-/// A crash at the append of an entry.
-pub(crate) struct Crash {
-    pub(crate) entry: u64,
-    pub(crate) moment: Moment,
+/// Why the coordinator stopped.
+pub(crate) enum Crash {
+    /// At the append of an entry.
+    Append { entry: u64, moment: Moment },
+    /// Because a blob reads back damaged. It does nothing more until that is mended.
+    Blob,
 }
 
 /// What became of an input.
@@ -40,9 +42,14 @@ pub(crate) enum Outcome {
 }
 
 impl Coordinator {
-    pub(crate) fn new(roster: Arc<SealedRoster>, crashes: CoordinatorCrash) -> Self {
+    pub(crate) fn new(
+        roster: Arc<SealedRoster>,
+        engine: Engine,
+        crashes: CoordinatorCrash,
+        blobs: Blobs,
+    ) -> Self {
         let ledger = Ledger::replay(Disk::default());
-        Self { roster, ledger, blobs: BTreeMap::new(), standing: None, crashes }
+        Self { roster, engine, ledger, blobs, standing: None, crashes }
     }
 
     pub(crate) fn standing(&self) -> Option<&Standing> {
@@ -54,15 +61,15 @@ impl Coordinator {
     }
 
     /// The sum stored under `digest`.
-    pub(crate) fn sum(&self, plan: &RoundPlan, digest: Digest) -> Option<Sum> {
-        Sum::from_bytes(plan.layout.clone(), self.blobs.get(&digest)?)
+    pub(crate) fn sum(&self, plan: &RoundPlan, digest: syndic_round::Digest) -> Option<Sum> {
+        Sum::from_bytes(plan.layout.clone(), self.blobs.read(digest).ok()?)
     }
 
     /// Opens a round.
     pub(crate) fn open(&mut self, now: Timestamp, plan: RoundPlan) -> Result<(), Crash> {
         let round = Round::open(plan.clone(), self.roster.clone(), now).expect("the plan is for this roster");
         self.append(now, &plan, &Recorded::Opened(Box::new(plan.clone())))?;
-        self.standing = Some(Standing { round, ended: false });
+        self.standing = Some(Standing::opened(round, self.standing.take()));
         Ok(())
     }
 
@@ -89,28 +96,34 @@ impl Coordinator {
             Phase::Closed(closed) => closed.survivors.ids().to_vec(),
             _ => Vec::new(),
         };
-        let ended = matches!(input, Input::Opened(_));
         self.append(now, step.next.plan(), &Recorded::Input(input.clone(), survivors))?;
-        self.standing = Some(Standing { round: step.next, ended });
+        self.standing = self.standing.take().map(|standing| standing.after(step, input));
         self.settle(now)?;
         Ok(Outcome::Accepted)
     }
 
-    /// What `id` owes, with the shares addressed to it.
-    pub(crate) fn offer_to(&self, id: ParticipantId) -> Option<Offer> {
-        let round = &self.standing.as_ref()?.round;
-        let duty = round.duty_of(id)?;
-        let shares = match &duty {
-            Duty::Acknowledge(_, dealt) => {
-                let share_in = |blob: &Digest| {
-                    let shares = Bundle::open(self.blobs.get(blob)?).ok()?;
-                    shares.into_iter().find_map(|(to, sealed)| (to == id).then_some(sealed))
-                };
-                dealt.iter().map(|dealt| Some((dealt.public.clone(), share_in(&dealt.blob)?))).collect()
-            }
-            _ => Some(Vec::new()),
+    /// What `id` owes under the round's plan, with the lists that go with it and the attempts that are void.
+    pub(crate) fn offer_to(&self, id: ParticipantId, question: Vec<u8>) -> Option<Offer> {
+        let Standing { round, voided, .. } = self.standing.as_ref()?;
+        let share_for = |dealt: &Dealt| {
+            // A damaged bundle is offered to nobody.
+            let shares = Bundle::open(self.blobs.read(dealt.blob).ok()?).ok()?;
+            let sealed = shares.into_iter().find_map(|(to, sealed)| (to == id).then_some(sealed))?;
+            Some((dealt.public.clone(), sealed))
         };
-        Some(Offer { plan: round.plan().clone(), duty, shares: shares? })
+        let owed = match round.duty_of(id)? {
+            Duty::Advertise => Owed::Advertise,
+            Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
+            Duty::Acknowledge(_, dealt) => {
+                Owed::Acknowledge(dealt.iter().map(share_for).collect::<Option<Vec<_>>>()?)
+            }
+            Duty::Submit(acks) => Owed::Submit(acks),
+            Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
+            Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
+            Duty::Void(cohort) => Owed::Void(cohort.adverts().to_vec()),
+        };
+        let voided = voided.iter().map(|void| (void.round(), void.signatures().to_vec())).collect();
+        Some(Offer { plan: round.plan().clone(), question, owed, voided })
     }
 
     /// The survivor set of the round in memory, once it is frozen.
@@ -139,7 +152,7 @@ impl Coordinator {
 
     /// The round that the ledger alone leads to.
     pub(crate) fn replayed(&self) -> Option<Standing> {
-        let mut replay = Replay::from(self.ledger.opened(), self.roster.clone());
+        let mut replay = Replay::from(self.ledger.asked(), self.roster.clone());
         replay.follow(&self.ledger);
         replay.into_standing()
     }
@@ -151,7 +164,7 @@ impl Coordinator {
         match standing.round.phase() {
             Phase::Opening(opening) => {
                 let opening = opening.clone();
-                let input = match self.open_sum(&plan, &opening) {
+                let input = match self.open_sum(&plan, &opening).map_err(|Torn| Crash::Blob)? {
                     // If we crash here the sum is stored but unclaimed; replay opens it again.
                     Ok(opened) => Input::Opened(opened),
                     Err(Unopened::MoreReveals(reason)) => Input::MoreReveals(reason),
@@ -170,29 +183,27 @@ impl Coordinator {
     }
 
     /// The sum and what is stored with it, all that the shipped coordinator stores.
-    fn open_sum(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Opened, Unopened> {
+    fn open_sum(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Result<Opened, Unopened>, Torn> {
         let mut aggregate =
             Aggregate::new(plan.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
         for submission in opening.submissions() {
-            let update = self.blobs.get(&submission.upload.blob).expect("what was submitted is stored");
-            let folded = aggregate.fold(submission.header.from, update);
-            folded.map_err(|error| Unopened::Refused(error.to_string()))?;
+            let update = self.blobs.read(submission.upload.blob)?;
+            if let Err(error) = aggregate.fold(submission.header.from, update) {
+                return Ok(Err(Unopened::Refused(error.to_string())));
+            }
         }
-        let OpenedSum { sum, keys, wrong_reveals } = open(plan, opening, &aggregate)?;
-        Ok(Opened {
-            sum: self.put(sum.to_bytes()),
-            key_sum: self.put(keys.to_bytes()),
-            aggregate: self.put(aggregate.bytes().to_vec()),
+        let OpenedRound { sum, key_sum, wrong_reveals } = match self.engine.open(plan, opening, &aggregate) {
+            Ok(opened) => opened,
+            Err(unopened) => return Ok(Err(unopened)),
+        };
+        Ok(Ok(Opened {
+            sum: self.blobs.put(sum.to_bytes()),
+            key_sum: self.blobs.put(key_sum),
+            aggregate: self.blobs.put(aggregate.bytes().to_vec()),
             aggregate_root: aggregate.root(),
-            transcript: self.put(opening.transcript(plan).to_bytes()),
+            transcript: self.blobs.put(opening.transcript(plan).to_bytes()),
             wrong_reveals,
-        })
-    }
-
-    fn put(&mut self, bytes: Vec<u8>) -> Digest {
-        let digest = Digest::of(&bytes);
-        self.blobs.insert(digest, bytes);
-        digest
+        }))
     }
 
     fn input_of(&mut self, said: &Said) -> Option<Input> {
@@ -201,7 +212,7 @@ impl Coordinator {
             Kind::Advertise => Input::Advertise(signed),
             Kind::Dealing => {
                 let bundle = Bundle::measure(&said.attached).ok()?;
-                self.blobs.insert(bundle.blob, said.attached.clone());
+                self.blobs.receive(said.attached.clone());
                 Input::Deal(signed, bundle)
             }
             Kind::Ack => Input::Acknowledge(signed),
@@ -211,10 +222,9 @@ impl Coordinator {
                 let upload = Upload {
                     root: update.root(),
                     chunks: u32::try_from(update.chunk_count()).ok()?,
-                    blob: Digest::of(&said.attached),
+                    blob: self.blobs.receive(said.attached.clone()),
                     bytes: said.attached.len() as u64,
                 };
-                self.blobs.insert(upload.blob, said.attached.clone());
                 Input::Submit(signed, upload)
             }
             Kind::Certify => Input::Certify(signed),
@@ -243,7 +253,7 @@ impl Coordinator {
         match moment {
             Some(moment) => {
                 self.standing = None;
-                Err(Crash { entry, moment })
+                Err(Crash::Append { entry, moment })
             }
             None => Ok(()),
         }

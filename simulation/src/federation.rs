@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use syndic_round::participant::Accepted;
 use syndic_round::{
-    Deadlines, Digest, EndorsedRoster, JobId, Member, ParticipantId, Protection, Roster, RoundId, RoundPlan,
-    SealedRoster, Timestamp,
+    Deadlines, Digest, EndorsedRoster, JobId, Member, ParameterSet, ParticipantId, Protection, Roster,
+    RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
 use crate::oracle;
-use crate::scenario::Scenario;
 
 /// When every run begins.
 pub(crate) const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -23,11 +23,10 @@ pub(crate) struct Federation {
 }
 
 impl Federation {
-    /// The federation of a scenario.
-    pub(crate) fn of(scenario: &Scenario) -> Self {
-        let n = scenario.participants;
+    /// A federation of `n`, with the protection that is the default for as many.
+    pub(crate) fn of(seed: u64, n: u16, parameter_set: ParameterSet) -> Self {
         let key = |number: u16| {
-            let label = format!("key {number} of federation {}", scenario.seed);
+            let label = format!("key {number} of federation {seed}");
             SigningKey::from_bytes(Digest::of(label.as_bytes()).as_bytes())
         };
         let keys: Vec<_> = (1..=n).map(key).collect();
@@ -43,9 +42,9 @@ impl Federation {
         };
         let endorsements = (1..=n).zip(&keys).map(|(number, key)| roster.endorse(id(number), key)).collect();
         let roster = EndorsedRoster { roster, endorsements }.verify().expect("every member endorsed it");
-        let protection = Protection::default_for(scenario.parameter_set, n)
-            .expect("scenarios have a size that the set serves");
-        Self { roster: Arc::new(roster), protection, keys, seed: scenario.seed }
+        let protection =
+            Protection::default_for(parameter_set, n).expect("scenarios have a size that the set serves");
+        Self { roster: Arc::new(roster), protection, keys, seed }
     }
 
     /// The members' ids, in order.
@@ -58,33 +57,56 @@ impl Federation {
         &self.keys[usize::from(id.get()) - 1]
     }
 
-    /// The digest of the job as all accepted it.
-    pub(crate) fn agreement(&self) -> Digest {
-        Digest::of(b"the simulated job")
+    /// The job as all accepted it.
+    pub(crate) fn accepted(&self) -> Accepted {
+        Accepted {
+            job: JobId::new(JOB).expect("the name keeps the rule"),
+            agreement: Digest::of(b"the simulated job"),
+            protection: self.protection,
+            admitted: self.ids(),
+            deadlines: DEADLINES,
+        }
     }
 
-    /// The plan of a round, each with a question of its own.
-    pub(crate) fn plan(&self, round: u32) -> RoundPlan {
+    /// The bytes of the question asked in place `slot` of the program. Only a lying coordinator asks another `variant`
+    /// than the first there.
+    pub(crate) fn question(&self, slot: u32, variant: u32) -> Vec<u8> {
+        format!("train/{slot};variant {variant} of {}", self.seed).into_bytes()
+    }
+
+    /// The fingerprint of every question asked in place `slot`.
+    pub(crate) fn fingerprint(&self, slot: u32) -> Digest {
+        self.plan(RoundId { round: 1, attempt: 1 }, 1).question_fingerprint(&format!("train/{slot}"))
+    }
+
+    /// The plan of an attempt, whose question is that in the place of its round.
+    pub(crate) fn plan(&self, id: RoundId, preparation: u64) -> RoundPlan {
+        let Accepted { job, agreement, protection, admitted, deadlines } = self.accepted();
         RoundPlan {
             federation: self.roster.roster().federation.clone(),
             roster: self.roster.digest(),
-            job: JobId::new(JOB).expect("the name keeps the rule"),
-            agreement: self.agreement(),
-            id: RoundId { round, attempt: 1 },
-            preparation: u64::from(round),
-            protection: self.protection,
-            admitted: self.ids(),
-            question: Digest::of(format!("question {round} of {}", self.seed).as_bytes()),
-            layout: oracle::layout(self.protection.admitted()),
-            deadlines: DEADLINES,
+            job,
+            agreement,
+            id,
+            preparation,
+            protection,
+            admitted,
+            question: Digest::of(&self.question(id.round, 0)),
+            layout: oracle::layout(protection.admitted()),
+            deadlines,
         }
     }
 }
 
+/// The place in the program that a question's bytes name.
+pub(crate) fn slot_of(question: &[u8]) -> Option<&str> {
+    std::str::from_utf8(question).ok()?.split_once(';').map(|(slot, _)| slot)
+}
+
 /// The longest that a round takes if nobody restarts the coordinator, in milliseconds: once revealing has
-/// begun, it waits ten times as long as the plan says.
+/// begun, it waits ten times as long as the plan says, and again after a reveal that turned out to be wrong.
 pub(crate) const LONGEST_ROUND: u64 =
-    DEADLINES.advertise + 2 * DEADLINES.share + DEADLINES.collect + DEADLINES.certify + 10 * DEADLINES.reveal;
+    DEADLINES.advertise + 2 * DEADLINES.share + DEADLINES.collect + DEADLINES.certify + 20 * DEADLINES.reveal;
 
 /// The longest phase, which a restart lets begin anew.
 pub(crate) const LONGEST_PHASE: u64 = DEADLINES.collect;
@@ -93,7 +115,7 @@ const DEADLINES: Deadlines =
     Deadlines { advertise: 1_500, share: 1_500, collect: 2_500, certify: 1_500, reveal: 2_000 };
 
 /// The job's name.
-pub(crate) const JOB: &str = "simulated-job";
+const JOB: &str = "simulated-job";
 
 fn id(number: u16) -> ParticipantId {
     ParticipantId::new(number).expect("members are numbered from 1")

@@ -16,19 +16,25 @@ pub(crate) struct Ledger {
     disk: Disk,
     history: History,
     opened: usize,
+    asked: usize,
+    attempts: u64,
 }
 
 impl Ledger {
     /// Replays a disk through the one rule that writing and verifying share.
     pub(crate) fn replay(disk: Disk) -> Self {
-        let (mut history, mut opened) = (History::new(), 0);
-        for (index, entry) in disk.entries.iter().enumerate() {
-            let accepted = history.accept(entry).expect("only entries that may follow were appended");
+        let mut ledger = Self { disk, history: History::new(), opened: 0, asked: 0, attempts: 0 };
+        for (index, entry) in ledger.disk.entries.iter().enumerate() {
+            let accepted = ledger.history.accept(entry).expect("only entries that may follow were appended");
             if accepted.entry.kind == schema::ROUND_OPENED {
-                opened = index;
+                ledger.opened = index;
+                ledger.attempts += 1;
+                if accepted.entry.data["attempt"] == 1 {
+                    ledger.asked = index;
+                }
             }
         }
-        Self { disk, history, opened }
+        ledger
     }
 
     /// What a crash leaves.
@@ -56,6 +62,10 @@ impl Ledger {
         self.disk.entries.push(bytes);
         if matches!(fact, Recorded::Opened(_)) {
             self.opened = self.disk.entries.len() - 1;
+            self.attempts += 1;
+            if plan.id.attempt == 1 {
+                self.asked = self.opened;
+            }
         }
         // If we crash here replay takes the entry in.
         self.history.record(&accepted).expect("nothing was appended since the check");
@@ -71,9 +81,14 @@ impl Ledger {
         self.history.tree().root().to_string()
     }
 
-    /// Index of the entry that opened the last round.
-    pub(crate) fn opened(&self) -> usize {
-        self.opened
+    /// Index of the entry that opened the first attempt at the last question.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// How many attempts were opened.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts
     }
 
     /// The facts on record about the last round, in order, with their times; its opening first.

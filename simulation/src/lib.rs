@@ -25,23 +25,43 @@
 //! assert_eq!(report.rounds[0].survivors, [1, 2, 3, 4, 5]);
 //! ```
 
+mod blobs;
 mod coordinator;
+mod engine;
 mod federation;
+mod journal;
+mod knowledge;
 mod ledger;
+mod liar;
+mod misbehaviour;
 mod network;
 mod operation;
 mod oracle;
 mod participant;
+mod plain;
 mod recording;
 mod replay;
 mod report;
+mod sample;
 mod scenario;
+mod script;
 mod seat;
+mod shrink;
+mod strategy;
 mod watch;
 mod world;
 
+pub use engine::Engine;
+pub use liar::{Ask, Dealing, Liar};
+pub use misbehaviour::Misbehaviour;
 pub use operation::Operation;
+pub use participant::Owed;
 pub use report::{Report, RoundEnd, Violation};
-pub use scenario::{CoordinatorCrash, Moment, Network, ParticipantCrash, Scenario};
+pub use scenario::{
+    ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Replayed, Scenario,
+    TornBlob,
+};
+pub use script::{Answers, Table, shares_for};
+pub use strategy::{Move, Played, Strategy, Twist, Who};
 pub use watch::INVARIANTS;
 pub use world::run;

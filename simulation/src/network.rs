@@ -6,6 +6,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::{ParticipantId, Timestamp};
 
+use crate::operation::Operation;
 use crate::participant::{Offer, Said};
 use crate::scenario::Network;
 
@@ -16,12 +17,16 @@ pub(crate) enum Event {
     Poll(ParticipantId),
     /// The question arrives at the coordinator.
     Asked(ParticipantId),
-    /// The answer arrives at the participant.
-    Offered(ParticipantId, Box<Offer>),
+    /// The answer arrives at the participant, numbered in the order of answering.
+    Offered(ParticipantId, u64, Box<Offer>),
     /// A participant's message arrives at the coordinator.
     Heard(Box<Said>),
     /// A participant is back after a crash.
     Back(ParticipantId),
+    /// A fault that comes with time.
+    Happens(Operation),
+    /// The coordinator's damaged blob is mended.
+    Mended,
     /// The coordinator looks at its clock.
     Tick,
 }

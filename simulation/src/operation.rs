@@ -22,7 +22,7 @@ pub enum Operation {
         round: RoundId,
         /// Whether it was written down before and sent again.
         again: bool,
-        /// What the network did: `lost`, `arrives`, `arrives twice`.
+        /// What the network did: `lost`, `arrives`, `arrives twice`, `cut off`.
         fate: &'static str,
     },
     /// The coordinator heard a message.
@@ -37,6 +37,31 @@ pub enum Operation {
         /// where the coordinator crashed before or after it appended.
         outcome: &'static str,
     },
+    /// A participant declined a round.
+    Declined {
+        /// Who.
+        participant: ParticipantId,
+        /// Which.
+        round: RoundId,
+        /// The code that it gave.
+        code: &'static str,
+    },
+    /// Participants are cut off from the coordinator.
+    CutOff {
+        /// Who.
+        participants: Vec<u16>,
+        /// For how many milliseconds.
+        lasts: u64,
+    },
+    /// The coordinator's clock jumps.
+    ClockJumped {
+        /// By how many milliseconds.
+        by: i64,
+    },
+    /// The coordinator met a damaged blob, and stopped.
+    BlobDamaged,
+    /// The damaged blob was mended.
+    BlobMended,
     /// A phase met its deadline.
     Woke(RoundId),
     /// A participant crashed as it was about to say something.
@@ -82,6 +107,13 @@ impl fmt::Display for Operation {
             Self::Heard { from, kind, round, outcome } => {
                 write!(f, "coordinator hears {} of round {round} from {from}: {outcome}", kind.name())
             }
+            Self::Declined { participant, round, code } => {
+                write!(f, "participant {participant} declines round {round}: {code}")
+            }
+            Self::CutOff { participants, lasts } => write!(f, "{participants:?} are cut off for {lasts} ms"),
+            Self::ClockJumped { by } => write!(f, "the coordinator's clock jumps by {by} ms"),
+            Self::BlobDamaged => write!(f, "coordinator reads a damaged blob, and stops"),
+            Self::BlobMended => write!(f, "the damaged blob is mended"),
             Self::Woke(round) => write!(f, "coordinator meets a deadline of round {round}"),
             Self::ParticipantCrashed { participant, kind, moment } => {
                 write!(f, "participant {participant} crashes {} writing {}", words(*moment), kind.name())

@@ -74,12 +74,11 @@ const MARKS: &str = "marks";
 mod tests {
     use super::*;
     use crate::federation::Federation;
-    use crate::scenario::Scenario;
 
     #[test]
     fn a_missing_a_double_and_a_foreign_update_show_in_the_marks() {
-        let federation = Federation::of(&Scenario::calm(1, 4));
-        let plan = federation.plan(1);
+        let federation = Federation::of(1, 4, syndic_round::ParameterSet::S32);
+        let plan = federation.plan(syndic_round::RoundId { round: 1, attempt: 1 }, 1);
         let ids = federation.ids();
         let sum = |ids: &[ParticipantId]| counted(&expected_sum(ids, &plan), &plan);
         assert_eq!(sum(&ids), [Some(1); 4]);

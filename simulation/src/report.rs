@@ -9,7 +9,7 @@ use crate::operation::Operation;
 /// What a run led to, and everything that happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The rounds that ended, in order.
+    /// The attempts that ended, in order.
     pub rounds: Vec<RoundEnd>,
     /// The invariant that broke, if any; the run stopped there.
     pub violation: Option<Violation>,
@@ -30,6 +30,10 @@ pub struct RoundEnd {
     pub survivors: Vec<u16>,
     /// Why it was abandoned, if it was.
     pub abandoned: Option<String>,
+    /// The integers of the sum; empty when it was abandoned.
+    pub sum: Vec<i64>,
+    /// Whose reveals were wrong, and were corrected.
+    pub wrong_reveals: Vec<u16>,
 }
 
 /// A broken invariant.
@@ -42,6 +46,20 @@ pub struct Violation {
 }
 
 impl Report {
+    /// The last attempt at each question, in order.
+    pub fn questions(&self) -> Vec<&RoundEnd> {
+        let is_last = |position: usize| {
+            let next = self.rounds.get(position + 1);
+            next.is_none_or(|next| next.round.round != self.rounds[position].round.round)
+        };
+        self.rounds
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| is_last(*position))
+            .map(|(_, end)| end)
+            .collect()
+    }
+
     /// How many operations are as `wanted` says.
     pub fn count(&self, wanted: impl Fn(&Operation) -> bool) -> usize {
         self.operations.iter().filter(|(_, operation)| wanted(operation)).count()

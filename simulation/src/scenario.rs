@@ -1,20 +1,25 @@
-//! What a run consists of: size, network and crashes, written by hand or drawn from a seed.
+//! What a run consists of: size, network, crashes and dishonest participants, written by hand or drawn from a seed.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha20Rng;
 use syndic_round::ParameterSet;
 use syndic_round::message::Kind;
+
+use crate::engine::Engine;
+use crate::misbehaviour::Misbehaviour;
 
 /// A run. Equal scenarios give equal reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Source of every choice and every key.
     pub seed: u64,
+    /// How often the round in memory is compared with the one that the ledger leads to.
+    pub replayed: Replayed,
+    /// What protects updates.
+    pub engine: Engine,
     /// Institutions, 3 or more; threshold and colluders are the defaults for as many.
     pub participants: u16,
     /// Parameter set.
     pub parameter_set: ParameterSet,
-    /// Rounds, one after another.
+    /// Questions, one after another, each asked in one round: again, in further attempts, while that is allowed.
     pub rounds: u32,
     /// The network.
     pub network: Network,
@@ -22,6 +27,23 @@ pub struct Scenario {
     pub participants_crash: Vec<ParticipantCrash>,
     /// Crashes of the coordinator.
     pub coordinator_crashes: CoordinatorCrash,
+    /// Participants cut off from the coordinator for a while.
+    pub partitions: Vec<Partition>,
+    /// Jumps of the coordinator's clock.
+    pub clock_jumps: Vec<ClockJump>,
+    /// A blob that the coordinator's disk damages.
+    pub torn_blob: Option<TornBlob>,
+    /// Dishonest participants; no more of them than the plan tolerates, if sums are to come out.
+    pub dishonest: Vec<Dishonest>,
+}
+
+/// When `replay_is_identity` and `rejection_is_noop` are checked in full, which takes most of a run's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// After every step.
+    AfterEveryStep,
+    /// When an attempt ends, and the ledger's size after every step: for sweeps over many seeds.
+    AtEnds,
 }
 
 /// How messages travel, both ways.
@@ -35,7 +57,7 @@ pub struct Network {
     pub delay: u64,
 }
 
-/// A participant that crashes as it says something.
+/// A participant that crashes as it says something, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParticipantCrash {
     /// Its id.
@@ -70,59 +92,64 @@ pub enum CoordinatorCrash {
     AfterEveryAppend,
 }
 
+/// Participants that nothing reaches, and of whom nothing arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Their ids.
+    pub participants: Vec<u16>,
+    /// From when, in milliseconds since the start.
+    pub from: u64,
+    /// For how many milliseconds.
+    pub lasts: u64,
+}
+
+/// A jump of the coordinator's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockJump {
+    /// When, in milliseconds since the start.
+    pub at: u64,
+    /// By how many milliseconds, forward or backward.
+    pub by: i64,
+}
+
+/// A blob that was damaged on the coordinator's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TornBlob {
+    /// Which of those received, from 1.
+    pub blob: u32,
+    /// When its operator has mended it, in milliseconds after it was noticed.
+    pub mended_after: u64,
+}
+
+/// A dishonest participant, with an honest coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dishonest {
+    /// Its id.
+    pub participant: u16,
+    /// What it does.
+    pub how: Misbehaviour,
+}
+
 impl Scenario {
     /// One round of `participants` in which nothing goes wrong.
     pub fn calm(seed: u64, participants: u16) -> Self {
         Self {
             seed,
+            replayed: Replayed::AfterEveryStep,
+            engine: Engine::Encrypted,
             participants,
             parameter_set: ParameterSet::S32,
             rounds: 1,
-            network: Network { lost: 0, duplicated: 0, delay: 20 },
+            network: Network { lost: 0, duplicated: 0, delay: CALM_DELAY },
             participants_crash: Vec::new(),
             coordinator_crashes: CoordinatorCrash::Never,
-        }
-    }
-
-    /// A scenario drawn from `seed`: small federations, two or three rounds, some of everything that can fail.
-    pub fn sample(seed: u64) -> Self {
-        let rng = &mut ChaCha20Rng::seed_from_u64(seed);
-        let participants = rng.random_range(3..=7);
-        let rounds = rng.random_range(2..=3);
-        let crashes = rng.random_range(0..=3);
-        Self {
-            seed,
-            participants,
-            parameter_set: ParameterSet::ALL[rng.random_range(0..3)],
-            rounds,
-            network: Network {
-                lost: [0, 50, 200][rng.random_range(0..3)],
-                duplicated: [0, 100, 400][rng.random_range(0..3)],
-                delay: [1, 40, 150][rng.random_range(0..3)],
-            },
-            participants_crash: (0..crashes).map(|_| participant_crash(rng, participants, rounds)).collect(),
-            coordinator_crashes: match rng.random_range(0..4) {
-                0 => CoordinatorCrash::AfterEveryAppend,
-                1 => CoordinatorCrash::Once(rng.random_range(0..60), moment(rng)),
-                _ => CoordinatorCrash::Never,
-            },
+            partitions: Vec::new(),
+            clock_jumps: Vec::new(),
+            torn_blob: None,
+            dishonest: Vec::new(),
         }
     }
 }
 
-fn participant_crash(rng: &mut ChaCha20Rng, participants: u16, rounds: u32) -> ParticipantCrash {
-    ParticipantCrash {
-        participant: rng.random_range(1..=participants),
-        round: rng.random_range(1..=rounds),
-        kind: KINDS[rng.random_range(0..KINDS.len())],
-        moment: moment(rng),
-        back_after: rng.random_bool(0.6).then(|| rng.random_range(0..4_000)),
-    }
-}
-
-fn moment(rng: &mut ChaCha20Rng) -> Moment {
-    if rng.random_bool(0.5) { Moment::Before } else { Moment::After }
-}
-
-const KINDS: [Kind; 6] =
-    [Kind::Advertise, Kind::Dealing, Kind::Ack, Kind::Header, Kind::Certify, Kind::Reveal];
+/// The longest that a message takes where nothing goes wrong, in milliseconds.
+pub(crate) const CALM_DELAY: u64 = 20;

@@ -1,170 +1,185 @@
-//! A participant within one round: the state machine of `syndic-round` with the keys and shares of KSA/1.
+//! A participant's place in one round: the stages of the shipped agent, with the secrets of each.
 
 use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
-use syndic_round::coordinator::{Bundle, Duty};
-use syndic_round::message::PublicPart;
-use syndic_round::participant::{Accepted, Acknowledged, Advertised, Certified, Invited, Joined, Received};
-use syndic_round::{Cohort, ParticipantId, Rejection, RoundId, RoundPlan, Signed};
-use syndic_secure_aggregation::{
-    KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
-};
+use syndic_round::coordinator::Bundle;
+use syndic_round::message::{Context, Kind};
+use syndic_round::participant::{Acknowledged, Advertised, Certified, Invited, Joined, Received};
+use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, Signed};
 
-use crate::federation::Federation;
+use crate::engine::{Engine, Held, Key, Opener, Place};
+use crate::journal::{Journal, Opening};
+use crate::misbehaviour::Misbehaviour;
 use crate::oracle;
-use crate::participant::Offer;
+use crate::participant::{Said, Undone};
 
-/// A participant in a round; all of it is lost in a crash.
+/// A place in a round; all of it is lost in a crash.
 pub(crate) struct Seat {
-    plan: RoundPlan,
+    pub(crate) plan: RoundPlan,
+    /// What makes the question the same question in whatever round it is asked (rule 11).
+    pub(crate) fingerprint: Digest,
+    pub(crate) said: BTreeMap<Kind, Said>,
     me: ParticipantId,
+    engine: Engine,
     stage: Stage,
 }
 
-/// What has been said so far, and the secrets that what follows needs.
+/// How far this participant is, with what it may use.
 enum Stage {
-    Invited(Invited),
-    Advertised(Advertised, KemSecret),
-    Joined(Joined, KemSecret, OneTimeKey),
-    Acknowledged(Acknowledged, Held, OneTimeKey),
+    Advertised(Advertised, Opener),
+    Dealt(Joined, Opener, Key),
+    Acknowledged(Acknowledged, Held, Key),
     Submitted(Acknowledged, Held),
     Certified(Certified, Held),
-    Over,
+    Done,
 }
 
-type Held = BTreeMap<ParticipantId, KeyShare>;
-
-/// What a dealer publishes, and the share sealed for each member.
-type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
-
 /// A signed message and what travels beside it.
-type Message = (Signed, Vec<u8>);
+pub(crate) type Message = (Signed, Vec<u8>);
+
+/// The journal, the keys and the ways of whoever sits here.
+pub(crate) struct Hands<'a> {
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) key: &'a SigningKey,
+    pub(crate) ways: &'a [Misbehaviour],
+    pub(crate) rng: &'a mut ChaCha20Rng,
+}
 
 impl Seat {
-    /// Checks the plan against what was accepted.
-    pub(crate) fn take(
-        federation: &Federation,
-        plan: &RoundPlan,
+    /// Phase A.
+    pub(crate) fn advertise(
+        engine: Engine,
+        invited: Invited,
+        fingerprint: Digest,
         me: ParticipantId,
-    ) -> Result<Self, Rejection> {
-        let accepted = Accepted {
-            job: plan.job.clone(),
-            agreement: federation.agreement(),
-            protection: federation.protection,
-            admitted: federation.ids(),
-            deadlines: plan.deadlines,
+        hands: &mut Hands<'_>,
+    ) -> (Self, Message) {
+        let plan = RoundPlan::clone(invited.plan());
+        let (opener, public) = engine.opener(hands.rng);
+        let mut nonce = [0; 32];
+        hands.rng.fill_bytes(&mut nonce);
+        let (advertised, signed) = invited.advertise(public, nonce, hands.key);
+        let stage = Stage::Advertised(advertised, opener);
+        (Self { plan, fingerprint, said: BTreeMap::new(), me, engine, stage }, (signed, Vec::new()))
+    }
+
+    /// What signatures are bound to, once the cohort is known.
+    pub(crate) fn context(&self) -> Option<Context> {
+        Some(match &self.stage {
+            Stage::Advertised(..) | Stage::Done => return None,
+            Stage::Dealt(joined, ..) => joined.cohort().context(),
+            Stage::Acknowledged(state, ..) | Stage::Submitted(state, _) => state.cohort().context(),
+            Stage::Certified(state, _) => state.cohort().context(),
+        })
+    }
+
+    /// Phase B.
+    pub(crate) fn deal(&mut self, adverts: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
+        let Stage::Advertised(advertised, opener) = self.take() else { return Err(out_of_turn()) };
+        let joined = advertised.join(adverts.to_vec())?;
+        let spoiled: Vec<_> = joined.cohort().ids().iter().copied().filter(|id| *id != self.me).collect();
+        let spoiled = &spoiled[..spoiled.len().min(Misbehaviour::spoiled_shares(hands.ways))];
+        let spoil = |to: ParticipantId, share: &mut Vec<u8>| {
+            if spoiled.contains(&to) {
+                share[0] ^= 1;
+            }
         };
-        let invited = Invited::check(plan.clone(), &accepted, federation.roster.clone(), me)?;
-        Ok(Self { plan: plan.clone(), me, stage: Stage::Invited(invited) })
+        let (key, (public, sealed)) = self.engine.deal(&self.place(joined.cohort()), hands.rng, spoil)?;
+        let signed = joined.deal(public, &sealed, hands.key);
+        self.stage = Stage::Dealt(joined, opener, key);
+        Ok((signed, Bundle::encode(&sealed)))
     }
 
-    pub(crate) fn round(&self) -> RoundId {
-        self.plan.id
-    }
-
-    /// Does what is owed; nothing where the offer is for a stage that this participant has passed or missed.
-    ///
-    /// # Errors
-    /// The [`Rejection`] with which it refuses.
-    pub(crate) fn play(
+    /// Phase C.
+    pub(crate) fn acknowledge(
         &mut self,
-        offer: &Offer,
-        key: &SigningKey,
-        rng: &mut ChaCha20Rng,
-    ) -> Result<Option<Message>, Rejection> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let (next, message) = match (stage, &offer.duty) {
-            (Stage::Invited(invited), Duty::Advertise) => {
-                let kem = KemSecret::generate(rng);
-                let mut nonce = [0; 32];
-                rng.fill_bytes(&mut nonce);
-                let (next, signed) = invited.advertise(kem.public().to_bytes(), nonce, key);
-                (Stage::Advertised(next, kem), Some((signed, Vec::new())))
-            }
-            (Stage::Advertised(advertised, kem), Duty::Deal(cohort)) => {
-                let joined = advertised.join(cohort.adverts().to_vec())?;
-                let one_time = OneTimeKey::generate(rng);
-                let (public, sealed) = self.seal_shares(joined.cohort(), &one_time, rng)?;
-                let signed = joined.deal(public, &sealed, key);
-                (Stage::Joined(joined, kem, one_time), Some((signed, Bundle::encode(&sealed))))
-            }
-            (Stage::Joined(joined, kem, one_time), Duty::Acknowledge(..)) => {
-                let held = self.open_shares(&joined, &kem, &offer.shares)?;
-                let verdicts: Vec<_> = offer.shares.iter().map(|(public, _)| (public, true)).collect();
-                let (next, signed) = joined.acknowledge(&verdicts, key);
-                (Stage::Acknowledged(next, held, one_time), Some((signed, Vec::new())))
-            }
-            (Stage::Acknowledged(mut state, held, one_time), Duty::Submit(acks)) => {
-                let eligible = state.may_submit(acks.clone())?;
-                let update =
-                    oracle::contribution(self.me, &self.plan).clip().quantise(&self.plan.coding(), rng);
-                let masks = Masks::new(&state.cohort().h1());
-                let update = one_time.encrypt(update, &masks, rng);
-                let signed = state.submit(eligible, update.root(), key);
-                (Stage::Submitted(state, held), Some((signed, update.into_bytes())))
-            }
-            // Too late with its own update, it still helps to open the others' sum; its key is wiped.
-            (
-                Stage::Submitted(state, held) | Stage::Acknowledged(state, held, _),
-                Duty::Certify(survivors),
-            ) => {
-                let checked = state.check_survivors(survivors.signed().to_vec())?;
-                let (next, signed) = state.certify(checked, key);
-                (Stage::Certified(next, held), Some((signed, Vec::new())))
-            }
-            (Stage::Certified(state, held), Duty::Reveal(certificate)) => {
-                let certificate = state.check(certificate.signatures().to_vec())?;
-                let sum = KeyShareSum::of(&held, &certificate).map_err(|_| Rejection::Malformed)?;
-                (Stage::Over, Some((state.reveal(&certificate, sum.to_bytes(), key), Vec::new())))
-            }
-            (stage, _) => (stage, None),
-        };
-        self.stage = next;
-        Ok(message)
-    }
-
-    fn seal_shares(
-        &self,
-        cohort: &Cohort,
-        one_time: &OneTimeKey,
-        rng: &mut ChaCha20Rng,
-    ) -> Result<Dealt, Rejection> {
-        let context = self.sharing(self.me, cohort);
-        let Sharing { public, shares } = one_time.share(&context, rng).map_err(|_| Rejection::Malformed)?;
-        let mut sealed = Vec::with_capacity(shares.len());
-        for (to, share) in shares {
-            let public = KemPublic::from_bytes(cohort.kem_key(to)?).map_err(|_| Rejection::Malformed)?;
-            let context = SealContext { sender: self.me, recipient: to, h1: cohort.h1() };
-            sealed.push((to, public.seal(&share.to_bytes(), &context, rng)));
-        }
-        Ok((public, sealed))
-    }
-
-    fn sharing<'a>(&self, dealer: ParticipantId, cohort: &'a Cohort) -> SharingContext<'a> {
-        let threshold = self.plan.protection.threshold();
-        SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold }
-    }
-
-    fn open_shares(
-        &self,
-        joined: &Joined,
-        kem: &KemSecret,
         shares: &[(Signed, Vec<u8>)],
-    ) -> Result<Held, Rejection> {
-        let cohort = joined.cohort();
-        let mut held = Held::new();
-        for (public, sealed) in shares {
-            let part = joined.check_share(&Received { public: public.clone(), sealed: sealed.clone() })?;
-            let context = SealContext { sender: public.from, recipient: self.me, h1: cohort.h1() };
-            let share = kem.open(sealed, &context).map_err(|_| Rejection::Malformed)?;
-            let share = KeyShare::from_bytes(&share, cohort.len()).map_err(|_| Rejection::Malformed)?;
-            let sharing = self.sharing(public.from, cohort);
-            share.verify(self.me, &part, &sharing).map_err(|_| Rejection::Malformed)?;
-            held.insert(public.from, share);
+        hands: &mut Hands<'_>,
+    ) -> Result<Message, Undone> {
+        let Stage::Dealt(joined, opener, key) = self.take() else { return Err(out_of_turn()) };
+        let received = |(public, sealed): &(Signed, Vec<u8>)| Received {
+            public: public.clone(),
+            sealed: sealed.clone(),
+        };
+        let received: Vec<_> = shares.iter().map(received).collect();
+        joined.check_dealers(&received)?;
+        let mut held = self.engine.no_shares();
+        let mut verdicts = Vec::with_capacity(received.len());
+        for share in &received {
+            let (dealer, part) = (share.public.from, joined.check_share(share)?);
+            let good = opener.take(&self.place(joined.cohort()), dealer, &part, &share.sealed, &mut held);
+            verdicts.push((&share.public, good && !Misbehaviour::complains_of(hands.ways, dealer)));
         }
-        Ok(held)
+        let (state, signed) = joined.acknowledge(&verdicts, hands.key);
+        self.stage = Stage::Acknowledged(state, held, key);
+        Ok((signed, Vec::new()))
     }
+
+    /// Phase D.
+    pub(crate) fn submit(&mut self, acks: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
+        let Stage::Acknowledged(mut state, held, key) = self.take() else { return Err(out_of_turn()) };
+        let eligible = state.may_submit(acks.to_vec())?;
+        hands.journal.bind(self.plan.preparation, self.plan.id, self.fingerprint)?;
+        let update = oracle::contribution(self.me, &self.plan).clip();
+        let update = update.quantise(&self.plan.coding(), hands.rng);
+        let key = match hands.ways.contains(&Misbehaviour::KeyMismatch) {
+            true => self.engine.foreign_key(hands.rng),
+            false => key,
+        };
+        let update = key.encrypt(state.cohort(), update, hands.rng);
+        let signed = state.submit(eligible, update.root(), hands.key);
+        self.stage = Stage::Submitted(state, held);
+        Ok((signed, update.into_bytes()))
+    }
+
+    /// Phase E.
+    pub(crate) fn certify(&mut self, headers: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
+        let (state, held) = match self.take() {
+            Stage::Submitted(state, held) => (state, held),
+            // Too late with its own update, it can still help to open the others' sum; its key is wiped.
+            Stage::Acknowledged(state, held, _key) => (state, held),
+            _ => return Err(out_of_turn()),
+        };
+        let survivors = state.check_survivors(headers.to_vec())?;
+        hands.journal.bind(self.plan.preparation, self.plan.id, self.fingerprint)?;
+        let (certified, signed) = state.certify(survivors, hands.key);
+        self.stage = Stage::Certified(certified, held);
+        Ok((signed, Vec::new()))
+    }
+
+    /// Phase F: in one attempt at a question, ever, that is not void.
+    pub(crate) fn reveal(
+        &mut self,
+        signatures: &[Signed],
+        is_void: impl FnOnce(&Opening) -> bool,
+        hands: &mut Hands<'_>,
+    ) -> Result<Message, Undone> {
+        let Stage::Certified(certified, held) = self.take() else { return Err(out_of_turn()) };
+        let certificate = certified.check(signatures.to_vec())?;
+        let opening = Opening { round: self.plan.id, context: certified.cohort().context() };
+        // If we crash here the question counts as opened although nothing was revealed.
+        hands.journal.open_question(self.fingerprint, opening, is_void)?;
+        let mut sum = held.reveal(&certificate)?;
+        if hands.ways.contains(&Misbehaviour::WrongReveal) {
+            sum[0] ^= 1;
+        }
+        Ok((certified.reveal(&certificate, sum, hands.key), Vec::new()))
+    }
+
+    fn place<'a>(&'a self, cohort: &'a Cohort) -> Place<'a> {
+        Place { plan: &self.plan, cohort, me: self.me }
+    }
+
+    /// Takes the stage out; what is left takes no further part.
+    fn take(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Done)
+    }
+}
+
+/// The coordinator asked for something that this participant's stage does not allow.
+fn out_of_turn() -> Undone {
+    Rejection::Early.into()
 }

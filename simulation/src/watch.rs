@@ -1,12 +1,13 @@
 //! The invariants, by the names that design and documentation give them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syndic_round::coordinator::Input;
-use syndic_round::message::{Certify, Kind, Payload, Reveal};
-use syndic_round::{Digest, ParticipantId, RoundId, RoundPlan, Sum, Timestamp};
+use syndic_round::message::{Ack, Certify, Header, Kind, Payload, Reveal};
+use syndic_round::{Digest, ParticipantId, Protection, RoundId, RoundPlan, Sum, Timestamp};
 
-use crate::federation::{LONGEST_PHASE, LONGEST_ROUND};
+use crate::federation::LONGEST_ROUND;
+use crate::knowledge::{Knowledge, Revealed};
 use crate::oracle;
 use crate::participant::Said;
 use crate::recording::Recorded;
@@ -24,8 +25,19 @@ use crate::report::Violation;
 /// - `rejection_is_noop`: a rejected input leaves round and ledger as they were.
 /// - `replay_is_identity`: the ledger alone leads to the round in memory.
 /// - `rounds_end`: with or without a result, by its deadlines.
-/// - `nobody_honest_refused`: since nobody lies, nobody refuses an offer.
-pub const INVARIANTS: [&str; 10] = [
+/// - `nobody_honest_refused`: nobody declines but for a restart, a missed phase or a cheat.
+/// - `nobody_honest_blamed`: no honest participant is complained of by another, or named as a wrong revealer.
+/// - `nothing_beyond_one_sum`: all reveals ever made, lost ones too, together with all shares of the dishonest, open in a
+///   cohort one combination of keys at most, and that is the sum over a certified set of at least u_min.
+/// - `one_question_per_sum`: those in an opened set answered one question under one plan.
+/// - `one_opening_per_question`: no question has sums over two different sets, in whatever attempts.
+///
+/// With a lying coordinator, the last three, `no_double_reveal`, and:
+///
+/// - `void_or_opened`: no attempt has both reveals that open it and promises that void it.
+/// - `never_panics`: whatever an honest participant is shown, it answers.
+/// - `codes_are_known`: it declines with codes that the documentation names.
+pub const INVARIANTS: [&str; 17] = [
     "one_survivor_set",
     "no_double_reveal",
     "one_message_of_a_kind",
@@ -36,36 +48,111 @@ pub const INVARIANTS: [&str; 10] = [
     "replay_is_identity",
     "rounds_end",
     "nobody_honest_refused",
+    "nobody_honest_blamed",
+    "nothing_beyond_one_sum",
+    "one_question_per_sum",
+    "one_opening_per_question",
+    "void_or_opened",
+    "never_panics",
+    "codes_are_known",
 ];
 
 /// What was seen so far, as far as later sights must agree with it.
-#[derive(Default)]
 pub(crate) struct Watch {
-    survivor_sets: BTreeMap<RoundId, Digest>,
+    dishonest: BTreeSet<ParticipantId>,
+    survivor_sets: BTreeMap<RoundId, Frozen>,
     said: BTreeMap<(ParticipantId, RoundId, Kind), Said>,
+    knowledge: Knowledge,
+}
+
+/// A survivor set that somebody saw.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) digest: Digest,
+    pub(crate) ids: Vec<ParticipantId>,
+    /// Fingerprint of the question.
+    pub(crate) question: Digest,
 }
 
 type Verdict = Result<(), Violation>;
 
 impl Watch {
+    /// A watch over a federation in which these are dishonest.
+    pub(crate) fn new(protection: Protection, dishonest: BTreeSet<ParticipantId>) -> Self {
+        let knowledge = Knowledge::new(protection, dishonest.clone());
+        Self { dishonest, survivor_sets: BTreeMap::new(), said: BTreeMap::new(), knowledge }
+    }
+
     /// Somebody sees this survivor set.
-    pub(crate) fn survivor_set(&mut self, round: RoundId, digest: Digest) -> Verdict {
-        let first = *self.survivor_sets.entry(round).or_insert(digest);
+    pub(crate) fn survivor_set(
+        &mut self,
+        round: RoundId,
+        digest: Digest,
+        frozen: impl FnOnce() -> Frozen,
+    ) -> Verdict {
+        let first = self.survivor_sets.entry(round).or_insert_with(frozen).digest;
         hold("one_survivor_set", first == digest, || format!("round {round} has {first} and {digest}"))
     }
 
-    /// A participant says something, whether or not it arrives.
+    /// A participant says something, whether or not it arrives. The dishonest say what they like.
     pub(crate) fn said(&mut self, said: &Said) -> Verdict {
         let (from, round, kind) = (said.signed.from, said.round, said.kind);
-        let signed_for = match kind {
-            Kind::Certify => Certify::decode(&said.signed.payload).ok().map(|certify| certify.survivors),
-            Kind::Reveal => Reveal::decode(&said.signed.payload).ok().map(|reveal| reveal.survivors),
-            _ => None,
-        };
+        if self.dishonest.contains(&from) {
+            return Ok(());
+        }
         let first = self.said.entry((from, round, kind)).or_insert_with(|| said.clone());
         let name = if kind == Kind::Reveal { "no_double_reveal" } else { "one_message_of_a_kind" };
-        hold(name, first == said, || format!("participant {from} says {} twice in {round}", kind.name()))?;
-        signed_for.map_or(Ok(()), |digest| self.survivor_set(round, digest))
+        // After a restart a message is said again without what travelled beside it.
+        let same = first.signed == said.signed;
+        hold(name, same, || format!("participant {from} says {} twice in {round}", kind.name()))?;
+        let payload = &said.signed.payload;
+        match kind {
+            Kind::Ack => self.complains(from, payload),
+            Kind::Header => {
+                if let Ok(Header { h1, plan, .. }) = Header::decode(payload) {
+                    self.knowledge.uploaded(h1, from, plan);
+                }
+                Ok(())
+            }
+            Kind::Certify => {
+                let certify = Certify::decode(payload).map(|certify| certify.survivors);
+                self.signs(from, round, certify.ok()).map(drop)
+            }
+            Kind::Reveal => {
+                let reveal = Reveal::decode(payload).map(|reveal| reveal.survivors);
+                let frozen = self.signs(from, round, reveal.ok())?;
+                // A cohort has one survivor set with an honest coordinator, so the set stands for it.
+                let h1 = frozen.digest;
+                let survivors = &frozen.ids;
+                self.knowledge.revealed(&Revealed { by: from, h1, survivors, question: frozen.question })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody honest signs for this set, which must be the round's.
+    fn signs(
+        &self,
+        from: ParticipantId,
+        round: RoundId,
+        digest: Option<Digest>,
+    ) -> Result<Frozen, Violation> {
+        let frozen = self.survivor_sets.get(&round).filter(|frozen| Some(frozen.digest) == digest);
+        let detail = || format!("participant {from} signs {digest:?} in round {round}");
+        frozen.cloned().ok_or_else(|| Violation { invariant: "one_survivor_set", detail: detail() })
+    }
+
+    /// Nobody honest complains of somebody honest.
+    fn complains(&self, from: ParticipantId, ack: &[u8]) -> Verdict {
+        let verdicts = Ack::decode(ack).map(|ack| ack.verdicts).unwrap_or_default();
+        let bad: Vec<_> =
+            verdicts.iter().filter(|verdict| !verdict.ok).map(|verdict| verdict.dealer).collect();
+        self.blamed(&bad, || format!("participant {from} complains of {bad:?}"))
+    }
+
+    /// These are found to have cheated.
+    pub(crate) fn blamed(&self, ids: &[ParticipantId], detail: impl FnOnce() -> String) -> Verdict {
+        hold("nobody_honest_blamed", ids.iter().all(|id| self.dishonest.contains(id)), detail)
     }
 
     /// The round was closed: `facts` are those on record about it.
@@ -106,18 +193,26 @@ impl Watch {
         hold("replay_is_identity", live == replayed, || format!("{replayed} instead of {live}"))
     }
 
-    /// A round has lasted `millis` so far, and its phases began anew `resumed` times.
-    pub(crate) fn lasts(&self, round: RoundId, millis: u64, resumed: impl FnOnce() -> u64) -> Verdict {
+    /// A round has lasted `millis` so far, where it may last `extra` more than one whose coordinator is never restarted.
+    pub(crate) fn lasts(&self, round: RoundId, millis: u64, extra: impl FnOnce() -> u64) -> Verdict {
         let longest = LONGEST_ROUND + SLACK;
-        let in_time = millis <= longest || millis <= longest + resumed() * LONGEST_PHASE;
+        let in_time = millis <= longest || millis <= longest + extra();
         hold("rounds_end", in_time, || format!("round {round} has lasted {millis} ms"))
     }
 
-    /// A participant refuses an offer.
-    pub(crate) fn refused(&self, id: ParticipantId, reason: &str) -> Violation {
-        Violation { invariant: "nobody_honest_refused", detail: format!("participant {id}: {reason}") }
+    /// A participant declines a round.
+    pub(crate) fn declined(&self, id: ParticipantId, code: &str) -> Verdict {
+        // A dealer's bad share keeps its holder from certifying a set with that dealer.
+        let by_cheats = code == "round.not-eligible" && !self.dishonest.is_empty();
+        let fine = HONEST_REASONS.contains(&code) || by_cheats || self.dishonest.contains(&id);
+        hold("nobody_honest_refused", fine, || format!("participant {id}: {code}"))
     }
 }
+
+/// Why a participant declines with an honest coordinator: it has lost its keys, or has missed a phase, or is asked to give
+/// up an attempt for which its reveal is lost on the way.
+const HONEST_REASONS: [&str; 4] =
+    ["participant.restarted", "journal.preparation-old", "round.early", "journal.excluded"];
 
 fn hold(invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
@@ -130,26 +225,37 @@ const SLACK: u64 = 1_000;
 mod tests {
     use super::*;
     use crate::federation::{Federation, START};
-    use crate::scenario::Scenario;
+    use syndic_round::ParameterSet;
     use syndic_round::Signed;
     use syndic_round::coordinator::{Opened, Round};
+    use syndic_round::message::Verdict;
 
-    fn broken(verdict: Verdict) -> &'static str {
+    fn broken(verdict: super::Verdict) -> &'static str {
         verdict.err().map_or("nothing", |violation| violation.invariant)
     }
 
     fn federation() -> Federation {
-        Federation::of(&Scenario::calm(1, 4))
+        Federation::of(1, 4, ParameterSet::S32)
     }
 
     fn id(number: u16) -> ParticipantId {
         ParticipantId::new(number).expect("numbered from 1")
     }
 
+    const ROUND: RoundId = RoundId { round: 1, attempt: 1 };
+
+    /// A watch over four participants of whom the fourth is dishonest.
+    fn watch() -> Watch {
+        Watch::new(federation().protection, [id(4)].into())
+    }
+
+    fn frozen(set: &[u8]) -> Frozen {
+        Frozen { digest: Digest::of(set), ids: [1, 2, 3, 4].map(id).into(), question: Digest::of(b"asked") }
+    }
+
     fn said(kind: Kind, payload: Vec<u8>) -> Said {
-        let round = RoundId { round: 1, attempt: 1 };
         Said {
-            round,
+            round: ROUND,
             kind,
             signed: Signed { from: id(2), payload, signature: [0; 64] },
             attached: Vec::new(),
@@ -163,7 +269,7 @@ mod tests {
 
     /// What closing says about a sum over `survivors` after this many signatures and reveals.
     fn closing(signed: usize, revealed: usize, survivors: &[u16], steps: &[i64]) -> &'static str {
-        let plan = federation().plan(1);
+        let plan = federation().plan(ROUND, 1);
         let message = reveal(b"the set").signed;
         let certify = Recorded::Input(Input::Certify(message.clone()), Vec::new());
         let stored = Digest::of(b"stored");
@@ -183,52 +289,66 @@ mod tests {
             [survivors.len() as i64].iter().chain(steps).flat_map(|word| word.to_le_bytes()).collect();
         let sum = Sum::from_bytes(plan.layout.clone(), &bytes);
         let survivors: Vec<_> = survivors.iter().map(|number| id(*number)).collect();
-        broken(Watch::default().closed(&plan, &facts, &survivors, sum.as_ref()))
+        broken(watch().closed(&plan, &facts, &survivors, sum.as_ref()))
     }
 
     fn steps(survivors: &[u16]) -> Vec<i64> {
         let survivors: Vec<_> = survivors.iter().map(|number| id(*number)).collect();
-        oracle::expected_sum(&survivors, &federation().plan(1))
+        oracle::expected_sum(&survivors, &federation().plan(ROUND, 1))
     }
 
     #[test]
     fn every_invariant_is_seen_to_break() {
-        let mut watch = Watch::default();
-        let round = RoundId { round: 1, attempt: 1 };
-        assert_eq!(broken(watch.survivor_set(round, Digest::of(b"the set"))), "nothing");
-        assert_eq!(broken(watch.survivor_set(round, Digest::of(b"another"))), "one_survivor_set");
+        let mut watch = watch();
+        assert_eq!(
+            broken(watch.survivor_set(ROUND, Digest::of(b"the set"), || frozen(b"the set"))),
+            "nothing"
+        );
+        assert_eq!(
+            broken(watch.survivor_set(ROUND, Digest::of(b"another"), || frozen(b"another"))),
+            "one_survivor_set"
+        );
         assert_eq!(broken(watch.said(&reveal(b"the set"))), "nothing");
         assert_eq!(broken(watch.said(&reveal(b"the set"))), "nothing");
         assert_eq!(broken(watch.said(&reveal(b"another"))), "no_double_reveal");
-        assert_eq!(
-            broken(Watch::default().said(&reveal(b"another")).and(watch.said(&said(Kind::Ack, vec![1])))),
-            "nothing"
-        );
-        assert_eq!(broken(watch.said(&said(Kind::Ack, vec![2]))), "one_message_of_a_kind");
+        let complaint = |dealer| {
+            let verdict = Verdict { dealer: id(dealer), dealing: Digest::of(b"part"), ok: false };
+            said(Kind::Ack, Ack { id: id(2), verdicts: vec![verdict] }.encode())
+        };
+        assert_eq!(broken(watch.said(&complaint(4))), "nothing");
+        assert_eq!(broken(watch.said(&complaint(1))), "one_message_of_a_kind");
+        watch.said.clear();
+        assert_eq!(broken(watch.said(&complaint(1))), "nobody_honest_blamed");
+        assert_eq!(broken(watch.blamed(&[id(4)], String::new)), "nothing");
         let before = (String::from("so"), 3);
         assert_eq!(broken(watch.rejected(&before, &before.clone())), "nothing");
         assert_eq!(broken(watch.rejected(&before, &(before.0.clone(), 4))), "rejection_is_noop");
-        assert_eq!(broken(watch.lasts(round, LONGEST_ROUND, || 0)), "nothing");
-        assert_eq!(broken(watch.lasts(round, 2 * LONGEST_ROUND, || 0)), "rounds_end");
-        assert_eq!(broken(watch.lasts(round, 2 * LONGEST_ROUND, || 12)), "nothing");
-        assert_eq!(watch.refused(id(1), "why").invariant, "nobody_honest_refused");
+        assert_eq!(broken(watch.lasts(ROUND, LONGEST_ROUND, || 0)), "nothing");
+        assert_eq!(broken(watch.lasts(ROUND, 2 * LONGEST_ROUND, || 0)), "rounds_end");
+        assert_eq!(broken(watch.lasts(ROUND, 2 * LONGEST_ROUND, || LONGEST_ROUND)), "nothing");
+        assert_eq!(broken(watch.declined(id(1), "participant.restarted")), "nothing");
+        assert_eq!(broken(watch.declined(id(1), "round.mismatch")), "nobody_honest_refused");
+        assert_eq!(broken(watch.declined(id(4), "round.mismatch")), "nothing");
     }
 
     #[test]
     fn a_reveal_for_a_set_that_nobody_was_shown_breaks_the_one_survivor_set() {
-        let mut watch = Watch::default();
-        let round = RoundId { round: 1, attempt: 1 };
-        assert_eq!(broken(watch.survivor_set(round, Digest::of(b"the set"))), "nothing");
+        let mut watch = watch();
+        assert_eq!(
+            broken(watch.survivor_set(ROUND, Digest::of(b"the set"), || frozen(b"the set"))),
+            "nothing"
+        );
         assert_eq!(broken(watch.said(&reveal(b"another"))), "one_survivor_set");
     }
 
     #[test]
     fn a_round_that_the_ledger_does_not_lead_to_is_seen() {
         let federation = federation();
-        let open = |at| Round::open(federation.plan(1), federation.roster.clone(), at).expect("it is sound");
+        let open =
+            |at| Round::open(federation.plan(ROUND, 1), federation.roster.clone(), at).expect("it is sound");
         let words = |round: Round| format!("{round:?}");
         let (live, later) = (words(open(START)), words(open(START.plus_millis(1))));
-        let watch = Watch::default();
+        let watch = watch();
         assert_eq!(broken(watch.replayed(&live, &words(open(START)))), "nothing");
         assert_eq!(broken(watch.replayed(&live, &later)), "replay_is_identity");
     }

@@ -1,9 +1,9 @@
 //! The whole encrypted round over the pure crates, under every fault that this crate knows.
 
-use syndic_round::ParameterSet;
 use syndic_round::message::Kind;
+use syndic_round::{ParameterSet, RoundId};
 use syndic_simulation::{
-    CoordinatorCrash, Moment, Network, Operation, ParticipantCrash, Report, Scenario, run,
+    CoordinatorCrash, Moment, Network, Operation, ParticipantCrash, Partition, Report, Scenario, run,
 };
 
 const KINDS: [Kind; 6] =
@@ -12,7 +12,7 @@ const KINDS: [Kind; 6] =
 fn sound(scenario: &Scenario) -> Report {
     let report = run(scenario);
     assert!(report.violation.is_none(), "{scenario:?}\n{report}");
-    assert_eq!(report.rounds.len(), scenario.rounds as usize, "every round ends\n{report}");
+    assert_eq!(report.questions().len(), scenario.rounds as usize, "every round ends\n{report}");
     report
 }
 
@@ -57,25 +57,79 @@ fn one_that_comes_back_takes_part_in_the_next_round() {
 }
 
 #[test]
-fn one_that_crashed_after_writing_its_message_says_the_same_again() {
-    let participants_crash = vec![crash(3, Kind::Header, Moment::After, Some(100))];
-    let report = sound(&Scenario { participants_crash, ..Scenario::calm(4, 5) });
-    assert_eq!(report.rounds[0].survivors, [1, 2, 3, 4, 5], "{report}");
-    let again = |operation: &Operation| matches!(operation, Operation::Sent { from, kind: Kind::Header, again: true, .. } if from.get() == 3);
-    assert!(report.count(again) > 0, "{report}");
+fn one_that_crashed_after_writing_about_the_survivor_set_says_the_same_again() {
+    for kind in [Kind::Certify, Kind::Reveal] {
+        let participants_crash =
+            vec![crash(3, kind, Moment::After, Some(100)), crash(1, kind, Moment::Before, None)];
+        let report = sound(&Scenario { participants_crash, ..Scenario::calm(4, 5) });
+        // Without its word the round would stand still; its shares went with the crash, its reveal did not.
+        assert_eq!(report.rounds[0].abandoned.is_none(), kind == Kind::Reveal, "{report}");
+        let again = |operation: &Operation| matches!(operation, Operation::Sent { from, kind: k, again: true, .. } if from.get() == 3 && *k == kind);
+        assert!(report.count(again) > 0, "{kind:?}\n{report}");
+    }
 }
 
 #[test]
-fn the_round_is_abandoned_and_the_next_one_goes_on_when_too_many_vanish() {
-    for kind in KINDS {
+fn one_that_lost_its_keys_declines_as_the_agent_does() {
+    for kind in [Kind::Dealing, Kind::Ack, Kind::Header] {
+        let participants_crash = vec![crash(3, kind, Moment::After, Some(100))];
+        let report = sound(&Scenario { participants_crash, ..Scenario::calm(4, 5) });
+        assert_eq!(report.rounds[0].survivors, [1, 2, 4, 5], "{kind:?}\n{report}");
+        let declined = |operation: &Operation| matches!(operation, Operation::Declined { participant, code: "participant.restarted", .. } if participant.get() == 3);
+        assert!(report.count(declined) > 0, "{kind:?}\n{report}");
+    }
+}
+
+#[test]
+fn the_question_is_asked_again_when_too_many_vanish_before_revealing() {
+    for kind in &KINDS[..5] {
         let back = Some(1_000);
         let participants_crash =
-            vec![crash(2, kind, Moment::Before, back), crash(4, kind, Moment::Before, back)];
-        let scenario = Scenario { participants_crash, rounds: 2, ..Scenario::calm(5, 5) };
-        let report = sound(&scenario);
+            vec![crash(2, *kind, Moment::Before, back), crash(4, *kind, Moment::Before, back)];
+        let report = sound(&Scenario { participants_crash, ..Scenario::calm(5, 5) });
         assert!(report.rounds[0].abandoned.is_some(), "{kind:?}\n{report}");
+        assert_eq!(report.rounds[1].round, RoundId { round: 1, attempt: 2 }, "{kind:?}\n{report}");
         assert_eq!(report.rounds[1].survivors, [1, 2, 3, 4, 5], "{kind:?}\n{report}");
     }
+}
+
+#[test]
+fn a_question_that_may_have_been_opened_is_not_asked_again() {
+    let participants_crash =
+        vec![crash(2, Kind::Reveal, Moment::Before, None), crash(4, Kind::Reveal, Moment::Before, None)];
+    let report = sound(&Scenario { participants_crash, ..Scenario::calm(5, 5) });
+    assert_eq!(report.rounds.len(), 1, "{report}");
+    assert!(report.rounds[0].abandoned.is_some(), "{report}");
+}
+
+#[test]
+fn a_round_that_too_many_left_while_revealing_is_voided_and_asked_again() {
+    // As many as leave too few restart, and lose their shares, before any other hears of the certificate.
+    let calm = sound(&Scenario::calm(6, 5));
+    let certified = |operation: &Operation| {
+        matches!(operation, Operation::Heard { kind: Kind::Certify, outcome: "accepted", .. })
+    };
+    let revealing = calm.operations.iter().filter(|(_, operation)| certified(operation)).nth(3).unwrap().0;
+    let others = Partition { participants: vec![3, 4, 5], from: revealing, lasts: 600 };
+    let scenario = Scenario {
+        participants_crash: [1, 2].map(|who| crash(who, Kind::Reveal, Moment::Before, Some(100))).into(),
+        partitions: vec![others],
+        ..Scenario::calm(6, 5)
+    };
+    let report = sound(&scenario);
+    let voided = report.rounds[0].abandoned.as_deref().unwrap();
+    assert!(voided.contains("gave the attempt up"), "{report}");
+    assert_eq!(report.rounds[1].round, RoundId { round: 1, attempt: 2 }, "{report}");
+    assert_eq!(report.rounds[1].survivors, [1, 2, 3, 4, 5], "{report}");
+}
+
+#[test]
+fn those_that_were_about_to_reveal_and_restarted_void_and_reveal_in_the_next_attempt() {
+    // All but one have written down that they open the question, and only a proven void lets them do it again.
+    let participants_crash = (1..=4).map(|who| crash(who, Kind::Reveal, Moment::Before, Some(50))).collect();
+    let report = sound(&Scenario { participants_crash, ..Scenario::calm(7, 5) });
+    assert!(report.rounds[0].abandoned.is_some(), "{report}");
+    assert_eq!(report.rounds[1].survivors, [1, 2, 3, 4, 5], "{report}");
 }
 
 #[test]

@@ -1,0 +1,217 @@
+//! How keys, shares and updates are made and opened in a run: by KSA/1, or by the plain engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::Rng;
+use rand_chacha::ChaCha20Rng;
+use syndic_round::coordinator::Opening;
+use syndic_round::message::PublicPart;
+use syndic_round::{Certificate, Cohort, ParticipantId, Quantised, Rejection, RoundPlan, Sum};
+use syndic_secure_aggregation::{
+    Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, OpenedSum,
+    SealContext, Sharing, SharingContext, Unopened, open,
+};
+
+use crate::plain;
+
+/// What protects updates in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// KSA/1, as shipped.
+    Encrypted,
+    /// Nothing: updates travel as they are. The state machines, the messages and their signatures, the journal, the
+    /// ledger and the encoder are those of an encrypted round, so that the two differ by the cryptography alone. It
+    /// exists in this crate only, which no shipped crate may depend on.
+    Plain,
+}
+
+/// Opens shares sealed for one participant.
+pub(crate) enum Opener {
+    Kem(KemSecret),
+    Plain,
+}
+
+/// A one-time key.
+pub(crate) enum Key {
+    OneTime(Box<OneTimeKey>),
+    Plain,
+    /// Stands for a key that is not the one which was shared.
+    PlainForeign,
+}
+
+/// The shares that one participant holds.
+pub(crate) enum Held {
+    Keys(BTreeMap<ParticipantId, KeyShare>),
+    Plain(BTreeSet<ParticipantId>),
+}
+
+/// What a dealer publishes, and the share sealed for each member.
+pub(crate) type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
+
+/// A sum, and what is stored with it.
+pub(crate) struct OpenedRound {
+    pub(crate) sum: Sum,
+    pub(crate) key_sum: Vec<u8>,
+    pub(crate) wrong_reveals: Vec<ParticipantId>,
+}
+
+/// A participant in a cohort with a plan.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) plan: &'a RoundPlan,
+    pub(crate) cohort: &'a Cohort,
+    pub(crate) me: ParticipantId,
+}
+
+impl Place<'_> {
+    fn sharing(&self, dealer: ParticipantId) -> SharingContext<'_> {
+        let threshold = self.plan.protection.threshold();
+        SharingContext { dealer, h1: self.cohort.h1(), cohort: self.cohort.ids(), threshold }
+    }
+}
+
+impl Engine {
+    /// A key to open shares with, and the public half that is advertised.
+    pub(crate) fn opener(self, rng: &mut ChaCha20Rng) -> (Opener, Vec<u8>) {
+        match self {
+            Self::Encrypted => {
+                let secret = KemSecret::generate(rng);
+                let public = secret.public().to_bytes();
+                (Opener::Kem(secret), public)
+            }
+            Self::Plain => {
+                let mut public = vec![0; KemPublic::BYTES];
+                rng.fill_bytes(&mut public);
+                (Opener::Plain, public)
+            }
+        }
+    }
+
+    /// A key, shared among the cohort. `spoil` is handed each holder's share before it is sealed.
+    pub(crate) fn deal(
+        self,
+        place: &Place<'_>,
+        rng: &mut ChaCha20Rng,
+        mut spoil: impl FnMut(ParticipantId, &mut Vec<u8>),
+    ) -> Result<(Key, Dealt), Rejection> {
+        let (me, cohort) = (place.me, place.cohort);
+        match self {
+            Self::Encrypted => {
+                let key = OneTimeKey::generate(rng);
+                let sharing = key.share(&place.sharing(me), rng).map_err(|_| Rejection::Malformed)?;
+                let Sharing { public, shares } = sharing;
+                let mut sealed = Vec::with_capacity(shares.len());
+                for (to, share) in shares {
+                    let kem = KemPublic::from_bytes(cohort.kem_key(to)?).map_err(|_| Rejection::Malformed)?;
+                    let context = SealContext { sender: me, recipient: to, h1: cohort.h1() };
+                    let mut share = share.to_bytes().to_vec();
+                    spoil(to, &mut share);
+                    sealed.push((to, kem.seal(&share, &context, rng)));
+                }
+                Ok((Key::OneTime(Box::new(key)), (public, sealed)))
+            }
+            Self::Plain => {
+                let mut dealt = plain::deal(place.plan, cohort, me);
+                dealt.1.iter_mut().for_each(|(to, share)| spoil(*to, share));
+                Ok((Key::Plain, dealt))
+            }
+        }
+    }
+
+    /// A key that nobody holds shares of.
+    pub(crate) fn foreign_key(self, rng: &mut ChaCha20Rng) -> Key {
+        match self {
+            Self::Encrypted => Key::OneTime(Box::new(OneTimeKey::generate(rng))),
+            Self::Plain => Key::PlainForeign,
+        }
+    }
+
+    /// No shares.
+    pub(crate) fn no_shares(self) -> Held {
+        match self {
+            Self::Encrypted => Held::Keys(BTreeMap::new()),
+            Self::Plain => Held::Plain(BTreeSet::new()),
+        }
+    }
+
+    /// The sum of an opening, from the ciphertexts in `aggregate`.
+    pub(crate) fn open(
+        self,
+        plan: &RoundPlan,
+        opening: &Opening,
+        aggregate: &Aggregate,
+    ) -> Result<OpenedRound, Unopened> {
+        match self {
+            Self::Encrypted => {
+                let OpenedSum { sum, keys, wrong_reveals } = open(plan, opening, aggregate)?;
+                Ok(OpenedRound { sum, key_sum: keys.to_bytes(), wrong_reveals })
+            }
+            Self::Plain => {
+                let (sum, wrong_reveals) = plain::open(plan, opening, aggregate)?;
+                Ok(OpenedRound { sum, key_sum: Vec::new(), wrong_reveals })
+            }
+        }
+    }
+}
+
+impl Opener {
+    /// Opens and verifies a share; says whether it is good, in which case it is held.
+    pub(crate) fn take(
+        &self,
+        place: &Place<'_>,
+        dealer: ParticipantId,
+        public: &PublicPart,
+        sealed: &[u8],
+        held: &mut Held,
+    ) -> bool {
+        let (me, cohort) = (place.me, place.cohort);
+        match (self, held) {
+            (Self::Kem(kem), Held::Keys(held)) => {
+                let context = SealContext { sender: dealer, recipient: me, h1: cohort.h1() };
+                let Ok(bytes) = kem.open(sealed, &context) else { return false };
+                let Ok(share) = KeyShare::from_bytes(&bytes, cohort.len()) else { return false };
+                let good = share.verify(me, public, &place.sharing(dealer)).is_ok();
+                if good {
+                    held.insert(dealer, share);
+                }
+                good
+            }
+            (Self::Plain, Held::Plain(held)) => {
+                let good = plain::is_share(cohort, dealer, me, sealed);
+                if good {
+                    held.insert(dealer);
+                }
+                good
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Key {
+    /// Encrypts an update; the key is gone.
+    pub(crate) fn encrypt(
+        self,
+        cohort: &Cohort,
+        update: Quantised,
+        rng: &mut ChaCha20Rng,
+    ) -> EncryptedUpdate {
+        match self {
+            Self::OneTime(key) => key.encrypt(update, &Masks::new(&cohort.h1()), rng),
+            Self::Plain => plain::encode(&update),
+            Self::PlainForeign => plain::encode_wrongly(&update),
+        }
+    }
+}
+
+impl Held {
+    /// What is revealed for a certificate.
+    pub(crate) fn reveal(&self, certificate: &Certificate) -> Result<Vec<u8>, Rejection> {
+        match self {
+            Self::Keys(held) => KeyShareSum::of(held, certificate)
+                .map(|sum| sum.to_bytes())
+                .map_err(|missing| Rejection::NotEligible(missing.0)),
+            Self::Plain(_) => Ok(plain::reveal(certificate.survivors().digest())),
+        }
+    }
+}

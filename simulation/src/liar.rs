@@ -1,0 +1,339 @@
+//! A lying coordinator: it has every message ever sent and the keys of corrupted participants, and shows to each honest
+//! participant whatever it can construct.
+//!
+//! The honest ones are the participants of every run, with their journals. After each thing shown, what the liar has
+//! got is judged by `Knowledge`; the first broken invariant is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use syndic_round::coordinator::Bundle;
+use syndic_round::message::{Ack, Advertise, Certify, Context, Header, Kind, Payload, Reveal, Verdict, Void};
+use syndic_round::{
+    Cohort, Digest, ParameterSet, ParticipantId, Protection, RING_DIMENSION, RoundId, RoundPlan, Signed,
+    SurvivorSet,
+};
+
+use crate::engine::{Engine, Place};
+use crate::federation::{Federation, slot_of};
+use crate::journal::Journal;
+use crate::knowledge::{Knowledge, Revealed};
+use crate::participant::{Answer, Offer, Owed, Participant};
+use crate::report::Violation;
+
+/// A dealer's signed public part, and the share sealed for each member.
+pub type Dealing = (Signed, Vec<(ParticipantId, Vec<u8>)>);
+
+/// A lying coordinator and its victims.
+pub struct Liar {
+    federation: Federation,
+    engine: Engine,
+    corrupted: BTreeSet<ParticipantId>,
+    honest: BTreeMap<ParticipantId, Participant>,
+    snapshots: BTreeMap<ParticipantId, Journal>,
+    rng: ChaCha20Rng,
+    knowledge: Knowledge,
+    /// Survivor sets that somebody honest signed: H1 and ids by digest.
+    certified: BTreeMap<Digest, (Digest, Vec<ParticipantId>)>,
+    revealed: BTreeMap<(ParticipantId, u64), Signed>,
+    /// Who promised never to reveal in a cohort.
+    gave_up: BTreeMap<Digest, BTreeSet<ParticipantId>>,
+    violation: Option<Violation>,
+    operations: Vec<String>,
+}
+
+/// A plan, and the bytes of the question that are shown with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The plan.
+    pub plan: RoundPlan,
+    /// The question's bytes.
+    pub question: Vec<u8>,
+}
+
+impl Liar {
+    /// A liar in a federation of `participants`, in league with these of them.
+    pub fn new(seed: u64, engine: Engine, participants: u16, corrupted: &[u16]) -> Self {
+        let federation = Federation::of(seed, participants, ParameterSet::S32);
+        let corrupted: BTreeSet<_> = corrupted.iter().map(|number| id(*number)).collect();
+        let honest = federation.ids().into_iter().filter(|id| !corrupted.contains(id));
+        Self {
+            engine,
+            honest: honest.map(|id| (id, Participant::new(id, engine, Vec::new()))).collect(),
+            snapshots: BTreeMap::new(),
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            knowledge: Knowledge::new(federation.protection, corrupted.clone()),
+            federation,
+            corrupted,
+            certified: BTreeMap::new(),
+            revealed: BTreeMap::new(),
+            gave_up: BTreeMap::new(),
+            violation: None,
+            operations: Vec::new(),
+        }
+    }
+
+    /// The terms that every honest participant accepted.
+    pub fn protection(&self) -> Protection {
+        self.federation.protection
+    }
+
+    /// The plan that an honest coordinator would show.
+    pub fn ask(&self, round: u32, attempt: u32, preparation: u64) -> Ask {
+        self.ask_about(round, attempt, preparation, round, 0)
+    }
+
+    /// A plan for the question in place `slot` of the program, in some variant, under any numbers.
+    pub fn ask_about(&self, round: u32, attempt: u32, preparation: u64, slot: u32, variant: u32) -> Ask {
+        let question = self.federation.question(slot, variant);
+        let plan = self.federation.plan(RoundId { round, attempt }, preparation);
+        Ask { plan: RoundPlan { question: Digest::of(&question), ..plan }, question }
+    }
+
+    /// The invariant that broke first, if one did.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// How many questions' sums it could compute.
+    pub fn sums_opened(&self) -> usize {
+        self.knowledge.questions_opened()
+    }
+
+    /// Everything shown and answered, a line each.
+    pub fn operations(&self) -> &[String] {
+        &self.operations
+    }
+
+    /// Shows `owed` to a participant, with these attempts as void: its message, or the code with which it declines. The
+    /// corrupted answer nothing here, since the liar writes their messages itself.
+    pub fn show(
+        &mut self,
+        to: u16,
+        ask: &Ask,
+        owed: Owed,
+        voided: &[(RoundId, Vec<Signed>)],
+    ) -> Result<Dealing, &'static str> {
+        let (kind, to) = (owed.kind(), id(to));
+        let Some(victim) = self.honest.get_mut(&to) else { return Err("corrupted") };
+        let offer =
+            Offer { plan: ask.plan.clone(), question: ask.question.clone(), owed, voided: voided.to_vec() };
+        let (federation, rng) = (&self.federation, &mut self.rng);
+        let answer = catch_unwind(AssertUnwindSafe(|| victim.answer(federation, &offer, |_| None, rng)));
+        let h1 = victim.h1();
+        let (outcome, verdict) = match answer {
+            Err(_) => (Err("panicked"), Err(broken("never_panics", format!("{to} shown {kind:?}")))),
+            Ok(Answer::Says(said, again, _)) => {
+                let verdict = if again { Ok(()) } else { self.judge(&offer, &said.signed, kind, h1) };
+                let shares = Bundle::open(&said.attached).ok().filter(|_| kind == Kind::Dealing);
+                (Ok((said.signed, shares.unwrap_or_default())), verdict)
+            }
+            Ok(Answer::Declines(_, code)) => {
+                let known = KNOWN_CODES.iter().any(|family| code.starts_with(family));
+                let verdict = if known { Ok(()) } else { Err(broken("codes_are_known", code.into())) };
+                (Err(code), verdict)
+            }
+            Ok(Answer::Nothing | Answer::Crashed) => (Err("silent"), Ok(())),
+        };
+        let words = match &outcome {
+            Ok(_) => "says it",
+            Err(code) => code,
+        };
+        let (round, preparation) = (ask.plan.id, ask.plan.preparation);
+        self.operations.push(format!("{to} asked for {kind:?} of {round} in {preparation}: {words}"));
+        if let Err(violation) = verdict {
+            self.violation.get_or_insert(violation);
+        }
+        outcome
+    }
+
+    /// A participant starts again, with its journal and nothing else.
+    pub fn restart(&mut self, who: u16) {
+        if let Some(participant) = self.honest.get_mut(&id(who)) {
+            participant.crash();
+            participant.come_back();
+            self.operations.push(format!("{who} restarts"));
+        }
+    }
+
+    /// An operator copies a participant's journal.
+    pub fn snapshot(&mut self, who: u16) {
+        if let Some(participant) = self.honest.get(&id(who)) {
+            self.snapshots.insert(id(who), participant.journal.clone());
+        }
+    }
+
+    /// The operator puts the copy back, which makes the participant one of the corrupted.
+    pub fn roll_back(&mut self, who: u16) {
+        let who = id(who);
+        if let (Some(participant), Some(journal)) = (self.honest.get_mut(&who), self.snapshots.get(&who)) {
+            participant.journal = journal.clone();
+            participant.crash();
+            participant.come_back();
+            self.corrupted.insert(who);
+            if let Err(violation) = self.knowledge.corrupt(who) {
+                self.violation.get_or_insert(violation);
+            }
+            self.gave_up.values_mut().for_each(|promised| {
+                promised.remove(&who);
+            });
+            self.operations.push(format!("{who} is rolled back"));
+        }
+    }
+
+    /// How many are corrupted or were rolled back.
+    pub fn corrupted(&self) -> usize {
+        self.corrupted.len()
+    }
+
+    /// Takes in what an honest participant said.
+    fn judge(
+        &mut self,
+        offer: &Offer,
+        said: &Signed,
+        kind: Kind,
+        h1: Option<Digest>,
+    ) -> Result<(), Violation> {
+        let (from, plan) = (said.from, &offer.plan);
+        if self.corrupted.contains(&from) {
+            return Ok(());
+        }
+        match (&offer.owed, kind) {
+            (_, Kind::Header) => {
+                if let Ok(Header { h1, plan, .. }) = Header::decode(&said.payload) {
+                    self.knowledge.uploaded(h1, from, plan);
+                }
+                Ok(())
+            }
+            (Owed::Certify(headers), _) => {
+                if let (Ok(certify), Some(h1)) = (Certify::decode(&said.payload), h1) {
+                    let ids = headers.iter().map(|header| header.from).collect();
+                    self.certified.insert(certify.survivors, (h1, ids));
+                }
+                Ok(())
+            }
+            (Owed::Void(adverts), _) => {
+                let Some(cohort) = self.cohort(plan, adverts) else { return Ok(()) };
+                self.gave_up.entry(cohort.h1()).or_default().insert(from);
+                self.void_or_opened(cohort.h1())
+            }
+            (_, Kind::Reveal) => {
+                let first = self.revealed.entry((from, plan.preparation)).or_insert_with(|| said.clone());
+                if first != said {
+                    return Err(broken(
+                        "no_double_reveal",
+                        format!("{from} in preparation {}", plan.preparation),
+                    ));
+                }
+                let Ok(reveal) = Reveal::decode(&said.payload) else { return Ok(()) };
+                let Some((h1, survivors)) = self.certified.get(&reveal.survivors).cloned() else {
+                    return Err(broken("one_survivor_set", format!("{from} reveals for what nobody signed")));
+                };
+                let question = plan.question_fingerprint(slot_of(&offer.question).unwrap_or_default());
+                self.knowledge.revealed(&Revealed { by: from, h1, survivors: &survivors, question })?;
+                self.void_or_opened(h1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn void_or_opened(&self, h1: Digest) -> Result<(), Violation> {
+        let promised = self.gave_up.get(&h1).map_or(0, BTreeSet::len) + self.corrupted.len();
+        let is_void = promised >= usize::from(self.federation.protection.threshold());
+        match is_void && self.knowledge.is_open(&h1) {
+            true => Err(broken("void_or_opened", format!("{promised} promises in an opened attempt"))),
+            false => Ok(()),
+        }
+    }
+
+    fn cohort(&self, plan: &RoundPlan, adverts: &[Signed]) -> Option<Cohort> {
+        Cohort::assemble(plan, &self.federation.roster, adverts.to_vec()).ok()
+    }
+
+    fn context(&self, plan: &RoundPlan, adverts: &[Signed]) -> Context {
+        let cohort = self.cohort(plan, adverts);
+        cohort.map_or(Context { ctx0: plan.context(), h1: None }, |cohort| cohort.context())
+    }
+
+    /// A one-time key in the name of a corrupted participant, another one at each call.
+    pub fn forge_advert(&mut self, ask: &Ask, from: u16) -> Signed {
+        let (_, kem_key) = self.engine.opener(&mut self.rng);
+        let mut nonce = [0; 32];
+        self.rng.fill_bytes(&mut nonce);
+        let context = Context { ctx0: ask.plan.context(), h1: None };
+        Advertise { id: id(from), kem_key, nonce }.sign(context, self.federation.key(id(from)))
+    }
+
+    /// A sharing in the name of a corrupted participant; none where the advertisements are no cohort.
+    pub fn forge_dealing(&mut self, ask: &Ask, adverts: &[Signed], from: u16) -> Option<Dealing> {
+        let cohort = self.cohort(&ask.plan, adverts)?;
+        let place = Place { plan: &ask.plan, cohort: &cohort, me: id(from) };
+        let (_, (public, sealed)) = self.engine.deal(&place, &mut self.rng, |_, _| {}).ok()?;
+        let shares = sealed.iter().map(|(to, bytes)| (*to, Digest::of(bytes))).collect();
+        let dealing = syndic_round::message::Dealing { id: id(from), shares, public };
+        Some((dealing.sign(cohort.context(), self.federation.key(id(from))), sealed))
+    }
+
+    /// Praise for these dealers in the name of a corrupted participant.
+    pub fn forge_ack(&self, ask: &Ask, adverts: &[Signed], dealings: &[Dealing], from: u16) -> Signed {
+        let verdict =
+            |(public, _): &Dealing| Verdict { dealer: public.from, dealing: public.digest(), ok: true };
+        let ack = Ack { id: id(from), verdicts: dealings.iter().map(verdict).collect() };
+        ack.sign(self.context(&ask.plan, adverts), self.federation.key(id(from)))
+    }
+
+    /// An upload's header in the name of a corrupted participant.
+    pub fn forge_header(&self, ask: &Ask, adverts: &[Signed], from: u16) -> Signed {
+        let (plan, context) = (&ask.plan, self.context(&ask.plan, adverts));
+        let header = Header {
+            id: id(from),
+            h1: context.h1.unwrap_or(context.ctx0),
+            preparation: plan.preparation,
+            round: plan.id,
+            plan: plan.digest(),
+            chunks: (plan.coefficients() / RING_DIMENSION) as u32,
+            root: Digest::of(b"an update of a corrupted participant"),
+        };
+        header.sign(context, self.federation.key(id(from)))
+    }
+
+    /// A signature over the survivor set of these headers in the name of a corrupted participant; none where they are
+    /// no set.
+    pub fn forge_certify(
+        &self,
+        ask: &Ask,
+        adverts: &[Signed],
+        headers: &[Signed],
+        from: u16,
+    ) -> Option<Signed> {
+        let cohort = self.cohort(&ask.plan, adverts)?;
+        let roster = &self.federation.roster;
+        let set = SurvivorSet::from_headers(&ask.plan, &cohort, roster, headers.to_vec()).ok()?;
+        let certify = Certify { id: id(from), survivors: set.digest() };
+        Some(certify.sign(cohort.context(), self.federation.key(id(from))))
+    }
+
+    /// A promise in the name of a corrupted participant.
+    pub fn forge_void(&self, ask: &Ask, adverts: &[Signed], from: u16) -> Signed {
+        let void = Void { id: id(from), round: ask.plan.id };
+        void.sign(self.context(&ask.plan, adverts), self.federation.key(id(from)))
+    }
+
+    /// Whether `who` is one of those whose messages the liar writes itself.
+    pub fn writes_for(&self, who: u16) -> bool {
+        !self.honest.contains_key(&id(who))
+    }
+}
+
+fn broken(invariant: &'static str, detail: String) -> Violation {
+    Violation { invariant, detail }
+}
+
+fn id(number: u16) -> ParticipantId {
+    ParticipantId::new(number).expect("members are numbered from 1")
+}
+
+/// Families of the codes with which an honest participant declines.
+const KNOWN_CODES: [&str; 6] = ["round.", "plan.", "journal.", "participant.restarted", "blob.", "program."];

@@ -1,0 +1,422 @@
+//! Strategies of a lying coordinator as lists of moves, drawn from a seed: what is shown to whom, which lists are
+//! shortened, mixed or repeated, who restarts and who is rolled back.
+//!
+//! A move names what it builds on by how far back that is, so that a list with moves taken out is a strategy still, and
+//! a failing one can be shrunk to the moves that matter.
+
+use std::fmt;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use syndic_round::{Protection, RoundId, RoundPlan, Signed};
+
+use crate::engine::Engine;
+use crate::liar::{Ask, Liar};
+use crate::report::Violation;
+use crate::script::Table;
+
+/// A run of a lying coordinator. Equal strategies give equal outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strategy {
+    /// Source of every key.
+    pub seed: u64,
+    /// What protects updates.
+    pub engine: Engine,
+    /// Institutions.
+    pub participants: u16,
+    /// Those in league with the coordinator.
+    pub corrupted: Vec<u16>,
+    /// What it does.
+    pub moves: Vec<Move>,
+}
+
+/// Participants as a set of bits: bit 0 is participant 1.
+pub type Who = u16;
+
+/// One move. `back` counts from the last of its kind: 0 is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Shows a plan, and asks for keys.
+    Ask {
+        /// Round and attempt.
+        id: (u32, u32),
+        /// Preparation.
+        preparation: u64,
+        /// Place of the question in the program.
+        slot: u32,
+        /// Variant of the question.
+        variant: u32,
+        /// Whether the terms are weaker than agreed.
+        weaker: bool,
+        /// To whom.
+        to: Who,
+    },
+    /// Shows some of the advertisements of a plan as a cohort, and goes on to the acknowledgements.
+    Share {
+        /// The plan.
+        back: usize,
+        /// Whose advertisements.
+        of: Who,
+        /// To whom.
+        to: Who,
+        /// What is done to the lists.
+        twist: Twist,
+    },
+    /// Asks for updates in a cohort, showing some of the acknowledgements.
+    Submit {
+        /// The cohort.
+        back: usize,
+        /// Whose acknowledgements.
+        of: Who,
+        /// To whom.
+        to: Who,
+        /// What is done to the list.
+        twist: Twist,
+    },
+    /// Shows a survivor list of some of the headers in a cohort.
+    Certify {
+        /// The cohort.
+        back: usize,
+        /// Whose headers.
+        of: Who,
+        /// To whom.
+        to: Who,
+        /// What is done to the list.
+        twist: Twist,
+    },
+    /// Shows signatures over a survivor list.
+    Reveal {
+        /// The list.
+        back: usize,
+        /// Whose signatures.
+        of: Who,
+        /// To whom.
+        to: Who,
+        /// What is done to the list.
+        twist: Twist,
+    },
+    /// Asks for promises never to reveal in a cohort.
+    Void {
+        /// The cohort.
+        back: usize,
+        /// Whom.
+        to: Who,
+    },
+    /// These start again.
+    Restart {
+        /// Who.
+        who: Who,
+    },
+    /// The journals of all are copied.
+    Snapshot,
+    /// One is put back to the copy, unless as many are corrupted as the plan tolerates.
+    RollBack {
+        /// Who.
+        who: u16,
+    },
+}
+
+/// What is done to a list before it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twist {
+    /// Nothing.
+    None,
+    /// The last is left out.
+    Shorter,
+    /// The first is there twice.
+    Repeated,
+    /// The order is reversed.
+    Reversed,
+    /// One from another cohort is put in the place of the first.
+    Mixed,
+    /// It is shown under the plan of another round.
+    OtherPlan,
+}
+
+/// What a strategy came to.
+pub struct Played {
+    /// The first invariant that broke.
+    pub violation: Option<Violation>,
+    /// Questions whose sums it could compute.
+    pub sums: usize,
+    /// Everything shown and answered.
+    pub operations: Vec<String>,
+}
+
+impl Strategy {
+    /// A strategy drawn from `seed`.
+    pub fn sample(seed: u64, engine: Engine) -> Self {
+        let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+        let participants = rng.random_range(4..=7);
+        let protection = Protection::default_for(syndic_round::ParameterSet::S32, participants);
+        let most = protection.map_or(0, |protection| protection.colluding());
+        let count = rng.random_range(0..=most);
+        let first = rng.random_range(0..participants);
+        let corrupted = (0..count).map(|k| (first + k) % participants + 1).collect();
+        let moves =
+            Draw { rng, all: (1 << participants) - 1, participants, preparation: 0, attempt: 0 }.moves();
+        Self { seed, engine, participants, corrupted, moves }
+    }
+
+    /// Plays it.
+    pub fn play(&self) -> Played {
+        let liar = Liar::new(self.seed, self.engine, self.participants, &self.corrupted);
+        let mut play =
+            Play { liar, asks: Vec::new(), tables: Vec::new(), lists: Vec::new(), voids: Vec::new() };
+        for one in &self.moves {
+            play.make(one);
+            if play.liar.violation().is_some() {
+                break;
+            }
+        }
+        let liar = play.liar;
+        Played {
+            violation: liar.violation().cloned(),
+            sums: liar.sums_opened(),
+            operations: liar.operations().to_vec(),
+        }
+    }
+
+    /// The fewest of its moves, as far as leaving out one after another finds them, with which it still `fails`.
+    pub fn shrunk(&self, fails: impl Fn(&Self) -> bool) -> Self {
+        let with = |moves: &[Move]| Self { moves: moves.to_vec(), ..self.clone() };
+        let moves = crate::shrink::fewest(&self.moves, |moves| fails(&with(moves)));
+        with(&moves)
+    }
+}
+
+impl fmt::Display for Strategy {
+    /// As Rust, for a test of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, engine, participants, corrupted, moves } = self;
+        writeln!(f, "Strategy {{ seed: {seed}, engine: Engine::{engine:?}, participants: {participants},")?;
+        writeln!(f, "    corrupted: vec!{corrupted:?}, moves: vec![")?;
+        for one in moves {
+            let text = format!("{one:?}").replace("twist: ", "twist: Twist::");
+            writeln!(f, "        Move::{text},")?;
+        }
+        writeln!(f, "    ] }}")
+    }
+}
+
+struct Play {
+    liar: Liar,
+    asks: Vec<(Ask, Vec<Signed>)>,
+    tables: Vec<Table>,
+    /// (cohort, headers shown, signatures over them).
+    lists: Vec<(usize, Vec<Signed>, Vec<Signed>)>,
+    voids: Vec<(RoundId, Vec<Signed>)>,
+}
+
+impl Play {
+    fn make(&mut self, one: &Move) {
+        match *one {
+            Move::Ask { id: (round, attempt), preparation, slot, variant, weaker, to } => {
+                let mut ask = self.liar.ask_about(round, attempt, preparation, slot, variant);
+                if weaker {
+                    let strict = self.liar.protection();
+                    let (set, n, t) = (strict.parameter_set(), strict.admitted(), strict.threshold());
+                    let Ok(protection) = Protection::new(set, n, t, 0, t) else { return };
+                    ask.plan = RoundPlan { protection, ..ask.plan };
+                }
+                let mut adverts = self.liar.advertise(&ask, &members(to)).said;
+                // What others advertised in the same preparation belongs to the same context.
+                for (earlier, said) in &self.asks {
+                    if earlier.plan.context() == ask.plan.context() {
+                        adverts.extend(said.iter().cloned());
+                    }
+                }
+                adverts.sort_by_key(|signed| signed.from);
+                adverts.dedup_by_key(|signed| signed.from);
+                self.asks.push((ask, adverts));
+            }
+            Move::Share { back, of, to, twist } => {
+                let Some((ask, adverts)) = nth_last(&self.asks, back).cloned() else { return };
+                let foreign = self.asks.first().and_then(|(_, adverts)| adverts.first()).cloned();
+                let adverts = twisted(chosen(&adverts, of), twist, foreign);
+                let ask = self.under(ask, twist);
+                let dealings = self.liar.deal(&ask, &adverts, &members(to)).said;
+                let acks = self.liar.acknowledge(&ask, &adverts, &dealings, &members(to)).said;
+                self.tables.push(Table { ask, adverts, dealings, acks, headers: Vec::new() });
+            }
+            Move::Submit { back, of, to, twist } => {
+                let Some(at) = place(self.tables.len(), back) else { return };
+                let table = self.tables[at].clone();
+                let foreign = self.tables[0].acks.first().cloned();
+                let acks = twisted(chosen(&table.acks, of), twist, foreign);
+                let ask = self.under(table.ask, twist);
+                let said = self.liar.submit(&ask, &table.adverts, &acks, &members(to)).said;
+                merge(&mut self.tables[at].headers, said);
+            }
+            Move::Certify { back, of, to, twist } => {
+                let Some(at) = place(self.tables.len(), back) else { return };
+                let mut table = self.tables[at].clone();
+                let foreign = self.tables[0].headers.first().cloned();
+                let headers = twisted(chosen(&table.headers, of), twist, foreign);
+                table.ask = self.under(table.ask, twist);
+                let said = self.liar.certify(&table, &headers, &members(to)).said;
+                match self.lists.iter_mut().find(|(_, shown, _)| *shown == headers) {
+                    Some((.., signatures)) => merge(signatures, said),
+                    None => self.lists.push((at, headers, said)),
+                }
+            }
+            Move::Reveal { back, of, to, twist } => {
+                let Some((at, _, signatures)) = nth_last(&self.lists, back).cloned() else { return };
+                let foreign = self.lists[0].2.first().cloned();
+                let signatures = twisted(chosen(&signatures, of), twist, foreign);
+                let ask = self.under(self.tables[at].ask.clone(), twist);
+                self.liar.reveal_again(&ask, &signatures, &members(to), &self.voids);
+            }
+            Move::Void { back, to } => {
+                let Some(table) = nth_last(&self.tables, back).cloned() else { return };
+                let said = self.liar.void(&table, &members(to)).said;
+                let id = table.ask.plan.id;
+                // Promises of one cohort count together only with those of the same.
+                let mut all = said.clone();
+                if let Some((_, earlier)) = self.voids.iter().rev().find(|(other, _)| *other == id) {
+                    merge(&mut all, earlier.clone());
+                }
+                self.voids.push((id, said));
+                self.voids.push((id, all));
+            }
+            Move::Restart { who } => members(who).into_iter().for_each(|one| self.liar.restart(one)),
+            Move::Snapshot => members(u16::MAX >> 1).into_iter().for_each(|one| self.liar.snapshot(one)),
+            Move::RollBack { who } => {
+                if self.liar.corrupted() < usize::from(self.liar.protection().colluding()) {
+                    self.liar.roll_back(who);
+                }
+            }
+        }
+    }
+
+    fn under(&self, ask: Ask, twist: Twist) -> Ask {
+        match self.asks.first() {
+            Some((other, _)) if twist == Twist::OtherPlan => other.clone(),
+            _ => ask,
+        }
+    }
+}
+
+/// Draws moves that get far often, and go astray as often.
+struct Draw<'a> {
+    rng: &'a mut ChaCha20Rng,
+    all: Who,
+    participants: u16,
+    preparation: u64,
+    attempt: u32,
+}
+
+impl Draw<'_> {
+    fn moves(mut self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        for _ in 0..self.rng.random_range(2..=5) {
+            self.round(&mut moves);
+        }
+        moves
+    }
+
+    /// One attempt, with everything that may go wrong on its way.
+    fn round(&mut self, moves: &mut Vec<Move>) {
+        self.attempt += u32::from(!self.often(6));
+        let id = (self.rng.random_range(1..=2), self.attempt.max(1));
+        let (slot, variant) = (self.rng.random_range(1..=2), u32::from(self.often(8)));
+        let weaker = self.often(25);
+        self.preparation += u64::from(!self.often(6));
+        let preparation = self.preparation.max(1);
+        let to = self.most();
+        moves.push(Move::Ask { id, preparation, slot, variant, weaker, to });
+        if self.often(4) {
+            // The others are asked something else in the same preparation.
+            let (to, variant) = (self.all & !to, variant + 1);
+            moves.push(Move::Ask { id, preparation, slot, variant, weaker, to });
+        }
+        for _ in 0..1 + u32::from(self.often(4)) {
+            moves.push(Move::Share { back: 0, of: self.most(), to: self.most(), twist: self.twist() });
+        }
+        for _ in 0..1 + u32::from(self.often(4)) {
+            let (back, of, to, twist) = (self.back(), self.most(), self.most(), self.twist());
+            moves.push(Move::Submit { back, of, to, twist });
+        }
+        for _ in 0..self.rng.random_range(1..=3) {
+            let (back, of, to, twist) = (self.back(), self.most(), self.some(), self.twist());
+            moves.push(Move::Certify { back, of, to, twist });
+        }
+        for _ in 0..self.rng.random_range(1..=4) {
+            match self.rng.random_range(0..8) {
+                0 => moves.push(Move::Restart { who: self.some() }),
+                1 | 2 => moves.push(Move::Void { back: self.back(), to: self.some() }),
+                3 => moves.push(Move::Snapshot),
+                4 => moves.push(Move::RollBack { who: self.rng.random_range(1..=self.participants) }),
+                _ => {}
+            }
+            let (back, of, to, twist) = (self.back(), self.all, self.some(), self.twist());
+            moves.push(Move::Reveal { back, of, to, twist });
+        }
+    }
+
+    fn often(&mut self, one_in: u32) -> bool {
+        self.rng.random_ratio(1, one_in)
+    }
+
+    fn back(&mut self) -> usize {
+        if self.often(4) { self.rng.random_range(0..4) } else { 0 }
+    }
+
+    /// All, or all but one, or any.
+    fn most(&mut self) -> Who {
+        match self.rng.random_range(0..20) {
+            0..17 => self.all,
+            17..19 => self.all & !(1 << self.rng.random_range(0..self.participants)),
+            _ => self.rng.random_range(0..=self.all),
+        }
+    }
+
+    fn some(&mut self) -> Who {
+        if self.often(2) { self.all } else { self.rng.random_range(0..=self.all) }
+    }
+
+    fn twist(&mut self) -> Twist {
+        match self.rng.random_range(0..60) {
+            0 => Twist::Shorter,
+            1 => Twist::Repeated,
+            2 => Twist::Reversed,
+            3 => Twist::Mixed,
+            4 => Twist::OtherPlan,
+            _ => Twist::None,
+        }
+    }
+}
+
+fn members(who: Who) -> Vec<u16> {
+    (1..=u16::BITS as u16).filter(|number| who >> (number - 1) & 1 == 1).collect()
+}
+
+fn chosen(messages: &[Signed], of: Who) -> Vec<Signed> {
+    let of = members(of);
+    messages.iter().filter(|signed| of.contains(&signed.from.get())).cloned().collect()
+}
+
+fn twisted(mut list: Vec<Signed>, twist: Twist, foreign: Option<Signed>) -> Vec<Signed> {
+    match (twist, foreign) {
+        (Twist::Shorter, _) => list.truncate(list.len().saturating_sub(1)),
+        (Twist::Repeated, _) => list.extend(list.first().cloned()),
+        (Twist::Reversed, _) => list.reverse(),
+        (Twist::Mixed, Some(foreign)) if !list.is_empty() => list[0] = foreign,
+        _ => {}
+    }
+    list
+}
+
+fn merge(into: &mut Vec<Signed>, said: Vec<Signed>) {
+    into.extend(said);
+    into.sort_by_key(|signed| signed.from);
+    into.dedup_by_key(|signed| signed.from);
+}
+
+fn place(len: usize, back: usize) -> Option<usize> {
+    (len > 0).then(|| len - 1 - back % len)
+}
+
+fn nth_last<T>(list: &[T], back: usize) -> Option<&T> {
+    place(list.len(), back).map(|at| &list[at])
+}
