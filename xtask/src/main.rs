@@ -1,7 +1,8 @@
 //! The quality gates: `cargo xtask test` runs all of them, each subcommand runs one.
 //!
-//! They need Rust, git and the package registries, nothing else. Everything is built with `--release`, so
-//! that one cold build serves the demo and the tests.
+//! They need Rust, git and the package registries, nothing else; the second implementation of the protocol needs a
+//! Python, and without one it alone is skipped. Everything is built with `--release`, so that one cold build serves the
+//! demo and the tests.
 
 mod cargo;
 mod fuzz;
@@ -14,6 +15,7 @@ mod shape;
 mod sources;
 mod spdx;
 mod toolchain;
+mod vectors;
 mod vocabulary;
 
 use std::process::ExitCode;
@@ -56,6 +58,8 @@ enum Command {
     Toolchain,
     /// Licences, bans and sources of deny.toml
     Licences,
+    /// The test vectors, derived anew by a second implementation in Python
+    Vectors,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Shape => &[SHAPE],
         Command::Toolchain => &[TOOLCHAIN],
         Command::Licences => &[LICENCES],
+        Command::Vectors => &[VECTORS],
     };
     gate::run(gates)
 }
@@ -85,11 +90,12 @@ const LINKS: Gate = Gate { title: "links between documents", check: links::check
 const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
 const TOOLCHAIN: Gate = Gate { title: "oldest Rust", check: toolchain::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
+const VECTORS: Gate = Gate { title: "test vectors, a second time", check: vectors::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const SOAK: Gate = Gate { title: "soak", check: cargo::soak };
 const FUZZ: Gate = Gate { title: "fuzzing", check: fuzz::long };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.
-const ALL: [Gate; 11] =
-    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, LINT, DOCS, BUILD, TESTS];
+const ALL: [Gate; 12] =
+    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, VECTORS, LINT, DOCS, BUILD, TESTS];
