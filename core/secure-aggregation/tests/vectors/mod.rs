@@ -128,8 +128,11 @@ fn encryption_sends_what_the_vectors_say_for_the_errors_that_it_draws() {
         };
         let message = quantised().coefficients().to_vec();
         let masks = crate::Masks::new(&Digest::of(b"a transcript"));
-        let errors = hex::decode(documents::errors(set, 2, &mut rng.clone())).unwrap();
-        let errors = value::words_of(&errors);
+        let (noise, mut errors) =
+            (crate::noise::NoiseSource::draw(&mut rng.clone()), vec![0; 2 * RING_DIMENSION]);
+        for (index, errors) in errors.chunks_mut(RING_DIMENSION).enumerate() {
+            noise.add_to(errors, index, set);
+        }
         let expected: Vec<u8> = (0..2)
             .flat_map(|index| {
                 let range = index * RING_DIMENSION..(index + 1) * RING_DIMENSION;

@@ -5,11 +5,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use serde_json::{Value, json};
 use syndic_round::message::{Context, Payload};
-use syndic_round::{Digest, ParameterSet, ParticipantId, Protection, Roster, Signed};
+use syndic_round::{Digest, ParameterSet, ParticipantId, Protection, RING_DIMENSION, Roster, Signed};
 
 use super::super::terms::{round_plan, sealed_roster};
 use super::super::value::{array, digest, hex_of_words, id, list};
-use super::coding::errors;
 use super::{drawn_for, hex_of_key, random_elements, random_hex};
 use crate::key::OneTimeKey;
 use crate::packing::Packing;
@@ -89,7 +88,7 @@ pub(super) fn round(members: u16, n: u16, set: ParameterSet, layout: Value, drop
     let mut rng = drawn_for(&format!("round of {n} under {}", set.name()));
     let submits: Vec<u16> = ids(n).into_iter().filter(|id| !dropped.contains(id)).collect();
     let threshold = checked.protection.threshold().into();
-    let chunks = checked.coefficients() / syndic_round::RING_DIMENSION;
+    let chunks = checked.coefficients() / RING_DIMENSION;
     let mut participant = |id: u16| {
         let mut one = secrets(id, n, threshold, &mut rng);
         let (values, errors) = if submits.contains(&id) {
@@ -128,6 +127,17 @@ pub(super) fn sharing(n: u16, threshold: usize, rng: &mut ChaCha20Rng) -> Value 
         "rows": rows,
         "salts": random_hex(32 * usize::from(n), rng),
     })
+}
+
+/// Errors of the width that encryption draws them with: the sum of twelve uniform numbers instead of a Gaussian, so that
+/// they are the same on every platform. Vectors give them; nobody encrypts with them.
+fn errors(set: ParameterSet, chunks: usize, rng: &mut impl Rng) -> String {
+    let mut error = || {
+        let sum: i64 = (0..12).map(|_| i64::from(rng.next_u32())).sum();
+        // The standard deviation of twelve is 2^32, and is to be 2^(62 - p).
+        (((sum - (6 << 32)) << 6) >> (set.sent_bits() - 24)) as u64
+    };
+    hex_of_words((0..chunks * RING_DIMENSION).map(|_| error()))
 }
 
 /// Whole numbers of steps within the bounds.

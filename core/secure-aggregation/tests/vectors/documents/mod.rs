@@ -13,7 +13,6 @@ use rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use syndic_round::Digest;
 
-pub(super) use self::coding::errors;
 use super::Document;
 use crate::field;
 use crate::key::OneTimeKey;
