@@ -6,14 +6,24 @@
 //! update that is missing, counted twice or mixed up shows in the sum itself.
 //!
 //! **Failures.** Requests and answers are lost, delayed and thereby reordered; messages arrive twice, also in
-//! later rounds. Participants crash before or after they wrote a message down, and come back or do not. The
-//! coordinator crashes before or after it appends to its ledger, and comes back by replaying it.
+//! later rounds. Participants crash before or after they wrote a message down, and come back or do not; some are cut off
+//! for a while. The coordinator crashes before or after it appends to its ledger, and comes back by replaying it; its
+//! clock jumps, and a blob on its disk is damaged. A round that is void, or was abandoned before anybody can have
+//! revealed, is tried again.
 //!
-//! **Not failures here.** Nobody lies: dishonest participants and a lying coordinator are played on messages
-//! alone in the tests of `syndic-round`. What was written stays written, and clocks only go forward.
+//! **Dishonest participants** ([`Misbehaviour`]) deal bad shares, complain falsely, reveal wrongly, encrypt with another
+//! key than they shared, equivocate or fall silent.
+//!
+//! **A lying coordinator** ([`Liar`]) has every message ever sent and the keys of those in league with it, and shows to
+//! each honest participant what it likes: by a script, or by a [`Strategy`] drawn from a seed.
+//!
+//! **Engines.** Everything runs with KSA/1 or with the plain engine ([`Engine`]), which gives the same integers.
+//!
+//! **Not modelled here.** Connections, and what the agent asks of the ledger before it signs: a liar is judged by what it
+//! gets without those. What is in a journal stays there, unless an operator restores a copy.
 //!
 //! **Checked after every step**: [`INVARIANTS`]. A run that breaks one stops there; its [`Report`] prints
-//! everything that had happened, one line each.
+//! everything that had happened, one line each. A scenario or strategy that fails is shrunk, and prints itself as Rust.
 //!
 //! **Known nondeterminism.** None: equal scenarios give equal reports, to the ledger's root.
 //!

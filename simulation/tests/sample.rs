@@ -1,14 +1,15 @@
 //! Scenarios drawn from seeds, some of everything that can fail in each, and strategies of a lying coordinator.
 //!
 //! With `SYNDIC_SOAK=1`, 100,000 attempts and more: most with the plain engine, one in fifty scenarios encrypted. What
-//! fails is shrunk and printed as Rust, for tests/regressions.rs.
+//! fails is shrunk and printed as Rust, for tests/regressions.rs. `SYNDIC_SOAK_ROUNDS` sets another number of attempts,
+//! and `SYNDIC_SOAK_SECONDS` ends the sweep earlier; how far it came is printed.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use syndic_simulation::{Engine, Operation, Replayed, Report, Scenario, Strategy, run};
+use syndic_simulation::{Engine, Operation, Replayed, Report, RoundEnd, Scenario, Strategy, run};
 
 /// What a sweep came to.
 #[derive(Default)]
@@ -77,19 +78,20 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     let began = Instant::now();
     let tally = match is_soak() {
         false => {
-            let drawn = |seed| match seed % 4 {
+            let drawn = |seed| match seed % 6 {
                 0 => Scenario::sample(seed),
                 _ => Scenario { engine: Engine::Plain, ..Scenario::sample(seed) },
             };
-            sweep(drawn, |seed, _| seed >= 120)
+            sweep(drawn, |seed, _| seed >= 90)
         }
         true => {
             let drawn = |seed| match seed % 50 {
                 0 => Scenario::sample(seed),
                 _ => Scenario { engine: Engine::Plain, replayed: Replayed::AtEnds, ..Scenario::sample(seed) },
             };
-            let most = number("SYNDIC_SOAK_ROUNDS").unwrap_or(100_000);
-            sweep(drawn, |_, tally| tally.attempts() >= most as usize)
+            let most = number("SYNDIC_SOAK_ROUNDS").unwrap_or(100_000) as usize;
+            let longest = number("SYNDIC_SOAK_SECONDS").unwrap_or(u64::MAX);
+            sweep(drawn, |_, tally| tally.attempts() >= most || began.elapsed().as_secs() >= longest)
         }
     };
     let (attempts, seconds) = (tally.attempts(), began.elapsed().as_secs_f64());
@@ -102,7 +104,7 @@ fn every_invariant_holds_in_every_sampled_scenario() {
         attempts as f64 / seconds
     );
     // A sample in which nothing happens would show nothing.
-    assert!(tally.closed > 100 && tally.abandoned > 20 && tally.retried > 10, "too calm");
+    assert!(tally.closed > 80 && tally.abandoned > 20 && tally.retried > 10, "too calm");
     for fault in FAULTS {
         assert!(tally.seen.contains(fault), "no scenario has: {fault}");
     }
@@ -110,7 +112,7 @@ fn every_invariant_holds_in_every_sampled_scenario() {
 
 #[test]
 fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
-    let (strategies, encrypted) = if is_soak() { (60_000, 500) } else { (600, 15) };
+    let (strategies, encrypted) = if is_soak() { (60_000, 500) } else { (500, 10) };
     let next = AtomicU64::new(0);
     let (sums, worthless) = (AtomicU64::new(0), AtomicU64::new(0));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -148,18 +150,24 @@ fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
 #[test]
 fn the_plain_engine_gives_the_sums_of_the_encrypted_one() {
     let mut sums = 0;
-    for seed in 1_000..1_000 + if is_soak() { 500 } else { 25 } {
+    for seed in 1_000..1_000 + if is_soak() { 300 } else { 15 } {
         let encrypted = Scenario { replayed: Replayed::AtEnds, ..Scenario::sample(seed) };
         let plain = Scenario { engine: Engine::Plain, ..encrypted.clone() };
         let (encrypted, plain) = (run(&encrypted), run(&plain));
-        assert_eq!(
-            encrypted.rounds, plain.rounds,
-            "seed {seed}: rounds, survivors and integers are the same"
-        );
-        assert_eq!(encrypted.operations, plain.operations, "seed {seed}: so is everything on the way");
+        assert_eq!(without_reasons(&encrypted), without_reasons(&plain), "seed {seed}");
         sums += encrypted.rounds.iter().filter(|end| !end.sum.is_empty()).count();
     }
-    assert!(sums > 20, "{sums} sums were compared");
+    assert!(sums > 12, "{sums} sums were compared");
+}
+
+/// Rounds, survivors, integers, who is blamed, and everything on the way. In which words a sum is refused may differ: what
+/// a wrong reveal restores is noise, of which some looks plausible until it is taken off.
+fn without_reasons(report: &Report) -> (Vec<RoundEnd>, Vec<(u64, Operation)>) {
+    let reason = |end: &RoundEnd| end.abandoned.as_ref().map(|_| String::new());
+    let rounds = report.rounds.iter().map(|end| RoundEnd { abandoned: reason(end), ..end.clone() });
+    let is_end = |operation: &Operation| matches!(operation, Operation::Ended { .. });
+    let operations = report.operations.iter().filter(|(_, operation)| !is_end(operation)).cloned();
+    (rounds.collect(), operations.collect())
 }
 
 fn is_soak() -> bool {
