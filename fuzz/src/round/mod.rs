@@ -58,6 +58,13 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         ]
         .concat(),
         [honest[..5].to_vec(), (0..4).map(|who| [VOID, who, 0, 0, 0, 0]).collect()].concat(),
+        // One reveals, then would promise never to have; another the other way round.
+        [
+            honest[..5].to_vec(),
+            vec![[ONE, 0, 0, 0, 0, 0], [VOID, 0, 0, 0, 0, 0], [VOID, 1, 0, 0, 0, 0], [REVEAL, 1, 0, 4, 0, 0]],
+            vec![all, end(0)],
+        ]
+        .concat(),
         // Forgery, repetition, another round's messages, one kind of message passed off as another.
         vec![all, [FORGE, 1, 0, 5, 1, 0], [REPEAT, 0, 3, 0, 0, 0], [FOREIGN_MESSAGE, 0, 7, 0, 0, 0], all],
         vec![[ALTER, 2, 0, 40, 1, 0], [DISGUISE, 0, 2, 4, 0, 0], all, [IMPERSONATE, 1, 2, 0, 0, 0], all],

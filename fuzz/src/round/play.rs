@@ -41,7 +41,7 @@ impl Play {
     pub(super) fn open(attempt: u32) -> Self {
         let plan = FEDERATION.plan(attempt);
         let round = open(&plan);
-        let watch = Watch::of(&round);
+        let watch = Watch::default();
         Self { plan, round, now: START, record: Vec::new(), said: Vec::new(), watch }
     }
 
@@ -183,8 +183,11 @@ impl Play {
             Input::Submit(signed, _) => Some(self.round.judge_header(self.now, signed)),
             _ => None,
         };
+        // Printing a round takes longer than deciding, and its type has no room for a change behind a shared
+        // reference, so this is looked at now and then.
+        let before = self.said.len().is_multiple_of(16).then(|| fingerprint(&self.round));
         let step = self.round.step(self.now, &input);
-        assert_eq!(fingerprint(&self.round), self.watch.fingerprint(), "deciding changed the round");
+        assert!(before.is_none_or(|before| before == fingerprint(&self.round)), "deciding changed the round");
         match (judged, &step) {
             (Some(Err(early)), Err(late)) => assert_eq!(early, *late, "a header is judged in two ways"),
             (Some(Err(early)), Ok(_)) => panic!("a header refused for {early} was accepted"),
@@ -203,7 +206,7 @@ impl Play {
                 );
             }
             Ok(step) => {
-                assert_eq!(fingerprint(&step.next), self.watch.fingerprint(), "unchanged means unchanged");
+                assert_eq!(fingerprint(&step.next), fingerprint(&self.round), "unchanged means unchanged");
             }
             Err(rejection) => assert!(rejection.code().contains('.')),
         }
@@ -219,7 +222,7 @@ impl Play {
             assert!(step.changed, "only changes are recorded");
             step.next
         });
-        assert_eq!(fingerprint(&replayed), self.watch.fingerprint(), "the record leads elsewhere");
+        assert_eq!(fingerprint(&replayed), fingerprint(&self.round), "the record leads elsewhere");
     }
 
     fn round_id(&self, other: u8) -> RoundId {

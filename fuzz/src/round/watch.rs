@@ -12,8 +12,8 @@ use syndic_round::{Digest, ParticipantId, SurvivorSet, Timestamp};
 use super::play::message;
 
 /// What has been seen of a round.
+#[derive(Default)]
 pub(super) struct Watch {
-    fingerprint: u64,
     rank: u8,
     h1: Option<Digest>,
     survivors: Option<Digest>,
@@ -23,21 +23,6 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn of(round: &Round) -> Self {
-        Self {
-            fingerprint: fingerprint(round),
-            rank: 0,
-            h1: None,
-            survivors: None,
-            accepted: BTreeMap::new(),
-            was_opening: false,
-        }
-    }
-
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
     /// The digest of the survivor set, once it is frozen.
     pub(super) fn survivors(&self) -> Option<Digest> {
         self.survivors
@@ -45,7 +30,6 @@ impl Watch {
 
     /// Checks the round after `input` changed it.
     pub(super) fn changed(&mut self, round: &Round, input: &Input, now: Timestamp) {
-        self.fingerprint = fingerprint(round);
         if let Some((kind, signed)) = message(input) {
             let fresh = self.accepted.entry(kind).or_default().insert(signed.from);
             assert!(fresh, "{} was heard twice as {}", signed.from, kind.name());

@@ -80,6 +80,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         choosing(6, "[2001:db8::1]:9000"),
         choosing(6, "10.0.0.7"),
         choosing(7, "syndic://credit/participant/12/bank_a"),
+        choosing(7, "syndic://credit/participant/012/bank_a"),
     ]
 }
 

@@ -45,9 +45,11 @@ pub(super) fn run(input: &[u8]) {
     if choice & 1 == 1 {
         if let Ok(sum) = bounded(bytes.len(), || KeyShareSum::from_bytes(bytes, cohort)) {
             assert_eq!(sum.to_bytes(), bytes, "a sum of shares has two encodings");
+            canonical(bytes);
         }
     } else if let Ok(share) = bounded(bytes.len(), || KeyShare::from_bytes(bytes, cohort)) {
         assert_eq!(*share.to_bytes(), *bytes, "a share has two encodings");
+        canonical(&bytes[..bytes.len() - SALT]);
         for (holder, honest) in &DEALT.shares {
             let good = share.verify(*holder, &DEALT.public, &context(&DEALT.cohort)).is_ok();
             assert_eq!(good, honest == bytes, "only the dealer's share is the dealer's share");
@@ -55,11 +57,22 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
+/// Elements of F_p below p, so that each has one spelling.
+fn canonical(elements: &[u8]) {
+    assert!(elements.as_chunks().0.iter().all(|element| u64::from_le_bytes(*element) < P), "not below p");
+}
+
+const P: u64 = (1 << 61) - 1;
+
+/// Bytes of a share's salt.
+const SALT: usize = 32;
+
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let share = &DEALT.shares[0].1;
     // Without the blinding values and the salt a share is as long as a sum of shares.
-    let sum = &share[..share.len() - 2 * 8 - 32];
-    vec![choosing(0, share), choosing(0, &DEALT.shares[4].1), choosing(1, sum)]
+    let sum = &share[..share.len() - 2 * 8 - SALT];
+    let not_below_p = [&sum[8..], &P.to_le_bytes()].concat();
+    vec![choosing(0, share), choosing(0, &DEALT.shares[4].1), choosing(1, sum), choosing(1, not_below_p)]
 }
 
 /// A KEM key, or a sealed share.
