@@ -214,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_ships_depends_on_the_simulation_and_its_plain_engine() {
+        for shipped in EDGES.iter().map(|(name, _)| *name).filter(|name| is_shipped(name)) {
+            let found = after(shipped, |one| one.direct.push(needs("syndic-simulation")));
+            assert_eq!(found, [format!("`{shipped}` must not depend on `syndic-simulation`")]);
+        }
+    }
+
+    /// All but the tests, the gates and the measurements.
+    fn is_shipped(name: &str) -> bool {
+        !["syndic-simulation", "syndic-benches", "xtask"].contains(&name)
+    }
+
+    #[test]
     fn a_pure_crate_reaches_no_runtime_at_any_depth() {
         let found =
             after("syndic-learning", |one| one.transitive = vec!["serde".into(), "tokio-rustls".into()]);
