@@ -55,7 +55,17 @@ pub(crate) fn test() -> Result<String, Failure> {
 pub(crate) fn soak() -> Result<String, Failure> {
     let soak = [("SYNDIC_SOAK", "1")];
     let campaigns: [&[&str]; 2] = [
-        &["test", "--release", "--locked", "-p", "syndic-simulation", "--test", "sample", "--", "--nocapture"],
+        &[
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "syndic-simulation",
+            "--test",
+            "sample",
+            "--",
+            "--nocapture",
+        ],
         &["test", "--release", "--locked", "-p", "syndic", "--test", "crashes"],
     ];
     for campaign in campaigns {
