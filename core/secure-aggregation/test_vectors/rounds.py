@@ -351,19 +351,21 @@ def round(given):
     say = lambda kind, message: signed(kind, ctx0, h1, seeds[message["id"]], message)
 
     # B
-    dealings, sums = [], {id: [] for id in ids}
+    dealings, bundles, sums = [], [], {id: [] for id in ids}
     for one in people:
         shares, _, public = shared(one, one["id"], h1, ids, threshold)
-        message = {"id": one["id"], "shares": [], **public}
+        message, bundle = {"id": one["id"], "shares": [], **public}, []
         for to, plaintext, randomness in zip(ids, shares, one["seal_randomness"]):
             data = associated(one["id"], to, h1)
             sealed = primitives.hpke_seal(cohort.kem_keys[to], INFO, data, plaintext, bytes.fromhex(randomness))
             seed = next(bytes.fromhex(other["kem_seed"]) for other in people if other["id"] == to)
             assert primitives.hpke_open(seed, INFO, data, sealed) == plaintext
+            bundle.append(u16(to) + prefixed(sealed))
             message["shares"].append({"to": to, "sealed_sha256": sha256(sealed).hex()})
             if one["id"] in given["submits"]:
                 sums[to].append(words(plaintext[:-48].hex()))
         dealings.append(say("dealing", message))
+        bundles.append(sha256(listed(bundle)).hex())
 
     # C
     seen = lambda dealing: sha256(read_signed(dealing)[1]).hex()
@@ -392,12 +394,14 @@ def round(given):
     key_sum, wrong = restored(share_sums, threshold, len(ids), len(survivors.ids))
     assert not wrong
     coefficients = unmasked(name, h1, aggregate, key_sum, len(survivors.ids))
+    steps = written(decoded(plan["layout"], name, n, len(survivors.ids), coefficients))
     hexes = lambda messages: [message.hex() for message in messages]
     return {
         "ctx0": ctx0.hex(),
         "h1": h1.hex(),
         "adverts": hexes(adverts),
         "dealings": hexes(dealings),
+        "bundles_sha256": bundles,
         "acks": hexes(acks),
         "uploads": [hashed(name, update) for update in updates],
         "headers": hexes(headers),
@@ -406,7 +410,8 @@ def round(given):
         "reveals": hexes(reveals),
         "key_sum": written_small(key_sum),
         "aggregate": hashed(name, aggregate),
-        "steps": written(decoded(plan["layout"], name, n, len(survivors.ids), coefficients)),
+        "steps": steps,
+        "sum_sha256": sha256(bytes.fromhex(written([len(survivors.ids)]) + steps)).hex(),
         "transcript_sha256": sha256(transcript_bytes(plan, adverts, headers, signatures)).hex(),
     }
 

@@ -94,7 +94,8 @@ def check_case(case):
     if code is not None:
         return f"refused with {code}"
     if out != case["out"]:
-        return "differs in " + ", ".join(key for key in case["out"] if out.get(key) != case["out"][key])
+        keys = sorted({*out, *case["out"]})
+        return "differs in " + ", ".join(key for key in keys if out.get(key) != case["out"].get(key))
     return None
 
 

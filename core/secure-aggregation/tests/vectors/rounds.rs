@@ -7,6 +7,7 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::{Value, json};
+use syndic_round::coordinator::Bundle;
 use syndic_round::participant::{Accepted, Acknowledged, Certified, Invited, Joined, Received};
 use syndic_round::{
     Certificate, Cohort, Contribution, Digest, ParticipantId, RING_DIMENSION, RoundPlan, Signed, Sum,
@@ -31,6 +32,8 @@ pub(super) struct Played {
     pub(super) plan: RoundPlan,
     pub(super) cohort: Arc<Cohort>,
     pub(super) dealings: Vec<Signed>,
+    /// SHA-256 of each dealer's sealed shares in their one encoding.
+    bundles: Vec<String>,
     pub(super) acks: Vec<Signed>,
     pub(super) updates: BTreeMap<ParticipantId, EncryptedUpdate>,
     pub(super) survivors: SurvivorSet,
@@ -48,6 +51,7 @@ pub(super) fn round(input: &Value) -> Result<Value, Code> {
     let unmasked = unmask(aggregate, survivors, &keys, &Masks::new(&cohort.h1()));
     let coefficients = unmasked.map_err(|error| error.code())?;
     let sum = Sum::decode(plan.layout.clone(), &plan.coding(), survivors.len() as u16, &coefficients);
+    let sum = sum.map_err(sum_code)?;
     let written =
         |signed: &[Signed]| signed.iter().map(|one| hex::encode(one.to_bytes())).collect::<Vec<_>>();
     let upload = |update: &EncryptedUpdate| json!({ "root": update.root().to_string(), "sha256": Digest::of(update.bytes()).to_string() });
@@ -58,6 +62,7 @@ pub(super) fn round(input: &Value) -> Result<Value, Code> {
         "h1": cohort.h1().to_string(),
         "adverts": written(cohort.adverts()),
         "dealings": written(&played.dealings),
+        "bundles_sha256": played.bundles,
         "acks": written(&played.acks),
         "uploads": played.updates.values().map(upload).collect::<Vec<_>>(),
         "headers": written(survivors.signed()),
@@ -66,7 +71,8 @@ pub(super) fn round(input: &Value) -> Result<Value, Code> {
         "reveals": written(&played.reveals),
         "key_sum": hex_of_small(keys.coefficients()),
         "aggregate": upload_of(aggregate),
-        "steps": steps(&sum.map_err(sum_code)?)["steps"],
+        "steps": steps(&sum)["steps"],
+        "sum_sha256": Digest::of(&sum.to_bytes()).to_string(),
         "transcript_sha256": Digest::of(&transcript.to_bytes()).to_string(),
     }))
 }
@@ -81,7 +87,7 @@ pub(super) fn play(input: &Value) -> Result<Played, Code> {
     let participants = list(input, "participants");
     let seat = |one: &Value| SigningKey::from_bytes(&array(one, "signing_seed"));
     let (joined, cohort) = advertise(input, &plan)?;
-    let (dealings, acknowledged, acks, held) = share(participants, &plan, joined, &cohort)?;
+    let (dealings, bundles, acknowledged, acks, held) = share(participants, &plan, joined, &cohort)?;
 
     let (submits, masks) = (ids(input, "submits"), Masks::new(&cohort.h1()));
     let mut stages: BTreeMap<ParticipantId, Acknowledged> = acknowledged;
@@ -121,6 +127,7 @@ pub(super) fn play(input: &Value) -> Result<Played, Code> {
         plan,
         cohort,
         dealings,
+        bundles,
         acks,
         updates,
         survivors,
@@ -162,6 +169,7 @@ fn advertise(input: &Value, plan: &RoundPlan) -> Result<(Vec<Joined>, Arc<Cohort
 
 type Shared = (
     Vec<Signed>,
+    Vec<String>,
     BTreeMap<ParticipantId, Acknowledged>,
     Vec<Signed>,
     BTreeMap<ParticipantId, BTreeMap<ParticipantId, KeyShare>>,
@@ -211,7 +219,8 @@ fn share(
         acks.push(ack);
         held.insert(me, shares);
     }
-    Ok((dealings, stages, acks, held))
+    let digest = |sealed: &Vec<_>| Digest::of(&Bundle::encode(sealed)).to_string();
+    Ok((dealings, all_sealed.iter().map(digest).collect(), stages, acks, held))
 }
 
 /// Phase D: the ciphertext of a participant's values, under its own key where `encrypts_with` gives another.
