@@ -37,6 +37,7 @@
 
 mod blobs;
 mod coordinator;
+mod draw;
 mod engine;
 mod federation;
 mod journal;

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use syndic_round::{Protection, RoundId, RoundPlan, Signed};
 
+use crate::draw::Draw;
 use crate::engine::Engine;
 use crate::liar::{Ask, Liar};
 use crate::report::Violation;
@@ -153,8 +154,7 @@ impl Strategy {
         let count = rng.random_range(0..=most);
         let first = rng.random_range(0..participants);
         let corrupted = (0..count).map(|k| (first + k) % participants + 1).collect();
-        let moves =
-            Draw { rng, all: (1 << participants) - 1, participants, preparation: 0, attempt: 0 }.moves();
+        let moves = Draw::new(rng, participants).moves();
         Self { seed, engine, participants, corrupted, moves }
     }
 
@@ -293,96 +293,6 @@ impl Play {
         match self.asks.first() {
             Some((other, _)) if twist == Twist::OtherPlan => other.clone(),
             _ => ask,
-        }
-    }
-}
-
-/// Draws moves that get far often, and go astray as often.
-struct Draw<'a> {
-    rng: &'a mut ChaCha20Rng,
-    all: Who,
-    participants: u16,
-    preparation: u64,
-    attempt: u32,
-}
-
-impl Draw<'_> {
-    fn moves(mut self) -> Vec<Move> {
-        let mut moves = Vec::new();
-        for _ in 0..self.rng.random_range(2..=5) {
-            self.round(&mut moves);
-        }
-        moves
-    }
-
-    /// One attempt, with everything that may go wrong on its way.
-    fn round(&mut self, moves: &mut Vec<Move>) {
-        self.attempt += u32::from(!self.often(6));
-        let id = (self.rng.random_range(1..=2), self.attempt.max(1));
-        let (slot, variant) = (self.rng.random_range(1..=2), u32::from(self.often(8)));
-        let weaker = self.often(25);
-        self.preparation += u64::from(!self.often(6));
-        let preparation = self.preparation.max(1);
-        let to = self.most();
-        moves.push(Move::Ask { id, preparation, slot, variant, weaker, to });
-        if self.often(4) {
-            // The others are asked something else in the same preparation.
-            let (to, variant) = (self.all & !to, variant + 1);
-            moves.push(Move::Ask { id, preparation, slot, variant, weaker, to });
-        }
-        for _ in 0..1 + u32::from(self.often(4)) {
-            moves.push(Move::Share { back: 0, of: self.most(), to: self.most(), twist: self.twist() });
-        }
-        for _ in 0..1 + u32::from(self.often(4)) {
-            let (back, of, to, twist) = (self.back(), self.most(), self.most(), self.twist());
-            moves.push(Move::Submit { back, of, to, twist });
-        }
-        for _ in 0..self.rng.random_range(1..=3) {
-            let (back, of, to, twist) = (self.back(), self.most(), self.some(), self.twist());
-            moves.push(Move::Certify { back, of, to, twist });
-        }
-        for _ in 0..self.rng.random_range(1..=4) {
-            match self.rng.random_range(0..8) {
-                0 => moves.push(Move::Restart { who: self.some() }),
-                1 | 2 => moves.push(Move::Void { back: self.back(), to: self.some() }),
-                3 => moves.push(Move::Snapshot),
-                4 => moves.push(Move::RollBack { who: self.rng.random_range(1..=self.participants) }),
-                _ => {}
-            }
-            let (back, of, to, twist) = (self.back(), self.all, self.some(), self.twist());
-            moves.push(Move::Reveal { back, of, to, twist });
-        }
-    }
-
-    fn often(&mut self, one_in: u32) -> bool {
-        self.rng.random_ratio(1, one_in)
-    }
-
-    fn back(&mut self) -> usize {
-        if self.often(4) { self.rng.random_range(0..4) } else { 0 }
-    }
-
-    /// All, or all but one, or any.
-    fn most(&mut self) -> Who {
-        match self.rng.random_range(0..20) {
-            0..17 => self.all,
-            17..19 => self.all & !(1 << self.rng.random_range(0..self.participants)),
-            _ => self.rng.random_range(0..=self.all),
-        }
-    }
-
-    fn some(&mut self) -> Who {
-        if self.often(2) { self.all } else { self.rng.random_range(0..=self.all) }
-    }
-
-    fn twist(&mut self) -> Twist {
-        match self.rng.random_range(0..60) {
-            0 => Twist::Shorter,
-            1 => Twist::Repeated,
-            2 => Twist::Reversed,
-            3 => Twist::Mixed,
-            4 => Twist::OtherPlan,
-            _ => Twist::None,
         }
     }
 }

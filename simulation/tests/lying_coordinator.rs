@@ -1,7 +1,7 @@
 //! Attacks of docs/protocol.md, section 8, that a lying coordinator plays by a script on the participants of a
 //! federation of five: t = 4, c = 2, the corrupted are 4 and 5.
 
-use syndic_round::message::{Header, Payload};
+use syndic_round::message::{Ack, Header, Payload};
 use syndic_round::{Digest, ParameterSet, ParticipantId, Protection, RoundPlan, Signed};
 use syndic_simulation::{Ask, Dealing, Engine, Liar, Owed, Table, shares_for};
 
@@ -531,16 +531,23 @@ fn a34_a_survivor_list_with_a_header_for_another_model_is_refused() {
 }
 
 #[test]
-fn a36_different_public_parts_for_different_recipients_make_nobody_eligible() {
+fn a36_different_public_parts_for_different_recipients_show_and_open_no_more_than_one_sum() {
     let mut liar = in_league();
     let ask = liar.ask(1, 1, 1);
     let adverts = liar.advertise(&ask, &ALL).said;
     let mut dealings = liar.deal(&ask, &adverts, &ALL).said;
-    let first = liar.acknowledge(&ask, &adverts, &dealings, &[1]).said;
+    let mut acks = liar.acknowledge(&ask, &adverts, &dealings, &[1]).said;
     dealings[4] = liar.forge_dealing(&ask, &adverts, 5).unwrap();
-    let others = liar.acknowledge(&ask, &adverts, &dealings, &[2, 3]).said;
-    // Each verdict names the public part that it is about.
-    assert_ne!(first[0].payload[2 + 4..], others[0].payload[2 + 4..]);
+    acks.extend(liar.acknowledge(&ask, &adverts, &dealings, &[2, 3, 4, 5]).said);
+    // Each verdict names the public part that it is about, so that whoever sees two of them sees both.
+    let seen: Vec<_> =
+        acks.iter().map(|ack| Ack::decode(&ack.payload).unwrap().verdicts[4].dealing).collect();
+    assert!(seen[0] != seen[1] && seen[1] == seen[2]);
+    let headers = liar.submit(&ask, &adverts, &acks, &ALL).said;
+    let table = Table { ask, adverts, dealings, acks, headers };
+    let signed = liar.certify(&table, &table.headers, &ALL).said;
+    assert_eq!(liar.reveal(&table.ask, &signed, &HONEST).declined, []);
+    assert_eq!(liar.sums_opened(), 1);
     unbroken(&liar);
 }
 
