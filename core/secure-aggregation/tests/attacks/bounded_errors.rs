@@ -54,7 +54,7 @@ fn solve(mut equations: Vec<Equation>) -> Option<Vec<i64>> {
     Some(key.into_iter().map(signed).collect())
 }
 
-/// Rule 1, errors. Uniform errors of -8..=8 and two honest survivors: opening S shows the sum of their two errors, and where
+/// Rule 1, errors. Uniform errors of -8..=8, bodies sent whole, and two honest survivors: opening S shows the sum of their two errors, and where
 /// that is 16 both are 8, which happens once in 289 coefficients. Each such coefficient is an exact linear equation on each
 /// of the two keys, in which the message plays no part, and 2,048 of them are a key. A wider range needs more coefficients,
 /// or leaves equations with an error much smaller than was meant; neither can be repaired by the width, only by the shape.
@@ -96,7 +96,8 @@ fn bounded_errors_give_whole_keys_away() {
 /// Rule 1, errors. The same attack on three updates as this crate encrypts them: it takes the coefficients at which the noise
 /// of the opened sum is most extreme, and takes each participant's part for a third of it. Gaussian errors have no extreme,
 /// and given their sum each keeps sqrt(2/3) of its width, as much there as anywhere: no equation holds but by chance, and
-/// what the equations give is no key.
+/// what the equations give is no key. (What travels is rounded besides, which blurs every shape; that the shape is Gaussian is
+/// held by the tests in src/noise.rs, which this one could not replace.)
 #[test]
 fn errors_in_use_give_nothing_away_where_their_sum_is_extreme() {
     const EQUATIONS: usize = 2_200;

@@ -25,9 +25,9 @@
 //! | A35 blinding shares | `blinding`, src/sharing.rs |
 //! | A37 mixed preparations, as messages | core/round/tests/opening_attacks.rs |
 //!
-//! simulation/tests/lying_coordinator.rs plays a lying coordinator against whole participants: A1-A15, A22, A23, A28, A29, A31-A34, A36,
-//! A37 once more. Not played, since what would resist it is not built: A38 (small vectors). Not played here, since they need services
-//! or journals: the crashes of A21, the slow senders of A26, the lost keys of A37.
+//! Once more, dishonest roles against whole honest ones: simulation/tests/ (all but A20, A21, A24-A27, A30, A35, A38), and over TLS:
+//! cli/tests/ (A16-A19, A27, A31, A32). Not played, since what would resist it is not built: A38 (small vectors). Not played here,
+//! since they need services or journals: the crashes of A21, the slow senders of A26, the lost keys of A37.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
