@@ -51,7 +51,7 @@ impl<'a> Draw<'a> {
             moves.push(Move::Submit { back, of, to, twist });
         }
         for _ in 0..self.rng.random_range(1..=3) {
-            let (back, of, to, twist) = (self.back(), self.most(), self.some(), self.twist());
+            let (back, of, to, twist) = (self.back(), self.survivors(), self.some(), self.twist());
             moves.push(Move::Certify { back, of, to, twist });
         }
         for _ in 0..self.rng.random_range(1..=4) {
@@ -82,6 +82,11 @@ impl<'a> Draw<'a> {
             17..19 => self.all & !(1 << self.rng.random_range(0..self.participants)),
             _ => self.rng.random_range(0..=self.all),
         }
+    }
+
+    /// All, or as often all but one: sets that differ by one are the dangerous ones.
+    fn survivors(&mut self) -> Who {
+        if self.often(2) { self.all } else { self.all & !(1 << self.rng.random_range(0..self.participants)) }
     }
 
     fn some(&mut self) -> Who {

@@ -1,7 +1,7 @@
 //! Runs that once broke an invariant, or came close, shrunk and printed by the sweeps; each keeps what it taught.
 
 use syndic_round::message::Kind;
-use syndic_simulation::{Engine, Moment, Network, ParticipantCrash, Scenario, run};
+use syndic_simulation::{Engine, Moment, Move, Network, ParticipantCrash, Scenario, Strategy, Twist, run};
 
 /// Found by the first sweep in which agents declined as the shipped ones do: a reveal is lost, the others cannot reveal
 /// any more, and its sender is asked to give the attempt up. It declines, since it has revealed, and nothing is voided.
@@ -24,4 +24,55 @@ fn who_has_revealed_promises_nothing_though_its_reveal_was_lost() {
         let report = run(&scenario);
         assert!(report.violation.is_none(), "{scenario}\n{report}");
     }
+}
+
+/// What the sweep of strategies came down to when a journal forgot which question it had opened: the second attempt has
+/// another set.
+#[test]
+fn a31_a_question_asked_in_two_rounds_over_two_sets_is_opened_once() {
+    let strategy = Strategy {
+        seed: 8,
+        engine: Engine::Encrypted,
+        participants: 6,
+        corrupted: vec![4, 5, 6],
+        moves: vec![
+            Move::Ask { id: (2, 1), preparation: 1, slot: 1, variant: 0, weaker: false, to: 63 },
+            Move::Share { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Submit { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Certify { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Reveal { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Ask { id: (1, 2), preparation: 2, slot: 1, variant: 0, weaker: false, to: 63 },
+            Move::Share { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Submit { back: 0, of: 63, to: 63, twist: Twist::None },
+            Move::Certify { back: 0, of: 62, to: 63, twist: Twist::None },
+            Move::Reveal { back: 0, of: 63, to: 63, twist: Twist::None },
+        ],
+    };
+    let played = strategy.play();
+    assert_eq!(played.violation, None, "{strategy}\n{}", played.operations.join("\n"));
+    assert_eq!(played.sums, 1, "{}", played.operations.join("\n"));
+}
+
+/// What it came down to when a journal let a promise follow a reveal: those who revealed gave the attempt up as well.
+#[test]
+fn a32_who_revealed_in_an_attempt_does_not_void_it() {
+    let strategy = Strategy {
+        seed: 9,
+        engine: Engine::Encrypted,
+        participants: 5,
+        corrupted: vec![5],
+        moves: vec![
+            Move::Ask { id: (1, 1), preparation: 1, slot: 1, variant: 0, weaker: false, to: 31 },
+            Move::Share { back: 0, of: 31, to: 31, twist: Twist::None },
+            Move::Submit { back: 0, of: 31, to: 31, twist: Twist::None },
+            Move::Certify { back: 0, of: 31, to: 31, twist: Twist::None },
+            Move::Reveal { back: 0, of: 31, to: 7, twist: Twist::None },
+            Move::Restart { who: 31 },
+            Move::Void { back: 0, to: 31 },
+            Move::Reveal { back: 0, of: 31, to: 31, twist: Twist::None },
+        ],
+    };
+    let played = strategy.play();
+    assert_eq!(played.violation, None, "{strategy}\n{}", played.operations.join("\n"));
+    assert_eq!(played.sums, 1, "{}", played.operations.join("\n"));
 }
