@@ -1,13 +1,12 @@
-//! The second implementation: Python derives every test vector anew, where there is a Python.
+//! What Python derives a second time, where there is a Python: every test vector, and the tables of the parameters.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::gate::Failure;
 use crate::sources;
 
-/// Runs `verify.py` beside the vectors; without a Python it says loudly that it did not.
+/// Runs both scripts; without a Python it says loudly that it did not.
 pub(crate) fn check() -> Result<String, Failure> {
     verify("python3")
 }
@@ -20,16 +19,21 @@ fn verify(python: &str) -> Result<String, Failure> {
         let (major, minor) = OLDEST;
         return Ok(skipped(&format!("`{python}` is older than {major}.{minor}")));
     }
-    let script: PathBuf = [sources::root(), SCRIPT.as_ref()].iter().collect();
+    let remarks = SCRIPTS.iter().map(|script| run(python, script)).collect::<Result<Vec<_>, _>>()?;
+    Ok(remarks.join("; "))
+}
+
+/// Runs one script with its arguments, from the root of the sources.
+fn run(python: &str, script: &[&str]) -> Result<String, Failure> {
     // Without -B it would leave compiled files in the source.
-    let output = Command::new(python).arg("-B").arg(script).output();
+    let output = Command::new(python).arg("-B").args(script).current_dir(sources::root()).output();
     let output = output.map_err(|error| Failure::new(format!("`{python}` did not start: {error}")))?;
     let remark = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let findings = String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect();
     if output.status.success() && !remark.is_empty() {
         return Ok(remark);
     }
-    let help = "the shipped code, the README of the vectors and verify.py must say the same; mend whichever is wrong";
+    let help = "the shipped code, the documents and the scripts must say the same; mend whichever is wrong";
     Err(Failure { findings, help: help.to_owned() })
 }
 
@@ -52,7 +56,10 @@ fn skipped(why: &str) -> String {
     format!("SKIPPED, {why}")
 }
 
-const SCRIPT: &str = "core/secure-aggregation/test_vectors/verify.py";
+const SCRIPTS: [&[&str]; 2] = [
+    &["core/secure-aggregation/test_vectors/verify.py"],
+    &["core/secure-aggregation/parameters/parameters.py", "--check", "docs/parameters.md"],
+];
 
 /// Dictionaries are merged with `|=` since then.
 const OLDEST: (u32, u32) = (3, 9);
@@ -76,7 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn the_script_is_where_the_gate_looks() {
-        assert!(sources::root().join(SCRIPT).is_file());
+    fn the_scripts_are_where_the_gate_looks() {
+        assert!(
+            SCRIPTS
+                .iter()
+                .flat_map(|script| script.first())
+                .all(|script| sources::root().join(script).is_file())
+        );
     }
 }
