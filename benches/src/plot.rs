@@ -20,7 +20,7 @@ pub fn svg(title: &str, lines: &[Line]) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n\
          <text x=\"{LEFT}\" y=\"24\" font-size=\"15\" fill=\"#1f2328\">{title}</text>\n"
     );
-    for y in [1.0, 10.0, 100.0] {
+    for y in [10.0, 100.0, 1_000.0] {
         rule(&mut svg, (LEFT, height(y)), (RIGHT, height(y)));
         label(&mut svg, (LEFT - 8.0, height(y) + 4.0), "end", &format!("{y} ns"));
     }
@@ -38,9 +38,17 @@ pub fn svg(title: &str, lines: &[Line]) -> String {
             points.join(" "),
             line.colour
         );
-        if let Some(&(x, y)) = line.points.last() {
-            label(&mut svg, (across(x) + 8.0, height(y) + 4.0), "start", &line.name);
-        }
+    }
+    // Names from the highest line down, each a line of text below the one before.
+    let mut names: Vec<(f64, &str)> = lines
+        .iter()
+        .filter_map(|line| Some((height(line.points.last()?.1) + 4.0, line.name.as_str())))
+        .collect();
+    names.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut lowest = 0_f64;
+    for (y, name) in names {
+        lowest = y.max(lowest + 16.0);
+        label(&mut svg, (RIGHT + 8.0, lowest), "start", name);
     }
     svg.push_str("</svg>\n");
     svg
@@ -64,9 +72,9 @@ fn across(n: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * (n / 5.0).ln() / 40_f64.ln()
 }
 
-/// From 0.05 to 200 nanoseconds.
+/// From 2 to 4,000 nanoseconds.
 fn height(nanoseconds: f64) -> f64 {
-    BOTTOM - (BOTTOM - TOP) * (nanoseconds / 0.05).ln() / 4_000_f64.ln()
+    BOTTOM - (BOTTOM - TOP) * (nanoseconds / 2.0).ln() / 2_000_f64.ln()
 }
 
 const WIDTH: f64 = 760.0;

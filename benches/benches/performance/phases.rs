@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::{BenchmarkId, Criterion, SamplingMode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use syndic_round::{Digest, ParameterSet, ParticipantId, Protection};
@@ -13,9 +13,10 @@ use syndic_secure_aggregation::{
 
 use super::COHORTS;
 use super::federation::Federation;
+use super::processor::ProcessorTime;
 
 /// Measures every phase in every cohort.
-pub(crate) fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion<ProcessorTime>) {
     for n in COHORTS {
         let table = Table::of(n);
         run(criterion, "share, commit and seal", n, || {
@@ -27,14 +28,15 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     }
 }
 
-fn run(criterion: &mut Criterion, group: &str, n: usize, mut routine: impl FnMut()) {
+fn run(criterion: &mut Criterion<ProcessorTime>, group: &str, n: usize, mut routine: impl FnMut()) {
     let mut benches = criterion.benchmark_group(group);
+    benches.sampling_mode(SamplingMode::Flat).sample_size(12);
     benches.bench_function(BenchmarkId::from_parameter(n), |bencher| bencher.iter(&mut routine));
     benches.finish();
 }
 
 /// The sum of keys, from all reveals: every one beyond the threshold is checked.
-fn restore(criterion: &mut Criterion, n: usize) {
+fn restore(criterion: &mut Criterion<ProcessorTime>, n: usize) {
     let mut federation = Federation::new(ParameterSet::S32, n as u16, 10, 1);
     let ids = federation.ids();
     let steps: BTreeMap<_, _> = ids.iter().map(|&id| (id, vec![1; 10])).collect();

@@ -63,23 +63,26 @@ fn by_cohort(samples: &Samples) -> String {
     table(&head, &rows)
 }
 
-/// Nanoseconds per parameter over cohorts.
+/// Nanoseconds per parameter over cohorts, and how many times ours that is.
 fn against_pairs(samples: &Samples) -> String {
-    let mut head = vec!["ns / parameter".to_owned()];
+    let mut head = vec!["ns / parameter (times ours)".to_owned()];
     head.extend(COHORTS.map(|n| format!("n = {n}")));
-    let rows: Vec<Vec<String>> = lines(samples)
-        .into_iter()
-        .map(|line| {
-            let cell = |n: usize| {
-                figure(
-                    line.points.iter().find(|(x, _)| *x as usize == n).map(|(_, nanoseconds)| *nanoseconds),
-                )
-            };
-            [vec![line.name], COHORTS.map(cell).into()].concat()
-        })
-        .collect();
+    let lines = lines(samples);
+    let at = |line: &Line, n: usize| {
+        line.points.iter().find(|(x, _)| *x as usize == n).map(|(_, nanoseconds)| *nanoseconds)
+    };
+    let row = |(position, line): (usize, &Line)| {
+        // Participants come first, ours before theirs, then coordinators likewise.
+        let ours = &lines[position / 3 * 3];
+        let cell = |n: usize| {
+            let ratio = at(line, n).zip(at(ours, n)).map(|(theirs, ours)| theirs / ours);
+            format!("{} ({})", figure(at(line, n)), figure(ratio))
+        };
+        [vec![line.name.clone()], COHORTS.map(cell).into()].concat()
+    };
+    let mut rows: Vec<Vec<String>> = lines.iter().enumerate().map(row).collect();
     let plus: Vec<String> = COHORTS.map(|n| neighbours(n).to_string()).into();
-    let rows = [rows, vec![[vec!["neighbours in SecAgg+".to_owned()], plus].concat()]].concat();
+    rows.push([vec!["neighbours in SecAgg+".to_owned()], plus].concat());
     table(&head, &rows)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use syndic_benches::pairwise::{self, Seed, Sign};
@@ -12,12 +12,13 @@ use syndic_round::{Coding, Contribution, ParameterSet, RING_DIMENSION};
 use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, Masks, OneTimeKey, reconstruct, unmask};
 
 use super::federation::Federation;
+use super::processor::ProcessorTime;
 use super::{COHORTS, PARAMETERS};
 
 const SET: ParameterSet = ParameterSet::S32;
 
 /// Measures every step at every length.
-pub(crate) fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion<ProcessorTime>) {
     for parameters in PARAMETERS {
         plain(criterion, parameters);
         participant(criterion, parameters);
@@ -35,7 +36,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 }
 
 /// A float32 vector is read and added to a sum.
-fn plain(criterion: &mut Criterion, parameters: usize) {
+fn plain(criterion: &mut Criterion<ProcessorTime>, parameters: usize) {
     let update: Vec<f32> = values(parameters).iter().map(|value| *value as f32).collect();
     let mut sum = vec![0_f32; parameters];
     bench(criterion, "plain", parameters, parameters, |bencher| {
@@ -46,7 +47,7 @@ fn plain(criterion: &mut Criterion, parameters: usize) {
     });
 }
 
-fn participant(criterion: &mut Criterion, parameters: usize) {
+fn participant(criterion: &mut Criterion<ProcessorTime>, parameters: usize) {
     let federation = Federation::new(SET, 5, parameters as u32, 1);
     let (layout, coding) = (federation.plan.layout.clone(), federation.plan.coding());
     let values = values(parameters);
@@ -82,7 +83,7 @@ fn participant(criterion: &mut Criterion, parameters: usize) {
     });
 }
 
-fn coordinator(criterion: &mut Criterion, parameters: usize) {
+fn coordinator(criterion: &mut Criterion<ProcessorTime>, parameters: usize) {
     let mut federation = Federation::new(SET, 5, parameters as u32, 1);
     let ids = federation.ids();
     let updates: BTreeMap<_, EncryptedUpdate> = ids
@@ -131,12 +132,18 @@ fn coordinator(criterion: &mut Criterion, parameters: usize) {
 }
 
 /// Pairwise masks among five, at every length.
-fn masks_at(criterion: &mut Criterion, parameters: usize) {
+fn masks_at(criterion: &mut Criterion<ProcessorTime>, parameters: usize) {
     masking(criterion, "pairwise masks among 5", parameters, 4, parameters);
 }
 
 /// What a participant with so many neighbours does to its vector.
-fn masking(criterion: &mut Criterion, group: &str, parameter: usize, neighbours: usize, length: usize) {
+fn masking(
+    criterion: &mut Criterion<ProcessorTime>,
+    group: &str,
+    parameter: usize,
+    neighbours: usize,
+    length: usize,
+) {
     let seeds: Vec<_> = (0..neighbours).map(|k| (seed(k), sign(k))).collect();
     let mut vector = vec![1_u32; length];
     bench(criterion, group, parameter, length, |bencher| {
@@ -145,7 +152,7 @@ fn masking(criterion: &mut Criterion, group: &str, parameter: usize, neighbours:
 }
 
 /// What the coordinator does when a tenth of n dropped: own masks of the others, pair masks of the dropped.
-fn removal(criterion: &mut Criterion, group: &str, n: usize, neighbours: usize) {
+fn removal(criterion: &mut Criterion<ProcessorTime>, group: &str, n: usize, neighbours: usize) {
     const LENGTH: usize = 100_000;
     let dropped: Vec<Vec<_>> =
         (0..n / 10).map(|_| (0..neighbours).map(|k| (seed(k), sign(k))).collect()).collect();
@@ -157,14 +164,17 @@ fn removal(criterion: &mut Criterion, group: &str, n: usize, neighbours: usize) 
 }
 
 fn bench(
-    criterion: &mut Criterion,
+    criterion: &mut Criterion<ProcessorTime>,
     group: &str,
     parameter: usize,
     elements: usize,
-    mut routine: impl FnMut(&mut criterion::Bencher<'_>),
+    mut routine: impl FnMut(&mut criterion::Bencher<'_, ProcessorTime>),
 ) {
     let mut benches = criterion.benchmark_group(group);
-    benches.throughput(Throughput::Elements(elements as u64));
+    benches.throughput(Throughput::Elements(elements as u64)).sampling_mode(SamplingMode::Flat);
+    if elements > 1_000_000 {
+        benches.sample_size(12);
+    }
     benches.bench_function(BenchmarkId::from_parameter(parameter), |bencher| routine(bencher));
     benches.finish();
 }

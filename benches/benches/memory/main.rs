@@ -1,13 +1,13 @@
 //! How much memory the encrypted round takes: of a participant that encrypts to disk, and of a coordinator that adds
 //! up and opens what fifty of them sent.
 //!
-//! `cargo run --release -p syndic-benches --example memory -- [PARAMETERS] [PARTICIPANTS]`
+//! `cargo bench -p syndic-benches --bench memory -- [PARAMETERS] [PARTICIPANTS]`
 //!
 //! On Linux only: peaks are read from /proc/self/status, and set back before each step.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made may fail loudly")]
 
-#[path = "../../core/secure-aggregation/tests/encrypted_round/federation.rs"]
+#[path = "../../../core/secure-aggregation/tests/encrypted_round/federation.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole rounds")]
 mod federation;
 
@@ -24,7 +24,10 @@ use syndic_secure_aggregation::{Aggregate, chunk_bytes, merkle, reconstruct, unm
 const SET: ParameterSet = ParameterSet::S32;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse().unwrap());
+    // Cargo says `--bench` too. A word is a filter for the other benchmark.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let Ok(numbers) = words.iter().map(|word| word.parse()).collect::<Result<Vec<u32>, _>>() else { return };
+    let mut arguments = numbers.into_iter();
     let (parameters, participants) = (arguments.next().unwrap_or(10_000_000), arguments.next().unwrap_or(50));
     println!("{parameters} parameters, {participants} participants");
     let folder = tempfile::tempdir().unwrap();
