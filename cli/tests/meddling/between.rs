@@ -12,7 +12,7 @@ use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Connector;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::coordination_server::Coordination;
-use syndic_proto::v1::{self, duty::Duty as Wire};
+use syndic_proto::v1::{self, duty::Duty as Wire, submit_part::Part};
 use syndic_round::message::Payload;
 use syndic_round::{Digest, ParticipantId, Signed};
 use tokio::sync::{Mutex, mpsc};
@@ -34,6 +34,11 @@ pub(crate) trait Meddler: Send + Sync {
     /// What the coordinator hears in the place of what `from` says.
     fn saying(&self, _from: ParticipantId, said: v1::Statement, _known: &Known) -> v1::Statement {
         said
+    }
+
+    /// What the coordinator gets in the place of the ciphertext that `from` uploads.
+    fn uploading(&self, _from: ParticipantId, _round: &v1::RoundRef, update: Vec<u8>) -> Vec<u8> {
+        update
     }
 
     /// What `to` is told that a round came to, and what it is shown that the participants have signed.
@@ -166,8 +171,22 @@ impl Coordination for Between {
         &self,
         request: Request<Streaming<v1::SubmitPart>>,
     ) -> Result<Response<v1::Receipt>, Status> {
-        let (_, mut calls) = self.calls(&request).await;
-        calls.submit(request.into_inner().map_while(Result::ok)).await
+        let (from, mut calls) = self.calls(&request).await;
+        let mut parts = collected(request.into_inner()).await?.into_iter();
+        let header = parts.next();
+        let Some(Part::Header(v1::SubmitHeader { round: Some(round), .. })) =
+            header.as_ref().and_then(|header| header.part.as_ref())
+        else {
+            return Err(Status::invalid_argument("no header"));
+        };
+        let update = parts.flat_map(|part| match part.part {
+            Some(Part::Chunk(bytes)) => bytes.to_vec(),
+            _ => Vec::new(),
+        });
+        let update = self.meddler.uploading(from, round, update.collect());
+        let chunks: Vec<_> = update.chunks(syndic_proto::PART_BYTES).map(<[u8]>::to_vec).collect();
+        let chunks = chunks.into_iter().map(|chunk| v1::SubmitPart { part: Some(Part::Chunk(chunk.into())) });
+        calls.submit(tokio_stream::iter(header.into_iter().chain(chunks))).await
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

@@ -101,16 +101,17 @@ fn a16_a_bad_share_that_may_be_a_false_complaint_costs_only_its_holder_the_revea
     assert!(!ran.who_said(1, 1, Kind::Reveal).contains(&4));
 }
 
-/// These participants complain of the good share that participant 1 dealt them, in round 1.
-struct FalseComplaints(&'static [u16]);
+/// Who complains of the good share that whom dealt them, in round 1: (complaining, dealer).
+struct FalseComplaints(&'static [(u16, u16)]);
 
 impl Meddler for FalseComplaints {
     fn saying(&self, from: ParticipantId, said: v1::Statement, known: &Known) -> v1::Statement {
-        if said.kind() != Kind::Ack || !is_in_round_1(&said) || !self.0.contains(&from.get()) {
+        let of = self.0.iter().find(|(liar, _)| *liar == from.get());
+        let Some((_, dealer)) = of.filter(|_| said.kind() == Kind::Ack && is_in_round_1(&said)) else {
             return said;
-        }
+        };
         instead(said, known, |mut ack: Ack| {
-            ack.verdicts.iter_mut().find(|verdict| verdict.dealer == id(1)).unwrap().ok = false;
+            ack.verdicts.iter_mut().find(|verdict| verdict.dealer == id(*dealer)).unwrap().ok = false;
             ack
         })
     }
@@ -119,21 +120,30 @@ impl Meddler for FalseComplaints {
 #[test]
 fn a17_as_many_false_complaints_as_are_tolerated_change_nothing() {
     // min(c, n - t): 1 of 5, 3 of 10.
-    for (institutions, liars) in [(5, &[4][..]), (10, &[8, 9, 10])] {
+    for (institutions, liars) in [(5, &[(4, 1)][..]), (10, &[(8, 1), (9, 1), (10, 1)])] {
         let ran = Scene::set(institutions, 0, Arc::new(FalseComplaints(liars)), |_| Fares::Well).run();
         ran.completed();
-        let expected: Vec<_> = liars.iter().map(|liar| (*liar, 1)).collect();
-        assert_eq!(complaints(&ran, 1), expected);
+        assert_eq!(complaints(&ran, 1), liars);
         assert_eq!(ran.exact_sums()[&(1, 1)], (1..=institutions).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn a17_one_complaint_more_than_is_tolerated_leaves_the_dealer_out() {
-    let ran = Scene::set(5, 0, Arc::new(FalseComplaints(&[4, 5])), |_| Fares::Well).run();
+    let ran = Scene::set(5, 0, Arc::new(FalseComplaints(&[(4, 1), (5, 1)])), |_| Fares::Well).run();
     ran.completed();
     assert_eq!(complaints(&ran, 1), [(4, 1), (5, 1)]);
     assert_eq!(ran.exact_sums()[&(1, 1)], [2, 3, 4, 5]);
+}
+
+#[test]
+fn a17_complaints_that_leave_too_few_holders_of_all_shares_cost_the_highest_dealer_its_place() {
+    // One complaint each is tolerated, but only three members say that they hold good shares of both dealers.
+    let liars = &[(4, 1), (5, 2)];
+    let ran = Scene::set(5, 0, Arc::new(FalseComplaints(liars)), |_| Fares::Well).run();
+    ran.completed();
+    assert_eq!(complaints(&ran, 1), liars);
+    assert_eq!(ran.exact_sums()[&(1, 1)], [1, 3, 4, 5]);
 }
 
 /// Participant 2 shares another key than the one that it encrypts with.

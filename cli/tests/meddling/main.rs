@@ -20,6 +20,8 @@ mod life;
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod log;
 mod scene;
+mod speaking_for_others;
 mod spot_checks;
+mod uploads;
 mod voids;
 mod wrong_reveals;
