@@ -9,6 +9,7 @@ use support::{Table, federation_of, id, ids, plan};
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Phase};
 use syndic_round::message::{Kind, Payload, Void};
 use syndic_round::participant::Invited;
+use syndic_round::survivors::differ_by_one;
 use syndic_round::{ParameterSet, Protection, Rejection, RoundPlan, Voided};
 
 /// A31. Members of the roster that are not admitted to the job hold no shares, so what they promise proves nothing.
@@ -88,4 +89,24 @@ fn a16_a_single_complaint_leaves_a_dealer_out_where_no_colluder_is_tolerated() {
     table.play_out();
     let Phase::Closed(closed) = table.round.phase() else { panic!("{:?}", table.round.phase()) };
     assert_eq!(closed.survivors.ids(), ids([1, 3, 4]));
+}
+
+/// A29, as far as a participant can see it: the set that it signs beside the one before.
+#[test]
+fn a29_sets_that_differ_by_exactly_one_institution_are_told_from_all_others() {
+    let all = ids(1..=5);
+    let without =
+        |gone: &[u16]| -> Vec<_> { all.iter().filter(|one| !gone.contains(&one.get())).copied().collect() };
+    for number in 1..=5 {
+        assert_eq!(differ_by_one(&all, &without(&[number])), Some(id(number)));
+        assert_eq!(differ_by_one(&without(&[number]), &all), Some(id(number)));
+    }
+    for (before, after) in [
+        (all.clone(), all.clone()),
+        (all.clone(), without(&[1, 5])),
+        (without(&[1]), without(&[2])),
+        (Vec::new(), all.clone()),
+    ] {
+        assert_eq!(differ_by_one(&before, &after), None, "{before:?} {after:?}");
+    }
 }

@@ -18,7 +18,7 @@
 //! | A24 binary keys | src/inexpressible.rs, `binary_keys_are_never_generated` in tests/encrypted_round/main.rs |
 //! | A25 errors and the round's seed | `error_seed` |
 //! | A27 spot check | `spot_check` |
-//! | A28 restored snapshots, A29 one left out and taken in again | simulation/tests/lying_coordinator.rs |
+//! | A28 restored snapshots, A29 one left out and taken in again | simulation/tests/lying_coordinator |
 //! | A30 binary keys on a toy lattice; bounded errors | `binary_keys`, `bounded_errors` |
 //! | A31 a retry without one | `retries`, core/round/tests/opening_attacks.rs, participant/src/journal/tests.rs |
 //! | A32 void and opening | core/round/tests/opening_attacks.rs, core/round/tests/coordinator.rs, participant/src/journal/tests.rs |
