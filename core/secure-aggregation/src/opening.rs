@@ -45,9 +45,9 @@ pub fn open(plan: &RoundPlan, opening: &Opening, aggregate: &Aggregate) -> Resul
 pub struct Opener {
     survivors: SurvivorSet,
     restored: Restored,
-    /// Whether there are more reveals than the threshold. Exactly t of them agree with each other whatever they say;
-    /// more of them, agreeing, are right.
-    surplus: bool,
+    /// Whether there are more reveals than the threshold, and all agree: then they are right. Exactly t of them agree
+    /// with each other whatever they say, and too many wrong ones may be corrected to something that is wrong too.
+    all_agree: bool,
     unmasker: Unmasker,
     masks: Masks,
     decoder: Decoder,
@@ -70,15 +70,16 @@ impl Opener {
         let surplus = reveals.len() > usize::from(threshold);
         let restored = reconstruct(&reveals, threshold, cohort.len(), survivors);
         let restored = restored.map_err(|error| match error {
-            ReconstructError::Inconsistent => Unopened::MoreReveals(error.to_string()),
-            ReconstructError::Implausible if !surplus => Unopened::MoreReveals(error.to_string()),
+            ReconstructError::Inconsistent | ReconstructError::Implausible => {
+                Unopened::MoreReveals(error.to_string())
+            }
             _ => refused(error),
         })?;
         Ok(Self {
             unmasker: Unmasker::new(survivors, &restored.keys).map_err(refused)?,
             survivors: survivors.clone(),
+            all_agree: surplus && restored.wrong.is_empty(),
             restored,
-            surplus,
             masks: Masks::new(&cohort.h1()),
             decoder: Decoder::new(plan.layout.clone(), &plan.coding(), survivors.len() as u16),
             next_chunk: 0,
@@ -93,13 +94,13 @@ impl Opener {
         if window.first_chunk() != self.next_chunk {
             return Err(Unopened::Refused(format!("chunk {} comes next", self.next_chunk)));
         }
-        let Self { unmasker, masks, decoder, survivors, surplus, .. } = self;
+        let Self { unmasker, masks, decoder, survivors, all_agree, .. } = self;
         let taken = unmasker.unmask(window, survivors, masks, |coefficients| {
             decoder.take(coefficients).map_err(Refusal::Sum)
         });
         self.next_chunk += window.chunk_count();
         taken.map_err(|refusal| match refusal {
-            Refusal::Unmask(error @ UnmaskError::Residual) if !*surplus => {
+            Refusal::Unmask(error @ UnmaskError::Residual) if !*all_agree => {
                 Unopened::MoreReveals(error.to_string())
             }
             Refusal::Unmask(error) => refused(error),
