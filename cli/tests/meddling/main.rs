@@ -19,6 +19,7 @@ mod life;
 #[path = "../crashes/log.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod log;
+mod on_record;
 mod scene;
 mod speaking_for_others;
 mod spot_checks;
