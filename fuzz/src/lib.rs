@@ -1,7 +1,7 @@
 //! Fuzz targets: every decoder of bytes that come from elsewhere, and the coordinator's state machine.
 //!
 //! A [`Target`] is a function of bytes that panics where a promise is broken: a decoder panics, takes more memory
-//! than a small multiple of its input ([`mod@bounded`]), or reads what nothing writes; a state machine breaks an
+//! than a small multiple of its input (`bounded`), or reads what nothing writes; a state machine breaks an
 //! invariant. Its seeds are honest samples, made here.
 //!
 //! The same targets run in three ways: by [`sample::holds`], a seeded draw without coverage, in the test command;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use syndic_coordinator::tls::PeerIdentity;
+use syndic_learning::Question;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Connector;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::coordination_server::Coordination;
 use syndic_proto::v1::{self, duty::Duty as Wire, submit_part::Part};
 use syndic_round::message::Payload;
-use syndic_round::{Digest, ParticipantId, Signed};
+use syndic_round::{Digest, ParticipantId, RoundPlan, Signed};
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -29,6 +30,11 @@ pub(crate) trait Meddler: Send + Sync {
     /// What `to` is told in the place of `duty`.
     async fn telling(&self, _to: ParticipantId, duty: v1::Duty, _known: &Known) -> Vec<v1::Duty> {
         vec![duty]
+    }
+
+    /// What `to` is asked in the place of `question`.
+    fn asking(&self, _to: ParticipantId, question: Question) -> Question {
+        question
     }
 
     /// What the coordinator hears in the place of what `from` says.
@@ -94,6 +100,26 @@ impl Between {
         Ok(calls)
     }
 
+    /// The duty with the question that `to` is to be asked.
+    async fn asked(
+        &self,
+        to: ParticipantId,
+        calls: &mut CoordinationClient<Channel>,
+        duty: v1::Duty,
+    ) -> v1::Duty {
+        let Some(Wire::Advertise(_)) = duty.duty else { return duty };
+        let mut plan = RoundPlan::from_bytes(&duty.plan).unwrap();
+        // A coordinator that dies in between asks again when it is back.
+        let Ok(bytes) = fetched(calls, plan.question.0.to_vec()).await else { return duty };
+        let question = self.meddler.asking(to, Question::from_bytes(&bytes).unwrap()).to_bytes().unwrap();
+        if question == bytes {
+            return duty;
+        }
+        plan.question = Digest::of(&question);
+        self.forged.lock().await.insert(plan.question.0.to_vec(), question);
+        v1::Duty { plan: plan.to_bytes().into(), ..duty }
+    }
+
     async fn calls<T>(&self, request: &Request<T>) -> (ParticipantId, CoordinationClient<Channel>) {
         let caller = caller(request);
         (caller, self.calls.lock().await[&caller].clone())
@@ -139,6 +165,7 @@ impl Coordination for Between {
                 let told = match duty {
                     Ok(duty) => {
                         between.known.notice(&duty);
+                        let duty = between.asked(to, &mut calls, duty).await;
                         tokio::select! {
                             told = between.meddler.telling(to, duty, &between.known) => Ok(told),
                             () = sender.closed() => return,

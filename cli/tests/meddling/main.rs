@@ -20,6 +20,7 @@ mod life;
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod log;
 mod on_record;
+mod questions;
 mod scene;
 mod speaking_for_others;
 mod spot_checks;

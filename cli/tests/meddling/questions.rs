@@ -1,0 +1,37 @@
+//! Rule 7 over the wire: what a participant makes of a question that its job cannot lead to.
+
+use std::sync::Arc;
+
+use syndic_learning::Question;
+use syndic_proto::v1::Kind;
+use syndic_round::ParticipantId;
+
+use crate::between::Meddler;
+use crate::scene::{Fares, Scene, id};
+
+/// Asks participant 2 to train on its rows more often than the job says.
+struct Greedy;
+
+#[tonic::async_trait]
+impl Meddler for Greedy {
+    fn asking(&self, to: ParticipantId, mut question: Question) -> Question {
+        if let (Question::Train(train), true) = (&mut question, to == id(2)) {
+            train.local.epochs += 1;
+        }
+        question
+    }
+}
+
+#[test]
+fn a12_a_question_that_departs_from_the_job_is_not_answered() {
+    let ran = Scene::set(5, 0, Arc::new(Greedy), |_| Fares::Well).run();
+    ran.completed();
+    let declined = ran.declined(2, 1);
+    assert_eq!(declined, [(2, "program.not-approved".into())]);
+    assert!(!ran.who_said(2, 1, Kind::Advertise).contains(&2));
+    let sums = ran.exact_sums();
+    assert_eq!(
+        (sums[&(1, 1)].as_slice(), sums[&(2, 1)].as_slice()),
+        (&[1, 2, 3, 4, 5][..], &[1, 3, 4, 5][..])
+    );
+}
