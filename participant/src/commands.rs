@@ -95,7 +95,7 @@ enum Command {
     },
     /// Check that what the coordinator published of a round is the sum of what the institutions sent.
     #[command(
-        after_help = "Asks for random chunks of every survivor's encrypted update, verifies them against the signed headers, and\n\
+        after_help = "Asks for random chunks of every survivor's encrypted update, verifies them against the signed headers, and \
                       adds them up. A coordinator that altered one chunk in a hundred passes 100 chunks with probability 0.37.\n\n\
                       Example:\n  syndic-participant spot-check --config participant.toml --job bank-marketing --round 3 --chunks 20"
     )]

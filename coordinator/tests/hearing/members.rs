@@ -20,46 +20,7 @@ use syndic_secure_aggregation::{
 };
 
 /// A job of one training round whose phases wait for everybody, or for an hour.
-pub(crate) const JOB: &str = r#"
-[job]
-id = "small"
-purpose = "marketing-response"
-description = "A small job"
-
-[contract]
-name = "small"
-version = 1
-
-[contract.label]
-column = "label"
-positive = "1"
-negative = "0"
-
-[[contract.columns]]
-name = "age"
-type = "numeric"
-min = 0
-max = 120
-
-[program]
-name = "logistic-regression"
-
-[rounds]
-count = 1
-
-[rounds.deadlines]
-advertise_seconds = 3600
-share_seconds = 3600
-collect_seconds = 3600
-certify_seconds = 3600
-reveal_seconds = 3600
-
-[privacy]
-mode = "none"
-
-[protection]
-parameter_set = "KSA-S32"
-"#;
+pub(crate) const JOB: &str = include_str!("small.toml");
 
 /// The coordinator's ledger key.
 pub(crate) fn ledger_key() -> SigningKey {

@@ -1,13 +1,11 @@
 //! SIGHUP ends a run as SIGTERM does, where nobody asked to ignore it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+
+use crate::{send, within};
 
 /// Starts a short demo under `shell`, which says what SIGHUP does to it. One institution is stopped in it, so that
 /// the signal always comes before the end.
@@ -21,18 +19,6 @@ fn demo(shell: &str, out: &Path) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// What `work` gives, if it does so in time.
-fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(work()));
-    told.recv_timeout(Duration::from_secs(60)).ok()
-}
-
-fn send(signal: &str, process: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {process}")]).status().unwrap();
-    assert!(sent.success());
 }
 
 /// Sends SIGHUP in the middle of the federation, and waits for the end: the exit code and standard error.

@@ -1,14 +1,11 @@
 //! SIGINT and SIGTERM end a run at any moment, and nothing of it is left.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+
+use crate::{send, within};
 
 /// Starts `syndic` with both outputs piped.
 fn start(arguments: &[&str]) -> Child {
@@ -20,18 +17,6 @@ fn start(arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// What `work` gives, if it does so in time.
-fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(work()));
-    told.recv_timeout(Duration::from_secs(60)).ok()
-}
-
-fn send(signal: &str, process: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {process}")]).status().unwrap();
-    assert!(sent.success());
 }
 
 /// The run ends because of the signal, says so, and keeps nothing.
