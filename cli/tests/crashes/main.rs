@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod answers;
 mod federation;
 #[path = "../over_the_wire/kept.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]

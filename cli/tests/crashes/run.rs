@@ -1,18 +1,17 @@
 //! One run of the federation, and what must be true of it however often its coordinator died.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use syndic::ledger_verify;
 use syndic_coordinator::engine::Over;
 use syndic_participant::agent;
-use syndic_participant::tls::Tap;
-use syndic_proto::convert::RoundRef;
-use syndic_round::{ParticipantId, RoundId};
+use syndic_round::RoundId;
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinSet;
 
+use crate::answers::{Answers, Watcher};
 use crate::federation::{self, Federation};
 use crate::kept::{Kept, kept};
 use crate::life::{Finished, live};
@@ -89,24 +88,6 @@ fn check(stored: &Kept, finished: &Finished, answers: &Answers, plan: &Plan) {
             let message = (entry.subject.clone(), entry.kind.clone(), from.as_u64().unwrap());
             assert!(heard.insert(message.clone()), "{message:?} is counted twice ({plan:?})");
         }
-    }
-}
-
-/// What the institutions answered, in the clear.
-#[derive(Default)]
-struct Answers(Mutex<BTreeMap<(RoundId, ParticipantId), Vec<i64>>>);
-
-/// Looks over one institution's shoulder.
-struct Watcher(ParticipantId, Arc<Answers>);
-
-impl Tap for Watcher {
-    fn sending(&self, _: &[u8]) {}
-}
-
-impl agent::Observer for Watcher {
-    fn answered(&self, round: &RoundRef, coefficients: &[i64]) {
-        let earlier = self.1.0.lock().unwrap().insert((round.id, self.0), coefficients.to_vec());
-        assert!(earlier.is_none(), "participant {} encrypts one answer for {}", self.0, round.id);
     }
 }
 

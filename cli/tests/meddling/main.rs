@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "../crashes/answers.rs"]
+mod answers;
 mod between;
 mod dealers;
 #[path = "../crashes/federation.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use syndic::ledger_verify;
@@ -10,9 +10,8 @@ use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::tls::{self, Limits};
 use syndic_ledger::Summary;
-use syndic_participant::agent::{self, Agent, AgentError, Ended};
+use syndic_participant::agent::{Agent, AgentError, Ended};
 use syndic_participant::enrol::Enrolment;
-use syndic_participant::tls::Tap;
 use syndic_proto::convert::{Owed, RoundRef};
 use syndic_proto::v1::Kind;
 use syndic_proto::v1::coordination_server::CoordinationServer;
@@ -23,6 +22,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
 
+use crate::answers::{Answers, Watcher};
 use crate::between::{Between, Meddler};
 use crate::federation::{self, Federation, loopback};
 use crate::kept::{Kept, kept};
@@ -233,22 +233,4 @@ async fn watched(enrolment: Enrolment, state: &Path, spot_check_every: u32, answ
 async fn ended(agent: JoinHandle<Result<(), AgentError>>) -> Result<(), AgentError> {
     let ended = tokio::time::timeout(Duration::from_secs(60), agent).await;
     ended.expect("every agent comes to an end").unwrap()
-}
-
-/// What the institutions answered, in the clear.
-#[derive(Default)]
-struct Answers(Mutex<BTreeMap<(RoundId, ParticipantId), Vec<i64>>>);
-
-/// Looks over one institution's shoulder.
-struct Watcher(ParticipantId, Arc<Answers>);
-
-impl Tap for Watcher {
-    fn sending(&self, _: &[u8]) {}
-}
-
-impl agent::Observer for Watcher {
-    fn answered(&self, round: &RoundRef, coefficients: &[i64]) {
-        let earlier = self.1.0.lock().unwrap().insert((round.id, self.0), coefficients.to_vec());
-        assert!(earlier.is_none(), "participant {} encrypts one answer for {}", self.0, round.id);
-    }
 }

@@ -139,7 +139,7 @@ impl Play {
 
     /// The same message with another payload, signed by whom it names: what a dishonest member can do.
     fn forged(&self, input: Input, a: u8, b: u8, c: u8) -> Input {
-        let Some((kind, signed)) = message(&input) else { return input };
+        let Some((kind, signed)) = input.message() else { return input };
         let mut payload = signed.payload.clone();
         let at = (usize::from(a) << 8 | usize::from(b)) % payload.len().max(1);
         match c % 4 {
@@ -199,7 +199,7 @@ impl Play {
                 self.round = step.next;
                 self.watch.changed(&self.round, &input, self.now);
                 self.record.push((self.now, input.clone()));
-                let again = message(&input).map(|_| self.round.step(self.now, &input));
+                let again = input.message().map(|_| self.round.step(self.now, &input));
                 assert!(
                     again.is_none_or(|again| again.is_ok_and(|again| !again.changed)),
                     "said again: {input:?}"
@@ -261,7 +261,7 @@ fn alter(signed: &mut Signed, a: u8, b: u8, c: u8) {
 
 /// The same signed message where another kind is expected.
 fn disguised(input: &Input, kind: u8, plan: &RoundPlan) -> Option<Input> {
-    let (_, signed) = message(input)?;
+    let (_, signed) = input.message()?;
     let signed = signed.clone();
     Some(match kind % 8 {
         0 => Input::Advertise(signed),
@@ -295,21 +295,6 @@ fn own_event(kind: u8, who: ParticipantId) -> Input {
         }),
         1 => Input::MoreReveals("implausible".into()),
         _ => Input::SumRefused("residual".into()),
-    }
-}
-
-/// The signed message of an input, and its kind.
-pub(super) fn message(input: &Input) -> Option<(Kind, &Signed)> {
-    match input {
-        Input::Advertise(signed) => Some((Kind::Advertise, signed)),
-        Input::Deal(signed, _) => Some((Kind::Dealing, signed)),
-        Input::Acknowledge(signed) => Some((Kind::Ack, signed)),
-        Input::Submit(signed, _) => Some((Kind::Header, signed)),
-        Input::Certify(signed) => Some((Kind::Certify, signed)),
-        Input::Reveal(signed) => Some((Kind::Reveal, signed)),
-        Input::Void(signed) => Some((Kind::Void, signed)),
-        Input::Decline(signed) => Some((Kind::Decline, signed)),
-        _ => None,
     }
 }
 

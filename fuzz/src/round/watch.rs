@@ -9,8 +9,6 @@ use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, ParticipantId, SurvivorSet, Timestamp};
 
-use super::play::message;
-
 /// What has been seen of a round.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -30,7 +28,7 @@ impl Watch {
 
     /// Checks the round after `input` changed it.
     pub(super) fn changed(&mut self, round: &Round, input: &Input, now: Timestamp) {
-        if let Some((kind, signed)) = message(input) {
+        if let Some((kind, signed)) = input.message() {
             let fresh = self.accepted.entry(kind).or_default().insert(signed.from);
             assert!(fresh, "{} was heard twice as {}", signed.from, kind.name());
             assert!(round.plan().admitted.contains(&signed.from), "{} is not admitted", signed.from);
