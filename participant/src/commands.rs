@@ -28,7 +28,7 @@ use tracing::{info, warn};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk or network, 4 a spot check failed."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 a spot check failed."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -270,7 +270,7 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
             serde_json::json!({
                 "job": sent.job, "round": sent.round.round, "attempt": sent.round.attempt, "what": sent.what,
                 "bytes": sent.bytes, "sha256": sent.digest.to_string(), "at_ms": sent.at_ms,
-                "receipt": receipt.map(|receipt| Digits(&receipt.to_bytes()).to_string()),
+                "receipt": receipt.map(|receipt| hex::encode(receipt.to_bytes())),
             })
             .to_string()
         } else {
@@ -288,15 +288,6 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
         print(&line)?;
     }
     Ok(())
-}
-
-/// Bytes in hexadecimal.
-struct Digits<'a>(&'a [u8]);
-
-impl std::fmt::Display for Digits<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// For people; the count where it is no time that can be written.

@@ -108,7 +108,7 @@ impl Policy {
             purposes: vec![job.identity.purpose.clone()],
             programs: vec![job.program.name().into()],
             contracts: vec![job.contract.id()],
-            spot_check_every: default_spot_check_every(),
+            ..Self::default()
         }
     }
 

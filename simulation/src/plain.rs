@@ -65,7 +65,7 @@ pub(crate) fn open(
     match sum {
         Ok(sum) => Ok((sum, wrong)),
         // The canary stands for what a key that was not shared leaves of a sum.
-        Err(SumError::Canary(_)) if surplus == 0 => {
+        Err(SumError::Canary(_)) if surplus == 0 || !wrong.is_empty() => {
             Err(Unopened::MoreReveals(UnmaskError::Residual.to_string()))
         }
         Err(SumError::Canary(_)) => Err(Unopened::Refused(UnmaskError::Residual.to_string())),

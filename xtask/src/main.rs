@@ -58,7 +58,7 @@ enum Command {
     Toolchain,
     /// Licences, bans and sources of deny.toml
     Licences,
-    /// The test vectors, derived anew by a second implementation in Python
+    /// The test vectors and the tables of docs/parameters.md, derived anew in Python
     Vectors,
 }
 

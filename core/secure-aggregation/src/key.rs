@@ -73,7 +73,7 @@ fn sample(rng: &mut impl CryptoRng) -> i8 {
 
 /// `TAILS[k]` is the probability, in units of 2^-127, that |s| > k.
 ///
-/// Computed while compiling, in integers of 120 fractional bits and hence within 2^-110: the weight of k is
+/// Computed while compiling, in integers of 120 fractional bits, and within 2^-115: the weight of k is
 /// exp(-k^2 / (2 * 6.4^2)) = exp(-25/2048)^(k^2), and k^2 grows by successive odd numbers.
 static TAILS: [u128; BOUND] = tails();
 

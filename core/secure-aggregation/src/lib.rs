@@ -58,4 +58,4 @@ pub use self_test::{SelfTestError, self_test};
 pub use sharing::{KeyShare, MalformedShare, ShareError, Sharing, SharingContext};
 pub use spot_check::{ChunkEvidence, ChunkProof, SpotCheckError, random_chunks};
 pub use unmask::{UnmaskError, unmask};
-pub use verification::{BadShare, check_public_part};
+pub use verification::BadShare;

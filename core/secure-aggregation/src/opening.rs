@@ -45,8 +45,9 @@ pub fn open(plan: &RoundPlan, opening: &Opening, aggregate: &Aggregate) -> Resul
 pub struct Opener {
     survivors: SurvivorSet,
     restored: Restored,
-    /// Whether there are more reveals than the threshold, and all agree: then they are right. Exactly t of them agree
-    /// with each other whatever they say, and too many wrong ones may be corrected to something that is wrong too.
+    /// Whether there are more reveals than the threshold, and all agree: then they are right, unless several colluded.
+    /// Exactly t of them agree with each other whatever they say, and too many wrong ones may be corrected to
+    /// something that is wrong too.
     all_agree: bool,
     unmasker: Unmasker,
     masks: Masks,

@@ -58,7 +58,7 @@ impl KeyShare {
 ///
 /// # Errors
 /// [`BadShare::PublicPart`].
-pub fn check_public_part(public: &PublicPart, context: &SharingContext<'_>) -> Result<(), BadShare> {
+fn check_public_part(public: &PublicPart, context: &SharingContext<'_>) -> Result<(), BadShare> {
     let terms = usize::from(context.threshold);
     let canonical = |check: &Vec<u64>| check.len() == terms && check.iter().all(|&term| term < field::P);
     let whole = public.commitments.len() == context.cohort.len() && public.checks.iter().all(canonical);

@@ -100,6 +100,9 @@ pub(super) enum Undone {
     Journal(JournalError),
 }
 
+/// What the coordinator is said to have answered when it did not.
+pub(super) const UNANSWERED: &str = "coordinator.unavailable";
+
 impl AgentError {
     /// The stable code.
     pub fn code(&self) -> &str {
@@ -118,6 +121,10 @@ impl AgentError {
         match self {
             Self::SelfTest(_) => "do not use this machine; encryption gives wrong results on it",
             Self::Connect(error) => error.help(),
+            Self::Refused { code, .. } if code == "round.not-closed" => {
+                "name a round and attempt that closed; the ledger lists them"
+            }
+            Self::Refused { code, .. } if code == UNANSWERED => "is the coordinator running? try again",
             Self::Refused { .. } => {
                 "compare bundle and pinned roster with the coordinator's operator; both sides must have the same"
             }
@@ -134,6 +141,7 @@ impl AgentError {
         match self {
             Self::JobAbandoned(_) => 1,
             Self::SpotCheck { .. } => 4,
+            Self::Refused { code, .. } if code == UNANSWERED => 3,
             Self::Refused { .. } => 2,
             Self::Connect(ConnectError::CertificateRefused { .. } | ConnectError::OwnCertificate { .. }) => 2,
             Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,

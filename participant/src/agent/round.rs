@@ -289,11 +289,11 @@ impl Agent {
     /// Whether enough members promised never to open the earlier attempt.
     fn is_void(&self, plan: &RoundPlan, earlier: &Opening, voided: &VoidedAttempts) -> bool {
         let Opening { round, context } = *earlier;
-        let promises = voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
-        let (protection, admitted) = (&plan.protection, &plan.admitted);
-        promises
-            .into_iter()
-            .any(|these| Voided::verify(round, context, protection, admitted, &self.roster, these).is_ok())
+        let (protection, admitted, roster) = (&plan.protection, &plan.admitted, &self.roster);
+        let is_proof = |promises: &Vec<Signed>| {
+            Voided::verify(round, context, protection, admitted, roster, promises.clone()).is_ok()
+        };
+        voided.iter().any(|(id, promises)| *id == round && is_proof(promises))
     }
 
     /// Promises never to reveal in an attempt, which can then never be opened. Works after a restart too: what it takes

@@ -1,7 +1,7 @@
 //! The spot check: does the aggregate that the coordinator published hold what the survivors sent?
 //!
 //! It shows this of ciphertexts that only the coordinator has seen, against the headers that their senders signed and the
-//! root in the ledger, and nothing more.
+//! root that the coordinator tells, which the ledger must have too, and nothing more.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use syndic_round::{Digest, Rejection, SealedRoster, Signed, Transcript};
 use syndic_secure_aggregation::{ChunkEvidence, SpotCheckError, random_chunks};
 use thiserror::Error;
 use tonic::Status;
-use tracing::{debug, info};
+use tracing::{info, warn};
 
-use super::error::Undone;
+use super::error::{UNANSWERED, Undone};
 use super::link::Link;
 use super::lost::{Lost, told, told_code};
 use super::{Agent, AgentError, system_randomness};
@@ -30,7 +30,7 @@ pub struct SpotChecked {
     pub chunks: Vec<u32>,
     /// How many chunks there are.
     pub of: u32,
-    /// The root of the aggregate, as the ledger has it.
+    /// The root of the aggregate, as the coordinator tells it; the ledger must have the same.
     pub aggregate_root: Digest,
 }
 
@@ -74,11 +74,12 @@ impl Agent {
         match self.check(link, round).await {
             Ok(checked) => {
                 let (chunks, of) = (checked.chunks.len(), checked.of);
-                info!(round = %round.id, chunks, of, "spot check: the published aggregate is the sum of what was sent");
+                let root = checked.aggregate_root;
+                info!(round = %round.id, chunks, of, %root, "spot check: the published aggregate is the sum of what was sent");
                 Ok(())
             }
             Err(Unchecked::Call(status)) => {
-                debug!(round = %round.id, reason = told(&status), "no spot check");
+                warn!(round = %round.id, reason = told(&status), "no spot check: the coordinator does not show this round");
                 Ok(())
             }
             Err(Unchecked::Journal(error)) => Err(Lost::Forever(error.into())),
@@ -109,7 +110,7 @@ pub async fn spot_check(
 ) -> Result<SpotChecked, AgentError> {
     let mut link = Link::connect(&enrolment.connectors()?).await?;
     let refused = |status: Status| AgentError::Refused {
-        code: told_code(&status).unwrap_or("coordinator.unavailable").into(),
+        code: told_code(&status).unwrap_or(UNANSWERED).into(),
         message: told(&status),
     };
     link.hello(enrolment.federation(), enrolment.roster().digest()).await.map_err(refused)?;
