@@ -1,13 +1,17 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
+mod inputs;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use syndic_ledger::{Entry, round_subject};
-use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
-use syndic_round::message::{Dealing, Kind, Payload};
-use syndic_round::{Digest, JobId, ParticipantId, RoundId, RoundPlan, Signed};
+use syndic_ledger::{Entry, preparation_subject, round_subject};
+use syndic_round::coordinator::Input;
+use syndic_round::message::Kind;
+use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, Signed};
 use thiserror::Error;
+
+use inputs::{heard, read_input};
 
 /// One thing that happened and had an effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +32,29 @@ pub enum Fact {
         /// The job file; its SHA-256 is the agreement.
         file: String,
     },
+    /// A preparation was begun, ahead of the round that will consume it.
+    PreparationOpened {
+        /// The terms.
+        terms: Box<PreparationTerms>,
+    },
+    /// A preparation made ahead is ready.
+    PreparationReady {
+        /// Job.
+        job: JobId,
+        /// Its number.
+        number: u64,
+        /// Who may submit in its round.
+        eligible: Vec<ParticipantId>,
+    },
+    /// A preparation made ahead came to nothing.
+    PreparationAbandoned {
+        /// Job.
+        job: JobId,
+        /// Its number.
+        number: u64,
+        /// Why, for a person.
+        reason: String,
+    },
     /// A round opened.
     RoundOpened {
         /// The terms.
@@ -37,12 +64,12 @@ pub enum Fact {
         /// The training round it belongs to.
         training_round: Option<u32>,
     },
-    /// A round accepted an input.
+    /// A round, or a preparation made ahead, accepted an input.
     Heard {
         /// Job.
         job: JobId,
-        /// Round and attempt.
-        round: RoundId,
+        /// Where.
+        place: Place,
         /// The input.
         input: Input,
         /// Whose updates are in the sum; empty but for the input that closes the round.
@@ -63,8 +90,8 @@ pub enum Fact {
     Equivocated {
         /// Job.
         job: JobId,
-        /// Round and attempt.
-        round: RoundId,
+        /// Where.
+        place: Place,
         /// What it said twice.
         kind: Kind,
         /// The second message, which was refused.
@@ -130,20 +157,37 @@ impl Fact {
                 let data = json!({ "job": job, "agreement": agreement, "file": file });
                 ("syndic.job.agreed", Some(job_subject(job)), data)
             }
-            Self::RoundOpened { plan, kind, training_round } => opened(plan, kind, *training_round),
-            Self::Heard { job, round, input, survivors } => heard(job, *round, input, survivors),
-            Self::RoundFrozen { job, round, survivors, digest } => {
-                let data = json!({ "survivors": survivors, "digest": digest.to_string() });
-                ("syndic.round.frozen", Some(subject(job, *round)), with_round(job, *round, data))
+            Self::PreparationOpened { terms } => preparation_opened(terms),
+            Self::PreparationReady { job, number, eligible } => {
+                let place = Place::Ahead(*number);
+                let data = with_place(job, place, json!({ "eligible": eligible }));
+                ("syndic.preparation.ready", Some(subject(job, place)), data)
             }
-            Self::Equivocated { job, round, kind, message } => {
+            Self::PreparationAbandoned { job, number, reason } => {
+                let place = Place::Ahead(*number);
+                let data = with_place(job, place, json!({ "reason": reason }));
+                ("syndic.preparation.abandoned", Some(subject(job, place)), data)
+            }
+            Self::RoundOpened { plan, kind, training_round } => opened(plan, kind, *training_round),
+            Self::Heard { job, place, input, survivors } => heard(job, *place, input, survivors),
+            Self::RoundFrozen { job, round, survivors, digest } => {
+                let place = Place::Round(*round);
+                let data = json!({ "survivors": survivors, "digest": digest.to_string() });
+                ("syndic.round.frozen", Some(subject(job, place)), with_place(job, place, data))
+            }
+            Self::Equivocated { job, place, kind, message } => {
                 let signed = BASE64.encode(message.to_bytes());
                 let data = json!({ "participant": message.from, "kind": kind.name(), "message": signed });
-                ("syndic.round.equivocated", Some(subject(job, *round)), with_round(job, *round, data))
+                let of = match place {
+                    Place::Round(_) => "syndic.round.equivocated",
+                    Place::Ahead(_) => "syndic.preparation.equivocated",
+                };
+                (of, Some(subject(job, *place)), with_place(job, *place, data))
             }
             Self::RoundAbandoned { job, round, reason } => {
-                let data = with_round(job, *round, json!({ "reason": reason }));
-                ("syndic.round.abandoned", Some(subject(job, *round)), data)
+                let place = Place::Round(*round);
+                let data = with_place(job, place, json!({ "reason": reason }));
+                ("syndic.round.abandoned", Some(subject(job, place)), data)
             }
             Self::JobProgress { job, training_round, metrics } => {
                 let data = json!({ "job": job, "training_round": training_round, "metrics": metrics });
@@ -175,6 +219,11 @@ impl Fact {
         let count = |key: &str| u32::try_from(data.get(key)?.as_u64()?).ok();
         let job = || JobId::new(data.get("job")?.as_str()?);
         let round = || Some(RoundId { round: count("round")?, attempt: count("attempt")? });
+        let number = || data.get("preparation")?.as_u64();
+        let place = || match entry.kind.starts_with(PREPARATION) {
+            true => number().map(Place::Ahead),
+            false => round().map(Place::Round),
+        };
         Some(match entry.kind.as_str() {
             "syndic.roster.sealed" => Self::RosterSealed {
                 federation: text("federation")?,
@@ -182,6 +231,17 @@ impl Fact {
                 blob: digest("blob")?,
             },
             "syndic.job.agreed" => Self::JobAgreed { job: job()?, file: text("file")? },
+            "syndic.preparation.opened" => Self::PreparationOpened {
+                terms: Box::new(PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?),
+            },
+            "syndic.preparation.ready" => Self::PreparationReady {
+                job: job()?,
+                number: number()?,
+                eligible: serde_json::from_value(data.get("eligible")?.clone()).ok()?,
+            },
+            "syndic.preparation.abandoned" => {
+                Self::PreparationAbandoned { job: job()?, number: number()?, reason: text("reason")? }
+            }
             "syndic.round.opened" => Self::RoundOpened {
                 plan: Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?),
                 kind: text("kind")?,
@@ -193,9 +253,9 @@ impl Fact {
                 survivors: serde_json::from_value(data.get("survivors")?.clone()).ok()?,
                 digest: digest("digest")?,
             },
-            "syndic.round.equivocated" => Self::Equivocated {
+            "syndic.round.equivocated" | "syndic.preparation.equivocated" => Self::Equivocated {
                 job: job()?,
-                round: round()?,
+                place: place()?,
                 kind: Kind::ALL.into_iter().find(|kind| Some(kind.name()) == text("kind").as_deref())?,
                 message: Signed::from_bytes(&bytes(data, "message")?).ok()?,
             },
@@ -215,10 +275,33 @@ impl Fact {
             "syndic.job.abandoned" => Self::JobAbandoned { job: job()?, reason: text("reason")? },
             kind => {
                 let (input, survivors) = read_input(kind, data)?;
-                Self::Heard { job: job()?, round: round()?, input, survivors }
+                Self::Heard { job: job()?, place: place()?, input, survivors }
             }
         })
     }
+}
+
+fn preparation_opened(terms: &PreparationTerms) -> (&'static str, Option<String>, Value) {
+    let place = Place::Ahead(terms.number);
+    let data = with(protection(terms), "terms", json!(BASE64.encode(terms.to_bytes())));
+    ("syndic.preparation.opened", Some(subject(&terms.job, place)), with_place(&terms.job, place, data))
+}
+
+/// Who may open what, in words that a reviewer reads.
+fn protection(terms: &PreparationTerms) -> Value {
+    let protection = &terms.protection;
+    let (core_svp, matzov) = protection.parameter_set().security_estimate();
+    json!({
+        "agreement": terms.agreement.to_string(),
+        "roster": terms.roster.to_string(),
+        "protocol": syndic_round::PROTOCOL,
+        "parameter_set": protection.parameter_set().name(),
+        "security_bits": { "core_svp": core_svp, "matzov": matzov },
+        "admitted": terms.admitted,
+        "threshold": protection.threshold(),
+        "colluding": protection.colluding(),
+        "min_survivors": protection.min_survivors(),
+    })
 }
 
 fn opened(
@@ -226,130 +309,17 @@ fn opened(
     kind: &str,
     training_round: Option<u32>,
 ) -> (&'static str, Option<String>, Value) {
-    let protection = &plan.protection;
-    let (core_svp, matzov) = protection.parameter_set().security_estimate();
-    let data = json!({
-        "kind": kind,
-        "training_round": training_round,
-        "plan": plan.digest().to_string(),
-        "terms": BASE64.encode(plan.to_bytes()),
-        "question": plan.question.to_string(),
-        "agreement": plan.agreement.to_string(),
-        "roster": plan.roster.to_string(),
-        "preparation": plan.preparation,
-        "protocol": syndic_round::PROTOCOL,
-        "parameter_set": protection.parameter_set().name(),
-        "security_bits": { "core_svp": core_svp, "matzov": matzov },
-        "admitted": plan.admitted,
-        "threshold": protection.threshold(),
-        "colluding": protection.colluding(),
-        "min_survivors": protection.min_survivors(),
-        "values": plan.layout.len(),
-        "coefficients": plan.coefficients(),
-    });
-    ("syndic.round.opened", Some(subject(&plan.job, plan.id)), with_round(&plan.job, plan.id, data))
-}
-
-fn heard(
-    job: &JobId,
-    round: RoundId,
-    input: &Input,
-    survivors: &[ParticipantId],
-) -> (&'static str, Option<String>, Value) {
-    let message =
-        |signed: &Signed| json!({ "participant": signed.from, "message": BASE64.encode(signed.to_bytes()) });
-    let (kind, data) = match input {
-        Input::Advertise(signed) => ("syndic.round.advertised", message(signed)),
-        Input::Deal(signed, bundle) => {
-            let shares = json!({ "blob": bundle.blob.to_string(), "bytes": bundle.bytes });
-            ("syndic.round.shared", with(message(signed), "shares", shares))
-        }
-        Input::Acknowledge(signed) => ("syndic.round.acknowledged", message(signed)),
-        Input::Submit(signed, upload) => {
-            let ciphertext = json!({
-                "blob": upload.blob.to_string(),
-                "bytes": upload.bytes,
-                "chunks": upload.chunks,
-                "root": upload.root.to_string(),
-            });
-            ("syndic.round.submitted", with(message(signed), "ciphertext", ciphertext))
-        }
-        Input::Certify(signed) => ("syndic.round.certified", message(signed)),
-        Input::Reveal(signed) => ("syndic.round.revealed", message(signed)),
-        Input::Void(signed) => ("syndic.round.void-promised", message(signed)),
-        Input::Decline(signed) => ("syndic.round.declined", message(signed)),
-        Input::Wake => ("syndic.round.woke", json!({})),
-        Input::Resume => ("syndic.round.resumed", json!({})),
-        Input::Opened(opened) => ("syndic.round.closed", closed(opened, survivors)),
-        Input::MoreReveals(reason) => ("syndic.round.more-reveals", json!({ "reason": reason })),
-        Input::SumRefused(reason) => ("syndic.round.result", json!({ "refused": reason })),
-    };
-    (kind, Some(subject(job, round)), with_round(job, round, data))
-}
-
-fn closed(opened: &Opened, survivors: &[ParticipantId]) -> Value {
-    json!({
-        "survivors": survivors,
-        "sum": opened.sum.to_string(),
-        "key_sum": opened.key_sum.to_string(),
-        "aggregate": opened.aggregate.to_string(),
-        "aggregate_root": opened.aggregate_root.to_string(),
-        "transcript": opened.transcript.to_string(),
-        "wrong_reveals": opened.wrong_reveals,
-    })
-}
-
-fn read_closed(data: &Value) -> Option<(Opened, Vec<ParticipantId>)> {
-    let digest = |key: &str| Digest::from_hex(data.get(key)?.as_str()?);
-    let ids = |key: &str| serde_json::from_value(data.get(key)?.clone()).ok();
-    let opened = Opened {
-        sum: digest("sum")?,
-        key_sum: digest("key_sum")?,
-        aggregate: digest("aggregate")?,
-        aggregate_root: digest("aggregate_root")?,
-        transcript: digest("transcript")?,
-        wrong_reveals: ids("wrong_reveals")?,
-    };
-    Some((opened, ids("survivors")?))
-}
-
-fn read_input(kind: &str, data: &Value) -> Option<(Input, Vec<ParticipantId>)> {
-    let signed = || Signed::from_bytes(&bytes(data, "message")?).ok();
-    let part = |part: &str, key: &str| data.get(part)?.get(key).cloned();
-    let part_digest = |of: &str, key: &str| Digest::from_hex(part(of, key)?.as_str()?);
-    let input = match kind {
-        "syndic.round.advertised" => Input::Advertise(signed()?),
-        "syndic.round.shared" => {
-            let signed = signed()?;
-            let shares = Dealing::decode(&signed.payload).ok()?.shares;
-            let (blob, bytes) = (part_digest("shares", "blob")?, part("shares", "bytes")?.as_u64()?);
-            Input::Deal(signed, Bundle { shares, blob, bytes })
-        }
-        "syndic.round.acknowledged" => Input::Acknowledge(signed()?),
-        "syndic.round.submitted" => {
-            let upload = Upload {
-                root: part_digest("ciphertext", "root")?,
-                chunks: u32::try_from(part("ciphertext", "chunks")?.as_u64()?).ok()?,
-                blob: part_digest("ciphertext", "blob")?,
-                bytes: part("ciphertext", "bytes")?.as_u64()?,
-            };
-            Input::Submit(signed()?, upload)
-        }
-        "syndic.round.certified" => Input::Certify(signed()?),
-        "syndic.round.revealed" => Input::Reveal(signed()?),
-        "syndic.round.void-promised" => Input::Void(signed()?),
-        "syndic.round.declined" => Input::Decline(signed()?),
-        "syndic.round.woke" => Input::Wake,
-        "syndic.round.resumed" => Input::Resume,
-        "syndic.round.closed" => {
-            let (opened, survivors) = read_closed(data)?;
-            return Some((Input::Opened(opened), survivors));
-        }
-        "syndic.round.more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
-        "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
-        _ => return None,
-    };
-    Some((input, Vec::new()))
+    let mut data = protection(&plan.terms);
+    data["kind"] = json!(kind);
+    data["training_round"] = json!(training_round);
+    data["plan"] = json!(plan.digest().to_string());
+    data["terms"] = json!(BASE64.encode(plan.to_bytes()));
+    data["question"] = json!(plan.question.to_string());
+    data["preparation"] = json!(plan.terms.number);
+    data["values"] = json!(plan.layout.len());
+    data["coefficients"] = json!(plan.coefficients());
+    let (job, place) = (&plan.terms.job, Place::Round(plan.id));
+    ("syndic.round.opened", Some(subject(job, place)), with_place(job, place, data))
 }
 
 fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {
@@ -360,16 +330,25 @@ fn job_subject(job: &JobId) -> String {
     format!("job/{job}")
 }
 
-fn subject(job: &JobId, round: RoundId) -> String {
-    round_subject(job.as_str(), u64::from(round.round), u64::from(round.attempt))
+fn subject(job: &JobId, place: Place) -> String {
+    match place {
+        Place::Round(id) => round_subject(job.as_str(), u64::from(id.round), u64::from(id.attempt)),
+        Place::Ahead(number) => preparation_subject(job.as_str(), number),
+    }
 }
 
-fn with_round(job: &JobId, round: RoundId, data: Value) -> Value {
+fn with_place(job: &JobId, place: Place, data: Value) -> Value {
     let data = with(data, "job", json!(job));
-    with(with(data, "round", json!(round.round)), "attempt", json!(round.attempt))
+    match place {
+        Place::Round(id) => with(with(data, "round", json!(id.round)), "attempt", json!(id.attempt)),
+        Place::Ahead(number) => with(data, "preparation", json!(number)),
+    }
 }
 
 fn with(mut data: Value, key: &str, value: Value) -> Value {
     data[key] = value;
     data
 }
+
+/// With this begin the types of entries about preparations made ahead.
+const PREPARATION: &str = "syndic.preparation.";

@@ -9,7 +9,8 @@ use syndic_round::message::{
 };
 use syndic_round::{
     Block, Certificate, Cohort, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet,
-    ParticipantId, Protection, RING_DIMENSION, Roster, RoundId, RoundPlan, SealedRoster, Signed, SurvivorSet,
+    ParticipantId, PreparationTerms, Protection, RING_DIMENSION, Roster, RoundId, RoundPlan, SealedRoster,
+    Signed, SurvivorSet,
 };
 
 /// Seven institutions.
@@ -58,14 +59,17 @@ impl Federation {
     /// The same of the first `n`.
     pub(crate) fn plan_of(&self, attempt: u32, n: u16) -> RoundPlan {
         let plan = RoundPlan {
-            federation: self.roster.roster().federation.clone(),
-            roster: self.roster.digest(),
-            job: JobId::new("job").expect("a job id"),
-            agreement: Digest::of(b"agreement"),
+            terms: PreparationTerms {
+                federation: self.roster.roster().federation.clone(),
+                roster: self.roster.digest(),
+                job: JobId::new("job").expect("a job id"),
+                agreement: Digest::of(b"agreement"),
+                number: attempt.into(),
+                protection: Protection::default_for(ParameterSet::S24, n).expect("terms that are allowed"),
+                admitted: (1..=n).map(id).collect(),
+                deadlines: Deadlines { advertise: 10, share: 10, collect: 10, certify: 10, reveal: 10 },
+            },
             id: RoundId { round: 1, attempt },
-            preparation: attempt.into(),
-            protection: Protection::default_for(ParameterSet::S24, n).expect("terms that are allowed"),
-            admitted: (1..=n).map(id).collect(),
             question: Digest::of(b"question"),
             layout: Layout::new(vec![Block {
                 name: "values".into(),
@@ -74,9 +78,9 @@ impl Federation {
                 resolution: 1.0,
             }])
             .expect("a sound layout"),
-            deadlines: Deadlines { advertise: 10, share: 10, collect: 10, certify: 10, reveal: 10 },
         };
-        plan.checked().expect("a sound plan")
+        plan.check().expect("a sound plan");
+        plan
     }
 
     pub(crate) fn sign(&self, message: &impl Payload, context: Context) -> Signed {
@@ -89,15 +93,15 @@ impl Federation {
     }
 
     pub(crate) fn cohort(&self, plan: &RoundPlan) -> Cohort {
-        let adverts = plan.admitted.iter().map(|id| self.advertise(plan, *id)).collect();
-        Cohort::assemble(plan, &self.roster, adverts).expect("an honest cohort")
+        let adverts = plan.terms.admitted.iter().map(|id| self.advertise(plan, *id)).collect();
+        Cohort::assemble(&plan.terms, &self.roster, adverts).expect("an honest cohort")
     }
 
     /// A public part of the right shape, and its bundle.
     pub(crate) fn deal(&self, plan: &RoundPlan, cohort: &Cohort, id: ParticipantId) -> (Signed, Bundle) {
         let sealed: Vec<_> = cohort.ids().iter().map(|to| (*to, vec![id.get() as u8; 3])).collect();
         let bundle = Bundle::measure(&Bundle::encode(&sealed)).expect("an encoding of ours");
-        let terms = usize::from(plan.protection.threshold());
+        let terms = usize::from(plan.terms.protection.threshold());
         let commitments = cohort.ids().iter().map(|id| Digest::of(&id.get().to_be_bytes())).collect();
         let public = PublicPart { commitments, checks: [vec![1; terms], vec![2; terms]] };
         let dealing = Dealing { id, shares: bundle.shares.clone(), public };
@@ -131,7 +135,7 @@ impl Federation {
         let header = Header {
             id,
             h1: cohort.h1(),
-            preparation: plan.preparation,
+            preparation: plan.terms.number,
             round: plan.id,
             plan: plan.digest(),
             chunks: chunks_of(plan),

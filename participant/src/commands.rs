@@ -20,7 +20,7 @@ use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
-use syndic_round::{JobId, Roster, RoundId};
+use syndic_round::{JobId, Place, Roster, RoundId};
 use tracing::{info, warn};
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
@@ -275,10 +275,10 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
             .to_string()
         } else {
             format!(
-                "{}  {}  round {:<7} {:<10} {:>12} bytes  sha256 {}{}",
+                "{}  {}  {:<13} {:<10} {:>12} bytes  sha256 {}{}",
                 time(sent.at_ms),
                 sent.job,
-                sent.round.to_string(),
+                place(sent.round),
                 sent.what,
                 sent.bytes,
                 sent.digest,
@@ -288,6 +288,11 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
         print(&line)?;
     }
     Ok(())
+}
+
+/// Where something was said, for people.
+fn place(round: RoundId) -> String {
+    if round == Place::AHEAD { "ahead".into() } else { format!("round {round}") }
 }
 
 /// For people; the count where it is no time that can be written.

@@ -4,7 +4,7 @@ use prost::bytes::Bytes;
 use syndic_ledger::{Hash, ShownEntry};
 use syndic_round::message::Kind;
 use syndic_round::participant::Received;
-use syndic_round::{Digest, JobId, Rejection, RoundId, Signed};
+use syndic_round::{Digest, JobId, Place, Rejection, RoundId, Signed};
 
 use crate::v1;
 
@@ -17,15 +17,25 @@ pub struct RoundRef {
     pub id: RoundId,
 }
 
+/// Where a message belongs: a round of a job, or a preparation made ahead of any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceRef {
+    /// Job.
+    pub job: JobId,
+    /// Where in it.
+    pub place: Place,
+}
+
 /// A duty, as it arrives.
 pub struct Duty {
     /// Earlier attempts at the same question that are void: (attempt, promises). With [`Owed::Reveal`] only.
     pub voided: Vec<(RoundId, Vec<Signed>)>,
     /// Where in the ledger the survivor set is. With [`Owed::Certify`] only.
     pub ledger: Option<ShownEntry>,
-    /// The round that it belongs to.
-    pub round: RoundRef,
-    /// The round's plan in its canonical encoding; empty where the round or the job is over.
+    /// The round, or the preparation made ahead, that it belongs to.
+    pub at: PlaceRef,
+    /// The round's plan, or the terms of the preparation, in their canonical encoding; empty where the round or the job
+    /// is over.
     pub plan: Bytes,
     /// What is owed.
     pub owed: Owed,
@@ -53,19 +63,52 @@ pub enum Owed {
     JobOver(Option<String>),
 }
 
+impl TryFrom<Option<v1::RoundRef>> for PlaceRef {
+    type Error = Rejection;
+
+    fn try_from(wire: Option<v1::RoundRef>) -> Result<Self, Rejection> {
+        let v1::RoundRef { job, round, attempt, preparation } = wire.ok_or(Rejection::Malformed)?;
+        let job = JobId::new(&job).ok_or(Rejection::Malformed)?;
+        let id = RoundId { round, attempt };
+        match preparation {
+            0 => Ok(Self { job, place: Place::Round(id) }),
+            number if id == Place::AHEAD => Ok(Self { job, place: Place::Ahead(number) }),
+            _ => Err(Rejection::Malformed),
+        }
+    }
+}
+
 impl TryFrom<Option<v1::RoundRef>> for RoundRef {
     type Error = Rejection;
 
     fn try_from(wire: Option<v1::RoundRef>) -> Result<Self, Rejection> {
-        let wire = wire.ok_or(Rejection::Malformed)?;
-        let job = JobId::new(&wire.job).ok_or(Rejection::Malformed)?;
-        Ok(Self { job, id: RoundId { round: wire.round, attempt: wire.attempt } })
+        match PlaceRef::try_from(wire)? {
+            PlaceRef { job, place: Place::Round(id) } => Ok(Self { job, id }),
+            PlaceRef { place: Place::Ahead(_), .. } => Err(Rejection::Malformed),
+        }
+    }
+}
+
+impl From<RoundRef> for PlaceRef {
+    fn from(RoundRef { job, id }: RoundRef) -> Self {
+        Self { job, place: Place::Round(id) }
     }
 }
 
 impl From<&RoundRef> for v1::RoundRef {
     fn from(round: &RoundRef) -> Self {
-        Self { job: round.job.to_string(), round: round.id.round, attempt: round.id.attempt }
+        Self::from(&PlaceRef::from(round.clone()))
+    }
+}
+
+impl From<&PlaceRef> for v1::RoundRef {
+    fn from(PlaceRef { job, place }: &PlaceRef) -> Self {
+        let RoundId { round, attempt } = place.round();
+        let preparation = match place {
+            Place::Round(_) => 0,
+            Place::Ahead(number) => *number,
+        };
+        Self { job: job.to_string(), round, attempt, preparation }
     }
 }
 
@@ -90,7 +133,7 @@ impl TryFrom<v1::Duty> for Duty {
 
     fn try_from(wire: v1::Duty) -> Result<Self, Rejection> {
         use v1::duty::Duty as Wire;
-        let round = RoundRef::try_from(wire.round)?;
+        let at = PlaceRef::try_from(wire.round)?;
         let owed = match wire.duty.ok_or(Rejection::Malformed)? {
             Wire::Advertise(v1::Invitation {}) => Owed::Advertise,
             Wire::Deal(list) => Owed::Deal(signed_list(list)?),
@@ -104,12 +147,12 @@ impl TryFrom<v1::Duty> for Duty {
         };
         let voided = wire.voided.into_iter().map(voided).collect::<Result<_, _>>()?;
         let ledger = wire.ledger.map(shown).transpose()?;
-        Ok(Self { voided, ledger, round, plan: wire.plan, owed })
+        Ok(Self { voided, ledger, at, plan: wire.plan, owed })
     }
 }
 
 impl From<Duty> for v1::Duty {
-    fn from(Duty { voided, ledger, round, plan, owed }: Duty) -> Self {
+    fn from(Duty { voided, ledger, at, plan, owed }: Duty) -> Self {
         use v1::duty::Duty as Wire;
         let duty = match owed {
             Owed::Advertise => Wire::Advertise(v1::Invitation {}),
@@ -128,7 +171,7 @@ impl From<Duty> for v1::Duty {
         };
         let voided = voided.iter().map(to_voided).collect();
         let ledger = ledger.map(to_shown);
-        Self { round: Some((&round).into()), plan, voided, ledger, duty: Some(duty) }
+        Self { round: Some((&at).into()), plan, voided, ledger, duty: Some(duty) }
     }
 }
 
@@ -200,8 +243,8 @@ fn to_shares(shares: Vec<Received>) -> v1::Shares {
 mod tests {
     use super::*;
 
-    fn round() -> RoundRef {
-        RoundRef { job: JobId::new("small").unwrap(), id: RoundId { round: 3, attempt: 2 } }
+    fn at() -> PlaceRef {
+        PlaceRef { job: JobId::new("small").unwrap(), place: Place::Round(RoundId { round: 3, attempt: 2 }) }
     }
 
     fn signed(number: u16) -> Signed {
@@ -223,11 +266,11 @@ mod tests {
             inclusion: hashes(2),
         };
         let (voided, ledger, plan) = (void(), Some(shown()), Bytes::from_static(b"plan"));
-        let duty = Duty { voided, ledger, round: round(), plan, owed };
+        let duty = Duty { voided, ledger, at: at(), plan, owed };
         let wire = v1::Duty::decode(v1::Duty::from(duty).encode_to_vec().as_slice()).unwrap();
-        let Duty { voided, ledger, round: same, plan, owed } = Duty::try_from(wire).unwrap();
+        let Duty { voided, ledger, at: same, plan, owed } = Duty::try_from(wire).unwrap();
         assert_eq!(ledger, Some(shown()));
-        assert_eq!((voided, same, plan.as_ref()), (void(), round(), &b"plan"[..]));
+        assert_eq!((voided, same, plan.as_ref()), (void(), at(), &b"plan"[..]));
         owed
     }
 
@@ -253,20 +296,19 @@ mod tests {
     #[test]
     fn a_duty_that_is_not_whole_is_malformed() {
         let owed = Owed::Deal(vec![signed(1)]);
-        let good = v1::Duty::from(Duty {
-            voided: Vec::new(),
-            ledger: None,
-            round: round(),
-            plan: Bytes::new(),
-            owed,
-        });
+        let good =
+            v1::Duty::from(Duty { voided: Vec::new(), ledger: None, at: at(), plan: Bytes::new(), owed });
         assert!(Duty::try_from(good.clone()).is_ok());
         let torn = v1::SignedList { signed: vec![Bytes::from_static(b"torn")] };
         let bad = [
             v1::Duty { round: None, ..good.clone() },
             v1::Duty { duty: None, ..good.clone() },
             v1::Duty {
-                round: Some(v1::RoundRef { job: "No Job".into(), round: 1, attempt: 1 }),
+                round: Some(v1::RoundRef { job: "No Job".into(), round: 1, attempt: 1, preparation: 0 }),
+                ..good.clone()
+            },
+            v1::Duty {
+                round: Some(v1::RoundRef { job: "small".into(), round: 1, attempt: 1, preparation: 7 }),
                 ..good.clone()
             },
             v1::Duty {
@@ -285,6 +327,14 @@ mod tests {
         for duty in bad {
             assert_eq!(Duty::try_from(duty).err(), Some(Rejection::Malformed));
         }
+    }
+
+    #[test]
+    fn a_preparation_made_ahead_is_no_round() {
+        let ahead = PlaceRef { place: Place::Ahead(7), ..at() };
+        let wire = v1::RoundRef::from(&ahead);
+        assert_eq!(PlaceRef::try_from(Some(wire.clone())), Ok(ahead));
+        assert_eq!(RoundRef::try_from(Some(wire)), Err(Rejection::Malformed));
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Coordinator {
     /// The sum and what is stored with it, all that the shipped coordinator stores.
     fn open_sum(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Result<Opened, Unopened>, Torn> {
         let mut aggregate =
-            Aggregate::new(plan.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
+            Aggregate::new(plan.terms.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
         for submission in opening.submissions() {
             let update = self.blobs.read(submission.upload.blob)?;
             if let Err(error) = aggregate.fold(submission.header.from, update) {
@@ -217,7 +217,7 @@ impl Coordinator {
             }
             Kind::Ack => Input::Acknowledge(signed),
             Kind::Header => {
-                let set = self.standing.as_ref()?.round.plan().protection.parameter_set();
+                let set = self.standing.as_ref()?.round.plan().terms.protection.parameter_set();
                 let update = EncryptedUpdate::from_bytes(set, said.attached.clone()).ok()?;
                 let upload = Upload {
                     root: update.root(),

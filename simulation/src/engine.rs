@@ -65,7 +65,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     fn sharing(&self, dealer: ParticipantId) -> SharingContext<'_> {
-        let threshold = self.plan.protection.threshold();
+        let threshold = self.plan.terms.protection.threshold();
         SharingContext { dealer, h1: self.cohort.h1(), cohort: self.cohort.ids(), threshold }
     }
 }

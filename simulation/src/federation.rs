@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
 use syndic_round::{
-    Deadlines, Digest, EndorsedRoster, JobId, Member, ParameterSet, ParticipantId, Protection, Roster,
-    RoundId, RoundPlan, SealedRoster, Timestamp,
+    Deadlines, Digest, EndorsedRoster, JobId, Member, ParameterSet, ParticipantId, PreparationTerms,
+    Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
 use crate::oracle;
@@ -83,17 +83,19 @@ impl Federation {
     pub(crate) fn plan(&self, id: RoundId, preparation: u64) -> RoundPlan {
         let Accepted { job, agreement, protection, admitted, deadlines } = self.accepted();
         RoundPlan {
-            federation: self.roster.roster().federation.clone(),
-            roster: self.roster.digest(),
-            job,
-            agreement,
+            terms: PreparationTerms {
+                federation: self.roster.roster().federation.clone(),
+                roster: self.roster.digest(),
+                job,
+                agreement,
+                number: preparation,
+                protection,
+                admitted,
+                deadlines,
+            },
             id,
-            preparation,
-            protection,
-            admitted,
             question: Digest::of(&self.question(id.round, 0)),
             layout: oracle::layout(protection.admitted()),
-            deadlines,
         }
     }
 }

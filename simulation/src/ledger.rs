@@ -48,10 +48,10 @@ impl Ledger {
         let (round, attempt) = (u64::from(plan.id.round), u64::from(plan.id.attempt));
         let entry = self.history.link(Entry {
             id: format!("entry-{}", self.size()),
-            source: format!("coordinator/{}", plan.federation),
+            source: format!("coordinator/{}", plan.terms.federation),
             kind: kind.into(),
             time: LedgerTime::from_unix_ms(now.0).expect("runs take minutes, not millennia"),
-            subject: Some(syndic_ledger::round_subject(plan.job.as_str(), round, attempt)),
+            subject: Some(syndic_ledger::round_subject(plan.terms.job.as_str(), round, attempt)),
             schema: schema::VERSION.into(),
             round_prev: None,
             data,

@@ -141,7 +141,7 @@ impl Liar {
             Ok(_) => "says it",
             Err(code) => code,
         };
-        let (round, preparation) = (ask.plan.id, ask.plan.preparation);
+        let (round, preparation) = (ask.plan.id, ask.plan.terms.number);
         self.operations.push(format!("{to} asked for {kind:?} of {round} in {preparation}: {words}"));
         if let Err(violation) = verdict {
             self.violation.get_or_insert(violation);
@@ -220,11 +220,11 @@ impl Liar {
                 self.void_or_opened(cohort.h1())
             }
             (_, Kind::Reveal) => {
-                let first = self.revealed.entry((from, plan.preparation)).or_insert_with(|| said.clone());
+                let first = self.revealed.entry((from, plan.terms.number)).or_insert_with(|| said.clone());
                 if first != said {
                     return Err(broken(
                         "no_double_reveal",
-                        format!("{from} in preparation {}", plan.preparation),
+                        format!("{from} in preparation {}", plan.terms.number),
                     ));
                 }
                 let Ok(reveal) = Reveal::decode(&said.payload) else { return Ok(()) };
@@ -249,7 +249,7 @@ impl Liar {
     }
 
     fn cohort(&self, plan: &RoundPlan, adverts: &[Signed]) -> Option<Cohort> {
-        Cohort::assemble(plan, &self.federation.roster, adverts.to_vec()).ok()
+        Cohort::assemble(&plan.terms, &self.federation.roster, adverts.to_vec()).ok()
     }
 
     fn context(&self, plan: &RoundPlan, adverts: &[Signed]) -> Context {
@@ -290,7 +290,7 @@ impl Liar {
         let header = Header {
             id: id(from),
             h1: context.h1.unwrap_or(context.ctx0),
-            preparation: plan.preparation,
+            preparation: plan.terms.number,
             round: plan.id,
             plan: plan.digest(),
             chunks: (plan.coefficients() / RING_DIMENSION) as u32,

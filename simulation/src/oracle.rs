@@ -33,12 +33,13 @@ pub(crate) fn expected_sum(survivors: &[ParticipantId], plan: &RoundPlan) -> Vec
 /// Whose update an opened sum holds how often, by the marks alone; none where a mark is no multiple of its
 /// owner's power.
 pub(crate) fn counted(sum: &[i64], plan: &RoundPlan) -> Vec<Option<i64>> {
-    let marks = plan.admitted.iter().zip(sum);
+    let marks = plan.terms.admitted.iter().zip(sum);
     marks.map(|(id, &mark)| (mark % power(*id) == 0).then(|| mark / power(*id))).collect()
 }
 
 fn steps(id: ParticipantId, plan: &RoundPlan) -> Vec<i64> {
-    let position = plan.admitted.iter().position(|other| *other == id).expect("only members contribute");
+    let position =
+        plan.terms.admitted.iter().position(|other| *other == id).expect("only members contribute");
     let mut entry = 0;
     let mut steps = Vec::with_capacity(plan.layout.len());
     for block in plan.layout.blocks() {

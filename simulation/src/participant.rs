@@ -129,7 +129,13 @@ impl Participant {
             }
             Err(Undone::Declined(code)) => {
                 self.seat = None;
-                let signed = Invited::decline(&offer.plan, self.me, code, federation.key(self.me));
+                let signed = Invited::decline(
+                    &offer.plan.terms,
+                    offer.plan.id.into(),
+                    self.me,
+                    code,
+                    federation.key(self.me),
+                );
                 let kind = Kind::Decline;
                 Answer::Declines(Said { round: offer.plan.id, kind, signed, attached: Vec::new() }, code)
             }
@@ -187,16 +193,17 @@ impl Participant {
         // Whatever round was in progress is over, its secrets with it.
         self.seat = None;
         let plan = offer.plan.clone();
-        let invited = Invited::check(plan, &federation.accepted(), federation.roster.clone(), self.me)?;
+        let invited =
+            Invited::check(plan.terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)?;
         if Digest::of(&offer.question) != offer.plan.question {
             return Err(Undone::Declined("blob.other-bytes"));
         }
         let slot = slot_of(&offer.question).ok_or(Undone::Declined("program.question"))?;
-        self.journal.claim_preparation(offer.plan.preparation)?;
+        self.journal.claim_preparation(offer.plan.terms.number)?;
         let fingerprint = offer.plan.question_fingerprint(slot);
         let hands =
             &mut Hands { journal: &mut self.journal, key: federation.key(self.me), ways: &self.ways, rng };
-        let (seat, message) = Seat::advertise(self.engine, invited, fingerprint, self.me, hands);
+        let (seat, message) = Seat::advertise(self.engine, invited, plan, fingerprint, self.me, hands);
         self.seat = Some(seat);
         self.write_down(&offer.plan, Kind::Advertise, message, crash)
     }
@@ -205,7 +212,7 @@ impl Participant {
     /// said, in the same bytes; anything else is declined.
     fn say_from_journal(&self, plan: &RoundPlan, kind: Kind) -> Result<(Said, bool), Undone> {
         let written = match kind {
-            Kind::Certify | Kind::Reveal => self.journal.message(plan.preparation, kind),
+            Kind::Certify | Kind::Reveal => self.journal.message(plan.terms.number, kind),
             _ => None,
         };
         let signed = written.ok_or(RESTARTED)?.clone();
@@ -220,8 +227,8 @@ impl Participant {
         adverts: &[Signed],
         crash: impl FnOnce(Kind) -> Option<Moment>,
     ) -> Result<(Said, bool), Undone> {
-        Invited::check(plan.clone(), &federation.accepted(), federation.roster.clone(), self.me)?;
-        let own = self.journal.message(plan.preparation, Kind::Advertise).ok_or(RESTARTED)?;
+        Invited::check(plan.terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)?;
+        let own = self.journal.message(plan.terms.number, Kind::Advertise).ok_or(RESTARTED)?;
         let (adverts, key) = (adverts.to_vec(), federation.key(self.me));
         let signed = Invited::void(plan, &federation.roster, adverts, own, key)?;
         let crash = crash(Kind::Void);
@@ -229,12 +236,12 @@ impl Participant {
             return Err(Undone::Crashed);
         }
         // If we crash here nothing was promised. After it no reveal of this preparation can be written any more.
-        self.journal.record_message(plan.preparation, Kind::Void, &signed)?;
+        self.journal.record_message(plan.terms.number, Kind::Void, &signed)?;
         if crash == Some(Moment::After) {
             return Err(Undone::Crashed);
         }
         // The shares of the attempt go with its seat.
-        self.seat.take_if(|seat| seat.plan.preparation == plan.preparation);
+        self.seat.take_if(|seat| seat.plan.terms.number == plan.terms.number);
         Ok((Said { round: plan.id, kind: Kind::Void, signed, attached: Vec::new() }, false))
     }
 
@@ -251,7 +258,7 @@ impl Participant {
             return Err(Undone::Crashed);
         }
         // If we crash here nothing was said, and nothing will be: the seat is lost.
-        self.journal.record_message(plan.preparation, kind, &signed)?;
+        self.journal.record_message(plan.terms.number, kind, &signed)?;
         // If we crash here the same bytes are said after the restart, or none.
         if crash == Some(Moment::After) {
             return Err(Undone::Crashed);
@@ -288,7 +295,7 @@ fn is_void(
     voided: &[(RoundId, Vec<Signed>)],
 ) -> bool {
     let Opening { round, context } = *earlier;
-    let (protection, admitted, roster) = (&plan.protection, &plan.admitted, &federation.roster);
+    let (protection, admitted, roster) = (&plan.terms.protection, &plan.terms.admitted, &federation.roster);
     let promises = voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
     promises
         .into_iter()

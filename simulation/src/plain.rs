@@ -15,7 +15,7 @@ use crate::engine::Dealt;
 pub(crate) fn deal(plan: &RoundPlan, cohort: &Cohort, dealer: ParticipantId) -> Dealt {
     let shares: Vec<_> = cohort.ids().iter().map(|to| (*to, share(cohort, dealer, *to))).collect();
     let commitments = shares.iter().map(|(_, share)| Digest::of(share)).collect();
-    let check = vec![0; usize::from(plan.protection.threshold())];
+    let check = vec![0; usize::from(plan.terms.protection.threshold())];
     (PublicPart { commitments, checks: [(); CHECKS].map(|()| check.clone()) }, shares)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn open(
     let survivors = opening.certificate().survivors();
     let expected = reveal(survivors.digest());
     let wrong: Vec<_> = opening.reveals().filter(|(_, bytes)| *bytes != expected).map(|(id, _)| id).collect();
-    let surplus = opening.reveals().len() - usize::from(plan.protection.threshold());
+    let surplus = opening.reveals().len() - usize::from(plan.terms.protection.threshold());
     if wrong.len() > surplus / 2 {
         let error = if surplus == 0 { ReconstructError::Implausible } else { ReconstructError::Inconsistent };
         return Err(Unopened::MoreReveals(error.to_string()));

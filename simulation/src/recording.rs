@@ -30,7 +30,7 @@ pub(crate) fn write(plan: &RoundPlan, fact: &Recorded) -> (&'static str, Value) 
         Recorded::Input(input, survivors) => write_input(input, survivors),
         Recorded::Abandoned(reason) => ("syndic.round.abandoned", json!({ "reason": reason })),
     };
-    data["job"] = json!(plan.job.as_str());
+    data["job"] = json!(plan.terms.job.as_str());
     data["round"] = json!(plan.id.round);
     data["attempt"] = json!(plan.id.attempt);
     (kind, data)
@@ -210,7 +210,7 @@ mod tests {
                 source: "coordinator/test".into(),
                 kind: kind.into(),
                 time: Timestamp::MAX,
-                subject: Some(syndic_ledger::round_subject(plan.job.as_str(), 1, 1)),
+                subject: Some(syndic_ledger::round_subject(plan.terms.job.as_str(), 1, 1)),
                 schema: schema::VERSION.into(),
                 round_prev: None,
                 data,

@@ -7,7 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::{Context, Kind};
-use syndic_round::participant::{Acknowledged, Advertised, Certified, Invited, Joined, Received};
+use syndic_round::participant::{Advertised, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, Signed};
 
 use crate::engine::{Engine, Held, Key, Opener, Place};
@@ -31,8 +31,8 @@ pub(crate) struct Seat {
 enum Stage {
     Advertised(Advertised, Opener),
     Dealt(Joined, Opener, Key),
-    Acknowledged(Acknowledged, Held, Key),
-    Submitted(Acknowledged, Held),
+    Bound(Bound, Held, Key),
+    Submitted(Bound, Held),
     Certified(Certified, Held),
     Done,
 }
@@ -53,11 +53,11 @@ impl Seat {
     pub(crate) fn advertise(
         engine: Engine,
         invited: Invited,
+        plan: RoundPlan,
         fingerprint: Digest,
         me: ParticipantId,
         hands: &mut Hands<'_>,
     ) -> (Self, Message) {
-        let plan = RoundPlan::clone(invited.plan());
         let (opener, public) = engine.opener(hands.rng);
         let mut nonce = [0; 32];
         hands.rng.fill_bytes(&mut nonce);
@@ -71,7 +71,7 @@ impl Seat {
         Some(match &self.stage {
             Stage::Advertised(..) | Stage::Done => return None,
             Stage::Dealt(joined, ..) => joined.cohort().context(),
-            Stage::Acknowledged(state, ..) | Stage::Submitted(state, _) => state.cohort().context(),
+            Stage::Bound(state, ..) | Stage::Submitted(state, _) => state.cohort().context(),
             Stage::Certified(state, _) => state.cohort().context(),
         })
     }
@@ -114,15 +114,15 @@ impl Seat {
             verdicts.push((&share.public, good && !Misbehaviour::complains_of(hands.ways, dealer)));
         }
         let (state, signed) = joined.acknowledge(&verdicts, hands.key);
-        self.stage = Stage::Acknowledged(state, held, key);
+        self.stage = Stage::Bound(state.bind(self.plan.clone().into())?, held, key);
         Ok((signed, Vec::new()))
     }
 
     /// Phase D.
     pub(crate) fn submit(&mut self, acks: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
-        let Stage::Acknowledged(mut state, held, key) = self.take() else { return Err(out_of_turn()) };
+        let Stage::Bound(mut state, held, key) = self.take() else { return Err(out_of_turn()) };
         let eligible = state.may_submit(acks.to_vec())?;
-        hands.journal.bind(self.plan.preparation, self.plan.id, self.fingerprint)?;
+        hands.journal.bind(self.plan.terms.number, self.plan.id, self.fingerprint)?;
         let update = oracle::contribution(self.me, &self.plan).clip();
         let update = update.quantise(&self.plan.coding(), hands.rng);
         let key = match hands.ways.contains(&Misbehaviour::KeyMismatch) {
@@ -140,11 +140,11 @@ impl Seat {
         let (state, held) = match self.take() {
             Stage::Submitted(state, held) => (state, held),
             // Too late with its own update, it can still help to open the others' sum; its key is wiped.
-            Stage::Acknowledged(state, held, _key) => (state, held),
+            Stage::Bound(state, held, _key) => (state, held),
             _ => return Err(out_of_turn()),
         };
         let survivors = state.check_survivors(headers.to_vec())?;
-        hands.journal.bind(self.plan.preparation, self.plan.id, self.fingerprint)?;
+        hands.journal.bind(self.plan.terms.number, self.plan.id, self.fingerprint)?;
         let (certified, signed) = state.certify(survivors, hands.key);
         self.stage = Stage::Certified(certified, held);
         Ok((signed, Vec::new()))

@@ -8,7 +8,7 @@ use std::fmt;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use syndic_round::{Protection, RoundId, RoundPlan, Signed};
+use syndic_round::{PreparationTerms, Protection, RoundId, RoundPlan, Signed};
 
 use crate::draw::Draw;
 use crate::engine::Engine;
@@ -217,7 +217,8 @@ impl Play {
                     let strict = self.liar.protection();
                     let (set, n, t) = (strict.parameter_set(), strict.admitted(), strict.threshold());
                     let Ok(protection) = Protection::new(set, n, t, 0, t) else { return };
-                    ask.plan = RoundPlan { protection, ..ask.plan };
+                    ask.plan =
+                        RoundPlan { terms: PreparationTerms { protection, ..ask.plan.terms }, ..ask.plan };
                 }
                 let mut adverts = self.liar.advertise(&ask, &members(to)).said;
                 // What others advertised in the same preparation belongs to the same context.

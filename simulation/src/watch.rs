@@ -169,15 +169,17 @@ impl Watch {
         let revealed = |fact: &&&Recorded| matches!(fact, Recorded::Input(Input::Reveal(_), _));
         let (signed, revealed) =
             (before.iter().filter(signed).count(), before.iter().filter(revealed).count());
-        let (t, u_min) =
-            (usize::from(plan.protection.threshold()), usize::from(plan.protection.min_survivors()));
+        let (t, u_min) = (
+            usize::from(plan.terms.protection.threshold()),
+            usize::from(plan.terms.protection.min_survivors()),
+        );
         let enough = signed >= t && revealed >= t && survivors.len() >= t.max(u_min);
         hold("threshold_before_sum", enough, || {
             format!("{signed} signatures and {revealed} reveals for {} survivors, t = {t}", survivors.len())
         })?;
         let steps = sum.map_or(&[][..], Sum::steps);
         let counted = oracle::counted(steps, plan);
-        let once = plan.admitted.iter().map(|id| Some(i64::from(survivors.contains(id))));
+        let once = plan.terms.admitted.iter().map(|id| Some(i64::from(survivors.contains(id))));
         hold("counted_once", once.eq(counted.iter().copied()), || format!("counted {counted:?}"))?;
         let expected = oracle::expected_sum(survivors, plan);
         hold("sum_is_exact", steps == expected, || format!("{steps:?} instead of {expected:?}"))

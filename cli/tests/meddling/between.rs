@@ -107,8 +107,9 @@ impl Between {
         calls: &mut CoordinationClient<Channel>,
         duty: v1::Duty,
     ) -> v1::Duty {
-        let Some(Wire::Advertise(_)) = duty.duty else { return duty };
-        let mut plan = RoundPlan::from_bytes(&duty.plan).unwrap();
+        let Some(Wire::Advertise(_) | Wire::Submit(_)) = duty.duty else { return duty };
+        // A preparation made ahead asks nothing yet.
+        let Ok(mut plan) = RoundPlan::from_bytes(&duty.plan) else { return duty };
         // A coordinator that dies in between asks again when it is back.
         let Ok(bytes) = fetched(calls, plan.question.0.to_vec()).await else { return duty };
         let question = self.meddler.asking(to, Question::from_bytes(&bytes).unwrap()).to_bytes().unwrap();

@@ -63,7 +63,7 @@ impl Meddler for BadDealer {
         let attempt = known.attempt(said.round.as_ref().unwrap());
         let mut sealed = Bundle::open(&said.bundle).unwrap();
         let template = OneTimeKey::generate(&mut rand::make_rng::<StdRng>());
-        let threshold = attempt.plan.protection.threshold();
+        let threshold = attempt.plan.terms.protection.threshold();
         let (h1, cohort) = (attempt.cohort.h1(), attempt.cohort.ids());
         let context = SharingContext { dealer: from, h1, cohort, threshold };
         let Sharing { shares, .. } = template.share(&context, &mut rand::make_rng::<StdRng>()).unwrap();
@@ -160,7 +160,7 @@ impl Meddler for OtherKey {
             dealer: from,
             h1: attempt.cohort.h1(),
             cohort: attempt.cohort.ids(),
-            threshold: attempt.plan.protection.threshold(),
+            threshold: attempt.plan.terms.protection.threshold(),
         };
         let Sharing { public, shares } = OneTimeKey::generate(&mut rng).share(&context, &mut rng).unwrap();
         let sealed = shares.iter().map(|(to, share)| (*to, seal(&attempt, from, *to, &share.to_bytes())));

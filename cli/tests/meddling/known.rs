@@ -7,7 +7,9 @@ use ed25519_dalek::SigningKey;
 use syndic_proto::convert::{Duty, Owed};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::message::{Decline, Payload};
-use syndic_round::{Cohort, ParticipantId, RoundId, RoundPlan, SealedRoster, Signed};
+use syndic_round::{
+    Cohort, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster, Signed,
+};
 use tokio::sync::watch;
 
 /// All that passed by.
@@ -15,6 +17,8 @@ pub(crate) struct Known {
     pub(crate) roster: SealedRoster,
     keys: BTreeMap<ParticipantId, SigningKey>,
     attempts: Mutex<BTreeMap<RoundId, Arc<Attempt>>>,
+    /// Cohorts of preparations, by number.
+    cohorts: Mutex<BTreeMap<u64, Cohort>>,
     said: watch::Sender<Vec<Said>>,
 }
 
@@ -43,7 +47,13 @@ pub(crate) enum What {
 
 impl Known {
     pub(crate) fn new(roster: SealedRoster, keys: BTreeMap<ParticipantId, SigningKey>) -> Self {
-        Self { roster, keys, attempts: Mutex::default(), said: watch::Sender::default() }
+        Self {
+            roster,
+            keys,
+            attempts: Mutex::default(),
+            cohorts: Mutex::default(),
+            said: watch::Sender::default(),
+        }
     }
 
     pub(crate) fn key(&self, of: ParticipantId) -> &SigningKey {
@@ -56,10 +66,19 @@ impl Known {
 
     pub(crate) fn notice(&self, duty: &v1::Duty) {
         let round = round_of(duty);
-        let Ok(Duty { owed: Owed::Deal(adverts), plan, .. }) = Duty::try_from(duty.clone()) else { return };
-        let plan = RoundPlan::from_bytes(&plan).unwrap();
-        let cohort = Cohort::assemble(&plan, &self.roster, adverts).unwrap();
-        self.attempts.lock().unwrap().insert(round, Arc::new(Attempt { plan, cohort }));
+        let Ok(Duty { owed, plan, at, .. }) = Duty::try_from(duty.clone()) else { return };
+        let terms = match at.place {
+            Place::Ahead(_) => PreparationTerms::from_bytes(&plan).ok(),
+            Place::Round(_) => RoundPlan::from_bytes(&plan).ok().map(|plan| plan.terms),
+        };
+        let (Some(terms), mut cohorts) = (terms, self.cohorts.lock().unwrap()) else { return };
+        if let Owed::Deal(adverts) = owed {
+            cohorts.insert(terms.number, Cohort::assemble(&terms, &self.roster, adverts).unwrap());
+        }
+        if let (Ok(plan), Some(cohort)) = (RoundPlan::from_bytes(&plan), cohorts.get(&terms.number)) {
+            let attempt = Arc::new(Attempt { plan, cohort: cohort.clone() });
+            self.attempts.lock().unwrap().insert(round, attempt);
+        }
     }
 
     pub(crate) fn heard(&self, from: ParticipantId, said: &v1::Statement) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use syndic_learning::Question;
-use syndic_proto::v1::Kind;
 use syndic_round::ParticipantId;
+use syndic_round::coordinator::Input;
 
 use crate::between::Meddler;
 use crate::scene::{Fares, Scene, id};
@@ -28,7 +28,8 @@ fn a12_a_question_that_departs_from_the_job_is_not_answered() {
     ran.completed();
     let declined = ran.declined(2, 1);
     assert_eq!(declined, [(2, "program.not-approved".into())]);
-    assert!(!ran.who_said(2, 1, Kind::Advertise).contains(&2));
+    let submitted = |input: &Input| matches!(input, Input::Submit(signed, _) if signed.from == id(2));
+    assert!(!ran.heard(2, 1).iter().any(submitted), "its keys are shared, and carry nothing");
     let sums = ran.exact_sums();
     assert_eq!(
         (sums[&(1, 1)].as_slice(), sums[&(2, 1)].as_slice()),

@@ -17,7 +17,7 @@ use syndic_proto::v1::Kind;
 use syndic_proto::v1::coordination_server::CoordinationServer;
 use syndic_round::coordinator::Input;
 use syndic_round::message::Payload;
-use syndic_round::{ParticipantId, RoundId};
+use syndic_round::{ParticipantId, Place, RoundId};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
@@ -165,12 +165,16 @@ impl Ran {
         entries.map(|(index, entry)| Fact::from_entry(index, entry).unwrap()).collect()
     }
 
-    /// The inputs of this round and attempt, in order.
+    /// The inputs of this round and attempt, and of the preparation that it consumed, in order.
     pub(crate) fn heard(&self, round: u32, attempt: u32) -> Vec<Input> {
+        let id = RoundId { round, attempt };
+        let plan = self.stored.rounds.iter().find(|round| round.plan.id == id).map(|round| &round.plan);
+        let ahead = plan.map(|plan| Place::Ahead(plan.terms.number));
+        let belongs = |place: Place| place == Place::Round(id) || Some(place) == ahead;
         let facts = self.facts().into_iter();
         facts
             .filter_map(|fact| match fact {
-                Fact::Heard { round: id, input, .. } if id == (RoundId { round, attempt }) => Some(input),
+                Fact::Heard { place, input, .. } if belongs(place) => Some(input),
                 _ => None,
             })
             .collect()

@@ -90,7 +90,7 @@ fn the_question_was_asked_again(ran: &Ran) {
     let (again, asked) = (&plans[1], &plans[0]);
     assert_eq!(again.0.id, RoundId { round: 1, attempt: 2 });
     assert_eq!(again.1, asked.1, "it is the same question, in the same words");
-    assert!(again.0.preparation > asked.0.preparation, "with fresh keys");
+    assert!(again.0.terms.number > asked.0.terms.number, "with fresh keys");
     let revealed = ran.who_said(1, 2, Kind::Reveal);
     assert!(revealed.contains(&1), "who had revealed in the void attempt reveals again: {revealed:?}");
     let survivors = ran.exact_sums();

@@ -7,7 +7,7 @@ use syndic_coordinator::fact::Fact;
 use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Input, Upload};
-use syndic_round::{EndorsedRoster, ParticipantId, RoundPlan, Sum};
+use syndic_round::{EndorsedRoster, ParticipantId, Place, RoundPlan, Sum};
 
 /// A coordinator's own store.
 pub(crate) struct Kept {
@@ -63,7 +63,7 @@ pub(crate) async fn kept(store: &Path) -> Kept {
                 let question = blobs.read(plan.question).await.unwrap();
                 rounds.push(Round { plan: *plan, kind, question, uploads: Vec::new(), closed: None });
             }
-            Fact::Heard { round: id, input, survivors, .. } => {
+            Fact::Heard { place: Place::Round(id), input, survivors, .. } => {
                 let round = rounds.iter_mut().find(|round| round.plan.id == id).unwrap();
                 match input {
                     Input::Submit(signed, upload) => {

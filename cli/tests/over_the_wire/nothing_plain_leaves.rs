@@ -40,7 +40,7 @@ fn the_same_search_finds_what_is_planted(recorded: &Recorded, secrets: &Needles)
     let row = rows.next_row().unwrap().unwrap().1.iter().collect::<Vec<_>>().join(",");
     let doubles: Vec<u8> = update.iter().flat_map(|step| real(step).to_le_bytes()).collect();
     let decimals: Vec<String> = update.iter().map(i64::to_string).collect();
-    let share = &participant.seen.shares[1].1[0].1;
+    let share = &participant.seen.shares[1][0].1;
 
     let planted: [(&str, Vec<u8>); 12] = [
         ("words of 64 bits", update.iter().flat_map(|step| step.to_le_bytes()).collect()),
@@ -91,7 +91,7 @@ fn no_upload_is_its_answer_in_the_bits_above_the_noise() {
     let (mut coefficients, mut equal) = (0, 0);
     for round in &recorded.rounds {
         let guard = ParameterSet::S32.guard_bits();
-        assert_eq!(round.plan.protection.parameter_set(), ParameterSet::S32);
+        assert_eq!(round.plan.terms.protection.parameter_set(), ParameterSet::S32);
         for (from, _, ciphertext) in &round.uploads {
             let answer = recorded.participant(*from).answer(round.plan.id).unwrap();
             let words = ciphertext.as_chunks().0.iter().map(|word| i32::from_le_bytes(*word));

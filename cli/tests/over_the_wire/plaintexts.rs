@@ -67,8 +67,8 @@ fn exact_answer(
 }
 
 fn one_time_keys(needles: &mut Needles, recorded: &Recorded, participant: &Participant) {
-    for (id, shares) in &participant.seen.shares {
-        let threshold = recorded.round(*id).plan.protection.threshold();
+    let threshold = recorded.rounds[0].plan.terms.protection.threshold();
+    for shares in &participant.seen.shares {
         let key = restored(shares, usize::from(threshold));
         let norm: i64 = key.coefficients.iter().map(|s| s * s).sum();
         let width = (norm as f64 / key.coefficients.len() as f64).sqrt();

@@ -15,7 +15,7 @@ use syndic_ledger::Entry;
 use syndic_participant::agent;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Tap;
-use syndic_proto::convert::RoundRef;
+use syndic_proto::convert::{PlaceRef, RoundRef};
 use syndic_round::{ParticipantId, RoundId};
 use syndic_secure_aggregation::KeyShare;
 
@@ -48,7 +48,7 @@ pub(crate) struct Seen {
     /// Ring coefficients that it encrypted.
     pub(crate) answers: Vec<(RoundId, Vec<i64>)>,
     /// Shares of its one-time keys, by recipient.
-    pub(crate) shares: Vec<(RoundId, Dealt)>,
+    pub(crate) shares: Vec<Dealt>,
 }
 
 /// The bytes of each recipient's share.
@@ -151,9 +151,9 @@ impl agent::Observer for Watcher {
         self.0.lock().unwrap().answers.push((round.id, coefficients.to_vec()));
     }
 
-    fn shared(&self, round: &RoundRef, shares: &[(ParticipantId, KeyShare)]) {
+    fn shared(&self, _: &PlaceRef, shares: &[(ParticipantId, KeyShare)]) {
         let shares = shares.iter().map(|(recipient, share)| (*recipient, share.to_bytes().to_vec()));
-        self.0.lock().unwrap().shares.push((round.id, shares.collect()));
+        self.0.lock().unwrap().shares.push(shares.collect());
     }
 }
 

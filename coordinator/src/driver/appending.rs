@@ -1,9 +1,9 @@
 //! Decide, append, let it count: the order that everything durable keeps.
 
 use syndic_ledger::Entry;
-use syndic_round::coordinator::{Input, Round};
+use syndic_round::coordinator::Input;
 use syndic_round::message::Kind;
-use syndic_round::{JobId, Rejection, RoundId, Signed, Sum, Timestamp};
+use syndic_round::{JobId, Place, Rejection, Signed, Sum, Timestamp};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -11,21 +11,23 @@ use super::opening::well_formed;
 use super::record::Batch;
 use super::{CoordinatorError, Inner, State};
 use crate::clock;
+use crate::engine::After;
 use crate::fact::Fact;
 
 impl State {
-    /// The facts that an input leads to, and the round after them; none where it changes nothing.
+    /// The facts that an input leads to, and what stands after them; none where it changes nothing.
     pub(super) fn decide(
         &self,
         now: Timestamp,
         job: &JobId,
-        id: RoundId,
+        place: Place,
         input: Input,
-    ) -> Result<Option<(Vec<Fact>, Round)>, Rejection> {
-        let decided = self.engine.decide(now, job, id, input.clone())?;
+    ) -> Result<Option<(Vec<Fact>, After)>, Rejection> {
+        let decided = self.engine.decide(now, job, place, input.clone())?;
         // The signature is verified by now, so what is decoded here is its sender's own.
-        if let (Some(_), Some(open)) = (&decided, self.engine.open_round(job, id)) {
-            well_formed(open.round.phase(), &input)?;
+        if decided.is_some() {
+            let round = self.engine.open_round(job, place.round());
+            well_formed(round.and_then(|open| open.round.phase().cohort()), &input)?;
         }
         Ok(decided)
     }
@@ -36,26 +38,28 @@ impl Inner {
         &self,
         state: &mut State,
         job: &JobId,
-        id: RoundId,
+        place: Place,
         input: Input,
         sum: Option<&Sum>,
     ) -> Result<bool, CoordinatorError> {
         let now = clock::now();
-        let decided = match (state.decide(now, job, id, input.clone()), input.message()) {
+        let decided = match (state.decide(now, job, place, input.clone()), input.message()) {
             (Err(rejection @ Rejection::Equivocated { .. }), Some((kind, signed))) => {
-                self.keep_evidence(state, job, id, kind, signed).await?;
+                self.keep_evidence(state, job, place, kind, signed).await?;
                 return Err(rejection.into());
             }
             (decided, _) => decided?,
         };
-        let Some((facts, next)) = decided else { return Ok(false) };
+        let Some((facts, after)) = decided else { return Ok(false) };
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
         self.append(state, now, &facts).await?;
         // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
-        let before = state.engine.open_round(job, id).cloned();
-        state.engine.advance(job, next.clone(), sum).map_err(CoordinatorError::Fold)?;
-        if let Some(before) = before {
-            self.tell_heard(state, &before, &next, &facts, now);
+        let before = state.engine.open_round(job, place.round()).cloned();
+        state.engine.advance(job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
+        match (before, after) {
+            (Some(before), After::Round(next)) => self.tell_heard(state, &before, &next, &facts, now),
+            (_, After::Ahead(next)) => self.tell_ahead(state, &next, &facts),
+            (None, After::Round(_)) => {}
         }
         self.tick();
         Ok(true)
@@ -67,17 +71,21 @@ impl Inner {
         &self,
         state: &mut State,
         job: &JobId,
-        round: RoundId,
+        place: Place,
         kind: Kind,
         message: &Signed,
     ) -> Result<(), CoordinatorError> {
         let from = message.from;
-        let is_known = state.engine.job().is_none_or(|state| state.has_equivocated(from, kind));
-        if kind == Kind::Decline || is_known || state.engine.open_round(job, round).is_none() {
+        let is_known = state.engine.job().is_none_or(|state| state.has_equivocated(place, from, kind));
+        let is_there = match place {
+            Place::Round(id) => state.engine.open_round(job, id).is_some(),
+            Place::Ahead(number) => state.engine.ahead(job, number).is_some(),
+        };
+        if kind == Kind::Decline || is_known || !is_there {
             return Ok(());
         }
-        warn!(participant = %from, kind = kind.name(), %round, "a participant signed two messages where one may exist");
-        let fact = Fact::Equivocated { job: job.clone(), round, kind, message: message.clone() };
+        warn!(participant = %from, kind = kind.name(), %place, "a participant signed two messages where one may exist");
+        let fact = Fact::Equivocated { job: job.clone(), place, kind, message: message.clone() };
         // If we crash here the message was refused and is not on record; whoever sends it again puts it there.
         self.record(state, clock::now(), std::slice::from_ref(&fact), None).await
     }

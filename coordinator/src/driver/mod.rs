@@ -25,8 +25,8 @@ use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, RING_DIMENSION, Rejection, Roster, RoundId, RoundPlan,
-    SealedRoster, Voided,
+    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, Roster,
+    RoundId, RoundPlan, SealedRoster, Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -163,16 +163,22 @@ impl Coordinator {
         Ok(id)
     }
 
-    /// Takes one input of a round: decided, stored, then counted. Answers whether it was new.
+    /// Takes one input of a round or of a preparation made ahead: decided, stored, then counted. Answers whether it was
+    /// new.
     ///
     /// # Errors
     /// [`CoordinatorError::Rejected`] when it is the sender's fault; anything else is ours.
-    pub async fn hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, CoordinatorError> {
-        let (inner, job) = (self.inner.clone(), job.clone());
+    pub async fn hear(
+        &self,
+        job: &JobId,
+        place: impl Into<Place>,
+        input: Input,
+    ) -> Result<bool, CoordinatorError> {
+        let (inner, job, place) = (self.inner.clone(), job.clone(), place.into());
         // A task of its own: a caller that hangs up must not leave an append without its answer.
         let heard = tokio::spawn(async move {
             let mut state = inner.state.lock().await;
-            inner.hear(&mut state, &job, id, input, None).await
+            inner.hear(&mut state, &job, place, input, None).await
         });
         match heard.await {
             Ok(answer) => answer,
@@ -190,6 +196,13 @@ impl Coordinator {
         round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
     }
 
+    /// What `caller` owes the preparation that is made ahead, and under which terms.
+    pub async fn duty_ahead(&self, caller: ParticipantId) -> Option<(PreparationTerms, Duty)> {
+        let state = self.inner.state.lock().await;
+        let ahead = state.engine.job()?.ahead()?;
+        ahead.duty_of(caller).map(|duty| (ahead.terms().clone(), duty))
+    }
+
     /// How many reveals the round in progress is to be opened with; none before it awaits reveals.
     pub async fn reveals_wanted(&self) -> Option<usize> {
         let state = self.inner.state.lock().await;
@@ -201,8 +214,9 @@ impl Coordinator {
     }
 
     /// The receipt of a message that is on record.
-    pub fn receipt(&self, job: &JobId, round: RoundId, kind: Kind, message: &Signed) -> Receipt {
-        let received = Received { federation: &self.inner.federation, job, round, kind, message };
+    pub fn receipt(&self, job: &JobId, place: Place, kind: Kind, message: &Signed) -> Receipt {
+        let (federation, round) = (&*self.inner.federation, place.round());
+        let received = Received { federation, job, round, kind, message };
         Receipt::sign(&received, clock::now(), &self.inner.ledger_key)
     }
 
@@ -219,18 +233,24 @@ impl Coordinator {
         Some((job.id.clone(), job.round()?.round.plan().id))
     }
 
-    /// Whether the round would take this input now, and change by it. Asked before anything is stored for it.
+    /// Whether the round or preparation would take this input now, and change by it. Asked before anything is stored for it.
     ///
     /// # Errors
     /// [`CoordinatorError::Rejected`] where it would be refused.
-    pub async fn would_hear(&self, job: &JobId, id: RoundId, input: Input) -> Result<bool, CoordinatorError> {
+    pub async fn would_hear(
+        &self,
+        job: &JobId,
+        place: impl Into<Place>,
+        input: Input,
+    ) -> Result<bool, CoordinatorError> {
+        let place = place.into();
         let decided = {
             let state = self.inner.state.lock().await;
-            state.decide(clock::now(), job, id, input.clone())
+            state.decide(clock::now(), job, place, input.clone())
         };
         match decided {
             Ok(decided) => Ok(decided.is_some()),
-            Err(rejection) => Err(self.refused(job, id, input.message(), rejection).await),
+            Err(rejection) => Err(self.refused(job, place, input.message(), rejection).await),
         }
     }
 
@@ -251,7 +271,9 @@ impl Coordinator {
         };
         match judged {
             Ok(header) => Ok(header),
-            Err(rejection) => Err(self.refused(job, id, Some((Kind::Header, signed)), rejection).await),
+            Err(rejection) => {
+                Err(self.refused(job, id.into(), Some((Kind::Header, signed)), rejection).await)
+            }
         }
     }
 
@@ -259,7 +281,7 @@ impl Coordinator {
     async fn refused(
         &self,
         job: &JobId,
-        id: RoundId,
+        place: Place,
         message: Option<(Kind, &Signed)>,
         rejection: Rejection,
     ) -> CoordinatorError {
@@ -271,7 +293,7 @@ impl Coordinator {
         // A task of its own, as in `hear`.
         let kept = tokio::spawn(async move {
             let mut state = inner.state.lock().await;
-            inner.keep_evidence(&mut state, &job, id, kind, &signed).await
+            inner.keep_evidence(&mut state, &job, place, kind, &signed).await
         });
         match kept.await {
             Ok(Ok(())) => rejection.into(),
@@ -286,7 +308,7 @@ impl Coordinator {
     pub async fn upload_bytes(&self, job: &JobId, id: RoundId) -> Option<(u64, usize)> {
         let state = self.inner.state.lock().await;
         let plan = state.engine.open_round(job, id)?.round.plan();
-        let chunk = syndic_secure_aggregation::chunk_bytes(plan.protection.parameter_set());
+        let chunk = syndic_secure_aggregation::chunk_bytes(plan.terms.protection.parameter_set());
         Some(((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
     }
 
@@ -358,7 +380,8 @@ impl Coordinator {
             .map_err(|error| CoordinatorError::Ledger(error.to_string()))
     }
 
-    /// An empty ledger begins with the roster; a round that was under way gets its phase's time again.
+    /// An empty ledger begins with the roster; a round that was under way gets its phase's time again, and so does a
+    /// preparation.
     async fn begin_or_resume(&self, roster: EndorsedRoster) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         if state.record.history().size() == 0 {
@@ -371,9 +394,12 @@ impl Coordinator {
             let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
             return self.inner.record(&mut state, clock::now(), &[fact], None).await;
         }
-        let open = state.engine.job().and_then(|job| Some((job.id.clone(), job.round()?.round.plan().id)));
-        if let Some((job, id)) = open {
-            self.inner.hear(&mut state, &job, id, Input::Resume, None).await?;
+        let Some(job) = state.engine.job() else { return Ok(()) };
+        let round = job.round().map(|open| Place::Round(open.round.plan().id));
+        let ahead = job.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
+        let id = job.id.clone();
+        for place in round.into_iter().chain(ahead) {
+            self.inner.hear(&mut state, &id, place, Input::Resume, None).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Opening a sum: stored ciphertexts are folded, the revealed keys' sum is taken off.
 
-use syndic_round::coordinator::{Input, Opened, Opening, Phase};
+use syndic_round::coordinator::{Input, Opened, Opening};
 use syndic_round::message::{Advertise, Payload, Reveal};
 use syndic_round::{Cohort, RING_DIMENSION, Rejection, RoundPlan};
 use syndic_secure_aggregation::{Aggregate, KemPublic, KeyShareSum, OpenedSum, Unopened, open};
@@ -12,15 +12,15 @@ use crate::store::{Blobs, StoreError};
 ///
 /// # Errors
 /// [`Rejection::Malformed`].
-pub(super) fn well_formed(phase: &Phase, input: &Input) -> Result<(), Rejection> {
-    match (phase, input) {
-        (Phase::Advertising(_), Input::Advertise(signed)) => {
+pub(super) fn well_formed(cohort: Option<&Cohort>, input: &Input) -> Result<(), Rejection> {
+    match input {
+        Input::Advertise(signed) => {
             let advert = Advertise::decode(&signed.payload)?;
             KemPublic::from_bytes(&advert.kem_key).map(drop).map_err(|_| Rejection::Malformed)
         }
-        (Phase::Revealing(_), Input::Reveal(signed)) => {
+        Input::Reveal(signed) => {
             let reveal = Reveal::decode(&signed.payload)?;
-            let cohort = phase.cohort().map_or(0, Cohort::len);
+            let cohort = cohort.map_or(0, Cohort::len);
             KeyShareSum::from_bytes(&reveal.share_sum, cohort).map(drop).map_err(|_| Rejection::Malformed)
         }
         _ => Ok(()),
@@ -62,7 +62,7 @@ pub(super) async fn open_sum(
     opening: &Opening,
     blobs: &dyn Blobs,
 ) -> Result<Result<Ready, Unopened>, StoreError> {
-    let set = plan.protection.parameter_set();
+    let set = plan.terms.protection.parameter_set();
     let mut aggregate = Aggregate::new(set, plan.coefficients() / RING_DIMENSION);
     for submission in opening.submissions() {
         let update = blobs.read(submission.upload.blob).await?;

@@ -4,23 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use syndic_round::ParticipantId;
+use syndic_round::{ParticipantId, Timestamp};
 
 use super::{Coordinator, Inner};
+use crate::clock;
 use crate::event::Event;
 
 /// Who is there, and who need not come back.
 #[derive(Default)]
 pub(super) struct Presence {
     /// Connections of each participant; none of nobody.
-    connections: BTreeMap<ParticipantId, usize>,
+    connections: BTreeMap<ParticipantId, Connected>,
     /// Who was told that the job is over.
     dismissed: BTreeSet<ParticipantId>,
+}
+
+/// How long a participant has been there, and what it says it holds. Hints for what to do next, no more: nothing that
+/// counts depends on them.
+#[derive(Clone, Copy)]
+struct Connected {
+    connections: usize,
+    since: Timestamp,
+    /// The newest preparation whose keys it held when it came.
+    holding: u64,
 }
 
 impl Presence {
     pub(super) fn is_connected(&self, id: ParticipantId) -> bool {
         self.connections.contains_key(&id)
+    }
+
+    /// Whether it is there, and could not take part in the preparation with this number, which was begun at `begun`, or
+    /// has lost its keys since.
+    pub(super) fn has_missed(&self, id: ParticipantId, number: u64, begun: Timestamp) -> bool {
+        self.connections.get(&id).is_some_and(|it| it.since > begun && it.holding != number)
     }
 }
 
@@ -32,9 +49,11 @@ pub struct Attached {
 }
 
 impl Coordinator {
-    /// Counts a connection of `id` until the guard is dropped.
-    pub fn attach(&self, id: ParticipantId, name: String) -> Attached {
-        *self.inner.lock_present().connections.entry(id).or_default() += 1;
+    /// Counts a connection of `id`, which says that it holds the keys of preparation `holding`, until the guard is
+    /// dropped.
+    pub fn attach(&self, id: ParticipantId, name: String, holding: u64) -> Attached {
+        let came = Connected { connections: 0, since: clock::now(), holding };
+        self.inner.lock_present().connections.entry(id).or_insert(came).connections += 1;
         self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
         self.inner.tick();
         Attached { inner: self.inner.clone(), id, name }
@@ -79,9 +98,9 @@ impl Drop for Attached {
     fn drop(&mut self) {
         {
             let mut present = self.inner.lock_present();
-            if let Some(count) = present.connections.get_mut(&self.id) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(connected) = present.connections.get_mut(&self.id) {
+                connected.connections -= 1;
+                if connected.connections == 0 {
                     present.connections.remove(&self.id);
                 }
             }

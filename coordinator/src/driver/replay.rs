@@ -37,8 +37,8 @@ pub(super) async fn replay(
 
 /// The stored sum that a fact closes its round with.
 async fn sum_of(engine: &Engine, blobs: &dyn Blobs, fact: &Fact) -> Result<Option<Sum>, CoordinatorError> {
-    let Fact::Heard { job, round, input: Input::Opened(opened), .. } = fact else { return Ok(None) };
-    let open = engine.open_round(job, *round).ok_or(FoldError::Astray)?;
+    let Fact::Heard { job, place, input: Input::Opened(opened), .. } = fact else { return Ok(None) };
+    let open = engine.open_round(job, place.round()).ok_or(FoldError::Astray)?;
     let bytes = blobs.read(opened.sum).await?;
     let sum = Sum::from_bytes(open.round.plan().layout.clone(), &bytes);
     Ok(Some(sum.ok_or(StoreError::Corrupt { what: format!("the sum {}", opened.sum) })?))

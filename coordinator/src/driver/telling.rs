@@ -1,6 +1,6 @@
 //! Telling watchers what is stored already.
 
-use syndic_round::coordinator::{Input, Phase as RoundPhase, Round};
+use syndic_round::coordinator::{Input, Phase as RoundPhase, Preparation, Preparing, Round};
 use syndic_round::message::Kind;
 use syndic_round::{ParticipantId, Timestamp};
 use tracing::{debug, info, warn};
@@ -15,6 +15,8 @@ use crate::fact::Fact;
 pub(super) struct Tally {
     uploads: u64,
     key_shares: u64,
+    /// Key shares of the preparation that is made ahead of the next round.
+    ahead: u64,
 }
 
 impl Inner {
@@ -37,10 +39,35 @@ impl Inner {
     }
 
     pub(super) fn tell_opened(&self, state: &mut State, opened: Event) {
-        state.tally = Tally::default();
+        let job = state.engine.job().and_then(JobState::round);
+        let is_prepared = job.is_some_and(|open| !matches!(open.round.phase(), RoundPhase::Preparing(_)));
+        state.tally.begin(is_prepared);
         self.tell(opened);
         if let Some(open) = state.engine.job().and_then(JobState::round) {
             self.tell_phase(&open.round);
+        }
+    }
+
+    /// A preparation made ahead shows in the log alone: it belongs to no round yet.
+    pub(super) fn tell_ahead(&self, state: &mut State, next: &Preparation, facts: &[Fact]) {
+        let number = next.terms().number;
+        for fact in facts {
+            match fact {
+                Fact::Heard { input, .. } => {
+                    state.tally.count_ahead(input);
+                    if let Some((kind, signed)) = input.message() {
+                        let participant = name(state, signed.from);
+                        debug!(preparation = number, participant, kind = kind.name(), "heard ahead");
+                    }
+                }
+                Fact::PreparationReady { eligible, .. } => {
+                    debug!(preparation = number, eligible = eligible.len(), "a preparation is ready");
+                }
+                Fact::PreparationAbandoned { reason, .. } => {
+                    warn!(preparation = number, reason, "a preparation made ahead came to nothing");
+                }
+                _ => {}
+            }
         }
     }
 
@@ -69,7 +96,7 @@ impl Inner {
         }
         if let RoundPhase::Closed(closed) = next.phase() {
             let survivors = closed.survivors.ids();
-            let missing = next.plan().admitted.iter().filter(|id| !survivors.contains(id));
+            let missing = next.plan().terms.admitted.iter().filter(|id| !survivors.contains(id));
             self.tell(Event::RoundClosed {
                 id,
                 kind: before.kind,
@@ -86,7 +113,7 @@ impl Inner {
     }
 
     fn tell_phase(&self, round: &Round) {
-        let deadlines = &round.plan().deadlines;
+        let deadlines = &round.plan().terms.deadlines;
         let Some(phase) = phase_of(round.phase()) else { return };
         let deadline_millis = match phase {
             Phase::Advertise => deadlines.advertise,
@@ -135,6 +162,17 @@ fn log(event: &Event) {
 }
 
 impl Tally {
+    /// Begins to count for a new round, which may consume the preparation that was made ahead.
+    fn begin(&mut self, is_prepared: bool) {
+        *self = Self { key_shares: if is_prepared { self.ahead } else { 0 }, ..Self::default() };
+    }
+
+    fn count_ahead(&mut self, input: &Input) {
+        if let Input::Deal(_, bundle) = input {
+            self.ahead += bundle.bytes;
+        }
+    }
+
     fn count(&mut self, next: &Round, input: &Input) -> Option<(ParticipantId, Did, u64)> {
         let bytes = |signed: &syndic_round::Signed| signed.payload.len() as u64;
         Some(match input {
@@ -164,9 +202,9 @@ impl Tally {
 
 fn phase_of(phase: &RoundPhase) -> Option<Phase> {
     match phase {
-        RoundPhase::Advertising(_) => Some(Phase::Advertise),
-        RoundPhase::Sharing(_) => Some(Phase::Share),
-        RoundPhase::Acknowledging(_) => Some(Phase::Acknowledge),
+        RoundPhase::Preparing(Preparing::Advertising(_)) => Some(Phase::Advertise),
+        RoundPhase::Preparing(Preparing::Sharing(_)) => Some(Phase::Share),
+        RoundPhase::Preparing(Preparing::Acknowledging(_)) => Some(Phase::Acknowledge),
         RoundPhase::Collecting(_) => Some(Phase::Collect),
         RoundPhase::Certifying(_) => Some(Phase::Certify),
         RoundPhase::Revealing(_) => Some(Phase::Reveal),

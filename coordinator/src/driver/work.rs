@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{JobId, RoundId, RoundPlan, Timestamp};
+use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
 use syndic_secure_aggregation::{OpenedSum, Unopened};
 use tokio::time::{Instant, sleep_until};
 
@@ -21,8 +21,10 @@ enum Work {
     Nothing,
     /// Open the next round, once participants are there.
     OpenRound,
+    /// Begin a preparation ahead of the next round.
+    Prepare,
     /// Wait for a phase's deadline.
-    Wait(JobId, RoundId, Timestamp),
+    Wait(JobId, Place, Timestamp),
     /// Open the sum.
     OpenSum(JobId, Box<RoundPlan>, Box<Opening>),
     /// Release the model.
@@ -61,10 +63,14 @@ impl Coordinator {
                     Gathered::Until(at) => Some(at),
                     Gathered::No => None,
                 },
-                Work::Wait(job, id, at) => {
+                Work::Prepare => {
+                    self.prepare().await?;
+                    continue;
+                }
+                Work::Wait(job, place, at) => {
                     let left = at.0.saturating_sub(clock::now().0);
                     if left == 0 {
-                        self.hear(&job, id, Input::Wake).await?;
+                        self.hear(&job, place, Input::Wake).await?;
                         continue;
                     }
                     Some(Instant::now() + Duration::from_millis(left))
@@ -101,13 +107,23 @@ impl Coordinator {
             return Work::Over(id, over.clone());
         }
         if let Some(open) = job.round() {
-            return of_round(id, &open.round);
+            if open.round.command().is_none() && job.wants_ahead() && self.enough_are_connected(job) {
+                return Work::Prepare;
+            }
+            return earliest(of_round(id, &open.round), of_ahead(job));
         }
         match (job.pending(), job.dead_end()) {
             (_, Some(reason)) => Work::Abandon(id, reason),
             (Next::Done(outcome), None) => Work::Release(id, Box::new(outcome.clone())),
-            (Next::Ask(_), None) => Work::OpenRound,
+            // A preparation that is under way is waited for: another would take as long.
+            (Next::Ask(_), None) => of_ahead(job).unwrap_or(Work::OpenRound),
         }
+    }
+
+    fn enough_are_connected(&self, job: &JobState) -> bool {
+        let present = self.inner.lock_present();
+        let connected = job.terms.admitted.iter().filter(|id| present.is_connected(**id)).count();
+        connected >= usize::from(job.terms.protection.threshold())
     }
 
     /// A round opens when all admitted institutions are connected, or enough of them and the others had
@@ -129,11 +145,36 @@ impl Coordinator {
         }
     }
 
+    /// Begins a preparation ahead of the next round.
+    async fn prepare(&self) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let Some(job) = state.engine.job().filter(|job| job.wants_ahead()) else { return Ok(()) };
+        let terms = Box::new(job.next_terms(state.engine.roster()));
+        let fact = Fact::PreparationOpened { terms };
+        // If we crash here nothing was begun; after it the preparation is on record, and goes on after the next start.
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
+    }
+
+    /// The terms of the preparation that was made ahead, where it serves: enough of its members are there, and nobody is
+    /// there whom it leaves out although it came, or came back, in the meantime.
+    fn terms_ahead(&self, job: &JobState) -> Option<PreparationTerms> {
+        let (ahead, prepared) = (job.ahead()?, job.ready()?);
+        let (terms, present) = (ahead.terms(), self.inner.lock_present());
+        let is_there =
+            |id: &&ParticipantId| present.is_connected(**id) && !ahead.declined().contains_key(*id);
+        let enough = prepared.eligible().iter().filter(is_there).count()
+            >= usize::from(terms.protection.min_survivors());
+        let begun = ahead.begun_at();
+        let nobody_left_out = !terms.admitted.iter().any(|id| present.has_missed(*id, terms.number, begun));
+        (enough && nobody_left_out).then(|| terms.clone())
+    }
+
     async fn open_round(&self) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let Some(job) = state.engine.job() else { return Ok(()) };
         let Next::Ask(question) = job.pending() else { return Ok(()) };
-        let (plan, bytes) = job.plan(question, state.engine.roster())?;
+        let terms = self.terms_ahead(job).unwrap_or_else(|| job.next_terms(state.engine.roster()));
+        let (plan, bytes) = job.plan(question, terms)?;
         let (kind, training_round) = (question.kind(), question.training_round());
         // If we crash here the question is stored but not asked; the same bytes are stored again.
         self.inner.blobs.put(&bytes).await?;
@@ -170,14 +211,14 @@ impl Coordinator {
         let refused = match (ahead, stored) {
             (Ok((sum, metrics)), Some(stored)) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
-                self.inner.hear(&mut state, job, plan.id, Input::Opened(stored), Some(&sum)).await?;
+                self.inner.hear(&mut state, job, plan.id.into(), Input::Opened(stored), Some(&sum)).await?;
                 return self.progress(&mut state, job, &metrics).await;
             }
             (Err(Unopened::MoreReveals(reason)), _) => Input::MoreReveals(reason),
             (Err(Unopened::Refused(reason)), _) => Input::SumRefused(reason),
             (Ok(_), None) => return Ok(()),
         };
-        self.inner.hear(&mut state, job, plan.id, refused, None).await?;
+        self.inner.hear(&mut state, job, plan.id.into(), refused, None).await?;
         Ok(())
     }
 
@@ -245,8 +286,25 @@ enum Gathered {
 fn of_round(job: JobId, round: &Round) -> Work {
     match (round.command(), round.wake_at()) {
         (Some(opening), _) => Work::OpenSum(job, Box::new(round.plan().clone()), Box::new(opening.clone())),
-        (None, Some(at)) => Work::Wait(job, round.plan().id, at),
+        (None, Some(at)) => Work::Wait(job, round.plan().id.into(), at),
         (None, None) => Work::Nothing,
+    }
+}
+
+/// Waiting for the preparation that is made ahead; none where there is nothing to wait for.
+fn of_ahead(job: &JobState) -> Option<Work> {
+    let ahead = job.ahead()?;
+    ahead.wake_at().map(|at| Work::Wait(job.id.clone(), Place::Ahead(ahead.terms().number), at))
+}
+
+/// What comes first: work now, or the earlier of two deadlines.
+fn earliest(round: Work, ahead: Option<Work>) -> Work {
+    match (round, ahead) {
+        (Work::Wait(job, _, at), Some(Work::Wait(_, ahead, first))) if first < at => {
+            Work::Wait(job, ahead, first)
+        }
+        (Work::Nothing, Some(ahead)) => ahead,
+        (round, _) => round,
     }
 }
 

@@ -1,23 +1,33 @@
 //! What a connected participant owes, told anew whenever it changes.
 
-use syndic_proto::convert::{self, Owed, RoundRef};
+use syndic_proto::convert::{self, Owed, PlaceRef, RoundRef};
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
 use syndic_round::participant::Received;
-use syndic_round::{ParticipantId, RoundId};
+use syndic_round::{ParticipantId, Place, RoundId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{Answers, refused};
-use crate::driver::{Coordinator, CoordinatorError};
+use crate::driver::{Attached, Coordinator, CoordinatorError};
 use crate::engine::Over;
 use crate::store::StoreError;
 use crate::tls::PeerIdentity;
 
 /// What was told last, so that only changes are told.
+struct Told {
+    /// Of the round in progress.
+    round: Last,
+    /// Of the preparation made ahead: its number, and the duty.
+    ahead: Option<(u64, u8)>,
+    /// Entries of the ledger up to which it was shown.
+    seen: u64,
+}
+
+/// What was told last of the round in progress.
 #[derive(Clone, PartialEq, Eq)]
-enum Told {
+enum Last {
     Nothing,
     /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
     /// and is asked for again once it is wanted after all.
@@ -27,10 +37,15 @@ enum Told {
 }
 
 /// The duties of `caller`, from now until its connection ends.
-pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity, seen: u64) -> Answers<v1::Duty> {
+pub(super) fn stream(
+    coordinator: Coordinator,
+    caller: PeerIdentity,
+    seen: u64,
+    attached: Attached,
+) -> Answers<v1::Duty> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
-        let _attached = coordinator.attach(caller.id, caller.name.clone());
+        let _attached = attached;
         tell(&coordinator, caller.id, seen, &sender).await;
     });
     Box::pin(ReceiverStream::new(receiver))
@@ -39,21 +54,19 @@ pub(super) fn stream(coordinator: Coordinator, caller: PeerIdentity, seen: u64) 
 async fn tell(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    mut seen: u64,
+    seen: u64,
     sender: &mpsc::Sender<Result<v1::Duty, Status>>,
 ) {
     let mut changed = coordinator.changes();
-    let mut told = Told::Nothing;
+    let mut told = Told { round: Last::Nothing, ahead: None, seen };
     loop {
         changed.borrow_and_update();
-        match next(coordinator, caller, seen, &told).await {
-            Ok(Some((now_told, now_seen, duty))) => {
-                // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
-                (told, seen) = (now_told, now_seen);
+        match next(coordinator, caller, &mut told).await {
+            Ok(Some(duty)) => {
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
                 }
-                if told == Told::JobOver {
+                if told.round == Last::JobOver {
                     coordinator.dismiss(caller);
                 }
                 // Whoever was told of a round's end may owe something in the next one already.
@@ -72,19 +85,31 @@ async fn tell(
     }
 }
 
-/// What to tell next, if it differs from what was told.
+/// What to tell next, if it differs from what was told. The round in progress comes first.
 async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    seen: u64,
-    told: &Told,
-) -> Result<Option<(Told, u64, v1::Duty)>, CoordinatorError> {
+    told: &mut Told,
+) -> Result<Option<v1::Duty>, CoordinatorError> {
+    match next_of_round(coordinator, caller, told).await? {
+        Some(duty) => Ok(Some(duty)),
+        None if told.round == Last::JobOver => Ok(None),
+        None => next_ahead(coordinator, caller, told).await,
+    }
+}
+
+async fn next_of_round(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    told: &mut Told,
+) -> Result<Option<v1::Duty>, CoordinatorError> {
     let current = coordinator.current_round().await;
-    if let Told::Duty(round, ..) = told
+    if let Last::Duty(round, ..) = &told.round
         && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
     {
-        let reason = coordinator.why_abandoned(&round.job, round.id).await;
-        return Ok(Some((Told::RoundOver(round.clone()), seen, over(round.clone(), Owed::Over(reason)))));
+        let (round, reason) = (round.clone(), coordinator.why_abandoned(&round.job, round.id).await);
+        told.round = Last::RoundOver(round.clone());
+        return Ok(Some(over(round, Owed::Over(reason))));
     }
     if let Some((job, end)) = coordinator.over().await {
         let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
@@ -92,21 +117,63 @@ async fn next(
             Over::Completed(_) => None,
             Over::Abandoned(reason) => Some(reason),
         };
-        return Ok(
-            (*told != Told::JobOver).then(|| (Told::JobOver, seen, over(round, Owed::JobOver(reason))))
-        );
+        let before = std::mem::replace(&mut told.round, Last::JobOver);
+        return Ok((before != Last::JobOver).then(|| over(round, Owed::JobOver(reason))));
     }
     let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
-    let round = RoundRef { job: plan.job.clone(), id: plan.id };
+    let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
     let wanted = match duty {
         Duty::Reveal(_) => coordinator.reveals_wanted().await,
         _ => None,
     };
-    let now = Told::Duty(round.clone(), ordinal(&duty), wanted);
-    if now == *told {
+    let now = Last::Duty(round.clone(), ordinal(&duty), wanted);
+    if now == told.round {
         return Ok(None);
     }
-    let owed = match duty {
+    let owed = owed(coordinator, caller, duty).await?;
+    // Who revealed in an earlier attempt does so again only if that one is shown to be void.
+    let voided = match owed {
+        Owed::Reveal(_) => voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect(),
+        _ => Vec::new(),
+    };
+    let ledger = match owed {
+        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, told.seen).await? {
+            Some((size, shown)) => {
+                // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
+                told.seen = size;
+                Some(shown)
+            }
+            None => return Ok(None),
+        },
+        _ => None,
+    };
+    told.round = now;
+    Ok(Some(convert::Duty { voided, ledger, at: round.into(), plan: plan.to_bytes().into(), owed }.into()))
+}
+
+async fn next_ahead(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    told: &mut Told,
+) -> Result<Option<v1::Duty>, CoordinatorError> {
+    let Some((terms, duty)) = coordinator.duty_ahead(caller).await else { return Ok(None) };
+    let now = Some((terms.number, ordinal(&duty)));
+    if now == told.ahead {
+        return Ok(None);
+    }
+    let owed = owed(coordinator, caller, duty).await?;
+    let at = PlaceRef { job: terms.job.clone(), place: Place::Ahead(terms.number) };
+    told.ahead = now;
+    let plan = terms.to_bytes().into();
+    Ok(Some(convert::Duty { voided: Vec::new(), ledger: None, at, plan, owed }.into()))
+}
+
+async fn owed(
+    coordinator: &Coordinator,
+    caller: ParticipantId,
+    duty: Duty,
+) -> Result<Owed, CoordinatorError> {
+    Ok(match duty {
         Duty::Advertise => Owed::Advertise,
         Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
         Duty::Acknowledge(_, dealt) => Owed::Acknowledge(shares_for(coordinator, caller, &dealt).await?),
@@ -114,25 +181,13 @@ async fn next(
         Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
         Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
         Duty::Void(cohort) => Owed::Void(cohort.adverts().to_vec()),
-    };
-    // Who revealed in an earlier attempt does so again only if that one is shown to be void.
-    let voided = match owed {
-        Owed::Reveal(_) => voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect(),
-        _ => Vec::new(),
-    };
-    let (seen, ledger) = match owed {
-        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, seen).await? {
-            Some((size, shown)) => (size, Some(shown)),
-            None => return Ok(None),
-        },
-        _ => (seen, None),
-    };
-    Ok(Some((now, seen, convert::Duty { voided, ledger, round, plan: plan.to_bytes().into(), owed }.into())))
+    })
 }
 
 /// The end of a round or of the job.
 fn over(round: RoundRef, owed: Owed) -> v1::Duty {
-    convert::Duty { voided: Vec::new(), ledger: None, round, plan: Default::default(), owed }.into()
+    convert::Duty { voided: Vec::new(), ledger: None, at: round.into(), plan: Default::default(), owed }
+        .into()
 }
 
 /// The shares that each dealer sealed for `caller`, and nobody else's.

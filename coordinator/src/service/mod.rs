@@ -5,7 +5,7 @@ mod uploads;
 
 use std::pin::Pin;
 
-use syndic_proto::convert::{RoundRef, digest};
+use syndic_proto::convert::{PlaceRef, RoundRef, digest};
 use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
@@ -80,14 +80,15 @@ impl Coordination for Service {
         request: Request<v1::DutiesRequest>,
     ) -> Result<Response<Self::DutiesStream>, Status> {
         let caller = self.caller(&request).await?;
-        let seen = request.into_inner().ledger_size;
-        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, seen)))
+        let v1::DutiesRequest { ledger_size, holding } = request.into_inner();
+        let attached = self.coordinator.attach(caller.id, caller.name.clone(), holding);
+        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, ledger_size, attached)))
     }
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
         let caller = self.caller(&request).await?;
         let statement = request.into_inner();
-        let round = RoundRef::try_from(statement.round.clone()).map_err(|error| rejected(&error))?;
+        let at = PlaceRef::try_from(statement.round.clone()).map_err(|error| rejected(&error))?;
         let signed = own_message(&caller, &statement.signed)?;
         let input = match statement.kind() {
             Kind::Advertise => Input::Advertise(signed),
@@ -95,7 +96,7 @@ impl Coordination for Service {
                 let bundle = Bundle::measure(&statement.bundle).map_err(|error| rejected(&error.into()))?;
                 let input = Input::Deal(signed, bundle);
                 // Nothing is stored for a message that would be refused, or was heard before.
-                if self.would_hear(&round, input.clone()).await? {
+                if self.would_hear(&at, input.clone()).await? {
                     // If we crash here the sealed shares are stored but nothing claims them.
                     let stored = self.coordinator.blobs().put(&statement.bundle).await;
                     stored.map_err(|error| refused(&error.into()))?;
@@ -109,7 +110,7 @@ impl Coordination for Service {
             Kind::Decline => Input::Decline(signed),
             Kind::Unspecified => return Err(rejected(&Rejection::Malformed)),
         };
-        self.hear(&caller, &round, input).await
+        self.hear(&caller, &at, input).await
     }
 
     async fn submit(
@@ -120,10 +121,10 @@ impl Coordination for Service {
         let _alone = self.uploading.begin(caller.id)?;
         match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
             Heard::Complete(round, signed, upload) => {
-                self.hear(&caller, &round, Input::Submit(signed, upload)).await
+                self.hear(&caller, &round.into(), Input::Submit(signed, upload)).await
             }
             Heard::Before(round, signed) => {
-                Ok(Response::new(self.receipt(&round, message::Kind::Header, &signed, false)))
+                Ok(Response::new(self.receipt(&round.into(), message::Kind::Header, &signed, false)))
             }
         }
     }
@@ -171,34 +172,34 @@ impl Coordination for Service {
 
 impl Service {
     /// The receipt of a message that is on record.
-    fn receipt(&self, round: &RoundRef, kind: message::Kind, signed: &Signed, fresh: bool) -> v1::Receipt {
-        let Receipt { at, signature } = self.coordinator.receipt(&round.job, round.id, kind, signed);
+    fn receipt(&self, at: &PlaceRef, kind: message::Kind, signed: &Signed, fresh: bool) -> v1::Receipt {
+        let Receipt { at, signature } = self.coordinator.receipt(&at.job, at.place, kind, signed);
         v1::Receipt { fresh, at_ms: at.0, signature: signature.to_vec().into() }
     }
 
-    async fn would_hear(&self, round: &RoundRef, input: Input) -> Result<bool, Status> {
-        let would = self.coordinator.would_hear(&round.job, round.id, input).await;
+    async fn would_hear(&self, at: &PlaceRef, input: Input) -> Result<bool, Status> {
+        let would = self.coordinator.would_hear(&at.job, at.place, input).await;
         would.map_err(|error| refused(&error))
     }
 
     async fn hear(
         &self,
         caller: &PeerIdentity,
-        round: &RoundRef,
+        at: &PlaceRef,
         input: Input,
     ) -> Result<Response<v1::Receipt>, Status> {
-        match self.coordinator.hear(&round.job, round.id, input.clone()).await {
+        match self.coordinator.hear(&at.job, at.place, input.clone()).await {
             Ok(fresh) => {
                 let (kind, signed) = input.message().ok_or_else(|| rejected(&Rejection::Malformed))?;
-                Ok(Response::new(self.receipt(round, kind, signed, fresh)))
+                Ok(Response::new(self.receipt(at, kind, signed, fresh)))
             }
             Err(error) => {
                 let (participant, code) = (&caller.name, error.code());
                 // Phases end as soon as enough have answered: who comes after that has done nothing wrong.
                 if matches!(error, CoordinatorError::Rejected(Rejection::Late | Rejection::Over)) {
-                    debug!(participant, round = %round.id, code, "too late to count");
+                    debug!(participant, place = %at.place, code, "too late to count");
                 } else {
-                    info!(participant, round = %round.id, code, %error, "refused");
+                    info!(participant, place = %at.place, code, %error, "refused");
                 }
                 Err(refused(&error))
             }

@@ -10,7 +10,7 @@ use syndic_coordinator::fact::Fact;
 use syndic_coordinator::store::{FolderBlobs, Log, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
-use syndic_round::{JobId, ParticipantId, RoundId, RoundPlan, SealedRoster};
+use syndic_round::{JobId, ParticipantId, Place, RoundId, RoundPlan, SealedRoster};
 use tokio::task::JoinHandle;
 
 use crate::members::{JOB, Member, ledger_key, sealed_roster};
@@ -66,7 +66,7 @@ impl House {
         coordinator.agree(JOB).await.unwrap();
         let name = |member: &Member| format!("bank-{}", member.id);
         let attached =
-            self.members.iter().map(|member| coordinator.attach(member.id, name(member))).collect();
+            self.members.iter().map(|member| coordinator.attach(member.id, name(member), 0)).collect();
         let driving = tokio::spawn({
             let coordinator = coordinator.clone();
             async move { coordinator.drive().await }
@@ -127,10 +127,20 @@ impl Running {
         }
     }
 
+    /// Nobody here prepares ahead: rounds are what these tests are about.
+    pub(crate) async fn decline_ahead(&self, member: &Member) {
+        if let Some((terms, _)) = self.coordinator.duty_ahead(member.id).await {
+            let place = Place::Ahead(terms.number);
+            let no = member.decline_at(&terms, place, "participant.busy");
+            self.coordinator.hear(&terms.job, place, no).await.unwrap();
+        }
+    }
+
     /// Lets every member do what it owes, until one of them owes a duty that `ends` names.
     pub(crate) async fn play_until(&self, members: &mut [Member], ends: impl Fn(&Duty) -> bool) {
         loop {
             for member in members.iter_mut() {
+                self.decline_ahead(member).await;
                 match self.coordinator.duty_of(member.id).await {
                     Some((_, duty, _)) if ends(&duty) => return,
                     Some((plan, duty, _)) => {

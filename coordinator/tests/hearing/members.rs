@@ -11,9 +11,10 @@ use syndic_learning::job::Terms;
 use syndic_learning::{Job, JobRun, Program, Question, Role, Table, TableBuilder};
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
 use syndic_round::message::PublicPart;
-use syndic_round::participant::{Accepted, Acknowledged, Advertised, Certified, Invited, Joined, Received};
+use syndic_round::participant::{Accepted, Advertised, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{
-    Cohort, Digest, EndorsedRoster, Member as Listed, ParticipantId, Roster, RoundPlan, SealedRoster,
+    Cohort, Digest, EndorsedRoster, Member as Listed, ParticipantId, Place, PreparationTerms, Roster,
+    RoundPlan, SealedRoster,
 };
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
@@ -65,8 +66,8 @@ enum Stage {
     Waiting,
     Advertised(Advertised, KemSecret),
     Dealt(Joined, KemSecret, OneTimeKey),
-    Acknowledged(Acknowledged, Shares, OneTimeKey),
-    Submitted(Acknowledged, Shares),
+    Bound(Bound, Shares, OneTimeKey),
+    Submitted(Bound, Shares),
     Certified(Certified, Shares),
     Done,
 }
@@ -116,9 +117,12 @@ impl Member {
 
     /// Its no to the round of `plan`, for the reason of this code.
     pub(crate) fn decline(&self, plan: &RoundPlan, code: &str) -> Input {
-        use syndic_round::message::{Context, Decline, Payload};
-        let decline = Decline { id: self.id, round: plan.id, reason: code.into() };
-        Input::Decline(decline.sign(Context { ctx0: plan.context(), h1: None }, &self.key))
+        self.decline_at(&plan.terms, plan.id.into(), code)
+    }
+
+    /// Its no to what is in this place.
+    pub(crate) fn decline_at(&self, terms: &PreparationTerms, place: Place, code: &str) -> Input {
+        Input::Decline(Invited::decline(terms, place, self.id, code, &self.key))
     }
 
     /// Does what is owed as an honest participant does it; stores what is attached to the message.
@@ -129,7 +133,7 @@ impl Member {
             (Stage::Advertised(advertised, kem), Duty::Deal(cohort)) => {
                 let joined = advertised.join(cohort.adverts().to_vec()).unwrap();
                 let key = OneTimeKey::generate(&mut self.rng);
-                let (public, sealed) = self.seal(&key, &cohort, plan.protection.threshold());
+                let (public, sealed) = self.seal(&key, &cohort, plan.terms.protection.threshold());
                 let encoding = Bundle::encode(&sealed);
                 coordinator.blobs().put(&encoding).await.unwrap();
                 let signed = joined.deal(public, &sealed, &self.key);
@@ -140,9 +144,12 @@ impl Member {
                 let shares = self.open(coordinator, &joined, &kem, &cohort, &dealt).await;
                 let verdicts: Vec<_> = dealt.iter().map(|dealt| (&dealt.public, true)).collect();
                 let (next, signed) = joined.acknowledge(&verdicts, &self.key);
-                (Stage::Acknowledged(next, shares, key), Input::Acknowledge(signed))
+                (
+                    Stage::Bound(next.bind(Arc::new(plan.clone())).unwrap(), shares, key),
+                    Input::Acknowledge(signed),
+                )
             }
-            (Stage::Acknowledged(mut next, shares, key), Duty::Submit(acks)) => {
+            (Stage::Bound(mut next, shares, key), Duty::Submit(acks)) => {
                 let eligible = next.may_submit(acks).unwrap();
                 let question = coordinator.blobs().read(plan.question).await.unwrap();
                 let question = Question::from_bytes(&question).unwrap();
@@ -175,9 +182,14 @@ impl Member {
     fn invited(&self, plan: &RoundPlan) -> Invited {
         let (_, terms) = Terms::of(JOB, self.roster.roster()).unwrap();
         let Terms { agreement, protection, admitted, .. } = terms;
-        let accepted =
-            Accepted { job: plan.job.clone(), agreement, protection, admitted, deadlines: plan.deadlines };
-        Invited::check(plan.clone(), &accepted, self.roster.clone(), self.id).unwrap()
+        let accepted = Accepted {
+            job: plan.terms.job.clone(),
+            agreement,
+            protection,
+            admitted,
+            deadlines: plan.terms.deadlines,
+        };
+        Invited::check(plan.terms.clone(), &accepted, self.roster.clone(), self.id).unwrap()
     }
 
     fn seal(

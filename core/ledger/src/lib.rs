@@ -84,7 +84,7 @@ pub use history::{Accepted, Fault, History};
 pub use leaves::Leaves;
 pub use note::{NoteError, VerifierKey};
 pub use proof::{ProofError, verify_consistency, verify_inclusion};
-pub use schema::{SchemaError, round_subject};
+pub use schema::{SchemaError, preparation_subject, round_subject};
 pub use shown::{ShownEntry, ShownError};
 pub use tiles::{SourceError, TileFile, TileSource};
 pub use time::{TimeError, Timestamp};

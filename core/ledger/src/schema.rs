@@ -22,6 +22,16 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.job.progress", &[JOB]),
     ("syndic.job.completed", &[JOB]),
     ("syndic.job.abandoned", &[JOB]),
+    (PREPARATION_OPENED, &[JOB, PREPARATION]),
+    ("syndic.preparation.advertised", &[JOB, PREPARATION]),
+    ("syndic.preparation.declined", &[JOB, PREPARATION]),
+    ("syndic.preparation.shared", &[JOB, PREPARATION]),
+    ("syndic.preparation.acknowledged", &[JOB, PREPARATION]),
+    ("syndic.preparation.equivocated", &[JOB, PREPARATION]),
+    ("syndic.preparation.woke", &[JOB, PREPARATION]),
+    ("syndic.preparation.resumed", &[JOB, PREPARATION]),
+    ("syndic.preparation.ready", &[JOB, PREPARATION, ("eligible", Form::Any)]),
+    ("syndic.preparation.abandoned", &[JOB, PREPARATION, ("reason", Form::Text)]),
     (ROUND_OPENED, &[JOB, ROUND, ATTEMPT, ("plan", Form::Digest)]),
     ("syndic.round.advertised", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.declined", &[JOB, ROUND, ATTEMPT]),
@@ -52,6 +62,8 @@ pub const TYPES: &[(&str, &[Key])] = &[
     (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
 ];
 
+/// Begins a preparation ahead of its round; the first entry of its subject.
+pub const PREPARATION_OPENED: &str = "syndic.preparation.opened";
 /// Opens a round; the first entry of its subject.
 pub const ROUND_OPENED: &str = "syndic.round.opened";
 /// Ends a round with a result; the last entry of its subject.
@@ -62,6 +74,7 @@ pub const ROUND_ABANDONED: &str = "syndic.round.abandoned";
 const JOB: Key = ("job", Form::Text);
 const ROUND: Key = ("round", Form::Count);
 const ATTEMPT: Key = ("attempt", Form::Count);
+const PREPARATION: Key = ("preparation", Form::Count);
 
 /// A required key of `data` and the form of its value.
 pub type Key = (&'static str, Form);
@@ -94,8 +107,8 @@ pub enum SchemaError {
     /// A required key has a value of the wrong form.
     #[error("the data key `{0}` has a value of the wrong form")]
     WrongForm(&'static str),
-    /// The subject of a round's entry is not the round that its data names.
-    #[error("the subject is not `{expected}`, the round that the data names")]
+    /// The subject of an entry is not the round, or the preparation, that its data names.
+    #[error("the subject is not `{expected}`, which the data names")]
     Subject {
         /// The subject that the data demands.
         expected: String,
@@ -116,7 +129,7 @@ impl SchemaError {
     }
 }
 
-/// Checks an entry against the table, and the subject of a round's entry against its data.
+/// Checks an entry against the table, and the subject of an entry of a round or a preparation against its data.
 ///
 /// # Errors
 /// The first requirement that is not met.
@@ -137,7 +150,7 @@ pub fn check(entry: &Entry) -> Result<(), SchemaError> {
             return Err(SchemaError::WrongForm(key));
         }
     }
-    match named_round(entry) {
+    match named(entry) {
         Some(expected) if entry.subject.as_ref() != Some(&expected) => Err(SchemaError::Subject { expected }),
         _ => Ok(()),
     }
@@ -149,19 +162,28 @@ pub fn round_subject(job: &str, round: u64, attempt: u64) -> String {
     format!("job/{job}/round/{round}/attempt/{attempt}")
 }
 
+/// The subject that every entry of a preparation carries that is made ahead: `job/<job>/preparation/<number>`.
+#[must_use]
+pub fn preparation_subject(job: &str, number: u64) -> String {
+    format!("job/{job}/preparation/{number}")
+}
+
 /// Whether entries of this type belong to a round.
 #[must_use]
 pub fn is_round(kind: &str) -> bool {
     kind.starts_with("syndic.round.")
 }
 
-/// The subject of the round that the data names, for the types that belong to one.
-fn named_round(entry: &Entry) -> Option<String> {
+/// The subject of the round or preparation that the data names, for the types that belong to one.
+fn named(entry: &Entry) -> Option<String> {
+    let text = |key| entry.data.get(key).and_then(Value::as_str);
+    let count = |key| entry.data.get(key).and_then(Value::as_u64);
+    if entry.kind.starts_with("syndic.preparation.") {
+        return Some(preparation_subject(text(JOB.0)?, count(PREPARATION.0)?));
+    }
     if !is_round(&entry.kind) {
         return None;
     }
-    let text = |key| entry.data.get(key).and_then(Value::as_str);
-    let count = |key| entry.data.get(key).and_then(Value::as_u64);
     Some(round_subject(text(JOB.0)?, count(ROUND.0)?, count(ATTEMPT.0)?))
 }
 

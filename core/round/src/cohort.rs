@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Slot};
 use crate::message::{Advertise, Context, Signed};
-use crate::plan::RoundPlan;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::terms::PreparationTerms;
 
 /// The participants of one round, each with its verified advertisement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl Cohort {
     /// # Errors
     /// [`Rejection`] names the first thing wrong.
     pub fn assemble(
-        plan: &RoundPlan,
+        terms: &PreparationTerms,
         roster: &SealedRoster,
         adverts: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        let context = Context { ctx0: plan.context(), h1: None };
+        let context = Context { ctx0: terms.context(), h1: None };
         let mut kem_keys = Vec::with_capacity(adverts.len());
         for signed in &adverts {
             kem_keys.push(signed.verify::<Advertise>(context, roster)?.kem_key);
@@ -39,10 +39,10 @@ impl Cohort {
         if !ids.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(Rejection::List("cohort"));
         }
-        if let Some(&stranger) = ids.iter().find(|id| plan.admitted.binary_search(id).is_err()) {
+        if let Some(&stranger) = ids.iter().find(|id| terms.admitted.binary_search(id).is_err()) {
             return Err(Rejection::NotInCohort(stranger));
         }
-        at_least("participants in the cohort", ids.len(), plan.protection.threshold())?;
+        at_least("participants in the cohort", ids.len(), terms.protection.threshold())?;
         let parts: Vec<Vec<u8>> = adverts.iter().map(Signed::to_bytes).collect();
         let parts: Vec<&[u8]> = core::iter::once(context.ctx0.as_bytes().as_slice())
             .chain(parts.iter().map(Vec::as_slice))

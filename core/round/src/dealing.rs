@@ -2,15 +2,15 @@
 
 use crate::cohort::Cohort;
 use crate::message::{Dealing, Signed};
-use crate::plan::RoundPlan;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::terms::PreparationTerms;
 
 /// Verifies one dealing: signature, membership, a share and a commitment for each member of the cohort, and check
 /// polynomials of as many terms as the threshold says. Whether the shares agree with it is for their holders to say.
 pub(crate) fn verify_dealing(
     signed: &Signed,
-    plan: &RoundPlan,
+    terms: &PreparationTerms,
     cohort: &Cohort,
     roster: &SealedRoster,
 ) -> Result<Dealing, Rejection> {
@@ -19,8 +19,8 @@ pub(crate) fn verify_dealing(
     if !dealing.shares.iter().map(|(to, _)| to).eq(cohort.ids()) {
         return Err(Rejection::List("recipients"));
     }
-    let terms = usize::from(plan.protection.threshold());
+    let length = usize::from(terms.protection.threshold());
     let is_whole = dealing.public.commitments.len() == cohort.len()
-        && dealing.public.checks.iter().all(|check| check.len() == terms);
+        && dealing.public.checks.iter().all(|check| check.len() == length);
     if is_whole { Ok(dealing) } else { Err(Rejection::Mismatch("cohort or threshold")) }
 }

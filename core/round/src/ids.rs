@@ -114,3 +114,41 @@ impl fmt::Display for RoundId {
         write!(f, "{}.{}", self.round, self.attempt)
     }
 }
+
+/// Where a message of phases A to C belongs: an attempt at a round, or a preparation made ahead of any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// An attempt at a round.
+    Round(RoundId),
+    /// The preparation with this number, before a round consumes it.
+    Ahead(u64),
+}
+
+impl Place {
+    /// The round and attempt that a signed message names for this place; [`Self::AHEAD`] before there is one.
+    pub const fn round(self) -> RoundId {
+        match self {
+            Self::Round(id) => id,
+            Self::Ahead(_) => Self::AHEAD,
+        }
+    }
+
+    /// Stands where a round and attempt would, in what is said of a preparation made ahead. Both are counted from 1
+    /// otherwise.
+    pub const AHEAD: RoundId = RoundId { round: 0, attempt: 0 };
+}
+
+impl From<RoundId> for Place {
+    fn from(id: RoundId) -> Self {
+        Self::Round(id)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Round(id) => id.fmt(f),
+            Self::Ahead(number) => write!(f, "preparation {number}"),
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! A participant's half of a round: what it checks before each thing it signs.
 //!
-//! `Invited -> Advertised -> Joined -> Acknowledged -> Certified`, each by value, so that no stage can be
-//! skipped or come twice. Two messages are signed within a stage, the public part of the shares and the
-//! header; that each is said once, across restarts too, is the business of the agent's journal, as is all
-//! durability. Keys, shares and masks are secure aggregation's.
+//! `Invited -> Advertised -> Joined -> Acknowledged`, which is a preparation, then `Bound -> Certified`, which is the
+//! round that consumes it; each by value, so that no stage can be skipped or come twice. Two messages are signed
+//! within a stage, the public part of the shares and the header; that each is said once, across restarts too, is the
+//! business of the agent's journal, as is all durability. Keys, shares and masks are secure aggregation's.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,19 +14,20 @@ use crate::cohort::Cohort;
 use crate::dealing::verify_dealing;
 use crate::digest::Digest;
 use crate::eligibility::Acks;
-use crate::ids::{JobId, ParticipantId};
+use crate::ids::{JobId, ParticipantId, Place};
 use crate::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, PublicPart, Reveal, Signed, Verdict,
     Void,
 };
 use crate::parameters::RING_DIMENSION;
-use crate::plan::{Deadlines, RoundPlan};
+use crate::plan::RoundPlan;
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::survivors::{Certificate, SurvivorSet};
+use crate::terms::{Deadlines, PreparationTerms};
 
-/// What this participant accepted when it accepted the job. A plan that says otherwise is refused.
+/// What this participant accepted when it accepted the job. Terms that say otherwise are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The job.
@@ -41,7 +42,7 @@ pub struct Accepted {
     pub deadlines: Deadlines,
 }
 
-/// Has checked the plan.
+/// Has checked the terms of a preparation.
 pub struct Invited(Seat);
 
 /// Has advertised a one-time key.
@@ -56,20 +57,25 @@ pub struct Joined {
     cohort: Arc<Cohort>,
 }
 
-/// Has acknowledged the shares it holds; may submit once eligible, and help to open one survivor set.
+/// Has acknowledged the shares it holds: its part of the preparation is done.
 pub struct Acknowledged {
     seat: Seat,
     cohort: Arc<Cohort>,
     /// Dealers whose shares this participant holds, with the digest of their public parts.
     held: Vec<(ParticipantId, Digest)>,
+}
+
+/// Uses its preparation for one round; may submit once eligible, and help to open one survivor set.
+pub struct Bound {
+    prepared: Acknowledged,
+    plan: Arc<RoundPlan>,
     /// Root of the upload, once submitted.
     submitted: Option<Digest>,
 }
 
 /// Has signed the one survivor set that it will reveal for.
 pub struct Certified {
-    seat: Seat,
-    cohort: Arc<Cohort>,
+    bound: Bound,
     survivors: SurvivorSet,
 }
 
@@ -88,47 +94,47 @@ pub struct Received {
 }
 
 struct Seat {
-    plan: Arc<RoundPlan>,
+    terms: Arc<PreparationTerms>,
     roster: Arc<SealedRoster>,
     me: ParticipantId,
 }
 
 impl Invited {
-    /// Checks a plan against the roster and the accepted job.
+    /// Checks a preparation's terms against the roster and the accepted job.
     ///
     /// # Errors
     /// [`Rejection`] names the first term that differs (attacks A13, A14, A33).
     pub fn check(
-        plan: RoundPlan,
+        terms: PreparationTerms,
         accepted: &Accepted,
         roster: Arc<SealedRoster>,
         me: ParticipantId,
     ) -> Result<Self, Rejection> {
         let expected = [
-            ("federation", plan.federation == roster.roster().federation),
-            ("roster", plan.roster == roster.digest()),
-            ("job", plan.job == accepted.job),
-            ("agreement", plan.agreement == accepted.agreement),
-            ("protection", plan.protection == accepted.protection),
-            ("list of admitted institutions", plan.admitted == accepted.admitted),
-            ("deadlines", plan.deadlines == accepted.deadlines),
+            ("federation", terms.federation == roster.roster().federation),
+            ("roster", terms.roster == roster.digest()),
+            ("job", terms.job == accepted.job),
+            ("agreement", terms.agreement == accepted.agreement),
+            ("protection", terms.protection == accepted.protection),
+            ("list of admitted institutions", terms.admitted == accepted.admitted),
+            ("deadlines", terms.deadlines == accepted.deadlines),
         ];
         if let Some((what, _)) = expected.iter().find(|(_, equal)| !equal) {
             return Err(Rejection::NotAgreed(what));
         }
-        let plan = plan.checked()?;
-        if plan.admitted.iter().any(|id| roster.member(*id).is_none()) {
+        terms.check()?;
+        if terms.admitted.iter().any(|id| roster.member(*id).is_none()) {
             return Err(Rejection::UnknownSender);
         }
-        if plan.admitted.binary_search(&me).is_err() {
+        if terms.admitted.binary_search(&me).is_err() {
             return Err(Rejection::NotInCohort(me));
         }
-        Ok(Self(Seat { plan: Arc::new(plan), roster, me }))
+        Ok(Self(Seat { terms: Arc::new(terms), roster, me }))
     }
 
-    /// The checked plan.
-    pub fn plan(&self) -> &Arc<RoundPlan> {
-        &self.0.plan
+    /// The checked terms.
+    pub fn terms(&self) -> &Arc<PreparationTerms> {
+        &self.0.terms
     }
 
     /// Phase A. `nonce` is fresh randomness.
@@ -153,14 +159,20 @@ impl Invited {
         if !adverts.contains(own) {
             return Err(Rejection::OwnMessage("advertisement"));
         }
-        let cohort = Cohort::assemble(plan, roster, adverts)?;
+        let cohort = Cohort::assemble(&plan.terms, roster, adverts)?;
         Ok(Void { id: own.from, round: plan.id }.sign(cohort.context(), key))
     }
 
-    /// Declines this round with a reason code.
-    pub fn decline(plan: &RoundPlan, me: ParticipantId, reason: &str, key: &SigningKey) -> Signed {
-        let context = Context { ctx0: plan.context(), h1: None };
-        Decline { id: me, round: plan.id, reason: reason.into() }.sign(context, key)
+    /// Declines the preparation with these terms, or the round that it belongs to, with a reason code.
+    pub fn decline(
+        terms: &PreparationTerms,
+        place: Place,
+        me: ParticipantId,
+        reason: &str,
+        key: &SigningKey,
+    ) -> Signed {
+        let context = Context { ctx0: terms.context(), h1: None };
+        Decline { id: me, round: place.round(), reason: reason.into() }.sign(context, key)
     }
 }
 
@@ -174,7 +186,7 @@ impl Advertised {
         if !adverts.contains(&self.own) {
             return Err(Rejection::OwnMessage("advertisement"));
         }
-        let cohort = Cohort::assemble(&self.seat.plan, &self.seat.roster, adverts)?;
+        let cohort = Cohort::assemble(&self.seat.terms, &self.seat.roster, adverts)?;
         Ok(Joined { seat: self.seat, cohort: Arc::new(cohort) })
     }
 }
@@ -206,7 +218,7 @@ impl Joined {
     /// # Errors
     /// [`Rejection`] names the first thing wrong.
     pub fn check_share(&self, received: &Received) -> Result<PublicPart, Rejection> {
-        let dealing = verify_dealing(&received.public, &self.seat.plan, &self.cohort, &self.seat.roster)?;
+        let dealing = verify_dealing(&received.public, &self.seat.terms, &self.cohort, &self.seat.roster)?;
         let mine = (self.seat.me, Digest::of(&received.sealed));
         if dealing.shares.contains(&mine) {
             Ok(dealing.public)
@@ -225,14 +237,14 @@ impl Joined {
         let verdicts: Vec<Verdict> = verdicts.iter().map(verdict).collect();
         let held = verdicts.iter().filter(|v| v.ok).map(|v| (v.dealer, v.dealing)).collect();
         let signed = Ack { id: self.seat.me, verdicts }.sign(self.cohort.context(), key);
-        (Acknowledged { seat: self.seat, cohort: self.cohort, held, submitted: None }, signed)
+        (Acknowledged { seat: self.seat, cohort: self.cohort, held }, signed)
     }
 }
 
 impl Acknowledged {
-    /// The plan.
-    pub fn plan(&self) -> &Arc<RoundPlan> {
-        &self.seat.plan
+    /// The terms of the preparation.
+    pub fn terms(&self) -> &Arc<PreparationTerms> {
+        &self.seat.terms
     }
 
     /// The cohort.
@@ -240,32 +252,58 @@ impl Acknowledged {
         &self.cohort
     }
 
+    /// Uses the preparation for the round with this plan, and for no other (rule 5). That its question is one of the
+    /// job, and that this is the plan's only round, is for the caller to check.
+    ///
+    /// # Errors
+    /// [`Rejection`] where the plan breaks a rule, or its terms are not those of this preparation.
+    pub fn bind(self, plan: Arc<RoundPlan>) -> Result<Bound, Rejection> {
+        if plan.terms != *self.seat.terms {
+            return Err(Rejection::Mismatch("preparation"));
+        }
+        plan.check()?;
+        Ok(Bound { prepared: self, plan, submitted: None })
+    }
+}
+
+impl Bound {
+    /// The plan.
+    pub fn plan(&self) -> &Arc<RoundPlan> {
+        &self.plan
+    }
+
+    /// The cohort.
+    pub fn cohort(&self) -> &Arc<Cohort> {
+        &self.prepared.cohort
+    }
+
     /// Checks that enough members hold good shares of this participant's key, so that it may submit.
     ///
     /// # Errors
     /// [`Rejection::NotEligible`], or a bad acknowledgement.
     pub fn may_submit(&self, acks: Vec<Signed>) -> Result<Eligible, Rejection> {
-        let acks = Acks::verify(acks, &self.cohort, &self.seat.roster)?;
-        let own = self.held.iter().find(|(dealer, _)| *dealer == self.seat.me);
-        let (_, dealing) = own.ok_or(Rejection::NotEligible(self.seat.me))?;
-        acks.check(self.seat.me, *dealing, &self.seat.plan.protection)?;
+        let Acknowledged { seat, cohort, held } = &self.prepared;
+        let acks = Acks::verify(acks, cohort, &seat.roster)?;
+        let own = held.iter().find(|(dealer, _)| *dealer == seat.me);
+        let (_, dealing) = own.ok_or(Rejection::NotEligible(seat.me))?;
+        acks.check(seat.me, *dealing, &seat.terms.protection)?;
         Ok(Eligible(()))
     }
 
     /// Phase D: signs the header of an upload with Merkle root `root`.
     pub fn submit(&mut self, _: Eligible, root: Digest, key: &SigningKey) -> Signed {
-        let plan = &self.seat.plan;
+        let plan = &self.plan;
         self.submitted = Some(root);
         let header = Header {
-            id: self.seat.me,
-            h1: self.cohort.h1(),
-            preparation: plan.preparation,
+            id: self.prepared.seat.me,
+            h1: self.cohort().h1(),
+            preparation: plan.terms.number,
             round: plan.id,
             plan: plan.digest(),
             chunks: (plan.coefficients() / RING_DIMENSION) as u32,
             root,
         };
-        header.sign(self.cohort.context(), key)
+        header.sign(self.cohort().context(), key)
     }
 
     /// Phase E: checks a survivor list (rules 3 and 7): every header is verified against this participant's
@@ -274,12 +312,13 @@ impl Acknowledged {
     /// # Errors
     /// [`Rejection`] names the first thing wrong; nothing is signed.
     pub fn check_survivors(&self, headers: Vec<Signed>) -> Result<CheckedSurvivors, Rejection> {
-        let survivors = SurvivorSet::from_headers(&self.seat.plan, &self.cohort, &self.seat.roster, headers)?;
-        let mine = survivors.headers().iter().find(|header| header.id == self.seat.me);
+        let Acknowledged { seat, cohort, held } = &self.prepared;
+        let survivors = SurvivorSet::from_headers(&self.plan, cohort, &seat.roster, headers)?;
+        let mine = survivors.headers().iter().find(|header| header.id == seat.me);
         if mine.is_some_and(|header| Some(header.root) != self.submitted) {
             return Err(Rejection::OwnMessage("upload"));
         }
-        let holds = |id: &ParticipantId| self.held.iter().any(|(dealer, _)| dealer == id);
+        let holds = |id: &ParticipantId| held.iter().any(|(dealer, _)| dealer == id);
         match survivors.ids().iter().find(|id| !holds(id)) {
             Some(dealer) => Err(Rejection::NotEligible(*dealer)),
             None => Ok(CheckedSurvivors(survivors)),
@@ -289,9 +328,9 @@ impl Acknowledged {
     /// Signs a checked survivor set. From here on this participant helps to open no other.
     pub fn certify(self, survivors: CheckedSurvivors, key: &SigningKey) -> (Certified, Signed) {
         let CheckedSurvivors(survivors) = survivors;
-        let certify = Certify { id: self.seat.me, survivors: survivors.digest() };
-        let signed = certify.sign(self.cohort.context(), key);
-        (Certified { seat: self.seat, cohort: self.cohort, survivors }, signed)
+        let certify = Certify { id: self.prepared.seat.me, survivors: survivors.digest() };
+        let signed = certify.sign(self.cohort().context(), key);
+        (Certified { bound: self, survivors }, signed)
     }
 }
 
@@ -310,7 +349,7 @@ impl CheckedSurvivors {
 impl Certified {
     /// The cohort.
     pub fn cohort(&self) -> &Arc<Cohort> {
-        &self.cohort
+        self.bound.cohort()
     }
 
     /// The survivor set that this participant signed.
@@ -323,8 +362,9 @@ impl Certified {
     /// # Errors
     /// [`Rejection`] names the first thing wrong.
     pub fn check(&self, signatures: Vec<Signed>) -> Result<Certificate, Rejection> {
+        let Acknowledged { seat, cohort, .. } = &self.bound.prepared;
         let survivors = self.survivors.clone();
-        Certificate::verify(&self.seat.plan, &self.cohort, &self.seat.roster, survivors, signatures)
+        Certificate::verify(&self.bound.plan, cohort, &seat.roster, survivors, signatures)
     }
 
     /// Phase F: signs the sum of this participant's shares for the certified set. Takes the participant
@@ -336,12 +376,13 @@ impl Certified {
     pub fn reveal(self, certificate: &Certificate, share_sum: Vec<u8>, key: &SigningKey) -> Signed {
         let survivors = self.survivors.digest();
         assert_eq!(certificate.survivors().digest(), survivors, "the certificate comes from `check`");
-        Reveal { id: self.seat.me, survivors, share_sum }.sign(self.cohort.context(), key)
+        let reveal = Reveal { id: self.bound.prepared.seat.me, survivors, share_sum };
+        reveal.sign(self.cohort().context(), key)
     }
 }
 
 impl Seat {
     fn context(&self) -> Context {
-        Context { ctx0: self.plan.context(), h1: None }
+        Context { ctx0: self.terms.context(), h1: None }
     }
 }

@@ -76,6 +76,9 @@ pub enum PlanError {
     /// Rounds, attempts and preparations are counted from 1.
     #[error("rounds, attempts and preparations are counted from 1")]
     Number,
+    /// A round is to be opened with a preparation that is not ready, or whose terms are not the plan's.
+    #[error("the preparation is not ready, or not for this plan")]
+    Preparation,
     /// Bytes that are no plan.
     #[error("the plan is malformed")]
     Malformed,
@@ -94,6 +97,7 @@ impl PlanError {
             Self::Roster => "plan.roster",
             Self::Deadline => "plan.deadline",
             Self::Number => "plan.number",
+            Self::Preparation => "plan.preparation",
             Self::Malformed => "plan.malformed",
         }
     }

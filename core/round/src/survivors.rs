@@ -49,7 +49,7 @@ impl SurvivorSet {
         if !ids.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(Rejection::List("survivors"));
         }
-        at_least("survivors", ids.len(), plan.protection.min_survivors())?;
+        at_least("survivors", ids.len(), plan.terms.protection.min_survivors())?;
         let list = Writer::new().list(signed.iter(), |w, message| w.bytes(&message.to_bytes())).finish();
         let digest = Digest::of_parts("KSA/1 survivors", &[cohort.h1().as_bytes(), &list]);
         Ok(Self { ids, signed, headers, digest })
@@ -110,7 +110,7 @@ impl Certificate {
         if !signatures.windows(2).all(|pair| pair[0].from < pair[1].from) {
             return Err(Rejection::List("signers"));
         }
-        at_least("signatures", signatures.len(), plan.protection.threshold())?;
+        at_least("signatures", signatures.len(), plan.terms.protection.threshold())?;
         Ok(Self { survivors, signatures })
     }
 
@@ -150,7 +150,7 @@ pub(crate) fn verify_header(
     let chunks = plan.coefficients() / crate::parameters::RING_DIMENSION;
     let expected = [
         ("cohort", header.h1 == cohort.h1()),
-        ("preparation", header.preparation == plan.preparation),
+        ("preparation", header.preparation == plan.terms.number),
         ("round", header.round == plan.id),
         ("plan or question", header.plan == plan.digest()),
         ("vector length", header.chunks as usize == chunks),

@@ -42,10 +42,10 @@ impl Transcript {
         let list = |r: &mut Reader<'_>| r.list(|r| Signed::from_bytes(r.bytes()?));
         let (adverts, headers, signatures) = (list(&mut r)?, list(&mut r)?, list(&mut r)?);
         r.finish()?;
-        if plan.roster != roster.digest() {
+        if plan.terms.roster != roster.digest() {
             return Err(Rejection::Mismatch("roster"));
         }
-        let cohort = Cohort::assemble(&plan, roster, adverts)?;
+        let cohort = Cohort::assemble(&plan.terms, roster, adverts)?;
         let survivors = SurvivorSet::from_headers(&plan, &cohort, roster, headers)?;
         let certificate = Certificate::verify(&plan, &cohort, roster, survivors, signatures)?;
         Ok(Self { plan, cohort: Arc::new(cohort), certificate: Arc::new(certificate) })

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use support::{Federation, Table, accepted, federation_of, id, ids, plan};
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Advertise, Certify, Context, Header, Kind, Payload};
-use syndic_round::participant::{Acknowledged, Certified, Invited};
+use syndic_round::participant::{Bound, Certified, Invited};
 use syndic_round::{
-    Certificate, Cohort, Digest, EndorsedRoster, ParameterSet, ParticipantId, Protection, Rejection,
-    RosterError, RoundPlan, Signed, SurvivorSet,
+    Certificate, Cohort, Digest, EndorsedRoster, ParameterSet, ParticipantId, PreparationTerms, Protection,
+    Rejection, RosterError, RoundPlan, Signed, SurvivorSet,
 };
 
 /// The signed upload headers of a table that awaits signatures.
@@ -24,14 +24,14 @@ fn headers(table: &Table) -> Vec<Signed> {
 }
 
 /// A table at the moment when the coordinator shows the survivor list, and participant 1 before it signs.
-fn before_certifying() -> (Table, Acknowledged, Vec<Signed>) {
+fn before_certifying() -> (Table, Bound, Vec<Signed>) {
     certifying(Table::open(plan()))
 }
 
-fn certifying(mut table: Table) -> (Table, Acknowledged, Vec<Signed>) {
+fn certifying(mut table: Table) -> (Table, Bound, Vec<Signed>) {
     table.play_until("certifying");
     let headers = headers(&table);
-    let victim = table.seats.remove(&id(1)).unwrap().into_acknowledged();
+    let victim = table.seats.remove(&id(1)).unwrap().into_bound();
     (table, victim, headers)
 }
 
@@ -59,7 +59,7 @@ fn resigned(table: &Table, header: &Signed, change: impl FnOnce(&mut Header)) ->
     altered.sign(context(table), table.federation.key(header.from))
 }
 
-fn refusal(victim: &Acknowledged, headers: Vec<Signed>) -> Rejection {
+fn refusal(victim: &Bound, headers: Vec<Signed>) -> Rejection {
     victim.check_survivors(headers).err().expect("the list must be refused")
 }
 
@@ -129,7 +129,7 @@ fn a05_two_survivor_sets_to_two_halves_open_nothing() {
     let mut signatures: Vec<Vec<Signed>> = vec![Vec::new(), Vec::new()];
     let mut certified = Vec::new();
     for number in 1..=5 {
-        let victim = table.seats.remove(&id(number)).unwrap().into_acknowledged();
+        let victim = table.seats.remove(&id(number)).unwrap().into_bound();
         let half = usize::from(number > 3);
         let shown = if half == 0 { all.clone() } else { without_5.clone() };
         let checked = victim.check_survivors(shown).expect("each list is sound by itself");
@@ -282,7 +282,8 @@ fn joins(change: impl FnOnce(&Federation, &RoundPlan, &mut Vec<Signed>)) -> Resu
     let context = Context { ctx0: plan.context(), h1: None };
     let advert =
         |number: u16| Advertise { id: id(number), kem_key: vec![7; 1_216], nonce: [number as u8; 32] };
-    let invited = Invited::check(plan.clone(), &accepted(&plan), federation.roster.clone(), id(1)).unwrap();
+    let invited =
+        Invited::check(plan.terms.clone(), &accepted(&plan), federation.roster.clone(), id(1)).unwrap();
     let (advertised, own) = invited.advertise(vec![7; 1_216], [1; 32], federation.key(id(1)));
     let others = (2..=5).map(|number| advert(number).sign(context, federation.key(id(number))));
     let mut adverts: Vec<_> = std::iter::once(own).chain(others).collect();
@@ -334,12 +335,12 @@ fn a13_weaker_terms_than_agreed_are_refused() {
     let federation = federation_of(6);
     let agreed = plan().cohort_of(6).build(&federation);
     let check = |plan: &RoundPlan| {
-        Invited::check(plan.clone(), &accepted(&agreed), federation.roster.clone(), id(1)).err()
+        Invited::check(plan.terms.clone(), &accepted(&agreed), federation.roster.clone(), id(1)).err()
     };
     assert_eq!(check(&agreed), None);
-    let with = |set, t, c, u_min| RoundPlan {
-        protection: Protection::new(set, 6, t, c, u_min).unwrap(),
-        ..agreed.clone()
+    let with = |set, t, c, u_min| {
+        let protection = Protection::new(set, 6, t, c, u_min).unwrap();
+        RoundPlan { terms: PreparationTerms { protection, ..agreed.terms.clone() }, ..agreed.clone() }
     };
     let weaker = [
         with(ParameterSet::S32, 4, 1, 4),
@@ -348,9 +349,12 @@ fn a13_weaker_terms_than_agreed_are_refused() {
         with(ParameterSet::S32, 5, 3, 6),
     ];
     for plan in &weaker {
-        assert_eq!(check(plan), Some(Rejection::NotAgreed("protection")), "{:?}", plan.protection);
+        assert_eq!(check(plan), Some(Rejection::NotAgreed("protection")), "{:?}", plan.terms.protection);
     }
-    let other_job = RoundPlan { agreement: Digest::of(b"a job with less privacy"), ..agreed.clone() };
+    let other_job = RoundPlan {
+        terms: PreparationTerms { agreement: Digest::of(b"a job with less privacy"), ..agreed.terms.clone() },
+        ..agreed.clone()
+    };
     assert_eq!(check(&other_job), Some(Rejection::NotAgreed("agreement")));
 }
 
@@ -358,13 +362,14 @@ fn a13_weaker_terms_than_agreed_are_refused() {
 fn a14_ids_outside_the_roster_and_badly_signed_rosters_are_refused() {
     let federation = federation_of(5);
     let mut foreign = plan().build(&federation);
-    foreign.admitted[4] = id(9);
+    foreign.terms.admitted[4] = id(9);
     let refused =
-        Invited::check(foreign.clone(), &accepted(&foreign), federation.roster.clone(), id(1)).err();
+        Invited::check(foreign.terms.clone(), &accepted(&foreign), federation.roster.clone(), id(1)).err();
     assert_eq!(refused, Some(Rejection::UnknownSender));
 
     let other = plan().build(&federation_of(6));
-    let refused = Invited::check(other.clone(), &accepted(&other), federation.roster.clone(), id(1)).err();
+    let refused =
+        Invited::check(other.terms.clone(), &accepted(&other), federation.roster.clone(), id(1)).err();
     assert_eq!(refused, Some(Rejection::NotAgreed("roster")));
 
     let roster = federation.roster.roster().clone();
@@ -422,10 +427,11 @@ fn a33_a_cohort_beyond_the_admitted_is_refused() {
     let federation = federation_of(6);
     let agreed = plan().build(&federation);
     let admitted: Vec<ParticipantId> = ids([1, 2, 3, 4, 6]);
-    let other = RoundPlan { admitted, ..agreed.clone() };
-    let refused = Invited::check(other, &accepted(&agreed), Arc::clone(&federation.roster), id(1)).err();
+    let other = RoundPlan { terms: PreparationTerms { admitted, ..agreed.terms.clone() }, ..agreed.clone() };
+    let refused =
+        Invited::check(other.terms, &accepted(&agreed), Arc::clone(&federation.roster), id(1)).err();
     assert_eq!(refused, Some(Rejection::NotAgreed("list of admitted institutions")));
-    let refused = Invited::check(agreed.clone(), &accepted(&agreed), federation.roster, id(6)).err();
+    let refused = Invited::check(agreed.terms.clone(), &accepted(&agreed), federation.roster, id(6)).err();
     assert_eq!(refused, Some(Rejection::NotInCohort(id(6))));
 }
 
@@ -459,6 +465,7 @@ fn a_survivor_whose_share_is_not_held_is_refused() {
     let joined = table.seats.remove(&id(1)).unwrap().into_joined();
     let verdicts: Vec<_> = dealt.iter().map(|dealt| (&dealt.public, dealt.public.from != id(3))).collect();
     let (victim, ack) = joined.acknowledge(&verdicts, table.federation.key(id(1)));
+    let victim = victim.bind(table.round.plan().clone().into()).unwrap();
     table.feed(Input::Acknowledge(ack)).unwrap();
     table.vanish(id(1), Kind::Header);
     table.play_until("collecting");

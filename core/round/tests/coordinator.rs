@@ -80,7 +80,8 @@ fn a_round_that_began_to_reveal_waits_for_the_same_set_while_it_can_be_completed
     table.play_until("revealing");
     let no = |table: &Table, number| {
         Input::Decline(Invited::decline(
-            table.round.plan(),
+            &table.round.plan().terms,
+            table.round.plan().id.into(),
             id(number),
             "gone",
             table.federation.key(id(number)),
@@ -119,7 +120,13 @@ fn a_round_that_can_be_neither_completed_nor_voided_is_abandoned_at_once() {
     }
     for number in [3, 4] {
         let key = table.federation.key(id(number)).clone();
-        let no = Invited::decline(table.round.plan(), id(number), "gone", &key);
+        let no = Invited::decline(
+            &table.round.plan().terms,
+            table.round.plan().id.into(),
+            id(number),
+            "gone",
+            &key,
+        );
         table.feed(Input::Decline(no)).unwrap();
     }
     // Participant 5 could reveal, but three reveals open nothing, and three promises void nothing.
@@ -307,7 +314,13 @@ fn a_resumed_phase_has_its_whole_time_again() {
 #[test]
 fn a_participant_that_declines_is_waited_for_no_longer() {
     let mut table = Table::open(plan());
-    let no = Invited::decline(table.round.plan(), id(2), "policy.purpose", table.federation.key(id(2)));
+    let no = Invited::decline(
+        &table.round.plan().terms,
+        table.round.plan().id.into(),
+        id(2),
+        "policy.purpose",
+        table.federation.key(id(2)),
+    );
     table.feed(Input::Decline(no)).unwrap();
     assert_eq!(table.round.declined().get(&id(2)).map(String::as_str), Some("policy.purpose"));
     assert!(table.round.duty_of(id(2)).is_none());
@@ -324,7 +337,13 @@ fn the_last_awaited_no_ends_the_phase() {
         let input = table.play(id(number)).unwrap();
         table.feed(input).unwrap();
     }
-    let no = Invited::decline(table.round.plan(), id(5), "data.changed", table.federation.key(id(5)));
+    let no = Invited::decline(
+        &table.round.plan().terms,
+        table.round.plan().id.into(),
+        id(5),
+        "data.changed",
+        table.federation.key(id(5)),
+    );
     table.feed(Input::Decline(no)).unwrap();
     assert_eq!(table.phase(), "certifying");
 }
@@ -333,7 +352,13 @@ fn the_last_awaited_no_ends_the_phase() {
 fn a_round_that_everybody_declines_is_abandoned_at_once() {
     let mut table = Table::open(plan());
     for number in 1..=5 {
-        let no = Invited::decline(table.round.plan(), id(number), "policy", table.federation.key(id(number)));
+        let no = Invited::decline(
+            &table.round.plan().terms,
+            table.round.plan().id.into(),
+            id(number),
+            "policy",
+            table.federation.key(id(number)),
+        );
         table.feed(Input::Decline(no)).unwrap();
     }
     assert_eq!(table.phase(), "abandoned");
@@ -361,10 +386,10 @@ fn a_round_opens_only_for_its_own_roster() {
     let opened = Round::open(plan().build(&ours), theirs.roster.clone(), START);
     assert_eq!(opened.err(), Some(PlanError::Roster), "the plan names another roster");
     let mut other_name = plan().build(&ours);
-    other_name.federation = "another-federation".into();
+    other_name.terms.federation = "another-federation".into();
     assert_eq!(Round::open(other_name, ours.roster, START).err(), Some(PlanError::Roster));
     let mut foreign = plan().build(&theirs);
-    foreign.admitted[4] = id(9);
+    foreign.terms.admitted[4] = id(9);
     assert_eq!(Round::open(foreign, theirs.roster, START).err(), Some(PlanError::Admitted));
 }
 

@@ -10,7 +10,7 @@ use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Phase};
 use syndic_round::message::{Kind, Payload, Void};
 use syndic_round::participant::Invited;
 use syndic_round::survivors::differ_by_one;
-use syndic_round::{ParameterSet, Protection, Rejection, RoundPlan, Voided};
+use syndic_round::{ParameterSet, PreparationTerms, Protection, Rejection, RoundPlan, Voided};
 
 /// A31. Members of the roster that are not admitted to the job hold no shares, so what they promise proves nothing.
 #[test]
@@ -23,7 +23,7 @@ fn a31_promises_of_members_that_are_not_admitted_do_not_void_an_attempt() {
         |number| Void { id: id(number), round: plan.id }.sign(context, table.federation.key(id(number)));
     let is_void = |promising: [u16; 4]| {
         let (promises, roster) = (promising.map(promise).into(), &table.federation.roster);
-        Voided::verify(plan.id, context, &plan.protection, &plan.admitted, roster, promises)
+        Voided::verify(plan.id, context, &plan.terms.protection, &plan.terms.admitted, roster, promises)
     };
     assert!(is_void([1, 2, 3, 4]).is_ok());
     assert_eq!(is_void([1, 2, 3, 6]), Err(Rejection::NotInCohort(id(6))));
@@ -54,7 +54,7 @@ fn a16_check_polynomials_have_as_many_terms_as_the_threshold_says() {
     let mut table = Table::open(plan());
     table.play_until("sharing");
     let Some(Duty::Deal(cohort)) = table.round.duty_of(id(1)) else { panic!("it owes shares") };
-    let threshold = table.round.plan().protection.threshold();
+    let threshold = table.round.plan().terms.protection.threshold();
     let joined = table.seats.remove(&id(1)).unwrap();
     let mut stage = joined;
     // What its seat would send, but for the length of the polynomials.
@@ -75,8 +75,10 @@ fn a16_check_polynomials_have_as_many_terms_as_the_threshold_says() {
 fn a16_a_single_complaint_leaves_a_dealer_out_where_no_colluder_is_tolerated() {
     let protection = Protection::new(ParameterSet::S32, 5, 3, 0, 3).unwrap();
     assert_eq!(protection.tolerated_complaints(), 0);
-    let mut table =
-        Table::among(federation_of(5), |federation| RoundPlan { protection, ..plan().build(federation) });
+    let mut table = Table::among(federation_of(5), |federation| RoundPlan {
+        terms: PreparationTerms { protection, ..plan().build(federation).terms },
+        ..plan().build(federation)
+    });
     table.play_until("acknowledging");
     let Some(Duty::Acknowledge(_, dealt)) = table.round.duty_of(id(5)) else { panic!("it owes verdicts") };
     let joined = table.seats.remove(&id(5)).unwrap().into_joined();

@@ -30,7 +30,7 @@ fn promise(table: &Table, number: u16) -> Signed {
 fn is_void(table: &Table, promises: Vec<Signed>) -> Result<Voided, Rejection> {
     let plan = table.round.plan();
     let (context, roster) = (cohort(table).context(), &table.federation.roster);
-    Voided::verify(plan.id, context, &plan.protection, &plan.admitted, roster, promises)
+    Voided::verify(plan.id, context, &plan.terms.protection, &plan.terms.admitted, roster, promises)
 }
 
 /// A31. A coordinator opened the sum over everybody with the reveals of two honest members and its two colluders, and now wants
@@ -148,7 +148,7 @@ fn a37_messages_of_two_preparations_do_not_mix() {
 
     let mut adverts = cohort(&second).adverts().to_vec();
     adverts[2] = cohort(&first).adverts()[2].clone();
-    let mixed = Cohort::assemble(second.round.plan(), roster, adverts);
+    let mixed = Cohort::assemble(&second.round.plan().terms, roster, adverts);
     assert_eq!(mixed.err(), Some(Rejection::BadSignature { from: id(3) }));
 
     let mut mixed = acks;

@@ -97,25 +97,25 @@ fn complaints_that_evict_nobody_are_at_most_c_and_at_most_those_that_may_drop() 
 fn every_rule_of_a_plan_has_its_error() {
     type Change = fn(&mut RoundPlan);
     let cases: [(Change, PlanError); 12] = [
-        (|plan| plan.deadlines.advertise = 0, PlanError::Deadline),
-        (|plan| plan.deadlines.share = 0, PlanError::Deadline),
-        (|plan| plan.deadlines.collect = 0, PlanError::Deadline),
-        (|plan| plan.deadlines.certify = 0, PlanError::Deadline),
-        (|plan| plan.deadlines.reveal = 0, PlanError::Deadline),
+        (|plan| plan.terms.deadlines.advertise = 0, PlanError::Deadline),
+        (|plan| plan.terms.deadlines.share = 0, PlanError::Deadline),
+        (|plan| plan.terms.deadlines.collect = 0, PlanError::Deadline),
+        (|plan| plan.terms.deadlines.certify = 0, PlanError::Deadline),
+        (|plan| plan.terms.deadlines.reveal = 0, PlanError::Deadline),
         (|plan| plan.id.round = 0, PlanError::Number),
         (|plan| plan.id.attempt = 0, PlanError::Number),
-        (|plan| plan.preparation = 0, PlanError::Number),
-        (|plan| plan.admitted.swap(0, 1), PlanError::Admitted),
-        (|plan| plan.admitted[1] = id(1), PlanError::Admitted),
-        (|plan| plan.admitted.truncate(4), PlanError::Admitted),
-        (|plan| plan.admitted.push(id(6)), PlanError::Admitted),
+        (|plan| plan.terms.number = 0, PlanError::Number),
+        (|plan| plan.terms.admitted.swap(0, 1), PlanError::Admitted),
+        (|plan| plan.terms.admitted[1] = id(1), PlanError::Admitted),
+        (|plan| plan.terms.admitted.truncate(4), PlanError::Admitted),
+        (|plan| plan.terms.admitted.push(id(6)), PlanError::Admitted),
     ];
     for (change, expected) in cases {
         let mut broken = plan().build(&federation_of(5));
         change(&mut broken);
-        assert_eq!(broken.clone().checked(), Err(expected.clone()));
+        assert_eq!(broken.check(), Err(expected.clone()));
         // A plan's bytes list the admitted once, and n is their number.
-        if broken.admitted.len() == 5 {
+        if broken.terms.admitted.len() == 5 {
             assert_eq!(RoundPlan::from_bytes(&broken.to_bytes()), Err(expected));
         }
     }
@@ -159,19 +159,19 @@ fn every_term_is_in_the_digest() {
     let plan = plan().build(&federation_of(5));
     type Change = fn(&mut RoundPlan);
     let changes: [Change; 13] = [
-        |plan| plan.federation.push('x'),
-        |plan| plan.roster = Digest::of(b"other"),
-        |plan| plan.job = JobId::new("other").unwrap(),
-        |plan| plan.agreement = Digest::of(b"other"),
+        |plan| plan.terms.federation.push('x'),
+        |plan| plan.terms.roster = Digest::of(b"other"),
+        |plan| plan.terms.job = JobId::new("other").unwrap(),
+        |plan| plan.terms.agreement = Digest::of(b"other"),
         |plan| plan.id.round = 2,
         |plan| plan.id.attempt = 2,
-        |plan| plan.preparation = 2,
-        |plan| plan.protection = Protection::new(S32, 5, 4, 1, 4).unwrap(),
-        |plan| plan.protection = Protection::new(ParameterSet::S40, 5, 4, 2, 4).unwrap(),
-        |plan| plan.admitted[4] = id(6),
+        |plan| plan.terms.number = 2,
+        |plan| plan.terms.protection = Protection::new(S32, 5, 4, 1, 4).unwrap(),
+        |plan| plan.terms.protection = Protection::new(ParameterSet::S40, 5, 4, 2, 4).unwrap(),
+        |plan| plan.terms.admitted[4] = id(6),
         |plan| plan.question = Digest::of(b"other"),
         |plan| plan.layout = Layout::new(vec![block(8, 100.0, 0.5)]).unwrap(),
-        |plan| plan.deadlines.reveal += 1,
+        |plan| plan.terms.deadlines.reveal += 1,
     ];
     for change in changes {
         let mut changed = plan.clone();
@@ -189,14 +189,14 @@ fn ctx0_names_preparation_and_protection_but_not_the_question() {
     assert_eq!(asked.context(), plan.context(), "keys may be prepared before the question is known");
     type Change = fn(&mut RoundPlan);
     let changes: [Change; 8] = [
-        |plan| plan.federation.push('x'),
-        |plan| plan.roster = Digest::of(b"other"),
-        |plan| plan.job = JobId::new("other").unwrap(),
-        |plan| plan.preparation = 2,
-        |plan| plan.protection = Protection::new(S32, 5, 4, 1, 4).unwrap(),
-        |plan| plan.protection = Protection::new(S32, 5, 5, 2, 5).unwrap(),
-        |plan| plan.protection = Protection::new(S32, 5, 4, 2, 5).unwrap(),
-        |plan| plan.protection = Protection::new(ParameterSet::S40, 5, 4, 2, 4).unwrap(),
+        |plan| plan.terms.federation.push('x'),
+        |plan| plan.terms.roster = Digest::of(b"other"),
+        |plan| plan.terms.job = JobId::new("other").unwrap(),
+        |plan| plan.terms.number = 2,
+        |plan| plan.terms.protection = Protection::new(S32, 5, 4, 1, 4).unwrap(),
+        |plan| plan.terms.protection = Protection::new(S32, 5, 5, 2, 5).unwrap(),
+        |plan| plan.terms.protection = Protection::new(S32, 5, 4, 2, 5).unwrap(),
+        |plan| plan.terms.protection = Protection::new(ParameterSet::S40, 5, 4, 2, 4).unwrap(),
     ];
     for change in changes {
         let mut changed = plan.clone();
@@ -258,7 +258,7 @@ proptest! {
     ) {
         let mut plan = plan().cohort_of(n).round(round, attempt, preparation).build(&federation_of(n));
         plan.layout = Layout::new(vec![block(len, bound, resolution)]).unwrap();
-        plan.deadlines = Deadlines { collect: millis, ..plan.deadlines };
+        plan.terms.deadlines = Deadlines { collect: millis, ..plan.terms.deadlines };
         let bytes = plan.to_bytes();
         prop_assert_eq!(RoundPlan::from_bytes(&bytes), Ok(plan));
     }

@@ -303,11 +303,12 @@ fn only_the_eligible_may_submit() {
 fn a_no_must_be_signed_and_name_this_attempt() {
     let mut table = Table::open(plan());
     let key = table.federation.key(id(2)).clone();
-    let mut forged = Invited::decline(table.round.plan(), id(2), "policy", &key);
+    let mut forged =
+        Invited::decline(&table.round.plan().terms, table.round.plan().id.into(), id(2), "policy", &key);
     forged.signature[0] ^= 1;
     assert_eq!(table.feed(Input::Decline(forged)), Err(Rejection::BadSignature { from: id(2) }));
     let other = plan().round(1, 2, 1).build(&table.federation);
-    let no = Invited::decline(&other, id(2), "policy", &key);
+    let no = Invited::decline(&other.terms, other.id.into(), id(2), "policy", &key);
     assert_eq!(table.feed(Input::Decline(no)), Err(Rejection::Mismatch("round")));
     assert!(table.round.declined().is_empty());
 }

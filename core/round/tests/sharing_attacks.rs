@@ -5,11 +5,13 @@
 
 mod support;
 
+use std::sync::Arc;
 use support::{Table, id, ids, plan};
+
 use syndic_round::coordinator::{Dealt, Duty, Input, Phase};
 use syndic_round::eligibility::Acks;
 use syndic_round::message::{Dealing, Kind, Payload};
-use syndic_round::{ParameterSet, ParticipantId, Protection, Rejection, RoundPlan, Signed};
+use syndic_round::{ParameterSet, ParticipantId, PreparationTerms, Protection, Rejection, RoundPlan, Signed};
 
 /// What the coordinator relays of the dealers.
 fn dealt(table: &Table) -> Vec<Dealt> {
@@ -21,7 +23,7 @@ fn dealt(table: &Table) -> Vec<Dealt> {
 
 /// A round in which the last `liars` complain of the dealers that `is_accused` names, and are heard of no more.
 fn accuse(mut table: Table, liars: u16, is_accused: impl Fn(ParticipantId) -> bool) -> Table {
-    let n = table.round.plan().protection.admitted();
+    let n = table.round.plan().terms.protection.admitted();
     table.play_until("acknowledging");
     let dealt = dealt(&table);
     for liar in ids(n - liars + 1..=n) {
@@ -66,11 +68,17 @@ fn a17_one_complaint_more_evicts_the_accused_alone() {
     for (n, c) in [(7, None), (10, None), (16, None), (10, Some(1))] {
         let table = Table::among(support::federation_of(n), |federation| {
             let plan = plan().cohort_of(n).build(federation);
-            let t = plan.protection.threshold();
-            let c = c.unwrap_or(plan.protection.colluding());
-            RoundPlan { protection: Protection::new(ParameterSet::S32, n, t, c, t).unwrap(), ..plan }
+            let t = plan.terms.protection.threshold();
+            let c = c.unwrap_or(plan.terms.protection.colluding());
+            RoundPlan {
+                terms: PreparationTerms {
+                    protection: Protection::new(ParameterSet::S32, n, t, c, t).unwrap(),
+                    ..plan.terms
+                },
+                ..plan
+            }
         });
-        let tolerated = table.round.plan().protection.tolerated_complaints();
+        let tolerated = table.round.plan().terms.protection.tolerated_complaints();
         let mut table = accuse(table, tolerated + 1, |dealer| dealer == id(2));
         table.play_until("collecting");
         assert_eq!(table.phase(), "collecting");
@@ -109,9 +117,11 @@ fn a36_a_dealer_with_two_public_parts_is_not_eligible() {
         acknowledged.push(joined.acknowledge(&verdicts, table.federation.key(id(number))));
     }
     let (states, acks): (Vec<_>, Vec<Signed>) = acknowledged.into_iter().unzip();
+    let plan = Arc::new(table.round.plan().clone());
+    let states: Vec<_> = states.into_iter().map(|state| state.bind(plan.clone()).unwrap()).collect();
 
     let verified = Acks::verify(acks.clone(), &cohort, &table.federation.roster).unwrap();
-    let protection = table.round.plan().protection;
+    let protection = table.round.plan().terms.protection;
     for part in [first, &second] {
         let refused = verified.check(id(3), part.digest(), &protection);
         assert_eq!(refused, Err(Rejection::NotEligible(id(3))));

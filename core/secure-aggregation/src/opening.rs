@@ -62,7 +62,7 @@ impl Opener {
     /// [`Unopened`].
     pub fn begin(plan: &RoundPlan, opening: &Opening) -> Result<Self, Unopened> {
         let (cohort, survivors) = (opening.cohort(), opening.certificate().survivors());
-        let threshold = plan.protection.threshold();
+        let threshold = plan.terms.protection.threshold();
         let mut reveals = Vec::with_capacity(opening.reveals().len());
         for (id, bytes) in opening.reveals() {
             // What cannot be read should have been refused when it came.

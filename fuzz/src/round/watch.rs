@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
 
-use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Round};
+use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Preparing, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, ParticipantId, SurvivorSet, Timestamp};
 
@@ -31,14 +31,14 @@ impl Watch {
         if let Some((kind, signed)) = input.message() {
             let fresh = self.accepted.entry(kind).or_default().insert(signed.from);
             assert!(fresh, "{} was heard twice as {}", signed.from, kind.name());
-            assert!(round.plan().admitted.contains(&signed.from), "{} is not admitted", signed.from);
+            assert!(round.plan().terms.admitted.contains(&signed.from), "{} is not admitted", signed.from);
         }
         self.check_order(round);
         self.check_sets(round);
         self.check_end(round);
         let over = matches!(round.phase(), Phase::Closed(_) | Phase::Abandoned(_));
         assert_eq!(round.wake_at().is_none(), over || round.command().is_some());
-        assert!(!over || round.plan().admitted.iter().all(|id| round.duty_of(*id).is_none()));
+        assert!(!over || round.plan().terms.admitted.iter().all(|id| round.duty_of(*id).is_none()));
         // Whoever wakes the round in time finds a deadline that has not passed, or passes it.
         let _ = round.step(round.wake_at().unwrap_or(now), &Input::Wake).expect("waking is nobody's fault");
     }
@@ -65,7 +65,7 @@ impl Watch {
             Phase::Closed(closed) => seen.push(closed.survivors.clone()),
             _ => {}
         }
-        for id in &round.plan().admitted {
+        for id in &round.plan().terms.admitted {
             match round.duty_of(*id) {
                 Some(Duty::Certify(set)) => seen.push((*set).clone()),
                 Some(Duty::Reveal(certificate)) => seen.push(certificate.survivors().clone()),
@@ -75,7 +75,7 @@ impl Watch {
         for set in seen {
             let first = *self.survivors.get_or_insert(set.digest());
             assert_eq!(first, set.digest(), "a second survivor set");
-            assert!(set.len() >= round.plan().protection.min_survivors().into(), "too few survivors");
+            assert!(set.len() >= round.plan().terms.protection.min_survivors().into(), "too few survivors");
             assert!(
                 set.ids().iter().all(|id| self.heard(Kind::Header).contains(id)),
                 "a survivor without update"
@@ -84,7 +84,7 @@ impl Watch {
     }
 
     fn check_end(&self, round: &Round) {
-        let t = usize::from(round.plan().protection.threshold());
+        let t = usize::from(round.plan().terms.protection.threshold());
         let (reveals, voids) = (self.heard(Kind::Reveal), self.heard(Kind::Void));
         assert!(reveals.is_disjoint(&voids), "somebody reveals and promised not to");
         let enough = self.heard(Kind::Certify).len() >= t && reveals.len() >= t;
@@ -112,9 +112,9 @@ impl Watch {
 
 fn rank(phase: &Phase) -> u8 {
     match phase {
-        Phase::Advertising(_) => 0,
-        Phase::Sharing(_) => 1,
-        Phase::Acknowledging(_) => 2,
+        Phase::Preparing(Preparing::Advertising(_)) => 0,
+        Phase::Preparing(Preparing::Sharing(_)) => 1,
+        Phase::Preparing(Preparing::Acknowledging(_)) => 2,
         Phase::Collecting(_) => 3,
         Phase::Certifying(_) => 4,
         Phase::Revealing(_) => 5,

@@ -81,25 +81,37 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
     let cohort = FEDERATION.cohort(&plan);
     let advert = &cohort.adverts()[0];
     let facts = [
-        syndic_coordinator::fact::Fact::JobAgreed { job: plan.job.clone(), file: "[job]\n".into() },
+        syndic_coordinator::fact::Fact::JobAgreed { job: plan.terms.job.clone(), file: "[job]\n".into() },
+        syndic_coordinator::fact::Fact::PreparationOpened { terms: Box::new(plan.terms.clone()) },
+        syndic_coordinator::fact::Fact::Heard {
+            job: plan.terms.job.clone(),
+            place: syndic_round::Place::Ahead(plan.terms.number),
+            input: syndic_round::coordinator::Input::Advertise(advert.clone()),
+            survivors: Vec::new(),
+        },
+        syndic_coordinator::fact::Fact::PreparationReady {
+            job: plan.terms.job.clone(),
+            number: plan.terms.number,
+            eligible: plan.terms.admitted.clone(),
+        },
         syndic_coordinator::fact::Fact::RoundOpened {
             plan: Box::new(plan.clone()),
             kind: "train".into(),
             training_round: Some(1),
         },
         syndic_coordinator::fact::Fact::Heard {
-            job: plan.job.clone(),
-            round: plan.id,
+            job: plan.terms.job.clone(),
+            place: plan.id.into(),
             input: syndic_round::coordinator::Input::Advertise(advert.clone()),
             survivors: Vec::new(),
         },
         syndic_coordinator::fact::Fact::Heard {
-            job: plan.job.clone(),
-            round: plan.id,
+            job: plan.terms.job.clone(),
+            place: plan.id.into(),
             input: syndic_round::coordinator::Input::MoreReveals("implausible".into()),
             survivors: Vec::new(),
         },
-        syndic_coordinator::fact::Fact::JobAbandoned { job: plan.job, reason: "too few".into() },
+        syndic_coordinator::fact::Fact::JobAbandoned { job: plan.terms.job, reason: "too few".into() },
     ];
     let drafts = facts.iter().map(|fact| {
         let (kind, subject, data) = fact.to_parts();

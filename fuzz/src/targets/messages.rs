@@ -6,7 +6,7 @@ use syndic_round::coordinator::Bundle;
 use syndic_round::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, Reveal, Void,
 };
-use syndic_round::{Digest, RoundPlan, Signed, Transcript};
+use syndic_round::{Digest, PreparationTerms, RoundPlan, Signed, Transcript};
 
 use crate::bounded::bounded;
 use crate::federation::{FEDERATION, id, upload_of};
@@ -96,12 +96,24 @@ pub(super) fn bundle_seeds() -> Vec<Vec<u8>> {
 pub(super) fn plan(input: &[u8]) {
     let Ok(plan) = bounded(input.len(), || RoundPlan::from_bytes(input)) else { return };
     assert_eq!(plan.to_bytes(), input, "a plan has two encodings");
-    let (n, t) = (plan.protection.admitted(), plan.protection.threshold());
-    let c = plan.protection.colluding();
+    let (n, t) = (plan.terms.protection.admitted(), plan.terms.protection.threshold());
+    let c = plan.terms.protection.colluding();
     assert!(2 * u32::from(t) > u32::from(n) + u32::from(c) && u32::from(t) >= u32::from(c) + 2, "{plan:?}");
     assert!(plan.coefficients() > plan.layout.len(), "{plan:?}");
-    assert_eq!(plan.clone().checked().map(|plan| plan.digest()), Ok(plan.digest()));
+    assert_eq!(plan.check(), Ok(()));
     let _ = plan.context();
+}
+
+/// The terms of a preparation, before there is a plan.
+pub(super) fn terms(input: &[u8]) {
+    let Ok(terms) = bounded(input.len(), || PreparationTerms::from_bytes(input)) else { return };
+    assert_eq!(terms.to_bytes(), input, "terms have two encodings");
+    assert_eq!(terms.check(), Ok(()));
+    let _ = terms.context();
+}
+
+pub(super) fn terms_seeds() -> Vec<Vec<u8>> {
+    [1, 2].map(|number| FEDERATION.plan(number).terms.to_bytes()).into()
 }
 
 pub(super) fn plan_seeds() -> Vec<Vec<u8>> {
@@ -116,8 +128,8 @@ pub(super) fn transcript(input: &[u8]) {
     };
     assert_eq!(transcript.to_bytes(), input, "a transcript has two encodings");
     let survivors = transcript.certificate.survivors();
-    assert!(survivors.len() >= transcript.plan.protection.min_survivors().into());
-    assert!(transcript.certificate.signatures().len() >= transcript.plan.protection.threshold().into());
+    assert!(survivors.len() >= transcript.plan.terms.protection.min_survivors().into());
+    assert!(transcript.certificate.signatures().len() >= transcript.plan.terms.protection.threshold().into());
 }
 
 pub(super) fn transcript_seeds() -> Vec<Vec<u8>> {

@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signed", seeds: messages::signed_seeds, run: messages::signed, sample: 2_000 },
     Target { name: "sealed-shares", seeds: messages::bundle_seeds, run: messages::bundle, sample: 2_000 },
     Target { name: "plan", seeds: messages::plan_seeds, run: messages::plan, sample: 4_000 },
+    Target { name: "terms", seeds: messages::terms_seeds, run: messages::terms, sample: 4_000 },
     Target { name: "transcript", seeds: messages::transcript_seeds, run: messages::transcript, sample: 500 },
     Target { name: "documents", seeds: documents::seeds, run: documents::run, sample: 1_000 },
     Target { name: "round", seeds: round::seeds, run: round::run, sample: 120 },

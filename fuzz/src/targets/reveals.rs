@@ -23,7 +23,7 @@ static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| {
     let plan = FEDERATION.plan_of(1, ALL);
     let cohort = FEDERATION.cohort(&plan);
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let threshold = plan.protection.threshold();
+    let threshold = plan.terms.protection.threshold();
     let mut held: BTreeMap<ParticipantId, BTreeMap<_, _>> = BTreeMap::new();
     for &dealer in cohort.ids() {
         let context = SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold };

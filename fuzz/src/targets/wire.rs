@@ -76,9 +76,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     ];
     let duty = |owed| {
         let voided = vec![(RoundId { round: 1, attempt: 1 }, adverts())];
-        let (plan, round) = (plan.to_bytes().into(), round.clone());
+        let (plan, at) = (plan.to_bytes().into(), round.clone().into());
         let ledger = matches!(owed, Owed::Certify(_)).then(super::shown::honest);
-        choosing(0, v1::Duty::from(Duty { voided, ledger, round, plan, owed }).encode_to_vec())
+        choosing(0, v1::Duty::from(Duty { voided, ledger, at, plan, owed }).encode_to_vec())
     };
     let statement = v1::Statement {
         round: Some((&round).into()),

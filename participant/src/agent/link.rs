@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syndic_proto::PART_BYTES;
-use syndic_proto::convert::{RoundRef, digest};
+use syndic_proto::convert::{PlaceRef, RoundRef, digest};
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
@@ -62,14 +62,19 @@ impl Link {
         self.calls.hello(hello).await.map(drop)
     }
 
-    /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size.
-    pub(super) async fn duties(&mut self, ledger_size: u64) -> Result<Streaming<v1::Duty>, Status> {
-        Ok(self.calls.duties(v1::DutiesRequest { ledger_size }).await?.into_inner())
+    /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size, and holds the keys of
+    /// the preparation with this number.
+    pub(super) async fn duties(
+        &mut self,
+        ledger_size: u64,
+        holding: u64,
+    ) -> Result<Streaming<v1::Duty>, Status> {
+        Ok(self.calls.duties(v1::DutiesRequest { ledger_size, holding }).await?.into_inner())
     }
 
     pub(super) async fn say(
         &mut self,
-        round: &RoundRef,
+        at: &PlaceRef,
         kind: Kind,
         signed: &Signed,
         bundle: &[u8],
@@ -77,7 +82,7 @@ impl Link {
         let kind =
             v1::Kind::of(kind).ok_or_else(|| Status::internal("an upload header is not said alone"))?;
         let statement = v1::Statement {
-            round: Some(round.into()),
+            round: Some(at.into()),
             kind: kind.into(),
             signed: signed.to_bytes().into(),
             bundle: bundle.to_vec().into(),

@@ -8,6 +8,7 @@ mod error;
 mod ledger;
 mod link;
 mod lost;
+mod preparing;
 mod round;
 mod seat;
 mod spot_check;
@@ -19,10 +20,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
-use syndic_proto::convert::{Duty, Owed, RoundRef};
+use syndic_proto::convert::{Duty, Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, JobId, ParticipantId, RoundPlan, SealedRoster, Timestamp};
+use syndic_round::{
+    Digest, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, SealedRoster, Timestamp,
+};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
@@ -40,7 +43,7 @@ use error::{Declined, Undone};
 use link::Link;
 use lost::{Lost, is_lost, is_past, told, told_code};
 use round::Beside;
-use seat::{Seat, Training};
+use seat::{Seat, Seats, Training};
 
 /// What an agent is made of.
 pub struct Parts {
@@ -81,8 +84,8 @@ pub trait Observer: Send + Sync {
     fn answered(&self, round: &RoundRef, coefficients: &[i64]);
 
     /// The shares of the one-time key, each before it is sealed for its recipient.
-    fn shared(&self, round: &RoundRef, shares: &[(ParticipantId, syndic_secure_aggregation::KeyShare)]) {
-        let _ = (round, shares);
+    fn shared(&self, at: &PlaceRef, shares: &[(ParticipantId, syndic_secure_aggregation::KeyShare)]) {
+        let _ = (at, shares);
     }
 }
 
@@ -156,11 +159,11 @@ impl Agent {
     /// # Errors
     /// As [`Self::run`].
     pub async fn run_until(&self, dies: impl Fn(&RoundRef, &Owed) -> bool) -> Result<Ended, AgentError> {
-        let mut seat = None;
+        let mut seats = Seats::default();
         let mut patience = SHORTEST_WAIT;
         let mut met = false;
         loop {
-            match self.connected(&mut seat, &mut patience, &mut met, &dies).await {
+            match self.connected(&mut seats, &mut patience, &mut met, &dies).await {
                 Ok(ended) => return Ok(ended),
                 // Who has met the coordinator once does not give up because somebody else answers in its place.
                 Err(Lost::Forever(AgentError::Connect(error))) if met => {
@@ -180,7 +183,7 @@ impl Agent {
     /// One connection, until it ends.
     async fn connected(
         &self,
-        seat: &mut Option<Seat>,
+        seats: &mut Seats,
         patience: &mut Duration,
         met: &mut bool,
         dies: &impl Fn(&RoundRef, &Owed) -> bool,
@@ -189,7 +192,7 @@ impl Agent {
         let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
         link.hello(federation, roster).await.map_err(Lost::of_hello)?;
         let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
-        let mut duties = link.duties(seen).await.map_err(Lost::of_call)?;
+        let mut duties = link.duties(seen, seats.holding()).await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
         *met = true;
         info!(participant = self.enrolment.name(), "connected");
@@ -200,17 +203,23 @@ impl Agent {
                     let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
                     Duty::try_from(duty).map_err(|error| Lost::ForNow(printable(&error.to_string())))?
                 }
-                () = trained(seat), if awaiting_training.is_some() => {
+                () = trained(&mut seats.round), if awaiting_training.is_some() => {
                     let Some(awaited) = awaiting_training.take() else { continue };
                     awaited
                 }
             };
-            if dies(&duty.round, &duty.owed) {
+            let PlaceRef { job, place } = duty.at.clone();
+            let Place::Round(id) = place else {
+                self.attend_ahead(&mut link, seats, duty).await?;
+                continue;
+            };
+            let round = RoundRef { job, id };
+            if dies(&round, &duty.owed) {
                 return Ok(Ended::Died);
             }
             match duty.owed {
                 Owed::JobOver(None) => {
-                    info!(participant = self.enrolment.name(), job = %duty.round.job, "the job is complete");
+                    info!(participant = self.enrolment.name(), job = %round.job, "the job is complete");
                     return Ok(Ended::JobOver);
                 }
                 Owed::JobOver(Some(reason)) => {
@@ -218,65 +227,99 @@ impl Agent {
                 }
                 Owed::Over(abandoned) => {
                     awaiting_training = None;
-                    *seat = None;
+                    seats.round = None;
                     if abandoned.is_none() {
-                        self.now_and_then_check(&mut link, &duty.round).await?;
+                        self.now_and_then_check(&mut link, &round).await?;
                     }
                 }
-                // While the local work goes on, later duties of the round are done in its stead.
-                Owed::Submit(_) if is_training(seat) => awaiting_training = Some(duty),
                 _ => {
+                    let Some(plan) = plan_of(&duty, &round) else {
+                        warn!(round = %round.id, "the coordinator names a duty without the plan of its round");
+                        seats.round = None;
+                        continue;
+                    };
+                    if let Owed::Submit(_) = duty.owed {
+                        let taken_up = self.take_up(&mut link, seats, &round, &plan).await;
+                        if !self.settled(&mut link, seats, &duty.at, &plan.terms, taken_up).await? {
+                            continue;
+                        }
+                        // While the local work goes on, later duties of the round are done in its stead.
+                        if is_training(&seats.round) {
+                            awaiting_training = Some(duty);
+                            continue;
+                        }
+                    }
                     awaiting_training = None;
-                    self.attend(&mut link, seat, duty).await?;
+                    let Duty { voided, ledger, at, owed, .. } = duty;
+                    let beside = Beside { voided, ledger };
+                    let done = self.perform(&mut link, seats, &round, &plan, owed, beside).await;
+                    self.settled(&mut link, seats, &at, &plan.terms, done).await?;
                 }
             }
         }
     }
 
-    /// Does a duty; declines the round where this participant must not do it.
-    async fn attend(&self, link: &mut Link, seat: &mut Option<Seat>, duty: Duty) -> Result<(), Lost> {
-        let Duty { voided, ledger, round, plan, owed } = duty;
-        let round = &round;
-        let plan = match RoundPlan::from_bytes(&plan) {
-            Ok(plan) if plan.job == round.job && plan.id == round.id => plan,
+    /// Does a duty of a preparation that is made ahead.
+    async fn attend_ahead(&self, link: &mut Link, seats: &mut Seats, duty: Duty) -> Result<(), Lost> {
+        let Duty { at, plan, owed, .. } = duty;
+        let terms = match PreparationTerms::from_bytes(&plan) {
+            Ok(terms) if terms.job == at.job && Place::Ahead(terms.number) == at.place => terms,
             _ => {
-                warn!(round = %round.id, "the coordinator names a duty without the plan of its round");
-                *seat = None;
+                warn!(place = %at.place, "the coordinator names a duty without the terms of its preparation");
                 return Ok(());
             }
         };
-        match self.perform(link, seat, round, &plan, owed, Beside { voided, ledger }).await {
-            Ok(()) => Ok(()),
+        let done = self.perform_ahead(link, seats, &at, &terms, owed).await;
+        self.settled(link, seats, &at, &terms, done).await.map(drop)
+    }
+
+    /// Whether a duty was done; says no where this participant must not do it.
+    async fn settled(
+        &self,
+        link: &mut Link,
+        seats: &mut Seats,
+        at: &PlaceRef,
+        terms: &PreparationTerms,
+        done: Result<(), Undone>,
+    ) -> Result<bool, Lost> {
+        let place = at.place;
+        let reason = match done {
+            Ok(()) => return Ok(true),
             Err(Undone::Call(status)) if is_past(&status) => {
-                debug!(round = %round.id, reason = told(&status), "the round has gone on without this message");
-                Ok(())
+                debug!(%place, reason = told(&status), "it has gone on without this message");
+                return Ok(false);
             }
-            Err(Undone::Call(status)) if is_lost(&status) => Err(Lost::of_call(*status)),
+            Err(Undone::Call(status)) if is_lost(&status) => return Err(Lost::of_call(*status)),
+            Err(Undone::Journal(error)) => return Err(Lost::Forever(error.into())),
             Err(Undone::Call(status)) => {
-                warn!(round = %round.id, code = told_code(&status), reason = told(&status), "refused");
-                *seat = None;
-                self.decline(link, round, &plan, &Declined::Refused).await
+                warn!(%place, code = told_code(&status), reason = told(&status), "refused");
+                Declined::Refused
             }
-            Err(Undone::Journal(error)) => Err(Lost::Forever(error.into())),
             Err(Undone::Declined(reason)) => {
-                warn!(round = %round.id, code = reason.code(), reason = reason.shown(), "declining the round");
-                *seat = None;
-                self.decline(link, round, &plan, &reason).await
+                warn!(%place, code = reason.code(), reason = reason.shown(), "declining");
+                reason
             }
+        };
+        match place {
+            Place::Round(_) => seats.round = None,
+            Place::Ahead(_) => seats.ahead = None,
         }
+        self.decline(link, at, terms, &reason).await?;
+        Ok(false)
     }
 
     async fn decline(
         &self,
         link: &mut Link,
-        round: &RoundRef,
-        plan: &RoundPlan,
+        at: &PlaceRef,
+        terms: &PreparationTerms,
         reason: &Declined,
     ) -> Result<(), Lost> {
-        let signed = Invited::decline(plan, self.id, reason.code(), self.enrolment.keys().signing_key());
-        let sent = leaving(round, Kind::Decline, &signed.to_bytes());
+        let key = self.enrolment.keys().signing_key();
+        let signed = Invited::decline(terms, at.place, self.id, reason.code(), key);
+        let sent = leaving(at, Kind::Decline, &signed.to_bytes());
         self.journal.sent(&sent).await.map_err(|error| Lost::Forever(error.into()))?;
-        match link.say(round, Kind::Decline, &signed, &[]).await {
+        match link.say(at, Kind::Decline, &signed, &[]).await {
             Err(status) if is_lost(&status) => Err(Lost::of_call(status)),
             Err(_) | Ok(_) => Ok(()),
         }
@@ -316,16 +359,40 @@ fn is_training(seat: &Option<Seat>) -> bool {
     matches!(seat, Some(Seat { training: Training::Running(_), .. }))
 }
 
+/// The plan that a duty brings, if it is that of its round.
+fn plan_of(duty: &Duty, round: &RoundRef) -> Option<RoundPlan> {
+    let plan = RoundPlan::from_bytes(&duty.plan).ok()?;
+    (plan.terms.job == round.job && plan.id == round.id).then_some(plan)
+}
+
+fn kind_of(owed: &Owed) -> Option<Kind> {
+    match owed {
+        Owed::Advertise => Some(Kind::Advertise),
+        Owed::Deal(_) => Some(Kind::Dealing),
+        Owed::Acknowledge(_) => Some(Kind::Ack),
+        Owed::Submit(_) => Some(Kind::Header),
+        Owed::Certify(_) => Some(Kind::Certify),
+        Owed::Reveal(_) => Some(Kind::Reveal),
+        Owed::Void(_) => Some(Kind::Void),
+        Owed::Over(_) | Owed::JobOver(_) => None,
+    }
+}
+
+/// The coordinator asked for something that this participant's stage does not allow.
+fn out_of_turn() -> Undone {
+    Declined::Coordinator(Rejection::Early).into()
+}
+
 /// The operating system's randomness, for keys, shares and noise: it keeps no state that would need wiping.
 fn system_randomness() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
 }
 
 /// What the journal says of bytes that are about to leave.
-fn leaving(round: &RoundRef, kind: Kind, bytes: &[u8]) -> Sent {
+fn leaving(at: &PlaceRef, kind: Kind, bytes: &[u8]) -> Sent {
     Sent {
-        job: round.job.to_string(),
-        round: round.id,
+        job: at.job.to_string(),
+        round: at.place.round(),
         what: kind.name().into(),
         bytes: bytes.len() as u64,
         digest: Digest::of(bytes),

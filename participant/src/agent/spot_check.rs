@@ -91,7 +91,7 @@ impl Agent {
 
     async fn check(&self, link: &mut Link, round: &RoundRef) -> Result<SpotChecked, Unchecked> {
         let shown = Shown::ask(link, &self.roster, round).await?;
-        let (job, preparation) = (round.job.as_str(), shown.transcript.plan.preparation);
+        let (job, preparation) = (round.job.as_str(), shown.transcript.plan.terms.number);
         let said = self.journal.message(job, preparation, MessageKind::Certify).await?;
         shown.check(link, said, CHUNKS).await
     }
@@ -116,7 +116,7 @@ pub async fn spot_check(
     link.hello(enrolment.federation(), enrolment.roster().digest()).await.map_err(refused)?;
     let check = async {
         let shown = Shown::ask(&mut link, enrolment.roster(), round).await?;
-        let (job, preparation) = (round.job.as_str(), shown.transcript.plan.preparation);
+        let (job, preparation) = (round.job.as_str(), shown.transcript.plan.terms.number);
         let said = read_message(journal, job, preparation, MessageKind::Certify).await?;
         shown.check(&mut link, said, count).await
     };
@@ -139,7 +139,7 @@ impl Shown {
         let closing = link.closing(round).await?;
         let bytes = link.fetch(closing.transcript).await?;
         let transcript = Transcript::from_bytes(&bytes, roster).map_err(Finding::from)?;
-        if transcript.plan.job != round.job || transcript.plan.id != round.id {
+        if transcript.plan.terms.job != round.job || transcript.plan.id != round.id {
             return Err(Finding::OtherRound.into());
         }
         Ok(Self { round: round.clone(), transcript, aggregate_root: closing.aggregate_root })
@@ -158,7 +158,7 @@ impl Shown {
         if certified.is_some_and(|certify| certify.survivors != survivors.digest()) {
             return Err(Finding::OtherSurvivors.into());
         }
-        let set = self.transcript.plan.protection.parameter_set();
+        let set = self.transcript.plan.terms.protection.parameter_set();
         let of = survivors.headers().first().map_or(0, |header| header.chunks);
         let chunks = random_chunks(of, count, &mut system_randomness());
         for &index in &chunks {

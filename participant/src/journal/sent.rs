@@ -15,7 +15,7 @@ use super::{
 pub struct Sent {
     /// Under which job.
     pub job: String,
-    /// In which round and attempt.
+    /// In which round and attempt; `Place::AHEAD` for a preparation made ahead of any.
     pub round: RoundId,
     /// What it was, in the words of the protocol: `advertise`, `header`, `reveal` ...
     pub what: String,

@@ -1,7 +1,7 @@
 //! Other terms, models, cohorts and preparations, and messages in places where they do not belong.
 
 use syndic_round::message::{Ack, Header, Payload};
-use syndic_round::{Digest, ParameterSet, ParticipantId, Protection, RoundPlan};
+use syndic_round::{Digest, ParameterSet, ParticipantId, PreparationTerms, Protection, RoundPlan};
 use syndic_simulation::{Ask, Dealing, Owed, Table, shares_for};
 
 use super::{ALL, HONEST, collected, in_league, pick, refused_list, unbroken};
@@ -117,11 +117,20 @@ fn a13_weaker_terms_than_were_accepted_are_refused() {
     ];
     for protection in weaker {
         let ask = liar.ask(1, 1, 1);
-        let ask = Ask { plan: RoundPlan { protection, ..ask.plan }, ..ask };
+        let ask = Ask {
+            plan: RoundPlan { terms: PreparationTerms { protection, ..ask.plan.terms }, ..ask.plan },
+            ..ask
+        };
         assert_eq!(liar.advertise(&ask, &HONEST).code(), "round.not-agreed", "{protection:?}");
     }
     let ask = liar.ask(1, 1, 1);
-    let ask = Ask { plan: RoundPlan { agreement: Digest::of(b"another job"), ..ask.plan }, ..ask };
+    let ask = Ask {
+        plan: RoundPlan {
+            terms: PreparationTerms { agreement: Digest::of(b"another job"), ..ask.plan.terms },
+            ..ask.plan
+        },
+        ..ask
+    };
     assert_eq!(liar.advertise(&ask, &HONEST).code(), "round.not-agreed");
     unbroken(&liar);
 }
@@ -130,7 +139,13 @@ fn a13_weaker_terms_than_were_accepted_are_refused() {
 fn a14_an_institution_outside_the_roster_and_another_roster_are_refused() {
     let mut liar = in_league();
     let ask = liar.ask(1, 1, 1);
-    let other = Ask { plan: RoundPlan { roster: Digest::of(b"another"), ..ask.plan.clone() }, ..ask.clone() };
+    let other = Ask {
+        plan: RoundPlan {
+            terms: PreparationTerms { roster: Digest::of(b"another"), ..ask.plan.terms.clone() },
+            ..ask.plan.clone()
+        },
+        ..ask.clone()
+    };
     assert_eq!(liar.advertise(&other, &HONEST).code(), "round.not-agreed");
     let mut adverts = liar.advertise(&ask, &ALL).said;
     adverts[4].from = ParticipantId::new(6).unwrap();
@@ -164,7 +179,10 @@ fn a33_a_cohort_too_large_or_with_somebody_not_admitted_is_refused() {
     assert_eq!(liar.deal(&ask, &pick(&adverts, &[2, 4, 5]), &[2]).code(), "round.too-few");
     // A plan that admits fewer, or others, is not the plan that was accepted.
     let ask = liar.ask(2, 1, 2);
-    let fewer = RoundPlan { admitted: ask.plan.admitted[..4].to_vec(), ..ask.plan.clone() };
+    let fewer = RoundPlan {
+        terms: PreparationTerms { admitted: ask.plan.terms.admitted[..4].to_vec(), ..ask.plan.terms.clone() },
+        ..ask.plan.clone()
+    };
     assert_eq!(liar.advertise(&Ask { plan: fewer, ..ask }, &[3]).code(), "round.not-agreed");
     unbroken(&liar);
 }

@@ -86,6 +86,16 @@ impl LogisticRegression {
         self.question.training_round
     }
 
+    /// Whether the training round that is asked for, or was the last to be, is the last of all.
+    pub fn is_last(&self) -> bool {
+        self.question.training_round == self.rounds
+    }
+
+    /// Whether nothing more is asked.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// The model so far.
     pub fn coefficients(&self) -> &Coefficients {
         &self.question.coefficients

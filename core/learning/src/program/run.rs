@@ -76,6 +76,21 @@ impl JobRun {
         &self.metrics
     }
 
+    /// Whether another question may follow the one that is pending: never false where one does.
+    pub fn may_ask_again(&self) -> bool {
+        match &self.state {
+            State::Statistics(_) => true,
+            State::Training(training) => !training.is_last() || self.is_evaluated(),
+            State::Evaluating { training, .. } => !training.is_finished(),
+            State::Finished(_) => false,
+        }
+    }
+
+    /// Whether anybody has rows to evaluate models on.
+    fn is_evaluated(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.test.rows > 0 || summary.validation.rows > 0)
+    }
+
     /// The model that would be released now, and the training round that made it.
     fn model(&self) -> Option<(u32, LinearModel)> {
         let (round, coefficients) = self.best.clone()?;

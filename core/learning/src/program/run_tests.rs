@@ -75,10 +75,18 @@ fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (J
             assert_eq!(contribution.values().len(), question.layout().unwrap().len());
             contribution
         });
+        let foretold = run.may_ask_again();
         next = run.next(Some(&sum)).unwrap();
+        assert_eq!(
+            foretold,
+            matches!(next, Next::Ask(_)),
+            "whether to prepare another round, after {} sums",
+            sums.len()
+        );
         sums.push(sum);
     }
     let Next::Done(outcome) = next else { unreachable!() };
+    assert!(!run.may_ask_again());
     (run, outcome, sums)
 }
 

@@ -4,8 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::course::Course;
 use super::phase::too_few;
-use super::{Collecting, Dealt, Duty, Phase, Round};
+use super::preparing::Onward;
+use super::{Dealt, Duty, Prepared};
 use crate::cohort::Cohort;
 use crate::eligibility::{Acks, verify_ack};
 use crate::ids::{ParticipantId, Timestamp};
@@ -33,14 +35,14 @@ impl Acknowledging {
 
     pub(super) fn acknowledge(
         &self,
-        round: &Round,
+        course: &Course,
         now: Timestamp,
         signed: &Signed,
-    ) -> Result<Phase, Rejection> {
+    ) -> Result<Self, Rejection> {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let ack = verify_ack(signed, &self.cohort, &round.terms.roster)?;
+        let ack = verify_ack(signed, &self.cohort, course.roster())?;
         let dealers = self.dealt.iter().map(|dealt| dealt.public.from);
         if !dealers.eq(ack.verdicts.iter().map(|verdict| verdict.dealer)) {
             return Err(Rejection::List("verdicts"));
@@ -51,21 +53,21 @@ impl Acknowledging {
         }
         let mut next = self.clone();
         next.acks.insert(ack.id, signed.clone());
-        Ok(round.or_close(now, Phase::Acknowledging(next)))
+        Ok(next)
     }
 
-    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
-        let protection = &round.plan().protection;
+    pub(super) fn close(&self, course: &Course) -> Onward {
+        let protection = course.protection();
         let signed = self.acks.values().cloned().collect();
         // Every acknowledgement was verified when it came in, and the map keeps them in order.
-        let acks = Acks::verify(signed, &self.cohort, &round.terms.roster).unwrap_or_default();
+        let acks = Acks::verify(signed, &self.cohort, course.roster()).unwrap_or_default();
         let may_submit =
             |dealt: &&Dealt| acks.check(dealt.public.from, dealt.public.digest(), protection).is_ok();
         let eligible: Vec<_> = self.dealt.iter().filter(may_submit).map(|dealt| dealt.public.from).collect();
         if eligible.len() < usize::from(protection.min_survivors()) {
-            return too_few("dealers acknowledged by enough", eligible.len(), protection.min_survivors());
+            let needed = protection.min_survivors();
+            return Onward::Abandoned(too_few("dealers acknowledged by enough", eligible.len(), needed));
         }
-        let closes_at = now.plus_millis(round.plan().deadlines.collect);
-        Phase::Collecting(Collecting::new(self.cohort.clone(), eligible, Arc::new(acks), closes_at))
+        Onward::Prepared(Prepared { cohort: self.cohort.clone(), eligible, acks: Arc::new(acks) })
     }
 }

@@ -3,8 +3,10 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+use super::course::Course;
 use super::phase::too_few;
-use super::{Duty, Phase, Round, Sharing};
+use super::preparing::Onward;
+use super::{Duty, Preparing, Sharing};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Advertise, Signed};
@@ -28,30 +30,30 @@ impl Advertising {
 
     pub(super) fn advertise(
         &self,
-        round: &Round,
+        course: &Course,
         now: Timestamp,
         signed: &Signed,
-    ) -> Result<Phase, Rejection> {
+    ) -> Result<Self, Rejection> {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        round.require_admitted(signed.from)?;
-        let advert: Advertise = signed.verify(round.context(), &round.terms.roster)?;
+        course.require_admitted(signed.from)?;
+        let advert: Advertise = signed.verify(course.context(), course.roster())?;
         let mut next = self.clone();
         next.adverts.insert(advert.id, signed.clone());
-        Ok(round.or_close(now, Phase::Advertising(next)))
+        Ok(next)
     }
 
-    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+    pub(super) fn close(&self, course: &Course, now: Timestamp) -> Onward {
         let adverts = self.adverts.values().cloned().collect();
-        let needed = round.plan().protection.threshold();
-        match Cohort::assemble(round.plan(), &round.terms.roster, adverts) {
+        let needed = course.protection().threshold();
+        match Cohort::assemble(course.terms(), course.roster(), adverts) {
             Ok(cohort) => {
-                let closes_at = now.plus_millis(round.plan().deadlines.share);
-                Phase::Sharing(Sharing::new(Arc::new(cohort), closes_at))
+                let closes_at = now.plus_millis(course.terms().deadlines.share);
+                Onward::Preparing(Preparing::Sharing(Sharing::new(Arc::new(cohort), closes_at)))
             }
             // Every advertisement was verified when it came in, so the cohort can only be too small.
-            Err(_) => too_few("participants advertised a key", self.adverts.len(), needed),
+            Err(_) => Onward::Abandoned(too_few("participants advertised a key", self.adverts.len(), needed)),
         }
     }
 }

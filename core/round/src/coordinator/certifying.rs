@@ -43,14 +43,14 @@ impl Certifying {
     }
 
     pub(super) fn certify(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Phase, Rejection> {
-        verify_certify(signed, &self.cohort, &round.terms.roster, &self.survivors)?;
+        verify_certify(signed, &self.cohort, round.roster(), &self.survivors)?;
         let mut next = self.clone();
         next.signatures.insert(signed.from, signed.clone());
         let signatures = next.signatures.values().cloned().collect();
         let survivors = (*self.survivors).clone();
-        match Certificate::verify(round.plan(), &self.cohort, &round.terms.roster, survivors, signatures) {
+        match Certificate::verify(round.plan(), &self.cohort, round.roster(), survivors, signatures) {
             Ok(certificate) => {
-                let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+                let closes_at = now.plus_millis(round.plan().terms.deadlines.reveal);
                 let (cohort, submissions) = (self.cohort.clone(), self.submissions.clone());
                 let certificate = Arc::new(certificate);
                 Ok(Phase::Revealing(Revealing::new(round, cohort, certificate, submissions, closes_at)))
@@ -61,6 +61,7 @@ impl Certifying {
     }
 
     pub(super) fn close(&self, round: &Round) -> Phase {
-        too_few("members signed the survivor set", self.signatures.len(), round.plan().protection.threshold())
+        let needed = round.protection().threshold();
+        Phase::Abandoned(too_few("members signed the survivor set", self.signatures.len(), needed))
     }
 }

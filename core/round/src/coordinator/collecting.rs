@@ -5,9 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::phase::too_few;
-use super::{Certifying, Duty, Phase, Round, Upload};
+use super::{Certifying, Duty, Phase, Prepared, Round, Upload};
 use crate::cohort::Cohort;
-use crate::eligibility::Acks;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Header, Signed};
 use crate::rejection::Rejection;
@@ -17,9 +16,7 @@ use crate::survivors::{SurvivorSet, verify_header};
 #[derive(Clone, Debug)]
 pub struct Collecting {
     pub(super) closes_at: Timestamp,
-    pub(super) cohort: Arc<Cohort>,
-    eligible: Vec<ParticipantId>,
-    acks: Arc<Acks>,
+    prepared: Prepared,
     submitted: BTreeMap<ParticipantId, Submission>,
 }
 
@@ -33,18 +30,17 @@ pub struct Submission {
 }
 
 impl Collecting {
-    pub(super) fn new(
-        cohort: Arc<Cohort>,
-        eligible: Vec<ParticipantId>,
-        acks: Arc<Acks>,
-        closes_at: Timestamp,
-    ) -> Self {
-        Self { closes_at, cohort, eligible, acks, submitted: BTreeMap::new() }
+    pub(super) fn new(prepared: Prepared, closes_at: Timestamp) -> Self {
+        Self { closes_at, prepared, submitted: BTreeMap::new() }
+    }
+
+    pub(super) fn cohort(&self) -> &Cohort {
+        &self.prepared.cohort
     }
 
     pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.eligible.contains(&id) && !self.submitted.contains_key(&id);
-        owes.then(|| Duty::Submit(self.acks.signed().to_vec()))
+        let owes = self.prepared.eligible.contains(&id) && !self.submitted.contains_key(&id);
+        owes.then(|| Duty::Submit(self.prepared.acks.signed().to_vec()))
     }
 
     pub(super) fn submit(
@@ -68,21 +64,30 @@ impl Collecting {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let header = verify_header(signed, round.plan(), &self.cohort, &round.terms.roster)?;
-        if self.eligible.contains(&header.id) { Ok(header) } else { Err(Rejection::NotEligible(header.id)) }
+        let header = verify_header(signed, round.plan(), self.cohort(), round.roster())?;
+        if self.prepared.eligible.contains(&header.id) {
+            Ok(header)
+        } else {
+            Err(Rejection::NotEligible(header.id))
+        }
     }
 
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
-        let needed = round.plan().protection.min_survivors();
-        let survivors = self.revealable(round.plan().protection.threshold());
+        let needed = round.protection().min_survivors();
+        let survivors = self.revealable(round.protection().threshold());
         let headers = survivors.iter().map(|submission| submission.header.clone()).collect();
-        match SurvivorSet::from_headers(round.plan(), &self.cohort, &round.terms.roster, headers) {
+        match SurvivorSet::from_headers(round.plan(), self.cohort(), round.roster(), headers) {
             Ok(set) => {
-                let closes_at = now.plus_millis(round.plan().deadlines.certify);
-                Phase::Certifying(Certifying::new(self.cohort.clone(), Arc::new(set), survivors, closes_at))
+                let closes_at = now.plus_millis(round.plan().terms.deadlines.certify);
+                Phase::Certifying(Certifying::new(
+                    self.prepared.cohort.clone(),
+                    Arc::new(set),
+                    survivors,
+                    closes_at,
+                ))
             }
             // Every header was verified when it came in, so the set can only be too small.
-            Err(_) => too_few("participants submitted an update", survivors.len(), needed),
+            Err(_) => Phase::Abandoned(too_few("participants submitted an update", survivors.len(), needed)),
         }
     }
 
@@ -92,10 +97,10 @@ impl Collecting {
         let mut survivors = self.submitted.clone();
         loop {
             let ids: Vec<_> = survivors.keys().copied().collect();
-            if ids.is_empty() || self.acks.holders_of(&ids) >= usize::from(threshold) {
+            if ids.is_empty() || self.prepared.acks.holders_of(&ids) >= usize::from(threshold) {
                 return survivors.into_values().collect();
             }
-            if let Some(worst) = ids.iter().max_by_key(|id| (self.acks.complaints(**id), **id)) {
+            if let Some(worst) = ids.iter().max_by_key(|id| (self.prepared.acks.complaints(**id), **id)) {
                 survivors.remove(worst);
             }
         }

@@ -8,9 +8,12 @@ mod acknowledging;
 mod advertising;
 mod certifying;
 mod collecting;
+mod course;
 mod input;
 mod opening;
 mod phase;
+mod preparation;
+mod preparing;
 mod revealing;
 mod sharing;
 
@@ -18,11 +21,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use crate::digest::Digest;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Context, Decline, Header, Kind, Signed};
+use crate::message::{Header, Kind, Signed};
 use crate::plan::RoundPlan;
-use crate::protection::PlanError;
+use crate::protection::{PlanError, Protection};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 
@@ -30,27 +32,23 @@ pub use acknowledging::Acknowledging;
 pub use advertising::Advertising;
 pub use certifying::Certifying;
 pub use collecting::{Collecting, Submission};
+use course::Course;
 pub use input::{Duty, Input, Opened, Upload};
 pub use opening::Opening;
+use phase::out_of_phase;
 pub use phase::{Abandoned, Closed, Phase};
+pub use preparation::{Preparation, Standing};
+use preparing::Onward;
+pub use preparing::{Prepared, Preparing};
 pub use revealing::Revealing;
 pub use sharing::{Bundle, Dealt, Sharing};
 
 /// One attempt at one round.
 #[derive(Clone, Debug)]
 pub struct Round {
-    terms: Arc<Terms>,
-    /// Digest of the one message of each kind that each sender may have.
-    heard: BTreeMap<(Kind, ParticipantId), Digest>,
-    declined: BTreeMap<ParticipantId, String>,
+    plan: Arc<RoundPlan>,
+    course: Course,
     phase: Phase,
-}
-
-/// What does not change during a round.
-#[derive(Debug)]
-pub(crate) struct Terms {
-    pub(crate) plan: RoundPlan,
-    pub(crate) roster: Arc<SealedRoster>,
 }
 
 /// A step's outcome: the round as it will be once the input is stored.
@@ -63,26 +61,41 @@ pub struct Step {
 }
 
 impl Round {
-    /// Opens a round.
+    /// Opens a round that makes its own preparation.
     ///
     /// # Errors
-    /// [`PlanError`] when the plan is not for this roster.
+    /// [`PlanError`] when the plan breaks a rule, or is not for this roster.
     pub fn open(plan: RoundPlan, roster: Arc<SealedRoster>, now: Timestamp) -> Result<Self, PlanError> {
-        let plan = plan.checked()?;
-        if plan.roster != roster.digest() || plan.federation != roster.roster().federation {
-            return Err(PlanError::Roster);
+        plan.check()?;
+        let course = Course::begin(plan.terms.clone(), roster)?;
+        let phase = Phase::Preparing(Preparing::begin(&course, now));
+        Ok(Self { plan: Arc::new(plan), course, phase })
+    }
+
+    /// Opens a round with a preparation that was made ahead: it begins by collecting updates.
+    ///
+    /// # Errors
+    /// [`PlanError`] when the plan breaks a rule; [`PlanError::Preparation`] where it is not for this preparation, or
+    /// that is not ready.
+    pub fn open_prepared(
+        plan: RoundPlan,
+        preparation: &Preparation,
+        now: Timestamp,
+    ) -> Result<Self, PlanError> {
+        plan.check()?;
+        match preparation.standing() {
+            Standing::Ready(prepared) if plan.terms == *preparation.terms() => {
+                let closes_at = now.plus_millis(plan.terms.deadlines.collect);
+                let phase = Phase::Collecting(Collecting::new(prepared.clone(), closes_at));
+                Ok(Self { plan: Arc::new(plan), course: preparation.course.clone(), phase })
+            }
+            _ => Err(PlanError::Preparation),
         }
-        if plan.admitted.iter().any(|id| roster.member(*id).is_none()) {
-            return Err(PlanError::Admitted);
-        }
-        let phase = Phase::Advertising(Advertising::new(now.plus_millis(plan.deadlines.advertise)));
-        let terms = Arc::new(Terms { plan, roster });
-        Ok(Self { terms, heard: BTreeMap::new(), declined: BTreeMap::new(), phase })
     }
 
     /// The plan.
     pub fn plan(&self) -> &RoundPlan {
-        &self.terms.plan
+        &self.plan
     }
 
     /// Where the round stands.
@@ -92,15 +105,13 @@ impl Round {
 
     /// Who declined, with the reason given.
     pub fn declined(&self) -> &BTreeMap<ParticipantId, String> {
-        &self.declined
+        self.course.declined()
     }
 
     /// When the current phase ends at the latest; none once the round is over or the sum being opened.
     pub fn wake_at(&self) -> Option<Timestamp> {
         match &self.phase {
-            Phase::Advertising(phase) => Some(phase.closes_at),
-            Phase::Sharing(phase) => Some(phase.closes_at),
-            Phase::Acknowledging(phase) => Some(phase.closes_at),
+            Phase::Preparing(phase) => Some(phase.closes_at()),
             Phase::Collecting(phase) => Some(phase.closes_at),
             Phase::Certifying(phase) => Some(phase.closes_at),
             Phase::Revealing(phase) => Some(phase.closes_at),
@@ -118,16 +129,14 @@ impl Round {
 
     /// What `id` owes the round now, if anything.
     pub fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        if self.plan().admitted.binary_search(&id).is_err() {
+        if !self.course.is_admitted(id) {
             return None;
         }
         match &self.phase {
             // Who can no longer reveal can still promise not to.
             Phase::Revealing(phase) => phase.duty_of(self, id),
-            _ if self.declined.contains_key(&id) => None,
-            Phase::Advertising(phase) => phase.duty_of(id),
-            Phase::Sharing(phase) => phase.duty_of(id),
-            Phase::Acknowledging(phase) => phase.duty_of(id),
+            _ if self.declined().contains_key(&id) => None,
+            Phase::Preparing(phase) => phase.duty_of(&self.course, id),
             Phase::Collecting(phase) => phase.duty_of(id),
             Phase::Certifying(phase) => phase.duty_of(id),
             Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => None,
@@ -139,13 +148,13 @@ impl Round {
     /// # Errors
     /// [`Rejection`] as [`Self::step`] would give it.
     pub fn judge_header(&self, now: Timestamp, signed: &Signed) -> Result<Option<Header>, Rejection> {
-        if self.is_known(Kind::Header, signed)? {
+        if self.course.is_known(Kind::Header, signed, self.phase.cohort())? {
             return Ok(None);
         }
         match &self.phase {
             Phase::Collecting(phase) => phase.header(self, now, signed).map(Some),
             Phase::Closed(_) | Phase::Abandoned(_) => Err(Rejection::Over),
-            phase => Err(phase.out_of_phase(Some(Kind::Header))),
+            phase => Err(out_of_phase(phase.ordinal(), Some(Kind::Header))),
         }
     }
 
@@ -155,7 +164,7 @@ impl Round {
     /// [`Rejection`] when the input is its sender's fault, or comes too late.
     pub fn step(&self, now: Timestamp, input: &Input) -> Result<Step, Rejection> {
         if let Some((kind, signed)) = input.message()
-            && self.is_known(kind, signed)?
+            && self.course.is_known(kind, signed, self.phase.cohort())?
         {
             return Ok(self.unchanged());
         }
@@ -167,12 +176,8 @@ impl Round {
             (_, Input::Decline(signed)) => return self.decline(now, signed),
             (_, Input::Wake) if self.wake_at().is_none_or(|at| now < at) => return Ok(self.unchanged()),
             (_, Input::Wake) => self.deadline(now),
-            (phase, Input::Resume) => phase.resumed(now, &self.plan().deadlines),
-            (Phase::Advertising(phase), Input::Advertise(signed)) => phase.advertise(self, now, signed)?,
-            (Phase::Sharing(phase), Input::Deal(signed, bundle)) => phase.deal(self, now, signed, bundle)?,
-            (Phase::Acknowledging(phase), Input::Acknowledge(signed)) => {
-                phase.acknowledge(self, now, signed)?
-            }
+            (_, Input::Resume) => self.resumed(now),
+            (Phase::Preparing(phase), input) => self.onward(now, phase.take(&self.course, now, input)?),
             (Phase::Collecting(phase), Input::Submit(signed, upload)) => {
                 phase.submit(self, now, signed, upload)?
             }
@@ -188,89 +193,68 @@ impl Round {
             (Phase::Opening(_), Input::SumRefused(reason)) => {
                 Phase::Abandoned(Abandoned::SumRefused(reason.clone()))
             }
-            (phase, input) => return Err(phase.out_of_phase(input.message().map(|(kind, _)| kind))),
+            (phase, input) => {
+                return Err(out_of_phase(phase.ordinal(), input.message().map(|(kind, _)| kind)));
+            }
         };
-        let mut next = self.in_phase(phase);
-        if let Some((kind, signed)) = input.message() {
-            next.heard.insert((kind, signed.from), Digest::of(&signed.to_bytes()));
-        }
-        Ok(Step { next, changed: true })
+        let course = match input.message() {
+            Some((kind, signed)) => self.course.with(kind, signed),
+            None => self.course.clone(),
+        };
+        Ok(Step { next: Self { course, ..self.in_phase(phase) }, changed: true })
     }
 
     /// The last kind of message that was accepted from `id`.
     pub fn last_heard(&self, id: ParticipantId) -> Option<Kind> {
-        let kinds = [
-            Kind::Void,
-            Kind::Reveal,
-            Kind::Certify,
-            Kind::Header,
-            Kind::Ack,
-            Kind::Dealing,
-            Kind::Advertise,
-        ];
-        kinds.into_iter().find(|kind| self.heard.contains_key(&(*kind, id)))
+        self.course.last_heard(id)
     }
 
-    /// Whether this very message was accepted before. Whoever can sign twice is heard once; the second is
-    /// refused whatever it says.
-    fn is_known(&self, kind: Kind, signed: &Signed) -> Result<bool, Rejection> {
-        match self.heard.get(&(kind, signed.from)) {
-            Some(earlier) if *earlier == Digest::of(&signed.to_bytes()) => Ok(true),
-            Some(_) => Err(self.equivocated(kind, signed)),
-            None => Ok(false),
-        }
+    fn protection(&self) -> &Protection {
+        self.course.protection()
+    }
+
+    fn roster(&self) -> &SealedRoster {
+        self.course.roster()
     }
 
     fn in_phase(&self, phase: Phase) -> Self {
-        Self { terms: self.terms.clone(), heard: self.heard.clone(), declined: self.declined.clone(), phase }
+        Self { plan: self.plan.clone(), course: self.course.clone(), phase }
     }
 
     fn unchanged(&self) -> Step {
         Step { next: self.clone(), changed: false }
     }
 
-    /// Only a message with a valid signature is evidence; without one it is a stranger's noise.
-    fn equivocated(&self, kind: Kind, signed: &Signed) -> Rejection {
-        let from = signed.from;
-        let context = match (kind, self.phase.cohort()) {
-            (Kind::Advertise | Kind::Decline, _) => self.context(),
-            (_, Some(cohort)) => cohort.context(),
-            // Once the round is over there is no cohort left to judge by.
-            (_, None) => return Rejection::Over,
-        };
-        if signed.is_genuine(kind, context, &self.terms.roster) {
-            Rejection::Equivocated { from }
-        } else {
-            Rejection::BadSignature { from }
-        }
-    }
-
     fn decline(&self, now: Timestamp, signed: &Signed) -> Result<Step, Rejection> {
-        let decline: Decline = signed.verify(self.context(), &self.terms.roster)?;
-        if decline.round != self.plan().id {
-            return Err(Rejection::Mismatch("round"));
-        }
-        self.require_admitted(decline.id)?;
-        let mut next = self.clone();
-        next.heard.insert((Kind::Decline, decline.id), Digest::of(&signed.to_bytes()));
-        next.declined.insert(decline.id, decline.reason);
+        let course = self.course.with_decline(self.plan().id, signed)?;
+        let mut next = Self { course, ..self.clone() };
         if next.all_heard() {
             next.phase = next.deadline(now);
         }
         Ok(Step { next, changed: true })
     }
 
+    /// The phase that a step of the round's own preparation leads to.
+    fn onward(&self, now: Timestamp, onward: Onward) -> Phase {
+        match onward {
+            Onward::Preparing(preparing) => Phase::Preparing(preparing),
+            Onward::Prepared(prepared) => {
+                let closes_at = now.plus_millis(self.plan().terms.deadlines.collect);
+                Phase::Collecting(Collecting::new(prepared, closes_at))
+            }
+            Onward::Abandoned(reason) => Phase::Abandoned(reason),
+        }
+    }
+
     /// Whether nobody is left to wait for in this phase.
     fn all_heard(&self) -> bool {
-        self.plan().admitted.iter().all(|id| self.duty_of(*id).is_none()) && self.wake_at().is_some()
+        self.plan().terms.admitted.iter().all(|id| self.duty_of(*id).is_none()) && self.wake_at().is_some()
     }
 
     /// What the end of the current phase leads to, by what has arrived.
     fn deadline(&self, now: Timestamp) -> Phase {
         match &self.phase {
-            Phase::Advertising(phase) => phase.close(self, now),
-            Phase::Sharing(phase) => phase.close(self, now),
-            Phase::Acknowledging(phase) => phase.close(self, now),
+            Phase::Preparing(phase) => self.onward(now, phase.close(&self.course, now)),
             Phase::Collecting(phase) => phase.close(self, now),
             Phase::Certifying(phase) => phase.close(self),
             Phase::Revealing(phase) => phase.close(self, now),
@@ -278,21 +262,23 @@ impl Round {
         }
     }
 
+    /// The current phase with its whole time before it.
+    fn resumed(&self, now: Timestamp) -> Phase {
+        let deadlines = &self.plan().terms.deadlines;
+        let mut phase = self.phase.clone();
+        match &mut phase {
+            Phase::Preparing(phase) => *phase = phase.resumed(&self.course, now),
+            Phase::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
+            Phase::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
+            Phase::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
+            Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => {}
+        }
+        phase
+    }
+
     /// Ends the phase early when nobody is left to wait for.
     fn or_close(&self, now: Timestamp, phase: Phase) -> Phase {
         let then = self.in_phase(phase);
         if then.all_heard() { then.deadline(now) } else { then.phase }
-    }
-
-    fn require_admitted(&self, id: ParticipantId) -> Result<(), Rejection> {
-        match self.plan().admitted.binary_search(&id) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Rejection::NotInCohort(id)),
-        }
-    }
-
-    /// The context of signatures before there is a cohort.
-    fn context(&self) -> Context {
-        Context { ctx0: self.plan().context(), h1: None }
     }
 }

@@ -4,11 +4,9 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-use super::{Acknowledging, Advertising, Certifying, Collecting, Opened, Opening, Revealing, Sharing};
+use super::{Certifying, Collecting, Opened, Opening, Preparing, Revealing};
 use crate::cohort::Cohort;
-use crate::ids::Timestamp;
 use crate::message::Kind;
-use crate::plan::Deadlines;
 use crate::rejection::Rejection;
 use crate::survivors::SurvivorSet;
 use crate::voids::Voided;
@@ -16,12 +14,8 @@ use crate::voids::Voided;
 /// Where a round stands. Each phase holds what it may use.
 #[derive(Clone, Debug)]
 pub enum Phase {
-    /// Awaits one-time keys.
-    Advertising(Advertising),
-    /// Awaits sealed key shares.
-    Sharing(Sharing),
-    /// Awaits verdicts over the shares.
-    Acknowledging(Acknowledging),
+    /// Makes its preparation.
+    Preparing(Preparing),
     /// Awaits updates.
     Collecting(Collecting),
     /// Awaits signatures over the survivor set.
@@ -67,59 +61,46 @@ pub enum Abandoned {
 }
 
 impl Phase {
-    pub(super) fn resumed(&self, now: Timestamp, deadlines: &Deadlines) -> Self {
-        let mut phase = self.clone();
-        match &mut phase {
-            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
-            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
-            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
-            Self::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
-            Self::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
-            Self::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
-            Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => {}
-        }
-        phase
-    }
-
     /// The cohort, once it is fixed and while the round lasts.
     pub fn cohort(&self) -> Option<&Cohort> {
         match self {
-            Self::Sharing(phase) => Some(&phase.cohort),
-            Self::Acknowledging(phase) => Some(&phase.cohort),
-            Self::Collecting(phase) => Some(&phase.cohort),
+            Self::Preparing(phase) => phase.cohort(),
+            Self::Collecting(phase) => Some(phase.cohort()),
             Self::Certifying(phase) => Some(&phase.cohort),
             Self::Revealing(phase) => Some(&phase.cohort),
             Self::Opening(phase) => Some(phase.cohort()),
-            Self::Advertising(_) | Self::Closed(_) | Self::Abandoned(_) => None,
+            Self::Closed(_) | Self::Abandoned(_) => None,
         }
     }
 
-    /// Phases are strictly ordered, so a message of another phase is early or late; what is no message is
-    /// early, since it follows all of them.
-    pub(super) fn out_of_phase(&self, kind: Option<Kind>) -> Rejection {
-        let awaited = match self {
-            Self::Advertising(_) => 0,
-            Self::Sharing(_) => 1,
-            Self::Acknowledging(_) => 2,
+    /// Phases are strictly ordered.
+    pub(super) fn ordinal(&self) -> u8 {
+        match self {
+            Self::Preparing(phase) => phase.ordinal(),
             Self::Collecting(_) => 3,
             Self::Certifying(_) => 4,
             Self::Revealing(_) => 5,
             Self::Opening(_) | Self::Closed(_) | Self::Abandoned(_) => 6,
-        };
-        let arrived = match kind {
-            Some(Kind::Advertise) => 0,
-            Some(Kind::Dealing) => 1,
-            Some(Kind::Ack) => 2,
-            Some(Kind::Header) => 3,
-            Some(Kind::Certify) => 4,
-            Some(Kind::Reveal | Kind::Void) => 5,
-            Some(Kind::Decline) | None => 6,
-        };
-        if arrived < awaited { Rejection::Late } else { Rejection::Early }
+        }
     }
 }
 
-/// The round's end for want of enough participants.
-pub(super) fn too_few(what: &'static str, found: usize, needed: u16) -> Phase {
-    Phase::Abandoned(Abandoned::TooFew { what, found: u16::try_from(found).unwrap_or(u16::MAX), needed })
+/// A message of another phase than that with the ordinal `awaited` is early or late; what is no message is early, since
+/// it follows all of them.
+pub(super) fn out_of_phase(awaited: u8, kind: Option<Kind>) -> Rejection {
+    let arrived = match kind {
+        Some(Kind::Advertise) => 0,
+        Some(Kind::Dealing) => 1,
+        Some(Kind::Ack) => 2,
+        Some(Kind::Header) => 3,
+        Some(Kind::Certify) => 4,
+        Some(Kind::Reveal | Kind::Void) => 5,
+        Some(Kind::Decline) | None => 6,
+    };
+    if arrived < awaited { Rejection::Late } else { Rejection::Early }
+}
+
+/// The end for want of enough participants.
+pub(super) fn too_few(what: &'static str, found: usize, needed: u16) -> Abandoned {
+    Abandoned::TooFew { what, found: u16::try_from(found).unwrap_or(u16::MAX), needed }
 }

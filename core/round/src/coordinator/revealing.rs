@@ -54,7 +54,7 @@ impl Revealing {
             reveals: BTreeMap::new(),
             signers,
             voids: BTreeMap::new(),
-            wanted: round.plan().protection.threshold().into(),
+            wanted: round.protection().threshold().into(),
             refused: None,
             waited: 0,
         }
@@ -73,7 +73,7 @@ impl Revealing {
         if !self.can_be_opened(round) {
             return self.can_be_voided(round).then(|| Duty::Void(self.cohort.clone()));
         }
-        if round.declined.contains_key(&id) {
+        if round.declined().contains_key(&id) {
             return None;
         }
         Some(match self.signers.contains(&id) {
@@ -83,14 +83,14 @@ impl Revealing {
     }
 
     pub(super) fn certify(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        verify_certify(signed, &self.cohort, &round.terms.roster, self.certificate.survivors())?;
+        verify_certify(signed, &self.cohort, round.roster(), self.certificate.survivors())?;
         let mut next = self.clone();
         next.signers.insert(signed.from);
         Ok(Phase::Revealing(next))
     }
 
     pub(super) fn reveal(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        let reveal: Reveal = signed.verify(self.cohort.context(), &round.terms.roster)?;
+        let reveal: Reveal = signed.verify(self.cohort.context(), round.roster())?;
         self.cohort.slot_of(reveal.id)?;
         if reveal.survivors != self.certificate.survivors().digest() {
             return Err(Rejection::Mismatch("survivor set"));
@@ -107,7 +107,7 @@ impl Revealing {
     }
 
     pub(super) fn void(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        let (plan, roster) = (round.plan(), &round.terms.roster);
+        let (plan, roster) = (round.plan(), round.roster());
         let void = verify_void(signed, plan.id, self.cohort.context(), roster)?;
         self.cohort.slot_of(void.id)?;
         if self.reveals.contains_key(&void.id) {
@@ -117,7 +117,7 @@ impl Revealing {
         next.voids.insert(void.id, signed.clone());
         let voids = next.voids.values().cloned().collect();
         let context = self.cohort.context();
-        match Voided::verify(plan.id, context, &plan.protection, &plan.admitted, roster, voids) {
+        match Voided::verify(plan.id, context, &plan.terms.protection, &plan.terms.admitted, roster, voids) {
             Ok(voided) => Ok(Phase::Abandoned(Abandoned::Voided(voided))),
             // All promises are verified and in order, so there are too few as yet.
             Err(_) => Ok(Phase::Revealing(next)),
@@ -129,18 +129,21 @@ impl Revealing {
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
         let has_hope = self.can_be_opened(round) || self.can_be_voided(round);
         if has_hope && self.waited + 1 < PATIENCE {
-            let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+            let closes_at = now.plus_millis(round.plan().terms.deadlines.reveal);
             return Phase::Revealing(Self { closes_at, waited: self.waited + 1, ..self.clone() });
         }
         match &self.refused {
             Some(reason) => Phase::Abandoned(Abandoned::SumRefused(reason.clone())),
-            None => too_few("members revealed", self.reveals.len(), round.plan().protection.threshold()),
+            None => {
+                let needed = round.protection().threshold();
+                Phase::Abandoned(too_few("members revealed", self.reveals.len(), needed))
+            }
         }
     }
 
     /// The same phase, until another member has revealed; over where nobody is left who could.
     pub(super) fn again(&self, round: &Round, now: Timestamp, reason: &str) -> Phase {
-        let closes_at = now.plus_millis(round.plan().deadlines.reveal);
+        let closes_at = now.plus_millis(round.plan().terms.deadlines.reveal);
         let wanted = self.reveals.len() + 1;
         let again = Self { closes_at, wanted, refused: Some(reason.into()), waited: 0, ..self.clone() };
         if again.can_be_opened(round) { Phase::Revealing(again) } else { again.close(round, now) }
@@ -148,14 +151,14 @@ impl Revealing {
 
     /// Whether as many as are wanted have revealed or still can.
     fn can_be_opened(&self, round: &Round) -> bool {
-        let gave_up = |id: &ParticipantId| round.declined.contains_key(id) || self.voids.contains_key(id);
+        let gave_up = |id: &ParticipantId| round.declined().contains_key(id) || self.voids.contains_key(id);
         let possible = self.cohort.ids().iter().filter(|id| self.reveals.contains_key(id) || !gave_up(id));
         possible.count() >= self.wanted
     }
 
     /// Whether enough have not revealed to void the attempt.
     fn can_be_voided(&self, round: &Round) -> bool {
-        self.cohort.len() - self.reveals.len() >= round.plan().protection.threshold().into()
+        self.cohort.len() - self.reveals.len() >= round.protection().threshold().into()
     }
 }
 

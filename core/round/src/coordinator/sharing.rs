@@ -4,8 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::course::Course;
 use super::phase::too_few;
-use super::{Acknowledging, Duty, Phase, Round};
+use super::preparing::Onward;
+use super::{Acknowledging, Duty, Preparing};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::cohort::Cohort;
 use crate::dealing::verify_dealing;
@@ -82,30 +84,31 @@ impl Sharing {
 
     pub(super) fn deal(
         &self,
-        round: &Round,
+        course: &Course,
         now: Timestamp,
         signed: &Signed,
         bundle: &Bundle,
-    ) -> Result<Phase, Rejection> {
+    ) -> Result<Self, Rejection> {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let dealing = verify_dealing(signed, round.plan(), &self.cohort, &round.terms.roster)?;
+        let dealing = verify_dealing(signed, course.terms(), &self.cohort, course.roster())?;
         if dealing.shares != bundle.shares {
             return Err(Rejection::Mismatch("bundle of sealed shares"));
         }
         let mut next = self.clone();
         next.dealt.insert(dealing.id, Dealt { public: signed.clone(), blob: bundle.blob });
-        Ok(round.or_close(now, Phase::Sharing(next)))
+        Ok(next)
     }
 
-    pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
-        let needed = round.plan().protection.threshold();
+    pub(super) fn close(&self, course: &Course, now: Timestamp) -> Onward {
+        let needed = course.protection().threshold();
         if self.dealt.len() < usize::from(needed) {
-            return too_few("participants shared their key", self.dealt.len(), needed);
+            return Onward::Abandoned(too_few("participants shared their key", self.dealt.len(), needed));
         }
-        let closes_at = now.plus_millis(round.plan().deadlines.share);
+        let closes_at = now.plus_millis(course.terms().deadlines.share);
         let dealt = self.dealt.values().cloned().collect();
-        Phase::Acknowledging(Acknowledging::new(self.cohort.clone(), dealt, closes_at))
+        let next = Acknowledging::new(self.cohort.clone(), dealt, closes_at);
+        Onward::Preparing(Preparing::Acknowledging(next))
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
 use syndic_round::{
-    Block, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId, Protection,
-    Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
+    Block, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
+    PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
 pub use table::{Table, opened};
@@ -125,17 +125,19 @@ impl PlanBuilder {
     pub fn build(self, federation: &Federation) -> RoundPlan {
         let protection = self.protection();
         RoundPlan {
-            federation: federation.roster.roster().federation.clone(),
-            roster: federation.roster.digest(),
-            job: JobId::new("credit-default.1").expect("a job id"),
-            agreement: Digest::of(b"the job as agreed"),
+            terms: PreparationTerms {
+                federation: federation.roster.roster().federation.clone(),
+                roster: federation.roster.digest(),
+                job: JobId::new("credit-default.1").expect("a job id"),
+                agreement: Digest::of(b"the job as agreed"),
+                number: self.preparation,
+                protection,
+                admitted: ids(1..=self.n),
+                deadlines: self.deadlines,
+            },
             id: self.id,
-            preparation: self.preparation,
-            protection,
-            admitted: ids(1..=self.n),
             question: self.question,
             layout: self.layout,
-            deadlines: self.deadlines,
         }
     }
 }
@@ -143,10 +145,10 @@ impl PlanBuilder {
 /// What a participant accepted that goes along with `plan`.
 pub fn accepted(plan: &RoundPlan) -> Accepted {
     Accepted {
-        job: plan.job.clone(),
-        agreement: plan.agreement,
-        protection: plan.protection,
-        admitted: plan.admitted.clone(),
-        deadlines: plan.deadlines,
+        job: plan.terms.job.clone(),
+        agreement: plan.terms.agreement,
+        protection: plan.terms.protection,
+        admitted: plan.terms.admitted.clone(),
+        deadlines: plan.terms.deadlines,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
 use syndic_round::message::PublicPart;
-use syndic_round::participant::{Acknowledged, Advertised, Certified, Invited, Joined, Received};
+use syndic_round::participant::{Advertised, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
 
 use super::{Federation, accepted};
@@ -26,7 +26,7 @@ enum Stage {
     Invited(Invited),
     Advertised(Advertised),
     Joined(Joined),
-    Acknowledged(Acknowledged),
+    Bound(Bound),
     Certified(Certified),
     Gone,
 }
@@ -38,9 +38,9 @@ impl Seat {
     /// `me`, having checked the plan.
     pub fn of(federation: &Federation, plan: &RoundPlan, me: ParticipantId) -> Self {
         let roster: Arc<SealedRoster> = federation.roster.clone();
-        let invited = Invited::check(plan.clone(), &accepted(plan), roster.clone(), me)
+        let invited = Invited::check(plan.terms.clone(), &accepted(plan), roster.clone(), me)
             .expect("the plan is as accepted");
-        let (key, threshold) = (federation.key(me).clone(), plan.protection.threshold());
+        let (key, threshold) = (federation.key(me).clone(), plan.terms.protection.threshold());
         Self { me, key, plan: plan.clone(), roster, threshold, stage: Stage::Invited(invited) }
     }
 
@@ -68,17 +68,17 @@ impl Seat {
                     verdicts.push((&dealer.public, true));
                 }
                 let (next, signed) = joined.acknowledge(&verdicts, &self.key);
-                (Stage::Acknowledged(next), Input::Acknowledge(signed))
+                (Stage::Bound(next.bind(self.plan.clone().into())?), Input::Acknowledge(signed))
             }
-            (Stage::Acknowledged(mut acknowledged), Duty::Submit(acks)) => {
-                let eligible = acknowledged.may_submit(acks.clone())?;
-                let upload = upload_of(self.me, acknowledged.plan());
-                let signed = acknowledged.submit(eligible, upload.root, &self.key);
-                (Stage::Acknowledged(acknowledged), Input::Submit(signed, upload))
+            (Stage::Bound(mut bound), Duty::Submit(acks)) => {
+                let eligible = bound.may_submit(acks.clone())?;
+                let upload = upload_of(self.me, bound.plan());
+                let signed = bound.submit(eligible, upload.root, &self.key);
+                (Stage::Bound(bound), Input::Submit(signed, upload))
             }
-            (Stage::Acknowledged(acknowledged), Duty::Certify(survivors)) => {
-                let checked = acknowledged.check_survivors(survivors.signed().to_vec())?;
-                let (next, signed) = acknowledged.certify(checked, &self.key);
+            (Stage::Bound(bound), Duty::Certify(survivors)) => {
+                let checked = bound.check_survivors(survivors.signed().to_vec())?;
+                let (next, signed) = bound.certify(checked, &self.key);
                 (Stage::Certified(next), Input::Certify(signed))
             }
             (Stage::Certified(certified), Duty::Reveal(certificate)) => {
@@ -108,9 +108,9 @@ impl Seat {
     }
 
     /// The state that checks survivor sets.
-    pub fn into_acknowledged(self) -> Acknowledged {
+    pub fn into_bound(self) -> Bound {
         match self.stage {
-            Stage::Acknowledged(acknowledged) => acknowledged,
+            Stage::Bound(bound) => bound,
             _ => panic!("participant {} has not just acknowledged or submitted", self.me),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syndic_round::coordinator::{Duty, Input, Opened, Phase, Round};
+use syndic_round::coordinator::{Duty, Input, Opened, Phase, Preparing, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, ParticipantId, Rejection, RoundPlan, Timestamp};
 
@@ -32,7 +32,7 @@ impl Table {
     /// A round of `federation` under the plan made by `plan`.
     pub fn among(federation: Federation, plan: impl FnOnce(&Federation) -> RoundPlan) -> Self {
         let plan = plan(&federation);
-        let seats = plan.admitted.iter().map(|id| (*id, Seat::of(&federation, &plan, *id))).collect();
+        let seats = plan.terms.admitted.iter().map(|id| (*id, Seat::of(&federation, &plan, *id))).collect();
         let round = Round::open(plan, federation.roster.clone(), START).expect("the plan suits the roster");
         let (record, blobs, absent) = (Vec::new(), Blobs::new(), BTreeMap::new());
         Self { federation, round, now: START, record, seats, blobs, absent }
@@ -74,7 +74,7 @@ impl Table {
         let mut quiet = false;
         while self.phase() == phase && !quiet {
             quiet = true;
-            for id in self.round.plan().admitted.clone() {
+            for id in self.round.plan().terms.admitted.clone() {
                 self.now = self.now.plus_millis(1);
                 if self.phase() == phase
                     && let Some(input) = self.play(id)
@@ -113,9 +113,9 @@ impl Table {
     /// The name of the current phase.
     pub fn phase(&self) -> &'static str {
         match self.round.phase() {
-            Phase::Advertising(_) => "advertising",
-            Phase::Sharing(_) => "sharing",
-            Phase::Acknowledging(_) => "acknowledging",
+            Phase::Preparing(Preparing::Advertising(_)) => "advertising",
+            Phase::Preparing(Preparing::Sharing(_)) => "sharing",
+            Phase::Preparing(Preparing::Acknowledging(_)) => "acknowledging",
             Phase::Collecting(_) => "collecting",
             Phase::Certifying(_) => "certifying",
             Phase::Revealing(_) => "revealing",

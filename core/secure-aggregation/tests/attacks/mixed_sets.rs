@@ -146,7 +146,7 @@ fn split(lattice: &Reduced, a: u64, sum: u64, (bits, digits): (u32, usize), fill
 fn a23_members_who_reveal_for_several_sets_give_single_updates_away() {
     let mut federation = Federation::new(ParameterSet::S32, 15, 50, 23);
     let ids = federation.ids();
-    let protection = federation.plan.protection;
+    let protection = federation.plan.terms.protection;
     let (n, t, c) = (15, protection.threshold(), protection.colluding());
     assert!((t, c) == (11, 6) && 2 * t > n + c);
     let secrets: BTreeMap<_, Vec<i64>> = ids.iter().map(|&id| (id, secret_of(id))).collect();

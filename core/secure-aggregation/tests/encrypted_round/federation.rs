@@ -8,8 +8,8 @@ use rand_core::{Rng, SeedableRng};
 use syndic_round::message::{Advertise, Certify, Header, Payload};
 use syndic_round::{
     Block, Certificate, Cohort, Contribution, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member,
-    ParameterSet, ParticipantId, Protection, Quantised, Rejection, Roster, RoundId, RoundPlan, SealedRoster,
-    Sum, SurvivorSet,
+    ParameterSet, ParticipantId, PreparationTerms, Protection, Quantised, Rejection, Roster, RoundId,
+    RoundPlan, SealedRoster, Sum, SurvivorSet,
 };
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
@@ -50,7 +50,7 @@ impl Federation {
             let kem_key = secrets[&id].public().to_bytes();
             Advertise { id, kem_key, nonce: [id.get() as u8; 32] }.sign(context, &signing[&id])
         };
-        let cohort = Cohort::assemble(&plan, &roster, ids.iter().map(advertise).collect()).unwrap();
+        let cohort = Cohort::assemble(&plan.terms, &roster, ids.iter().map(advertise).collect()).unwrap();
         let masks = Masks::new(&cohort.h1());
         let keys = ids.iter().map(|&id| (id, OneTimeKey::generate(&mut rng))).collect();
         let mut federation = Self { plan, cohort, masks, held: BTreeMap::new(), keys, rng, roster, signing };
@@ -82,11 +82,11 @@ impl Federation {
     }
 
     pub(crate) fn threshold(&self) -> u16 {
-        self.plan.protection.threshold()
+        self.plan.terms.protection.threshold()
     }
 
     pub(crate) fn set(&self) -> ParameterSet {
-        self.plan.protection.parameter_set()
+        self.plan.terms.protection.parameter_set()
     }
 
     /// A participant's vector of whole steps, quantised.
@@ -141,7 +141,7 @@ impl Federation {
             let header = Header {
                 id,
                 h1: self.cohort.h1(),
-                preparation: self.plan.preparation,
+                preparation: self.plan.terms.number,
                 round: self.plan.id,
                 plan: self.plan.digest(),
                 chunks: chunks as u32,
@@ -214,17 +214,20 @@ fn roster(signing: &BTreeMap<ParticipantId, SigningKey>) -> SealedRoster {
 fn plan(set: ParameterSet, ids: &[ParticipantId], values: u32, roster: Digest) -> RoundPlan {
     let block = Block { name: "values".into(), len: values, bound: 1000.0, resolution: 1.0 };
     let plan = RoundPlan {
-        federation: "test".into(),
-        roster,
-        job: JobId::new("sum").unwrap(),
-        agreement: Digest::of(b"agreement"),
+        terms: PreparationTerms {
+            federation: "test".into(),
+            roster,
+            job: JobId::new("sum").unwrap(),
+            agreement: Digest::of(b"agreement"),
+            number: 1,
+            protection: Protection::default_for(set, ids.len() as u16).unwrap(),
+            admitted: ids.to_vec(),
+            deadlines: Deadlines { advertise: 1, share: 1, collect: 1, certify: 1, reveal: 1 },
+        },
         id: RoundId { round: 1, attempt: 1 },
-        preparation: 1,
-        protection: Protection::default_for(set, ids.len() as u16).unwrap(),
-        admitted: ids.to_vec(),
         question: Digest::of(b"question"),
         layout: Layout::new(vec![block]).unwrap(),
-        deadlines: Deadlines { advertise: 1, share: 1, collect: 1, certify: 1, reveal: 1 },
     };
-    plan.checked().unwrap()
+    plan.check().unwrap();
+    plan
 }

@@ -94,7 +94,7 @@ pub(super) fn read_transcript(input: &Value) -> Result<Transcript, Code> {
 
 fn read_cohort(input: &Value) -> Result<(RoundPlan, SealedRoster, Cohort), Code> {
     let (plan, roster) = (round_plan(&input["plan"])?, sealed_roster(&input["roster"])?);
-    let cohort = Cohort::assemble(&plan, &roster, signed(input, "adverts")?).map_err(code)?;
+    let cohort = Cohort::assemble(&plan.terms, &roster, signed(input, "adverts")?).map_err(code)?;
     Ok((plan, roster, cohort))
 }
 
@@ -102,7 +102,7 @@ fn read_cohort(input: &Value) -> Result<(RoundPlan, SealedRoster, Cohort), Code>
 pub(super) fn eligible(input: &Value) -> Result<Value, Code> {
     let (plan, roster, cohort) = read_cohort(input)?;
     let acks = Acks::verify(signed(input, "acks")?, &cohort, &roster).map_err(code)?;
-    acks.check(id(input, "dealer"), digest(input, "dealing"), &plan.protection).map_err(code)?;
+    acks.check(id(input, "dealer"), digest(input, "dealing"), &plan.terms.protection).map_err(code)?;
     Ok(json!({ "complaints": acks.complaints(id(input, "dealer")) }))
 }
 
@@ -110,8 +110,15 @@ pub(super) fn eligible(input: &Value) -> Result<Value, Code> {
 pub(super) fn voided(input: &Value) -> Result<Value, Code> {
     let (plan, roster, cohort) = read_cohort(input)?;
     let voids = signed(input, "voids")?;
-    let voided = Voided::verify(plan.id, cohort.context(), &plan.protection, &plan.admitted, &roster, voids)
-        .map_err(code)?;
+    let voided = Voided::verify(
+        plan.id,
+        cohort.context(),
+        &plan.terms.protection,
+        &plan.terms.admitted,
+        &roster,
+        voids,
+    )
+    .map_err(code)?;
     Ok(json!({ "attempt": voided.round().to_string(), "promises": voided.signatures().len() }))
 }
 

@@ -8,10 +8,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde_json::{Value, json};
 use syndic_round::coordinator::Bundle;
-use syndic_round::participant::{Accepted, Acknowledged, Certified, Invited, Joined, Received};
+use syndic_round::participant::{Accepted, Acknowledged, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{
-    Certificate, Cohort, Contribution, Digest, ParticipantId, RING_DIMENSION, RoundPlan, Signed, Sum,
-    SurvivorSet, Transcript,
+    Certificate, Cohort, Contribution, Digest, ParticipantId, RING_DIMENSION, Rejection, RoundPlan, Signed,
+    Sum, SurvivorSet, Transcript,
 };
 
 use super::arithmetic::{hex_of_small, key};
@@ -46,7 +46,8 @@ pub(super) struct Played {
 pub(super) fn round(input: &Value) -> Result<Value, Code> {
     let played = play(input)?;
     let Played { plan, cohort, survivors, aggregate, .. } = &played;
-    let restored = reconstruct(&played.share_sums, plan.protection.threshold(), cohort.len(), survivors);
+    let restored =
+        reconstruct(&played.share_sums, plan.terms.protection.threshold(), cohort.len(), survivors);
     let keys = restored.map_err(|error| error.code())?.keys;
     let unmasked = unmask(aggregate, survivors, &keys, &Masks::new(&cohort.h1()));
     let coefficients = unmasked.map_err(|error| error.code())?;
@@ -90,9 +91,13 @@ pub(super) fn play(input: &Value) -> Result<Played, Code> {
     let (dealings, bundles, acknowledged, acks, held) = share(participants, &plan, joined, &cohort)?;
 
     let (submits, masks) = (ids(input, "submits"), Masks::new(&cohort.h1()));
-    let mut stages: BTreeMap<ParticipantId, Acknowledged> = acknowledged;
+    let bind = |(id, stage): (ParticipantId, Acknowledged)| Ok((id, stage.bind(plan.clone().into())?));
+    let bound: Result<BTreeMap<ParticipantId, Bound>, Rejection> =
+        acknowledged.into_iter().map(bind).collect();
+    let mut stages = bound.map_err(|error| error.code())?;
     let (mut updates, mut headers) = (BTreeMap::new(), Vec::new());
-    let mut aggregate = Aggregate::new(plan.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
+    let mut aggregate =
+        Aggregate::new(plan.terms.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
     for one in participants.iter().filter(|one| submits.contains(&id(one, "id"))) {
         let stage = stages.get_mut(&id(one, "id")).unwrap();
         let update = upload(one, &plan, &masks);
@@ -142,15 +147,15 @@ pub(super) fn play(input: &Value) -> Result<Played, Code> {
 fn advertise(input: &Value, plan: &RoundPlan) -> Result<(Vec<Joined>, Arc<Cohort>), Code> {
     let roster = Arc::new(sealed_roster(&input["roster"])?);
     let accepted = Accepted {
-        job: plan.job.clone(),
-        agreement: plan.agreement,
-        protection: plan.protection,
-        admitted: plan.admitted.clone(),
-        deadlines: plan.deadlines,
+        job: plan.terms.job.clone(),
+        agreement: plan.terms.agreement,
+        protection: plan.terms.protection,
+        admitted: plan.terms.admitted.clone(),
+        deadlines: plan.terms.deadlines,
     };
     let (mut stages, mut adverts) = (Vec::new(), Vec::new());
     for one in list(input, "participants") {
-        let invited = Invited::check(plan.clone(), &accepted, roster.clone(), id(one, "id"))
+        let invited = Invited::check(plan.terms.clone(), &accepted, roster.clone(), id(one, "id"))
             .map_err(|error| error.code())?;
         let kem_key = kem_secret(one).public().to_bytes();
         let key = SigningKey::from_bytes(&array(one, "signing_seed"));
@@ -182,7 +187,7 @@ fn share(
     joined: Vec<Joined>,
     cohort: &Cohort,
 ) -> Result<Shared, Code> {
-    let (h1, threshold) = (cohort.h1(), plan.protection.threshold());
+    let (h1, threshold) = (cohort.h1(), plan.terms.protection.threshold());
     let sharing = |dealer| SharingContext { dealer, h1, cohort: cohort.ids(), threshold };
     let (mut dealings, mut all_sealed) = (Vec::new(), Vec::new());
     for (one, stage) in participants.iter().zip(&joined) {
@@ -225,7 +230,7 @@ fn share(
 
 /// Phase D: the ciphertext of a participant's values, under its own key where `encrypts_with` gives another.
 fn upload(one: &Value, plan: &RoundPlan, masks: &Masks) -> EncryptedUpdate {
-    let set = plan.protection.parameter_set();
+    let set = plan.terms.protection.parameter_set();
     let clipped = Contribution::new(plan.layout.clone(), values(one)).unwrap().clip();
     // Whole numbers of steps are rounded nowhere, whatever is drawn.
     let quantised = clipped.quantise(&plan.coding(), &mut ChaCha20Rng::seed_from_u64(0));

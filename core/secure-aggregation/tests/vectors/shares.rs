@@ -102,7 +102,8 @@ pub(super) fn reconstruct(input: &Value) -> Result<Value, Code> {
         let sum = KeyShareSum::from_bytes(&bytes(one, "share_sum"), cohort).map_err(|error| error.code())?;
         reveals.push((id(one, "id"), sum));
     }
-    let (threshold, survivors) = (transcript.plan.protection.threshold(), transcript.certificate.survivors());
+    let (threshold, survivors) =
+        (transcript.plan.terms.protection.threshold(), transcript.certificate.survivors());
     let restored =
         reveal::reconstruct(&reveals, threshold, cohort, survivors).map_err(|error| error.code())?;
     Ok(json!({ "key_sum": hex_of_small(restored.keys.coefficients()), "wrong": restored.wrong }))

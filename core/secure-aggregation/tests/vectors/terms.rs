@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use syndic_round::{
-    Block, Deadlines, EndorsedRoster, Endorsement, JobId, Layout, Member, Protection, Roster, RoundId,
-    RoundPlan, SealedRoster,
+    Block, Deadlines, EndorsedRoster, Endorsement, JobId, Layout, Member, PreparationTerms, Protection,
+    Roster, RoundId, RoundPlan, SealedRoster,
 };
 
 use super::value::{Code, array, bytes, digest, id, ids, list, number, set, text};
@@ -60,25 +60,28 @@ pub(super) fn round_plan(input: &Value) -> Result<RoundPlan, Code> {
     );
     let millis = |k: usize| list(input, "deadlines")[k].as_u64().unwrap();
     let plan = RoundPlan {
-        federation: text(input, "federation").into(),
-        roster: digest(input, "roster"),
-        job: JobId::new(text(input, "job")).ok_or("plan.malformed")?,
-        agreement: digest(input, "agreement"),
+        terms: PreparationTerms {
+            federation: text(input, "federation").into(),
+            roster: digest(input, "roster"),
+            job: JobId::new(text(input, "job")).ok_or("plan.malformed")?,
+            agreement: digest(input, "agreement"),
+            number: number(input, "preparation"),
+            protection: protection.map_err(|error| error.code())?,
+            admitted,
+            deadlines: Deadlines {
+                advertise: millis(0),
+                share: millis(1),
+                collect: millis(2),
+                certify: millis(3),
+                reveal: millis(4),
+            },
+        },
         id: RoundId { round: number(input, "round"), attempt: number(input, "attempt") },
-        preparation: number(input, "preparation"),
-        protection: protection.map_err(|error| error.code())?,
-        admitted,
         question: digest(input, "question"),
         layout: layout(input)?,
-        deadlines: Deadlines {
-            advertise: millis(0),
-            share: millis(1),
-            collect: millis(2),
-            certify: millis(3),
-            reveal: millis(4),
-        },
     };
-    plan.checked().map_err(|error| error.code().into())
+    plan.check().map_err(|error| error.code())?;
+    Ok(plan)
 }
 
 /// Blocks that are no layout make a malformed plan.

@@ -87,7 +87,7 @@ pub(super) fn round(members: u16, n: u16, set: ParameterSet, layout: Value, drop
     let checked = round_plan(&plan).unwrap();
     let mut rng = drawn_for(&format!("round of {n} under {}", set.name()));
     let submits: Vec<u16> = ids(n).into_iter().filter(|id| !dropped.contains(id)).collect();
-    let threshold = checked.protection.threshold().into();
+    let threshold = checked.terms.protection.threshold().into();
     let chunks = checked.coefficients() / RING_DIMENSION;
     let mut participant = |id: u16| {
         let mut one = secrets(id, n, threshold, &mut rng);

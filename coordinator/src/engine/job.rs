@@ -1,0 +1,251 @@
+//! A job as its ledger makes it: what it asks now, and how far it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syndic_learning::job::Terms;
+use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
+use syndic_round::coordinator::{Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
+use syndic_round::message::Kind;
+use syndic_round::{
+    Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster, Sum, Timestamp,
+    Voided,
+};
+use syndic_secure_aggregation::chunk_bytes;
+
+use super::FoldError;
+
+/// Attempts at one round before its job is abandoned.
+pub const MOST_ATTEMPTS: u32 = 10;
+
+/// A job under way or over.
+pub struct JobState {
+    /// Job.
+    pub id: JobId,
+    /// The parsed job.
+    pub job: Job,
+    /// The terms of every round.
+    pub terms: Terms,
+    pub(super) run: JobRun,
+    pub(super) pending: Next<Question, Outcome>,
+    pub(super) round: Option<Open>,
+    /// Number of the round in progress or next to open, from 1.
+    pub(super) number: u32,
+    pub(super) attempts: u32,
+    /// Number of the last preparation that was begun.
+    pub(super) preparation: u64,
+    /// The preparation made ahead of the next round.
+    pub(super) ahead: Option<Preparation>,
+    /// Whether one came to nothing while the round in progress lasts; another is not begun before its end.
+    pub(super) ahead_failed: bool,
+    /// Why rounds were abandoned, for people.
+    pub(super) abandoned: BTreeMap<RoundId, String>,
+    /// Who said what twice in the round in progress, as far as it is on record.
+    pub(super) equivocated: BTreeSet<(Place, ParticipantId, Kind)>,
+    /// Void attempts at the question that is pending.
+    pub(super) voided: Vec<Voided>,
+    /// Rounds with a result, for the spot check.
+    pub(super) closed: BTreeMap<RoundId, ClosedRound>,
+    /// Why the last attempt was abandoned, and whether its sum may have been opened.
+    pub(super) last_abandoned: Option<(String, bool)>,
+    pub(super) over: Option<Over>,
+}
+
+/// A round that has not ended.
+#[derive(Clone)]
+pub struct Open {
+    /// The state machine.
+    pub round: Round,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// What is asked, for people.
+    pub kind: &'static str,
+}
+
+/// What the spot check needs of a round with a result.
+#[derive(Clone, Debug)]
+pub struct ClosedRound {
+    /// What was published.
+    pub opened: Opened,
+    /// The blobs of the survivors' uploads, in the order of ids.
+    pub uploads: Vec<Digest>,
+    /// Bytes of a chunk.
+    pub chunk_bytes: usize,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Over {
+    /// With a model: its digest.
+    Completed(Digest),
+    /// Without one: why.
+    Abandoned(String),
+}
+
+impl JobState {
+    /// A job that was just agreed.
+    pub(super) fn agreed(id: JobId, job: Job, terms: Terms) -> Result<Self, FoldError> {
+        let mut run = JobRun::new(&job);
+        let pending = run.next(None)?;
+        Ok(Self {
+            id,
+            job,
+            terms,
+            run,
+            pending,
+            round: None,
+            number: 1,
+            attempts: 0,
+            preparation: 0,
+            ahead: None,
+            ahead_failed: false,
+            abandoned: BTreeMap::new(),
+            equivocated: BTreeSet::new(),
+            voided: Vec::new(),
+            closed: BTreeMap::new(),
+            last_abandoned: None,
+            over: None,
+        })
+    }
+
+    /// The job is over; what was prepared for a round that will not be is of no use.
+    pub(super) fn end(&mut self, over: Over) {
+        self.over = Some(over);
+        self.ahead = None;
+    }
+
+    /// Whether it is on record that this participant said this twice there.
+    pub fn has_equivocated(&self, place: Place, who: ParticipantId, kind: Kind) -> bool {
+        self.equivocated.contains(&(place, who, kind))
+    }
+
+    /// The preparation made ahead of the next round, under way or ready.
+    pub fn ahead(&self) -> Option<&Preparation> {
+        self.ahead.as_ref()
+    }
+
+    /// The preparation made ahead, once it is ready.
+    pub fn ready(&self) -> Option<&Prepared> {
+        match self.ahead.as_ref()?.standing() {
+            Standing::Ready(prepared) => Some(prepared),
+            Standing::Preparing(_) | Standing::Abandoned(_) => None,
+        }
+    }
+
+    /// Whether a preparation is to be made ahead now: while a round collects updates or is being opened, and another may
+    /// follow it.
+    pub fn wants_ahead(&self) -> bool {
+        let is_past_sharing =
+            self.round.as_ref().is_some_and(|open| !matches!(open.round.phase(), Phase::Preparing(_)));
+        is_past_sharing && self.ahead.is_none() && !self.ahead_failed && self.run.may_ask_again()
+    }
+
+    /// The terms of the next preparation.
+    pub fn next_terms(&self, roster: &SealedRoster) -> PreparationTerms {
+        PreparationTerms {
+            federation: roster.roster().federation.clone(),
+            roster: roster.digest(),
+            job: self.id.clone(),
+            agreement: self.terms.agreement,
+            number: self.preparation + 1,
+            protection: self.terms.protection,
+            admitted: self.terms.admitted.clone(),
+            deadlines: self.terms.deadlines,
+        }
+    }
+
+    /// Void attempts at the question that is pending.
+    pub fn voided(&self) -> &[Voided] {
+        &self.voided
+    }
+
+    /// Whether a closed round published this blob: its transcript or its sum of keys.
+    pub fn publishes(&self, digest: Digest) -> bool {
+        let published =
+            |closed: &ClosedRound| closed.opened.transcript == digest || closed.opened.key_sum == digest;
+        self.closed.values().any(published)
+    }
+
+    /// A round with a result.
+    pub fn closed(&self, id: RoundId) -> Option<&ClosedRound> {
+        self.closed.get(&id)
+    }
+
+    /// The round in progress.
+    pub fn round(&self) -> Option<&Open> {
+        self.round.as_ref()
+    }
+
+    /// What the program wants now.
+    pub fn pending(&self) -> &Next<Question, Outcome> {
+        &self.pending
+    }
+
+    /// How the job ended, if it did.
+    pub fn over(&self) -> Option<&Over> {
+        self.over.as_ref()
+    }
+
+    /// What the program would want, and its metrics, after `sum`: a look ahead that changes nothing, so that
+    /// a sum which the program refuses is known before anything is recorded.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the program refuses the sum.
+    pub fn after(&self, sum: &Sum) -> Result<(Next<Question, Outcome>, Vec<RoundMetrics>), ProgramError> {
+        let mut run = self.run.clone();
+        let next = run.next(Some(sum))?;
+        Ok((next, run.metrics()[self.run.metrics().len()..].to_vec()))
+    }
+
+    /// The plan of the next attempt at `question`, with the preparation that has these terms.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the question has no layout or encoding.
+    pub fn plan(
+        &self,
+        question: &Question,
+        terms: PreparationTerms,
+    ) -> Result<(RoundPlan, Vec<u8>), ProgramError> {
+        let bytes = question.to_bytes()?;
+        let plan = RoundPlan {
+            terms,
+            id: RoundId { round: self.number, attempt: self.attempts + 1 },
+            question: Digest::of(&bytes),
+            layout: question.layout()?,
+        };
+        Ok((plan, bytes))
+    }
+
+    /// Why a round was abandoned, for people; none where it was not.
+    pub fn why_abandoned(&self, id: RoundId) -> Option<&str> {
+        self.abandoned.get(&id).map(String::as_str)
+    }
+
+    /// Training rounds that the job asks for.
+    pub fn training_rounds(&self) -> u32 {
+        self.job.rounds.count
+    }
+
+    /// Why the job cannot go on, if it cannot: the round was tried as often as is allowed, or its sum may
+    /// have been opened, so that whoever revealed will not answer the question again (rule 11).
+    pub fn dead_end(&self) -> Option<String> {
+        let (reason, may_have_opened) = self.last_abandoned.as_ref()?;
+        let asked = match &self.pending {
+            Next::Ask(question) => question.slot(),
+            Next::Done(_) => return None,
+        };
+        if *may_have_opened {
+            return Some(format!("`{asked}` cannot be asked again once revealing began: {reason}"));
+        }
+        let exhausted = self.attempts >= MOST_ATTEMPTS;
+        exhausted.then(|| format!("`{asked}` was asked {MOST_ATTEMPTS} times without a sum: {reason}"))
+    }
+}
+
+impl ClosedRound {
+    pub(super) fn of(opening: &Round, closed: &Closed) -> Result<Self, FoldError> {
+        let Phase::Opening(phase) = opening.phase() else { return Err(FoldError::Astray) };
+        let uploads = phase.submissions().iter().map(|submission| submission.upload.blob).collect();
+        let chunk_bytes = chunk_bytes(opening.plan().terms.protection.parameter_set());
+        Ok(Self { opened: closed.opened.clone(), uploads, chunk_bytes })
+    }
+}

@@ -1,0 +1,136 @@
+//! Phases A to C, coordinator's half: keys are advertised, shared and acknowledged, whatever they will carry.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::course::Course;
+use super::phase::{Abandoned, out_of_phase};
+use super::{Acknowledging, Advertising, Duty, Input, Sharing};
+use crate::cohort::Cohort;
+use crate::eligibility::Acks;
+use crate::ids::{ParticipantId, Timestamp};
+use crate::rejection::Rejection;
+
+/// Where a preparation stands.
+#[derive(Clone, Debug)]
+pub enum Preparing {
+    /// Awaits one-time keys.
+    Advertising(Advertising),
+    /// Awaits sealed key shares.
+    Sharing(Sharing),
+    /// Awaits verdicts over the shares.
+    Acknowledging(Acknowledging),
+}
+
+/// Keys that are shared and acknowledged: whose, among whom, by whose word.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(super) cohort: Arc<Cohort>,
+    /// Who may submit.
+    pub(super) eligible: Vec<ParticipantId>,
+    pub(super) acks: Arc<Acks>,
+}
+
+/// What a step of a preparation leads to.
+pub(super) enum Onward {
+    Preparing(Preparing),
+    Prepared(Prepared),
+    Abandoned(Abandoned),
+}
+
+impl Preparing {
+    pub(super) fn begin(course: &Course, now: Timestamp) -> Self {
+        Self::Advertising(Advertising::new(now.plus_millis(course.terms().deadlines.advertise)))
+    }
+
+    /// The cohort, once it is fixed.
+    pub fn cohort(&self) -> Option<&Cohort> {
+        match self {
+            Self::Advertising(_) => None,
+            Self::Sharing(phase) => Some(&phase.cohort),
+            Self::Acknowledging(phase) => Some(&phase.cohort),
+        }
+    }
+
+    pub(super) fn closes_at(&self) -> Timestamp {
+        match self {
+            Self::Advertising(phase) => phase.closes_at,
+            Self::Sharing(phase) => phase.closes_at,
+            Self::Acknowledging(phase) => phase.closes_at,
+        }
+    }
+
+    pub(super) fn duty_of(&self, course: &Course, id: ParticipantId) -> Option<Duty> {
+        if !course.is_admitted(id) || course.declined().contains_key(&id) {
+            return None;
+        }
+        match self {
+            Self::Advertising(phase) => phase.duty_of(id),
+            Self::Sharing(phase) => phase.duty_of(id),
+            Self::Acknowledging(phase) => phase.duty_of(id),
+        }
+    }
+
+    /// What accepting a message of this phase leads to.
+    pub(super) fn take(&self, course: &Course, now: Timestamp, input: &Input) -> Result<Onward, Rejection> {
+        let next = match (self, input) {
+            (Self::Advertising(phase), Input::Advertise(signed)) => {
+                Self::Advertising(phase.advertise(course, now, signed)?)
+            }
+            (Self::Sharing(phase), Input::Deal(signed, bundle)) => {
+                Self::Sharing(phase.deal(course, now, signed, bundle)?)
+            }
+            (Self::Acknowledging(phase), Input::Acknowledge(signed)) => {
+                Self::Acknowledging(phase.acknowledge(course, now, signed)?)
+            }
+            _ => return Err(out_of_phase(self.ordinal(), input.message().map(|(kind, _)| kind))),
+        };
+        Ok(if next.all_heard(course) { next.close(course, now) } else { Onward::Preparing(next) })
+    }
+
+    /// Whether nobody is left to wait for.
+    pub(super) fn all_heard(&self, course: &Course) -> bool {
+        course.terms().admitted.iter().all(|id| self.duty_of(course, *id).is_none())
+    }
+
+    /// What the end of the phase leads to, by what has arrived.
+    pub(super) fn close(&self, course: &Course, now: Timestamp) -> Onward {
+        match self {
+            Self::Advertising(phase) => phase.close(course, now),
+            Self::Sharing(phase) => phase.close(course, now),
+            Self::Acknowledging(phase) => phase.close(course),
+        }
+    }
+
+    /// The same, with the whole time of its phase before it.
+    pub(super) fn resumed(&self, course: &Course, now: Timestamp) -> Self {
+        let deadlines = course.terms().deadlines;
+        let mut resumed = self.clone();
+        match &mut resumed {
+            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
+            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+        }
+        resumed
+    }
+
+    pub(super) fn ordinal(&self) -> u8 {
+        match self {
+            Self::Advertising(_) => 0,
+            Self::Sharing(_) => 1,
+            Self::Acknowledging(_) => 2,
+        }
+    }
+}
+
+impl Prepared {
+    /// Who took part.
+    pub fn cohort(&self) -> &Cohort {
+        &self.cohort
+    }
+
+    /// Who may submit, in the order of ids: enough members hold good shares of their keys.
+    pub fn eligible(&self) -> &[ParticipantId] {
+        &self.eligible
+    }
+}

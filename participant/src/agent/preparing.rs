@@ -1,0 +1,162 @@
+//! Phases A to C: one-time keys are made, shared and acknowledged, in a round or ahead of any.
+
+use std::collections::BTreeMap;
+
+use rand_core::Rng;
+use syndic_proto::convert::{Owed, PlaceRef};
+use syndic_round::coordinator::Bundle;
+use syndic_round::message::Kind;
+use syndic_round::participant::{Invited, Received};
+use syndic_round::{ParticipantId, PreparationTerms, Signed};
+use syndic_secure_aggregation::{
+    KemPublic, KemSecret, KeyShare, OneTimeKey, SealContext, Sharing, SharingContext,
+};
+use tracing::warn;
+
+use super::error::{Declined, Undone};
+use super::link::Link;
+use super::seat::{Keys, Preparing, Said, Seats, Shares};
+use super::{Agent, kind_of, out_of_turn, system_randomness};
+
+impl Agent {
+    /// Does a duty of a preparation that is made ahead of any round.
+    pub(super) async fn perform_ahead(
+        &self,
+        link: &mut Link,
+        seats: &mut Seats,
+        at: &PlaceRef,
+        terms: &PreparationTerms,
+        owed: Owed,
+    ) -> Result<(), Undone> {
+        let kind = kind_of(&owed);
+        let current = match seats.ahead.as_mut().filter(|ahead| ahead.terms.number == terms.number) {
+            Some(current) => current,
+            None if matches!(owed, Owed::Advertise) => {
+                // Whatever was prepared before is of no use any more, and its secrets go with it.
+                seats.ahead = None;
+                let accepted = self.accepted(link, terms).await?;
+                let invited = Invited::check(terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
+                seats.ahead.insert(self.begin_keys(invited).await?)
+            }
+            None => return Err(Declined::Restarted.into()),
+        };
+        if *current.terms != *terms {
+            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("preparation")).into());
+        }
+        if !kind.is_some_and(|kind| current.said.contains_key(&kind)) {
+            self.prepare(current, at, owed).await?;
+        }
+        self.say_again(link, at, &current.said, kind).await
+    }
+
+    /// Phase A.
+    pub(super) async fn begin_keys(&self, invited: Invited) -> Result<Preparing, Undone> {
+        let terms = invited.terms().clone();
+        self.journal.claim_preparation(terms.job.as_str(), terms.number).await?;
+        let mut rng = system_randomness();
+        let kem = KemSecret::generate(&mut rng);
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        let key = self.enrolment.keys().signing_key();
+        let (advertised, signed) = invited.advertise(kem.public().to_bytes(), nonce, key);
+        let mut taken = Preparing { terms, keys: Keys::Advertised(advertised, kem), said: BTreeMap::new() };
+        self.write_down_keys(&mut taken, Kind::Advertise, signed, Vec::new()).await?;
+        Ok(taken)
+    }
+
+    /// Phases B and C.
+    pub(super) async fn prepare(
+        &self,
+        taken: &mut Preparing,
+        at: &PlaceRef,
+        owed: Owed,
+    ) -> Result<(), Undone> {
+        match owed {
+            Owed::Deal(adverts) => self.deal(taken, at, adverts).await,
+            Owed::Acknowledge(received) => self.acknowledge(taken, at, received).await,
+            _ => Err(out_of_turn()),
+        }
+    }
+
+    /// Phase B: the key is made here and shared at once.
+    async fn deal(&self, taken: &mut Preparing, at: &PlaceRef, adverts: Vec<Signed>) -> Result<(), Undone> {
+        let Keys::Advertised(advertised, kem) = taken.take_keys() else { return Err(out_of_turn()) };
+        let joined = advertised.join(adverts)?;
+        let cohort = joined.cohort().clone();
+        let mut rng = system_randomness();
+        let key = Box::new(OneTimeKey::generate(&mut rng));
+        let threshold = taken.terms.protection.threshold();
+        let context = SharingContext { dealer: self.id, h1: cohort.h1(), cohort: cohort.ids(), threshold };
+        let Sharing { public, shares } = key.share(&context, &mut rng).map_err(Declined::from)?;
+        #[cfg(feature = "tap")]
+        if let Some(observer) = &self.observer {
+            observer.shared(at, &shares);
+        }
+        #[cfg(not(feature = "tap"))]
+        let _ = at;
+        let mut sealed = Vec::with_capacity(shares.len());
+        for (recipient, share) in &shares {
+            let public = KemPublic::from_bytes(cohort.kem_key(*recipient)?).map_err(Declined::from)?;
+            let context = SealContext { sender: self.id, recipient: *recipient, h1: cohort.h1() };
+            sealed.push((*recipient, public.seal(&share.to_bytes(), &context, &mut rng)));
+        }
+        let signed = joined.deal(public, &sealed, self.enrolment.keys().signing_key());
+        self.write_down_keys(taken, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
+        taken.keys = Keys::Dealt(joined, kem, key);
+        Ok(())
+    }
+
+    /// Phase C: every share is opened and verified against what its dealer published.
+    async fn acknowledge(
+        &self,
+        taken: &mut Preparing,
+        at: &PlaceRef,
+        received: Vec<Received>,
+    ) -> Result<(), Undone> {
+        let Keys::Dealt(joined, kem, key) = taken.take_keys() else { return Err(out_of_turn()) };
+        let cohort = joined.cohort().clone();
+        joined.check_dealers(&received)?;
+        let (mut shares, threshold) = (Shares::new(), taken.terms.protection.threshold());
+        for share in &received {
+            let dealer = share.public.from;
+            let context = SealContext { sender: dealer, recipient: self.id, h1: cohort.h1() };
+            // A share that nobody signed is the coordinator's doing; one that does not open is its dealer's.
+            let public = joined.check_share(share)?;
+            let sharing = SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold };
+            match open(&kem, &share.sealed, &context, cohort.len()) {
+                Some(opened) => match opened.verify(self.id, &public, &sharing) {
+                    Ok(()) => {
+                        shares.insert(dealer, opened);
+                    }
+                    Err(error) => {
+                        warn!(%dealer, place = %at.place, code = error.code(), %error, "complaining of a key share");
+                    }
+                },
+                None => warn!(%dealer, place = %at.place, "a key share does not open; complaining"),
+            }
+        }
+        let held = |dealer: &ParticipantId| shares.contains_key(dealer);
+        let verdicts: Vec<_> =
+            received.iter().map(|share| (&share.public, held(&share.public.from))).collect();
+        let (state, signed) = joined.acknowledge(&verdicts, self.enrolment.keys().signing_key());
+        self.write_down_keys(taken, Kind::Ack, signed, Vec::new()).await?;
+        taken.keys = Keys::Ready(state, shares, key);
+        Ok(())
+    }
+
+    async fn write_down_keys(
+        &self,
+        taken: &mut Preparing,
+        kind: Kind,
+        signed: Signed,
+        attached: Vec<u8>,
+    ) -> Result<(), Undone> {
+        let (terms, said) = (&taken.terms, Said { signed, attached });
+        self.write_down(terms, &mut taken.said, kind, said).await
+    }
+}
+
+fn open(kem: &KemSecret, sealed: &[u8], context: &SealContext, cohort: usize) -> Option<KeyShare> {
+    let bytes = kem.open(sealed, context).ok()?;
+    KeyShare::from_bytes(&bytes, cohort).ok()
+}
