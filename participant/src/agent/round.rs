@@ -126,10 +126,13 @@ impl Agent {
         if seats.round.as_ref().is_some_and(|seat| seat.round == *round) {
             return Ok(());
         }
-        let Some(preparing) = seats.ahead.take_if(|ahead| ahead.terms.number == plan.terms.number) else {
+        let serves = |ahead: &mut Preparing| ahead.terms.number == plan.terms.number;
+        if !seats.ahead.as_mut().is_some_and(serves) {
             return Ok(());
-        };
+        }
+        // The keys are taken once nothing can fail any more: a connection that is lost must not cost them.
         let question = self.question(link, plan).await?;
+        let Some(preparing) = seats.ahead.take_if(serves) else { return Ok(()) };
         let mut seat = self.sit(plan, round, question, preparing).await?;
         seat.bind()?;
         seats.round = Some(seat);
