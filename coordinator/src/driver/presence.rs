@@ -25,13 +25,18 @@ pub(super) struct Presence {
 struct Connected {
     connections: usize,
     since: Timestamp,
-    /// The newest preparation whose keys it held when it came.
+    /// The newest preparation whose keys it holds: by its own word when it came, or by its acknowledgement.
     holding: u64,
 }
 
 impl Presence {
     pub(super) fn is_connected(&self, id: ParticipantId) -> bool {
         self.connections.contains_key(&id)
+    }
+
+    /// It has acknowledged the shares of the preparation with this number.
+    pub(super) fn holds(&mut self, id: ParticipantId, number: u64) {
+        self.connections.entry(id).and_modify(|it| it.holding = number);
     }
 
     /// Whether it is there, and could not take part in the preparation with this number, which was begun at `begun`, or

@@ -55,6 +55,9 @@ impl Inner {
             match fact {
                 Fact::Heard { input, .. } => {
                     state.tally.count_ahead(input);
+                    if let Input::Acknowledge(signed) = input {
+                        self.lock_present().holds(signed.from, number);
+                    }
                     if let Some((kind, signed)) = input.message() {
                         let participant = name(state, signed.from);
                         debug!(preparation = number, participant, kind = kind.name(), "heard ahead");

@@ -58,7 +58,7 @@ pub(super) fn plan() -> Document {
         ("t >= c + 2 does not hold", set("/colluding", 2), "plan.anonymity"),
         ("survivors fewer than t", set("/min_survivors", 2), "plan.min-survivors"),
         ("survivors more than n", set("/min_survivors", 4), "plan.min-survivors"),
-        ("institutions out of order", swap("/admitted", 0, 1), "plan.terms.admitted"),
+        ("institutions out of order", swap("/admitted", 0, 1), "plan.admitted"),
         ("round zero", set("/round", 0), "plan.number"),
         ("attempt zero", set("/attempt", 0), "plan.number"),
         ("preparation zero", set("/preparation", 0), "plan.number"),
