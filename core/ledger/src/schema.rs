@@ -207,7 +207,8 @@ mod tests {
     use serde_json::json;
 
     fn entry(kind: &str, data: Value) -> Entry {
-        let subject = is_round(kind).then(|| round_subject("7f", 3, 1));
+        let ahead = kind.starts_with("syndic.preparation.").then(|| preparation_subject("7f", 4));
+        let subject = is_round(kind).then(|| round_subject("7f", 3, 1)).or(ahead);
         Entry {
             id: "1".to_string(),
             source: "coordinator/1".to_string(),
@@ -224,7 +225,7 @@ mod tests {
         let digest = Hash::of(&[]).to_string();
         json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
-            "survivors": ["a", "b"], "reason": "too few"
+            "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"]
         })
     }
 
@@ -239,6 +240,17 @@ mod tests {
                 data.as_object_mut().unwrap().remove(*key);
                 assert_eq!(check(&entry(kind, data)), Err(SchemaError::MissingKey(key)), "{kind}");
             }
+        }
+    }
+
+    #[test]
+    fn an_entry_of_a_preparation_is_about_the_one_that_its_data_names() {
+        let right = entry(PREPARATION_OPENED, complete());
+        assert_eq!(check(&right), Ok(()));
+        let expected = preparation_subject("7f", 4);
+        for subject in [None, Some(preparation_subject("7f", 5)), Some(round_subject("7f", 3, 1))] {
+            let wrong = Entry { subject, ..right.clone() };
+            assert_eq!(check(&wrong), Err(SchemaError::Subject { expected: expected.clone() }));
         }
     }
 
