@@ -40,6 +40,7 @@ mod seal;
 mod self_test;
 mod sharing;
 mod spot_check;
+mod subject;
 mod unmask;
 #[cfg(test)]
 #[path = "../tests/vectors/mod.rs"]
@@ -52,10 +53,11 @@ pub use encrypt::{EncryptedUpdate, NoWholeChunks, chunk_bytes};
 pub use key::OneTimeKey;
 pub use masks::Masks;
 pub use opening::{OpenedSum, Opener, Unopened, open};
-pub use reveal::{KeyShareSum, KeySum, ReconstructError, Restored, ShareMissing, reconstruct};
+pub use reveal::{KeyShareSum, KeySum, ReconstructError, Restored, ShareMissing, ShareSum, reconstruct};
 pub use seal::{KemPublic, KemSecret, SealContext, SealError};
 pub use self_test::{SelfTestError, self_test};
-pub use sharing::{KeyShare, MalformedShare, ShareError, Sharing, SharingContext};
+pub use sharing::{KeyShare, MalformedShare, Share, ShareError, Sharing, SharingContext};
 pub use spot_check::{ChunkEvidence, ChunkProof, SpotCheckError, random_chunks};
+pub use subject::{OfKey, OfVector, Subject};
 pub use unmask::{UnmaskError, unmask};
 pub use verification::BadShare;

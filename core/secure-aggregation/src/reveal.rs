@@ -1,6 +1,7 @@
-//! What survivors reveal, and the sum of keys that enough reveals restore.
+//! What survivors reveal, and the sum that enough reveals restore.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use syndic_round::{Certificate, Digest, ParticipantId, RING_DIMENSION, SurvivorSet};
 use thiserror::Error;
@@ -9,15 +10,22 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::correction;
 use crate::field;
 use crate::packing::Packing;
-use crate::sharing::{self, KeyShare, MalformedShare};
+use crate::sharing::{self, MalformedShare, Share};
+use crate::subject::{OfKey, Subject};
 
-/// What a survivor reveals: the sum of its shares of the keys of one survivor set.
+/// What a survivor reveals: the sum of its shares of the keys, or of the small vectors, of one survivor set.
 ///
 /// Reveals for two different sets give a participant's share away, so a participant makes one, ever.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct KeyShareSum {
+#[zeroize(bound = "")]
+pub struct ShareSum<S: Subject> {
     elements: Vec<u64>,
+    #[zeroize(skip)]
+    of: PhantomData<S>,
 }
+
+/// A sum of shares of keys.
+pub type KeyShareSum = ShareSum<OfKey>;
 
 /// The sum S of the survivors' keys. Public once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +48,7 @@ pub struct Restored {
 #[error("no share of participant {0} is held, so nothing can be revealed for a survivor set with it")]
 pub struct ShareMissing(pub ParticipantId);
 
-/// Why reveals restore no sum of keys.
+/// Why reveals restore no sum.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReconstructError {
     /// Fewer reveals than the threshold.
@@ -54,7 +62,7 @@ pub enum ReconstructError {
     /// Two reveals of one participant.
     #[error("participant {0} has revealed twice")]
     Duplicate(ParticipantId),
-    /// A reveal has another number of elements than the cohort's shares.
+    /// A reveal has another number of elements than the shares.
     #[error("the reveal of participant {0} has a wrong length")]
     Length(ParticipantId),
     /// More reveals than the threshold, and too many of them are off any one polynomial.
@@ -65,17 +73,17 @@ pub enum ReconstructError {
     Implausible,
 }
 
-impl KeyShareSum {
-    /// The sum of the shares held of the keys of exactly the certified survivors.
+impl<S: Subject> ShareSum<S> {
+    /// The sum of the shares held of exactly the certified survivors.
     ///
     /// # Errors
     /// [`ShareMissing`] when a survivor's share is not held.
     pub fn of(
-        held: &BTreeMap<ParticipantId, KeyShare>,
+        held: &BTreeMap<ParticipantId, Share<S>>,
         certificate: &Certificate,
     ) -> Result<Self, ShareMissing> {
         let length = held.values().next().map_or(0, |share| share.elements().len());
-        let mut sum = Self { elements: vec![0; length] };
+        let mut sum = Self { elements: vec![0; length], of: PhantomData };
         for id in certificate.survivors().ids() {
             let share =
                 held.get(id).filter(|share| share.elements().len() == length).ok_or(ShareMissing(*id))?;
@@ -91,12 +99,19 @@ impl KeyShareSum {
         sharing::to_bytes(&self.elements)
     }
 
+    /// The sum of `elements` elements written as `bytes`.
+    pub(crate) fn read(bytes: &[u8], elements: usize) -> Result<Self, MalformedShare> {
+        Ok(Self { elements: sharing::from_bytes(bytes, elements)?, of: PhantomData })
+    }
+}
+
+impl KeyShareSum {
     /// The sum written as `bytes` in a cohort of `cohort` participants.
     ///
     /// # Errors
     /// [`MalformedShare`] when the length is wrong or an element is not canonical.
     pub fn from_bytes(bytes: &[u8], cohort: usize) -> Result<Self, MalformedShare> {
-        Ok(Self { elements: sharing::from_bytes(bytes, Packing::for_cohort(cohort).elements())? })
+        Self::read(bytes, Packing::for_cohort(cohort).elements())
     }
 }
 
@@ -116,9 +131,23 @@ pub fn reconstruct(
     survivors: &SurvivorSet,
 ) -> Result<Restored, ReconstructError> {
     let packing = Packing::for_cohort(cohort);
-    let by_id = check(reveals, threshold, &packing)?;
+    let (elements, wrong) = restore(reveals, threshold, packing.elements())?;
+    let coefficients = packing.unpack(&elements, survivors.len()).ok_or(ReconstructError::Implausible)?;
+    Ok(Restored { keys: KeySum { survivors: survivors.ids().to_vec(), coefficients }, wrong })
+}
+
+/// The sum of what was shared, as its `length` elements, and whose reveals were wrong and left out.
+///
+/// # Errors
+/// [`ReconstructError`], but for [`ReconstructError::Implausible`].
+pub(crate) fn restore<S: Subject>(
+    reveals: &[(ParticipantId, ShareSum<S>)],
+    threshold: u16,
+    length: usize,
+) -> Result<(Vec<u64>, Vec<ParticipantId>), ReconstructError> {
+    let by_id = check(reveals, threshold, length)?;
     let terms = usize::from(threshold);
-    let off = off_the_polynomials(&by_id, terms).ok_or(ReconstructError::Inconsistent)?;
+    let off = off_the_polynomials::<S>(&by_id, terms).ok_or(ReconstructError::Inconsistent)?;
     let good = by_id.iter().filter(|(id, _)| !off.contains(id));
     let (points, rows): (Vec<u64>, Vec<&[u64]>) = good.map(|(id, row)| (u64::from(id.get()), *row)).unzip();
     let (base_points, extra_points) = points.split_at(terms);
@@ -128,20 +157,20 @@ pub fn reconstruct(
             return Err(ReconstructError::Inconsistent);
         }
     }
-    let coefficients = packing
-        .unpack(&interpolate(0, base_points, base_rows), survivors.len())
-        .ok_or(ReconstructError::Implausible)?;
-    Ok(Restored { keys: KeySum { survivors: survivors.ids().to_vec(), coefficients }, wrong: off })
+    Ok((interpolate(0, base_points, base_rows), off))
 }
 
 /// Whose reveals are off the polynomials of the others; none where too many are.
 ///
 /// One random combination of the elements is decoded in place of each: who is off in any element is off in it but with
 /// probability L / p, below 2^-51, and then the caller's check of every element fails.
-fn off_the_polynomials(by_id: &BTreeMap<ParticipantId, &[u64]>, terms: usize) -> Option<Vec<ParticipantId>> {
+fn off_the_polynomials<S: Subject>(
+    by_id: &BTreeMap<ParticipantId, &[u64]>,
+    terms: usize,
+) -> Option<Vec<ParticipantId>> {
     let rows: Vec<Vec<u8>> = by_id.values().map(|row| sharing::to_bytes(row)).collect();
     let parts: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
-    let challenge = field::from_digest(&Digest::of_parts("KSA/1 reveals", &parts));
+    let challenge = field::from_digest(&Digest::of_parts(S::REVEALS, &parts));
     let combine = |row: &&[u64]| row.iter().fold(0, |sum, &e| field::mul(field::add(sum, e), challenge));
     let points: Vec<u64> = by_id.keys().map(|id| u64::from(id.get())).collect();
     let values: Vec<u64> = by_id.values().map(combine).collect();
@@ -167,15 +196,15 @@ impl KeySum {
     }
 }
 
-/// Reveals by id, each of the cohort's length, at least `threshold` of them, none twice.
-fn check<'a>(
-    reveals: &'a [(ParticipantId, KeyShareSum)],
+/// Reveals by id, each of `length` elements, at least `threshold` of them, none twice.
+fn check<S: Subject>(
+    reveals: &[(ParticipantId, ShareSum<S>)],
     threshold: u16,
-    packing: &Packing,
-) -> Result<BTreeMap<ParticipantId, &'a [u64]>, ReconstructError> {
+    length: usize,
+) -> Result<BTreeMap<ParticipantId, &[u64]>, ReconstructError> {
     let mut by_id = BTreeMap::new();
     for (id, reveal) in reveals {
-        if reveal.elements.len() != packing.elements() {
+        if reveal.elements.len() != length {
             return Err(ReconstructError::Length(*id));
         }
         if by_id.insert(*id, reveal.elements.as_slice()).is_some() {

@@ -1,7 +1,9 @@
-//! Shares of one-time keys: Shamir, CACM 22(11), 1979, over F_p with p = 2^61 - 1.
+//! Shares of one-time keys and small vectors: Shamir, CACM 22(11), 1979, over F_p with p = 2^61 - 1.
 //!
 //! A dealer also commits to every share and publishes two random combinations of its polynomials, so that each
 //! holder can tell that all shares lie on polynomials of one degree (module `verification`).
+
+use std::marker::PhantomData;
 
 use rand_core::CryptoRng;
 use syndic_round::message::{CHECKS, PublicPart};
@@ -12,65 +14,73 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::field;
 use crate::key::OneTimeKey;
 use crate::packing::{LARGEST_COHORT, Packing};
+use crate::subject::{OfKey, Subject};
 use crate::verification::{challenges, commitment};
 
-/// Whose key is shared, among whom and in which preparation.
+/// Whose key or small vector is shared, among whom and in which preparation.
 #[derive(Clone, Copy, Debug)]
 pub struct SharingContext<'a> {
-    /// Whose key it is.
+    /// Whose key or vector it is.
     pub dealer: ParticipantId,
     /// The cohort's transcript hash.
     pub h1: Digest,
     /// The holders: ids strictly increasing, the dealer included.
     pub cohort: &'a [ParticipantId],
-    /// How many shares restore the key.
+    /// How many shares restore it.
     pub threshold: u16,
 }
 
-/// A key's shares, and what their dealer says about them in public.
-pub struct Sharing {
+/// The shares of a key or of a small vector, and what their dealer says about them in public.
+pub struct Sharing<S: Subject = OfKey> {
     /// Commitments and check polynomials: the same for everybody.
     pub public: PublicPart,
     /// Who gets which share, in the order of ids.
-    pub shares: Vec<(ParticipantId, KeyShare)>,
+    pub shares: Vec<(ParticipantId, Share<S>)>,
 }
 
-/// A piece of a one-time key, any `threshold` of which restore it; fewer reveal nothing.
+/// A piece of a key or of a small vector, any `threshold` of which restore it; fewer reveal nothing.
 ///
-/// One element of F_p per packed group of key coefficients, in key order; then the values of two blinding
+/// One element of F_p per packed group of key coefficients or values, in their order; then the values of two blinding
 /// polynomials, and the salt of the commitment. Secret: it travels sealed, has no `Debug` and no `Clone`, and is
 /// wiped on drop.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct KeyShare {
+#[zeroize(bound = "")]
+pub struct Share<S: Subject> {
     /// The blinding values come last; they are never revealed, nor part of what is (rule 12): a
-    /// [`crate::KeyShareSum`] is made of [`Self::elements`] alone.
+    /// [`crate::ShareSum`] is made of [`Self::elements`] alone.
     pub(crate) values: Vec<u64>,
     pub(crate) salt: [u8; SALT_BYTES],
+    #[zeroize(skip)]
+    of: PhantomData<S>,
 }
 
-/// Why a key is not shared.
+/// A share of a one-time key.
+pub type KeyShare = Share<OfKey>;
+
+/// Why a key or a small vector is not shared.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ShareError {
-    /// The threshold is below 2, which would hand the key out, or above the cohort.
-    #[error("a key is shared with a threshold from 2 to the size of the cohort, not {threshold} of {cohort}")]
+    /// The threshold is below 2, which would hand it out, or above the cohort.
+    #[error("shares need a threshold from 2 to the size of the cohort, not {threshold} of {cohort}")]
     Threshold {
         /// The threshold asked for.
         threshold: u16,
         /// Participants in the cohort.
         cohort: usize,
     },
-    /// The cohort is not in strictly increasing order of ids, or has more than 256 members.
-    #[error("a cohort is at most 256 distinct participants in the order of their ids")]
+    /// The cohort is not in strictly increasing order of ids, or has more than 256 members, or more than there are
+    /// institutions in the plan that a small vector was encoded for.
+    #[error("a cohort is at most 256 distinct participants, all admitted, in the order of their ids")]
     Cohort,
 }
 
 /// Bytes that are no share.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MalformedShare {
-    /// The length is not that of a share in a cohort of this size.
-    #[error("a share has {expected} bytes in this cohort, not {found}")]
+    /// The length is not that of a share in a cohort of this size, or of a vector of this shape.
+    #[error("a share has {expected} bytes here, not {found}")]
     Length {
-        /// Bytes of every share in the cohort.
+        /// Bytes of every share.
         expected: usize,
         /// Bytes of this one.
         found: usize,
@@ -90,39 +100,50 @@ impl OneTimeKey {
         context: &SharingContext<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<Sharing, ShareError> {
-        let SharingContext { cohort, threshold, .. } = *context;
-        if cohort.len() > LARGEST_COHORT || !cohort.is_sorted_by(|a, b| a < b) {
-            return Err(ShareError::Cohort);
-        }
-        if threshold < 2 || usize::from(threshold) > cohort.len() {
-            return Err(ShareError::Threshold { threshold, cohort: cohort.len() });
-        }
-        let packing = Packing::for_cohort(cohort.len());
-        let polynomials = Polynomials::draw(&packing.pack(self), threshold, rng);
-        let shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, rng))).collect();
-        Ok(Sharing { public: polynomials.publish(context, &shares), shares })
+        share(&Packing::for_cohort(context.cohort.len()).pack(self), context, rng)
     }
 }
 
-/// The polynomials of one sharing: `rows[m]` holds the coefficients of x^m of all of them, those of the key's
+/// Shares `elements` among the cohort, so that `threshold` shares restore them.
+///
+/// # Errors
+/// [`ShareError`] when the threshold or the cohort is out of range.
+pub(crate) fn share<S: Subject>(
+    elements: &[u64],
+    context: &SharingContext<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<Sharing<S>, ShareError> {
+    let SharingContext { cohort, threshold, .. } = *context;
+    if cohort.len() > LARGEST_COHORT || !cohort.is_sorted_by(|a, b| a < b) {
+        return Err(ShareError::Cohort);
+    }
+    if threshold < 2 || usize::from(threshold) > cohort.len() {
+        return Err(ShareError::Threshold { threshold, cohort: cohort.len() });
+    }
+    let polynomials = Polynomials::draw(elements, threshold, rng);
+    let shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, rng))).collect();
+    Ok(Sharing { public: polynomials.publish(context, &shares), shares })
+}
+
+/// The polynomials of one sharing: `rows[m]` holds the coefficients of x^m of all of them, those of the
 /// elements first and then the blinding ones.
-struct Polynomials {
-    rows: Vec<Zeroizing<Vec<u64>>>,
+pub(crate) struct Polynomials {
+    pub(crate) rows: Vec<Zeroizing<Vec<u64>>>,
 }
 
 impl Polynomials {
-    /// Of degree below `threshold`, with the key at zero; all else is drawn.
-    fn draw(key: &[u64], threshold: u16, rng: &mut impl CryptoRng) -> Self {
-        let width = key.len() + CHECKS;
+    /// Of degree below `threshold`, with `elements` at zero; all else is drawn.
+    pub(crate) fn draw(elements: &[u64], threshold: u16, rng: &mut impl CryptoRng) -> Self {
+        let width = elements.len() + CHECKS;
         let mut constant = Zeroizing::new(Vec::with_capacity(width));
-        constant.extend_from_slice(key);
+        constant.extend_from_slice(elements);
         constant.extend_from_slice(&uniform(CHECKS, rng));
         let rows = std::iter::once(constant).chain((1..threshold).map(|_| uniform(width, rng))).collect();
         Self { rows }
     }
 
     /// The polynomials' values at `id`, with a salt of their own.
-    fn share_of(&self, id: ParticipantId, rng: &mut impl CryptoRng) -> KeyShare {
+    pub(crate) fn share_of<S: Subject>(&self, id: ParticipantId, rng: &mut impl CryptoRng) -> Share<S> {
         let x = u64::from(id.get());
         let mut values = Zeroizing::new(vec![0; self.rows[0].len()]);
         for row in self.rows.iter().rev() {
@@ -132,16 +153,20 @@ impl Polynomials {
         }
         let mut salt = [0; SALT_BYTES];
         rng.fill_bytes(&mut salt);
-        let share = KeyShare::of_values(&values, salt);
+        let share = Share { values: std::mem::take(&mut *values), salt, of: PhantomData };
         salt.zeroize();
         share
     }
 
     /// Commits to `shares`, then publishes for the challenges that follow from the commitments a check polynomial
     /// each: a blinding polynomial, and on it the elements' polynomials weighted by the powers of the challenge.
-    fn publish(&self, context: &SharingContext<'_>, shares: &[(ParticipantId, KeyShare)]) -> PublicPart {
+    pub(crate) fn publish<S: Subject>(
+        &self,
+        context: &SharingContext<'_>,
+        shares: &[(ParticipantId, Share<S>)],
+    ) -> PublicPart {
         let commitments: Vec<_> = shares.iter().map(|(id, share)| commitment(context, *id, share)).collect();
-        let challenges = challenges(context, &commitments);
+        let challenges = challenges::<S>(context, &commitments);
         let check = |k| self.rows.iter().map(|row| combined(row, k, challenges[k])).collect();
         PublicPart { commitments, checks: std::array::from_fn(check) }
     }
@@ -156,12 +181,8 @@ pub(crate) fn combined(values: &[u64], k: usize, challenge: u64) -> u64 {
     field::add(weighted, blinding[k])
 }
 
-impl KeyShare {
-    fn of_values(values: &[u64], salt: [u8; SALT_BYTES]) -> Self {
-        Self { values: values.to_vec(), salt }
-    }
-
-    /// The key's elements, without the blinding ones.
+impl<S: Subject> Share<S> {
+    /// The elements, without the blinding ones.
     pub(crate) fn elements(&self) -> &[u64] {
         &self.values[..self.values.len() - CHECKS]
     }
@@ -174,20 +195,32 @@ impl KeyShare {
         bytes
     }
 
+    /// The share of `elements` elements written as `bytes`.
+    pub(crate) fn read(bytes: &[u8], elements: usize) -> Result<Self, MalformedShare> {
+        let values = elements + CHECKS;
+        let expected = share_bytes(elements);
+        match bytes.split_last_chunk() {
+            Some((rest, salt)) if bytes.len() == expected => {
+                Ok(Self { values: from_bytes(rest, values)?, salt: *salt, of: PhantomData })
+            }
+            _ => Err(MalformedShare::Length { expected, found: bytes.len() }),
+        }
+    }
+}
+
+impl KeyShare {
     /// The share written as `bytes` in a cohort of `cohort` participants.
     ///
     /// # Errors
     /// [`MalformedShare`] when the length is wrong or an element is not canonical.
     pub fn from_bytes(bytes: &[u8], cohort: usize) -> Result<Self, MalformedShare> {
-        let values = Packing::for_cohort(cohort).elements() + CHECKS;
-        let expected = 8 * values + SALT_BYTES;
-        match bytes.split_last_chunk() {
-            Some((rest, salt)) if bytes.len() == expected => {
-                Ok(Self { values: from_bytes(rest, values)?, salt: *salt })
-            }
-            _ => Err(MalformedShare::Length { expected, found: bytes.len() }),
-        }
+        Self::read(bytes, Packing::for_cohort(cohort).elements())
     }
+}
+
+/// Bytes of a share of so many elements.
+pub(crate) const fn share_bytes(elements: usize) -> usize {
+    8 * (elements + CHECKS) + SALT_BYTES
 }
 
 /// Elements drawn uniformly from F_p, by rejection.
@@ -269,7 +302,8 @@ mod tests {
     fn a16_a_share_off_its_dealers_polynomials_is_bad_for_its_holder_and_no_other() {
         let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(3));
         let (context, polynomials) = (context(&cohort), polynomials(4, &mut rng));
-        let mut shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
+        let mut shares: Vec<(_, KeyShare)> =
+            cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
         // The dealer commits to a share that it altered, and is honest in all else.
         shares[3].1.values[7] ^= 1;
         let public = polynomials.publish(&context, &shares);
@@ -283,7 +317,8 @@ mod tests {
     fn a16_shares_of_too_high_a_degree_are_bad_for_every_holder() {
         let (cohort, mut rng) = (cohort(), ChaCha20Rng::seed_from_u64(4));
         let (context, polynomials) = (context(&cohort), polynomials(5, &mut rng));
-        let shares: Vec<_> = cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
+        let shares: Vec<(_, KeyShare)> =
+            cohort.iter().map(|&id| (id, polynomials.share_of(id, &mut rng))).collect();
         let mut public = polynomials.publish(&context, &shares);
         public.checks.iter_mut().for_each(|check| check.truncate(4));
         for (holder, share) in &shares {

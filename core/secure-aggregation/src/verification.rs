@@ -1,5 +1,5 @@
 //! What a holder checks of a share: that it is the one its dealer committed to, and that all shares lie on
-//! polynomials of degree below the threshold, so that any `threshold` of them restore one and the same key.
+//! polynomials of degree below the threshold, so that any `threshold` of them restore one and the same key or vector.
 //!
 //! The dealer cannot know the challenges before it has committed to all shares. Shares that lie on no such
 //! polynomials pass one check with probability at most L / p, below 2^-51, whatever the dealer does; two checks
@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use crate::correction::evaluate;
 use crate::field;
-use crate::sharing::{KeyShare, SharingContext, combined};
+use crate::sharing::{Share, SharingContext, combined};
+use crate::subject::Subject;
 
 /// Why a share is not what its dealer published. Its holder complains of the dealer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -30,7 +31,7 @@ pub enum BadShare {
     Polynomial,
 }
 
-impl KeyShare {
+impl<S: Subject> Share<S> {
     /// Checks the share of `holder` against what its dealer published.
     ///
     /// # Errors
@@ -47,7 +48,7 @@ impl KeyShare {
             return Err(BadShare::Commitment);
         }
         let x = u64::from(holder.get());
-        let challenges = challenges(context, &public.commitments);
+        let challenges = challenges::<S>(context, &public.commitments);
         let lies_on = |k: usize| combined(&self.values, k, challenges[k]) == evaluate(&public.checks[k], x);
         if (0..CHECKS).all(lies_on) { Ok(()) } else { Err(BadShare::Polynomial) }
     }
@@ -66,18 +67,22 @@ fn check_public_part(public: &PublicPart, context: &SharingContext<'_>) -> Resul
 }
 
 /// SHA-256 of the share of `holder` and everything it belongs to; the salt in the share hides it.
-pub(crate) fn commitment(context: &SharingContext<'_>, holder: ParticipantId, share: &KeyShare) -> Digest {
+pub(crate) fn commitment<S: Subject>(
+    context: &SharingContext<'_>,
+    holder: ParticipantId,
+    share: &Share<S>,
+) -> Digest {
     let ids = [context.dealer, holder].map(|id| id.get().to_be_bytes());
-    Digest::of_parts("KSA/1 vss", &[context.h1.as_bytes(), ids.as_flattened(), &share.to_bytes()])
+    Digest::of_parts(S::COMMITMENT, &[context.h1.as_bytes(), ids.as_flattened(), &share.to_bytes()])
 }
 
 /// One element of F_p for each check polynomial, known only once all shares are committed to.
-pub(crate) fn challenges(context: &SharingContext<'_>, commitments: &[Digest]) -> [u64; CHECKS] {
+pub(crate) fn challenges<S: Subject>(context: &SharingContext<'_>, commitments: &[Digest]) -> [u64; CHECKS] {
     let all: Vec<u8> = commitments.iter().flat_map(|commitment| *commitment.as_bytes()).collect();
     let dealer = context.dealer.get().to_be_bytes();
     std::array::from_fn(|k| {
         let parts = [context.h1.as_bytes().as_slice(), &dealer, &[k as u8 + 1], &all];
-        field::from_digest(&Digest::of_parts("KSA/1 vss challenge", &parts))
+        field::from_digest(&Digest::of_parts(S::CHALLENGE, &parts))
     })
 }
 
@@ -97,7 +102,7 @@ impl BadShare {
 mod tests {
     use super::*;
     use crate::key::OneTimeKey;
-    use crate::sharing::Sharing;
+    use crate::sharing::{KeyShare, Sharing};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 

@@ -10,6 +10,7 @@ use crate::reveal::KeyShareSum;
 use crate::seal::{KemPublic, KemSecret, SealContext};
 use crate::sharing::{KeyShare, Sharing, SharingContext};
 use crate::spot_check::{ChunkEvidence, ChunkProof};
+use crate::subject::OfKey;
 use crate::verification::challenges;
 use crate::{merkle, reveal};
 
@@ -19,7 +20,7 @@ pub(super) fn share(input: &Value) -> Result<Value, Code> {
     let sharing = shared(input, &context)?;
     let shares: Vec<_> = sharing.shares.iter().map(|(_, share)| hex::encode(&*share.to_bytes())).collect();
     Ok(json!({
-        "challenges": hex_of_words(challenges(&context, &sharing.public.commitments)),
+        "challenges": hex_of_words(challenges::<OfKey>(&context, &sharing.public.commitments)),
         "public": public_part_written(&sharing.public),
         "shares": shares,
     }))
