@@ -87,3 +87,39 @@ struct TheTranscriptChoosesTheMasks;
 /// }
 /// ```
 struct RevealsNeedACertificate;
+
+/// A share of a key among shares of small vectors, or the other way round. What shares are of is in their type.
+///
+/// ```
+/// # use {std::collections::BTreeMap, syndic_round::{Certificate, ParticipantId}};
+/// # use syndic_secure_aggregation::{KeyShare, VectorShare, VectorShareSum};
+/// fn reveal(held: &BTreeMap<ParticipantId, VectorShare>, set: &Certificate) -> Option<VectorShareSum> {
+///     VectorShareSum::of(held, set).ok()
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use {std::collections::BTreeMap, syndic_round::{Certificate, ParticipantId}};
+/// # use syndic_secure_aggregation::{KeyShare, VectorShare, VectorShareSum};
+/// fn reveal(held: &BTreeMap<ParticipantId, KeyShare>, set: &Certificate) -> Option<VectorShareSum> {
+///     VectorShareSum::of(held, set).ok()
+/// }
+/// ```
+///
+/// Nor is a vector shared twice: sharing consumes it.
+///
+/// ```
+/// # use {rand_chacha::ChaCha20Rng, syndic_secure_aggregation::{SharingContext, SmallVector}};
+/// fn share(vector: SmallVector, context: &SharingContext<'_>, rng: &mut ChaCha20Rng) {
+///     vector.share(context, rng).ok();
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # use {rand_chacha::ChaCha20Rng, syndic_secure_aggregation::{SharingContext, SmallVector}};
+/// fn share(vector: SmallVector, context: &SharingContext<'_>, other: &SharingContext<'_>, rng: &mut ChaCha20Rng) {
+///     vector.share(context, rng).ok();
+///     vector.share(other, rng).ok();
+/// }
+/// ```
+struct SharesOfOneKind;

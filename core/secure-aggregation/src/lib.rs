@@ -13,6 +13,8 @@
 //! Long vectors need not be held: [`OneTimeKey::encrypt_into`] makes chunks one after the other of what a
 //! `syndic_round::vector::Quantiser` gives, and an [`Opener`] takes the aggregate in windows.
 //!
+//! A vector that needs no more room than a key is not encrypted but shared itself: [`VectorShape`].
+//!
 //! Nobody else can open an update: its key never leaves its participant but in shares, and only the sum of keys
 //! is ever restored.
 //!
@@ -39,6 +41,7 @@ mod reveal;
 mod seal;
 mod self_test;
 mod sharing;
+mod small;
 mod spot_check;
 mod subject;
 mod unmask;
@@ -57,6 +60,9 @@ pub use reveal::{KeyShareSum, KeySum, ReconstructError, Restored, ShareMissing, 
 pub use seal::{KemPublic, KemSecret, SealContext, SealError};
 pub use self_test::{SelfTestError, self_test};
 pub use sharing::{KeyShare, MalformedShare, Share, ShareError, Sharing, SharingContext};
+pub use small::{
+    OpenedVector, SmallVector, VectorError, VectorShape, VectorShare, VectorShareSum, open_vector,
+};
 pub use spot_check::{ChunkEvidence, ChunkProof, SpotCheckError, random_chunks};
 pub use subject::{OfKey, OfVector, Subject};
 pub use unmask::{UnmaskError, unmask};
