@@ -170,12 +170,16 @@ def voided(given):
 # Sharing
 
 
-def commitment(h1, dealer, holder, share):
-    return of_parts("KSA/1 vss", h1, u16(dealer) + u16(holder), share)
+# Labels of commitments and challenges.
+LABELS = ("KSA/1 vss", "KSA/1 vss challenge")
 
 
-def challenges_of(h1, dealer, commitments):
-    part = lambda k: of_parts("KSA/1 vss challenge", h1, u16(dealer), bytes([k]), b"".join(commitments))
+def commitment(labels, h1, dealer, holder, share):
+    return of_parts(labels[0], h1, u16(dealer) + u16(holder), share)
+
+
+def challenges_of(labels, h1, dealer, commitments):
+    part = lambda k: of_parts(labels[1], h1, u16(dealer), bytes([k]), b"".join(commitments))
     return [element_of(part(k)) for k in (1, 2)]
 
 
@@ -188,24 +192,28 @@ def combined(values, k, challenge):
     return total % P
 
 
-def shared(given, dealer, h1, cohort, threshold):
-    """Shares as bytes, commitments, challenges, check polynomials."""
+def deal(labels, elements, given, dealer, h1, cohort, threshold):
+    """Shares of elements as bytes, commitments, challenges, check polynomials."""
     refuse_if(len(cohort) > 256 or not increasing(cohort), "share.cohort")
     refuse_if(not 2 <= threshold <= len(cohort), "share.threshold")
-    rows = [packed(key_of(given["key"]), len(cohort)) + words(given["blinding"])]
+    rows = [elements + words(given["blinding"])]
     rows += [words(row) for row in given["rows"]]
-    assert len(rows) == threshold and all(len(row) == elements_of(len(cohort)) + 2 for row in rows)
+    assert len(rows) == threshold and all(len(row) == len(elements) + 2 for row in rows)
     salts = bytes.fromhex(given["salts"])
     shares = []
     for slot, id in enumerate(cohort):
         powers = [pow(id, k, P) for k in range(threshold)]
         values = [sum(x * y for x, y in zip(powers, column)) % P for column in zip(*rows)]
         shares.append(bytes.fromhex(written(values)) + salts[32 * slot : 32 * slot + 32])
-    commitments = [commitment(h1, dealer, id, share) for id, share in zip(cohort, shares)]
-    challenges = challenges_of(h1, dealer, commitments)
+    commitments = [commitment(labels, h1, dealer, id, share) for id, share in zip(cohort, shares)]
+    challenges = challenges_of(labels, h1, dealer, commitments)
     checks = [[combined(row, k, challenges[k]) for row in rows] for k in (0, 1)]
     public = {"commitments": [one.hex() for one in commitments], "checks": [written(check) for check in checks]}
     return shares, challenges, public
+
+
+def shared(given, dealer, h1, cohort, threshold):
+    return deal(LABELS, packed(key_of(given["key"]), len(cohort)), given, dealer, h1, cohort, threshold)
 
 
 def share(given):
@@ -222,20 +230,25 @@ def read_elements(data, count):
     return elements
 
 
-def verify_share(given):
+def verify_dealt(labels, given, count, threshold):
+    """A share of `count` elements, blinding values apart."""
     cohort, holder, dealer = given["cohort"], given["holder"], given["dealer"]
     data, h1, public = bytes.fromhex(given["share"]), bytes.fromhex(given["h1"]), given["public"]
-    count = elements_of(len(cohort)) + 2
-    refuse_if(len(data) != 8 * count + 32, "share.length")
-    values = read_elements(data[:-32], count)
+    refuse_if(len(data) != 8 * (count + 2) + 32, "share.length")
+    values = read_elements(data[:-32], count + 2)
     commitments = [bytes.fromhex(one) for one in public["commitments"]]
     checks = [words(check) for check in public["checks"]]
-    whole = len(commitments) == len(cohort) and all(len(check) == given["threshold"] for check in checks)
+    whole = len(commitments) == len(cohort) and all(len(check) == threshold for check in checks)
     refuse_if(not whole or any(term >= P for check in checks for term in check), "share.public-part")
     refuse_if(holder not in cohort, "share.holder")
-    refuse_if(commitments[cohort.index(holder)] != commitment(h1, dealer, holder, data), "share.commitment")
-    for k, challenge in enumerate(challenges_of(h1, dealer, commitments)):
+    committed = commitments[cohort.index(holder)]
+    refuse_if(committed != commitment(labels, h1, dealer, holder, data), "share.commitment")
+    for k, challenge in enumerate(challenges_of(labels, h1, dealer, commitments)):
         refuse_if(combined(values, k, challenge) != evaluate(checks[k], holder), "share.polynomial")
+
+
+def verify_share(given):
+    verify_dealt(LABELS, given, elements_of(len(given["cohort"])), given["threshold"])
     return {"good": True}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import ksa
 import primitives
 import rounds
+import small
 import terms
 
 OPERATIONS = {
@@ -44,6 +45,10 @@ OPERATIONS = {
     "open-seal": rounds.open_seal,
     "reconstruct": rounds.reconstruct,
     "spot-check": rounds.spot_check,
+    "encode-vector": small.encode_vector,
+    "share-vector": small.share_vector,
+    "verify-vector-share": small.verify_vector_share,
+    "open-vector": small.open_vector,
     "round": rounds.round,
 }
 

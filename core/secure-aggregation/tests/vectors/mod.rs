@@ -11,6 +11,7 @@ mod messages;
 mod operations;
 mod rounds;
 mod shares;
+mod small;
 mod terms;
 mod value;
 

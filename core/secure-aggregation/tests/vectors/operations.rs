@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::value::Code;
-use super::{arithmetic, coding, messages, rounds, shares, terms};
+use super::{arithmetic, coding, messages, rounds, shares, small, terms};
 
 /// Does `operation` on `input`: what comes out, or the stable code of the refusal.
 pub(super) fn run(operation: &str, input: &Value) -> Result<Value, Code> {
@@ -36,6 +36,10 @@ pub(super) fn run(operation: &str, input: &Value) -> Result<Value, Code> {
         "merkle-path" => Ok(shares::merkle_path(input)),
         "reconstruct" => shares::reconstruct(input),
         "spot-check" => shares::spot_check(input),
+        "encode-vector" => small::encode(input),
+        "share-vector" => small::share(input),
+        "verify-vector-share" => small::verify_share(input),
+        "open-vector" => small::open(input),
         "round" => rounds::round(input),
         other => panic!("there is no operation `{other}`"),
     }

@@ -6,6 +6,7 @@ mod federation;
 mod messages;
 mod rounds;
 mod shares;
+mod small;
 mod terms;
 
 use rand_chacha::ChaCha20Rng;
@@ -18,7 +19,7 @@ use crate::field;
 use crate::key::OneTimeKey;
 
 /// The documents, in the order of their names.
-pub(super) const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 16] = [
     "coding",
     "encryption",
     "field",
@@ -32,6 +33,7 @@ pub(super) const NAMES: [&str; 15] = [
     "round",
     "sealing",
     "sharing",
+    "small-vector",
     "spot-check",
     "transcript",
 ];
@@ -51,6 +53,7 @@ pub(super) fn all() -> Vec<Document> {
         rounds::round(),
         shares::sealing(),
         shares::sharing(),
+        small::small_vector(),
         rounds::spot_check(),
         messages::transcript(),
     ];
