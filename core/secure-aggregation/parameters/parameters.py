@@ -111,6 +111,49 @@ def shares():
     )
 
 
+# --- Small vectors --------------------------------------------------------------------------------------------------
+
+ELEMENT_BITS, MOST_ELEMENTS, CANARIES = 60, 512, 4
+
+
+def digit_bits(n, most):
+    bits = (2 * n * most).bit_length()
+    # Sums of digits do not carry, and an element full of them is below p.
+    assert n * 2 * most < 2**bits and 2**ELEMENT_BITS < P
+    return bits
+
+
+def vector_elements(n, values, most):
+    """Elements of so many values of one block."""
+    element, used = 0, 0
+    for bits in [digit_bits(n, 1)] * CANARIES + [digit_bits(n, most)] * values:
+        if used + bits > ELEMENT_BITS:
+            element, used = element + 1, 0
+        used += bits
+    return element + 1
+
+
+def most_values(n, most):
+    beside, each = ELEMENT_BITS - CANARIES * digit_bits(n, 1), digit_bits(n, most)
+    values = beside // each + (MOST_ELEMENTS - 1) * (ELEMENT_BITS // each)
+    assert vector_elements(n, values, most) == MOST_ELEMENTS == vector_elements(n, values + 1, most) - 1
+    return values
+
+
+def small_vectors():
+    rows = []
+    for n in [5, 10, 100, 256]:
+        widest = min((2**ELEMENT_BITS - 1) // (2 * n), 2**52)
+        widest = "2^52" if widest == 2**52 else f"2^{log2(widest + 1):g} - 1"
+        elements = vector_elements(n, 50, 10**6)
+        lengths = (8 * (elements + CHECKS) + SALT + SEAL, 8 * elements)
+        fits = [most_values(n, most) for most in [1, 10**3, 10**6, 10**9, 10**12]]
+        rows.append((n, widest, *fits, digit_bits(n, 10**6), elements, *lengths))
+    most = ["values of v_max = 1", "10^3", "10^6", "10^9", "10^12"]
+    fifty = ["50 of 10^6: bits a digit", "elements", "sealed share", "reveal"]
+    return table(["n", "largest v_max", *most, *fifty], rows)
+
+
 # --- Products -------------------------------------------------------------------------------------------------------
 
 
@@ -241,7 +284,7 @@ def security():
     return table(["set", "core-SVP", "MATZOV", "our block size", "our core-SVP", "samples used"], rows)
 
 
-TABLES = [sets, noise, limbs, shares, products, residual, sharing, samplers, spot_check, security]
+TABLES = [sets, noise, limbs, shares, small_vectors, products, residual, sharing, samplers, spot_check, security]
 
 
 def main(arguments):

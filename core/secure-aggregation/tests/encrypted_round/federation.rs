@@ -211,7 +211,8 @@ fn roster(signing: &BTreeMap<ParticipantId, SigningKey>) -> SealedRoster {
     EndorsedRoster { roster, endorsements }.verify().unwrap()
 }
 
-fn plan(set: ParameterSet, ids: &[ParticipantId], values: u32, roster: Digest) -> RoundPlan {
+/// A plan for `ids`, whose vectors have `values` entries of steps -1000..=1000.
+pub(crate) fn plan(set: ParameterSet, ids: &[ParticipantId], values: u32, roster: Digest) -> RoundPlan {
     let block = Block { name: "values".into(), len: values, bound: 1000.0, resolution: 1.0 };
     let plan = RoundPlan {
         terms: PreparationTerms {

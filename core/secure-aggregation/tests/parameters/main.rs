@@ -13,8 +13,10 @@ mod federation;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use syndic_round::message::{Dealing, Payload};
-use syndic_round::{Digest, ParameterSet, ParticipantId, Protection};
-use syndic_secure_aggregation::{KemSecret, OneTimeKey, SealContext, SharingContext, reconstruct};
+use syndic_round::{Block, Digest, Layout, ParameterSet, ParticipantId, Protection};
+use syndic_secure_aggregation::{
+    KemSecret, OneTimeKey, SealContext, SharingContext, VectorShape, reconstruct,
+};
 
 use federation::Federation;
 
@@ -114,6 +116,31 @@ fn shares_reveals_and_public_parts_are_as_long_as_the_document_says() {
         let lengths = [reveal / 8, sealed, reveal, public].map(|length| length.to_string());
         assert_eq!(row[3..7], lengths, "n = {n}");
         assert_eq!(row[7..], [megabytes(up), megabytes(down)], "n = {n}");
+    }
+}
+
+#[test]
+fn as_many_values_fit_into_a_small_vector_as_the_document_says() {
+    let shape = |n: u16, values: u32, most: f64| {
+        let ids: Vec<_> = (1..=n).map(|id| ParticipantId::new(id).unwrap()).collect();
+        let mut plan = federation::plan(ParameterSet::S32, &ids, 1, Digest::of(b"roster"));
+        let block = Block { name: "values".into(), len: values, bound: most, resolution: 1.0 };
+        plan.layout = Layout::new(vec![block]).unwrap();
+        VectorShape::of(&plan)
+    };
+    for row in table("small-vectors") {
+        let n = row[0].parse().unwrap();
+        let widest: f64 = row[1].split(" - ").map(number).reduce(|power, one| power - one).unwrap();
+        assert!(shape(n, 1, widest).is_some(), "n = {n}");
+        assert!(widest == 2_f64.powi(52) || shape(n, 1, widest + 1.0).is_none(), "n = {n}");
+        for (exponent, cell) in [0, 3, 6, 9, 12].into_iter().zip(&row[2..7]) {
+            let (most, values) = (10_f64.powi(exponent), cell.parse().unwrap());
+            assert_eq!(shape(n, values, most).map(|shape| shape.elements()), Some(512), "n = {n}");
+            assert!(shape(n, values + 1, most).is_none(), "n = {n}");
+        }
+        let fifty = shape(n, 50, 1e6).unwrap();
+        let lengths = [fifty.elements(), fifty.share_bytes() + 1_136, fifty.reveal_bytes()];
+        assert_eq!(row[8..], lengths.map(|length| length.to_string()), "n = {n}");
     }
 }
 
