@@ -11,6 +11,7 @@
 mod federation;
 mod phases;
 mod processor;
+mod small;
 mod summary;
 mod vectors;
 
@@ -33,6 +34,7 @@ fn main() {
         .measurement_time(Duration::from_secs(1));
     vectors::measure(&mut criterion);
     phases::measure(&mut criterion);
+    small::measure(&mut criterion);
     criterion.final_summary();
     summary::print(&folder);
 }

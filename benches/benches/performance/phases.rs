@@ -6,6 +6,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use syndic_round::message::PublicPart;
 use syndic_round::{Digest, ParameterSet, ParticipantId, Protection};
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, OneTimeKey, SealContext, Sharing, SharingContext, reconstruct,
@@ -19,16 +20,21 @@ use super::processor::ProcessorTime;
 pub(crate) fn measure(criterion: &mut Criterion<ProcessorTime>) {
     for n in COHORTS {
         let table = Table::of(n);
-        run(criterion, "share, commit and seal", n, || {
+        run(criterion, DEAL, n, || {
             black_box(table.deal());
         });
         let (sharing, sealed) = table.deal();
-        run(criterion, "open and verify all shares", n, || table.receive(&sharing, &sealed));
+        run(criterion, RECEIVE, n, || table.receive(&sharing, &sealed));
         restore(criterion, n);
     }
 }
 
-fn run(criterion: &mut Criterion<ProcessorTime>, group: &str, n: usize, mut routine: impl FnMut()) {
+pub(crate) fn run(
+    criterion: &mut Criterion<ProcessorTime>,
+    group: &str,
+    n: usize,
+    mut routine: impl FnMut(),
+) {
     let mut benches = criterion.benchmark_group(group);
     benches.sampling_mode(SamplingMode::Flat).sample_size(12);
     benches.bench_function(BenchmarkId::from_parameter(n), |bencher| bencher.iter(&mut routine));
@@ -44,7 +50,7 @@ fn restore(criterion: &mut Criterion<ProcessorTime>, n: usize) {
     let survivors = federation.survivors(&updates, &ids);
     let certificate = federation.certify(&survivors);
     let reveals = federation.reveal(&certificate, &ids);
-    run(criterion, "reconstruct", n, || {
+    run(criterion, RESTORE, n, || {
         black_box(reconstruct(&reveals, federation.threshold(), n, &survivors).unwrap());
     });
 }
@@ -98,7 +104,18 @@ impl Table {
 /// Bytes that a dealer sends in phase B.
 pub(crate) fn dealt_bytes(n: usize) -> usize {
     let (sharing, sealed) = Table::of(n).deal();
-    let public = 32 * sharing.public.commitments.len()
-        + sharing.public.checks.iter().map(|check| 8 * check.len()).sum::<usize>();
-    public + sealed.iter().map(Vec::len).sum::<usize>()
+    bytes_of(&sharing.public, &sealed)
 }
+
+/// Bytes of a public part and of sealed shares.
+pub(crate) fn bytes_of(public: &PublicPart, sealed: &[Vec<u8>]) -> usize {
+    let checks: usize = public.checks.iter().map(|check| 8 * check.len()).sum();
+    32 * public.commitments.len() + checks + sealed.iter().map(Vec::len).sum::<usize>()
+}
+
+const DEAL: &str = "share, commit and seal";
+const RECEIVE: &str = "open and verify all shares";
+const RESTORE: &str = "reconstruct";
+
+/// What is measured, in order.
+pub(crate) const GROUPS: [&str; 3] = [DEAL, RECEIVE, RESTORE];

@@ -7,13 +7,14 @@ use syndic_benches::pairwise::neighbours;
 use syndic_benches::plot::{Line, svg};
 use syndic_benches::report::{Samples, figure, table};
 
-use super::phases::dealt_bytes;
-use super::{COHORTS, PARAMETERS};
+use super::{COHORTS, PARAMETERS, phases, small};
 
 /// Prints the tables, and writes them and the plot into `folder`.
 pub(crate) fn print(folder: &Path) {
     let samples = Samples::below(folder);
-    let text = [by_length(&samples), by_cohort(&samples), against_pairs(&samples)].join("\n");
+    let keys = by_cohort(&samples, "milliseconds, whatever the length", phases::GROUPS, phases::dealt_bytes);
+    let vectors = by_cohort(&samples, "milliseconds, fifty values", small::GROUPS, small::dealt_bytes);
+    let text = [by_length(&samples), keys, vectors, against_pairs(&samples)].join("\n");
     println!("\n{text}");
     let files = [("performance.md", text), ("performance.svg", plot(&samples))];
     for (name, content) in files {
@@ -48,11 +49,15 @@ fn by_length(samples: &Samples) -> String {
     table(&head.map(str::to_owned), &steps.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Milliseconds, whatever the length.
-fn by_cohort(samples: &Samples) -> String {
-    let mut head = vec!["milliseconds, whatever the length".to_owned()];
+/// Milliseconds of these groups, and what a dealer sends.
+fn by_cohort(
+    samples: &Samples,
+    what: &str,
+    groups: [&str; 3],
+    dealt_bytes: impl Fn(usize) -> usize,
+) -> String {
+    let mut head = vec![what.to_owned()];
     head.extend(COHORTS.map(|n| format!("n = {n}")));
-    let groups = ["share, commit and seal", "open and verify all shares", "reconstruct"];
     let row = |group: &&str| {
         let cell = |n| figure(samples.fastest(group, n).map(|time| time / 1e6));
         [vec![(*group).to_owned()], COHORTS.map(cell).into()].concat()
