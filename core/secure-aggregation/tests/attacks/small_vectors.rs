@@ -2,9 +2,9 @@
 
 use syndic_round::message::PublicPart;
 use syndic_round::{Digest, ParameterSet, ParticipantId};
-use syndic_secure_aggregation::{SharingContext, Unopened, VectorShare, VectorShareSum};
+use syndic_secure_aggregation::{OpenedVector, SharingContext, Unopened, VectorShare, VectorShareSum};
 
-use crate::algebra::{P, accumulate, inverse, mul, point, weights_at_zero};
+use crate::algebra::{P, accumulate, inverse, mul, point, sub, weights_at_zero};
 use crate::dealt::Dealt;
 
 /// Ten members, of whom seven open: digits of 5 bits for the canaries, then of 15 bits. The values of one element.
@@ -23,7 +23,7 @@ fn lie(dealt: &Dealt, revealers: &[ParticipantId], honest: &VectorShareSum, step
 }
 
 /// What opens when the first of `count` reveals is a lie.
-fn opened(dealt: &Dealt, count: usize) -> Result<syndic_secure_aggregation::OpenedVector, Unopened> {
+fn opened(dealt: &Dealt, count: usize) -> Result<OpenedVector, Unopened> {
     let ids = dealt.federation.ids();
     let mut reveals = dealt.reveal(&ids, &ids[..count]);
     reveals[0].1 = lie(dealt, &ids[..count], &reveals[0].1, 500);
@@ -57,23 +57,31 @@ fn a38_with_two_reveals_more_the_lie_is_corrected_and_the_liar_named() {
 #[test]
 fn a38_more_liars_than_the_surplus_can_still_agree() {
     let dealt = dealt();
+    let opened = opened_with_two_liars(&dealt, 500).unwrap();
+    assert_eq!(opened.sum.steps(), [0, 0, 110, -220, 330 + 500, -440]);
+    assert_eq!(opened.wrong_reveals, [dealt.federation.ids()[8]]);
+    assert_eq!(opened.surplus, 1, "it holds against one liar, not against two");
+}
+
+/// Where reveals were corrected and the sum is none all the same, too many may have been wrong: the next one tells.
+#[test]
+fn a38_a_corrected_sum_that_cannot_be_asks_for_another_reveal() {
+    let unopened = opened_with_two_liars(&dealt(), 20_000).unwrap_err();
+    assert!(matches!(unopened, Unopened::MoreReveals(_)), "{unopened:?}");
+}
+
+/// What opens when the first two of nine lie together to shift the fifth sum by `steps`.
+fn opened_with_two_liars(dealt: &Dealt, steps: u64) -> Result<OpenedVector, Unopened> {
     let ids = dealt.federation.ids();
     let mut reveals = dealt.reveal(&ids, &ids[..9]);
-    // The polynomial that is zero at the six honest members but the last, and shifts the sum at zero: two liars follow it.
+    // On a polynomial that is zero at all honest members but the last, and the shift at zero.
     let honest: Vec<u64> = ids[2..8].iter().map(|id| point(*id)).collect();
-    let shift_at = |x: u64| {
-        honest.iter().fold(500 << 30, |value, &at| mul(value, mul(crate::algebra::sub(at, x), inverse(at))))
-    };
+    let shift_at =
+        |x: u64| honest.iter().fold(steps << 30, |value, &at| mul(value, mul(sub(at, x), inverse(at))));
     for (id, reveal) in &mut reveals[..2] {
         *reveal = dealt.shifted(reveal, 1, shift_at(point(*id)));
     }
-    let opened = dealt.shape.open(&reveals, 10).unwrap();
-    assert_eq!(opened.sum.steps(), [0, 0, 110, -220, 330 + 500, -440]);
-    assert_eq!(
-        (opened.surplus, opened.wrong_reveals),
-        (1, vec![ids[8]]),
-        "it holds against one liar, not against two"
-    );
+    Ok(dealt.shape.open(&reveals, 10)?)
 }
 
 fn elements(share: &VectorShare) -> Vec<u64> {
