@@ -11,6 +11,7 @@ mod reveals;
 mod settings;
 mod shares;
 mod shown;
+mod small;
 mod sums;
 mod tiles;
 mod wire;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "updates", seeds: shares::update_seeds, run: shares::update, sample: 300 },
     Target { name: "chunk-evidence", seeds: evidence::seeds, run: evidence::run, sample: 1_000 },
     Target { name: "reveals", seeds: reveals::seeds, run: reveals::run, sample: 200 },
+    Target { name: "small-vectors", seeds: small::seeds, run: small::run, sample: 1_000 },
     Target { name: "entry", seeds: ledger::entry_seeds, run: ledger::entry, sample: 4_000 },
     Target { name: "note", seeds: ledger::note_seeds, run: ledger::note, sample: 1_000 },
     Target { name: "proofs", seeds: ledger::proof_seeds, run: ledger::proof, sample: 2_000 },
