@@ -53,7 +53,8 @@ impl Table {
     }
 
     fn context(&self) -> SharingContext<'_> {
-        let (dealer, h1, threshold) = (self.ids[0], Digest::of(b"h1"), self.plan.protection.threshold());
+        let (dealer, h1, threshold) =
+            (self.ids[0], Digest::of(b"h1"), self.plan.terms.protection.threshold());
         SharingContext { dealer, h1, cohort: &self.ids, threshold }
     }
 

@@ -17,8 +17,7 @@ pub struct OpenedVector {
     pub sum: Sum,
     /// Whose reveals were wrong, and were corrected, in the order of ids.
     pub wrong_reveals: Vec<ParticipantId>,
-    /// How many reveals beyond the threshold agree. Sum and wrong reveals are right unless more members than this lied,
-    /// with one lie among them.
+    /// How many reveals beyond the threshold agree. Sum and names are right unless more members than this lied together.
     pub surplus: usize,
 }
 

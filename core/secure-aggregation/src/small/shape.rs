@@ -36,7 +36,7 @@ impl VectorShape {
     /// The shape of the plan's vector; none where it is not small: where it needs more than 512 elements, as many as the
     /// longest key, or a value needs a digit of more than 60 bits.
     pub fn of(plan: &RoundPlan) -> Option<Self> {
-        let (admitted, threshold) = (plan.protection.admitted(), plan.protection.threshold());
+        let (admitted, threshold) = (plan.terms.protection.admitted(), plan.terms.protection.threshold());
         let is_too_wide = |most: i64| digit_bits(most, admitted) > ELEMENT_BITS;
         if plan.layout.blocks().iter().any(|block| is_too_wide(block.largest_step())) {
             return None;

@@ -4,8 +4,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use syndic_round::message::CHECKS;
 use syndic_round::{
-    Block, Contribution, Deadlines, Digest, JobId, Layout, ParameterSet, ParticipantId, Protection, RoundId,
-    RoundPlan,
+    Block, Contribution, Deadlines, Digest, JobId, Layout, ParameterSet, ParticipantId, PreparationTerms,
+    Protection, RoundId, RoundPlan,
 };
 
 use super::{SmallVector, VectorShape, VectorShare, VectorShareSum};
@@ -21,17 +21,19 @@ pub(super) fn plan(n: u16, blocks: &[(u32, f64)]) -> RoundPlan {
         Block { name, len, bound, resolution: 1.0 }
     };
     RoundPlan {
-        federation: "test".into(),
-        roster: Digest::of(b"roster"),
-        job: JobId::new("sum").unwrap(),
-        agreement: Digest::of(b"agreement"),
+        terms: PreparationTerms {
+            federation: "test".into(),
+            roster: Digest::of(b"roster"),
+            job: JobId::new("sum").unwrap(),
+            agreement: Digest::of(b"agreement"),
+            number: 1,
+            protection: Protection::default_for(ParameterSet::S32, n).unwrap(),
+            admitted: ids(n),
+            deadlines: Deadlines { advertise: 1, share: 1, collect: 1, certify: 1, reveal: 1 },
+        },
         id: RoundId { round: 1, attempt: 1 },
-        preparation: 1,
-        protection: Protection::default_for(ParameterSet::S32, n).unwrap(),
-        admitted: ids(n),
         question: Digest::of(b"question"),
         layout: Layout::new(blocks.iter().enumerate().map(block).collect()).unwrap(),
-        deadlines: Deadlines { advertise: 1, share: 1, collect: 1, certify: 1, reveal: 1 },
     }
 }
 
