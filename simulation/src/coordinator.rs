@@ -1,27 +1,33 @@
 //! The coordinator of a run: decide, append, swap, perform; after a crash, what the ledger holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Round, Upload};
+use syndic_round::coordinator::{
+    Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Preparation, Round, Standing as Ahead, Upload,
+};
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet, Timestamp};
+use syndic_round::{
+    ParticipantId, Place, PreparationTerms, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet,
+    Timestamp,
+};
 use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, Unopened};
 
 use crate::blobs::{Blobs, Torn};
 use crate::engine::{Engine, OpenedRound};
 use crate::ledger::{Disk, Ledger};
-use crate::participant::{Offer, Owed, Said};
+use crate::offer::{Asked, Offer, Owed, Said, Shown};
 use crate::recording::Recorded;
-use crate::replay::{Replay, Standing};
+use crate::replay::{Replay, State};
 use crate::scenario::{CoordinatorCrash, Moment};
 
-/// The coordinator: ledger and blobs survive a crash, the round in memory does not.
+/// The coordinator: ledger and blobs survive a crash, what is in memory does not.
 pub(crate) struct Coordinator {
     roster: Arc<SealedRoster>,
     engine: Engine,
     ledger: Ledger,
     pub(crate) blobs: Blobs,
-    standing: Option<Standing>,
+    state: State,
     crashes: CoordinatorCrash,
 }
 
@@ -49,11 +55,11 @@ impl Coordinator {
         blobs: Blobs,
     ) -> Self {
         let ledger = Ledger::replay(Disk::default());
-        Self { roster, engine, ledger, blobs, standing: None, crashes }
+        Self { roster, engine, ledger, blobs, state: State::default(), crashes }
     }
 
-    pub(crate) fn standing(&self) -> Option<&Standing> {
-        self.standing.as_ref()
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -65,26 +71,73 @@ impl Coordinator {
         Sum::from_bytes(plan.layout.clone(), self.blobs.read(digest).ok()?)
     }
 
-    /// Opens a round.
-    pub(crate) fn open(&mut self, now: Timestamp, plan: RoundPlan) -> Result<(), Crash> {
-        let round = Round::open(plan.clone(), self.roster.clone(), now).expect("the plan is for this roster");
-        self.append(now, &plan, &Recorded::Opened(Box::new(plan.clone())))?;
-        self.standing = Some(Standing::opened(round, self.standing.take()));
+    /// The terms of the preparation that was made ahead, where it serves the next round: enough of its members are among
+    /// the `present`, and nobody there `has_missed` it.
+    pub(crate) fn terms_ahead(
+        &self,
+        present: &BTreeSet<ParticipantId>,
+        has_missed: impl Fn(&Preparation, ParticipantId) -> bool,
+    ) -> Option<PreparationTerms> {
+        let ahead = self.state.ahead.as_ref()?;
+        let Ahead::Ready(prepared) = ahead.standing() else { return None };
+        let is_there = |id: &&ParticipantId| present.contains(id) && !ahead.declined().contains_key(*id);
+        let needed = usize::from(ahead.terms().protection.min_survivors());
+        let enough = prepared.eligible().iter().filter(is_there).count() >= needed;
+        let serves = enough && !present.iter().any(|id| has_missed(ahead, *id));
+        serves.then(|| ahead.terms().clone())
+    }
+
+    /// Begins a preparation ahead of the next round.
+    pub(crate) fn prepare(&mut self, now: Timestamp, terms: PreparationTerms) -> Result<(), Crash> {
+        let fact = Recorded::Begun(Box::new(terms.clone()));
+        // If we crash here nothing was begun; after it the preparation is on record, and goes on.
+        self.append(now, &terms, Place::Ahead(terms.number), &[fact])?;
+        self.state.begin(terms, &self.roster, now).expect("the terms are for this roster");
         Ok(())
     }
 
-    /// Takes in a participant's message. What it carries is stored before the round hears of it.
+    /// Opens a round.
+    pub(crate) fn open(&mut self, now: Timestamp, plan: RoundPlan) -> Result<(), Crash> {
+        let fact = Recorded::Opened(Box::new(plan.clone()));
+        self.append(now, &plan.terms, plan.id.into(), &[fact])?;
+        self.state.open(plan, &self.roster, now).expect("the plan is for this roster");
+        Ok(())
+    }
+
+    /// Takes in a participant's message. What it carries is stored before anything hears of it.
     pub(crate) fn receive(&mut self, now: Timestamp, said: &Said) -> Result<Outcome, Crash> {
         match self.input_of(said) {
             // If we crash here the blob is stored but unclaimed.
-            Some(input) => self.hear(now, &input),
+            Some(input) => match said.place {
+                // A message of a preparation that is consumed or gone is for the round to refuse.
+                Place::Ahead(_) if self.state.ahead.is_some() => self.hear_ahead(now, &input),
+                _ => self.hear(now, &input),
+            },
             None => Ok(Outcome::Rejected("round.malformed")),
         }
     }
 
+    /// The places whose deadline has passed.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<Place> {
+        let round = self.state.in_progress().map(|round| (Place::from(round.plan().id), round.wake_at()));
+        let of_ahead = |ahead: &Preparation| (Place::Ahead(ahead.terms().number), ahead.wake_at());
+        let ahead = self.state.ahead.as_ref().map(of_ahead);
+        let is_due = |(_, at): &(Place, Option<Timestamp>)| at.is_some_and(|at| at <= now);
+        round.into_iter().chain(ahead).filter(is_due).map(|(place, _)| place).collect()
+    }
+
+    /// Wakes a place whose deadline has passed.
+    pub(crate) fn wake(&mut self, now: Timestamp, place: Place) -> Result<(), Crash> {
+        match place {
+            Place::Round(_) => self.hear(now, &Input::Wake),
+            Place::Ahead(_) => self.hear_ahead(now, &Input::Wake),
+        }
+        .map(|_| ())
+    }
+
     /// Lets the round decide about an input, and does what follows from it.
-    pub(crate) fn hear(&mut self, now: Timestamp, input: &Input) -> Result<Outcome, Crash> {
-        let Some(standing) = &self.standing else { return Ok(Outcome::Rejected("round.none")) };
+    fn hear(&mut self, now: Timestamp, input: &Input) -> Result<Outcome, Crash> {
+        let Some(standing) = &self.state.standing else { return Ok(Outcome::Rejected("round.none")) };
         let step = match standing.round.step(now, input) {
             Ok(step) => step,
             Err(rejection) => return Ok(Outcome::Rejected(rejection.code())),
@@ -96,22 +149,68 @@ impl Coordinator {
             Phase::Closed(closed) => closed.survivors.ids().to_vec(),
             _ => Vec::new(),
         };
-        self.append(now, step.next.plan(), &Recorded::Input(input.clone(), survivors))?;
-        self.standing = self.standing.take().map(|standing| standing.after(step, input));
+        let plan = standing.round.plan();
+        let (terms, place) = (plan.terms.clone(), plan.id.into());
+        self.append(now, &terms, place, &[Recorded::Input(input.clone(), survivors)])?;
+        self.state.advance(step, input);
         self.settle(now)?;
         Ok(Outcome::Accepted)
     }
 
-    /// What `id` owes under the round's plan, with the lists that go with it and the attempts that are void.
-    pub(crate) fn offer_to(&self, id: ParticipantId, question: Vec<u8>) -> Option<Offer> {
-        let Standing { round, voided, .. } = self.standing.as_ref()?;
+    /// Lets the preparation made ahead decide about an input. What becomes of it goes on record with it.
+    fn hear_ahead(&mut self, now: Timestamp, input: &Input) -> Result<Outcome, Crash> {
+        let Some(ahead) = &self.state.ahead else { return Ok(Outcome::Rejected("round.none")) };
+        let (next, changed) = match ahead.step(now, input) {
+            Ok(stepped) => stepped,
+            Err(rejection) => return Ok(Outcome::Rejected(rejection.code())),
+        };
+        if !changed {
+            return Ok(Outcome::Known);
+        }
+        let mut facts = vec![Recorded::Input(input.clone(), Vec::new())];
+        match (ahead.standing(), next.standing()) {
+            (Ahead::Preparing(_), Ahead::Ready(prepared)) => {
+                facts.push(Recorded::Ready(prepared.eligible().to_vec()));
+            }
+            (_, Ahead::Abandoned(reason)) => facts.push(Recorded::Abandoned(reason.to_string())),
+            _ => {}
+        }
+        let terms = next.terms().clone();
+        self.append(now, &terms, Place::Ahead(terms.number), &facts)?;
+        self.state.advance_ahead(next);
+        Ok(Outcome::Accepted)
+    }
+
+    /// What `id` owes: the round first, with its question and the attempts that are void, and the preparation made ahead.
+    pub(crate) fn offers_to(
+        &self,
+        id: ParticipantId,
+        question: impl FnOnce(&Round) -> Vec<u8>,
+    ) -> Vec<Offer> {
+        let of_round = self.state.standing.as_ref().and_then(|standing| {
+            let round = &standing.round;
+            let owed = self.owed(id, round.duty_of(id)?)?;
+            let voided = standing.voided.iter().map(|void| (void.round(), void.signatures().to_vec()));
+            let (plan, voided) = (round.plan().clone(), voided.collect());
+            let asked = Asked { question: question(round), plan, voided };
+            Some(Offer { shown: Shown::Round(Box::new(asked)), owed })
+        });
+        let of_ahead = self.state.ahead.as_ref().and_then(|ahead| {
+            let owed = self.owed(id, ahead.duty_of(id)?)?;
+            Some(Offer { shown: Shown::Ahead(ahead.terms().clone()), owed })
+        });
+        of_round.into_iter().chain(of_ahead).collect()
+    }
+
+    /// The lists that go with a duty.
+    fn owed(&self, id: ParticipantId, duty: Duty) -> Option<Owed> {
         let share_for = |dealt: &Dealt| {
             // A damaged bundle is offered to nobody.
             let shares = Bundle::open(self.blobs.read(dealt.blob).ok()?).ok()?;
             let sealed = shares.into_iter().find_map(|(to, sealed)| (to == id).then_some(sealed))?;
             Some((dealt.public.clone(), sealed))
         };
-        let owed = match round.duty_of(id)? {
+        Some(match duty {
             Duty::Advertise => Owed::Advertise,
             Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
             Duty::Acknowledge(_, dealt) => {
@@ -121,14 +220,12 @@ impl Coordinator {
             Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
             Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
             Duty::Void(cohort) => Owed::Void(cohort.adverts().to_vec()),
-        };
-        let voided = voided.iter().map(|void| (void.round(), void.signatures().to_vec())).collect();
-        Some(Offer { plan: round.plan().clone(), question, owed, voided })
+        })
     }
 
     /// The survivor set of the round in memory, once it is frozen.
     pub(crate) fn survivor_set(&self) -> Option<&SurvivorSet> {
-        match self.standing.as_ref()?.round.phase() {
+        match self.state.standing.as_ref()?.round.phase() {
             Phase::Certifying(certifying) => Some(certifying.survivors()),
             Phase::Opening(opening) => Some(opening.certificate().survivors()),
             Phase::Closed(closed) => Some(&closed.survivors),
@@ -140,26 +237,24 @@ impl Coordinator {
     pub(crate) fn come_back(&mut self, now: Timestamp) -> Result<(), Crash> {
         let disk = std::mem::replace(&mut self.ledger, Ledger::replay(Disk::default())).into_disk();
         self.ledger = Ledger::replay(disk);
-        self.standing = self.replayed();
-        match &self.standing {
-            Some(standing) if !standing.ended => {
-                self.hear(now, &Input::Resume)?;
-                self.settle(now)
-            }
-            _ => Ok(()),
+        self.state = self.replayed();
+        if self.state.in_progress().is_some() {
+            self.hear(now, &Input::Resume)?;
+            self.settle(now)?;
         }
+        self.hear_ahead(now, &Input::Resume).map(|_| ())
     }
 
-    /// The round that the ledger alone leads to.
-    pub(crate) fn replayed(&self) -> Option<Standing> {
+    /// What the ledger alone leads to.
+    pub(crate) fn replayed(&self) -> State {
         let mut replay = Replay::from(self.ledger.asked(), self.roster.clone());
         replay.follow(&self.ledger);
-        replay.into_standing()
+        replay.into_state()
     }
 
     /// Performs what the state owes: opening the sum, putting an end on record.
     fn settle(&mut self, now: Timestamp) -> Result<(), Crash> {
-        let Some(standing) = &self.standing else { return Ok(()) };
+        let Some(standing) = &self.state.standing else { return Ok(()) };
         let plan = standing.round.plan().clone();
         match standing.round.phase() {
             Phase::Opening(opening) => {
@@ -174,8 +269,8 @@ impl Coordinator {
             }
             Phase::Abandoned(reason) if !standing.ended => {
                 let fact = Recorded::Abandoned(reason.to_string());
-                self.append(now, &plan, &fact)?;
-                self.standing.iter_mut().for_each(|standing| standing.ended = true);
+                self.append(now, &plan.terms, plan.id.into(), &[fact])?;
+                self.state.end();
                 Ok(())
             }
             _ => Ok(()),
@@ -217,7 +312,7 @@ impl Coordinator {
             }
             Kind::Ack => Input::Acknowledge(signed),
             Kind::Header => {
-                let set = self.standing.as_ref()?.round.plan().terms.protection.parameter_set();
+                let set = self.state.standing.as_ref()?.round.plan().terms.protection.parameter_set();
                 let update = EncryptedUpdate::from_bytes(set, said.attached.clone()).ok()?;
                 let upload = Upload {
                     root: update.root(),
@@ -234,25 +329,32 @@ impl Coordinator {
         })
     }
 
-    fn append(&mut self, now: Timestamp, plan: &RoundPlan, fact: &Recorded) -> Result<(), Crash> {
+    fn append(
+        &mut self,
+        now: Timestamp,
+        terms: &PreparationTerms,
+        place: Place,
+        facts: &[Recorded],
+    ) -> Result<(), Crash> {
         let entry = self.ledger.size();
+        let appended = entry..entry + facts.len() as u64;
         let moment = match self.crashes {
-            CoordinatorCrash::Once(index, moment) if index == entry => {
+            CoordinatorCrash::Once(index, moment) if appended.contains(&index) => {
                 self.crashes = CoordinatorCrash::Never;
                 Some(moment)
             }
             // A coordinator that crashed at every restart would never get on.
-            CoordinatorCrash::AfterEveryAppend if !matches!(fact, Recorded::Input(Input::Resume, _)) => {
+            CoordinatorCrash::AfterEveryAppend if !matches!(facts, [Recorded::Input(Input::Resume, _)]) => {
                 Some(Moment::After)
             }
             _ => None,
         };
         if moment != Some(Moment::Before) {
-            self.ledger.append(now, plan, fact);
+            self.ledger.append(now, terms, place, facts);
         }
         match moment {
             Some(moment) => {
-                self.standing = None;
+                self.state = State::default();
                 Err(Crash::Append { entry, moment })
             }
             None => Ok(()),

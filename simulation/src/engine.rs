@@ -6,7 +6,9 @@ use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::coordinator::Opening;
 use syndic_round::message::PublicPart;
-use syndic_round::{Certificate, Cohort, ParticipantId, Quantised, Rejection, RoundPlan, Sum};
+use syndic_round::{
+    Certificate, Cohort, ParticipantId, PreparationTerms, Quantised, Rejection, RoundPlan, Sum,
+};
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, OpenedSum,
     SealContext, Sharing, SharingContext, Unopened, open,
@@ -55,17 +57,17 @@ pub(crate) struct OpenedRound {
     pub(crate) wrong_reveals: Vec<ParticipantId>,
 }
 
-/// A participant in a cohort with a plan.
+/// A participant in a cohort.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) plan: &'a RoundPlan,
+pub(crate) struct Member<'a> {
+    pub(crate) terms: &'a PreparationTerms,
     pub(crate) cohort: &'a Cohort,
     pub(crate) me: ParticipantId,
 }
 
-impl Place<'_> {
+impl Member<'_> {
     fn sharing(&self, dealer: ParticipantId) -> SharingContext<'_> {
-        let threshold = self.plan.terms.protection.threshold();
+        let threshold = self.terms.protection.threshold();
         SharingContext { dealer, h1: self.cohort.h1(), cohort: self.cohort.ids(), threshold }
     }
 }
@@ -90,15 +92,15 @@ impl Engine {
     /// A key, shared among the cohort. `spoil` is handed each holder's share before it is sealed.
     pub(crate) fn deal(
         self,
-        place: &Place<'_>,
+        member: &Member<'_>,
         rng: &mut ChaCha20Rng,
         mut spoil: impl FnMut(ParticipantId, &mut Vec<u8>),
     ) -> Result<(Key, Dealt), Rejection> {
-        let (me, cohort) = (place.me, place.cohort);
+        let (me, cohort) = (member.me, member.cohort);
         match self {
             Self::Encrypted => {
                 let key = OneTimeKey::generate(rng);
-                let sharing = key.share(&place.sharing(me), rng).map_err(|_| Rejection::Malformed)?;
+                let sharing = key.share(&member.sharing(me), rng).map_err(|_| Rejection::Malformed)?;
                 let Sharing { public, shares } = sharing;
                 let mut sealed = Vec::with_capacity(shares.len());
                 for (to, share) in shares {
@@ -111,18 +113,10 @@ impl Engine {
                 Ok((Key::OneTime(Box::new(key)), (public, sealed)))
             }
             Self::Plain => {
-                let mut dealt = plain::deal(place.plan, cohort, me);
+                let mut dealt = plain::deal(member.terms, cohort, me);
                 dealt.1.iter_mut().for_each(|(to, share)| spoil(*to, share));
                 Ok((Key::Plain, dealt))
             }
-        }
-    }
-
-    /// A key that nobody holds shares of.
-    pub(crate) fn foreign_key(self, rng: &mut ChaCha20Rng) -> Key {
-        match self {
-            Self::Encrypted => Key::OneTime(Box::new(OneTimeKey::generate(rng))),
-            Self::Plain => Key::PlainForeign,
         }
     }
 
@@ -158,19 +152,19 @@ impl Opener {
     /// Opens and verifies a share; says whether it is good, in which case it is held.
     pub(crate) fn take(
         &self,
-        place: &Place<'_>,
+        member: &Member<'_>,
         dealer: ParticipantId,
         public: &PublicPart,
         sealed: &[u8],
         held: &mut Held,
     ) -> bool {
-        let (me, cohort) = (place.me, place.cohort);
+        let (me, cohort) = (member.me, member.cohort);
         match (self, held) {
             (Self::Kem(kem), Held::Keys(held)) => {
                 let context = SealContext { sender: dealer, recipient: me, h1: cohort.h1() };
                 let Ok(bytes) = kem.open(sealed, &context) else { return false };
                 let Ok(share) = KeyShare::from_bytes(&bytes, cohort.len()) else { return false };
-                let good = share.verify(me, public, &place.sharing(dealer)).is_ok();
+                let good = share.verify(me, public, &member.sharing(dealer)).is_ok();
                 if good {
                     held.insert(dealer, share);
                 }
@@ -189,6 +183,14 @@ impl Opener {
 }
 
 impl Key {
+    /// A key of the same engine that nobody holds shares of.
+    pub(crate) fn foreign(self, rng: &mut ChaCha20Rng) -> Self {
+        match self {
+            Self::OneTime(_) => Self::OneTime(Box::new(OneTimeKey::generate(rng))),
+            Self::Plain | Self::PlainForeign => Self::PlainForeign,
+        }
+    }
+
     /// Encrypts an update; the key is gone.
     pub(crate) fn encrypt(
         self,

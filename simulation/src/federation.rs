@@ -110,6 +110,9 @@ pub(crate) fn slot_of(question: &[u8]) -> Option<&str> {
 pub(crate) const LONGEST_ROUND: u64 =
     DEADLINES.advertise + 2 * DEADLINES.share + DEADLINES.collect + DEADLINES.certify + 20 * DEADLINES.reveal;
 
+/// The longest that a preparation takes if nobody restarts the coordinator, in milliseconds.
+pub(crate) const LONGEST_PREPARATION: u64 = DEADLINES.advertise + 2 * DEADLINES.share;
+
 /// The longest phase, which a restart lets begin anew.
 pub(crate) const LONGEST_PHASE: u64 = DEADLINES.collect;
 

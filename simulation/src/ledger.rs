@@ -1,9 +1,9 @@
 //! The coordinator's ledger: entries that are durable once appended, and the history folded from them.
 
 use syndic_ledger::{Entry, History, Timestamp as LedgerTime, schema};
-use syndic_round::{RoundPlan, Timestamp};
+use syndic_round::{Place, PreparationTerms, Timestamp};
 
-use crate::recording::{Recorded, read, write};
+use crate::recording::{Fact, Recorded, read, subject, write};
 
 /// Entries on a disk that never fails, and nothing else: what a crash leaves.
 #[derive(Clone, Default)]
@@ -15,23 +15,28 @@ pub(crate) struct Disk {
 pub(crate) struct Ledger {
     disk: Disk,
     history: History,
+    /// Index of the entry that opened the last round.
     opened: usize,
+    /// Index and number of the last preparation that was begun ahead.
+    begun: Option<(usize, u64)>,
     asked: usize,
-    attempts: u64,
 }
 
 impl Ledger {
     /// Replays a disk through the one rule that writing and verifying share.
     pub(crate) fn replay(disk: Disk) -> Self {
-        let mut ledger = Self { disk, history: History::new(), opened: 0, asked: 0, attempts: 0 };
-        for (index, entry) in ledger.disk.entries.iter().enumerate() {
-            let accepted = ledger.history.accept(entry).expect("only entries that may follow were appended");
-            if accepted.entry.kind == schema::ROUND_OPENED {
-                ledger.opened = index;
-                ledger.attempts += 1;
-                if accepted.entry.data["attempt"] == 1 {
-                    ledger.asked = index;
+        let entries = disk.entries.len();
+        let mut ledger = Self { disk, history: History::new(), opened: 0, begun: None, asked: 0 };
+        for index in 0..entries {
+            let bytes = &ledger.disk.entries[index];
+            let entry =
+                ledger.history.accept(bytes).expect("only entries that may follow were appended").entry;
+            match entry.kind.as_str() {
+                schema::ROUND_OPENED | schema::PREPARATION_OPENED => {
+                    let (_, recorded) = read(&entry).expect("it was written by `write`");
+                    ledger.note(index, &recorded);
                 }
+                _ => {}
             }
         }
         ledger
@@ -42,33 +47,50 @@ impl Ledger {
         self.disk
     }
 
-    /// Appends a fact about the round of `plan`.
-    pub(crate) fn append(&mut self, now: Timestamp, plan: &RoundPlan, fact: &Recorded) {
-        let (kind, data) = write(plan, fact);
-        let (round, attempt) = (u64::from(plan.id.round), u64::from(plan.id.attempt));
-        let entry = self.history.link(Entry {
-            id: format!("entry-{}", self.size()),
-            source: format!("coordinator/{}", plan.terms.federation),
-            kind: kind.into(),
-            time: LedgerTime::from_unix_ms(now.0).expect("runs take minutes, not millennia"),
-            subject: Some(syndic_ledger::round_subject(plan.terms.job.as_str(), round, attempt)),
-            schema: schema::VERSION.into(),
-            round_prev: None,
-            data,
-        });
-        let bytes = entry.to_canonical().expect("facts are small objects without fractions");
-        let accepted = self.history.check(&bytes).expect("the round accepted it, so it may follow");
-        // If we crash here the input never happened; its sender will say it again.
-        self.disk.entries.push(bytes);
-        if matches!(fact, Recorded::Opened(_)) {
-            self.opened = self.disk.entries.len() - 1;
-            self.attempts += 1;
-            if plan.id.attempt == 1 {
-                self.asked = self.opened;
-            }
+    /// Appends what happened to a round, or to a preparation made ahead, with these terms; all of it or, where we crash
+    /// before, none.
+    pub(crate) fn append(
+        &mut self,
+        now: Timestamp,
+        terms: &PreparationTerms,
+        place: Place,
+        facts: &[Recorded],
+    ) {
+        for recorded in facts {
+            let (kind, data) = write(&terms.job, place, recorded);
+            let entry = self.history.link(Entry {
+                id: format!("entry-{}", self.size()),
+                source: format!("coordinator/{}", terms.federation),
+                kind,
+                time: LedgerTime::from_unix_ms(now.0).expect("runs take minutes, not millennia"),
+                subject: Some(subject(&terms.job, place)),
+                schema: schema::VERSION.into(),
+                round_prev: None,
+                data,
+            });
+            let bytes = entry.to_canonical().expect("facts are small objects without fractions");
+            let accepted = self.history.check(&bytes).expect("the round accepted it, so it may follow");
+            // If we crash here the input never happened; its sender will say it again.
+            self.disk.entries.push(bytes);
+            self.note(self.disk.entries.len() - 1, recorded);
+            // If we crash here replay takes the entry in.
+            self.history.record(&accepted).expect("nothing was appended since the check");
         }
-        // If we crash here replay takes the entry in.
-        self.history.record(&accepted).expect("nothing was appended since the check");
+    }
+
+    /// Notes where replay has to begin.
+    fn note(&mut self, index: usize, recorded: &Recorded) {
+        match recorded {
+            Recorded::Begun(terms) => self.begun = Some((index, terms.number)),
+            Recorded::Opened(plan) => {
+                self.opened = index;
+                if plan.id.attempt == 1 {
+                    let of_this = self.begun.filter(|(_, number)| *number == plan.terms.number);
+                    self.asked = of_this.map_or(index, |(begun, _)| begun);
+                }
+            }
+            Recorded::Ready(_) | Recorded::Input(..) | Recorded::Abandoned(_) => {}
+        }
     }
 
     /// How many entries there are.
@@ -81,27 +103,29 @@ impl Ledger {
         self.history.tree().root().to_string()
     }
 
-    /// Index of the entry that opened the first attempt at the last question.
+    /// Index of the entry that opened the first attempt at the last question, or that began the preparation which this
+    /// attempt consumed.
     pub(crate) fn asked(&self) -> usize {
         self.asked
     }
 
-    /// How many attempts were opened.
-    pub(crate) fn attempts(&self) -> u64 {
-        self.attempts
+    /// What is on record about the last round, in order; its opening first.
+    pub(crate) fn last_round(&self) -> impl Iterator<Item = Recorded> {
+        let of_rounds = |fact: Fact| matches!(fact.place, Place::Round(_)).then_some(fact.what);
+        self.since_opened().filter_map(of_rounds)
     }
 
-    /// The facts on record about the last round, in order, with their times; its opening first.
-    pub(crate) fn last_round(&self) -> impl Iterator<Item = (Timestamp, Recorded)> {
+    /// The facts on record since the last round was opened.
+    pub(crate) fn since_opened(&self) -> impl Iterator<Item = Fact> {
         self.facts_from(self.opened)
     }
 
-    /// The facts on record from the entry at `index` on, with their times.
-    pub(crate) fn facts_from(&self, index: usize) -> impl Iterator<Item = (Timestamp, Recorded)> {
+    /// The facts on record from the entry at `index` on.
+    pub(crate) fn facts_from(&self, index: usize) -> impl Iterator<Item = Fact> {
         let fact_of = |bytes: &Vec<u8>| {
             let entry = Entry::parse(bytes).expect("it was appended as an entry");
-            let fact = read(&entry).expect("it was written by `write`");
-            (Timestamp(entry.time.unix_ms()), fact)
+            let (place, what) = read(&entry).expect("it was written by `write`");
+            Fact { at: Timestamp(entry.time.unix_ms()), place, what }
         };
         self.disk.entries[index..].iter().map(fact_of)
     }

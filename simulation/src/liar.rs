@@ -16,11 +16,12 @@ use syndic_round::{
     SurvivorSet,
 };
 
-use crate::engine::{Engine, Place};
+use crate::engine::{Engine, Member};
 use crate::federation::{Federation, slot_of};
 use crate::journal::Journal;
 use crate::knowledge::{Knowledge, Revealed};
-use crate::participant::{Answer, Offer, Owed, Participant};
+use crate::offer::{Answer, Asked, Offer, Owed, Shown};
+use crate::participant::Participant;
 use crate::report::Violation;
 
 /// A dealer's signed public part, and the share sealed for each member.
@@ -38,6 +39,8 @@ pub struct Liar {
     /// Survivor sets that somebody honest signed: H1 and ids by digest.
     certified: BTreeMap<Digest, (Digest, Vec<ParticipantId>)>,
     revealed: BTreeMap<(ParticipantId, u64), Signed>,
+    /// The attempt and question that each honest participant has used each preparation for.
+    served: BTreeMap<(ParticipantId, u64), (RoundId, Digest)>,
     /// Who promised never to reveal in a cohort.
     gave_up: BTreeMap<Digest, BTreeSet<ParticipantId>>,
     violation: Option<Violation>,
@@ -51,6 +54,15 @@ pub struct Ask {
     pub plan: RoundPlan,
     /// The question's bytes.
     pub question: Vec<u8>,
+    /// Whether only the plan's terms are shown, as those of a preparation made ahead.
+    pub is_ahead: bool,
+}
+
+impl Ask {
+    /// The preparation of this plan alone, shown ahead of the round.
+    pub fn ahead(&self) -> Self {
+        Self { is_ahead: true, ..self.clone() }
+    }
 }
 
 impl Liar {
@@ -69,6 +81,7 @@ impl Liar {
             corrupted,
             certified: BTreeMap::new(),
             revealed: BTreeMap::new(),
+            served: BTreeMap::new(),
             gave_up: BTreeMap::new(),
             violation: None,
             operations: Vec::new(),
@@ -89,7 +102,8 @@ impl Liar {
     pub fn ask_about(&self, round: u32, attempt: u32, preparation: u64, slot: u32, variant: u32) -> Ask {
         let question = self.federation.question(slot, variant);
         let plan = self.federation.plan(RoundId { round, attempt }, preparation);
-        Ask { plan: RoundPlan { question: Digest::of(&question), ..plan }, question }
+        let plan = RoundPlan { question: Digest::of(&question), ..plan };
+        Ask { plan, question, is_ahead: false }
     }
 
     /// The invariant that broke first, if one did.
@@ -118,15 +132,22 @@ impl Liar {
     ) -> Result<Dealing, &'static str> {
         let (kind, to) = (owed.kind(), id(to));
         let Some(victim) = self.honest.get_mut(&to) else { return Err("corrupted") };
-        let offer =
-            Offer { plan: ask.plan.clone(), question: ask.question.clone(), owed, voided: voided.to_vec() };
+        let shown = match ask.is_ahead {
+            true => Shown::Ahead(ask.plan.terms.clone()),
+            false => Shown::Round(Box::new(Asked {
+                plan: ask.plan.clone(),
+                question: ask.question.clone(),
+                voided: voided.to_vec(),
+            })),
+        };
+        let offer = Offer { shown, owed };
         let (federation, rng) = (&self.federation, &mut self.rng);
         let answer = catch_unwind(AssertUnwindSafe(|| victim.answer(federation, &offer, |_| None, rng)));
         let h1 = victim.h1();
         let (outcome, verdict) = match answer {
             Err(_) => (Err("panicked"), Err(broken("never_panics", format!("{to} shown {kind:?}")))),
             Ok(Answer::Says(said, again, _)) => {
-                let verdict = if again { Ok(()) } else { self.judge(&offer, &said.signed, kind, h1) };
+                let verdict = if again { Ok(()) } else { self.judge(ask, &offer.owed, &said.signed, h1) };
                 let shares = Bundle::open(&said.attached).ok().filter(|_| kind == Kind::Dealing);
                 (Ok((said.signed, shares.unwrap_or_default())), verdict)
             }
@@ -141,8 +162,9 @@ impl Liar {
             Ok(_) => "says it",
             Err(code) => code,
         };
-        let (round, preparation) = (ask.plan.id, ask.plan.terms.number);
-        self.operations.push(format!("{to} asked for {kind:?} of {round} in {preparation}: {words}"));
+        let preparation = ask.plan.terms.number;
+        let place = if ask.is_ahead { "ahead".into() } else { format!("of {}", ask.plan.id) };
+        self.operations.push(format!("{to} asked for {kind:?} {place} in {preparation}: {words}"));
         if let Err(violation) = verdict {
             self.violation.get_or_insert(violation);
         }
@@ -189,18 +211,20 @@ impl Liar {
     }
 
     /// Takes in what an honest participant said.
-    fn judge(
-        &mut self,
-        offer: &Offer,
-        said: &Signed,
-        kind: Kind,
-        h1: Option<Digest>,
-    ) -> Result<(), Violation> {
-        let (from, plan) = (said.from, &offer.plan);
+    fn judge(&mut self, ask: &Ask, owed: &Owed, said: &Signed, h1: Option<Digest>) -> Result<(), Violation> {
+        let (from, plan, kind) = (said.from, &ask.plan, owed.kind());
         if self.corrupted.contains(&from) {
             return Ok(());
         }
-        match (&offer.owed, kind) {
+        if matches!(kind, Kind::Header | Kind::Certify | Kind::Reveal) {
+            let served = (plan.id, plan.question);
+            let first = *self.served.entry((from, plan.terms.number)).or_insert(served);
+            if first != served {
+                let detail = format!("{from} uses preparation {} for {served:?}", plan.terms.number);
+                return Err(broken("one_attempt_per_preparation", detail));
+            }
+        }
+        match (owed, kind) {
             (_, Kind::Header) => {
                 if let Ok(Header { h1, plan, .. }) = Header::decode(&said.payload) {
                     self.knowledge.uploaded(h1, from, plan);
@@ -231,7 +255,7 @@ impl Liar {
                 let Some((h1, survivors)) = self.certified.get(&reveal.survivors).cloned() else {
                     return Err(broken("one_survivor_set", format!("{from} reveals for what nobody signed")));
                 };
-                let question = plan.question_fingerprint(slot_of(&offer.question).unwrap_or_default());
+                let question = plan.question_fingerprint(slot_of(&ask.question).unwrap_or_default());
                 self.knowledge.revealed(&Revealed { by: from, h1, survivors: &survivors, question })?;
                 self.void_or_opened(h1)
             }
@@ -269,8 +293,8 @@ impl Liar {
     /// A sharing in the name of a corrupted participant; none where the advertisements are no cohort.
     pub fn forge_dealing(&mut self, ask: &Ask, adverts: &[Signed], from: u16) -> Option<Dealing> {
         let cohort = self.cohort(&ask.plan, adverts)?;
-        let place = Place { plan: &ask.plan, cohort: &cohort, me: id(from) };
-        let (_, (public, sealed)) = self.engine.deal(&place, &mut self.rng, |_, _| {}).ok()?;
+        let member = Member { terms: &ask.plan.terms, cohort: &cohort, me: id(from) };
+        let (_, (public, sealed)) = self.engine.deal(&member, &mut self.rng, |_, _| {}).ok()?;
         let shares = sealed.iter().map(|(to, bytes)| (*to, Digest::of(bytes))).collect();
         let dealing = syndic_round::message::Dealing { id: id(from), shares, public };
         Some((dealing.sign(cohort.context(), self.federation.key(id(from))), sealed))

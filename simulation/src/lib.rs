@@ -46,10 +46,12 @@ mod ledger;
 mod liar;
 mod misbehaviour;
 mod network;
+mod offer;
 mod operation;
 mod oracle;
 mod participant;
 mod plain;
+mod preparing;
 mod recording;
 mod replay;
 mod report;
@@ -65,8 +67,8 @@ mod world;
 pub use engine::Engine;
 pub use liar::{Ask, Dealing, Liar};
 pub use misbehaviour::Misbehaviour;
+pub use offer::Owed;
 pub use operation::Operation;
-pub use participant::Owed;
 pub use report::{Report, RoundEnd, Violation};
 pub use scenario::{
     ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Replayed, Scenario,

@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::{ParticipantId, Timestamp};
 
+use crate::offer::{Offer, Said};
 use crate::operation::Operation;
-use crate::participant::{Offer, Said};
 use crate::scenario::Network;
 
 /// Something that happens at an instant.
@@ -18,7 +18,7 @@ pub(crate) enum Event {
     /// The question arrives at the coordinator.
     Asked(ParticipantId),
     /// The answer arrives at the participant, numbered in the order of answering.
-    Offered(ParticipantId, u64, Box<Offer>),
+    Offered(ParticipantId, u64, Vec<Offer>),
     /// A participant's message arrives at the coordinator.
     Heard(Box<Said>),
     /// A participant is back after a crash.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, RoundId};
+use syndic_round::{ParticipantId, Place, RoundId};
 
 use crate::scenario::Moment;
 
@@ -11,15 +11,22 @@ use crate::scenario::Moment;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// The coordinator opened a round.
-    Opened(RoundId),
+    Opened {
+        /// Which.
+        round: RoundId,
+        /// Whether with a preparation that was made ahead.
+        prepared: bool,
+    },
+    /// The coordinator began a preparation ahead of the next round.
+    Prepares(u64),
     /// A participant sent a message, and what the network did to it.
     Sent {
         /// Sender.
         from: ParticipantId,
         /// What.
         kind: Kind,
-        /// Of which round.
-        round: RoundId,
+        /// Of which round, or preparation made ahead.
+        place: Place,
         /// Whether it was written down before and sent again.
         again: bool,
         /// What the network did: `lost`, `arrives`, `arrives twice`, `cut off`.
@@ -31,18 +38,18 @@ pub enum Operation {
         from: ParticipantId,
         /// What.
         kind: Kind,
-        /// Of which round.
-        round: RoundId,
+        /// Of which round, or preparation made ahead.
+        place: Place,
         /// `accepted`, `known already`, or the code of the rejection; `not answered` and `accepted, not answered`
         /// where the coordinator crashed before or after it appended.
         outcome: &'static str,
     },
-    /// A participant declined a round.
+    /// A participant declined a round, or a preparation made ahead.
     Declined {
         /// Who.
         participant: ParticipantId,
         /// Which.
-        round: RoundId,
+        place: Place,
         /// The code that it gave.
         code: &'static str,
     },
@@ -63,7 +70,7 @@ pub enum Operation {
     /// The damaged blob was mended.
     BlobMended,
     /// A phase met its deadline.
-    Woke(RoundId),
+    Woke(Place),
     /// A participant crashed as it was about to say something.
     ParticipantCrashed {
         /// Who.
@@ -99,22 +106,27 @@ pub enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened(round) => write!(f, "coordinator opens round {round}"),
-            Self::Sent { from, kind, round, again, fate } => {
-                let again = if *again { " again" } else { "" };
-                write!(f, "participant {from} sends {} of round {round}{again}: {fate}", kind.name())
+            Self::Opened { round, prepared: false } => write!(f, "coordinator opens round {round}"),
+            Self::Opened { round, prepared: true } => {
+                write!(f, "coordinator opens round {round} with a preparation made ahead")
             }
-            Self::Heard { from, kind, round, outcome } => {
-                write!(f, "coordinator hears {} of round {round} from {from}: {outcome}", kind.name())
+            Self::Prepares(number) => write!(f, "coordinator begins preparation {number} ahead"),
+            Self::Sent { from, kind, place, again, fate } => {
+                let (again, place) = (if *again { " again" } else { "" }, named(*place));
+                write!(f, "participant {from} sends {} of {place}{again}: {fate}", kind.name())
             }
-            Self::Declined { participant, round, code } => {
-                write!(f, "participant {participant} declines round {round}: {code}")
+            Self::Heard { from, kind, place, outcome } => {
+                let (kind, place) = (kind.name(), named(*place));
+                write!(f, "coordinator hears {kind} of {place} from {from}: {outcome}")
+            }
+            Self::Declined { participant, place, code } => {
+                write!(f, "participant {participant} declines {}: {code}", named(*place))
             }
             Self::CutOff { participants, lasts } => write!(f, "{participants:?} are cut off for {lasts} ms"),
             Self::ClockJumped { by } => write!(f, "the coordinator's clock jumps by {by} ms"),
             Self::BlobDamaged => write!(f, "coordinator reads a damaged blob, and stops"),
             Self::BlobMended => write!(f, "the damaged blob is mended"),
-            Self::Woke(round) => write!(f, "coordinator meets a deadline of round {round}"),
+            Self::Woke(place) => write!(f, "coordinator meets a deadline of {}", named(*place)),
             Self::ParticipantCrashed { participant, kind, moment } => {
                 write!(f, "participant {participant} crashes {} writing {}", words(*moment), kind.name())
             }
@@ -125,6 +137,13 @@ impl fmt::Display for Operation {
             Self::CoordinatorBack { entries } => write!(f, "coordinator replays {entries} entries"),
             Self::Ended { round, outcome } => write!(f, "round {round} ends: {outcome}"),
         }
+    }
+}
+
+fn named(place: Place) -> String {
+    match place {
+        Place::Round(round) => format!("round {round}"),
+        Place::Ahead(number) => format!("preparation {number}"),
     }
 }
 

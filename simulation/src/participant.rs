@@ -1,68 +1,19 @@
-//! A participant of a run: the shipped agent's decisions, on a journal that survives a crash and a seat that does not.
+//! A participant of a run: the shipped agent's decisions, on a journal that survives a crash and on two places, in a round
+//! and in the preparation of the next, that do not.
 
 use rand_chacha::ChaCha20Rng;
 use syndic_round::message::{Context, Kind};
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, ParticipantId, Rejection, RoundId, RoundPlan, Signed, Voided};
+use syndic_round::{Digest, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, Signed, Voided};
 
 use crate::engine::Engine;
 use crate::federation::{Federation, slot_of};
 use crate::journal::{Forbidden, Journal, Opening};
 use crate::misbehaviour::Misbehaviour;
+use crate::offer::{Answer, Asked, Offer, Owed, Said, Shown};
+use crate::preparing::Preparing;
 use crate::scenario::Moment;
 use crate::seat::{Hands, Message, Seat};
-
-/// What the coordinator answers to "what do I owe?".
-#[derive(Clone)]
-pub(crate) struct Offer {
-    pub(crate) plan: RoundPlan,
-    /// The bytes of the question.
-    pub(crate) question: Vec<u8>,
-    pub(crate) owed: Owed,
-    /// Attempts that are said to be void, with the promises.
-    pub(crate) voided: Vec<(RoundId, Vec<Signed>)>,
-}
-
-/// What is to be done, by the lists that are shown for it.
-#[derive(Clone)]
-pub enum Owed {
-    /// Advertise a one-time key.
-    Advertise,
-    /// Share a key with the cohort of these advertisements.
-    Deal(Vec<Signed>),
-    /// Check these shares: (dealer's public part, share sealed for this participant).
-    Acknowledge(Vec<(Signed, Vec<u8>)>),
-    /// Submit an update, by these acknowledgements.
-    Submit(Vec<Signed>),
-    /// Sign the survivor set of these headers.
-    Certify(Vec<Signed>),
-    /// Reveal, by these signatures.
-    Reveal(Vec<Signed>),
-    /// Promise never to reveal in the attempt of these advertisements.
-    Void(Vec<Signed>),
-}
-
-/// A message as it travels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) round: RoundId,
-    pub(crate) kind: Kind,
-    pub(crate) signed: Signed,
-    /// Sealed shares or ciphertext.
-    pub(crate) attached: Vec<u8>,
-}
-
-/// What a participant makes of an offer.
-pub(crate) enum Answer {
-    /// Says this; `true` when it was said before. An equivocator says something else beside it.
-    Says(Said, bool, Option<Said>),
-    /// Declines the round, with this code.
-    Declines(Said, &'static str),
-    /// Nothing: it is not there, or plays dead.
-    Nothing,
-    /// Crashed on the way.
-    Crashed,
-}
 
 /// Why a duty was not done.
 pub(crate) enum Undone {
@@ -77,27 +28,33 @@ pub(crate) struct Participant {
     me: ParticipantId,
     engine: Engine,
     ways: Vec<Misbehaviour>,
-    seat: Option<Seat>,
+    round: Option<Seat>,
+    ahead: Option<Preparing>,
     up: bool,
 }
 
 impl Participant {
     pub(crate) fn new(me: ParticipantId, engine: Engine, ways: Vec<Misbehaviour>) -> Self {
-        Self { journal: Journal::default(), me, engine, ways, seat: None, up: true }
+        Self { journal: Journal::default(), me, engine, ways, round: None, ahead: None, up: true }
     }
 
     pub(crate) fn is_up(&self) -> bool {
         self.up
     }
 
-    /// H1 of the cohort that it is in, if it is in one.
+    /// H1 of the cohort of the round that it is in, if it is in one.
     pub(crate) fn h1(&self) -> Option<Digest> {
-        self.seat.as_ref()?.context()?.h1
+        self.round.as_ref()?.context()?.h1
+    }
+
+    /// Number of the preparation made ahead whose keys it holds; 0 for none.
+    pub(crate) fn holding(&self) -> u64 {
+        self.ahead.as_ref().map_or(0, |ahead| ahead.terms.number)
     }
 
     /// Stops, with the journal and nothing else.
     pub(crate) fn crash(&mut self) {
-        (self.seat, self.up) = (None, false);
+        (self.round, self.ahead, self.up) = (None, None, false);
     }
 
     /// Starts again.
@@ -114,13 +71,16 @@ impl Participant {
         crash: impl FnOnce(Kind) -> Option<Moment>,
         rng: &mut ChaCha20Rng,
     ) -> Answer {
-        let kind = offer.owed.kind();
-        if !self.up || Misbehaviour::is_silent(&self.ways, kind) {
+        if !self.up || Misbehaviour::is_silent(&self.ways, offer.owed.kind()) {
             return Answer::Nothing;
         }
-        match self.perform(federation, offer, crash, rng) {
+        let done = match &offer.shown {
+            Shown::Round(asked) => self.perform(federation, asked, &offer.owed, crash, rng),
+            Shown::Ahead(terms) => self.perform_ahead(federation, terms, &offer.owed, crash, rng),
+        };
+        match done {
             Ok((said, again)) => {
-                let other = if again { None } else { self.other(federation, &offer.plan, &said) };
+                let other = if again { None } else { self.other(federation, offer.terms(), &said) };
                 Answer::Says(said, again, other)
             }
             Err(Undone::Crashed) => {
@@ -128,95 +88,162 @@ impl Participant {
                 Answer::Crashed
             }
             Err(Undone::Declined(code)) => {
-                self.seat = None;
-                let signed = Invited::decline(
-                    &offer.plan.terms,
-                    offer.plan.id.into(),
-                    self.me,
-                    code,
-                    federation.key(self.me),
-                );
-                let kind = Kind::Decline;
-                Answer::Declines(Said { round: offer.plan.id, kind, signed, attached: Vec::new() }, code)
+                let (place, terms) = (offer.place(), offer.terms());
+                match place {
+                    Place::Round(_) => self.round = None,
+                    Place::Ahead(_) => self.ahead = None,
+                }
+                let signed = Invited::decline(terms, place, self.me, code, federation.key(self.me));
+                let (kind, attached) = (Kind::Decline, Vec::new());
+                Answer::Declines(Said { place, preparation: terms.number, kind, signed, attached }, code)
             }
         }
     }
 
-    fn perform(
+    /// Does a duty of a preparation that is made ahead of any round.
+    fn perform_ahead(
         &mut self,
         federation: &Federation,
-        offer: &Offer,
+        terms: &PreparationTerms,
+        owed: &Owed,
         crash: impl FnOnce(Kind) -> Option<Moment>,
         rng: &mut ChaCha20Rng,
     ) -> Result<(Said, bool), Undone> {
-        let (plan, kind) = (&offer.plan, offer.owed.kind());
-        if let Owed::Void(adverts) = &offer.owed {
-            return self.void(federation, plan, adverts, crash);
+        let (place, kind) = (Place::Ahead(terms.number), owed.kind());
+        let Some(current) = self.ahead.as_mut().filter(|ahead| ahead.terms.number == terms.number) else {
+            if !matches!(owed, Owed::Advertise) {
+                return Err(RESTARTED);
+            }
+            // Whatever was prepared before is of no use any more, and its secrets go with it.
+            self.ahead = None;
+            let invited = self.invited(federation, terms)?;
+            let (mut preparing, message) = self.begin_keys(federation, invited, rng)?;
+            let said = self.write_down(terms, place, kind, message, crash)?;
+            preparing.said.insert(kind, said.clone());
+            self.ahead = Some(preparing);
+            return Ok((said, false));
+        };
+        if *current.terms != *terms {
+            return Err(Rejection::Mismatch("preparation").into());
         }
-        let seated = self.seat.as_ref().is_some_and(|seat| seat.plan.id == plan.id);
-        if !seated {
-            return match &offer.owed {
-                Owed::Advertise => self.advertise(federation, offer, crash, rng),
-                _ => self.say_from_journal(plan, kind),
-            };
-        }
-        let Self { seat: Some(seat), journal, .. } = self else { return Err(Rejection::Early.into()) };
-        // One plan for a round: another one under its number is a lie.
-        if seat.plan != *plan {
-            return Err(Rejection::Mismatch("plan or question").into());
-        }
-        if let Some(said) = seat.said.get(&kind) {
+        if let Some(said) = current.said.get(&kind) {
             return Ok((said.clone(), true));
         }
-        let hands = &mut Hands { journal, key: federation.key(self.me), ways: &self.ways, rng };
-        let message = match &offer.owed {
-            Owed::Deal(adverts) => seat.deal(adverts, hands)?,
-            Owed::Acknowledge(shares) => seat.acknowledge(shares, hands)?,
+        let (journal, key) = (&mut self.journal, federation.key(self.me));
+        let message = current.step(owed, &mut Hands { journal, key, ways: &self.ways, rng })?;
+        let said = self.write_down(terms, place, kind, message, crash)?;
+        self.ahead.iter_mut().for_each(|ahead| {
+            ahead.said.insert(kind, said.clone());
+        });
+        Ok((said, false))
+    }
+
+    /// Does a duty of a round.
+    fn perform(
+        &mut self,
+        federation: &Federation,
+        asked: &Asked,
+        owed: &Owed,
+        crash: impl FnOnce(Kind) -> Option<Moment>,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(Said, bool), Undone> {
+        let (plan, kind) = (&asked.plan, owed.kind());
+        if let Owed::Void(adverts) = owed {
+            return self.void(federation, plan, adverts, crash);
+        }
+        if let Owed::Submit(_) = owed {
+            self.take_up(asked)?;
+        }
+        let Some(seat) = self.round.as_mut().filter(|seat| seat.plan.id == plan.id) else {
+            return match owed {
+                Owed::Advertise => self.advertise(federation, asked, crash, rng),
+                _ => self.say_from_journal(plan, kind),
+            };
+        };
+        // One plan for a round: another one under its number is a lie.
+        if *seat.plan != *plan {
+            return Err(Rejection::Mismatch("plan or question").into());
+        }
+        if let Some(said) = seat.said(kind) {
+            return Ok((said.clone(), true));
+        }
+        let (journal, key) = (&mut self.journal, federation.key(self.me));
+        let hands = &mut Hands { journal, key, ways: &self.ways, rng };
+        let message = match owed {
+            Owed::Deal(_) | Owed::Acknowledge(_) => seat.prepare(owed, hands)?,
             Owed::Submit(acks) => seat.submit(acks, hands)?,
             Owed::Certify(headers) => seat.certify(headers, hands)?,
             Owed::Reveal(signatures) => {
-                let is_void = |earlier: &Opening| is_void(federation, plan, earlier, &offer.voided);
+                let is_void = |earlier: &Opening| is_void(federation, asked, earlier);
                 seat.reveal(signatures, is_void, hands)?
             }
             Owed::Advertise | Owed::Void(_) => return Err(Rejection::Early.into()),
         };
-        self.write_down(plan, kind, message, crash)
+        self.write_down_in_round(plan, kind, message, crash)
     }
 
+    /// Phase A of a round that makes its own preparation.
     fn advertise(
         &mut self,
         federation: &Federation,
-        offer: &Offer,
+        asked: &Asked,
         crash: impl FnOnce(Kind) -> Option<Moment>,
         rng: &mut ChaCha20Rng,
     ) -> Result<(Said, bool), Undone> {
-        // Whatever round was in progress is over, its secrets with it.
-        self.seat = None;
-        let plan = offer.plan.clone();
-        let invited =
-            Invited::check(plan.terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)?;
-        if Digest::of(&offer.question) != offer.plan.question {
-            return Err(Undone::Declined("blob.other-bytes"));
+        // Whatever round was in progress is over, its secrets with it, and so is what was prepared for this one.
+        (self.round, self.ahead) = (None, None);
+        let plan = &asked.plan;
+        let invited = self.invited(federation, &plan.terms)?;
+        let fingerprint = asked.fingerprint()?;
+        let (preparing, message) = self.begin_keys(federation, invited, rng)?;
+        self.round = Some(Seat::new(plan.clone(), fingerprint, preparing));
+        self.write_down_in_round(plan, Kind::Advertise, message, crash)
+    }
+
+    fn invited(&self, federation: &Federation, terms: &PreparationTerms) -> Result<Invited, Rejection> {
+        Invited::check(terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)
+    }
+
+    fn begin_keys(
+        &mut self,
+        federation: &Federation,
+        invited: Invited,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(Preparing, Message), Undone> {
+        self.journal.claim_preparation(invited.terms().number)?;
+        let (journal, key) = (&mut self.journal, federation.key(self.me));
+        let hands = &mut Hands { journal, key, ways: &self.ways, rng };
+        Ok(Preparing::begin(self.engine, invited, self.me, hands))
+    }
+
+    /// Takes up a round whose preparation was made ahead: the question is checked, and the keys are bound to it. Nothing to
+    /// do where the round is taken up already.
+    fn take_up(&mut self, asked: &Asked) -> Result<(), Undone> {
+        let plan = &asked.plan;
+        if self.round.as_ref().is_some_and(|seat| seat.plan.id == plan.id) {
+            return Ok(());
         }
-        let slot = slot_of(&offer.question).ok_or(Undone::Declined("program.question"))?;
-        self.journal.claim_preparation(offer.plan.terms.number)?;
-        let fingerprint = offer.plan.question_fingerprint(slot);
-        let hands =
-            &mut Hands { journal: &mut self.journal, key: federation.key(self.me), ways: &self.ways, rng };
-        let (seat, message) = Seat::advertise(self.engine, invited, plan, fingerprint, self.me, hands);
-        self.seat = Some(seat);
-        self.write_down(&offer.plan, Kind::Advertise, message, crash)
+        if self.holding() != plan.terms.number {
+            return Ok(());
+        }
+        let fingerprint = asked.fingerprint()?;
+        let Some(preparing) = self.ahead.take() else { return Ok(()) };
+        let mut seat = Seat::new(plan.clone(), fingerprint, preparing);
+        seat.bind()?;
+        self.round = Some(seat);
+        Ok(())
     }
 
     /// After a restart the secrets of the round are gone, but what was written down about the survivor set can still be
     /// said, in the same bytes; anything else is declined.
     fn say_from_journal(&self, plan: &RoundPlan, kind: Kind) -> Result<(Said, bool), Undone> {
+        let (place, preparation) = (plan.id.into(), plan.terms.number);
         let written = match kind {
-            Kind::Certify | Kind::Reveal => self.journal.message(plan.terms.number, kind),
+            Kind::Certify | Kind::Reveal => self.journal.message(preparation, kind),
             _ => None,
         };
         let signed = written.ok_or(RESTARTED)?.clone();
-        Ok((Said { round: plan.id, kind, signed, attached: Vec::new() }, true))
+        Ok((Said { place, preparation, kind, signed, attached: Vec::new() }, true))
     }
 
     /// Promises never to reveal in an attempt. Works after a restart too: what it takes is the journal.
@@ -227,94 +254,89 @@ impl Participant {
         adverts: &[Signed],
         crash: impl FnOnce(Kind) -> Option<Moment>,
     ) -> Result<(Said, bool), Undone> {
-        Invited::check(plan.terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)?;
-        let own = self.journal.message(plan.terms.number, Kind::Advertise).ok_or(RESTARTED)?;
+        self.invited(federation, &plan.terms)?;
+        let preparation = plan.terms.number;
+        let own = self.journal.message(preparation, Kind::Advertise).ok_or(RESTARTED)?;
         let (adverts, key) = (adverts.to_vec(), federation.key(self.me));
         let signed = Invited::void(plan, &federation.roster, adverts, own, key)?;
-        let crash = crash(Kind::Void);
-        if crash == Some(Moment::Before) {
-            return Err(Undone::Crashed);
-        }
-        // If we crash here nothing was promised. After it no reveal of this preparation can be written any more.
-        self.journal.record_message(plan.terms.number, Kind::Void, &signed)?;
-        if crash == Some(Moment::After) {
-            return Err(Undone::Crashed);
-        }
+        // After it no reveal of this preparation can be written any more.
+        let said = self.write_down(&plan.terms, plan.id.into(), Kind::Void, (signed, Vec::new()), crash)?;
         // The shares of the attempt go with its seat.
-        self.seat.take_if(|seat| seat.plan.terms.number == plan.terms.number);
-        Ok((Said { round: plan.id, kind: Kind::Void, signed, attached: Vec::new() }, false))
+        self.round.take_if(|seat| seat.plan.terms.number == preparation);
+        Ok((said, false))
+    }
+
+    fn write_down_in_round(
+        &mut self,
+        plan: &RoundPlan,
+        kind: Kind,
+        message: Message,
+        crash: impl FnOnce(Kind) -> Option<Moment>,
+    ) -> Result<(Said, bool), Undone> {
+        let said = self.write_down(&plan.terms, plan.id.into(), kind, message, crash)?;
+        self.round.iter_mut().for_each(|seat| seat.keep(said.clone()));
+        Ok((said, false))
     }
 
     /// Makes a message durable before anybody hears of it (rule 4).
     fn write_down(
         &mut self,
-        plan: &RoundPlan,
+        terms: &PreparationTerms,
+        place: Place,
         kind: Kind,
         (signed, attached): Message,
         crash: impl FnOnce(Kind) -> Option<Moment>,
-    ) -> Result<(Said, bool), Undone> {
-        let crash = crash(kind);
+    ) -> Result<Said, Undone> {
+        let (crash, preparation) = (crash(kind), terms.number);
         if crash == Some(Moment::Before) {
             return Err(Undone::Crashed);
         }
-        // If we crash here nothing was said, and nothing will be: the seat is lost.
-        self.journal.record_message(plan.terms.number, kind, &signed)?;
+        // If we crash here nothing was said, and nothing will be: the place is lost.
+        self.journal.record_message(preparation, kind, &signed)?;
         // If we crash here the same bytes are said after the restart, or none.
         if crash == Some(Moment::After) {
             return Err(Undone::Crashed);
         }
-        let said = Said { round: plan.id, kind, signed, attached };
-        self.seat.iter_mut().for_each(|seat| {
-            seat.said.insert(kind, said.clone());
-        });
-        Ok((said, false))
+        Ok(Said { place, preparation, kind, signed, attached })
     }
 
     /// What an equivocator says beside `said`.
-    fn other(&self, federation: &Federation, plan: &RoundPlan, said: &Said) -> Option<Said> {
-        let context = match said.kind {
-            Kind::Advertise => Context { ctx0: plan.context(), h1: None },
-            _ => self.seat.as_ref()?.context().or_else(|| self.last_context(plan))?,
+    fn other(&self, federation: &Federation, terms: &PreparationTerms, said: &Said) -> Option<Said> {
+        let context = match (said.kind, said.place) {
+            (Kind::Advertise, _) => Context { ctx0: terms.context(), h1: None },
+            (_, Place::Ahead(_)) => self.ahead.as_ref()?.context()?,
+            (_, Place::Round(round)) => {
+                // After a reveal only the journal knows the attempt in which it was made.
+                let last = || self.journal.opening_in(round).map(|opening| opening.context);
+                self.round.as_ref()?.context().or_else(last)?
+            }
         };
         let key = federation.key(self.me);
         let signed = Misbehaviour::other(&self.ways, said.kind, &said.signed, context, key)?;
         Some(Said { signed, ..said.clone() })
     }
+}
 
-    /// The context of the attempt in which it was about to reveal.
-    fn last_context(&self, plan: &RoundPlan) -> Option<Context> {
-        self.journal.opening_in(plan.id).map(|opening| opening.context)
+impl Asked {
+    /// Checks the question; its fingerprint.
+    fn fingerprint(&self) -> Result<Digest, Undone> {
+        if Digest::of(&self.question) != self.plan.question {
+            return Err(Undone::Declined("blob.other-bytes"));
+        }
+        let slot = slot_of(&self.question).ok_or(Undone::Declined("program.question"))?;
+        Ok(self.plan.question_fingerprint(slot))
     }
 }
 
 /// Whether enough members promised never to open the earlier attempt.
-fn is_void(
-    federation: &Federation,
-    plan: &RoundPlan,
-    earlier: &Opening,
-    voided: &[(RoundId, Vec<Signed>)],
-) -> bool {
+fn is_void(federation: &Federation, asked: &Asked, earlier: &Opening) -> bool {
     let Opening { round, context } = *earlier;
-    let (protection, admitted, roster) = (&plan.terms.protection, &plan.terms.admitted, &federation.roster);
-    let promises = voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
+    let terms = &asked.plan.terms;
+    let (protection, admitted, roster) = (&terms.protection, &terms.admitted, &federation.roster);
+    let promises = asked.voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
     promises
         .into_iter()
         .any(|these| Voided::verify(round, context, protection, admitted, roster, these).is_ok())
-}
-
-impl Owed {
-    /// The kind of message that does it.
-    pub(crate) fn kind(&self) -> Kind {
-        match self {
-            Self::Advertise => Kind::Advertise,
-            Self::Deal(_) => Kind::Dealing,
-            Self::Acknowledge(_) => Kind::Ack,
-            Self::Submit(_) => Kind::Header,
-            Self::Certify(_) => Kind::Certify,
-            Self::Reveal(_) => Kind::Reveal,
-            Self::Void(_) => Kind::Void,
-        }
-    }
 }
 
 impl From<Rejection> for Undone {

@@ -6,16 +6,18 @@
 use syndic_round::coordinator::Opening;
 use syndic_round::message::{CHECKS, PublicPart};
 use syndic_round::vector::SumError;
-use syndic_round::{Cohort, Digest, ParameterSet, ParticipantId, Quantised, RoundPlan, Sum};
+use syndic_round::{
+    Cohort, Digest, ParameterSet, ParticipantId, PreparationTerms, Quantised, RoundPlan, Sum,
+};
 use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, ReconstructError, UnmaskError, Unopened};
 
 use crate::engine::Dealt;
 
 /// Shares and a public part of the lengths that the messages ask for.
-pub(crate) fn deal(plan: &RoundPlan, cohort: &Cohort, dealer: ParticipantId) -> Dealt {
+pub(crate) fn deal(terms: &PreparationTerms, cohort: &Cohort, dealer: ParticipantId) -> Dealt {
     let shares: Vec<_> = cohort.ids().iter().map(|to| (*to, share(cohort, dealer, *to))).collect();
     let commitments = shares.iter().map(|(_, share)| Digest::of(share)).collect();
-    let check = vec![0; usize::from(plan.terms.protection.threshold())];
+    let check = vec![0; usize::from(terms.protection.threshold())];
     (PublicPart { commitments, checks: [(); CHECKS].map(|()| check.clone()) }, shares)
 }
 

@@ -1,4 +1,4 @@
-//! Facts of a round as ledger entries, and back: all that replay has. Types and data are those of docs/ledger.md,
+//! Facts of rounds and of preparations made ahead as ledger entries, and back: all that replay has. Types and data are those of docs/ledger.md,
 //! which the coordinator writes, but for what only people read in an opening.
 
 use base64::Engine as _;
@@ -7,75 +7,123 @@ use serde_json::{Value, json};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
 use syndic_round::message::{Dealing, Payload};
-use syndic_round::{Digest, ParticipantId, RoundPlan, Signed};
+use syndic_round::{
+    Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, Signed, Timestamp,
+};
 
-/// One thing that had an effect.
+/// An entry, read back.
+pub(crate) struct Fact {
+    pub(crate) at: Timestamp,
+    /// The round, or the preparation made ahead, that it is about.
+    pub(crate) place: Place,
+    pub(crate) what: Recorded,
+}
+
+/// One thing that had an effect, in a round or in a preparation made ahead.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recorded {
+    /// A preparation was begun, ahead of its round.
+    Begun(Box<PreparationTerms>),
+    /// It is ready, and these may submit in its round.
+    Ready(Vec<ParticipantId>),
     /// A round opened.
     Opened(Box<RoundPlan>),
-    /// It accepted an input, after which it had these survivors, once closed.
+    /// An input was accepted, after which the round had these survivors, once closed.
     Input(Input, Vec<ParticipantId>),
-    /// It was abandoned.
+    /// The round or preparation was abandoned.
     Abandoned(String),
 }
 
-/// Type and data of the entry for `fact`.
-pub(crate) fn write(plan: &RoundPlan, fact: &Recorded) -> (&'static str, Value) {
-    let (kind, mut data) = match fact {
+/// Type and data of the entry for what was `recorded` about `place`.
+pub(crate) fn write(job: &JobId, place: Place, recorded: &Recorded) -> (String, Value) {
+    let (kind, mut data) = match recorded {
+        Recorded::Begun(terms) => ("opened", json!({ "terms": BASE64.encode(terms.to_bytes()) })),
+        Recorded::Ready(eligible) => ("ready", json!({ "eligible": eligible })),
         Recorded::Opened(plan) => {
             let terms = BASE64.encode(plan.to_bytes());
-            ("syndic.round.opened", json!({ "plan": plan.digest().to_string(), "terms": terms }))
+            ("opened", json!({ "plan": plan.digest().to_string(), "terms": terms }))
         }
         Recorded::Input(input, survivors) => write_input(input, survivors),
-        Recorded::Abandoned(reason) => ("syndic.round.abandoned", json!({ "reason": reason })),
+        Recorded::Abandoned(reason) => ("abandoned", json!({ "reason": reason })),
     };
-    data["job"] = json!(plan.terms.job.as_str());
-    data["round"] = json!(plan.id.round);
-    data["attempt"] = json!(plan.id.attempt);
-    (kind, data)
+    data["job"] = json!(job.as_str());
+    match place {
+        Place::Round(id) => {
+            data["round"] = json!(id.round);
+            data["attempt"] = json!(id.attempt);
+            (format!("{OF_ROUND}{kind}"), data)
+        }
+        Place::Ahead(number) => {
+            data["preparation"] = json!(number);
+            (format!("{OF_PREPARATION}{kind}"), data)
+        }
+    }
 }
 
-/// The fact that `entry` records; none for an entry that [`write()`] cannot have made.
-pub(crate) fn read(entry: &Entry) -> Option<Recorded> {
+/// What entries about `place` are under.
+pub(crate) fn subject(job: &JobId, place: Place) -> String {
+    match place {
+        Place::Round(id) => {
+            syndic_ledger::round_subject(job.as_str(), u64::from(id.round), u64::from(id.attempt))
+        }
+        Place::Ahead(number) => syndic_ledger::preparation_subject(job.as_str(), number),
+    }
+}
+
+/// What `entry` records; none for an entry that [`write()`] cannot have made.
+pub(crate) fn read(entry: &Entry) -> Option<(Place, Recorded)> {
     let data = &entry.data;
-    Some(match entry.kind.as_str() {
-        "syndic.round.opened" => {
-            Recorded::Opened(Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?))
-        }
-        "syndic.round.abandoned" => Recorded::Abandoned(data.get("reason")?.as_str()?.into()),
-        kind => {
-            let survivors = data.get("survivors").map_or(Some(Vec::new()), ids)?;
-            Recorded::Input(read_input(kind, data)?, survivors)
-        }
-    })
+    let count = |key: &str| data.get(key)?.as_u64();
+    let small = |key: &str| u32::try_from(count(key)?).ok();
+    if let Some(kind) = entry.kind.strip_prefix(OF_PREPARATION) {
+        let recorded = match kind {
+            "opened" => Recorded::Begun(Box::new(PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?)),
+            "ready" => Recorded::Ready(ids(data.get("eligible")?)?),
+            kind => read_rest(kind, data)?,
+        };
+        return Some((Place::Ahead(count("preparation")?), recorded));
+    }
+    let recorded = match entry.kind.strip_prefix(OF_ROUND)? {
+        "opened" => Recorded::Opened(Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?)),
+        kind => read_rest(kind, data)?,
+    };
+    let id = RoundId { round: small("round")?, attempt: small("attempt")? };
+    Some((Place::Round(id), recorded))
+}
+
+fn read_rest(kind: &str, data: &Value) -> Option<Recorded> {
+    if kind == "abandoned" {
+        return Some(Recorded::Abandoned(data.get("reason")?.as_str()?.into()));
+    }
+    let survivors = data.get("survivors").map_or(Some(Vec::new()), ids)?;
+    Some(Recorded::Input(read_input(kind, data)?, survivors))
 }
 
 fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Value) {
     let message =
         |signed: &Signed| json!({ "participant": signed.from, "message": BASE64.encode(signed.to_bytes()) });
     match input {
-        Input::Advertise(signed) => ("syndic.round.advertised", message(signed)),
+        Input::Advertise(signed) => ("advertised", message(signed)),
         Input::Deal(signed, Bundle { blob, bytes, .. }) => {
             let mut data = message(signed);
             data["shares"] = json!({ "blob": blob.to_string(), "bytes": bytes });
-            ("syndic.round.shared", data)
+            ("shared", data)
         }
-        Input::Acknowledge(signed) => ("syndic.round.acknowledged", message(signed)),
+        Input::Acknowledge(signed) => ("acknowledged", message(signed)),
         Input::Submit(signed, Upload { root, chunks, blob, bytes }) => {
             let mut data = message(signed);
             let (root, blob) = (root.to_string(), blob.to_string());
             data["ciphertext"] = json!({ "root": root, "chunks": chunks, "blob": blob, "bytes": bytes });
-            ("syndic.round.submitted", data)
+            ("submitted", data)
         }
-        Input::Certify(signed) => ("syndic.round.certified", message(signed)),
-        Input::Reveal(signed) => ("syndic.round.revealed", message(signed)),
-        Input::Decline(signed) => ("syndic.round.declined", message(signed)),
-        Input::Wake => ("syndic.round.woke", json!({})),
-        Input::Resume => ("syndic.round.resumed", json!({})),
-        Input::Void(signed) => ("syndic.round.void-promised", message(signed)),
-        Input::MoreReveals(reason) => ("syndic.round.more-reveals", json!({ "reason": reason })),
-        Input::SumRefused(reason) => ("syndic.round.result", json!({ "refused": reason })),
+        Input::Certify(signed) => ("certified", message(signed)),
+        Input::Reveal(signed) => ("revealed", message(signed)),
+        Input::Decline(signed) => ("declined", message(signed)),
+        Input::Wake => ("woke", json!({})),
+        Input::Resume => ("resumed", json!({})),
+        Input::Void(signed) => ("void-promised", message(signed)),
+        Input::MoreReveals(reason) => ("more-reveals", json!({ "reason": reason })),
+        Input::SumRefused(reason) => ("result", json!({ "refused": reason })),
         Input::Opened(opened) => {
             let data = json!({
                 "survivors": survivors,
@@ -86,7 +134,7 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
                 "transcript": opened.transcript.to_string(),
                 "wrong_reveals": opened.wrong_reveals,
             });
-            ("syndic.round.closed", data)
+            ("closed", data)
         }
     }
 }
@@ -94,16 +142,16 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
 fn read_input(kind: &str, data: &Value) -> Option<Input> {
     let signed = || Signed::from_bytes(&bytes(data, "message")?).ok();
     Some(match kind {
-        "syndic.round.advertised" => Input::Advertise(signed()?),
-        "syndic.round.shared" => {
+        "advertised" => Input::Advertise(signed()?),
+        "shared" => {
             let (signed, stored) = (signed()?, data.get("shares")?);
             // The digests of the shares are in the message itself.
             let shares = Dealing::decode(&signed.payload).ok()?.shares;
             let (blob, bytes) = (digest(stored, "blob")?, stored.get("bytes")?.as_u64()?);
             Input::Deal(signed, Bundle { shares, blob, bytes })
         }
-        "syndic.round.acknowledged" => Input::Acknowledge(signed()?),
-        "syndic.round.submitted" => {
+        "acknowledged" => Input::Acknowledge(signed()?),
+        "submitted" => {
             let stored = data.get("ciphertext")?;
             let upload = Upload {
                 root: digest(stored, "root")?,
@@ -113,15 +161,15 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
             };
             Input::Submit(signed()?, upload)
         }
-        "syndic.round.certified" => Input::Certify(signed()?),
-        "syndic.round.revealed" => Input::Reveal(signed()?),
-        "syndic.round.declined" => Input::Decline(signed()?),
-        "syndic.round.woke" => Input::Wake,
-        "syndic.round.resumed" => Input::Resume,
-        "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
-        "syndic.round.void-promised" => Input::Void(signed()?),
-        "syndic.round.more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
-        "syndic.round.closed" => Input::Opened(Opened {
+        "certified" => Input::Certify(signed()?),
+        "revealed" => Input::Reveal(signed()?),
+        "declined" => Input::Decline(signed()?),
+        "woke" => Input::Wake,
+        "resumed" => Input::Resume,
+        "result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
+        "void-promised" => Input::Void(signed()?),
+        "more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
+        "closed" => Input::Opened(Opened {
             sum: digest(data, "sum")?,
             key_sum: digest(data, "key_sum")?,
             aggregate: digest(data, "aggregate")?,
@@ -146,20 +194,24 @@ fn digest(data: &Value, key: &str) -> Option<Digest> {
     Digest::from_hex(data.get(key)?.as_str()?)
 }
 
+const OF_ROUND: &str = "syndic.round.";
+const OF_PREPARATION: &str = "syndic.preparation.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::federation::Federation;
     use syndic_ledger::{Timestamp, schema};
-    use syndic_round::message::PublicPart;
+    use syndic_round::message::{Kind, PublicPart};
 
     /// Types that a coordinator writes beside the facts, for whoever reads the ledger; the state follows without them.
-    const NOTES: [&str; 2] = ["syndic.round.frozen", "syndic.round.equivocated"];
+    const NOTES: [&str; 3] =
+        ["syndic.round.frozen", "syndic.round.equivocated", "syndic.preparation.equivocated"];
 
     /// The types of docs/ledger.md, which the coordinator writes.
     fn documented(kind: &str) -> bool {
         let text = include_str!("../../docs/ledger.md");
-        let short = kind.trim_start_matches("syndic.round");
+        let short = kind.trim_start_matches("syndic.round").trim_start_matches("syndic.preparation");
         text.contains(&format!("`{kind}`")) || text.contains(&format!("`{short}`"))
     }
 
@@ -196,35 +248,46 @@ mod tests {
             transcript: digest,
             wrong_reveals: vec![from],
         };
-        let mut facts: Vec<_> = inputs.map(|input| Recorded::Input(input, Vec::new())).into();
-        facts.push(Recorded::Input(Input::Opened(opened), federation.ids()));
-        facts.push(Recorded::Opened(Box::new(plan.clone())));
-        facts.push(Recorded::Abandoned("why".into()));
+        let (round, ahead) = (Place::Round(plan.id), Place::Ahead(plan.terms.number));
+        // A preparation takes what is said before there is a question.
+        let is_of_any = |input: &Input| {
+            let kind = input.message().map(|(kind, _)| kind);
+            matches!(input, Input::Wake | Input::Resume)
+                || kind.is_some_and(|kind| kind <= Kind::Ack || kind == Kind::Decline)
+        };
+        let of_ahead = inputs.iter().filter(|input| is_of_any(input)).cloned();
+        let mut facts: Vec<_> = of_ahead.map(|input| (ahead, Recorded::Input(input, Vec::new()))).collect();
+        facts.extend(inputs.map(|input| (round, Recorded::Input(input, Vec::new()))));
+        facts.push((round, Recorded::Input(Input::Opened(opened), federation.ids())));
+        facts.push((round, Recorded::Opened(Box::new(plan.clone()))));
+        facts.push((ahead, Recorded::Begun(Box::new(plan.terms.clone()))));
+        facts.push((ahead, Recorded::Ready(federation.ids())));
+        facts.extend([round, ahead].map(|place| (place, Recorded::Abandoned("why".into()))));
         let mut kinds = std::collections::BTreeSet::new();
-        for fact in &facts {
-            let (kind, data) = write(&plan, fact);
-            assert!(kinds.insert(kind), "{kind} stands for two facts");
-            assert!(documented(kind), "{kind}");
+        for (place, recorded) in &facts {
+            let (kind, data) = write(&plan.terms.job, *place, recorded);
+            assert!(kinds.insert(kind.clone()), "{kind} stands for two facts");
+            assert!(documented(&kind), "{kind}");
             let entry = Entry {
                 id: "1".into(),
                 source: "coordinator/test".into(),
-                kind: kind.into(),
+                kind: kind.clone(),
                 time: Timestamp::MAX,
-                subject: Some(syndic_ledger::round_subject(plan.terms.job.as_str(), 1, 1)),
+                subject: Some(subject(&plan.terms.job, *place)),
                 schema: schema::VERSION.into(),
                 round_prev: None,
                 data,
             };
             assert_eq!(schema::check(&entry), Ok(()), "{kind}");
-            assert_eq!(read(&entry).as_ref(), Some(fact), "{kind}");
+            assert_eq!(read(&entry).as_ref(), Some(&(*place, recorded.clone())), "{kind}");
         }
         let read_by_replay = |(kind, _): &&(&'static str, &[schema::Key])| {
-            kind.starts_with("syndic.round.") && !NOTES.contains(kind)
+            (kind.starts_with(OF_ROUND) || kind.starts_with(OF_PREPARATION)) && !NOTES.contains(kind)
         };
         assert_eq!(
             kinds.len(),
             schema::TYPES.iter().filter(read_by_replay).count(),
-            "every type of a round is written"
+            "every type of a round or preparation is written"
         );
     }
 }

@@ -1,12 +1,25 @@
-//! The round that the ledger alone leads to.
+//! What the ledger alone leads to: the round, and the preparation made ahead of the next.
 
 use std::sync::Arc;
 
-use syndic_round::coordinator::{Abandoned, Input, Phase, Round, Step};
-use syndic_round::{SealedRoster, Timestamp, Voided};
+use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing as Ahead, Step};
+use syndic_round::{Place, PlanError, PreparationTerms, RoundPlan, SealedRoster, Timestamp, Voided};
 
 use crate::ledger::Ledger;
-use crate::recording::Recorded;
+use crate::recording::{Fact, Recorded};
+
+/// The coordinator's state, as the shipped engine folds it for one job.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The last round.
+    pub(crate) standing: Option<Standing>,
+    /// The preparation made ahead of the next, under way or ready.
+    pub(crate) ahead: Option<Preparation>,
+    /// Whether one came to nothing while the round in progress lasts; another is not begun before its end.
+    pub(crate) ahead_failed: bool,
+    /// Number of the last preparation that was begun.
+    pub(crate) preparation: u64,
+}
 
 /// A round as the ledger's facts make it.
 pub(crate) struct Standing {
@@ -19,9 +32,78 @@ pub(crate) struct Standing {
     pub(crate) began_revealing: bool,
 }
 
+impl State {
+    /// The round that has not ended.
+    pub(crate) fn in_progress(&self) -> Option<&Round> {
+        self.standing.as_ref().filter(|standing| !standing.ended).map(|standing| &standing.round)
+    }
+
+    /// Whether a preparation is to be made ahead now, if another question may follow: while a round collects updates or is
+    /// being opened.
+    pub(crate) fn wants_ahead(&self) -> bool {
+        let is_past_sharing = |round: &Round| {
+            matches!(round.phase(), Phase::Collecting(_) | Phase::Certifying(_) | Phase::Revealing(_))
+        };
+        self.in_progress().is_some_and(is_past_sharing) && self.ahead.is_none() && !self.ahead_failed
+    }
+
+    /// A preparation was begun ahead.
+    pub(crate) fn begin(
+        &mut self,
+        terms: PreparationTerms,
+        roster: &Arc<SealedRoster>,
+        now: Timestamp,
+    ) -> Result<(), PlanError> {
+        self.preparation = terms.number;
+        self.ahead = Some(Preparation::open(terms, roster.clone(), now)?);
+        Ok(())
+    }
+
+    /// A round was opened, with the preparation made ahead where that is the plan's. One that was made ahead and does not
+    /// serve this round serves none: numbers only grow.
+    pub(crate) fn open(
+        &mut self,
+        plan: RoundPlan,
+        roster: &Arc<SealedRoster>,
+        now: Timestamp,
+    ) -> Result<(), PlanError> {
+        let ahead = self.ahead.take().filter(|ahead| ahead.terms().number == plan.terms.number);
+        self.preparation = plan.terms.number;
+        self.ahead_failed = false;
+        let round = match &ahead {
+            Some(ahead) => Round::open_prepared(plan, ahead, now)?,
+            None => Round::open(plan, roster.clone(), now)?,
+        };
+        self.standing = Some(Standing::opened(round, self.standing.take()));
+        Ok(())
+    }
+
+    /// The round accepted an input.
+    pub(crate) fn advance(&mut self, step: Step, input: &Input) {
+        self.standing = self.standing.take().map(|standing| standing.after(step, input));
+    }
+
+    /// The preparation made ahead accepted an input.
+    pub(crate) fn advance_ahead(&mut self, next: Preparation) {
+        self.ahead_failed = matches!(next.standing(), Ahead::Abandoned(_));
+        self.ahead = (!self.ahead_failed).then_some(next);
+    }
+
+    /// The end of a round without a result is on record.
+    pub(crate) fn end(&mut self) {
+        self.standing.iter_mut().for_each(|standing| standing.ended = true);
+    }
+
+    /// All of it that a ledger leads to, to be compared.
+    pub(crate) fn words(&self) -> String {
+        let round = self.standing.as_ref().map(|standing| &standing.round);
+        format!("{round:?}, {:?}, {}, {}", self.ahead, self.ahead_failed, self.preparation)
+    }
+}
+
 impl Standing {
     /// A round that has just opened, after `before`.
-    pub(crate) fn opened(round: Round, before: Option<Self>) -> Self {
+    fn opened(round: Round, before: Option<Self>) -> Self {
         let mut voided = Vec::new();
         if let Some(before) = before.filter(|before| before.round.plan().id.round == round.plan().id.round) {
             voided = before.voided;
@@ -33,7 +115,7 @@ impl Standing {
     }
 
     /// The round after an input.
-    pub(crate) fn after(self, step: Step, input: &Input) -> Self {
+    fn after(self, step: Step, input: &Input) -> Self {
         let revealing = matches!(self.round.phase(), Phase::Revealing(_) | Phase::Opening(_));
         Self {
             round: step.next,
@@ -53,47 +135,55 @@ impl Standing {
     }
 }
 
-/// A reader of the ledger that keeps the round which the entries read so far lead to.
+/// A reader of the ledger that keeps what the entries read so far lead to.
 pub(crate) struct Replay {
     roster: Arc<SealedRoster>,
     read: usize,
-    standing: Option<Standing>,
+    state: State,
 }
 
 impl Replay {
-    /// A reader that begins with the entry at `index`, the first or one that opens the first attempt at a question.
+    /// A reader that begins with the entry at `index`: the first, or one that [`Ledger::asked`] names.
     pub(crate) fn from(index: usize, roster: Arc<SealedRoster>) -> Self {
-        Self { roster, read: index, standing: None }
+        Self { roster, read: index, state: State::default() }
     }
 
     /// Reads what was appended since.
-    pub(crate) fn follow(&mut self, ledger: &Ledger) -> Option<&Standing> {
-        for (at, fact) in ledger.facts_from(self.read) {
+    pub(crate) fn follow(&mut self, ledger: &Ledger) -> &State {
+        for fact in ledger.facts_from(self.read) {
             self.read += 1;
-            self.standing = self.after(at, fact);
+            self.take(fact);
         }
-        self.standing.as_ref()
+        &self.state
     }
 
-    /// The last round.
-    pub(crate) fn into_standing(self) -> Option<Standing> {
-        self.standing
+    /// What all that was read leads to.
+    pub(crate) fn into_state(self) -> State {
+        self.state
     }
 
-    fn after(&mut self, at: Timestamp, fact: Recorded) -> Option<Standing> {
-        match fact {
-            Recorded::Opened(plan) => {
-                let round = Round::open(*plan, self.roster.clone(), at).expect("it was opened before");
-                Some(Standing::opened(round, self.standing.take()))
+    fn take(&mut self, Fact { at, place, what }: Fact) {
+        match (place, what) {
+            (_, Recorded::Begun(terms)) => {
+                self.state.begin(*terms, &self.roster, at).expect("it was begun before");
             }
-            Recorded::Abandoned(_) => {
-                self.standing.take().map(|standing| Standing { ended: true, ..standing })
+            (_, Recorded::Opened(plan)) => {
+                self.state.open(*plan, &self.roster, at).expect("it was opened before");
             }
-            Recorded::Input(input, _) => {
-                let standing = self.standing.take()?;
+            (Place::Round(_), Recorded::Abandoned(_)) => self.state.end(),
+            (Place::Round(_), Recorded::Input(input, _)) => {
+                // A reader that began with a preparation knows nothing of the round before.
+                let Some(standing) = &self.state.standing else { return };
                 let step = standing.round.step(at, &input).expect("it was accepted before");
-                Some(standing.after(step, &input))
+                self.state.advance(step, &input);
             }
+            (Place::Ahead(_), Recorded::Input(input, _)) => {
+                let ahead = self.state.ahead.as_ref().expect("it was begun before");
+                let (next, _) = ahead.step(at, &input).expect("it was accepted before");
+                self.state.advance_ahead(next);
+            }
+            // These follow from the inputs.
+            (_, Recorded::Ready(_)) | (Place::Ahead(_), Recorded::Abandoned(_)) => {}
         }
     }
 }

@@ -41,6 +41,7 @@ impl Scenario {
                 mended_after: rng.random_range(0..2_000),
             }),
             dishonest: dishonest(rng, participants, parameter_set),
+            ahead: rng.random_bool(0.6),
             ..Self::calm(seed, participants)
         }
     }

@@ -21,6 +21,8 @@ pub struct Scenario {
     pub parameter_set: ParameterSet,
     /// Questions, one after another, each asked in one round: again, in further attempts, while that is allowed.
     pub rounds: u32,
+    /// Whether the coordinator makes the preparation of the next round while one collects updates, as the shipped one does.
+    pub ahead: bool,
     /// The network.
     pub network: Network,
     /// Crashes of participants.
@@ -62,7 +64,7 @@ pub struct Network {
 pub struct ParticipantCrash {
     /// Its id.
     pub participant: u16,
-    /// The round, from 1.
+    /// The round, from 1. What is said in a preparation made ahead counts to the round after the one in progress.
     pub round: u32,
     /// The message.
     pub kind: Kind,
@@ -140,6 +142,7 @@ impl Scenario {
             participants,
             parameter_set: ParameterSet::S32,
             rounds: 1,
+            ahead: false,
             network: Network { lost: 0, duplicated: 0, delay: CALM_DELAY },
             participants_crash: Vec::new(),
             coordinator_crashes: CoordinatorCrash::Never,

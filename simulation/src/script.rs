@@ -3,7 +3,7 @@
 use syndic_round::{RoundId, Signed};
 
 use crate::liar::{Ask, Dealing, Liar};
-use crate::participant::Owed;
+use crate::offer::Owed;
 
 /// What was said in one cohort so far; the liar may alter every list before it shows it.
 #[derive(Clone, Debug)]

@@ -1,36 +1,36 @@
 //! A participant's place in one round: the stages of the shipped agent, with the secrets of each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use rand::Rng;
 use rand_chacha::ChaCha20Rng;
-use syndic_round::coordinator::Bundle;
 use syndic_round::message::{Context, Kind};
-use syndic_round::participant::{Advertised, Bound, Certified, Invited, Joined, Received};
-use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, Signed};
+use syndic_round::participant::{Bound, Certified};
+use syndic_round::{Digest, Rejection, RoundPlan, Signed};
 
-use crate::engine::{Engine, Held, Key, Opener, Place};
+use crate::engine::{Held, Key};
 use crate::journal::{Journal, Opening};
 use crate::misbehaviour::Misbehaviour;
+use crate::offer::{Owed, Said};
 use crate::oracle;
-use crate::participant::{Said, Undone};
+use crate::participant::Undone;
+use crate::preparing::{Keys, Preparing};
 
 /// A place in a round; all of it is lost in a crash.
 pub(crate) struct Seat {
-    pub(crate) plan: RoundPlan,
+    pub(crate) plan: Arc<RoundPlan>,
     /// What makes the question the same question in whatever round it is asked (rule 11).
-    pub(crate) fingerprint: Digest,
-    pub(crate) said: BTreeMap<Kind, Said>,
-    me: ParticipantId,
-    engine: Engine,
+    fingerprint: Digest,
+    preparing: Preparing,
     stage: Stage,
+    said: BTreeMap<Kind, Said>,
 }
 
-/// How far this participant is, with what it may use.
+/// How far this participant is once its keys are ready, with what it may use.
 enum Stage {
-    Advertised(Advertised, Opener),
-    Dealt(Joined, Opener, Key),
+    /// Its keys are being prepared in this very round.
+    Preparing,
     Bound(Bound, Held, Key),
     Submitted(Bound, Held),
     Certified(Certified, Held),
@@ -49,73 +49,49 @@ pub(crate) struct Hands<'a> {
 }
 
 impl Seat {
-    /// Phase A.
-    pub(crate) fn advertise(
-        engine: Engine,
-        invited: Invited,
-        plan: RoundPlan,
-        fingerprint: Digest,
-        me: ParticipantId,
-        hands: &mut Hands<'_>,
-    ) -> (Self, Message) {
-        let (opener, public) = engine.opener(hands.rng);
-        let mut nonce = [0; 32];
-        hands.rng.fill_bytes(&mut nonce);
-        let (advertised, signed) = invited.advertise(public, nonce, hands.key);
-        let stage = Stage::Advertised(advertised, opener);
-        (Self { plan, fingerprint, said: BTreeMap::new(), me, engine, stage }, (signed, Vec::new()))
+    /// A place in the round of `plan`, with keys that are being prepared or are ready.
+    pub(crate) fn new(plan: RoundPlan, fingerprint: Digest, preparing: Preparing) -> Self {
+        let (plan, said) = (Arc::new(plan), BTreeMap::new());
+        Self { plan, fingerprint, preparing, stage: Stage::Preparing, said }
+    }
+
+    /// Binds the keys to the round, once they are ready.
+    pub(crate) fn bind(&mut self) -> Result<(), Rejection> {
+        match self.preparing.take() {
+            Keys::Ready(state, held, key) => {
+                self.stage = Stage::Bound(state.bind(self.plan.clone())?, held, key);
+            }
+            keys => self.preparing.put_back(keys),
+        }
+        Ok(())
+    }
+
+    /// What was said, if it was.
+    pub(crate) fn said(&self, kind: Kind) -> Option<&Said> {
+        if is_keys(kind) { self.preparing.said.get(&kind) } else { self.said.get(&kind) }
+    }
+
+    /// Keeps what was said, to be said again.
+    pub(crate) fn keep(&mut self, said: Said) {
+        let all = if is_keys(said.kind) { &mut self.preparing.said } else { &mut self.said };
+        all.insert(said.kind, said);
     }
 
     /// What signatures are bound to, once the cohort is known.
     pub(crate) fn context(&self) -> Option<Context> {
-        Some(match &self.stage {
-            Stage::Advertised(..) | Stage::Done => return None,
-            Stage::Dealt(joined, ..) => joined.cohort().context(),
-            Stage::Bound(state, ..) | Stage::Submitted(state, _) => state.cohort().context(),
-            Stage::Certified(state, _) => state.cohort().context(),
-        })
-    }
-
-    /// Phase B.
-    pub(crate) fn deal(&mut self, adverts: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
-        let Stage::Advertised(advertised, opener) = self.take() else { return Err(out_of_turn()) };
-        let joined = advertised.join(adverts.to_vec())?;
-        let spoiled: Vec<_> = joined.cohort().ids().iter().copied().filter(|id| *id != self.me).collect();
-        let spoiled = &spoiled[..spoiled.len().min(Misbehaviour::spoiled_shares(hands.ways))];
-        let spoil = |to: ParticipantId, share: &mut Vec<u8>| {
-            if spoiled.contains(&to) {
-                share[0] ^= 1;
-            }
-        };
-        let (key, (public, sealed)) = self.engine.deal(&self.place(joined.cohort()), hands.rng, spoil)?;
-        let signed = joined.deal(public, &sealed, hands.key);
-        self.stage = Stage::Dealt(joined, opener, key);
-        Ok((signed, Bundle::encode(&sealed)))
-    }
-
-    /// Phase C.
-    pub(crate) fn acknowledge(
-        &mut self,
-        shares: &[(Signed, Vec<u8>)],
-        hands: &mut Hands<'_>,
-    ) -> Result<Message, Undone> {
-        let Stage::Dealt(joined, opener, key) = self.take() else { return Err(out_of_turn()) };
-        let received = |(public, sealed): &(Signed, Vec<u8>)| Received {
-            public: public.clone(),
-            sealed: sealed.clone(),
-        };
-        let received: Vec<_> = shares.iter().map(received).collect();
-        joined.check_dealers(&received)?;
-        let mut held = self.engine.no_shares();
-        let mut verdicts = Vec::with_capacity(received.len());
-        for share in &received {
-            let (dealer, part) = (share.public.from, joined.check_share(share)?);
-            let good = opener.take(&self.place(joined.cohort()), dealer, &part, &share.sealed, &mut held);
-            verdicts.push((&share.public, good && !Misbehaviour::complains_of(hands.ways, dealer)));
+        match &self.stage {
+            Stage::Preparing => self.preparing.context(),
+            Stage::Done => None,
+            Stage::Bound(state, ..) | Stage::Submitted(state, _) => Some(state.cohort().context()),
+            Stage::Certified(state, _) => Some(state.cohort().context()),
         }
-        let (state, signed) = joined.acknowledge(&verdicts, hands.key);
-        self.stage = Stage::Bound(state.bind(self.plan.clone().into())?, held, key);
-        Ok((signed, Vec::new()))
+    }
+
+    /// Phases B and C.
+    pub(crate) fn prepare(&mut self, owed: &Owed, hands: &mut Hands<'_>) -> Result<Message, Undone> {
+        let message = self.preparing.step(owed, hands)?;
+        self.bind()?;
+        Ok(message)
     }
 
     /// Phase D.
@@ -123,10 +99,10 @@ impl Seat {
         let Stage::Bound(mut state, held, key) = self.take() else { return Err(out_of_turn()) };
         let eligible = state.may_submit(acks.to_vec())?;
         hands.journal.bind(self.plan.terms.number, self.plan.id, self.fingerprint)?;
-        let update = oracle::contribution(self.me, &self.plan).clip();
+        let update = oracle::contribution(self.preparing.me, &self.plan).clip();
         let update = update.quantise(&self.plan.coding(), hands.rng);
         let key = match hands.ways.contains(&Misbehaviour::KeyMismatch) {
-            true => self.engine.foreign_key(hands.rng),
+            true => key.foreign(hands.rng),
             false => key,
         };
         let update = key.encrypt(state.cohort(), update, hands.rng);
@@ -169,10 +145,6 @@ impl Seat {
         Ok((certified.reveal(&certificate, sum, hands.key), Vec::new()))
     }
 
-    fn place<'a>(&'a self, cohort: &'a Cohort) -> Place<'a> {
-        Place { plan: &self.plan, cohort, me: self.me }
-    }
-
     /// Takes the stage out; what is left takes no further part.
     fn take(&mut self) -> Stage {
         std::mem::replace(&mut self.stage, Stage::Done)
@@ -180,6 +152,11 @@ impl Seat {
 }
 
 /// The coordinator asked for something that this participant's stage does not allow.
-fn out_of_turn() -> Undone {
+pub(crate) fn out_of_turn() -> Undone {
     Rejection::Early.into()
+}
+
+/// Whether it is said in a preparation.
+fn is_keys(kind: Kind) -> bool {
+    matches!(kind, Kind::Advertise | Kind::Dealing | Kind::Ack)
 }

@@ -44,6 +44,7 @@ impl Scenario {
         attempt(&|s| s.network.delay = CALM_DELAY);
         attempt(&|s| s.coordinator_crashes = CoordinatorCrash::Never);
         attempt(&|s| s.torn_blob = None);
+        attempt(&|s| s.ahead = false);
         for rounds in 1..self.rounds {
             attempt(&|s| s.rounds = s.rounds.min(rounds));
         }
@@ -98,6 +99,7 @@ impl fmt::Display for Scenario {
         field!(engine, "");
         field!(parameter_set, "ParameterSet::");
         field!(rounds, "");
+        field!(ahead, "");
         field!(network, "");
         field!(participants_crash, "vec!");
         field!(coordinator_crashes, "");

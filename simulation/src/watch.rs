@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syndic_round::coordinator::Input;
+use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Ack, Certify, Header, Kind, Payload, Reveal};
-use syndic_round::{Digest, ParticipantId, Protection, RoundId, RoundPlan, Sum, Timestamp};
+use syndic_round::{Digest, ParticipantId, Place, Protection, RoundId, RoundPlan, Sum};
 
-use crate::federation::LONGEST_ROUND;
+use crate::federation::{LONGEST_PREPARATION, LONGEST_ROUND};
 use crate::knowledge::{Knowledge, Revealed};
+use crate::offer::Said;
 use crate::oracle;
-use crate::participant::Said;
 use crate::recording::Recorded;
 use crate::report::Violation;
 
@@ -31,13 +31,16 @@ use crate::report::Violation;
 ///   cohort one combination of keys at most, and that is the sum over a certified set of at least u_min.
 /// - `one_question_per_sum`: those in an opened set answered one question under one plan.
 /// - `one_opening_per_question`: no question has sums over two different sets, in whatever attempts.
+/// - `one_attempt_per_preparation`: keys that were made once serve one attempt, whoever made them ahead.
+/// - `nobody_gone_waited_for`: who declined, as whoever lost its keys does, is asked for nothing but a promise never to
+///   reveal, and nothing waits where nobody else owes anything.
 ///
-/// With a lying coordinator, the last three, `no_double_reveal`, and:
+/// With a lying coordinator, the three about sums before these two, `one_attempt_per_preparation`, `no_double_reveal`, and:
 ///
 /// - `void_or_opened`: no attempt has both reveals that open it and promises that void it.
 /// - `never_panics`: whatever an honest participant is shown, it answers.
 /// - `codes_are_known`: it declines with codes that the documentation names.
-pub const INVARIANTS: [&str; 17] = [
+pub const INVARIANTS: [&str; 19] = [
     "one_survivor_set",
     "no_double_reveal",
     "one_message_of_a_kind",
@@ -52,6 +55,8 @@ pub const INVARIANTS: [&str; 17] = [
     "nothing_beyond_one_sum",
     "one_question_per_sum",
     "one_opening_per_question",
+    "one_attempt_per_preparation",
+    "nobody_gone_waited_for",
     "void_or_opened",
     "never_panics",
     "codes_are_known",
@@ -61,7 +66,9 @@ pub const INVARIANTS: [&str; 17] = [
 pub(crate) struct Watch {
     dishonest: BTreeSet<ParticipantId>,
     survivor_sets: BTreeMap<RoundId, Frozen>,
-    said: BTreeMap<(ParticipantId, RoundId, Kind), Said>,
+    said: BTreeMap<(ParticipantId, u64, Kind), Said>,
+    /// The attempt that each preparation serves.
+    served: BTreeMap<u64, RoundId>,
     knowledge: Knowledge,
 }
 
@@ -80,7 +87,13 @@ impl Watch {
     /// A watch over a federation in which these are dishonest.
     pub(crate) fn new(protection: Protection, dishonest: BTreeSet<ParticipantId>) -> Self {
         let knowledge = Knowledge::new(protection, dishonest.clone());
-        Self { dishonest, survivor_sets: BTreeMap::new(), said: BTreeMap::new(), knowledge }
+        Self {
+            dishonest,
+            survivor_sets: BTreeMap::new(),
+            said: BTreeMap::new(),
+            served: BTreeMap::new(),
+            knowledge,
+        }
     }
 
     /// Somebody sees this survivor set.
@@ -96,15 +109,19 @@ impl Watch {
 
     /// A participant says something, whether or not it arrives. The dishonest say what they like.
     pub(crate) fn said(&mut self, said: &Said) -> Verdict {
-        let (from, round, kind) = (said.signed.from, said.round, said.kind);
+        let (from, place, kind) = (said.from(), said.place, said.kind);
         if self.dishonest.contains(&from) {
             return Ok(());
         }
-        let first = self.said.entry((from, round, kind)).or_insert_with(|| said.clone());
+        let (preparation, round) = (said.preparation, place.round());
+        let first = self.said.entry((from, preparation, kind)).or_insert_with(|| said.clone());
         let name = if kind == Kind::Reveal { "no_double_reveal" } else { "one_message_of_a_kind" };
         // After a restart a message is said again without what travelled beside it.
         let same = first.signed == said.signed;
-        hold(name, same, || format!("participant {from} says {} twice in {round}", kind.name()))?;
+        hold(name, same, || format!("participant {from} says {} twice in {place}", kind.name()))?;
+        if matches!(kind, Kind::Header | Kind::Certify | Kind::Reveal) {
+            self.serves(preparation, round)?;
+        }
         let payload = &said.signed.payload;
         match kind {
             Kind::Ack => self.complains(from, payload),
@@ -159,16 +176,14 @@ impl Watch {
     pub(crate) fn closed(
         &self,
         plan: &RoundPlan,
-        facts: &[(Timestamp, Recorded)],
+        facts: &[Recorded],
         survivors: &[ParticipantId],
         sum: Option<&Sum>,
     ) -> Verdict {
-        let opened = |(_, fact): &(_, Recorded)| matches!(fact, Recorded::Input(Input::Opened(_), _));
-        let before: Vec<_> = facts.iter().take_while(|fact| !opened(fact)).map(|(_, fact)| fact).collect();
-        let signed = |fact: &&&Recorded| matches!(fact, Recorded::Input(Input::Certify(_), _));
-        let revealed = |fact: &&&Recorded| matches!(fact, Recorded::Input(Input::Reveal(_), _));
-        let (signed, revealed) =
-            (before.iter().filter(signed).count(), before.iter().filter(revealed).count());
+        let opened = |fact: &&Recorded| matches!(fact, Recorded::Input(Input::Opened(_), _));
+        let before = || facts.iter().take_while(|fact| !opened(fact));
+        let signed = before().filter(|fact| matches!(fact, Recorded::Input(Input::Certify(_), _))).count();
+        let revealed = before().filter(|fact| matches!(fact, Recorded::Input(Input::Reveal(_), _))).count();
         let (t, u_min) = (
             usize::from(plan.terms.protection.threshold()),
             usize::from(plan.terms.protection.min_survivors()),
@@ -200,6 +215,38 @@ impl Watch {
         let longest = LONGEST_ROUND + SLACK;
         let in_time = millis <= longest || millis <= longest + extra();
         hold("rounds_end", in_time, || format!("round {round} has lasted {millis} ms"))
+    }
+
+    /// A preparation made ahead has lasted `millis` so far, where it may last `extra` more.
+    pub(crate) fn prepares(&self, number: u64, millis: u64, extra: impl FnOnce() -> u64) -> Verdict {
+        let longest = LONGEST_PREPARATION + SLACK;
+        let in_time = millis <= longest || millis <= longest + extra();
+        hold("rounds_end", in_time, || format!("preparation {number} has lasted {millis} ms"))
+    }
+
+    /// A preparation serves this attempt.
+    pub(crate) fn serves(&mut self, preparation: u64, round: RoundId) -> Verdict {
+        let first = *self.served.entry(preparation).or_insert(round);
+        hold("one_attempt_per_preparation", first == round, || {
+            format!("preparation {preparation} serves {first} and {round}")
+        })
+    }
+
+    /// Nobody in `declined` is asked for anything but a promise, and a phase of sharing, collecting or signing that goes
+    /// on waits for somebody.
+    pub(crate) fn waits(
+        &self,
+        place: Place,
+        declined: &BTreeMap<ParticipantId, String>,
+        everybody: &[ParticipantId],
+        goes_on: bool,
+        duty_of: impl Fn(ParticipantId) -> Option<Duty>,
+    ) -> Verdict {
+        let is_asked = |id: &&ParticipantId| !matches!(duty_of(**id), None | Some(Duty::Void(_)));
+        let asked = declined.keys().find(is_asked);
+        hold("nobody_gone_waited_for", asked.is_none(), || format!("{place} asks {asked:?}, who declined"))?;
+        let idle = goes_on && !everybody.iter().any(|id| duty_of(*id).is_some());
+        hold("nobody_gone_waited_for", !idle, || format!("{place} goes on, and nobody owes it anything"))
     }
 
     /// A participant declines a round.
@@ -257,7 +304,8 @@ mod tests {
 
     fn said(kind: Kind, payload: Vec<u8>) -> Said {
         Said {
-            round: ROUND,
+            place: ROUND.into(),
+            preparation: 1,
             kind,
             signed: Signed { from: id(2), payload, signature: [0; 64] },
             attached: Vec::new(),
@@ -284,9 +332,9 @@ mod tests {
             wrong_reveals: Vec::new(),
         };
         let opens = Recorded::Input(Input::Opened(opened), Vec::new());
-        let mut facts = vec![(START, certify); signed];
-        facts.resize(signed + revealed, (START, Recorded::Input(Input::Reveal(message), Vec::new())));
-        facts.push((START, opens));
+        let mut facts = vec![certify; signed];
+        facts.resize(signed + revealed, Recorded::Input(Input::Reveal(message), Vec::new()));
+        facts.push(opens);
         let bytes: Vec<u8> =
             [survivors.len() as i64].iter().chain(steps).flat_map(|word| word.to_le_bytes()).collect();
         let sum = Sum::from_bytes(plan.layout.clone(), &bytes);

@@ -1,24 +1,26 @@
 //! The run itself: one event after another, and every invariant after each.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use syndic_round::coordinator::{Input, Phase, Round};
+use syndic_round::coordinator::Preparation;
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, RoundId, Sum, Timestamp};
+use syndic_round::{ParticipantId, Place, PreparationTerms, RoundId, Timestamp};
 
 use crate::blobs::Blobs;
 use crate::coordinator::{Coordinator, Crash, Outcome};
-use crate::federation::{Federation, LONGEST_PHASE, START};
+use crate::federation::{Federation, START};
 use crate::network::{Event, Fate, Queue};
+use crate::offer::{Answer, Offer, Said};
 use crate::operation::Operation;
-use crate::participant::{Answer, Offer, Participant, Said};
-use crate::recording::Recorded;
+use crate::participant::Participant;
 use crate::replay::Replay;
 use crate::report::{Report, RoundEnd, Violation};
-use crate::scenario::{Moment, Partition, Replayed, Scenario};
-use crate::watch::{Frozen, Watch};
+use crate::scenario::{Moment, Partition, Scenario};
+use crate::watch::Watch;
 
 /// Plays `scenario` to its end, or to the first broken invariant.
 pub fn run(scenario: &Scenario) -> Report {
@@ -48,6 +50,10 @@ struct World<'a> {
     /// Round and size of the ledger after the last input that changed them.
     standing: (String, u64),
     opened_at: Timestamp,
+    begun_at: Timestamp,
+    /// When each participant came last, by the coordinator's clock, and when the coordinator did.
+    came: BTreeMap<ParticipantId, Timestamp>,
+    restarted: Timestamp,
     /// What is opened next, and how many questions are done with.
     next: RoundId,
     done: u32,
@@ -55,7 +61,7 @@ struct World<'a> {
     offers: u64,
     reached: BTreeMap<ParticipantId, u64>,
     /// What each was offered last, and how often in a row.
-    offered: BTreeMap<ParticipantId, ((RoundId, Kind), u32)>,
+    offered: BTreeMap<ParticipantId, (Vec<(Place, Kind)>, u32)>,
     /// Crashes of participants that have taken place.
     crashed: BTreeSet<usize>,
     ended: Vec<RoundEnd>,
@@ -98,6 +104,9 @@ impl<'a> World<'a> {
             keys,
             now: START,
             opened_at: START,
+            begun_at: START,
+            came: BTreeMap::new(),
+            restarted: START,
             next: RoundId { round: 1, attempt: 1 },
             done: 0,
             offers: 0,
@@ -116,7 +125,7 @@ impl<'a> World<'a> {
                 Event::Tick => self.tick()?,
                 Event::Poll(id) => self.poll(id),
                 Event::Asked(id) => self.asked(id),
-                Event::Offered(id, number, offer) => self.offered(id, number, &offer)?,
+                Event::Offered(id, number, offers) => self.offered(id, number, &offers)?,
                 Event::Heard(said) => self.heard(&said)?,
                 Event::Back(id) => self.back(id),
                 Event::Happens(fault) if !self.is_over() => self.log(fault),
@@ -128,7 +137,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The coordinator looks at its clock: a deadline, or time for the next round.
+    /// The coordinator looks at its clock: a deadline, or time for a preparation or the next round.
     fn tick(&mut self) -> Result<(), Violation> {
         if self.is_over() {
             return Ok(());
@@ -137,27 +146,79 @@ impl<'a> World<'a> {
         if self.stopped {
             return Ok(());
         }
-        match self.coordinator.standing() {
-            Some(standing) if !standing.ended => {
-                let round = standing.round.plan().id;
-                if standing.round.wake_at().is_some_and(|at| at <= self.clock()) {
-                    self.log(Operation::Woke(round));
-                    let woken = self.coordinator.hear(self.clock(), &Input::Wake);
-                    self.survive(woken.map(|_| ()));
-                    self.replay()?;
-                }
-                Ok(())
-            }
-            _ => {
-                let preparation = self.coordinator.ledger().attempts() + 1;
-                let plan = self.federation.plan(self.next, preparation);
-                self.opened_at = self.now;
-                self.log(Operation::Opened(plan.id));
-                let opened = self.coordinator.open(self.clock(), plan);
-                self.survive(opened);
-                self.replay()
-            }
+        let due = self.coordinator.due(self.clock());
+        for place in &due {
+            self.log(Operation::Woke(*place));
+            let woken = self.coordinator.wake(self.clock(), *place);
+            self.survive(woken);
+            self.replay()?;
         }
+        if !due.is_empty() {
+            return Ok(());
+        }
+        let state = self.coordinator.state();
+        match (state.in_progress(), &state.ahead) {
+            (Some(round), _) if self.may_prepare(round.plan().id) => self.prepare(),
+            (Some(_), _) => Ok(()),
+            // A preparation that is under way is waited for: another would take as long.
+            (None, Some(ahead)) if ahead.wake_at().is_some() => Ok(()),
+            (None, _) => self.open(),
+        }
+    }
+
+    /// Whether a preparation is to be made ahead while this round lasts.
+    fn may_prepare(&self, id: RoundId) -> bool {
+        let another_follows = id.round < self.scenario.rounds;
+        let threshold = usize::from(self.federation.protection.threshold());
+        self.scenario.ahead
+            && another_follows
+            && self.coordinator.state().wants_ahead()
+            && self.present().len() >= threshold
+    }
+
+    fn prepare(&mut self) -> Result<(), Violation> {
+        let terms = self.next_terms();
+        self.begun_at = self.now;
+        self.log(Operation::Prepares(terms.number));
+        let begun = self.coordinator.prepare(self.clock(), terms);
+        self.survive(begun);
+        self.replay()
+    }
+
+    fn open(&mut self) -> Result<(), Violation> {
+        let has_missed = |ahead: &Preparation, id| {
+            let holds = self.participants[&id].holding() == ahead.terms().number;
+            self.since(id) > ahead.begun_at() && !holds
+        };
+        let ahead = self.coordinator.terms_ahead(&self.present(), has_missed);
+        let prepared = ahead.is_some();
+        let terms = ahead.unwrap_or_else(|| self.next_terms());
+        let plan = self.federation.plan(self.next, terms.number);
+        self.opened_at = self.now;
+        self.log(Operation::Opened { round: plan.id, prepared });
+        let opened = self.coordinator.open(self.clock(), plan);
+        self.survive(opened);
+        self.replay()
+    }
+
+    fn next_terms(&self) -> PreparationTerms {
+        self.federation.plan(self.next, self.coordinator.state().preparation + 1).terms
+    }
+
+    /// Who is connected.
+    fn present(&self) -> BTreeSet<ParticipantId> {
+        let is_there = |id: &ParticipantId| self.participants[id].is_up() && !self.is_cut_off(*id);
+        self.participants.keys().copied().filter(is_there).collect()
+    }
+
+    /// Since when a connected participant has been there, by the coordinator's clock.
+    fn since(&self, id: ParticipantId) -> Timestamp {
+        let now = self.now.0 - START.0;
+        let cut_off = self.scenario.partitions.iter().filter(|one| one.participants.contains(&id.get()));
+        let ended = cut_off.map(|one| one.from + one.lasts).filter(|end| *end <= now);
+        let ended = ended.map(|end| self.clock_at(START.plus_millis(end)));
+        let came = self.came.get(&id).copied();
+        ended.chain(came).fold(self.restarted, Ord::max)
     }
 
     fn poll(&mut self, id: ParticipantId) {
@@ -176,27 +237,36 @@ impl<'a> World<'a> {
         if self.stopped || self.is_cut_off(id) {
             return;
         }
-        let Some(round) = self.round().map(|round| round.plan().id) else { return };
-        let question = self.federation.question(round.round, 0);
-        if let Some(offer) = self.coordinator.offer_to(id, question) {
+        let federation = &self.federation;
+        let offers = self.coordinator.offers_to(id, |round| federation.question(round.plan().id.round, 0));
+        if !offers.is_empty() {
             self.offers += 1;
-            self.queue.send(self.now, Event::Offered(id, self.offers, Box::new(offer)));
+            self.queue.send(self.now, Event::Offered(id, self.offers, offers));
         }
     }
 
-    fn offered(&mut self, id: ParticipantId, number: u64, offer: &Offer) -> Result<(), Violation> {
+    fn offered(&mut self, id: ParticipantId, number: u64, offers: &[Offer]) -> Result<(), Violation> {
         let reached = self.reached.get(&id).is_some_and(|last| *last > number);
         if self.is_cut_off(id) || reached || !self.participants[&id].is_up() {
             return Ok(());
         }
         self.reached.insert(id, number);
-        let owed = (offer.plan.id, offer.owed.kind());
-        let (last, times) = self.offered.entry(id).or_insert((owed, 0));
+        let owed: Vec<_> = offers.iter().map(|offer| (offer.place(), offer.owed.kind())).collect();
+        let (last, times) = self.offered.entry(id).or_insert_with(|| (owed.clone(), 0));
         (*last, *times) = if *last == owed { (owed, *times + 1) } else { (owed, 0) };
-        let (round, mut crashed) = (offer.plan.id, None);
+        offers.iter().try_for_each(|offer| self.answered(id, offer))
+    }
+
+    /// A participant does what it is offered.
+    fn answered(&mut self, id: ParticipantId, offer: &Offer) -> Result<(), Violation> {
+        let (place, mut crashed) = (offer.place(), None);
+        let round = match place {
+            Place::Round(round) => round.round,
+            Place::Ahead(_) => self.round_ahead(),
+        };
         let crash = |kind: Kind| {
             let due = |crash: &crate::ParticipantCrash| {
-                crash.participant == id.get() && crash.round == round.round && crash.kind == kind
+                crash.participant == id.get() && crash.round == round && crash.kind == kind
             };
             let mut crashes = self.scenario.participants_crash.iter().enumerate();
             let (index, this) = crashes.find(|(k, this)| due(this) && !self.crashed.contains(k))?;
@@ -214,7 +284,7 @@ impl<'a> World<'a> {
             }
             Answer::Declines(said, code) => {
                 self.watch.declined(id, code)?;
-                self.log(Operation::Declined { participant: id, round, code });
+                self.log(Operation::Declined { participant: id, place, code });
                 self.send(said, false);
                 Ok(())
             }
@@ -230,8 +300,14 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The round that a preparation is made ahead of, if the one in progress closes.
+    fn round_ahead(&self) -> u32 {
+        let in_progress = self.coordinator.state().in_progress();
+        in_progress.map_or(self.next.round, |round| round.plan().id.round + 1)
+    }
+
     fn send(&mut self, said: Said, again: bool) {
-        let (from, kind, round) = (said.signed.from, said.kind, said.round);
+        let (from, kind, place) = (said.from(), said.kind, said.place);
         let fate = match self.is_cut_off(from) {
             true => "cut off",
             false => match self.queue.send(self.now, Event::Heard(Box::new(said))) {
@@ -240,13 +316,13 @@ impl<'a> World<'a> {
                 Fate::ArrivesTwice => "arrives twice",
             },
         };
-        self.log(Operation::Sent { from, kind, round, again, fate });
+        self.log(Operation::Sent { from, kind, place, again, fate });
     }
 
     fn heard(&mut self, said: &Said) -> Result<(), Violation> {
-        let (from, kind, round) = (said.signed.from, said.kind, said.round);
+        let (from, kind, place) = (said.from(), said.kind, said.place);
         if self.stopped || self.is_cut_off(from) {
-            self.log(Operation::Heard { from, kind, round, outcome: "not answered" });
+            self.log(Operation::Heard { from, kind, place, outcome: "not answered" });
             return Ok(());
         }
         let heard = self.coordinator.receive(self.clock(), said);
@@ -257,7 +333,7 @@ impl<'a> World<'a> {
             Err(Crash::Append { moment: Moment::Before, .. }) => "not answered",
             Err(Crash::Append { moment: Moment::After, .. } | Crash::Blob) => "accepted, not answered",
         };
-        self.log(Operation::Heard { from, kind, round, outcome });
+        self.log(Operation::Heard { from, kind, place, outcome });
         if let Ok(Outcome::Rejected(_) | Outcome::Known) = &heard {
             return self.watch.rejected(&self.standing, &self.state());
         }
@@ -267,6 +343,7 @@ impl<'a> World<'a> {
 
     fn back(&mut self, id: ParticipantId) {
         self.log(Operation::ParticipantBack(id));
+        self.came.insert(id, self.clock());
         self.participants.entry(id).and_modify(Participant::come_back);
     }
 
@@ -274,6 +351,7 @@ impl<'a> World<'a> {
         self.coordinator.blobs.mend();
         self.stopped = false;
         self.log(Operation::BlobMended);
+        self.restarted = self.clock();
         let back = self.coordinator.come_back(self.clock());
         self.survive(back);
         self.replay()
@@ -292,6 +370,7 @@ impl<'a> World<'a> {
                 }
                 Err(Crash::Append { entry, moment }) => {
                     self.log(Operation::CoordinatorCrashed { entry, moment });
+                    self.restarted = self.clock();
                     result = self.coordinator.come_back(self.clock());
                     self.log(Operation::CoordinatorBack { entries: self.coordinator.ledger().size() });
                 }
@@ -299,94 +378,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Reads on in the ledger, and compares.
-    fn replay(&mut self) -> Result<(), Violation> {
-        self.standing = self.state();
-        if self.scenario.replayed == Replayed::AtEnds {
-            return Ok(());
-        }
-        let replayed = self.replay.follow(self.coordinator.ledger()).map(|standing| &standing.round);
-        self.watch.replayed(&self.standing.0, &format!("{replayed:?}"))
-    }
-
-    /// What must hold whatever has just happened.
-    fn look(&mut self) -> Result<(), Violation> {
-        let Some(round) = self.round() else { return Ok(()) };
-        let id = round.plan().id;
-        if let Some(survivors) = self.coordinator.survivor_set() {
-            let frozen = || Frozen {
-                digest: survivors.digest(),
-                ids: survivors.ids().to_vec(),
-                question: self.federation.fingerprint(id.round),
-            };
-            self.watch.survivor_set(id, survivors.digest(), frozen)?;
-        }
-        if self.ended.last().is_some_and(|end| end.round == id) {
-            return Ok(());
-        }
-        let millis = self.now.0 - self.opened_at.0;
-        self.watch.lasts(id, millis, || self.extra())?;
-        match self.coordinator.standing() {
-            Some(standing) if standing.ended => self.end(id),
-            _ => Ok(()),
-        }
-    }
-
-    fn end(&mut self, id: RoundId) -> Result<(), Violation> {
-        // Step by step or from the first attempt's opening at once, the ledger leads to the same.
-        let replayed = self.coordinator.replayed();
-        let words = format!("{:?}", replayed.as_ref().map(|standing| &standing.round));
-        self.watch.replayed(&format!("{:?}", self.round()), &words)?;
-        let Some(standing) = self.coordinator.standing() else { return Ok(()) };
-        let (round, again) = (&standing.round, standing.may_be_tried_again());
-        let (end, outcome) = match round.phase() {
-            Phase::Closed(closed) => {
-                let (plan, survivors) = (round.plan(), closed.survivors.ids());
-                let sum = self.coordinator.sum(plan, closed.opened.sum);
-                let facts: Vec<_> = self.coordinator.ledger().last_round().collect();
-                self.watch.closed(plan, &facts, survivors, sum.as_ref())?;
-                let wrong = &closed.opened.wrong_reveals;
-                self.watch.blamed(wrong, || format!("wrong reveals of {wrong:?}"))?;
-                let survivors: Vec<u16> = survivors.iter().map(|id| id.get()).collect();
-                let wrong_reveals = wrong.iter().map(|id| id.get()).collect();
-                let outcome = format!("the sum of {survivors:?}");
-                let sum = sum.as_ref().map_or(&[][..], Sum::steps).to_vec();
-                (RoundEnd { round: id, survivors, abandoned: None, sum, wrong_reveals }, outcome)
-            }
-            Phase::Abandoned(reason) => {
-                let abandoned = Some(reason.to_string());
-                let outcome = format!("abandoned, {reason}");
-                let (survivors, sum, wrong_reveals) = Default::default();
-                (RoundEnd { round: id, survivors, abandoned, sum, wrong_reveals }, outcome)
-            }
-            _ => return Ok(()),
-        };
-        self.next = match again && id.attempt < MOST_ATTEMPTS {
-            true => RoundId { attempt: id.attempt + 1, ..id },
-            false => {
-                self.done += 1;
-                RoundId { round: id.round + 1, attempt: 1 }
-            }
-        };
-        self.log(Operation::Ended { round: id, outcome });
-        self.ended.push(end);
-        Ok(())
-    }
-
-    /// What the coordinator's crashes and its clock may add to the length of the current round, in milliseconds.
-    fn extra(&self) -> u64 {
-        let resumed = |(_, fact): &(_, Recorded)| matches!(fact, Recorded::Input(Input::Resume, _));
-        let resumed = self.coordinator.ledger().last_round().filter(resumed).count() as u64;
-        let mending = self.scenario.torn_blob.map_or(0, |torn| torn.mended_after);
-        let jumps: u64 = self.scenario.clock_jumps.iter().map(|jump| jump.by.unsigned_abs()).sum();
-        resumed * LONGEST_PHASE + mending + jumps
-    }
-
     /// What the coordinator's clock shows.
     fn clock(&self) -> Timestamp {
-        let since = self.now.0 - START.0;
-        let past = self.scenario.clock_jumps.iter().filter(|jump| jump.at <= since);
-        Timestamp(past.fold(self.now.0, |now, jump| now.saturating_add_signed(jump.by)))
+        self.clock_at(self.now)
+    }
+
+    fn clock_at(&self, at: Timestamp) -> Timestamp {
+        let past = self.scenario.clock_jumps.iter().filter(|jump| jump.at <= at.0 - START.0);
+        Timestamp(past.fold(at.0, |now, jump| now.saturating_add_signed(jump.by)))
     }
 
     fn is_cut_off(&self, id: ParticipantId) -> bool {
@@ -394,18 +393,6 @@ impl<'a> World<'a> {
         let partitions = &self.scenario.partitions;
         let mut now = partitions.iter().filter(|one| (one.from..one.from + one.lasts).contains(&since));
         now.any(|one| one.participants.contains(&id.get()))
-    }
-
-    fn state(&self) -> (String, u64) {
-        let words = match self.scenario.replayed {
-            Replayed::AfterEveryStep => format!("{:?}", self.round()),
-            Replayed::AtEnds => String::new(),
-        };
-        (words, self.coordinator.ledger().size())
-    }
-
-    fn round(&self) -> Option<&Round> {
-        self.coordinator.standing().map(|standing| &standing.round)
     }
 
     fn is_over(&self) -> bool {
@@ -416,9 +403,6 @@ impl<'a> World<'a> {
         self.operations.push((self.now.0 - START.0, operation));
     }
 }
-
-/// Attempts at a question before it is given up; a real coordinator has more patience.
-const MOST_ATTEMPTS: u32 = 4;
 
 /// How often a participant asks what it owes, in milliseconds.
 const POLL: u64 = 60;

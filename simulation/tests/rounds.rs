@@ -174,12 +174,13 @@ fn lost_late_and_doubled_messages_cost_nobody_its_place() {
 fn messages_of_an_earlier_round_are_refused_in_the_next() {
     let network = Network { lost: 0, duplicated: 1_000, delay: 30 };
     let report = sound(&Scenario { network, rounds: 3, ..Scenario::calm(9, 4) });
-    let opened = |operation: &Operation| matches!(operation, Operation::Opened(round) if round.round == 2);
+    let opened =
+        |operation: &Operation| matches!(operation, Operation::Opened { round, .. } if round.round == 2);
     let second = report.operations.iter().position(|(_, operation)| opened(operation)).unwrap();
     let stale: Vec<_> = report.operations[second..]
         .iter()
         .filter_map(|(_, operation)| match operation {
-            Operation::Heard { round, outcome, .. } if round.round == 1 => Some(*outcome),
+            Operation::Heard { place, outcome, .. } if place.round().round == 1 => Some(*outcome),
             _ => None,
         })
         .collect();

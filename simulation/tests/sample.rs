@@ -21,6 +21,7 @@ struct Tally {
     retried: usize,
     encrypted: usize,
     wrong_reveals: usize,
+    prepared: usize,
     seen: BTreeSet<&'static str>,
 }
 
@@ -36,6 +37,8 @@ impl Tally {
         self.retried += report.rounds.iter().filter(|end| end.round.attempt > 1).count();
         self.encrypted += if scenario.engine == Engine::Encrypted { report.rounds.len() } else { 0 };
         self.wrong_reveals += report.rounds.iter().filter(|end| !end.wrong_reveals.is_empty()).count();
+        self.prepared +=
+            report.count(|operation| matches!(operation, Operation::Opened { prepared: true, .. }));
         self.seen.extend(report.operations.iter().map(|(_, operation)| fault(operation)));
     }
 }
@@ -98,8 +101,10 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     };
     let (attempts, seconds) = (tally.attempts(), began.elapsed().as_secs_f64());
     println!(
-        "{attempts} attempts ({} encrypted), {} closed, {} retried, {} with wrong reveals corrected: {:.0} a second",
+        "{attempts} attempts ({} encrypted, {} prepared ahead), {} closed, {} retried, {} with wrong reveals corrected: \
+         {:.0} a second",
         tally.encrypted,
+        tally.prepared,
         tally.closed,
         tally.retried,
         tally.wrong_reveals,
@@ -107,6 +112,8 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     );
     // A sample in which nothing happens would show nothing.
     assert!(tally.closed > 80 && tally.abandoned > 20 && tally.retried > 10, "too calm");
+    let made = tally.attempts() - tally.prepared;
+    assert!(tally.prepared > 20 && made > 20, "{} prepared ahead, {made} not", tally.prepared);
     for fault in FAULTS {
         assert!(tally.seen.contains(fault), "no scenario has: {fault}");
     }
