@@ -348,6 +348,65 @@ fn the_last_awaited_no_ends_the_phase() {
     assert_eq!(table.phase(), "certifying");
 }
 
+/// Everybody but those who say no is done with the phase before the last of them says it, or after.
+fn decline(table: &mut Table, number: u16) {
+    let plan = table.round.plan().clone();
+    let key = table.federation.key(id(number));
+    let no = Invited::decline(&plan.terms, plan.id.into(), id(number), "participant.restarted", key);
+    table.feed(Input::Decline(no)).unwrap();
+}
+
+#[test]
+fn a_survivor_set_that_too_few_are_left_to_sign_is_not_waited_for() {
+    for last in ["a no", "a signature"] {
+        let mut table = Table::open(plan());
+        table.play_until("certifying");
+        let sign = |table: &mut Table, number| {
+            let input = table.play(id(number)).unwrap();
+            table.feed(input).unwrap();
+        };
+        [1, 2].into_iter().for_each(|number| sign(&mut table, number));
+        decline(&mut table, 4);
+        if last == "a no" {
+            sign(&mut table, 3);
+            decline(&mut table, 5);
+        } else {
+            decline(&mut table, 5);
+            sign(&mut table, 3);
+        }
+        assert_eq!(table.phase(), "abandoned", "the last to be heard said {last}");
+    }
+}
+
+#[test]
+fn a_sum_that_can_be_neither_opened_nor_given_up_any_more_is_not_waited_for() {
+    let mut table = Table::open(plan());
+    table.play_until("revealing");
+    let reveals: Vec<_> = [1, 2].map(|number| table.play(id(number)).unwrap()).into();
+    decline(&mut table, 4);
+    decline(&mut table, 5);
+    // Too few are left to reveal; with the second reveal too few are left to promise, too.
+    for reveal in reveals {
+        assert_eq!(table.phase(), "revealing");
+        table.feed(reveal).unwrap();
+    }
+    assert_eq!(table.phase(), "abandoned");
+}
+
+#[test]
+fn a_phase_that_nobody_is_left_for_ends_as_it_begins() {
+    let mut table = Table::open(plan());
+    table.play_until("collecting");
+    for number in 1..=4 {
+        let input = table.play(id(number)).unwrap();
+        table.feed(input).unwrap();
+        decline(&mut table, number);
+    }
+    // Their updates are in, but none of them is there to sign the set.
+    decline(&mut table, 5);
+    assert_eq!(table.phase(), "abandoned");
+}
+
 #[test]
 fn a_round_that_everybody_declines_is_abandoned_at_once() {
     let mut table = Table::open(plan());

@@ -56,7 +56,7 @@ impl Collecting {
         }
         let mut next = self.clone();
         next.submitted.insert(header.id, Submission { header: signed.clone(), upload: *upload });
-        Ok(round.or_close(now, Phase::Collecting(next)))
+        Ok(Phase::Collecting(next))
     }
 
     /// Verifies a header by itself, before its upload is there.

@@ -201,7 +201,7 @@ impl Round {
             Some((kind, signed)) => self.course.with(kind, signed),
             None => self.course.clone(),
         };
-        Ok(Step { next: Self { course, ..self.in_phase(phase) }, changed: true })
+        Ok(Step { next: Self { course, ..self.in_phase(phase) }.settled(now), changed: true })
     }
 
     /// The last kind of message that was accepted from `id`.
@@ -227,11 +227,7 @@ impl Round {
 
     fn decline(&self, now: Timestamp, signed: &Signed) -> Result<Step, Rejection> {
         let course = self.course.with_decline(self.plan().id, signed)?;
-        let mut next = Self { course, ..self.clone() };
-        if next.all_heard() {
-            next.phase = next.deadline(now);
-        }
-        Ok(Step { next, changed: true })
+        Ok(Step { next: Self { course, ..self.clone() }.settled(now), changed: true })
     }
 
     /// The phase that a step of the round's own preparation leads to.
@@ -276,9 +272,11 @@ impl Round {
         phase
     }
 
-    /// Ends the phase early when nobody is left to wait for.
-    fn or_close(&self, now: Timestamp, phase: Phase) -> Phase {
-        let then = self.in_phase(phase);
-        if then.all_heard() { then.deadline(now) } else { then.phase }
+    /// Ends phases early while nobody is left to wait for.
+    fn settled(mut self, now: Timestamp) -> Self {
+        while self.all_heard() {
+            self.phase = self.deadline(now);
+        }
+        self
     }
 }

@@ -109,17 +109,14 @@ impl Preparation {
                 return Ok((self.clone(), false));
             }
             (Standing::Preparing(preparing), Input::Wake) => {
-                (self.course.clone(), preparing.close(&self.course, now))
+                (self.course.clone(), preparing.close(&self.course, now).settled(&self.course, now))
             }
             (Standing::Preparing(preparing), Input::Resume) => {
                 (self.course.clone(), Onward::Preparing(preparing.resumed(&self.course, now)))
             }
             (Standing::Preparing(preparing), Input::Decline(signed)) => {
                 let course = self.course.with_decline(Place::AHEAD, signed)?;
-                let onward = match preparing.all_heard(&course) {
-                    true => preparing.close(&course, now),
-                    false => Onward::Preparing(preparing.clone()),
-                };
+                let onward = Onward::Preparing(preparing.clone()).settled(&course, now);
                 (course, onward)
             }
             // Who lost its keys says so, lest a round counts on it.

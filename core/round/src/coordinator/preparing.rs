@@ -85,11 +85,11 @@ impl Preparing {
             }
             _ => return Err(out_of_phase(self.ordinal(), input.message().map(|(kind, _)| kind))),
         };
-        Ok(if next.all_heard(course) { next.close(course, now) } else { Onward::Preparing(next) })
+        Ok(Onward::Preparing(next).settled(course, now))
     }
 
     /// Whether nobody is left to wait for.
-    pub(super) fn all_heard(&self, course: &Course) -> bool {
+    fn all_heard(&self, course: &Course) -> bool {
         course.terms().admitted.iter().all(|id| self.duty_of(course, *id).is_none())
     }
 
@@ -119,6 +119,18 @@ impl Preparing {
             Self::Advertising(_) => 0,
             Self::Sharing(_) => 1,
             Self::Acknowledging(_) => 2,
+        }
+    }
+}
+
+impl Onward {
+    /// Ends phases early while nobody is left to wait for.
+    pub(super) fn settled(self, course: &Course, now: Timestamp) -> Self {
+        match self {
+            Self::Preparing(preparing) if preparing.all_heard(course) => {
+                preparing.close(course, now).settled(course, now)
+            }
+            onward => onward,
         }
     }
 }
