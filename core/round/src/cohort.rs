@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, Slot};
-use crate::message::{Advertise, Context, Signed};
+use crate::message::{Advertise, Context, Signed, Verified};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::terms::PreparationTerms;
@@ -31,10 +31,21 @@ impl Cohort {
         adverts: Vec<Signed>,
     ) -> Result<Self, Rejection> {
         let context = Context { ctx0: terms.context(), h1: None };
-        let mut kem_keys = Vec::with_capacity(adverts.len());
-        for signed in &adverts {
-            kem_keys.push(signed.verify::<Advertise>(context, roster)?.kem_key);
+        let verify = |signed: &Signed| signed.verified(context, roster);
+        Self::of(terms, adverts.iter().map(verify).collect::<Result<_, _>>()?)
+    }
+
+    /// The same, of advertisements whose signatures were verified before.
+    pub(crate) fn of(
+        terms: &PreparationTerms,
+        verified: Vec<Verified<Advertise>>,
+    ) -> Result<Self, Rejection> {
+        let context = Context { ctx0: terms.context(), h1: None };
+        for advert in &verified {
+            advert.bound_to(context)?;
         }
+        let (adverts, kem_keys): (Vec<Signed>, Vec<_>) =
+            verified.into_iter().map(Verified::into_parts).map(|(signed, it)| (signed, it.kem_key)).unzip();
         let ids: Vec<_> = adverts.iter().map(|signed| signed.from).collect();
         if !ids.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(Rejection::List("cohort"));

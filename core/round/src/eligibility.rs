@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::ParticipantId;
-use crate::message::{Ack, Signed};
+use crate::message::{Ack, Signed, Verified};
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
@@ -23,10 +23,16 @@ impl Acks {
     /// # Errors
     /// [`Rejection`] for a bad signature, a foreign or repeated sender, or verdicts out of order.
     pub fn verify(signed: Vec<Signed>, cohort: &Cohort, roster: &SealedRoster) -> Result<Self, Rejection> {
-        let mut acks = Vec::with_capacity(signed.len());
-        for message in &signed {
-            acks.push(verify_ack(message, cohort, roster)?);
+        let verify = |message| verify_ack(message, cohort, roster);
+        Self::of(cohort, signed.iter().map(verify).collect::<Result<_, _>>()?)
+    }
+
+    /// The same, of acknowledgements whose signatures were verified before.
+    pub(crate) fn of(cohort: &Cohort, verified: Vec<Verified<Ack>>) -> Result<Self, Rejection> {
+        for ack in &verified {
+            check_ack(ack.bound_to(cohort.context())?, cohort)?;
         }
+        let (signed, acks): (Vec<_>, Vec<_>) = verified.into_iter().map(Verified::into_parts).unzip();
         if !acks.windows(2).all(|pair| pair[0].id < pair[1].id) {
             return Err(Rejection::List("acknowledgements"));
         }
@@ -75,14 +81,23 @@ impl Acks {
 }
 
 /// Verifies one acknowledgement: signature, membership, and verdicts in the order of dealers.
-pub(crate) fn verify_ack(signed: &Signed, cohort: &Cohort, roster: &SealedRoster) -> Result<Ack, Rejection> {
-    let ack: Ack = signed.verify(cohort.context(), roster)?;
+pub(crate) fn verify_ack(
+    signed: &Signed,
+    cohort: &Cohort,
+    roster: &SealedRoster,
+) -> Result<Verified<Ack>, Rejection> {
+    let verified = signed.verified::<Ack>(cohort.context(), roster)?;
+    check_ack(verified.payload(), cohort)?;
+    Ok(verified)
+}
+
+fn check_ack(ack: &Ack, cohort: &Cohort) -> Result<(), Rejection> {
     cohort.slot_of(ack.id)?;
     for verdict in &ack.verdicts {
         cohort.slot_of(verdict.dealer)?;
     }
     if ack.verdicts.windows(2).all(|pair| pair[0].dealer < pair[1].dealer) {
-        Ok(ack)
+        Ok(())
     } else {
         Err(Rejection::List("verdicts"))
     }

@@ -242,6 +242,16 @@ impl Signed {
         if payload.sender() == self.from { Ok(payload) } else { Err(Rejection::Malformed) }
     }
 
+    /// The same, with the message that was verified.
+    pub(crate) fn verified<P: Payload>(
+        &self,
+        context: Context,
+        roster: &SealedRoster,
+    ) -> Result<Verified<P>, Rejection> {
+        let payload = self.verify(context, roster)?;
+        Ok(Verified { signed: self.clone(), payload, context })
+    }
+
     /// Whether the roster's key of the claimed sender signed this payload as a message of `kind`.
     pub fn is_genuine(&self, kind: Kind, context: Context, roster: &SealedRoster) -> bool {
         let statement = context.statement(kind, &self.payload);
@@ -268,6 +278,40 @@ impl Signed {
         let signed = Self { from: r.id()?, payload: r.bytes()?.to_vec(), signature: r.array()? };
         r.finish()?;
         Ok(signed)
+    }
+}
+
+/// A message whose signature was verified, so that it need not be once more: [`Signed::verified`] alone makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verified<P> {
+    signed: Signed,
+    payload: P,
+    context: Context,
+}
+
+impl<P> Verified<P> {
+    /// What it says, if it was verified as bound to this very `context`; otherwise its signature is worth nothing here.
+    pub(crate) fn bound_to(&self, context: Context) -> Result<&P, Rejection> {
+        if self.context == context {
+            Ok(&self.payload)
+        } else {
+            Err(Rejection::BadSignature { from: self.signed.from })
+        }
+    }
+
+    /// What it says.
+    pub(crate) fn payload(&self) -> &P {
+        &self.payload
+    }
+
+    /// The message as it was signed.
+    pub(crate) fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
+    /// Both, for keeping.
+    pub(crate) fn into_parts(self) -> (Signed, P) {
+        (self.signed, self.payload)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::codec::Writer;
 use crate::cohort::{Cohort, at_least};
 use crate::digest::Digest;
 use crate::ids::ParticipantId;
-use crate::message::{Certify, Header, Signed};
+use crate::message::{Certify, Header, Signed, Verified};
 use crate::plan::RoundPlan;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
@@ -41,10 +41,21 @@ impl SurvivorSet {
         roster: &SealedRoster,
         signed: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        let mut headers = Vec::with_capacity(signed.len());
-        for message in &signed {
-            headers.push(verify_header(message, plan, cohort, roster)?);
+        let verify = |message| verify_header(message, plan, cohort, roster);
+        Self::of(plan, cohort, signed.iter().map(verify).collect::<Result<_, _>>()?)
+    }
+
+    /// The same, of headers whose signatures were verified before.
+    pub(crate) fn of(
+        plan: &RoundPlan,
+        cohort: &Cohort,
+        verified: Vec<Verified<Header>>,
+    ) -> Result<Self, Rejection> {
+        let plan_digest = plan.digest();
+        for header in &verified {
+            check_header(header.bound_to(cohort.context())?, plan, plan_digest, cohort)?;
         }
+        let (signed, headers): (Vec<_>, Vec<_>) = verified.into_iter().map(Verified::into_parts).unzip();
         let ids: Vec<_> = headers.iter().map(|header| header.id).collect();
         if !ids.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(Rejection::List("survivors"));
@@ -104,9 +115,22 @@ impl Certificate {
         survivors: SurvivorSet,
         signatures: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        for signed in &signatures {
-            verify_certify(signed, cohort, roster, &survivors)?;
+        let verify = |signed| verify_certify(signed, cohort, roster, &survivors);
+        let verified = signatures.iter().map(verify).collect::<Result<_, _>>()?;
+        Self::of(plan, cohort, survivors, verified)
+    }
+
+    /// The same, of signatures that were verified before.
+    pub(crate) fn of(
+        plan: &RoundPlan,
+        cohort: &Cohort,
+        survivors: SurvivorSet,
+        verified: Vec<Verified<Certify>>,
+    ) -> Result<Self, Rejection> {
+        for certify in &verified {
+            check_certify(certify.bound_to(cohort.context())?, cohort, &survivors)?;
         }
+        let signatures: Vec<_> = verified.into_iter().map(|certify| certify.into_parts().0).collect();
         if !signatures.windows(2).all(|pair| pair[0].from < pair[1].from) {
             return Err(Rejection::List("signers"));
         }
@@ -144,20 +168,30 @@ pub(crate) fn verify_header(
     plan: &RoundPlan,
     cohort: &Cohort,
     roster: &SealedRoster,
-) -> Result<Header, Rejection> {
-    let header: Header = signed.verify(cohort.context(), roster)?;
+) -> Result<Verified<Header>, Rejection> {
+    let verified = signed.verified::<Header>(cohort.context(), roster)?;
+    check_header(verified.payload(), plan, plan.digest(), cohort)?;
+    Ok(verified)
+}
+
+fn check_header(
+    header: &Header,
+    plan: &RoundPlan,
+    plan_digest: Digest,
+    cohort: &Cohort,
+) -> Result<(), Rejection> {
     cohort.slot_of(header.id)?;
     let chunks = plan.coefficients() / crate::parameters::RING_DIMENSION;
     let expected = [
         ("cohort", header.h1 == cohort.h1()),
         ("preparation", header.preparation == plan.terms.number),
         ("round", header.round == plan.id),
-        ("plan or question", header.plan == plan.digest()),
+        ("plan or question", header.plan == plan_digest),
         ("vector length", header.chunks as usize == chunks),
     ];
     match expected.iter().find(|(_, equal)| !equal) {
         Some((what, _)) => Err(Rejection::Mismatch(what)),
-        None => Ok(header),
+        None => Ok(()),
     }
 }
 
@@ -167,8 +201,13 @@ pub(crate) fn verify_certify(
     cohort: &Cohort,
     roster: &SealedRoster,
     survivors: &SurvivorSet,
-) -> Result<(), Rejection> {
-    let certify: Certify = signed.verify(cohort.context(), roster)?;
+) -> Result<Verified<Certify>, Rejection> {
+    let verified = signed.verified::<Certify>(cohort.context(), roster)?;
+    check_certify(verified.payload(), cohort, survivors)?;
+    Ok(verified)
+}
+
+fn check_certify(certify: &Certify, cohort: &Cohort, survivors: &SurvivorSet) -> Result<(), Rejection> {
     cohort.slot_of(certify.id)?;
     if certify.survivors == survivors.digest() { Ok(()) } else { Err(Rejection::Mismatch("survivor set")) }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::cohort::at_least;
 use crate::ids::{ParticipantId, RoundId};
-use crate::message::{Context, Signed, Void};
+use crate::message::{Context, Signed, Verified, Void};
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
@@ -33,12 +33,29 @@ impl Voided {
         roster: &SealedRoster,
         signatures: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        for signed in &signatures {
-            verify_void(signed, round, context, roster)?;
-            if admitted.binary_search(&signed.from).is_err() {
-                return Err(Rejection::NotInCohort(signed.from));
-            }
+        let verify = |signed: &Signed| {
+            let verified = verify_void(signed, round, context, roster)?;
+            is_admitted(signed.from, admitted)?;
+            Ok(verified)
+        };
+        let verified = signatures.iter().map(verify).collect::<Result<_, Rejection>>()?;
+        Self::of(round, context, protection, admitted, verified)
+    }
+
+    /// The same, of promises whose signatures were verified before.
+    pub(crate) fn of(
+        round: RoundId,
+        context: Context,
+        protection: &Protection,
+        admitted: &[ParticipantId],
+        verified: Vec<Verified<Void>>,
+    ) -> Result<Self, Rejection> {
+        for void in &verified {
+            let void = void.bound_to(context)?;
+            is_of(void, round)?;
+            is_admitted(void.id, admitted)?;
         }
+        let signatures: Vec<_> = verified.into_iter().map(|void| void.into_parts().0).collect();
         if !signatures.windows(2).all(|pair| pair[0].from < pair[1].from) {
             return Err(Rejection::List("voids"));
         }
@@ -63,7 +80,16 @@ pub(crate) fn verify_void(
     round: RoundId,
     context: Context,
     roster: &SealedRoster,
-) -> Result<Void, Rejection> {
-    let void: Void = signed.verify(context, roster)?;
-    if void.round == round { Ok(void) } else { Err(Rejection::Mismatch("round")) }
+) -> Result<Verified<Void>, Rejection> {
+    let verified = signed.verified::<Void>(context, roster)?;
+    is_of(verified.payload(), round)?;
+    Ok(verified)
+}
+
+fn is_of(void: &Void, round: RoundId) -> Result<(), Rejection> {
+    if void.round == round { Ok(()) } else { Err(Rejection::Mismatch("round")) }
+}
+
+fn is_admitted(id: ParticipantId, admitted: &[ParticipantId]) -> Result<(), Rejection> {
+    if admitted.binary_search(&id).is_ok() { Ok(()) } else { Err(Rejection::NotInCohort(id)) }
 }

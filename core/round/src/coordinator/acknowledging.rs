@@ -11,7 +11,7 @@ use super::{Dealt, Duty, Prepared};
 use crate::cohort::Cohort;
 use crate::eligibility::{Acks, verify_ack};
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::Signed;
+use crate::message::{Ack, Signed, Verified};
 use crate::rejection::Rejection;
 
 /// Awaits the acknowledgements of the cohort.
@@ -20,7 +20,7 @@ pub struct Acknowledging {
     pub(super) closes_at: Timestamp,
     pub(super) cohort: Arc<Cohort>,
     dealt: Arc<Vec<Dealt>>,
-    acks: BTreeMap<ParticipantId, Signed>,
+    acks: BTreeMap<ParticipantId, Verified<Ack>>,
 }
 
 impl Acknowledging {
@@ -42,7 +42,8 @@ impl Acknowledging {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let ack = verify_ack(signed, &self.cohort, course.roster())?;
+        let verified = verify_ack(signed, &self.cohort, course.roster())?;
+        let ack = verified.payload();
         let dealers = self.dealt.iter().map(|dealt| dealt.public.from);
         if !dealers.eq(ack.verdicts.iter().map(|verdict| verdict.dealer)) {
             return Err(Rejection::List("verdicts"));
@@ -52,15 +53,15 @@ impl Acknowledging {
             return Err(Rejection::Mismatch("public part of a dealer"));
         }
         let mut next = self.clone();
-        next.acks.insert(ack.id, signed.clone());
+        next.acks.insert(ack.id, verified);
         Ok(next)
     }
 
     pub(super) fn close(&self, course: &Course) -> Onward {
         let protection = course.protection();
-        let signed = self.acks.values().cloned().collect();
+        let acks = self.acks.values().cloned().collect();
         // Every acknowledgement was verified when it came in, and the map keeps them in order.
-        let acks = Acks::verify(signed, &self.cohort, course.roster()).unwrap_or_default();
+        let acks = Acks::of(&self.cohort, acks).unwrap_or_default();
         let may_submit =
             |dealt: &&Dealt| acks.check(dealt.public.from, dealt.public.digest(), protection).is_ok();
         let eligible: Vec<_> = self.dealt.iter().filter(may_submit).map(|dealt| dealt.public.from).collect();

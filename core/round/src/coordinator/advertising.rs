@@ -9,14 +9,14 @@ use super::preparing::Onward;
 use super::{Duty, Preparing, Sharing};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Advertise, Signed};
+use crate::message::{Advertise, Signed, Verified};
 use crate::rejection::Rejection;
 
 /// Awaits the advertisements of the admitted.
 #[derive(Clone, Debug)]
 pub struct Advertising {
     pub(super) closes_at: Timestamp,
-    adverts: BTreeMap<ParticipantId, Signed>,
+    adverts: BTreeMap<ParticipantId, Verified<Advertise>>,
 }
 
 impl Advertising {
@@ -38,16 +38,16 @@ impl Advertising {
             return Err(Rejection::Late);
         }
         course.require_admitted(signed.from)?;
-        let advert: Advertise = signed.verify(course.context(), course.roster())?;
+        let advert = signed.verified(course.context(), course.roster())?;
         let mut next = self.clone();
-        next.adverts.insert(advert.id, signed.clone());
+        next.adverts.insert(signed.from, advert);
         Ok(next)
     }
 
     pub(super) fn close(&self, course: &Course, now: Timestamp) -> Onward {
         let adverts = self.adverts.values().cloned().collect();
         let needed = course.protection().threshold();
-        match Cohort::assemble(course.terms(), course.roster(), adverts) {
+        match Cohort::of(course.terms(), adverts) {
             Ok(cohort) => {
                 let closes_at = now.plus_millis(course.terms().deadlines.share);
                 Onward::Preparing(Preparing::Sharing(Sharing::new(Arc::new(cohort), closes_at)))

@@ -8,7 +8,7 @@ use super::phase::too_few;
 use super::{Duty, Phase, Revealing, Round, Submission};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::Signed;
+use crate::message::{Certify, Signed, Verified};
 use crate::rejection::Rejection;
 use crate::survivors::{Certificate, SurvivorSet, verify_certify};
 
@@ -19,7 +19,7 @@ pub struct Certifying {
     pub(super) cohort: Arc<Cohort>,
     survivors: Arc<SurvivorSet>,
     submissions: Vec<Submission>,
-    signatures: BTreeMap<ParticipantId, Signed>,
+    signatures: BTreeMap<ParticipantId, Verified<Certify>>,
 }
 
 impl Certifying {
@@ -43,19 +43,22 @@ impl Certifying {
     }
 
     pub(super) fn certify(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Phase, Rejection> {
-        verify_certify(signed, &self.cohort, round.roster(), &self.survivors)?;
+        let certify = verify_certify(signed, &self.cohort, round.roster(), &self.survivors)?;
         let mut next = self.clone();
-        next.signatures.insert(signed.from, signed.clone());
+        next.signatures.insert(signed.from, certify);
+        if next.signatures.len() < usize::from(round.protection().threshold()) {
+            return Ok(Phase::Certifying(next));
+        }
         let signatures = next.signatures.values().cloned().collect();
         let survivors = (*self.survivors).clone();
-        match Certificate::verify(round.plan(), &self.cohort, round.roster(), survivors, signatures) {
+        match Certificate::of(round.plan(), &self.cohort, survivors, signatures) {
             Ok(certificate) => {
                 let closes_at = now.plus_millis(round.plan().terms.deadlines.reveal);
                 let (cohort, submissions) = (self.cohort.clone(), self.submissions.clone());
                 let certificate = Arc::new(certificate);
                 Ok(Phase::Revealing(Revealing::new(round, cohort, certificate, submissions, closes_at)))
             }
-            // All signatures are verified and in order, so there are too few as yet.
+            // All signatures are verified and in order, so it can only be that there are too few.
             Err(_) => Ok(Phase::Certifying(next)),
         }
     }

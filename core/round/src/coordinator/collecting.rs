@@ -8,7 +8,7 @@ use super::phase::too_few;
 use super::{Certifying, Duty, Phase, Prepared, Round, Upload};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Header, Signed};
+use crate::message::{Header, Signed, Verified};
 use crate::rejection::Rejection;
 use crate::survivors::{SurvivorSet, verify_header};
 
@@ -17,7 +17,14 @@ use crate::survivors::{SurvivorSet, verify_header};
 pub struct Collecting {
     pub(super) closes_at: Timestamp,
     prepared: Prepared,
-    submitted: BTreeMap<ParticipantId, Submission>,
+    submitted: BTreeMap<ParticipantId, Submitted>,
+}
+
+/// An update that is in.
+#[derive(Clone, Debug)]
+struct Submitted {
+    header: Verified<Header>,
+    upload: Upload,
 }
 
 /// An update that counts: its signed header and the stored ciphertext.
@@ -50,34 +57,41 @@ impl Collecting {
         signed: &Signed,
         upload: &Upload,
     ) -> Result<Phase, Rejection> {
-        let header = self.header(round, now, signed)?;
+        let verified = self.header(round, now, signed)?;
+        let header = verified.payload();
         if header.root != upload.root || header.chunks != upload.chunks {
             return Err(Rejection::Mismatch("ciphertext"));
         }
         let mut next = self.clone();
-        next.submitted.insert(header.id, Submission { header: signed.clone(), upload: *upload });
+        next.submitted.insert(header.id, Submitted { header: verified, upload: *upload });
         Ok(Phase::Collecting(next))
     }
 
     /// Verifies a header by itself, before its upload is there.
-    pub(super) fn header(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Header, Rejection> {
+    pub(super) fn header(
+        &self,
+        round: &Round,
+        now: Timestamp,
+        signed: &Signed,
+    ) -> Result<Verified<Header>, Rejection> {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
         let header = verify_header(signed, round.plan(), self.cohort(), round.roster())?;
-        if self.prepared.eligible.contains(&header.id) {
+        if self.prepared.eligible.contains(&signed.from) {
             Ok(header)
         } else {
-            Err(Rejection::NotEligible(header.id))
+            Err(Rejection::NotEligible(signed.from))
         }
     }
 
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
         let needed = round.protection().min_survivors();
         let survivors = self.revealable(round.protection().threshold());
-        let headers = survivors.iter().map(|submission| submission.header.clone()).collect();
-        match SurvivorSet::from_headers(round.plan(), self.cohort(), round.roster(), headers) {
+        let headers = survivors.iter().map(|submitted| submitted.header.clone()).collect();
+        match SurvivorSet::of(round.plan(), self.cohort(), headers) {
             Ok(set) => {
+                let survivors = survivors.into_iter().map(Submission::from).collect();
                 let closes_at = now.plus_millis(round.plan().terms.deadlines.certify);
                 Phase::Certifying(Certifying::new(
                     self.prepared.cohort.clone(),
@@ -93,7 +107,7 @@ impl Collecting {
 
     /// The submissions whose keys at least `threshold` members can reveal together: while they are fewer,
     /// the dealer with the most complaints goes, the highest id among equals.
-    fn revealable(&self, threshold: u16) -> Vec<Submission> {
+    fn revealable(&self, threshold: u16) -> Vec<Submitted> {
         let mut survivors = self.submitted.clone();
         loop {
             let ids: Vec<_> = survivors.keys().copied().collect();
@@ -104,5 +118,11 @@ impl Collecting {
                 survivors.remove(worst);
             }
         }
+    }
+}
+
+impl From<Submitted> for Submission {
+    fn from(Submitted { header, upload }: Submitted) -> Self {
+        Self { header: header.signed().clone(), upload }
     }
 }

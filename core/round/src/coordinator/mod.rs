@@ -152,7 +152,9 @@ impl Round {
             return Ok(None);
         }
         match &self.phase {
-            Phase::Collecting(phase) => phase.header(self, now, signed).map(Some),
+            Phase::Collecting(phase) => {
+                phase.header(self, now, signed).map(|header| Some(header.payload().clone()))
+            }
             Phase::Closed(_) | Phase::Abandoned(_) => Err(Rejection::Over),
             phase => Err(out_of_phase(phase.ordinal(), Some(Kind::Header))),
         }

@@ -10,7 +10,7 @@ use super::phase::too_few;
 use super::{Abandoned, Duty, Opening, Phase, Round, Submission};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
-use crate::message::{Reveal, Signed};
+use crate::message::{Reveal, Signed, Verified, Void};
 use crate::rejection::Rejection;
 use crate::survivors::{Certificate, verify_certify};
 use crate::voids::{Voided, verify_void};
@@ -28,7 +28,7 @@ pub struct Revealing {
     pub(super) submissions: Vec<Submission>,
     pub(super) reveals: BTreeMap<ParticipantId, Vec<u8>>,
     signers: BTreeSet<ParticipantId>,
-    voids: BTreeMap<ParticipantId, Signed>,
+    voids: BTreeMap<ParticipantId, Verified<Void>>,
     /// Reveals with which the sum is opened: t, and more once t were not enough.
     wanted: usize,
     /// Why the reveals so far open nothing.
@@ -109,15 +109,15 @@ impl Revealing {
     pub(super) fn void(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
         let (plan, roster) = (round.plan(), round.roster());
         let void = verify_void(signed, plan.id, self.cohort.context(), roster)?;
-        self.cohort.slot_of(void.id)?;
-        if self.reveals.contains_key(&void.id) {
-            return Err(Rejection::Equivocated { from: void.id });
+        self.cohort.slot_of(signed.from)?;
+        if self.reveals.contains_key(&signed.from) {
+            return Err(Rejection::Equivocated { from: signed.from });
         }
         let mut next = self.clone();
-        next.voids.insert(void.id, signed.clone());
+        next.voids.insert(signed.from, void);
         let voids = next.voids.values().cloned().collect();
         let context = self.cohort.context();
-        match Voided::verify(plan.id, context, &plan.terms.protection, &plan.terms.admitted, roster, voids) {
+        match Voided::of(plan.id, context, &plan.terms.protection, &plan.terms.admitted, voids) {
             Ok(voided) => Ok(Phase::Abandoned(Abandoned::Voided(voided))),
             // All promises are verified and in order, so there are too few as yet.
             Err(_) => Ok(Phase::Revealing(next)),
