@@ -232,8 +232,7 @@ impl Watch {
         })
     }
 
-    /// Nobody in `declined` is asked for anything but a promise, and a phase of sharing, collecting or signing that goes
-    /// on waits for somebody.
+    /// Nobody in `declined` is asked for anything but a promise, and what goes on waits for somebody.
     pub(crate) fn waits(
         &self,
         place: Place,

@@ -29,9 +29,7 @@ impl World<'_> {
         let (round, id) = (&standing.round, standing.round.plan().id);
         let terms = &round.plan().terms;
         self.watch.serves(terms.number, id)?;
-        // Once revealing has begun, a round waits for reveals that may come yet, whoever owes them.
-        let goes_on =
-            matches!(round.phase(), Phase::Preparing(_) | Phase::Collecting(_) | Phase::Certifying(_));
+        let goes_on = round.wake_at().is_some();
         let duty_of = |who| round.duty_of(who);
         self.watch.waits(id.into(), round.declined(), &terms.admitted, goes_on, duty_of)?;
         if let Some(survivors) = self.coordinator.survivor_set() {
@@ -65,9 +63,8 @@ impl World<'_> {
     }
 
     fn end(&mut self, id: RoundId) -> Result<(), Violation> {
-        // Step by step or from the first attempt's opening at once, the ledger leads to the same.
-        let replayed = self.coordinator.replayed().words();
-        self.watch.replayed(&self.coordinator.state().words(), &replayed)?;
+        let words = self.coordinator.state().words();
+        self.watch.replayed(&words, &self.replay.follow(self.coordinator.ledger()).words())?;
         let Some(standing) = &self.coordinator.state().standing else { return Ok(()) };
         let (round, again) = (&standing.round, standing.may_be_tried_again());
         let (end, outcome) = match round.phase() {
@@ -95,6 +92,8 @@ impl World<'_> {
         self.next = match again && id.attempt < MOST_ATTEMPTS {
             true => RoundId { attempt: id.attempt + 1, ..id },
             false => {
+                // Step by step or from where the question was first asked at once, the ledger leads to the same.
+                self.watch.replayed(&words, &self.coordinator.replayed().words())?;
                 self.done += 1;
                 RoundId { round: id.round + 1, attempt: 1 }
             }
