@@ -12,11 +12,13 @@ pub(crate) struct Draw<'a> {
     participants: u16,
     preparation: u64,
     attempt: u32,
+    /// Whether the cohort of the last preparation was made ahead, and no round was shown with it yet.
+    is_ahead: bool,
 }
 
 impl<'a> Draw<'a> {
     pub(crate) fn new(rng: &'a mut ChaCha20Rng, participants: u16) -> Self {
-        Self { rng, all: (1 << participants) - 1, participants, preparation: 0, attempt: 0 }
+        Self { rng, all: (1 << participants) - 1, participants, preparation: 0, attempt: 0, is_ahead: false }
     }
 
     /// A strategy of a few attempts.
@@ -31,8 +33,34 @@ impl<'a> Draw<'a> {
     /// One attempt, with everything that may go wrong on its way.
     fn round(&mut self, moves: &mut Vec<Move>) {
         self.attempt += u32::from(!self.often(6));
-        let id = (self.rng.random_range(1..=2), self.attempt.max(1));
-        let (slot, variant) = (self.rng.random_range(1..=2), u32::from(self.often(8)));
+        let beside = if self.is_ahead || self.often(10) {
+            self.bound(moves)
+        } else {
+            self.asked(moves);
+            0
+        };
+        // What is made ahead meanwhile comes after the cohort of this attempt.
+        let ahead = beside + if self.often(2) { self.prepared(moves) } else { 0 };
+        for _ in 0..self.rng.random_range(1..=3) {
+            let (back, of, to, twist) = (ahead + self.back(), self.survivors(), self.some(), self.twist());
+            moves.push(Move::Certify { back, of, to, twist });
+        }
+        for _ in 0..self.rng.random_range(1..=4) {
+            match self.rng.random_range(0..8) {
+                0 => moves.push(Move::Restart { who: self.some() }),
+                1 | 2 => moves.push(Move::Void { back: ahead + self.back(), to: self.some() }),
+                3 => moves.push(Move::Snapshot),
+                4 => moves.push(Move::RollBack { who: self.rng.random_range(1..=self.participants) }),
+                _ => {}
+            }
+            let (back, of, to, twist) = (self.back(), self.all, self.some(), self.twist());
+            moves.push(Move::Reveal { back, of, to, twist });
+        }
+    }
+
+    /// An attempt that makes its own preparation, up to its updates.
+    fn asked(&mut self, moves: &mut Vec<Move>) {
+        let (id, slot, variant) = self.question();
         let weaker = self.often(25);
         self.preparation += u64::from(!self.often(6));
         let preparation = self.preparation.max(1);
@@ -50,21 +78,52 @@ impl<'a> Draw<'a> {
             let (back, of, to, twist) = (self.back(), self.most(), self.most(), self.twist());
             moves.push(Move::Submit { back, of, to, twist });
         }
-        for _ in 0..self.rng.random_range(1..=3) {
-            let (back, of, to, twist) = (self.back(), self.survivors(), self.some(), self.twist());
-            moves.push(Move::Certify { back, of, to, twist });
-        }
-        for _ in 0..self.rng.random_range(1..=4) {
-            match self.rng.random_range(0..8) {
-                0 => moves.push(Move::Restart { who: self.some() }),
-                1 | 2 => moves.push(Move::Void { back: self.back(), to: self.some() }),
-                3 => moves.push(Move::Snapshot),
-                4 => moves.push(Move::RollBack { who: self.rng.random_range(1..=self.participants) }),
-                _ => {}
+    }
+
+    /// One or two preparations made ahead; how many cohorts they make.
+    fn prepared(&mut self, moves: &mut Vec<Move>) -> usize {
+        let mut cohorts = 0;
+        for _ in 0..1 + u32::from(self.often(4)) {
+            self.preparation += u64::from(!self.often(6));
+            let (preparation, weaker, to) = (self.preparation.max(1), self.often(25), self.most());
+            moves.push(Move::Prepare { preparation, weaker, to });
+            for _ in 0..1 + u32::from(self.often(4)) {
+                let (back, of, to, twist) = (self.back() / 2, self.most(), self.most(), self.twist());
+                moves.push(Move::Share { back, of, to, twist });
+                cohorts += 1;
             }
-            let (back, of, to, twist) = (self.back(), self.all, self.some(), self.twist());
-            moves.push(Move::Reveal { back, of, to, twist });
         }
+        self.is_ahead = true;
+        cohorts
+    }
+
+    /// An attempt that consumes a preparation made ahead, or one that was consumed before, up to its updates. How many
+    /// tables came after it.
+    fn bound(&mut self, moves: &mut Vec<Move>) -> usize {
+        self.is_ahead = false;
+        let (id, slot, variant) = self.question();
+        let (back, of, to, twist) = (self.back(), self.most(), self.most(), self.twist());
+        moves.push(Move::Bind { back, id, slot, variant, of, to, twist });
+        let is_split = self.often(4);
+        if is_split {
+            // The others, or one more, are shown another attempt or another question with the same preparation.
+            let (other, slot, variant) = self.question();
+            let one = 1 << self.rng.random_range(0..self.participants);
+            let (id, to) =
+                (if self.often(2) { other } else { id }, if to == self.all { one } else { self.all & !to });
+            moves.push(Move::Bind { back: back + 1, id, slot, variant, of, to, twist });
+        }
+        if !is_split && self.often(4) {
+            let (back, of, to, twist) = (self.back(), self.most(), self.most(), self.twist());
+            moves.push(Move::Submit { back, of, to, twist });
+        }
+        usize::from(is_split)
+    }
+
+    /// Round and attempt, place of the question, and its variant.
+    fn question(&mut self) -> ((u32, u32), u32, u32) {
+        let id = (self.rng.random_range(1..=2), self.attempt.max(1));
+        (id, self.rng.random_range(1..=2), u32::from(self.often(8)))
     }
 
     fn often(&mut self, one_in: u32) -> bool {

@@ -52,7 +52,16 @@ pub enum Move {
         /// To whom.
         to: Who,
     },
-    /// Shows some of the advertisements of a plan as a cohort, and goes on to the acknowledgements.
+    /// Shows the terms of a preparation, ahead of any round, and asks for keys.
+    Prepare {
+        /// Preparation.
+        preparation: u64,
+        /// Whether the terms are weaker than agreed.
+        weaker: bool,
+        /// To whom.
+        to: Who,
+    },
+    /// Shows some of the advertisements of a plan, or of a preparation, as a cohort, and goes on to the acknowledgements.
     Share {
         /// The plan.
         back: usize,
@@ -61,6 +70,23 @@ pub enum Move {
         /// To whom.
         to: Who,
         /// What is done to the lists.
+        twist: Twist,
+    },
+    /// Shows a plan that consumes the preparation of a cohort, and asks for updates, showing some of the acknowledgements.
+    Bind {
+        /// The cohort.
+        back: usize,
+        /// Round and attempt.
+        id: (u32, u32),
+        /// Place of the question in the program.
+        slot: u32,
+        /// Variant of the question.
+        variant: u32,
+        /// Whose acknowledgements.
+        of: Who,
+        /// To whom.
+        to: Who,
+        /// What is done to the list.
         twist: Twist,
     },
     /// Asks for updates in a cohort, showing some of the acknowledgements.
@@ -212,24 +238,12 @@ impl Play {
     fn make(&mut self, one: &Move) {
         match *one {
             Move::Ask { id: (round, attempt), preparation, slot, variant, weaker, to } => {
-                let mut ask = self.liar.ask_about(round, attempt, preparation, slot, variant);
-                if weaker {
-                    let strict = self.liar.protection();
-                    let (set, n, t) = (strict.parameter_set(), strict.admitted(), strict.threshold());
-                    let Ok(protection) = Protection::new(set, n, t, 0, t) else { return };
-                    ask.plan =
-                        RoundPlan { terms: PreparationTerms { protection, ..ask.plan.terms }, ..ask.plan };
-                }
-                let mut adverts = self.liar.advertise(&ask, &members(to)).said;
-                // What others advertised in the same preparation belongs to the same context.
-                for (earlier, said) in &self.asks {
-                    if earlier.plan.context() == ask.plan.context() {
-                        adverts.extend(said.iter().cloned());
-                    }
-                }
-                adverts.sort_by_key(|signed| signed.from);
-                adverts.dedup_by_key(|signed| signed.from);
-                self.asks.push((ask, adverts));
+                let ask = self.liar.ask_about(round, attempt, preparation, slot, variant);
+                self.ask(ask, weaker, to);
+            }
+            Move::Prepare { preparation, weaker, to } => {
+                let ask = self.liar.ask(1, 1, preparation).ahead();
+                self.ask(ask, weaker, to);
             }
             Move::Share { back, of, to, twist } => {
                 let Some((ask, adverts)) = nth_last(&self.asks, back).cloned() else { return };
@@ -239,6 +253,16 @@ impl Play {
                 let dealings = self.liar.deal(&ask, &adverts, &members(to)).said;
                 let acks = self.liar.acknowledge(&ask, &adverts, &dealings, &members(to)).said;
                 self.tables.push(Table { ask, adverts, dealings, acks, headers: Vec::new() });
+            }
+            Move::Bind { back, id: (round, attempt), slot, variant, of, to, twist } => {
+                let Some(table) = nth_last(&self.tables, back).cloned() else { return };
+                let foreign = self.tables[0].acks.first().cloned();
+                let acks = twisted(chosen(&table.acks, of), twist, foreign);
+                let terms = table.ask.plan.terms.clone();
+                let ask = self.liar.ask_about(round, attempt, terms.number, slot, variant);
+                let ask = self.under(Ask { plan: RoundPlan { terms, ..ask.plan }, ..ask }, twist);
+                let headers = self.liar.submit(&ask, &table.adverts, &acks, &members(to)).said;
+                self.tables.push(Table { ask, headers, ..table });
             }
             Move::Submit { back, of, to, twist } => {
                 let Some(at) = place(self.tables.len(), back) else { return };
@@ -288,6 +312,25 @@ impl Play {
                 }
             }
         }
+    }
+
+    fn ask(&mut self, mut ask: Ask, weaker: bool, to: Who) {
+        if weaker {
+            let strict = self.liar.protection();
+            let (set, n, t) = (strict.parameter_set(), strict.admitted(), strict.threshold());
+            let Ok(protection) = Protection::new(set, n, t, 0, t) else { return };
+            ask.plan = RoundPlan { terms: PreparationTerms { protection, ..ask.plan.terms }, ..ask.plan };
+        }
+        let mut adverts = self.liar.advertise(&ask, &members(to)).said;
+        // What others advertised in the same preparation belongs to the same context.
+        for (earlier, said) in &self.asks {
+            if earlier.plan.context() == ask.plan.context() {
+                adverts.extend(said.iter().cloned());
+            }
+        }
+        adverts.sort_by_key(|signed| signed.from);
+        adverts.dedup_by_key(|signed| signed.from);
+        self.asks.push((ask, adverts));
     }
 
     fn under(&self, ask: Ask, twist: Twist) -> Ask {

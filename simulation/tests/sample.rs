@@ -1,8 +1,10 @@
 //! Scenarios drawn from seeds, some of everything that can fail in each, and strategies of a lying coordinator.
 //!
 //! With `SYNDIC_SOAK=1`, 100,000 attempts and more: most with the plain engine, one in fifty scenarios encrypted. What
-//! fails is shrunk and printed as Rust, for tests/regressions.rs. `SYNDIC_SOAK_ROUNDS` sets another number of attempts,
-//! and `SYNDIC_SOAK_SECONDS` ends the sweep earlier; how far it came is printed.
+//! fails is shrunk and printed as Rust, for tests/regressions.rs. `SYNDIC_SOAK_ROUNDS` and `SYNDIC_SOAK_STRATEGIES` set
+//! other numbers of attempts and strategies, `SYNDIC_SOAK_SEED` the first seed and `SYNDIC_SOAK_THREADS` the threads, which
+//! are as many as there are cores otherwise; `SYNDIC_SOAK_SECONDS` ends the sweep earlier. How far it came is printed.
+//! `cargo xtask soak --help` has all of them as options.
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
@@ -45,8 +47,7 @@ impl Tally {
 
 /// Plays scenarios on all cores until `enough`.
 fn sweep(scenario: impl Fn(u64) -> Scenario + Sync, enough: impl Fn(u64, &Tally) -> bool + Sync) -> Tally {
-    let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, tally) = (AtomicU64::new(first_seed()), Mutex::new(Tally::default()));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -60,7 +61,7 @@ fn sweep(scenario: impl Fn(u64) -> Scenario + Sync, enough: impl Fn(u64, &Tally)
         }
     };
     std::thread::scope(|scope| {
-        (0..threads).for_each(|_| {
+        (0..threads()).for_each(|_| {
             scope.spawn(work);
         });
     });
@@ -121,17 +122,19 @@ fn every_invariant_holds_in_every_sampled_scenario() {
 
 #[test]
 fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
-    let (strategies, encrypted) = if is_soak() { (20_000, 200) } else { (500, 10) };
-    let next = AtomicU64::new(0);
+    let strategies = if is_soak() { number("SYNDIC_SOAK_STRATEGIES").unwrap_or(20_000) } else { 500 };
+    let encrypted = if is_soak() { strategies / 100 } else { 10 };
+    let first = first_seed();
+    let next = AtomicU64::new(first);
     let (sums, worthless) = (AtomicU64::new(0), AtomicU64::new(0));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let began = Instant::now();
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= strategies {
+            if seed - first >= strategies {
                 return;
             }
-            let engine = if seed < encrypted { Engine::Encrypted } else { Engine::Plain };
+            let engine = if seed - first < encrypted { Engine::Encrypted } else { Engine::Plain };
             let strategy = Strategy::sample(seed, engine);
             let played = strategy.play();
             if let Some(violation) = played.violation {
@@ -146,12 +149,13 @@ fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
         }
     };
     std::thread::scope(|scope| {
-        (0..threads).for_each(|_| {
+        (0..threads()).for_each(|_| {
             scope.spawn(work);
         });
     });
     let (sums, worthless) = (sums.into_inner(), worthless.into_inner());
-    println!("{strategies} strategies, {sums} sums opened, {worthless} strategies opened none");
+    let a_second = strategies as f64 / began.elapsed().as_secs_f64();
+    println!("{strategies} strategies, {sums} sums opened, {worthless} opened none: {a_second:.0} a second");
     // Strategies that all fail at the door would show nothing, nor would those that do as they should.
     assert!(sums > strategies / 10 && worthless > strategies / 10, "{sums} sums, {worthless} without");
 }
@@ -181,6 +185,16 @@ fn without_reasons(report: &Report) -> (Vec<RoundEnd>, Vec<(u64, Operation)>) {
 
 fn is_soak() -> bool {
     std::env::var_os("SYNDIC_SOAK").is_some()
+}
+
+/// The first seed of a long sweep; the sample has its own.
+fn first_seed() -> u64 {
+    if is_soak() { number("SYNDIC_SOAK_SEED").unwrap_or(0) } else { 0 }
+}
+
+fn threads() -> usize {
+    let chosen = number("SYNDIC_SOAK_THREADS").and_then(|threads| usize::try_from(threads).ok());
+    chosen.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Attacks of docs/protocol.md, section 8, that a lying coordinator plays by a script on the participants of a
 //! federation of five: t = 4, c = 2, the corrupted are 4 and 5.
 
+mod ahead;
 mod openings;
 mod sets;
 mod terms;
