@@ -13,6 +13,7 @@ mod federation;
 #[cfg(feature = "guided")]
 pub mod guided;
 mod mutate;
+mod preparation;
 mod round;
 pub mod sample;
 mod script;

@@ -1,6 +1,7 @@
 //! The coordinator's state machine under arbitrary inputs: a little program of honest, altered, forged, repeated and
 //! foreign messages, deadlines and the coordinator's own events, with the invariants checked after every step.
 
+mod alter;
 mod play;
 mod watch;
 
@@ -9,7 +10,9 @@ use std::sync::LazyLock;
 use syndic_round::coordinator::Input;
 
 use crate::script::Script;
+pub(crate) use alter::{alter, disguised, forged, own_event, pick, with_message};
 use play::Play;
+pub(crate) use watch::fingerprint;
 
 /// Steps of six bytes: what, who, and four bytes that say how. The two longest seeds fit twice.
 pub(crate) fn run(input: &[u8]) {

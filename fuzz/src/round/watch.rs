@@ -126,8 +126,8 @@ fn rank(phase: &Phase) -> u8 {
 const OPENING: u8 = 6;
 const END: u8 = 7;
 
-/// A hash over all that a round shows of itself.
-pub(super) fn fingerprint(round: &Round) -> u64 {
+/// A hash over all that a round, or a preparation, shows of itself.
+pub(crate) fn fingerprint(shown: &impl fmt::Debug) -> u64 {
     struct Hashed(DefaultHasher);
     impl Write for Hashed {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -136,6 +136,6 @@ pub(super) fn fingerprint(round: &Round) -> u64 {
         }
     }
     let mut hashed = Hashed(DefaultHasher::new());
-    write!(hashed, "{round:?}").expect("hashing text cannot fail");
+    write!(hashed, "{shown:?}").expect("hashing text cannot fail");
     hashed.0.finish()
 }

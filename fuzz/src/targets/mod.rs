@@ -16,7 +16,7 @@ mod sums;
 mod tiles;
 mod wire;
 
-use crate::{Target, round};
+use crate::{Target, preparation, round};
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "transcript", seeds: messages::transcript_seeds, run: messages::transcript, sample: 500 },
     Target { name: "documents", seeds: documents::seeds, run: documents::run, sample: 1_000 },
     Target { name: "round", seeds: round::seeds, run: round::run, sample: 120 },
+    Target { name: "preparation", seeds: preparation::seeds, run: preparation::run, sample: 200 },
     Target { name: "shares", seeds: shares::seeds, run: shares::run, sample: 1_000 },
     Target { name: "kem", seeds: shares::kem_seeds, run: shares::kem, sample: 200 },
     Target { name: "updates", seeds: shares::update_seeds, run: shares::update, sample: 300 },
