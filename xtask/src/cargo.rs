@@ -51,30 +51,6 @@ pub(crate) fn test() -> Result<String, Failure> {
     })
 }
 
-/// The campaigns that the tests only sample, in full.
-pub(crate) fn soak() -> Result<String, Failure> {
-    let soak = [("SYNDIC_SOAK", "1")];
-    let campaigns: [&[&str]; 2] = [
-        &[
-            "test",
-            "--release",
-            "--locked",
-            "-p",
-            "syndic-simulation",
-            "--test",
-            "sample",
-            "--",
-            "--nocapture",
-        ],
-        &["test", "--release", "--locked", "-p", "syndic", "--test", "crashes"],
-    ];
-    for campaign in campaigns {
-        run(campaign, &soak)
-            .map_err(|()| Failure::new("the scenario or the point of the crash that failed stands above"))?;
-    }
-    Ok("simulated rounds, and a crash at every append".into())
-}
-
 /// The members of the workspace as `cargo metadata` describes them.
 pub(crate) fn metadata() -> Result<serde_json::Value, Failure> {
     parsed(&output(&["metadata", "--format-version", "1", "--no-deps"])?)
@@ -114,7 +90,8 @@ fn output(arguments: &[&str]) -> Result<String, Failure> {
     })
 }
 
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<String, ()> {
+/// Runs cargo, showing how.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Result<String, ()> {
     let line = format!("cargo {}", arguments.join(" "));
     println!("$ {line}");
     let status = cargo().args(arguments).envs(environment.iter().copied()).status();

@@ -1,0 +1,64 @@
+//! The campaigns that the tests only sample, in full: simulated rounds, a crash at every append, fuzzing.
+
+use crate::cargo;
+use crate::fuzz;
+use crate::gate::Failure;
+
+/// How long, and on how many threads.
+#[derive(clap::Args)]
+pub(crate) struct Campaign {
+    /// Simulated attempts at rounds
+    #[arg(long, default_value_t = 100_000)]
+    attempts: u64,
+    /// Strategies of a lying coordinator
+    #[arg(long, default_value_t = 20_000)]
+    strategies: u64,
+    /// Threads that simulate; one for each core otherwise
+    #[arg(long)]
+    threads: Option<u64>,
+    /// The first seed: another one plays other scenarios and strategies
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Ends the simulated attempts after so many seconds, if they take longer
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Leaves out the crashes over TLS and the fuzzing
+    #[arg(long)]
+    simulation_only: bool,
+}
+
+/// Runs one campaign after another, until one fails.
+pub(crate) fn run(campaign: &Campaign) -> Result<String, Failure> {
+    simulate(campaign)?;
+    if campaign.simulation_only {
+        return Ok("simulated rounds".into());
+    }
+    run_one(&["test", "--release", "--locked", "-p", "syndic", "--test", "crashes"], &[])?;
+    fuzz::long().map(|fuzzed| format!("simulated rounds, a crash at every append; {fuzzed}"))
+}
+
+fn simulate(campaign: &Campaign) -> Result<(), Failure> {
+    let Campaign { attempts, strategies, threads, seed, seconds, .. } = *campaign;
+    let lengths = [
+        ("SYNDIC_SOAK_ROUNDS", Some(attempts)),
+        ("SYNDIC_SOAK_STRATEGIES", Some(strategies)),
+        ("SYNDIC_SOAK_THREADS", threads),
+        ("SYNDIC_SOAK_SEED", Some(seed)),
+        ("SYNDIC_SOAK_SECONDS", seconds),
+    ];
+    let lengths: Vec<(&str, String)> =
+        lengths.into_iter().filter_map(|(name, value)| Some((name, value?.to_string()))).collect();
+    let lengths: Vec<(&str, &str)> = lengths.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let package = ["-p", "syndic-simulation", "--test", "sample"];
+    // One sweep after another, each on all threads.
+    let arguments =
+        [&["test", "--release", "--locked"], &package[..], &["--", "--nocapture", "--test-threads=1"]];
+    run_one(&arguments.concat(), &lengths)
+}
+
+fn run_one(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), Failure> {
+    let environment = [&[("SYNDIC_SOAK", "1")], environment].concat();
+    cargo::run(arguments, &environment)
+        .map(drop)
+        .map_err(|()| Failure::new("the scenario or the point of the crash that failed stands above"))
+}
