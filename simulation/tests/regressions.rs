@@ -26,6 +26,29 @@ fn who_has_revealed_promises_nothing_though_its_reveal_was_lost() {
     }
 }
 
+/// Found by the first sweep that asked what a phase waits for: where two of five had declined, and the last signature of
+/// the others came after their noes, the round stood until its deadline although nobody was left to sign.
+#[test]
+fn a_signature_that_comes_after_too_many_noes_is_the_last_thing_waited_for() {
+    for seed in 0..40 {
+        let crash = |participant| ParticipantCrash {
+            participant,
+            round: 1,
+            kind: Kind::Certify,
+            moment: Moment::Before,
+            back_after: Some(20),
+        };
+        let scenario = Scenario {
+            engine: Engine::Plain,
+            network: Network { lost: 400, duplicated: 0, delay: 40 },
+            participants_crash: vec![crash(2), crash(4)],
+            ..Scenario::calm(seed, 5)
+        };
+        let report = run(&scenario);
+        assert!(report.violation.is_none(), "{scenario}\n{report}");
+    }
+}
+
 /// What the sweep of strategies came down to when a journal forgot which question it had opened: the second attempt has
 /// another set.
 #[test]
