@@ -1,4 +1,5 @@
-//! Fuzz targets: every decoder of bytes that come from elsewhere, and the coordinator's state machine.
+//! Fuzz targets: every decoder of bytes that come from elsewhere, and the coordinator's state machines, of a round and of
+//! a preparation made ahead.
 //!
 //! A [`Target`] is a function of bytes that panics where a promise is broken: a decoder panics, takes more memory
 //! than a small multiple of its input (`bounded`), or reads what nothing writes; a state machine breaks an

@@ -3,10 +3,13 @@
 //!
 //! **Workload.** Rounds one after another, each with a fresh question. Participant i answers a vector whose
 //! coordinate i is a power of two of its own and all others zero, then some whole numbers of either sign, so that an
-//! update that is missing, counted twice or mixed up shows in the sum itself.
+//! update that is missing, counted twice or mixed up shows in the sum itself. Where a scenario says so, the keys of the
+//! next round are made while one collects updates, by the rule of the shipped coordinator: while a round is past sharing,
+//! no preparation exists and none failed in it, and another question follows. The next round consumes it where it is ready
+//! and serves, waits for one that is under way, and makes its own otherwise.
 //!
-//! **Failures.** Requests and answers are lost, delayed and thereby reordered; messages arrive twice, also in
-//! later rounds. Participants crash before or after they wrote a message down, and come back or do not; some are cut off
+//! **Failures.** What is said in a round and in a preparation made ahead suffers the same. Requests and answers are lost,
+//! delayed and thereby reordered; messages arrive twice, also in later rounds. Participants crash before or after they wrote a message down, and come back or do not; some are cut off
 //! for a while. The coordinator crashes before or after it appends to its ledger, and comes back by replaying it; its
 //! clock jumps, and a blob on its disk is damaged. A round that is void, or was abandoned before anybody can have
 //! revealed, is tried again.
@@ -15,12 +18,13 @@
 //! key than they shared, equivocate or fall silent.
 //!
 //! **A lying coordinator** ([`Liar`]) has every message ever sent and the keys of those in league with it, and shows to
-//! each honest participant what it likes: by a script, or by a [`Strategy`] drawn from a seed.
+//! each honest participant what it likes, in rounds and ahead of them: by a script, or by a [`Strategy`] drawn from a seed.
 //!
 //! **Engines.** Everything runs with KSA/1 or with the plain engine ([`Engine`]), which gives the same integers.
 //!
 //! **Not modelled here.** Connections, and what the agent asks of the ledger before it signs: a liar is judged by what it
-//! gets without those. What is in a journal stays there, unless an operator restores a copy.
+//! gets without those. What the coordinator knows of who is there, and who has lost the keys made ahead, is the truth of
+//! the moment in which it opens a round. What is in a journal stays there, unless an operator restores a copy.
 //!
 //! **Checked after every step**: [`INVARIANTS`]. A run that breaks one stops there; its [`Report`] prints
 //! everything that had happened, one line each. A scenario or strategy that fails is shrunk, and prints itself as Rust.
