@@ -375,6 +375,8 @@ mod tests {
         assert_eq!(broken(watch.lasts(ROUND, LONGEST_ROUND, || 0)), "nothing");
         assert_eq!(broken(watch.lasts(ROUND, 2 * LONGEST_ROUND, || 0)), "rounds_end");
         assert_eq!(broken(watch.lasts(ROUND, 2 * LONGEST_ROUND, || LONGEST_ROUND)), "nothing");
+        assert_eq!(broken(watch.prepares(1, LONGEST_PREPARATION, || 0)), "nothing");
+        assert_eq!(broken(watch.prepares(1, 2 * LONGEST_PREPARATION, || 0)), "rounds_end");
         assert_eq!(broken(watch.declined(id(1), "participant.restarted")), "nothing");
         assert_eq!(broken(watch.declined(id(1), "round.mismatch")), "nobody_honest_refused");
         assert_eq!(broken(watch.declined(id(4), "round.mismatch")), "nothing");
@@ -388,6 +390,35 @@ mod tests {
             "nothing"
         );
         assert_eq!(broken(watch.said(&reveal(b"another"))), "one_survivor_set");
+    }
+
+    #[test]
+    fn a_preparation_that_serves_two_attempts_is_seen() {
+        let again = RoundId { attempt: 2, ..ROUND };
+        let mut watch = watch();
+        assert_eq!(broken(watch.serves(1, ROUND)), "nothing");
+        assert_eq!(broken(watch.serves(1, ROUND)), "nothing");
+        assert_eq!(broken(watch.serves(2, again)), "nothing");
+        assert_eq!(broken(watch.serves(1, again)), "one_attempt_per_preparation");
+        // Nor do the keys of a participant, whatever the coordinator says of them.
+        let header = |place: RoundId| Said { place: place.into(), ..said(Kind::Header, Vec::new()) };
+        watch.served.clear();
+        assert_eq!(broken(watch.said(&header(ROUND))), "nothing");
+        assert_eq!(broken(watch.said(&header(again))), "one_attempt_per_preparation");
+    }
+
+    #[test]
+    fn waiting_for_somebody_who_declined_or_for_nobody_is_seen() {
+        let (watch, all) = (watch(), [1, 2, 3, 4].map(id));
+        let declined = BTreeMap::from([(id(2), String::from("participant.restarted"))]);
+        let waits = |goes_on, owing: &[u16]| {
+            let duty_of = |who: ParticipantId| owing.contains(&who.get()).then_some(Duty::Advertise);
+            broken(watch.waits(Place::Ahead(1), &declined, &all, goes_on, duty_of))
+        };
+        assert_eq!(waits(true, &[1, 3]), "nothing");
+        assert_eq!(waits(false, &[]), "nothing");
+        assert_eq!(waits(true, &[1, 2]), "nobody_gone_waited_for");
+        assert_eq!(waits(true, &[]), "nobody_gone_waited_for");
     }
 
     #[test]
