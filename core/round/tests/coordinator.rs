@@ -348,12 +348,12 @@ fn the_last_awaited_no_ends_the_phase() {
     assert_eq!(table.phase(), "certifying");
 }
 
-/// Everybody but those who say no is done with the phase before the last of them says it, or after.
+/// Hands in a participant's no.
 fn decline(table: &mut Table, number: u16) {
     let plan = table.round.plan().clone();
     let key = table.federation.key(id(number));
     let no = Invited::decline(&plan.terms, plan.id.into(), id(number), "participant.restarted", key);
-    table.feed(Input::Decline(no)).unwrap();
+    table.feed(Input::Decline(no)).expect("a no is always taken");
 }
 
 #[test]
