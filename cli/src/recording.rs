@@ -78,6 +78,7 @@ fn round(number: u32, kind: &'static str, training_round: Option<u32>, survivors
     });
     events.push(Event::RoundClosed {
         id,
+        checked: true,
         kind,
         survivors: survivors.iter().map(|bank| (*bank).into()).collect(),
         missing: missing.collect(),

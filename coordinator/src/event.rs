@@ -77,6 +77,9 @@ pub enum Event {
         survivors: Vec<String>,
         /// Who is not, and why.
         missing: Vec<Missing>,
+        /// Whether a single wrong reveal would have been noticed; only sums of vectors that were shared themselves can be
+        /// without.
+        checked: bool,
         /// Whose reveals were wrong, and were corrected.
         wrong_reveals: Vec<String>,
         /// Milliseconds from opening to the sum.

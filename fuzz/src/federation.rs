@@ -8,9 +8,9 @@ use syndic_round::message::{
     Ack, Advertise, Certify, Context, Dealing, Header, Payload, PublicPart, Reveal, Verdict,
 };
 use syndic_round::{
-    Block, Certificate, Cohort, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet,
-    ParticipantId, PreparationTerms, Protection, RING_DIMENSION, Roster, RoundId, RoundPlan, SealedRoster,
-    Signed, SurvivorSet,
+    Block, Carrier, Certificate, Cohort, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member,
+    ParameterSet, ParticipantId, PreparationTerms, Protection, RING_DIMENSION, Roster, RoundId, RoundPlan,
+    SealedRoster, Signed, SurvivorSet,
 };
 
 /// Seven institutions.
@@ -71,6 +71,7 @@ impl Federation {
             },
             id: RoundId { round: 1, attempt },
             question: Digest::of(b"question"),
+            carrier: Carrier::Ring,
             layout: Layout::new(vec![Block {
                 name: "values".into(),
                 len: 5_000,

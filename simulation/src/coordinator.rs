@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syndic_round::coordinator::{
-    Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Preparation, Round, Standing as Ahead, Upload,
+    Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Preparation, RingOpened, Round, Standing as Ahead,
+    Upload,
 };
 use syndic_round::message::Kind;
 use syndic_round::{
@@ -293,9 +294,12 @@ impl Coordinator {
         };
         Ok(Ok(Opened {
             sum: self.blobs.put(sum.to_bytes()),
-            key_sum: self.blobs.put(key_sum),
-            aggregate: self.blobs.put(aggregate.bytes().to_vec()),
-            aggregate_root: aggregate.root(),
+            ring: Some(RingOpened {
+                key_sum: self.blobs.put(key_sum),
+                aggregate: self.blobs.put(aggregate.bytes().to_vec()),
+                aggregate_root: aggregate.root(),
+            }),
+            checked: true,
             transcript: self.blobs.put(opening.transcript(plan).to_bytes()),
             wrong_reveals,
         }))

@@ -96,6 +96,7 @@ impl Federation {
             id,
             question: Digest::of(&self.question(id.round, 0)),
             layout: oracle::layout(protection.admitted()),
+            carrier: Default::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_ledger::Entry;
-use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
+use syndic_round::coordinator::{Bundle, Input, Opened, RingOpened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{
     Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, Signed, Timestamp,
@@ -128,9 +128,10 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
             let data = json!({
                 "survivors": survivors,
                 "sum": opened.sum.to_string(),
-                "key_sum": opened.key_sum.to_string(),
-                "aggregate": opened.aggregate.to_string(),
-                "aggregate_root": opened.aggregate_root.to_string(),
+                "key_sum": opened.ring.map(|ring| ring.key_sum.to_string()),
+                "aggregate": opened.ring.map(|ring| ring.aggregate.to_string()),
+                "aggregate_root": opened.ring.map(|ring| ring.aggregate_root.to_string()),
+                "checked": opened.checked,
                 "transcript": opened.transcript.to_string(),
                 "wrong_reveals": opened.wrong_reveals,
             });
@@ -171,9 +172,12 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
         "more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
         "closed" => Input::Opened(Opened {
             sum: digest(data, "sum")?,
-            key_sum: digest(data, "key_sum")?,
-            aggregate: digest(data, "aggregate")?,
-            aggregate_root: digest(data, "aggregate_root")?,
+            ring: Some(RingOpened {
+                key_sum: digest(data, "key_sum")?,
+                aggregate: digest(data, "aggregate")?,
+                aggregate_root: digest(data, "aggregate_root")?,
+            }),
+            checked: data.get("checked")?.as_bool()?,
             transcript: digest(data, "transcript")?,
             wrong_reveals: ids(data.get("wrong_reveals")?)?,
         }),
@@ -242,9 +246,8 @@ mod tests {
         ];
         let opened = Opened {
             sum: digest,
-            key_sum: digest,
-            aggregate: digest,
-            aggregate_root: digest,
+            ring: Some(RingOpened { key_sum: digest, aggregate: digest, aggregate_root: digest }),
+            checked: true,
             transcript: digest,
             wrong_reveals: vec![from],
         };

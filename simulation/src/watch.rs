@@ -275,7 +275,7 @@ mod tests {
     use crate::federation::{Federation, START};
     use syndic_round::ParameterSet;
     use syndic_round::Signed;
-    use syndic_round::coordinator::{Opened, Round};
+    use syndic_round::coordinator::{Opened, RingOpened, Round};
     use syndic_round::message::Verdict;
 
     fn broken(verdict: super::Verdict) -> &'static str {
@@ -324,9 +324,8 @@ mod tests {
         let stored = Digest::of(b"stored");
         let opened = Opened {
             sum: stored,
-            key_sum: stored,
-            aggregate: stored,
-            aggregate_root: stored,
+            ring: Some(RingOpened { key_sum: stored, aggregate: stored, aggregate_root: stored }),
+            checked: true,
             transcript: stored,
             wrong_reveals: Vec::new(),
         };

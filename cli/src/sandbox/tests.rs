@@ -58,6 +58,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
             let upload_bytes = 8192 * survivors.len() as u64;
             observer.event(&Event::RoundClosed {
                 id,
+                checked: true,
                 kind,
                 survivors,
                 missing,

@@ -27,7 +27,7 @@ impl State {
         // The signature is verified by now, so what is decoded here is its sender's own.
         if decided.is_some() {
             let round = self.engine.open_round(job, place.round());
-            well_formed(round.and_then(|open| open.round.phase().cohort()), &input)?;
+            well_formed(round.map(|open| &open.round), &input)?;
         }
         Ok(decided)
     }

@@ -25,8 +25,8 @@ use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, Roster,
-    RoundId, RoundPlan, SealedRoster, Voided,
+    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, Rejection, Roster, RoundId,
+    RoundPlan, SealedRoster, Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -309,7 +309,7 @@ impl Coordinator {
         let state = self.inner.state.lock().await;
         let plan = state.engine.open_round(job, id)?.round.plan();
         let chunk = syndic_secure_aggregation::chunk_bytes(plan.terms.protection.parameter_set());
-        Some(((plan.coefficients() / RING_DIMENSION * chunk) as u64, chunk))
+        Some(((plan.chunks() * chunk) as u64, chunk))
     }
 
     /// Whether members may fetch this blob: the job file, the question of the round in progress, and of closed rounds

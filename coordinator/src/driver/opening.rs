@@ -1,9 +1,12 @@
 //! Opening a sum: stored ciphertexts are folded, the revealed keys' sum is taken off.
 
-use syndic_round::coordinator::{Input, Opened, Opening};
+use syndic_round::coordinator::{Input, Opened, Opening, RingOpened, Round};
 use syndic_round::message::{Advertise, Payload, Reveal};
-use syndic_round::{Cohort, RING_DIMENSION, Rejection, RoundPlan};
-use syndic_secure_aggregation::{Aggregate, KemPublic, KeyShareSum, OpenedSum, Unopened, open};
+use syndic_round::{Carrier, Cohort, ParticipantId, RING_DIMENSION, Rejection, RoundPlan, Sum};
+use syndic_secure_aggregation::{
+    Aggregate, KemPublic, KeyShareSum, KeySum, OpenedSum, Unopened, VectorShape, VectorShareSum, open,
+    open_vector,
+};
 
 use crate::store::{Blobs, StoreError};
 
@@ -12,16 +15,24 @@ use crate::store::{Blobs, StoreError};
 ///
 /// # Errors
 /// [`Rejection::Malformed`].
-pub(super) fn well_formed(cohort: Option<&Cohort>, input: &Input) -> Result<(), Rejection> {
-    match input {
-        Input::Advertise(signed) => {
+pub(super) fn well_formed(round: Option<&Round>, input: &Input) -> Result<(), Rejection> {
+    match (round, input) {
+        (_, Input::Advertise(signed)) => {
             let advert = Advertise::decode(&signed.payload)?;
             KemPublic::from_bytes(&advert.kem_key).map(drop).map_err(|_| Rejection::Malformed)
         }
-        Input::Reveal(signed) => {
+        (Some(round), Input::Reveal(signed)) => {
             let reveal = Reveal::decode(&signed.payload)?;
-            let cohort = cohort.map_or(0, Cohort::len);
-            KeyShareSum::from_bytes(&reveal.share_sum, cohort).map(drop).map_err(|_| Rejection::Malformed)
+            let is_sum = match VectorShape::of(round.plan()) {
+                Some(shape) if round.plan().carrier == Carrier::Shares => {
+                    VectorShareSum::from_bytes(&reveal.share_sum, &shape).is_ok()
+                }
+                _ => {
+                    let cohort = round.phase().cohort().map_or(0, Cohort::len);
+                    KeyShareSum::from_bytes(&reveal.share_sum, cohort).is_ok()
+                }
+            };
+            if is_sum { Ok(()) } else { Err(Rejection::Malformed) }
         }
         _ => Ok(()),
     }
@@ -29,9 +40,11 @@ pub(super) fn well_formed(cohort: Option<&Cohort>, input: &Input) -> Result<(), 
 
 /// An opened sum, with what else is stored of its round.
 pub(super) struct Ready {
-    pub(super) opened: OpenedSum,
-    aggregate: Aggregate,
+    pub(super) sum: Sum,
+    ring: Option<(KeySum, Aggregate)>,
     transcript: Vec<u8>,
+    wrong_reveals: Vec<ParticipantId>,
+    checked: bool,
 }
 
 impl Ready {
@@ -40,24 +53,51 @@ impl Ready {
     /// # Errors
     /// [`StoreError`].
     pub(super) async fn store(&self, blobs: &dyn Blobs) -> Result<Opened, StoreError> {
-        let OpenedSum { sum, keys, wrong_reveals } = &self.opened;
+        let ring = match &self.ring {
+            Some((keys, aggregate)) => Some(RingOpened {
+                key_sum: blobs.put(&keys.to_bytes()).await?,
+                aggregate: blobs.put(aggregate.bytes()).await?,
+                aggregate_root: aggregate.root(),
+            }),
+            None => None,
+        };
         // If we crash here blobs are stored that nothing claims; the sum is opened again, to the same bytes.
         Ok(Opened {
-            sum: blobs.put(&sum.to_bytes()).await?,
-            key_sum: blobs.put(&keys.to_bytes()).await?,
-            aggregate: blobs.put(self.aggregate.bytes()).await?,
-            aggregate_root: self.aggregate.root(),
+            sum: blobs.put(&self.sum.to_bytes()).await?,
+            ring,
             transcript: blobs.put(&self.transcript).await?,
-            wrong_reveals: wrong_reveals.clone(),
+            wrong_reveals: self.wrong_reveals.clone(),
+            checked: self.checked,
         })
     }
 }
 
-/// Folds the survivors' updates, one at a time, and unmasks their sum. The inner error says why there is none.
+/// Opens the sum of a round. The inner error says why there is none.
 ///
 /// # Errors
 /// [`StoreError`] when a stored update cannot be read; then nothing was opened.
 pub(super) async fn open_sum(
+    plan: &RoundPlan,
+    opening: &Opening,
+    blobs: &dyn Blobs,
+) -> Result<Result<Ready, Unopened>, StoreError> {
+    match plan.carrier {
+        Carrier::Ring => open_in_the_ring(plan, opening, blobs).await,
+        Carrier::Shares => {
+            let opened = open_vector(plan, opening).map(|opened| Ready {
+                checked: opened.is_checked(),
+                sum: opened.sum,
+                ring: None,
+                transcript: opening.transcript(plan).to_bytes(),
+                wrong_reveals: opened.wrong_reveals,
+            });
+            Ok(opened)
+        }
+    }
+}
+
+/// Folds the survivors' updates, one at a time, and unmasks their sum.
+async fn open_in_the_ring(
     plan: &RoundPlan,
     opening: &Opening,
     blobs: &dyn Blobs,
@@ -72,8 +112,9 @@ pub(super) async fn open_sum(
     }
     let (plan, opening) = (plan.clone(), opening.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let opened = open(&plan, &opening, &aggregate)?;
-        Ok(Ready { opened, aggregate, transcript: opening.transcript(&plan).to_bytes() })
+        let OpenedSum { sum, keys, wrong_reveals } = open(&plan, &opening, &aggregate)?;
+        let transcript = opening.transcript(&plan).to_bytes();
+        Ok(Ready { sum, ring: Some((keys, aggregate)), transcript, wrong_reveals, checked: true })
     });
     Ok(opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())))
 }

@@ -21,10 +21,11 @@ impl Coordinator {
         index: u32,
     ) -> Result<Option<Vec<ChunkProof>>, CoordinatorError> {
         let Some(closed) = self.closed_round(job, id).await else { return Ok(None) };
+        let Some(ring) = closed.opened.ring else { return Ok(None) };
         // One at a time: whoever asks for much waits, and the round in progress does not.
         let _turn = self.inner.spot_checks.lock().await;
         let mut proofs = Vec::with_capacity(closed.uploads.len() + 1);
-        for blob in closed.uploads.iter().chain([&closed.opened.aggregate]) {
+        for blob in closed.uploads.iter().chain([&ring.aggregate]) {
             match proof(self.blobs(), *blob, closed.chunk_bytes, index as usize).await? {
                 Some(proof) => proofs.push(proof),
                 None => return Ok(None),

@@ -105,6 +105,7 @@ impl Inner {
                 kind: before.kind,
                 survivors: survivors.iter().map(|id| name(state, *id)).collect(),
                 missing: missing.map(|id| missing_because(state, next, *id)).collect(),
+                checked: closed.opened.checked,
                 millis: now.0.saturating_sub(before.opened_at.0),
                 wrong_reveals: closed.opened.wrong_reveals.iter().map(|id| name(state, *id)).collect(),
                 upload_bytes: state.tally.uploads,
@@ -146,7 +147,10 @@ fn log(event: &Event) {
         Event::Progress { id, participant, did, bytes } => {
             debug!(round = %id, participant, ?did, bytes, "heard")
         }
-        Event::RoundClosed { id, kind, survivors, missing, millis, .. } => {
+        Event::RoundClosed { id, kind, survivors, missing, millis, checked, .. } => {
+            if !checked {
+                warn!(round = %id, "a single wrong reveal would not have been noticed: too few revealed");
+            }
             let missing: Vec<String> = missing
                 .iter()
                 .map(|Missing { participant, reason }| format!("{participant} {reason}"))

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
-use syndic_secure_aggregation::{OpenedSum, Unopened};
+use syndic_round::{Carrier, JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
+use syndic_secure_aggregation::Unopened;
 use tokio::time::{Instant, sleep_until};
 
 use super::opening::{Ready, open_sum};
@@ -173,8 +173,12 @@ impl Coordinator {
         let mut state = self.inner.state.lock().await;
         let Some(job) = state.engine.job() else { return Ok(()) };
         let Next::Ask(question) = job.pending() else { return Ok(()) };
-        let terms = self.terms_ahead(job).unwrap_or_else(|| job.next_terms(state.engine.roster()));
-        let (plan, bytes) = job.plan(question, terms)?;
+        let fresh = || job.next_terms(state.engine.roster());
+        let (mut plan, bytes) = job.plan(question, self.terms_ahead(job).unwrap_or_else(fresh))?;
+        if plan.carrier == Carrier::Shares {
+            // Keys that were prepared ahead carry no vector that is shared itself.
+            plan.terms = fresh();
+        }
         let (kind, training_round) = (question.kind(), question.training_round());
         // If we crash here the question is stored but not asked; the same bytes are stored again.
         self.inner.blobs.put(&bytes).await?;
@@ -203,11 +207,10 @@ impl Coordinator {
             Err(_) => None,
         };
         let mut state = self.inner.state.lock().await;
-        let ahead =
-            opened.and_then(|Ready { opened: OpenedSum { sum, .. }, .. }| match look_ahead(&state, &sum) {
-                Ok(metrics) => Ok((sum, metrics)),
-                Err(reason) => Err(Unopened::Refused(reason)),
-            });
+        let ahead = opened.and_then(|Ready { sum, .. }| match look_ahead(&state, &sum) {
+            Ok(metrics) => Ok((sum, metrics)),
+            Err(reason) => Err(Unopened::Refused(reason)),
+        });
         let refused = match (ahead, stored) {
             (Ok((sum, metrics)), Some(stored)) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.

@@ -7,8 +7,8 @@ use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Questio
 use syndic_round::coordinator::{Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
 use syndic_round::message::Kind;
 use syndic_round::{
-    Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster, Sum, Timestamp,
-    Voided,
+    Carrier, Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster, Sum,
+    Timestamp, Voided,
 };
 use syndic_secure_aggregation::chunk_bytes;
 
@@ -132,10 +132,11 @@ impl JobState {
     }
 
     /// Whether a preparation is to be made ahead now: while a round collects updates or is being opened, and another may
-    /// follow it.
+    /// follow it. Where this round's vector is shared itself, the next one's will be too, most likely.
     pub fn wants_ahead(&self) -> bool {
-        let is_past_sharing =
-            self.round.as_ref().is_some_and(|open| !matches!(open.round.phase(), Phase::Preparing(_)));
+        let is_past_sharing = self.round.as_ref().is_some_and(|open| {
+            open.round.plan().carrier == Carrier::Ring && !matches!(open.round.phase(), Phase::Preparing(_))
+        });
         is_past_sharing && self.ahead.is_none() && !self.ahead_failed && self.run.may_ask_again()
     }
 
@@ -160,8 +161,10 @@ impl JobState {
 
     /// Whether a closed round published this blob: its transcript or its sum of keys.
     pub fn publishes(&self, digest: Digest) -> bool {
-        let published =
-            |closed: &ClosedRound| closed.opened.transcript == digest || closed.opened.key_sum == digest;
+        let published = |closed: &ClosedRound| {
+            let key_sum = closed.opened.ring.map(|ring| ring.key_sum);
+            closed.opened.transcript == digest || key_sum == Some(digest)
+        };
         self.closed.values().any(published)
     }
 
@@ -206,11 +209,13 @@ impl JobState {
         terms: PreparationTerms,
     ) -> Result<(RoundPlan, Vec<u8>), ProgramError> {
         let bytes = question.to_bytes()?;
+        let layout = question.layout()?;
         let plan = RoundPlan {
+            carrier: self.job.carrier_of(&layout, terms.protection.admitted()),
             terms,
             id: RoundId { round: self.number, attempt: self.attempts + 1 },
             question: Digest::of(&bytes),
-            layout: question.layout()?,
+            layout,
         };
         Ok((plan, bytes))
     }

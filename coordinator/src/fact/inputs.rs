@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use serde_json::{Value, json};
-use syndic_round::coordinator::{Bundle, Input, Opened, Upload};
+use syndic_round::coordinator::{Bundle, Input, Opened, RingOpened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{Digest, JobId, ParticipantId, Place, Signed};
 
@@ -75,9 +75,10 @@ fn closed(opened: &Opened, survivors: &[ParticipantId]) -> Value {
     json!({
         "survivors": survivors,
         "sum": opened.sum.to_string(),
-        "key_sum": opened.key_sum.to_string(),
-        "aggregate": opened.aggregate.to_string(),
-        "aggregate_root": opened.aggregate_root.to_string(),
+        "key_sum": opened.ring.map(|ring| ring.key_sum.to_string()),
+        "aggregate": opened.ring.map(|ring| ring.aggregate.to_string()),
+        "aggregate_root": opened.ring.map(|ring| ring.aggregate_root.to_string()),
+        "checked": opened.checked,
         "transcript": opened.transcript.to_string(),
         "wrong_reveals": opened.wrong_reveals,
     })
@@ -88,9 +89,15 @@ fn read_closed(data: &Value) -> Option<(Opened, Vec<ParticipantId>)> {
     let ids = |key: &str| serde_json::from_value(data.get(key)?.clone()).ok();
     let opened = Opened {
         sum: digest("sum")?,
-        key_sum: digest("key_sum")?,
-        aggregate: digest("aggregate")?,
-        aggregate_root: digest("aggregate_root")?,
+        ring: match data.get("key_sum")? {
+            Value::Null => None,
+            _ => Some(RingOpened {
+                key_sum: digest("key_sum")?,
+                aggregate: digest("aggregate")?,
+                aggregate_root: digest("aggregate_root")?,
+            }),
+        },
+        checked: data.get("checked")?.as_bool()?,
         transcript: digest("transcript")?,
         wrong_reveals: ids("wrong_reveals")?,
     };

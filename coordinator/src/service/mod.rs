@@ -148,11 +148,15 @@ impl Coordination for Service {
         self.caller(&request).await?;
         let round = RoundRef::try_from(Some(request.into_inner())).map_err(|error| rejected(&error))?;
         let closed = self.coordinator.closed_round(&round.job, round.id).await.ok_or_else(not_closed)?;
+        let Some(ring) = closed.opened.ring else {
+            let message = "the vectors of this round were shared themselves; there is no aggregate to check";
+            return Err(with_code(Code::FailedPrecondition, "round.no-aggregate", message));
+        };
         let bytes = |digest: Digest| digest.as_bytes().to_vec().into();
         Ok(Response::new(v1::ClosingReply {
             transcript: bytes(closed.opened.transcript),
-            key_sum: bytes(closed.opened.key_sum),
-            aggregate_root: bytes(closed.opened.aggregate_root),
+            key_sum: bytes(ring.key_sum),
+            aggregate_root: bytes(ring.aggregate_root),
         }))
     }
 

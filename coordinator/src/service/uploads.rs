@@ -44,6 +44,13 @@ pub(super) async fn receive(
     };
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
+    if awaited == 0 {
+        // The update was shared itself: its header is all that comes.
+        return match next(&mut parts).await? {
+            None => Ok(Heard::Complete(round, signed, Upload::of_shares(header.root))),
+            Some(_) => Err(rejected(&Rejection::Mismatch("vector length"))),
+        };
+    }
 
     let mut writer = coordinator.blobs().writer().await.map_err(|error| refused(&error.into()))?;
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };

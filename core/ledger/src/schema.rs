@@ -55,8 +55,9 @@ pub const TYPES: &[(&str, &[Key])] = &[
             ATTEMPT,
             ("survivors", Form::Any),
             ("sum", Form::Digest),
-            ("key_sum", Form::Digest),
-            ("aggregate_root", Form::Digest),
+            ("key_sum", Form::DigestOrNull),
+            ("aggregate_root", Form::DigestOrNull),
+            ("checked", Form::Flag),
         ],
     ),
     (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
@@ -88,6 +89,10 @@ pub enum Form {
     Count,
     /// 64 lower-case hexadecimal digits.
     Digest,
+    /// The same, or null where there is none.
+    DigestOrNull,
+    /// True or false.
+    Flag,
     /// Anything but null.
     Any,
 }
@@ -193,6 +198,8 @@ impl Form {
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Count => value.is_u64(),
             Self::Digest => value.as_str().is_some_and(|text| Hash::from_hex(text).is_some()),
+            Self::DigestOrNull => value.is_null() || Self::Digest.fits(value),
+            Self::Flag => value.is_boolean(),
             Self::Any => !value.is_null(),
         }
     }
@@ -225,7 +232,7 @@ mod tests {
         let digest = Hash::of(&[]).to_string();
         json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
-            "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"]
+            "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true
         })
     }
 
@@ -233,9 +240,9 @@ mod tests {
     fn every_type_demands_each_of_its_keys_in_its_form() {
         for (kind, keys) in TYPES {
             assert_eq!(check(&entry(kind, complete())), Ok(()), "{kind}");
-            for (key, _) in *keys {
+            for (key, form) in *keys {
                 let mut data = complete();
-                data[key] = Value::Null;
+                data[key] = if *form == Form::DigestOrNull { json!("none") } else { Value::Null };
                 assert_eq!(check(&entry(kind, data.clone())), Err(SchemaError::WrongForm(key)), "{kind}");
                 data.as_object_mut().unwrap().remove(*key);
                 assert_eq!(check(&entry(kind, data)), Err(SchemaError::MissingKey(key)), "{kind}");

@@ -74,6 +74,11 @@ impl Writer {
 }
 
 impl<'a> Reader<'a> {
+    /// Whether all was read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads `payload` from its start.
     pub fn new(payload: &'a [u8]) -> Self {
         Self(payload)

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod carrier;
 pub mod codec;
 pub mod cohort;
 pub mod coordinator;
@@ -30,6 +31,7 @@ mod transcript;
 pub mod vector;
 mod voids;
 
+pub use carrier::Carrier;
 pub use cohort::Cohort;
 pub use digest::Digest;
 pub use ids::{JobId, ParticipantId, Place, RoundId, Slot, Timestamp};

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use ed25519_dalek::SigningKey;
 
+use crate::carrier::Carrier;
 use crate::cohort::Cohort;
 use crate::dealing::verify_dealing;
 use crate::digest::Digest;
@@ -19,7 +20,6 @@ use crate::message::{
     Ack, Advertise, Certify, Context, Dealing, Decline, Header, Payload, PublicPart, Reveal, Signed, Verdict,
     Void,
 };
-use crate::parameters::RING_DIMENSION;
 use crate::plan::RoundPlan;
 use crate::protection::Protection;
 use crate::rejection::Rejection;
@@ -290,6 +290,17 @@ impl Bound {
         Ok(Eligible(()))
     }
 
+    /// Phase D of an update that was shared itself: signs a header over the public part of the sharing.
+    ///
+    /// # Errors
+    /// [`Rejection::NotEligible`] where this participant dealt nothing.
+    pub fn submit_shared(&mut self, eligible: Eligible, key: &SigningKey) -> Result<Signed, Rejection> {
+        let me = self.prepared.seat.me;
+        let own = self.prepared.held.iter().find(|(dealer, _)| *dealer == me);
+        let (_, dealing) = *own.ok_or(Rejection::NotEligible(me))?;
+        Ok(self.submit(eligible, dealing, key))
+    }
+
     /// Phase D: signs the header of an upload with Merkle root `root`.
     pub fn submit(&mut self, _: Eligible, root: Digest, key: &SigningKey) -> Signed {
         let plan = &self.plan;
@@ -300,7 +311,7 @@ impl Bound {
             preparation: plan.terms.number,
             round: plan.id,
             plan: plan.digest(),
-            chunks: (plan.coefficients() / RING_DIMENSION) as u32,
+            chunks: plan.chunks() as u32,
             root,
         };
         header.sign(self.cohort().context(), key)
@@ -319,9 +330,14 @@ impl Bound {
             return Err(Rejection::OwnMessage("upload"));
         }
         let holds = |id: &ParticipantId| held.iter().any(|(dealer, _)| dealer == id);
-        match survivors.ids().iter().find(|id| !holds(id)) {
-            Some(dealer) => Err(Rejection::NotEligible(*dealer)),
-            None => Ok(CheckedSurvivors(survivors)),
+        if let Some(dealer) = survivors.ids().iter().find(|id| !holds(id)) {
+            return Err(Rejection::NotEligible(*dealer));
+        }
+        // Of an update that was shared itself, the header must be about the very sharing that is held.
+        let is_of_dealing = |header: &Header| held.contains(&(header.id, header.root));
+        match self.plan.carrier == Carrier::Shares && !survivors.headers().iter().all(is_of_dealing) {
+            true => Err(Rejection::Mismatch("public part of a dealer")),
+            false => Ok(CheckedSurvivors(survivors)),
         }
     }
 

@@ -3,13 +3,15 @@
 
 use alloc::vec::Vec;
 
+use crate::carrier::Carrier;
 use crate::codec::{Reader, Writer};
 use crate::digest::Digest;
 use crate::ids::RoundId;
 use crate::layout::{Block, Layout};
+use crate::parameters::RING_DIMENSION;
 use crate::protection::PlanError;
 use crate::terms::{Deadlines, Guarded, Parties, PreparationTerms, text};
-use crate::vector::Coding;
+use crate::vector::{Coding, small_vector_elements};
 
 /// Version of the protocol, part of every signature.
 pub const PROTOCOL: &str = "KSA/1";
@@ -25,6 +27,8 @@ pub struct RoundPlan {
     pub question: Digest,
     /// What the entries of the vector are.
     pub layout: Layout,
+    /// What carries the vector to its sum.
+    pub carrier: Carrier,
 }
 
 impl RoundPlan {
@@ -34,7 +38,11 @@ impl RoundPlan {
     /// [`PlanError`] names the rule broken.
     pub fn check(&self) -> Result<(), PlanError> {
         self.terms.check()?;
-        if self.id.round == 0 || self.id.attempt == 0 { Err(PlanError::Number) } else { Ok(()) }
+        if self.id.round == 0 || self.id.attempt == 0 {
+            return Err(PlanError::Number);
+        }
+        let is_small = || small_vector_elements(&self.layout, self.terms.protection.admitted()).is_some();
+        if self.carrier == Carrier::Shares && !is_small() { Err(PlanError::Carrier) } else { Ok(()) }
     }
 
     /// How values become coefficients.
@@ -42,9 +50,17 @@ impl RoundPlan {
         Coding::new(self.terms.protection.parameter_set(), self.terms.protection.admitted())
     }
 
-    /// Coefficients that each participant submits.
+    /// Coefficients of each participant's vector, padding included.
     pub fn coefficients(&self) -> usize {
         self.coding().padded(&self.layout)
+    }
+
+    /// Chunks of ciphertext that each participant uploads; none where the vector is shared itself.
+    pub fn chunks(&self) -> usize {
+        match self.carrier {
+            Carrier::Ring => self.coefficients() / RING_DIMENSION,
+            Carrier::Shares => 0,
+        }
     }
 
     /// ctx0: what every signature of this preparation is bound to (docs/protocol.md, "The round").
@@ -64,7 +80,7 @@ impl RoundPlan {
         Digest::of_parts("KSA/1 question", &[self.terms.job.as_str().as_bytes(), slot.as_bytes()])
     }
 
-    /// The plan in its one encoding.
+    /// The plan in its one encoding. One whose vector is shared itself ends with a word that says so.
     pub fn to_bytes(&self) -> Vec<u8> {
         let w = self.terms.write_parties(Writer::new()).u32(self.id.round).u32(self.id.attempt);
         let w = self.terms.write_protection(w.u64(self.terms.number)).fixed(self.question.as_bytes());
@@ -72,7 +88,11 @@ impl RoundPlan {
             let w = w.bytes(block.name.as_bytes()).u32(block.len);
             w.u64(block.bound.to_bits()).u64(block.resolution.to_bits())
         });
-        self.terms.write_deadlines(w).finish()
+        let w = self.terms.write_deadlines(w);
+        match self.carrier {
+            Carrier::Ring => w.finish(),
+            Carrier::Shares => w.bytes(SHARED).finish(),
+        }
     }
 
     /// The plan with this encoding.
@@ -101,6 +121,14 @@ impl RoundPlan {
         })?;
         let layout = Layout::new(blocks).map_err(|_| PlanError::Malformed)?;
         let terms = PreparationTerms::of(parties, number, guarded, Deadlines::read(r)?);
-        Ok(Self { terms, id, question, layout })
+        let carrier = match r.is_empty() {
+            true => Carrier::Ring,
+            false if r.bytes()? == SHARED => Carrier::Shares,
+            false => return Err(PlanError::Malformed),
+        };
+        Ok(Self { terms, id, question, layout, carrier })
     }
 }
+
+/// The last word of a plan whose vector is shared itself.
+const SHARED: &[u8] = b"shares";

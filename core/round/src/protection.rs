@@ -79,6 +79,9 @@ pub enum PlanError {
     /// A round is to be opened with a preparation that is not ready, or whose terms are not the plan's.
     #[error("the preparation is not ready, or not for this plan")]
     Preparation,
+    /// A vector that is to be shared itself and is not small.
+    #[error("the vector is too long, or its values too wide, to be shared itself")]
+    Carrier,
     /// Bytes that are no plan.
     #[error("the plan is malformed")]
     Malformed,
@@ -98,6 +101,7 @@ impl PlanError {
             Self::Deadline => "plan.deadline",
             Self::Number => "plan.number",
             Self::Preparation => "plan.preparation",
+            Self::Carrier => "plan.carrier",
             Self::Malformed => "plan.malformed",
         }
     }

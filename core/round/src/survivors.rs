@@ -181,13 +181,12 @@ fn check_header(
     cohort: &Cohort,
 ) -> Result<(), Rejection> {
     cohort.slot_of(header.id)?;
-    let chunks = plan.coefficients() / crate::parameters::RING_DIMENSION;
     let expected = [
         ("cohort", header.h1 == cohort.h1()),
         ("preparation", header.preparation == plan.terms.number),
         ("round", header.round == plan.id),
         ("plan or question", header.plan == plan_digest),
-        ("vector length", header.chunks as usize == chunks),
+        ("vector length", header.chunks as usize == plan.chunks()),
     ];
     match expected.iter().find(|(_, equal)| !equal) {
         Some((what, _)) => Err(Rejection::Mismatch(what)),

@@ -1,6 +1,6 @@
 //! What becomes of honest messages on their way: altered, forged, passed off as others.
 
-use syndic_round::coordinator::{Input, Opened};
+use syndic_round::coordinator::{Input, Opened, RingOpened};
 use syndic_round::message::{Context, Kind, Payload};
 use syndic_round::{Digest, ParticipantId, RoundPlan, Signed};
 
@@ -69,9 +69,12 @@ pub(crate) fn own_event(kind: u8, who: ParticipantId) -> Input {
     match kind % 3 {
         0 => Input::Opened(Opened {
             sum: named("sum"),
-            key_sum: named("key sum"),
-            aggregate: named("aggregate"),
-            aggregate_root: named("aggregate root"),
+            ring: Some(RingOpened {
+                key_sum: named("key sum"),
+                aggregate: named("aggregate"),
+                aggregate_root: named("aggregate root"),
+            }),
+            checked: true,
             transcript: named("transcript"),
             wrong_reveals: vec![who],
         }),

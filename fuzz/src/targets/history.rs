@@ -55,8 +55,7 @@ pub(super) fn log() -> Vec<Vec<u8>> {
         data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         (format!("syndic.round.{step}"), Some(round_subject("job", round, 1)), data)
     };
-    let closed =
-        json!({ "survivors": [1, 2, 3, 4], "sum": digest, "key_sum": digest, "aggregate_root": digest });
+    let closed = json!({ "survivors": [1, 2, 3, 4], "sum": digest, "key_sum": digest, "aggregate_root": digest, "checked": true });
     let drafts = [
         ("syndic.federation.created".to_owned(), None, json!({})),
         ("syndic.job.agreed".to_owned(), Some("job/job".to_owned()), json!({ "job": "job" })),

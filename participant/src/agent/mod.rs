@@ -24,7 +24,8 @@ use syndic_proto::convert::{Duty, Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
 use syndic_round::{
-    Digest, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, SealedRoster, Timestamp,
+    Carrier, Digest, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, SealedRoster,
+    Timestamp,
 };
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
@@ -227,8 +228,10 @@ impl Agent {
                 }
                 Owed::Over(abandoned) => {
                     awaiting_training = None;
-                    seats.round = None;
-                    if abandoned.is_none() {
+                    // Of vectors that were shared themselves there is no aggregate to check.
+                    let has_aggregate =
+                        seats.round.take().is_none_or(|seat| seat.plan.carrier == Carrier::Ring);
+                    if abandoned.is_none() && has_aggregate {
                         self.now_and_then_check(&mut link, &round).await?;
                     }
                 }
@@ -238,7 +241,8 @@ impl Agent {
                         seats.round = None;
                         continue;
                     };
-                    if let Owed::Submit(_) = duty.owed {
+                    let shares_update = plan.carrier == Carrier::Shares && matches!(duty.owed, Owed::Deal(_));
+                    if matches!(duty.owed, Owed::Submit(_)) || shares_update {
                         let taken_up = self.take_up(&mut link, seats, &round, &plan).await;
                         if !self.settled(&mut link, seats, &duty.at, &plan.terms, taken_up).await? {
                             continue;

@@ -7,15 +7,15 @@ use syndic_proto::convert::{Owed, PlaceRef};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::Kind;
 use syndic_round::participant::{Invited, Received};
-use syndic_round::{ParticipantId, PreparationTerms, Signed};
+use syndic_round::{Cohort, ParticipantId, PreparationTerms, Rejection, Signed};
 use syndic_secure_aggregation::{
-    KemPublic, KemSecret, KeyShare, OneTimeKey, SealContext, Sharing, SharingContext,
+    KemPublic, KemSecret, OneTimeKey, SealContext, Share, Sharing, SharingContext, SmallVector, Subject,
+    VectorShape,
 };
-use tracing::warn;
 
 use super::error::{Declined, Undone};
 use super::link::Link;
-use super::seat::{Keys, Preparing, Said, Seats, Shares};
+use super::seat::{Keys, Preparing, Said, Seats, Secret, Shares};
 use super::{Agent, kind_of, out_of_turn, system_randomness};
 
 impl Agent {
@@ -41,10 +41,10 @@ impl Agent {
             None => return Err(Declined::Restarted.into()),
         };
         if *current.terms != *terms {
-            return Err(Declined::Coordinator(syndic_round::Rejection::Mismatch("preparation")).into());
+            return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
         }
         if !kind.is_some_and(|kind| current.said.contains_key(&kind)) {
-            self.prepare(current, at, owed).await?;
+            self.prepare(current, at, owed, None).await?;
         }
         self.say_again(link, at, &current.said, kind).await
     }
@@ -64,83 +64,95 @@ impl Agent {
         Ok(taken)
     }
 
-    /// Phases B and C.
+    /// Phases B and C. `vector` is the update where it is shared itself.
     pub(super) async fn prepare(
         &self,
         taken: &mut Preparing,
         at: &PlaceRef,
         owed: Owed,
+        vector: Option<(VectorShape, SmallVector)>,
     ) -> Result<(), Undone> {
         match owed {
-            Owed::Deal(adverts) => self.deal(taken, at, adverts).await,
-            Owed::Acknowledge(received) => self.acknowledge(taken, at, received).await,
+            Owed::Deal(adverts) => self.deal(taken, at, adverts, vector).await,
+            Owed::Acknowledge(received) => self.acknowledge(taken, received).await,
             _ => Err(out_of_turn()),
         }
     }
 
-    /// Phase B: the key is made here and shared at once.
-    async fn deal(&self, taken: &mut Preparing, at: &PlaceRef, adverts: Vec<Signed>) -> Result<(), Undone> {
+    /// Phase B: a key is made here and shared at once, or the update itself is.
+    async fn deal(
+        &self,
+        taken: &mut Preparing,
+        at: &PlaceRef,
+        adverts: Vec<Signed>,
+        vector: Option<(VectorShape, SmallVector)>,
+    ) -> Result<(), Undone> {
         let Keys::Advertised(advertised, kem) = taken.take_keys() else { return Err(out_of_turn()) };
         let joined = advertised.join(adverts)?;
         let cohort = joined.cohort().clone();
         let mut rng = system_randomness();
-        let key = Box::new(OneTimeKey::generate(&mut rng));
         let threshold = taken.terms.protection.threshold();
         let context = SharingContext { dealer: self.id, h1: cohort.h1(), cohort: cohort.ids(), threshold };
-        let Sharing { public, shares } = key.share(&context, &mut rng).map_err(Declined::from)?;
-        #[cfg(feature = "tap")]
-        if let Some(observer) = &self.observer {
-            observer.shared(at, &shares);
-        }
-        #[cfg(not(feature = "tap"))]
-        let _ = at;
+        let (public, sealed, secret, held) = match vector {
+            Some((shape, vector)) => {
+                let Sharing { public, shares } = vector.share(&context, &mut rng).map_err(Declined::from)?;
+                (public, self.seal(&cohort, &shares)?, Secret::Update, Shares::none(Some(shape)))
+            }
+            None => {
+                let key = Box::new(OneTimeKey::generate(&mut rng));
+                let Sharing { public, shares } = key.share(&context, &mut rng).map_err(Declined::from)?;
+                #[cfg(feature = "tap")]
+                if let Some(observer) = &self.observer {
+                    observer.shared(at, &shares);
+                }
+                #[cfg(not(feature = "tap"))]
+                let _ = at;
+                (public, self.seal(&cohort, &shares)?, Secret::Key(key), Shares::none(None))
+            }
+        };
+        let signed = joined.deal(public, &sealed, self.enrolment.keys().signing_key());
+        self.write_down_keys(taken, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
+        taken.keys = Keys::Dealt(joined, kem, secret, held);
+        Ok(())
+    }
+
+    /// Each share sealed for its recipient.
+    fn seal<S: Subject>(
+        &self,
+        cohort: &Cohort,
+        shares: &[(ParticipantId, Share<S>)],
+    ) -> Result<Vec<(ParticipantId, Vec<u8>)>, Undone> {
+        let mut rng = system_randomness();
         let mut sealed = Vec::with_capacity(shares.len());
-        for (recipient, share) in &shares {
+        for (recipient, share) in shares {
             let public = KemPublic::from_bytes(cohort.kem_key(*recipient)?).map_err(Declined::from)?;
             let context = SealContext { sender: self.id, recipient: *recipient, h1: cohort.h1() };
             sealed.push((*recipient, public.seal(&share.to_bytes(), &context, &mut rng)));
         }
-        let signed = joined.deal(public, &sealed, self.enrolment.keys().signing_key());
-        self.write_down_keys(taken, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
-        taken.keys = Keys::Dealt(joined, kem, key);
-        Ok(())
+        Ok(sealed)
     }
 
     /// Phase C: every share is opened and verified against what its dealer published.
-    async fn acknowledge(
-        &self,
-        taken: &mut Preparing,
-        at: &PlaceRef,
-        received: Vec<Received>,
-    ) -> Result<(), Undone> {
-        let Keys::Dealt(joined, kem, key) = taken.take_keys() else { return Err(out_of_turn()) };
+    async fn acknowledge(&self, taken: &mut Preparing, received: Vec<Received>) -> Result<(), Undone> {
+        let Keys::Dealt(joined, kem, secret, mut shares) = taken.take_keys() else {
+            return Err(out_of_turn());
+        };
         let cohort = joined.cohort().clone();
         joined.check_dealers(&received)?;
-        let (mut shares, threshold) = (Shares::new(), taken.terms.protection.threshold());
+        let threshold = taken.terms.protection.threshold();
         for share in &received {
             let dealer = share.public.from;
-            let context = SealContext { sender: dealer, recipient: self.id, h1: cohort.h1() };
+            let seal = SealContext { sender: dealer, recipient: self.id, h1: cohort.h1() };
             // A share that nobody signed is the coordinator's doing; one that does not open is its dealer's.
             let public = joined.check_share(share)?;
-            let sharing = SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold };
-            match open(&kem, &share.sealed, &context, cohort.len()) {
-                Some(opened) => match opened.verify(self.id, &public, &sharing) {
-                    Ok(()) => {
-                        shares.insert(dealer, opened);
-                    }
-                    Err(error) => {
-                        warn!(%dealer, place = %at.place, code = error.code(), %error, "complaining of a key share");
-                    }
-                },
-                None => warn!(%dealer, place = %at.place, "a key share does not open; complaining"),
-            }
+            let context = SharingContext { dealer, h1: cohort.h1(), cohort: cohort.ids(), threshold };
+            shares.take(&kem, &share.sealed, &seal, &public, &context);
         }
-        let held = |dealer: &ParticipantId| shares.contains_key(dealer);
-        let verdicts: Vec<_> =
-            received.iter().map(|share| (&share.public, held(&share.public.from))).collect();
+        let held = |share: &Received| shares.holds(&share.public.from);
+        let verdicts: Vec<_> = received.iter().map(|share| (&share.public, held(share))).collect();
         let (state, signed) = joined.acknowledge(&verdicts, self.enrolment.keys().signing_key());
         self.write_down_keys(taken, Kind::Ack, signed, Vec::new()).await?;
-        taken.keys = Keys::Ready(state, shares, key);
+        taken.keys = Keys::Ready(state, shares, secret);
         Ok(())
     }
 
@@ -154,9 +166,4 @@ impl Agent {
         let (terms, said) = (&taken.terms, Said { signed, attached });
         self.write_down(terms, &mut taken.said, kind, said).await
     }
-}
-
-fn open(kem: &KemSecret, sealed: &[u8], context: &SealContext, cohort: usize) -> Option<KeyShare> {
-    let bytes = kem.open(sealed, context).ok()?;
-    KeyShare::from_bytes(&bytes, cohort).ok()
 }

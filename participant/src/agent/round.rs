@@ -14,15 +14,15 @@ use syndic_round::participant::Invited;
 use syndic_round::receipt::{Receipt, Received as Receipted};
 use syndic_round::survivors::differ_by_one;
 use syndic_round::{
-    Digest, ParticipantId, Place, PreparationTerms, Quantised, Rejection, RoundId, RoundPlan, Signed, Voided,
+    Carrier, Digest, ParticipantId, Place, PreparationTerms, Rejection, RoundId, RoundPlan, Signed, Voided,
 };
-use syndic_secure_aggregation::{KeyShareSum, Masks};
+use syndic_secure_aggregation::{Masks, SmallVector, VectorShape};
 use tonic::Status;
 use tracing::warn;
 
 use super::error::{Declined, Undone};
 use super::link::Link;
-use super::seat::{Holding, Keys, Preparing, Said, Seat, Seats, Stage, Training, joined};
+use super::seat::{Answer, Holding, Keys, Preparing, Said, Seat, Seats, Secret, Stage, Training, joined};
 use super::{Agent, kind_of, leaving, out_of_turn, system_randomness};
 use crate::journal::Opening;
 
@@ -63,7 +63,11 @@ impl Agent {
         if !kind.is_some_and(|kind| said.contains_key(&kind)) {
             match owed {
                 Owed::Deal(_) | Owed::Acknowledge(_) => {
-                    self.prepare(&mut current.preparing, &at, owed).await?;
+                    let vector = match owed {
+                        Owed::Deal(_) => self.to_share(current).await?,
+                        _ => None,
+                    };
+                    self.prepare(&mut current.preparing, &at, owed, vector).await?;
                     current.bind()?;
                 }
                 Owed::Submit(acks) => self.encrypt(current, acks).await?,
@@ -148,6 +152,9 @@ impl Agent {
         if question.layout().map_err(Declined::from)? != plan.layout {
             return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());
         }
+        if plan.carrier != accepted.job.carrier_of(&plan.layout, plan.terms.protection.admitted()) {
+            return Err(Declined::Coordinator(Rejection::NotAgreed("way of small vectors")).into());
+        }
         Ok(question)
     }
 
@@ -164,11 +171,14 @@ impl Agent {
             None => return Err(out_of_turn()),
         };
         let fingerprint = plan.question_fingerprint(&question.slot());
-        let (mut local, coding) = (self.local_randomness(plan), plan.coding());
-        let work = move || answer(&question, &table, &coding, &mut local);
+        let (mut local, plan) = (self.local_randomness(plan), Arc::new(plan.clone()));
+        let work = {
+            let plan = plan.clone();
+            move || answer(&question, &table, &plan, &mut local)
+        };
         Ok(Seat {
             round: round.clone(),
-            plan: Arc::new(plan.clone()),
+            plan,
             fingerprint,
             preparing,
             stage: Stage::Preparing,
@@ -177,10 +187,42 @@ impl Agent {
         })
     }
 
+    /// Phase B of an update that is shared itself: the answer, once it is ready. None where keys are shared.
+    async fn to_share(&self, seat: &mut Seat) -> Result<Option<(VectorShape, SmallVector)>, Undone> {
+        let Some(shape) = shape_of(&seat.plan) else { return Ok(None) };
+        let plan = &seat.plan;
+        // If we crash here the preparation is bound and its update is lost: the attempt is declined, never answered with
+        // other shares.
+        self.journal.bind(plan.terms.job.as_str(), plan.terms.number, plan.id, seat.fingerprint).await?;
+        match finished(std::mem::replace(&mut seat.training, Training::Gone)).await? {
+            Answer::Elements(vector) => Ok(Some((shape, vector))),
+            Answer::Coefficients(_) => Err(out_of_turn()),
+        }
+    }
+
+    /// Phase D of an update that is shared itself: a header over the sharing, and nothing behind it.
+    async fn submit_shared(
+        &self,
+        seat: &mut Seat,
+        mut holding: Holding,
+        acks: Vec<Signed>,
+    ) -> Result<(), Undone> {
+        let eligible = holding.state.may_submit(acks)?;
+        let header = holding.state.submit_shared(eligible, self.enrolment.keys().signing_key())?;
+        self.write_down_in(seat, Kind::Header, header, Vec::new()).await?;
+        seat.stage = Stage::Submitted(holding);
+        Ok(())
+    }
+
     /// Phase D: the one-time key encrypts the one answer and is gone. Called when the answer is ready.
     async fn encrypt(&self, seat: &mut Seat, acks: Vec<Signed>) -> Result<(), Undone> {
-        let Stage::Bound(mut holding, key) = seat.take_stage() else { return Err(out_of_turn()) };
-        let quantised = finished(std::mem::replace(&mut seat.training, Training::Gone)).await?;
+        let (mut holding, key) = match seat.take_stage() {
+            Stage::Bound(holding, Secret::Key(key)) => (holding, key),
+            Stage::Bound(holding, Secret::Update) => return self.submit_shared(seat, holding, acks).await,
+            _ => return Err(out_of_turn()),
+        };
+        let answer = finished(std::mem::replace(&mut seat.training, Training::Gone)).await?;
+        let Answer::Coefficients(quantised) = answer else { return Err(out_of_turn()) };
         let eligible = holding.state.may_submit(acks)?;
         let plan = &seat.plan;
         // If we crash here the preparation is bound and its key is lost: the attempt is declined, never
@@ -246,8 +288,8 @@ impl Agent {
         let opening = Opening { round: plan.id, context: certified.cohort().context() };
         let is_void = |earlier: &Opening| self.is_void(plan, earlier, voided);
         self.journal.open_question(seat.fingerprint, plan.terms.job.as_str(), &opening, is_void).await?;
-        let sum = KeyShareSum::of(&shares, &certificate).map_err(Declined::from)?;
-        let signed = certified.reveal(&certificate, sum.to_bytes(), self.enrolment.keys().signing_key());
+        let sum = shares.sum(&certificate).map_err(Declined::from)?;
+        let signed = certified.reveal(&certificate, sum, self.enrolment.keys().signing_key());
         self.write_down_in(seat, Kind::Reveal, signed, Vec::new()).await
     }
 
@@ -392,9 +434,9 @@ type VoidedAttempts = [(RoundId, Vec<Signed>)];
 fn answer(
     question: &Question,
     table: &Arc<syndic_learning::Table>,
-    coding: &syndic_round::Coding,
+    plan: &RoundPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<Quantised, Declined> {
+) -> Result<Answer, Declined> {
     let clipped = JobRun::answer(question, table, rng)?.clip();
     if clipped.clamped() > 0 {
         warn!(
@@ -403,11 +445,19 @@ fn answer(
             "values were clipped to the plan's bounds"
         );
     }
-    Ok(clipped.quantise(coding, rng))
+    Ok(match shape_of(plan) {
+        Some(shape) => Answer::Elements(SmallVector::encode(&shape, clipped, rng)),
+        None => Answer::Coefficients(clipped.quantise(&plan.coding(), rng)),
+    })
+}
+
+/// How the plan's vector is shared itself, where it is.
+fn shape_of(plan: &RoundPlan) -> Option<VectorShape> {
+    VectorShape::of(plan).filter(|_| plan.carrier == Carrier::Shares)
 }
 
 /// The finished answer; waits for it where it is not finished.
-async fn finished(mut training: Training) -> Result<Quantised, Undone> {
+async fn finished(mut training: Training) -> Result<Answer, Undone> {
     training.finish().await;
     match training {
         Training::Finished(answer) => Ok(answer?),

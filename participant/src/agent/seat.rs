@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use syndic_proto::convert::RoundRef;
-use syndic_round::message::Kind;
+use syndic_round::message::{Kind, PublicPart};
 use syndic_round::participant::{Acknowledged, Advertised, Bound, Certified, Joined};
-use syndic_round::{Digest, ParticipantId, PreparationTerms, Quantised, RoundPlan, Signed};
-use syndic_secure_aggregation::{KemSecret, KeyShare, OneTimeKey};
+use syndic_round::{Certificate, Digest, ParticipantId, PreparationTerms, Quantised, RoundPlan, Signed};
+use syndic_secure_aggregation::{
+    KemSecret, KeyShare, KeyShareSum, MalformedShare, OneTimeKey, SealContext, Share, ShareMissing,
+    SharingContext, SmallVector, Subject, VectorShape, VectorShare, VectorShareSum,
+};
 use tokio::task::{JoinError, JoinHandle};
+use tracing::warn;
 
 use super::error::Declined;
 
@@ -32,10 +36,19 @@ pub(super) struct Preparing {
 /// How far this participant is with its keys, and what it may use.
 pub(super) enum Keys {
     Advertised(Advertised, KemSecret),
-    Dealt(Joined, KemSecret, Box<OneTimeKey>),
-    Ready(Acknowledged, Shares, Box<OneTimeKey>),
+    /// Its own secret, and what it will hold of all others'.
+    Dealt(Joined, KemSecret, Secret, Shares),
+    Ready(Acknowledged, Shares, Secret),
     /// Bound to a round, or of no further use.
     Gone,
+}
+
+/// What this participant has shared.
+pub(super) enum Secret {
+    /// A one-time key, still to be used.
+    Key(Box<OneTimeKey>),
+    /// Its update itself, which is gone.
+    Update,
 }
 
 /// A place in a round.
@@ -54,7 +67,7 @@ pub(super) struct Seat {
 pub(super) enum Stage {
     /// Its keys are being prepared in this very round.
     Preparing,
-    Bound(Holding, Box<OneTimeKey>),
+    Bound(Holding, Secret),
     Submitted(Holding),
     Certified(Certified, Shares),
     /// Has revealed, or takes no further part.
@@ -67,17 +80,28 @@ pub(super) struct Holding {
     pub(super) shares: Shares,
 }
 
-/// Key shares by dealer.
-pub(super) type Shares = BTreeMap<ParticipantId, KeyShare>;
+/// Shares by dealer: of keys, or of updates that were shared themselves.
+pub(super) enum Shares {
+    Keys(BTreeMap<ParticipantId, KeyShare>),
+    Vectors(VectorShape, BTreeMap<ParticipantId, VectorShare>),
+}
 
 /// The local work of the round.
 pub(super) enum Training {
     /// Under way.
-    Running(JoinHandle<Result<Quantised, Declined>>),
-    /// The answer, not yet encrypted.
-    Finished(Result<Quantised, Declined>),
-    /// Encrypted and gone.
+    Running(JoinHandle<Result<Answer, Declined>>),
+    /// The answer, not yet encrypted or shared.
+    Finished(Result<Answer, Declined>),
+    /// Encrypted or shared, and gone.
     Gone,
+}
+
+/// What the local work comes to.
+pub(super) enum Answer {
+    /// Ring coefficients, to be encrypted.
+    Coefficients(Quantised),
+    /// Elements, to be shared themselves.
+    Elements(SmallVector),
 }
 
 /// A message as it went out.
@@ -91,6 +115,60 @@ impl Preparing {
     /// Takes the keys out, so that they can be consumed; what is left takes no further part.
     pub(super) fn take_keys(&mut self) -> Keys {
         std::mem::replace(&mut self.keys, Keys::Gone)
+    }
+}
+
+impl Shares {
+    /// None yet, of what a plan's vector is shared as; of keys ahead of any plan.
+    pub(super) fn none(shape: Option<VectorShape>) -> Self {
+        match shape {
+            Some(shape) => Self::Vectors(shape, BTreeMap::new()),
+            None => Self::Keys(BTreeMap::new()),
+        }
+    }
+
+    /// Opens a sealed share and verifies it against what its dealer published; it is held if it is good.
+    pub(super) fn take(
+        &mut self,
+        kem: &KemSecret,
+        sealed: &[u8],
+        seal: &SealContext,
+        public: &PublicPart,
+        context: &SharingContext<'_>,
+    ) {
+        let dealer = context.dealer;
+        let Ok(bytes) = kem.open(sealed, seal) else {
+            warn!(%dealer, "a share does not open; complaining");
+            return;
+        };
+        let bad = match self {
+            Self::Keys(held) => {
+                let share = KeyShare::from_bytes(&bytes, context.cohort.len());
+                good(share, seal.recipient, public, context).map(|share| drop(held.insert(dealer, share)))
+            }
+            Self::Vectors(shape, held) => {
+                let share = VectorShare::from_bytes(&bytes, shape);
+                good(share, seal.recipient, public, context).map(|share| drop(held.insert(dealer, share)))
+            }
+        };
+        if let Err(code) = bad {
+            warn!(%dealer, code, "complaining of a share");
+        }
+    }
+
+    pub(super) fn holds(&self, dealer: &ParticipantId) -> bool {
+        match self {
+            Self::Keys(held) => held.contains_key(dealer),
+            Self::Vectors(_, held) => held.contains_key(dealer),
+        }
+    }
+
+    /// What is revealed for a certificate.
+    pub(super) fn sum(&self, certificate: &Certificate) -> Result<Vec<u8>, ShareMissing> {
+        match self {
+            Self::Keys(held) => KeyShareSum::of(held, certificate).map(|sum| sum.to_bytes()),
+            Self::Vectors(_, held) => VectorShareSum::of(held, certificate).map(|sum| sum.to_bytes()),
+        }
     }
 }
 
@@ -114,6 +192,18 @@ impl Training {
         let Self::Running(task) = self else { return };
         *self = Self::Finished(joined(task.await).and_then(|answer| answer));
     }
+}
+
+/// A share that its dealer committed to and that lies on its polynomials; otherwise the code of what is wrong.
+fn good<S: Subject>(
+    share: Result<Share<S>, MalformedShare>,
+    me: ParticipantId,
+    public: &PublicPart,
+    context: &SharingContext<'_>,
+) -> Result<Share<S>, &'static str> {
+    let share = share.map_err(|error| error.code())?;
+    share.verify(me, public, context).map_err(|error| error.code())?;
+    Ok(share)
 }
 
 /// The result of work on another thread. A panic there is one here; work that was not done at all is that of an agent

@@ -147,6 +147,26 @@ pub struct ProtectionTerms {
     /// The fewest updates in a sum that is opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_survivors: Option<u16>,
+    /// How vectors that are small enough to be shared themselves reach their sum.
+    #[serde(default, skip_serializing_if = "SmallVectors::is_default")]
+    pub small_vectors: SmallVectors,
+}
+
+/// How vectors that are small enough to be shared themselves reach their sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SmallVectors {
+    /// As all others: encrypted in the ring, with keys that are prepared ahead.
+    #[default]
+    Encrypted,
+    /// Shared themselves: fewer bytes, and two exchanges more.
+    Shared,
+}
+
+impl SmallVectors {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How results are measured.

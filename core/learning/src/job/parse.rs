@@ -9,7 +9,7 @@ use super::parse_contract;
 use super::reader::{Reader, Section};
 use super::{
     Deadlines, Diagnostic, EvaluationTerms, Identity, Job, LogisticRegressionTerms, Privacy, ProgramTerms,
-    ProtectionTerms, Rounds, Solver,
+    ProtectionTerms, Rounds, SmallVectors, Solver,
 };
 use crate::program::logistic_regression;
 
@@ -199,6 +199,8 @@ fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Protect
     let threshold = reader.integer(&mut section, "threshold", 2..=most);
     let colluding = reader.integer(&mut section, "colluding", 0..=most);
     let min_survivors = reader.integer(&mut section, "min_survivors", 2..=most);
+    let ways = [("encrypted", SmallVectors::Encrypted), ("shared", SmallVectors::Shared)];
+    let small_vectors = reader.choice(&mut section, "small_vectors", "job.unknown-small-vectors", &ways);
     if let (Some(t), Some(c)) = (&threshold, &colluding)
         && *t.get_ref() < c.get_ref() + 2
     {
@@ -222,6 +224,7 @@ fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Protect
         threshold: threshold.map(narrow_16),
         colluding: colluding.map(narrow_16),
         min_survivors: min_survivors.map(narrow_16),
+        small_vectors: small_vectors.map(toml::Spanned::into_inner).unwrap_or_default(),
     })
 }
 

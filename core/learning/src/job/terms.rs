@@ -3,10 +3,11 @@
 //! The coordinator and every participant derive them from the same bytes, so that neither need believe the
 //! other.
 
-use syndic_round::{Deadlines, Digest, ParticipantId, PlanError, Protection, Roster};
+use syndic_round::vector::small_vector_elements;
+use syndic_round::{Carrier, Deadlines, Digest, Layout, ParticipantId, PlanError, Protection, Roster};
 use thiserror::Error;
 
-use super::{Diagnostic, Job, ProtectionTerms};
+use super::{Diagnostic, Job, ProtectionTerms, SmallVectors};
 
 /// What all rounds of a job have in common.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,11 +68,19 @@ impl Job {
     /// # Errors
     /// [`PlanError`] names the rule that the job breaks with this many institutions.
     pub fn protection_of(&self, institutions: usize) -> Result<Protection, PlanError> {
-        let ProtectionTerms { parameter_set, threshold, colluding, min_survivors } = self.protection;
+        let ProtectionTerms { parameter_set, threshold, colluding, min_survivors, .. } = self.protection;
         let admitted = u16::try_from(institutions).unwrap_or(u16::MAX);
         let threshold = threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
         let colluding = colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
         Protection::new(parameter_set, admitted, threshold, colluding, min_survivors.unwrap_or(threshold))
+    }
+
+    /// What carries a vector of this layout to its sum, among `admitted` institutions.
+    pub fn carrier_of(&self, layout: &Layout, admitted: u16) -> Carrier {
+        match self.protection.small_vectors {
+            SmallVectors::Shared if small_vector_elements(layout, admitted).is_some() => Carrier::Shares,
+            SmallVectors::Shared | SmallVectors::Encrypted => Carrier::Ring,
+        }
     }
 
     /// How long phases may take, in milliseconds.

@@ -51,6 +51,7 @@ fn job(rounds: u32) -> Job {
             threshold: None,
             colluding: None,
             min_survivors: None,
+            small_vectors: Default::default(),
         },
         evaluation: Default::default(),
     }

@@ -64,11 +64,16 @@ impl Acknowledging {
         let acks = Acks::of(&self.cohort, acks).unwrap_or_default();
         let may_submit =
             |dealt: &&Dealt| acks.check(dealt.public.from, dealt.public.digest(), protection).is_ok();
-        let eligible: Vec<_> = self.dealt.iter().filter(may_submit).map(|dealt| dealt.public.from).collect();
+        let (eligible, dealings): (Vec<_>, Vec<_>) = self
+            .dealt
+            .iter()
+            .filter(may_submit)
+            .map(|dealt| (dealt.public.from, dealt.public.digest()))
+            .unzip();
         if eligible.len() < usize::from(protection.min_survivors()) {
             let needed = protection.min_survivors();
             return Onward::Abandoned(too_few("dealers acknowledged by enough", eligible.len(), needed));
         }
-        Onward::Prepared(Prepared { cohort: self.cohort.clone(), eligible, acks: Arc::new(acks) })
+        Onward::Prepared(Prepared { cohort: self.cohort.clone(), eligible, dealings, acks: Arc::new(acks) })
     }
 }

@@ -49,7 +49,7 @@ impl Advertising {
         let needed = course.protection().threshold();
         match Cohort::of(course.terms(), adverts) {
             Ok(cohort) => {
-                let closes_at = now.plus_millis(course.terms().deadlines.share);
+                let closes_at = now.plus_millis(course.sharing_millis());
                 Onward::Preparing(Preparing::Sharing(Sharing::new(Arc::new(cohort), closes_at)))
             }
             // Every advertisement was verified when it came in, so the cohort can only be too small.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::phase::too_few;
 use super::{Certifying, Duty, Phase, Prepared, Round, Upload};
+use crate::carrier::Carrier;
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Header, Signed, Verified};
@@ -78,11 +79,15 @@ impl Collecting {
             return Err(Rejection::Late);
         }
         let header = verify_header(signed, round.plan(), self.cohort(), round.roster())?;
-        if self.prepared.eligible.contains(&signed.from) {
-            Ok(header)
-        } else {
-            Err(Rejection::NotEligible(signed.from))
+        let Ok(position) = self.prepared.eligible.binary_search(&signed.from) else {
+            return Err(Rejection::NotEligible(signed.from));
+        };
+        // An update that was shared itself is what its header is about.
+        let root = header.payload().root;
+        if round.plan().carrier == Carrier::Shares && root != self.prepared.dealings[position] {
+            return Err(Rejection::Mismatch("public part of a dealer"));
         }
+        Ok(header)
     }
 
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use crate::carrier::Carrier;
 use crate::cohort::Cohort;
 use crate::digest::Digest;
 use crate::ids::{ParticipantId, RoundId};
@@ -27,13 +28,19 @@ pub(super) struct Course {
 struct Fixed {
     terms: PreparationTerms,
     roster: Arc<SealedRoster>,
+    /// What is shared: a key, or an update.
+    carrier: Carrier,
 }
 
 impl Course {
     /// Nothing was said yet.
-    pub(super) fn begin(terms: PreparationTerms, roster: Arc<SealedRoster>) -> Result<Self, PlanError> {
+    pub(super) fn begin(
+        terms: PreparationTerms,
+        roster: Arc<SealedRoster>,
+        carrier: Carrier,
+    ) -> Result<Self, PlanError> {
         terms.check_against(&roster)?;
-        let fixed = Arc::new(Fixed { terms, roster });
+        let fixed = Arc::new(Fixed { terms, roster, carrier });
         Ok(Self { fixed, heard: BTreeMap::new(), declined: BTreeMap::new() })
     }
 
@@ -47,6 +54,22 @@ impl Course {
 
     pub(super) fn roster(&self) -> &SealedRoster {
         &self.fixed.roster
+    }
+
+    /// How long sharing may take: the local work comes before it where an update is shared.
+    pub(super) fn sharing_millis(&self) -> u64 {
+        match self.fixed.carrier {
+            Carrier::Ring => self.terms().deadlines.share,
+            Carrier::Shares => self.terms().deadlines.collect,
+        }
+    }
+
+    /// How long collecting may take, which includes the local work unless that was done before.
+    pub(super) fn collecting_millis(&self) -> u64 {
+        match self.fixed.carrier {
+            Carrier::Ring => self.terms().deadlines.collect,
+            Carrier::Shares => self.terms().deadlines.share,
+        }
     }
 
     pub(super) fn declined(&self) -> &BTreeMap<ParticipantId, String> {

@@ -60,16 +60,26 @@ pub struct Upload {
 pub struct Opened {
     /// The blob of the sum.
     pub sum: Digest,
+    /// What else there is of a sum that was opened in the ring.
+    pub ring: Option<RingOpened>,
+    /// The blob of the [`crate::Transcript`].
+    pub transcript: Digest,
+    /// Whose reveals were wrong, and were corrected.
+    pub wrong_reveals: Vec<ParticipantId>,
+    /// Whether a single wrong reveal would have been noticed. Always so in the ring, where it turns everything into noise;
+    /// of shared vectors it takes one reveal more than the threshold (attack A38).
+    pub checked: bool,
+}
+
+/// What is published of a sum that was opened in the ring, and lets anybody compute it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingOpened {
     /// The blob of S, the sum of the survivors' keys.
     pub key_sum: Digest,
     /// The blob of the aggregate.
     pub aggregate: Digest,
     /// Merkle root over the aggregate's chunks.
     pub aggregate_root: Digest,
-    /// The blob of the [`crate::Transcript`].
-    pub transcript: Digest,
-    /// Whose reveals were wrong, and were corrected.
-    pub wrong_reveals: Vec<ParticipantId>,
 }
 
 /// What a participant owes the round now.
@@ -89,6 +99,14 @@ pub enum Duty {
     Reveal(Arc<Certificate>),
     /// Promise never to reveal in this attempt.
     Void(Arc<Cohort>),
+}
+
+impl Upload {
+    /// Of an update that was shared itself, so that nothing travels behind its header: `root` is the digest of its dealer's
+    /// public part.
+    pub fn of_shares(root: Digest) -> Self {
+        Self { root, chunks: 0, blob: Digest::of(&[]), bytes: 0 }
+    }
 }
 
 impl Input {

@@ -21,6 +21,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use crate::carrier::Carrier;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Header, Kind, Signed};
 use crate::plan::RoundPlan;
@@ -33,7 +34,7 @@ pub use advertising::Advertising;
 pub use certifying::Certifying;
 pub use collecting::{Collecting, Submission};
 use course::Course;
-pub use input::{Duty, Input, Opened, Upload};
+pub use input::{Duty, Input, Opened, RingOpened, Upload};
 pub use opening::Opening;
 use phase::out_of_phase;
 pub use phase::{Abandoned, Closed, Phase};
@@ -67,7 +68,7 @@ impl Round {
     /// [`PlanError`] when the plan breaks a rule, or is not for this roster.
     pub fn open(plan: RoundPlan, roster: Arc<SealedRoster>, now: Timestamp) -> Result<Self, PlanError> {
         plan.check()?;
-        let course = Course::begin(plan.terms.clone(), roster)?;
+        let course = Course::begin(plan.terms.clone(), roster, plan.carrier)?;
         let phase = Phase::Preparing(Preparing::begin(&course, now));
         Ok(Self { plan: Arc::new(plan), course, phase })
     }
@@ -84,7 +85,10 @@ impl Round {
     ) -> Result<Self, PlanError> {
         plan.check()?;
         match preparation.standing() {
-            Standing::Ready(prepared) if plan.terms == *preparation.terms() => {
+            // What is shared ahead is keys, never an update.
+            Standing::Ready(prepared)
+                if plan.terms == *preparation.terms() && plan.carrier == Carrier::Ring =>
+            {
                 let closes_at = now.plus_millis(plan.terms.deadlines.collect);
                 let phase = Phase::Collecting(Collecting::new(prepared.clone(), closes_at));
                 Ok(Self { plan: Arc::new(plan), course: preparation.course.clone(), phase })
@@ -237,7 +241,7 @@ impl Round {
         match onward {
             Onward::Preparing(preparing) => Phase::Preparing(preparing),
             Onward::Prepared(prepared) => {
-                let closes_at = now.plus_millis(self.plan().terms.deadlines.collect);
+                let closes_at = now.plus_millis(self.course.collecting_millis());
                 Phase::Collecting(Collecting::new(prepared, closes_at))
             }
             Onward::Abandoned(reason) => Phase::Abandoned(reason),
@@ -266,7 +270,7 @@ impl Round {
         let mut phase = self.phase.clone();
         match &mut phase {
             Phase::Preparing(phase) => *phase = phase.resumed(&self.course, now),
-            Phase::Collecting(phase) => phase.closes_at = now.plus_millis(deadlines.collect),
+            Phase::Collecting(phase) => phase.closes_at = now.plus_millis(self.course.collecting_millis()),
             Phase::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
             Phase::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
             Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => {}

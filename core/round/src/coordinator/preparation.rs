@@ -8,6 +8,7 @@ use super::course::Course;
 use super::phase::{Abandoned, out_of_phase};
 use super::preparing::Onward;
 use super::{Duty, Input, Prepared, Preparing};
+use crate::carrier::Carrier;
 use crate::ids::{ParticipantId, Place, Timestamp};
 use crate::message::Kind;
 use crate::protection::PlanError;
@@ -44,7 +45,7 @@ impl Preparation {
         roster: Arc<SealedRoster>,
         now: Timestamp,
     ) -> Result<Self, PlanError> {
-        let course = Course::begin(terms, roster)?;
+        let course = Course::begin(terms, roster, Carrier::Ring)?;
         let standing = Standing::Preparing(Preparing::begin(&course, now));
         Ok(Self { course, begun_at: now, standing })
     }

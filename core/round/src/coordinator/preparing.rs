@@ -7,6 +7,7 @@ use super::course::Course;
 use super::phase::{Abandoned, out_of_phase};
 use super::{Acknowledging, Advertising, Duty, Input, Sharing};
 use crate::cohort::Cohort;
+use crate::digest::Digest;
 use crate::eligibility::Acks;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::rejection::Rejection;
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub(super) cohort: Arc<Cohort>,
     /// Who may submit.
     pub(super) eligible: Vec<ParticipantId>,
+    /// Digests of the public parts of the eligible, in the same order.
+    pub(super) dealings: Vec<Digest>,
     pub(super) acks: Arc<Acks>,
 }
 
@@ -108,7 +111,7 @@ impl Preparing {
         let mut resumed = self.clone();
         match &mut resumed {
             Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
-            Self::Sharing(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Sharing(phase) => phase.closes_at = now.plus_millis(course.sharing_millis()),
             Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
         }
         resumed

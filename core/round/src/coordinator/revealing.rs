@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::phase::too_few;
 use super::{Abandoned, Duty, Opening, Phase, Round, Submission};
+use crate::carrier::Carrier;
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Reveal, Signed, Verified, Void};
@@ -29,7 +30,7 @@ pub struct Revealing {
     pub(super) reveals: BTreeMap<ParticipantId, Vec<u8>>,
     signers: BTreeSet<ParticipantId>,
     voids: BTreeMap<ParticipantId, Verified<Void>>,
-    /// Reveals with which the sum is opened: t, and more once t were not enough.
+    /// Reveals with which the sum is opened: t, or one more for shared vectors, and more once those were not enough.
     wanted: usize,
     /// Why the reveals so far open nothing.
     refused: Option<String>,
@@ -46,6 +47,12 @@ impl Revealing {
         closes_at: Timestamp,
     ) -> Self {
         let signers = certificate.signatures().iter().map(|signed| signed.from).collect();
+        let threshold = usize::from(round.protection().threshold());
+        // Of shared vectors one reveal more than the threshold tells whether one of them lies (attack A38).
+        let wanted = match round.plan().carrier {
+            Carrier::Shares => cohort.len().min(threshold + 1),
+            Carrier::Ring => threshold,
+        };
         Self {
             closes_at,
             cohort,
@@ -54,7 +61,7 @@ impl Revealing {
             reveals: BTreeMap::new(),
             signers,
             voids: BTreeMap::new(),
-            wanted: round.protection().threshold().into(),
+            wanted,
             refused: None,
             waited: 0,
         }
@@ -124,9 +131,14 @@ impl Revealing {
         }
     }
 
+    /// Where one reveal more than t was hoped for and does not come, t open the sum; what is closed then is unchecked.
+    ///
     /// Someone may have revealed, so this attempt can only be completed or voided (docs/protocol.md, rule 11): it waits
     /// while either is possible, ten times as long as the plan says.
     pub(super) fn close(&self, round: &Round, now: Timestamp) -> Phase {
+        if self.refused.is_none() && self.reveals.len() >= round.protection().threshold().into() {
+            return Phase::Opening(Opening(self.clone()));
+        }
         let has_hope = self.can_be_opened(round) || self.can_be_voided(round);
         if has_hope && self.waited + 1 < PATIENCE {
             let closes_at = now.plus_millis(round.plan().terms.deadlines.reveal);
@@ -149,11 +161,12 @@ impl Revealing {
         if again.can_be_opened(round) { Phase::Revealing(again) } else { again.close(round, now) }
     }
 
-    /// Whether as many as are wanted have revealed or still can.
+    /// Whether as many as it takes have revealed or still can: t at first, and one more after each refusal.
     fn can_be_opened(&self, round: &Round) -> bool {
         let gave_up = |id: &ParticipantId| round.declined().contains_key(id) || self.voids.contains_key(id);
         let possible = self.cohort.ids().iter().filter(|id| self.reveals.contains_key(id) || !gave_up(id));
-        possible.count() >= self.wanted
+        let least = if self.refused.is_none() { round.protection().threshold().into() } else { self.wanted };
+        possible.count() >= least
     }
 
     /// Whether enough have not revealed to void the attempt.

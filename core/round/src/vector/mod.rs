@@ -7,6 +7,7 @@
 mod coding;
 mod contribution;
 mod decoder;
+mod digits;
 mod dither;
 mod quantiser;
 mod sum;
@@ -14,5 +15,6 @@ mod sum;
 pub use coding::{CANARIES, Coding};
 pub use contribution::{Clipped, Contribution, ContributionError};
 pub use decoder::Decoder;
+pub use digits::{Digit, MOST_ELEMENTS, small_vector_elements};
 pub use quantiser::{Coefficients, Quantised, Quantiser};
 pub use sum::{Sum, SumError};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
 use syndic_round::{
-    Block, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
+    Block, Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
     PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
@@ -71,6 +71,7 @@ pub struct PlanBuilder {
     pub preparation: u64,
     pub question: Digest,
     pub layout: Layout,
+    pub carrier: Carrier,
     pub deadlines: Deadlines,
 }
 
@@ -83,6 +84,7 @@ pub fn plan() -> PlanBuilder {
         preparation: 1,
         question: Digest::of(b"the model"),
         layout: Layout::new(vec![block(8, 100.0, 1.0)]).expect("a sound layout"),
+        carrier: Carrier::Ring,
         deadlines: Deadlines {
             advertise: 1_000,
             share: 2_000,
@@ -114,6 +116,10 @@ impl PlanBuilder {
         Self { id: RoundId { round, attempt }, preparation, ..self }
     }
 
+    pub fn sharing_the_vector(self) -> Self {
+        Self { carrier: Carrier::Shares, ..self }
+    }
+
     pub fn protection(&self) -> Protection {
         let t = Protection::default_threshold(self.n);
         let c = Protection::largest_colluding(self.n, t);
@@ -138,6 +144,7 @@ impl PlanBuilder {
             id: self.id,
             question: self.question,
             layout: self.layout,
+            carrier: self.carrier,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
-use syndic_round::message::PublicPart;
+use syndic_round::message::{Header, Payload, PublicPart};
 use syndic_round::participant::{Advertised, Bound, Certified, Invited, Joined, Received};
-use syndic_round::{Cohort, Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
+use syndic_round::{Carrier, Cohort, Digest, ParticipantId, Rejection, RoundPlan, SealedRoster};
 
 use super::{Federation, accepted};
 
@@ -72,8 +72,17 @@ impl Seat {
             }
             (Stage::Bound(mut bound), Duty::Submit(acks)) => {
                 let eligible = bound.may_submit(acks.clone())?;
-                let upload = upload_of(self.me, bound.plan());
-                let signed = bound.submit(eligible, upload.root, &self.key);
+                let (signed, upload) = match bound.plan().carrier {
+                    Carrier::Ring => {
+                        let upload = upload_of(self.me, bound.plan());
+                        (bound.submit(eligible, upload.root, &self.key), upload)
+                    }
+                    Carrier::Shares => {
+                        let signed = bound.submit_shared(eligible, &self.key)?;
+                        let root = Header::decode(&signed.payload)?.root;
+                        (signed, Upload::of_shares(root))
+                    }
+                };
                 (Stage::Bound(bound), Input::Submit(signed, upload))
             }
             (Stage::Bound(bound), Duty::Certify(survivors)) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syndic_round::coordinator::{Duty, Input, Opened, Phase, Preparing, Round};
+use syndic_round::coordinator::{Duty, Input, Opened, Phase, Preparing, RingOpened, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Digest, ParticipantId, Rejection, RoundPlan, Timestamp};
 
@@ -142,9 +142,12 @@ pub fn opened() -> Opened {
     let named = |what: &str| Digest::of(what.as_bytes());
     Opened {
         sum: named("sum"),
-        key_sum: named("key sum"),
-        aggregate: named("aggregate"),
-        aggregate_root: named("aggregate root"),
+        ring: Some(RingOpened {
+            key_sum: named("key sum"),
+            aggregate: named("aggregate"),
+            aggregate_root: named("aggregate root"),
+        }),
+        checked: true,
         transcript: named("transcript"),
         wrong_reveals: Vec::new(),
     }

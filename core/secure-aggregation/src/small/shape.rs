@@ -1,8 +1,6 @@
 //! Which vectors are small, and how their values share elements of F_p.
 
-use std::iter::repeat_n;
-
-use syndic_round::vector::{CANARIES, Coding};
+use syndic_round::vector::{Coding, Digit, small_vector_elements};
 use syndic_round::{Layout, RoundPlan};
 use zeroize::Zeroizing;
 
@@ -10,10 +8,7 @@ use crate::sharing;
 
 /// How the vector of a plan is shared itself: derived from the plan, never chosen.
 ///
-/// Canaries and values, each as a whole number of steps m of at most v_max either way, become digits m + v_max, in order.
-/// A digit has as many bits as the largest sum of n of them, 2 n v_max, n being the admitted institutions: so sums of
-/// digits do not carry, whatever the cohort. An element takes digits from its lowest bit up as long as they fit into 60
-/// bits, so the sum of n elements is below p.
+/// Canaries and values, each as a whole number of steps, become a [`Digit`] each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorShape {
     layout: Layout,
@@ -23,31 +18,12 @@ pub struct VectorShape {
     elements: usize,
 }
 
-/// Where a digit stands.
-struct Place {
-    element: usize,
-    shift: u32,
-    bits: u32,
-    /// v_max.
-    most: i64,
-}
-
 impl VectorShape {
     /// The shape of the plan's vector; none where it is not small: where it needs more than 512 elements, as many as the
     /// longest key, or a value needs a digit of more than 60 bits.
     pub fn of(plan: &RoundPlan) -> Option<Self> {
         let (admitted, threshold) = (plan.terms.protection.admitted(), plan.terms.protection.threshold());
-        let is_too_wide = |most: i64| digit_bits(most, admitted) > ELEMENT_BITS;
-        if plan.layout.blocks().iter().any(|block| is_too_wide(block.largest_step())) {
-            return None;
-        }
-        let mut elements = 0;
-        for place in places(&plan.layout, admitted) {
-            elements = place.element + 1;
-            if elements > MOST_ELEMENTS {
-                return None;
-            }
-        }
+        let elements = small_vector_elements(&plan.layout, admitted)?;
         Some(Self { layout: plan.layout.clone(), coding: plan.coding(), admitted, threshold, elements })
     }
 
@@ -85,8 +61,8 @@ impl VectorShape {
     /// The elements of canaries and values, as whole `steps` within their bounds.
     pub(super) fn pack(&self, steps: &[i64]) -> Zeroizing<Vec<u64>> {
         let mut elements = Zeroizing::new(vec![0; self.elements]);
-        for (place, &step) in places(&self.layout, self.admitted).zip(steps) {
-            elements[place.element] |= ((step + place.most) as u64) << place.shift;
+        for (digit, &step) in Digit::all(&self.layout, self.admitted).zip(steps) {
+            elements[digit.element] |= ((step + digit.most) as u64) << digit.shift;
         }
         elements
     }
@@ -95,49 +71,22 @@ impl VectorShape {
     /// belong to no digit.
     pub(super) fn unpack(&self, elements: &[u64], survivors: u16) -> Option<Vec<i64>> {
         let mut rest = elements.to_vec();
-        let sum = |place: Place| {
+        let sum = |place: Digit| {
             let mask = ((1 << place.bits) - 1) << place.shift;
             let digit = (rest[place.element] & mask) >> place.shift;
             rest[place.element] &= !mask;
             digit as i64 - i64::from(survivors) * place.most
         };
-        let sums = places(&self.layout, self.admitted).map(sum).collect();
+        let sums = Digit::all(&self.layout, self.admitted).map(sum).collect();
         rest.iter().all(|&bits| bits == 0).then_some(sums)
     }
 }
 
-/// The places of all digits, in order.
-fn places(layout: &Layout, admitted: u16) -> impl Iterator<Item = Place> {
-    let values = layout.blocks().iter().flat_map(|block| repeat_n(block.largest_step(), block.len as usize));
-    let (mut element, mut used) = (0, 0);
-    repeat_n(LARGEST_CANARY, CANARIES.len()).chain(values).map(move |most| {
-        let bits = digit_bits(most, admitted);
-        if used + bits > ELEMENT_BITS {
-            (element, used) = (element + 1, 0);
-        }
-        let shift = used;
-        used += bits;
-        Place { element, shift, bits, most }
-    })
-}
-
-/// Bits of the largest sum of digits, 2 n v_max: at most 2^61, since a layout has at most 2^52 steps and n is at most 256.
-fn digit_bits(most: i64, admitted: u16) -> u32 {
-    u64::BITS - (2 * u64::from(admitted) * most.unsigned_abs()).leading_zeros()
-}
-
-/// v_max of the canaries.
-const LARGEST_CANARY: i64 = 1;
-
-/// Bits of an element that digits may take: then it is below p = 2^61 - 1.
-const ELEMENT_BITS: u32 = 60;
-
-/// As many elements as a key has in the largest cohort.
-const MOST_ELEMENTS: usize = 512;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syndic_round::vector::MOST_ELEMENTS;
+
     use crate::packing::{LARGEST_COHORT, Packing};
     use crate::small::tests::plan;
 
@@ -166,7 +115,7 @@ mod tests {
         for n in [3, 5, 10, 100, 255, 256] {
             let blocks = [(7, 1.0), (5, 1_000.0), (3, 2_251_799_813_685_247.0), (30, 3.0)];
             let shape = VectorShape::of(&plan(n, &blocks)).unwrap();
-            let largest: Vec<i64> = places(&shape.layout, n).map(|place| place.most).collect();
+            let largest: Vec<i64> = Digit::all(&shape.layout, n).map(|place| place.most).collect();
             let smallest: Vec<i64> = largest.iter().map(|most| -most).collect();
             for steps in [largest, smallest] {
                 let sums =

@@ -34,6 +34,7 @@ pub(super) fn plan(n: u16, blocks: &[(u32, f64)]) -> RoundPlan {
         id: RoundId { round: 1, attempt: 1 },
         question: Digest::of(b"question"),
         layout: Layout::new(blocks.iter().enumerate().map(block).collect()).unwrap(),
+        carrier: Default::default(),
     }
 }
 

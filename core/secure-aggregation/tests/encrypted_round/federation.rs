@@ -228,6 +228,7 @@ pub(crate) fn plan(set: ParameterSet, ids: &[ParticipantId], values: u32, roster
         id: RoundId { round: 1, attempt: 1 },
         question: Digest::of(b"question"),
         layout: Layout::new(vec![block]).unwrap(),
+        carrier: Default::default(),
     };
     plan.check().unwrap();
     plan

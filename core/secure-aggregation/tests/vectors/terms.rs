@@ -79,6 +79,7 @@ pub(super) fn round_plan(input: &Value) -> Result<RoundPlan, Code> {
         id: RoundId { round: number(input, "round"), attempt: number(input, "attempt") },
         question: digest(input, "question"),
         layout: layout(input)?,
+        carrier: Default::default(),
     };
     plan.check().map_err(|error| error.code())?;
     Ok(plan)
