@@ -5,7 +5,7 @@ use syndic_round::Digest;
 
 use super::StoreError;
 
-/// Bytes in every chunk that a [`BlobReader`] yields, except a blob's last: 1 MiB.
+/// Bytes in every chunk that [`BlobReader::next`] yields, except a blob's last: 1 MiB.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Content-addressed bytes: a blob's name is its SHA-256 digest, so that it can be stored twice but never
@@ -42,7 +42,7 @@ pub trait Blobs: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Absent`]; see [`BlobReader::next`] for damage.
+    /// [`StoreError::Absent`]; see [`BlobReader::up_to`] for damage.
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError>;
 
     /// Whether the blob is stored. Its bytes are not read, so damage is not noticed.
@@ -76,11 +76,17 @@ pub trait BlobReader: Send {
     /// The length of the blob in bytes.
     fn length(&self) -> u64;
 
-    /// The next [`CHUNK_BYTES`], or what is left; `None` once every byte was yielded and the digest of all
-    /// of them was right. Only then may a caller act on any of them. After an error the reader is spent.
+    /// The next [`CHUNK_BYTES`], or what is left; otherwise as [`BlobReader::up_to`].
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.up_to(CHUNK_BYTES).await
+    }
+
+    /// The next `most` bytes (at least one), or what is left; `None` once every byte was yielded and the digest of all
+    /// of them was right. Only then may a caller act on any of them. Between calls nothing of the blob is held, so that
+    /// many can be read side by side. After an error the reader is spent.
     ///
     /// # Errors
     ///
     /// [`StoreError::Corrupt`], named, at the end of a blob whose bytes have another digest.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError>;
 }

@@ -101,10 +101,31 @@ async fn blobs_keep_their_promise<B: Blobs, F: Future<Output = B>>(open: impl Fn
         lengths.push(chunk.len());
     }
     assert_eq!(lengths, [CHUNK_BYTES, CHUNK_BYTES, 17], "all chunks but the last are full");
+    pieces_are_as_long_as_asked_for(&blobs, &large).await;
 
     assert!(blobs.remove(streamed).await.unwrap());
     assert!(!blobs.remove(streamed).await.unwrap(), "the second time there is nothing to remove");
     assert_eq!(blobs.read(streamed).await.unwrap_err().code(), "store.absent");
+}
+
+/// A stored blob is read in pieces of any length, also beside another reader of the same.
+async fn pieces_are_as_long_as_asked_for<B: Blobs>(blobs: &B, stored: &[u8]) {
+    let mut readers =
+        [blobs.reader(Digest::of(stored)).await.unwrap(), blobs.reader(Digest::of(stored)).await.unwrap()];
+    for (reader, lengths) in readers.iter_mut().zip([[1, 8_192, CHUNK_BYTES + 1], [3, 1, 70_000]]) {
+        let (mut read, mut lengths) = (Vec::new(), lengths.into_iter().cycle());
+        loop {
+            let most = lengths.next().unwrap();
+            let Some(piece) = reader.up_to(most).await.unwrap() else { break };
+            assert_eq!(
+                piece.len(),
+                most.min(stored.len() - read.len()),
+                "only the last piece may be shorter"
+            );
+            read.extend_from_slice(&piece);
+        }
+        assert!(read == stored, "the pieces make up the blob");
+    }
 }
 
 /// A blob that `damage` changed on disk is refused by name, and mended by storing it again.

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 use super::{
-    BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoreError, create_folder,
+    BlobReader, BlobWriter, Blobs, StoreError, create_folder,
     durable::{FOLDER_MODE, blocking},
 };
 use crate::durable::{create_folder_in, sync_folder};
@@ -199,10 +199,10 @@ impl BlobReader for FolderReader {
         self.length
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let mut open = self.open.take().ok_or_else(spent)?;
         let (open, chunk) = blocking(move || {
-            let chunk = open.next()?;
+            let chunk = open.up_to(most.max(1))?;
             Ok((open, chunk))
         })
         .await?;
@@ -230,12 +230,12 @@ impl OpenBlob {
         Ok(Self { digest, path, file, hash: Sha256::new(), left })
     }
 
-    fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+    fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         if self.left == 0 {
             let actual = Digest(self.hash.clone().finalize().into());
             return if actual == self.digest { Ok(None) } else { Err(self.corrupt()) };
         }
-        let length = usize::try_from(self.left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+        let length = usize::try_from(self.left).map_or(most, |left| left.min(most));
         let mut chunk = vec![0; length];
         match self.file.read_exact(&mut chunk) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(self.corrupt()),
