@@ -31,6 +31,7 @@ use syndic_round::{
 use tokio::sync::{Mutex, broadcast, watch};
 
 pub use error::CoordinatorError;
+pub use opening::{Ready, open_sum};
 pub use presence::Attached;
 use presence::Presence;
 

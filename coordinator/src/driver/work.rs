@@ -202,24 +202,19 @@ impl Coordinator {
         opening: &Opening,
     ) -> Result<(), CoordinatorError> {
         let opened = open_sum(plan, opening, self.blobs()).await?;
-        let stored = match &opened {
-            Ok(ready) => Some(ready.store(self.blobs()).await?),
-            Err(_) => None,
-        };
         let mut state = self.inner.state.lock().await;
-        let ahead = opened.and_then(|Ready { sum, .. }| match look_ahead(&state, &sum) {
-            Ok(metrics) => Ok((sum, metrics)),
+        let ahead = opened.and_then(|Ready { sum, stored }| match look_ahead(&state, &sum) {
+            Ok(metrics) => Ok((sum, stored, metrics)),
             Err(reason) => Err(Unopened::Refused(reason)),
         });
-        let refused = match (ahead, stored) {
-            (Ok((sum, metrics)), Some(stored)) => {
+        let refused = match ahead {
+            Ok((sum, stored, metrics)) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
                 self.inner.hear(&mut state, job, plan.id.into(), Input::Opened(stored), Some(&sum)).await?;
                 return self.progress(&mut state, job, &metrics).await;
             }
-            (Err(Unopened::MoreReveals(reason)), _) => Input::MoreReveals(reason),
-            (Err(Unopened::Refused(reason)), _) => Input::SumRefused(reason),
-            (Ok(_), None) => return Ok(()),
+            Err(Unopened::MoreReveals(reason)) => Input::MoreReveals(reason),
+            Err(Unopened::Refused(reason)) => Input::SumRefused(reason),
         };
         self.inner.hear(&mut state, job, plan.id.into(), refused, None).await?;
         Ok(())

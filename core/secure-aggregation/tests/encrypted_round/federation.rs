@@ -1,15 +1,19 @@
 //! A federation in one process: real keys, signatures, cohort and certificates, nothing in between.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use syndic_round::message::{Advertise, Certify, Header, Payload};
+use syndic_round::coordinator::{Bundle, Input, Opening, Round, Upload};
+use syndic_round::message::{
+    Ack, Advertise, Certify, Context, Dealing, Header, Payload, Reveal, Signed, Verdict,
+};
 use syndic_round::{
     Block, Certificate, Cohort, Contribution, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member,
     ParameterSet, ParticipantId, PreparationTerms, Protection, Quantised, Rejection, Roster, RoundId,
-    RoundPlan, SealedRoster, Sum, SurvivorSet,
+    RoundPlan, SealedRoster, Sum, SurvivorSet, Timestamp,
 };
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext,
@@ -25,6 +29,8 @@ pub(crate) struct Federation {
     pub(crate) held: BTreeMap<ParticipantId, BTreeMap<ParticipantId, KeyShare>>,
     pub(crate) keys: BTreeMap<ParticipantId, OneTimeKey>,
     pub(crate) rng: ChaCha20Rng,
+    /// What each dealer said, with the measures of its sealed shares.
+    dealt: Vec<(Signed, Bundle)>,
     roster: SealedRoster,
     signing: BTreeMap<ParticipantId, SigningKey>,
 }
@@ -45,7 +51,7 @@ impl Federation {
         let plan = plan(set, &ids, values, roster.digest());
 
         let secrets: BTreeMap<_, _> = ids.iter().map(|&id| (id, KemSecret::generate(&mut rng))).collect();
-        let context = syndic_round::message::Context { ctx0: plan.context(), h1: None };
+        let context = Context { ctx0: plan.context(), h1: None };
         let advertise = |&id: &ParticipantId| {
             let kem_key = secrets[&id].public().to_bytes();
             Advertise { id, kem_key, nonce: [id.get() as u8; 32] }.sign(context, &signing[&id])
@@ -53,7 +59,8 @@ impl Federation {
         let cohort = Cohort::assemble(&plan.terms, &roster, ids.iter().map(advertise).collect()).unwrap();
         let masks = Masks::new(&cohort.h1());
         let keys = ids.iter().map(|&id| (id, OneTimeKey::generate(&mut rng))).collect();
-        let mut federation = Self { plan, cohort, masks, held: BTreeMap::new(), keys, rng, roster, signing };
+        let (held, dealt) = (BTreeMap::new(), Vec::new());
+        let mut federation = Self { plan, cohort, masks, held, keys, rng, dealt, roster, signing };
         federation.share_keys(&secrets);
         federation
     }
@@ -64,6 +71,7 @@ impl Federation {
         for (&sender, key) in &self.keys {
             let context = SharingContext { dealer: sender, h1, cohort: &cohort, threshold };
             let Sharing { public: part, shares } = key.share(&context, &mut self.rng).unwrap();
+            let mut bundle = Vec::new();
             for (recipient, share) in shares {
                 let sharing = context;
                 let context = SealContext { sender, recipient, h1 };
@@ -73,7 +81,12 @@ impl Federation {
                 let share = KeyShare::from_bytes(&opened, self.cohort.len()).unwrap();
                 share.verify(recipient, &part, &sharing).unwrap();
                 self.held.entry(recipient).or_default().insert(sender, share);
+                bundle.push((recipient, sealed));
             }
+            let shares = bundle.iter().map(|(to, sealed)| (*to, Digest::of(sealed))).collect();
+            let dealing = Dealing { id: sender, shares, public: part };
+            let signed = dealing.sign(self.cohort.context(), &self.signing[&sender]);
+            self.dealt.push((signed, Bundle::measure(&Bundle::encode(&bundle)).unwrap()));
         }
     }
 
@@ -137,20 +150,56 @@ impl Federation {
         &self,
         uploads: impl Iterator<Item = (ParticipantId, usize, Digest)>,
     ) -> Result<SurvivorSet, Rejection> {
-        let header = |(id, chunks, root): (ParticipantId, usize, Digest)| {
-            let header = Header {
-                id,
-                h1: self.cohort.h1(),
-                preparation: self.plan.terms.number,
-                round: self.plan.id,
-                plan: self.plan.digest(),
-                chunks: chunks as u32,
-                root,
-            };
-            header.sign(self.cohort.context(), &self.signing[&id])
-        };
-        let signed = uploads.map(header).collect();
+        let signed = uploads.map(|(id, chunks, root)| self.header(id, chunks as u32, root)).collect();
         SurvivorSet::from_headers(&self.plan, &self.cohort, &self.roster, signed)
+    }
+
+    fn header(&self, id: ParticipantId, chunks: u32, root: Digest) -> Signed {
+        let header = Header {
+            id,
+            h1: self.cohort.h1(),
+            preparation: self.plan.terms.number,
+            round: self.plan.id,
+            plan: self.plan.digest(),
+            chunks,
+            root,
+        };
+        header.sign(self.cohort.context(), &self.signing[&id])
+    }
+
+    /// What the coordinator opens the sum of everybody's `uploads` with, after a round in which everybody said what it
+    /// owed and the first t members revealed.
+    pub(crate) fn opening(&self, uploads: &BTreeMap<ParticipantId, Upload>) -> Opening {
+        let mut round = Round::open(self.plan.clone(), Arc::new(self.roster.clone()), Timestamp(0)).unwrap();
+        let mut hear = |input| round = round.step(Timestamp(0), &input).unwrap().next;
+        let (context, ids) = (self.cohort.context(), self.ids());
+        self.cohort.adverts().iter().for_each(|advert| hear(Input::Advertise(advert.clone())));
+        self.dealt.iter().for_each(|(dealing, bundle)| hear(Input::Deal(dealing.clone(), bundle.clone())));
+        let good = |(dealing, _): &(Signed, Bundle)| Verdict {
+            dealer: dealing.from,
+            dealing: dealing.digest(),
+            ok: true,
+        };
+        for &id in &ids {
+            let ack = Ack { id, verdicts: self.dealt.iter().map(good).collect() };
+            hear(Input::Acknowledge(ack.sign(context, &self.signing[&id])));
+        }
+        for (&id, upload) in uploads {
+            hear(Input::Submit(self.header(id, upload.chunks, upload.root), *upload));
+        }
+        let survivors = self
+            .survivors_of(uploads.iter().map(|(&id, upload)| (id, upload.chunks as usize, upload.root)))
+            .unwrap();
+        for &id in &ids {
+            let certify = Certify { id, survivors: survivors.digest() };
+            hear(Input::Certify(certify.sign(context, &self.signing[&id])));
+        }
+        let revealers = &ids[..usize::from(self.threshold())];
+        for (id, sum) in self.reveal(&self.certify(&survivors), revealers) {
+            let reveal = Reveal { id, survivors: survivors.digest(), share_sum: sum.to_bytes() };
+            hear(Input::Reveal(reveal.sign(context, &self.signing[&id])));
+        }
+        round.command().expect("everything was said").clone()
     }
 
     /// The certificate of `survivors`, signed by all of the cohort.

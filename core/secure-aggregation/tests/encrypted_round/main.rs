@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod federation;
 
 use std::collections::BTreeMap;
