@@ -47,6 +47,18 @@ pub(crate) trait Meddler: Send + Sync {
         update
     }
 
+    /// Passes on the upload of `from`, header first.
+    async fn passing_on(
+        &self,
+        _from: ParticipantId,
+        _round: &v1::RoundRef,
+        parts: Vec<v1::SubmitPart>,
+        calls: &mut CoordinationClient<Channel>,
+        _known: &Known,
+    ) -> Result<Response<v1::Receipt>, Status> {
+        calls.submit(tokio_stream::iter(parts)).await
+    }
+
     /// What `to` is told that a round came to, and what it is shown that the participants have signed.
     fn closing(
         &self,
@@ -211,10 +223,12 @@ impl Coordination for Between {
             Some(Part::Chunk(bytes)) => bytes.to_vec(),
             _ => Vec::new(),
         });
-        let update = self.meddler.uploading(from, round, update.collect());
+        let round = round.clone();
+        let update = self.meddler.uploading(from, &round, update.collect());
         let chunks: Vec<_> = update.chunks(syndic_proto::PART_BYTES).map(<[u8]>::to_vec).collect();
         let chunks = chunks.into_iter().map(|chunk| v1::SubmitPart { part: Some(Part::Chunk(chunk.into())) });
-        calls.submit(tokio_stream::iter(header.into_iter().chain(chunks))).await
+        let parts = header.into_iter().chain(chunks).collect();
+        self.meddler.passing_on(from, &round, parts, &mut calls, &self.known).await
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

@@ -313,6 +313,13 @@ impl Coordinator {
         Some(((plan.chunks() * chunk) as u64, chunk))
     }
 
+    /// Whether the round awaits updates now.
+    pub async fn is_collecting(&self, job: &JobId, id: RoundId) -> bool {
+        let state = self.inner.state.lock().await;
+        let open = state.engine.open_round(job, id);
+        open.is_some_and(|open| matches!(open.round.phase(), Phase::Collecting(_)))
+    }
+
     /// Whether members may fetch this blob: the job file, the question of the round in progress, and of closed rounds
     /// what their participants signed and the sum of the keys.
     pub async fn is_public(&self, digest: Digest) -> bool {

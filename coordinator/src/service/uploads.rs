@@ -1,6 +1,7 @@
 //! Receiving an encrypted update: in parts, hashed as it streams, counted only when complete and stored.
 
 use std::collections::BTreeSet;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub(super) async fn receive(
     caller: &PeerIdentity,
     mut parts: Streaming<SubmitPart>,
 ) -> Result<Heard, Status> {
-    let Some(SubmitPart { part: Some(Part::Header(header)) }) = next(&mut parts).await? else {
+    let Some(SubmitPart { part: Some(Part::Header(header)) }) = first(coordinator, &mut parts).await? else {
         return Err(rejected(&Rejection::Malformed));
     };
     let SubmitHeader { round, signed } = header;
@@ -55,7 +56,8 @@ pub(super) async fn receive(
     let mut writer = coordinator.blobs().writer().await.map_err(|error| refused(&error.into()))?;
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };
     let mut received = 0_u64;
-    while let Some(SubmitPart { part }) = next(&mut parts).await? {
+    let mut too_late = pin!(no_longer_awaited(coordinator, round.clone()));
+    while let Some(SubmitPart { part }) = next(&mut parts, too_late.as_mut()).await? {
         let Some(Part::Chunk(bytes)) = part.filter(brings_bytes) else {
             return Err(rejected(&Rejection::Malformed));
         };
@@ -86,11 +88,56 @@ fn brings_bytes(part: &Part) -> bool {
     !matches!(part, Part::Chunk(bytes) if bytes.is_empty())
 }
 
+/// The first part. Who opens an upload in a round and sends nothing is sent away when the round no longer awaits updates.
+async fn first(
+    coordinator: &Coordinator,
+    parts: &mut Streaming<SubmitPart>,
+) -> Result<Option<SubmitPart>, Status> {
+    let ends = async {
+        match coordinator.current_round().await {
+            Some((job, id)) if coordinator.is_collecting(&job, id).await => {
+                no_longer_awaited(coordinator, RoundRef { job, id }).await;
+            }
+            // Nothing ends that has not begun: what is sent now is judged by its header.
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        // What was accepted before is said again also when the round has gone on.
+        part = from_the_wakeful(parts) => part,
+        () = ends => Err(rejected(&Rejection::Late)),
+    }
+}
+
+/// The next part, unless `too_late` comes first: whoever drips its bytes holds nothing beyond the phase.
+async fn next(
+    parts: &mut Streaming<SubmitPart>,
+    too_late: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<SubmitPart>, Status> {
+    tokio::select! {
+        biased;
+        () = too_late => Err(rejected(&Rejection::Late)),
+        part = from_the_wakeful(parts) => part,
+    }
+}
+
 /// The next part, from a sender that is not asleep.
-async fn next(parts: &mut Streaming<SubmitPart>) -> Result<Option<SubmitPart>, Status> {
+async fn from_the_wakeful(parts: &mut Streaming<SubmitPart>) -> Result<Option<SubmitPart>, Status> {
     let stalled =
         |_| with_code(Code::DeadlineExceeded, "upload.stalled", "the upload stalled; send it again");
     tokio::time::timeout(PATIENCE, parts.message()).await.map_err(stalled)?
+}
+
+/// Comes when the round does not await updates, for whatever reason.
+async fn no_longer_awaited(coordinator: &Coordinator, round: RoundRef) {
+    let mut changed = coordinator.changes();
+    loop {
+        changed.borrow_and_update();
+        if !coordinator.is_collecting(&round.job, round.id).await || changed.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The members whose uploads are under way: one each.
