@@ -224,6 +224,7 @@ impl Coordination for Between {
             _ => Vec::new(),
         });
         let round = round.clone();
+        self.known.uploaded(from, &round);
         let update = self.meddler.uploading(from, &round, update.collect());
         let chunks: Vec<_> = update.chunks(syndic_proto::PART_BYTES).map(<[u8]>::to_vec).collect();
         let chunks = chunks.into_iter().map(|chunk| v1::SubmitPart { part: Some(Part::Chunk(chunk.into())) });

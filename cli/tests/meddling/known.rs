@@ -41,6 +41,8 @@ pub(crate) struct Said {
 pub(crate) enum What {
     Message(Kind),
     Declined(String),
+    /// A whole update was handed in, to be passed on.
+    Upload,
     /// No message: it was shown a chunk.
     SpotCheck,
 }
@@ -92,6 +94,11 @@ impl Known {
             kind => What::Message(kind),
         };
         self.said.send_modify(|all| all.push(Said { from, round, what }));
+    }
+
+    pub(crate) fn uploaded(&self, from: ParticipantId, round: &v1::RoundRef) {
+        let round = RoundId { round: round.round, attempt: round.attempt };
+        self.said.send_modify(|all| all.push(Said { from, round, what: What::Upload }));
     }
 
     pub(crate) fn showed(&self, to: ParticipantId) {

@@ -23,6 +23,7 @@ mod life;
 mod log;
 mod on_record;
 mod questions;
+mod restarts;
 mod scene;
 mod speaking_for_others;
 mod spot_checks;

@@ -62,6 +62,33 @@ pub(crate) enum Fares {
     /// Its agent stops when it is to reveal in the first attempt at round 1, and is started again, with the same
     /// journal, once somebody has revealed there.
     RestartedBeforeItReveals,
+    /// Its agent dies in the first attempt at round 1 once its update has left, before it has an answer, and is started
+    /// again with what lies in its folder then.
+    RestartedWhileItUploads(Meanwhile),
+}
+
+/// What becomes of the stored update while its agent is down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    Nothing,
+    AByteChanges,
+    ItIsCutShort,
+    ItGoes,
+}
+
+impl Meanwhile {
+    fn happens(self, updates: &Path) {
+        let files: Vec<_> = std::fs::read_dir(updates).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [update] = files.as_slice() else { panic!("one update must lie there: {files:?}") };
+        let mut bytes = std::fs::read(update).unwrap();
+        match self {
+            Self::Nothing => return,
+            Self::AByteChanges => bytes[100] ^= 1,
+            Self::ItIsCutShort => bytes.truncate(bytes.len() - 1),
+            Self::ItGoes => return std::fs::remove_file(update).unwrap(),
+        }
+        std::fs::write(update, bytes).unwrap();
+    }
 }
 
 impl Scene {
@@ -89,18 +116,27 @@ impl Scene {
         let agents = pairs
             .map(|(first, again)| {
                 let (state, answers, known) = (folder.path().to_owned(), answers.clone(), known.clone());
-                let fares = fares(first.id());
+                let (fares, who, updates) = (fares(first.id()), first.id(), updates_of(&state, first.name()));
                 hosts.spawn(async move {
-                    if fares == Fares::RestartedBeforeItReveals {
-                        let before = watched(first, &state, spot_check_every, &answers).await;
-                        let ended = before.run_until(is_to_reveal_at_first).await?;
-                        assert_eq!(ended, Ended::Died, "it must have been asked to reveal");
-                        drop(before);
-                        known.until(1, (1, 1), What::Message(Kind::Reveal)).await;
-                        watched(again, &state, spot_check_every, &answers).await.run().await
-                    } else {
-                        watched(first, &state, spot_check_every, &answers).await.run().await
+                    let before = watched(first, &state, spot_check_every, &answers).await;
+                    match fares {
+                        Fares::Well => return before.run().await,
+                        Fares::RestartedBeforeItReveals => {
+                            let ended = before.run_until(is_to_reveal_at_first).await?;
+                            assert_eq!(ended, Ended::Died, "it must have been asked to reveal");
+                            drop(before);
+                            known.until(1, (1, 1), What::Message(Kind::Reveal)).await;
+                        }
+                        Fares::RestartedWhileItUploads(meanwhile) => {
+                            tokio::select! {
+                                ended = before.run() => panic!("it must have been asked to upload: {ended:?}"),
+                                () = known.until_by(who, (1, 1), What::Upload) => {}
+                            }
+                            drop(before);
+                            meanwhile.happens(&updates);
+                        }
                     }
+                    watched(again, &state, spot_check_every, &answers).await.run().await
                 })
             })
             .collect();
@@ -157,6 +193,12 @@ impl Ran {
     /// The folder in which the coordinator has kept everything.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("coordinator")
+    }
+
+    /// Encrypted updates that still lie with any institution.
+    pub(crate) fn updates_left(&self) -> usize {
+        let banks = (1..=self.agents.len()).map(|number| format!("bank_{number:02}"));
+        banks.map(|bank| std::fs::read_dir(updates_of(self.folder.path(), &bank)).unwrap().count()).sum()
     }
 
     /// Everything that is on record.
@@ -223,6 +265,11 @@ pub(crate) fn payloads<P: Payload>(
 
 pub(crate) fn id(number: u16) -> ParticipantId {
     ParticipantId::new(number).unwrap()
+}
+
+/// Where an institution keeps encrypted updates.
+fn updates_of(state: &Path, name: &str) -> PathBuf {
+    state.join(name).join("journal.sqlite.updates")
 }
 
 fn is_to_reveal_at_first(round: &RoundRef, owed: &Owed) -> bool {

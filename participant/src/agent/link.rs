@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use syndic_proto::PART_BYTES;
 use syndic_proto::convert::{PlaceRef, RoundRef, digest};
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
@@ -10,6 +9,9 @@ use syndic_round::message::Kind;
 use syndic_round::receipt::Receipt;
 use syndic_round::{Digest, Signed, Timestamp};
 use syndic_secure_aggregation::ChunkProof;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status, Streaming};
 
@@ -90,18 +92,18 @@ impl Link {
         self.calls.say(statement).await.and_then(receipt)
     }
 
+    /// Submits the update whose bytes come in `parts`.
     pub(super) async fn submit(
         &mut self,
         round: &RoundRef,
         header: &Signed,
-        update: &[u8],
+        parts: mpsc::Receiver<Vec<u8>>,
     ) -> Result<Receipt, Status> {
         let header = v1::SubmitHeader { round: Some(round.into()), signed: header.to_bytes().into() };
-        let header = std::iter::once(Part::Header(header));
-        let chunks: Vec<Part> =
-            update.chunks(PART_BYTES).map(|part| Part::Chunk(part.to_vec().into())).collect();
+        let header = tokio_stream::once(Part::Header(header));
+        let chunks = ReceiverStream::new(parts).map(|part| Part::Chunk(part.into()));
         let parts = header.chain(chunks).map(|part| v1::SubmitPart { part: Some(part) });
-        self.calls.submit(tokio_stream::iter(parts)).await.and_then(receipt)
+        self.calls.submit(parts).await.and_then(receipt)
     }
 
     /// What a closed round came to.

@@ -12,6 +12,7 @@ mod preparing;
 mod round;
 mod seat;
 mod spot_check;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -32,6 +33,7 @@ use tracing::{debug, info, warn};
 
 pub use error::AgentError;
 pub use spot_check::{Finding, SpotChecked, spot_check};
+pub use upload::encrypt_into_file;
 
 use crate::data::Source;
 use crate::enrol::Enrolment;
@@ -218,6 +220,10 @@ impl Agent {
             if dies(&round, &duty.owed) {
                 return Ok(Ended::Died);
             }
+            if matches!(duty.owed, Owed::Over(_) | Owed::JobOver(_)) {
+                // Their rounds are over; their keys are long gone.
+                self.journal.spool().forget().map_err(|error| Lost::Forever(error.into()))?;
+            }
             match duty.owed {
                 Owed::JobOver(None) => {
                     info!(participant = self.enrolment.name(), job = %round.job, "the job is complete");
@@ -329,10 +335,10 @@ impl Agent {
         }
     }
 
-    fn count_encryption(&self, coefficients: u64, nanos: u64) {
+    fn count_encryption(&self, more: Encryption) {
         let mut encryption = self.encryption.lock().unwrap_or_else(PoisonError::into_inner);
-        encryption.coefficients += coefficients;
-        encryption.nanos += nanos;
+        encryption.coefficients += more.coefficients;
+        encryption.nanos += more.nanos;
     }
 
     /// Randomness of the local half only: seeded where a repeatable run was asked for.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use ed25519_dalek::VerifyingKey;
 use rand_chacha::ChaCha20Rng;
@@ -23,7 +22,8 @@ use tracing::warn;
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::{Answer, Holding, Keys, Preparing, Said, Seat, Seats, Secret, Stage, Training, joined};
-use super::{Agent, kind_of, leaving, out_of_turn, system_randomness};
+use super::upload::encrypt_into_file;
+use super::{Agent, kind_of, leaving, out_of_turn};
 use crate::journal::Opening;
 
 impl Agent {
@@ -80,8 +80,8 @@ impl Agent {
         self.say_again(link, &at, said, kind).await
     }
 
-    /// After a restart the secrets of the round are gone, but what was written down about the survivor set can
-    /// still be said, in the same bytes; anything else is declined.
+    /// After a restart the secrets of the round are gone, but an update whose header was written down, and what was
+    /// written down about the survivor set, can still be said, in the same bytes; anything else is declined.
     async fn say_from_journal(
         &self,
         link: &mut Link,
@@ -89,11 +89,14 @@ impl Agent {
         plan: &RoundPlan,
         kind: Option<Kind>,
     ) -> Result<(), Undone> {
-        let Some(kind @ (Kind::Certify | Kind::Reveal)) = kind else {
+        let Some(kind @ (Kind::Header | Kind::Certify | Kind::Reveal)) = kind else {
             return Err(Declined::Restarted.into());
         };
         let written = self.journal.message(plan.terms.job.as_str(), plan.terms.number, kind.into()).await?;
         let signed = written.and_then(|bytes| Signed::from_bytes(&bytes).ok()).ok_or(Declined::Restarted)?;
+        if kind == Kind::Header {
+            return self.upload(link, round, &signed).await;
+        }
         let at = PlaceRef::from(round.clone());
         self.journal.sent(&leaving(&at, kind, &signed.to_bytes())).await?;
         let receipt = link.say(&at, kind, &signed, &[]).await?;
@@ -222,7 +225,7 @@ impl Agent {
             _ => return Err(out_of_turn()),
         };
         let answer = finished(std::mem::replace(&mut seat.training, Training::Gone)).await?;
-        let Answer::Coefficients(quantised) = answer else { return Err(out_of_turn()) };
+        let Answer::Coefficients(answer) = answer else { return Err(out_of_turn()) };
         let eligible = holding.state.may_submit(acks)?;
         let plan = &seat.plan;
         // If we crash here the preparation is bound and its key is lost: the attempt is declined, never
@@ -230,19 +233,19 @@ impl Agent {
         self.journal.bind(plan.terms.job.as_str(), plan.terms.number, plan.id, seat.fingerprint).await?;
         #[cfg(feature = "tap")]
         if let Some(observer) = &self.observer {
-            observer.answered(&seat.round, quantised.coefficients());
+            observer.answered(&seat.round, &super::upload::all_of(&*answer));
         }
+        let (job, preparation) = (plan.terms.job.as_str(), plan.terms.number);
+        self.journal.spool().forget()?;
         let masks = Masks::new(&holding.state.cohort().h1());
-        let coefficients = quantised.coefficients().len() as u64;
-        let work = move || {
-            let began = Instant::now();
-            let update = key.encrypt(quantised, &masks, &mut system_randomness());
-            (update, began.elapsed().as_nanos() as u64)
-        };
-        let (update, nanos) = joined(tokio::task::spawn_blocking(work).await)?;
-        self.count_encryption(coefficients, nanos);
-        let header = holding.state.submit(eligible, update.root(), self.enrolment.keys().signing_key());
-        self.write_down_in(seat, Kind::Header, header, update.into_bytes()).await?;
+        let file = self.journal.spool().begin(job, preparation)?;
+        let work = move || encrypt_into_file(*key, *answer, &masks, file);
+        let (root, cost) = joined(tokio::task::spawn_blocking(work).await)??;
+        self.count_encryption(cost);
+        let header = holding.state.submit(eligible, root, self.enrolment.keys().signing_key());
+        // If we crash here the update is stored but its header is not: nothing claims the file, and the attempt is
+        // declined. From the next line on both can be said again, also after a restart.
+        self.write_down_in(seat, Kind::Header, header, Vec::new()).await?;
         seat.stage = Stage::Submitted(holding);
         Ok(())
     }
@@ -359,7 +362,8 @@ impl Agent {
         said: Said,
     ) -> Result<(), Undone> {
         // If we crash here the message is written down but not sent; its secrets are gone, so the attempt is
-        // declined after the restart and no second message of its kind can be written.
+        // declined after the restart (but for what can be said again without them, see `say_from_journal`), and no
+        // second message of its kind can be written.
         let bytes = said.signed.to_bytes();
         self.journal.record_message(terms.job.as_str(), terms.number, kind.into(), &bytes).await?;
         all.insert(kind, said);
@@ -387,22 +391,17 @@ impl Agent {
         let Some((kind, said)) = kind.and_then(|kind| Some((kind, all.get(&kind)?))) else {
             return Ok(());
         };
+        if let (Kind::Header, Place::Round(id)) = (kind, at.place) {
+            return self.upload(link, &RoundRef { job: at.job.clone(), id }, &said.signed).await;
+        }
         let bytes = [said.signed.to_bytes(), said.attached.clone()].concat();
         self.journal.sent(&leaving(at, kind, &bytes)).await?;
-        let receipt = match (kind, at.place) {
-            (Kind::Header, Place::Round(id)) => {
-                let round = RoundRef { job: at.job.clone(), id };
-                let receipt = link.submit(&round, &said.signed, &said.attached).await?;
-                self.check_receipt(at, kind, &said.signed, &receipt)?;
-                return Ok(self.journal.keep_receipt(at.job.as_str(), id, &receipt).await?);
-            }
-            _ => link.say(at, kind, &said.signed, &said.attached).await?,
-        };
+        let receipt = link.say(at, kind, &said.signed, &said.attached).await?;
         self.check_receipt(at, kind, &said.signed, &receipt)
     }
 
     /// Without the coordinator's signed word a message counts as not said: the connection begins anew, and so does this.
-    fn check_receipt(
+    pub(super) fn check_receipt(
         &self,
         at: &PlaceRef,
         kind: Kind,
@@ -447,7 +446,7 @@ fn answer(
     }
     Ok(match shape_of(plan) {
         Some(shape) => Answer::Elements(SmallVector::encode(&shape, clipped, rng)),
-        None => Answer::Coefficients(clipped.quantise(&plan.coding(), rng)),
+        None => Answer::Coefficients(Box::new(clipped.quantiser(&plan.coding(), rng))),
     })
 }
 

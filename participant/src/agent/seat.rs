@@ -9,7 +9,8 @@ use std::sync::Arc;
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::{Kind, PublicPart};
 use syndic_round::participant::{Acknowledged, Advertised, Bound, Certified, Joined};
-use syndic_round::{Certificate, Digest, ParticipantId, PreparationTerms, Quantised, RoundPlan, Signed};
+use syndic_round::vector::Quantiser;
+use syndic_round::{Certificate, Digest, ParticipantId, PreparationTerms, RoundPlan, Signed};
 use syndic_secure_aggregation::{
     KemSecret, KeyShare, KeyShareSum, MalformedShare, OneTimeKey, SealContext, Share, ShareMissing,
     SharingContext, SmallVector, Subject, VectorShape, VectorShare, VectorShareSum,
@@ -99,7 +100,7 @@ pub(super) enum Training {
 /// What the local work comes to.
 pub(super) enum Answer {
     /// Ring coefficients, to be encrypted.
-    Coefficients(Quantised),
+    Coefficients(Box<Quantiser>),
     /// Elements, to be shared themselves.
     Elements(SmallVector),
 }
@@ -107,7 +108,7 @@ pub(super) enum Answer {
 /// A message as it went out.
 pub(super) struct Said {
     pub(super) signed: Signed,
-    /// Sealed shares, or the encrypted update.
+    /// Sealed shares. An encrypted update lies beside the journal.
     pub(super) attached: Vec<u8>,
 }
 

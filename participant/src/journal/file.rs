@@ -13,7 +13,7 @@ use sqlx::{
 use syndic_round::Digest;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::JournalError;
+use super::{JournalError, Spool};
 use crate::durable::{create_folder, sync_entry};
 
 /// The durable memory of one participant.
@@ -21,13 +21,14 @@ pub struct Journal {
     path: PathBuf,
     connection: Mutex<SqliteConnection>,
     boot: u64,
+    pub(super) spool: Spool,
     /// Held for as long as the journal is open; the system lets go of it if we die.
     _lock: File,
 }
 
 impl Journal {
     /// Opens the journal in the file `path`, which is created if need be, with its folder, readable by this
-    /// user alone; and counts this boot.
+    /// user alone; counts this boot; and removes encrypted updates that no header in it claims.
     ///
     /// # Errors
     ///
@@ -42,7 +43,13 @@ impl Journal {
             options(path).connect().await.map_err(|error| JournalError::database(path, error))?;
         let boot = migrate_and_count(path, &mut connection).await?;
         write_ahead(path, &mut connection).await?;
-        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), boot, _lock: lock })
+        let mut updates = path.as_os_str().to_owned();
+        updates.push(".updates");
+        let spool = Spool::open(Path::new(&updates))?;
+        let connection = Mutex::new(connection);
+        let journal = Self { path: path.to_owned(), connection, boot, spool, _lock: lock };
+        journal.sweep_updates().await?;
+        Ok(journal)
     }
 
     /// How often this journal was opened, this time included (rule 9). A number that was seen before means

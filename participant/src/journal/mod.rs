@@ -10,7 +10,8 @@
 //! | 11, one opening per question | [`Journal::open_question`]: the same question in another attempt that is not void; [`Journal::record_message`]: a promise never to reveal beside a reveal; [`Journal::accept_job`]: another file for a job |
 //!
 //! Everything is durable when a call returns: journal first, send after. No key is ever written here; a
-//! key that is lost with the process is gone, and its preparation with it.
+//! key that is lost with the process is gone, and its preparation with it. Beside the journal lies the encrypted update of
+//! the round in progress ([`Spool`]), so that the bytes that a header was signed over can be sent again.
 
 mod checkpoints;
 mod error;
@@ -21,6 +22,7 @@ mod preparations;
 mod questions;
 mod receipts;
 mod sent;
+mod spool;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +33,4 @@ pub use messages::{MessageKind, Recorded, read_message};
 pub use questions::Opening;
 pub use receipts::read_receipts;
 pub use sent::{Sent, read_sent};
+pub use spool::{Measured, Spool, SpoolWriter, SpooledUpdate};
