@@ -146,7 +146,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("syndic", &EVERYTHING),
     ("syndic-simulation", &PURE),
     ("syndic-fuzz", &EVERYTHING),
-    ("syndic-benches", &["syndic-round", "syndic-secure-aggregation"]),
+    ("syndic-benches", &EVERYTHING),
     ("xtask", &[]),
 ];
 

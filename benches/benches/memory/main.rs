@@ -1,9 +1,10 @@
-//! How much memory the encrypted round takes: of a participant that encrypts to disk, and of a coordinator that adds
-//! up and opens what fifty of them sent.
+//! How much memory an encrypted round takes in the services' own code: of a participant, from its values to the file that
+//! it uploads; of a coordinator, from the uploads in its folder to the stored sum.
 //!
 //! `cargo bench -p syndic-benches --bench memory -- [PARAMETERS] [PARTICIPANTS]`
 //!
-//! On Linux only: peaks are read from /proc/self/status, and set back before each step.
+//! On Linux only: peaks are read from /proc/self/status, and set back before each step. What the process holds beside (the
+//! keys and shares of a whole federation) is in every figure.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made may fail loudly")]
 
@@ -12,14 +13,18 @@
 mod federation;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs;
 
 use federation::Federation;
-use syndic_round::vector::{Decoder, Quantiser};
+use syndic_coordinator::driver::{Ready, open_sum};
+use syndic_coordinator::store::{Blobs, FolderBlobs};
+use syndic_participant::agent::encrypt_into_file;
+use syndic_participant::journal::Spool;
+use syndic_round::coordinator::Upload;
+use syndic_round::vector::Quantiser;
 use syndic_round::{Contribution, Digest, ParameterSet, ParticipantId, RING_DIMENSION};
-use syndic_secure_aggregation::{Aggregate, chunk_bytes, merkle, reconstruct, unmask};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 
 const SET: ParameterSet = ParameterSet::S32;
 
@@ -31,29 +36,37 @@ fn main() {
     let (parameters, participants) = (arguments.next().unwrap_or(10_000_000), arguments.next().unwrap_or(50));
     println!("{parameters} parameters, {participants} participants");
     let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let spool = Spool::open(&folder.path().join("updates")).unwrap();
+    let blobs = runtime.block_on(FolderBlobs::open(folder.path())).unwrap();
     let mut federation = Federation::new(SET, participants as u16, parameters, 1);
-    let mut roots = BTreeMap::new();
+    let mut uploads = BTreeMap::new();
     for id in federation.ids() {
-        let file = File::create(path(folder.path(), id)).unwrap();
-        let first = roots.is_empty();
-        let (peak, root) = peak(|| participate(&mut federation, id, parameters, file));
-        roots.insert(id, root);
+        let first = uploads.is_empty();
+        let (peak, root) = peak(|| participate(&mut federation, id, parameters, &spool));
         if first {
-            println!("participant, values to ciphertext on disk: {peak} MB at most");
+            println!("participant, values to the file that it uploads: {peak} MB at most");
         }
+        let upload = runtime.block_on(hand_in(&spool, id, root, &federation, &blobs));
+        uploads.insert(id, upload);
     }
-    let (peak, last) = peak(|| coordinate(&federation, &roots, folder.path()));
-    println!("coordinator, ciphertexts on disk to the sum: {peak} MB at most");
+    let opening = federation.opening(&uploads);
+    let plan = &federation.plan;
+    let (peak, opened) = peak(|| runtime.block_on(open_sum(plan, &opening, &blobs)));
+    println!("coordinator, uploads in its folder to the stored sum: {peak} MB at most");
+    let Ready { sum, stored } = opened.unwrap().ok().unwrap();
+    println!("root of the aggregate: {}", stored.aggregate_root);
     // The last value is the same for everybody.
+    let last = *sum.steps().last().unwrap() as f64;
     assert!((last - f64::from(participants) * value(parameters - 1)).abs() < f64::from(participants));
 }
 
-/// Quantises and encrypts into `file`, and gives the Merkle root.
-fn participate(federation: &mut Federation, id: ParticipantId, parameters: u32, mut file: File) -> Digest {
+/// Quantises and encrypts into the spool, and gives the Merkle root.
+fn participate(federation: &mut Federation, id: ParticipantId, parameters: u32, spool: &Spool) -> Digest {
     let update = answer(federation, parameters);
     let key = federation.keys.remove(&id).unwrap();
-    let sink = |chunks: &[u8]| file.write_all(chunks);
-    key.encrypt_into(update, &federation.masks, &mut federation.rng, sink).unwrap()
+    let file = spool.begin(JOB, id.get().into()).unwrap();
+    encrypt_into_file(key, update, &federation.masks, file).unwrap().0
 }
 
 /// What the participant's program would answer.
@@ -67,38 +80,31 @@ fn value(position: u32) -> f64 {
     f64::from(position % 2_000) - 999.5
 }
 
-/// Adds up and opens, window by window, and writes the aggregate. Gives the last value of the sum.
-fn coordinate(federation: &Federation, roots: &BTreeMap<ParticipantId, Digest>, folder: &Path) -> f64 {
-    let plan = &federation.plan;
-    let chunks = plan.coefficients() / RING_DIMENSION;
-    let uploaded = roots.iter().map(|(&id, &root)| (id, chunks, root));
-    let survivors = federation.survivors_of(uploaded).unwrap();
-    let reveals = federation.reveal(&federation.certify(&survivors), &federation.ids());
-    let restored = reconstruct(&reveals, federation.threshold(), roots.len(), &survivors).unwrap();
-    let mut decoder = Decoder::new(plan.layout.clone(), &plan.coding(), survivors.len() as u16);
-    let mut uploads: Vec<_> = roots.keys().map(|id| (*id, File::open(path(folder, *id)).unwrap())).collect();
-    let mut aggregate = File::create(folder.join("aggregate")).unwrap();
-    let mut leaves = Vec::new();
-    let mut bytes = vec![0; WINDOW * chunk_bytes(SET)];
-    for first in (0..chunks).step_by(WINDOW) {
-        let count = WINDOW.min(chunks - first);
-        let bytes = &mut bytes[..count * chunk_bytes(SET)];
-        let mut window = Aggregate::window(SET, first, count);
-        for (id, upload) in &mut uploads {
-            upload.seek(SeekFrom::Start((first * chunk_bytes(SET)) as u64)).unwrap();
-            upload.read_exact(bytes).unwrap();
-            window.fold(*id, bytes).unwrap();
-        }
-        aggregate.write_all(window.bytes()).unwrap();
-        leaves.extend(window.leaves());
-        decoder.take(&unmask(&window, &survivors, &restored.keys, &federation.masks).unwrap()).unwrap();
+/// The file of a participant becomes a blob of the coordinator, as if it had travelled.
+async fn hand_in(
+    spool: &Spool,
+    id: ParticipantId,
+    root: Digest,
+    federation: &Federation,
+    blobs: &FolderBlobs,
+) -> Upload {
+    let chunks = (federation.plan.coefficients() / RING_DIMENSION) as u32;
+    let mut update = spool.find(JOB, id.get().into()).unwrap().unwrap();
+    let measured = update.measure(b"", chunks).unwrap().unwrap();
+    assert_eq!(measured.root, root);
+    let (sender, mut parts) = mpsc::channel(2);
+    let sending = tokio::task::spawn_blocking(move || update.send_to(&sender));
+    let mut writer = blobs.writer().await.unwrap();
+    while let Some(part) = parts.recv().await {
+        writer.write(&part).await.unwrap();
     }
-    println!("root of the aggregate: {}", merkle::root(&leaves));
-    *decoder.finish().unwrap().steps().last().unwrap() as f64
+    sending.await.unwrap().unwrap();
+    let blob = writer.finish(Some(measured.digest)).await.unwrap();
+    spool.forget().unwrap();
+    Upload { root, chunks, blob, bytes: measured.bytes }
 }
 
-/// Chunks of a window: 512 KB.
-const WINDOW: usize = 64;
+const JOB: &str = "memory";
 
 /// What `step` gives, and the peak of resident memory during it, in megabytes.
 fn peak<T>(step: impl FnOnce() -> T) -> (u64, T) {
@@ -109,8 +115,4 @@ fn peak<T>(step: impl FnOnce() -> T) -> (u64, T) {
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     (kilobytes / 1_000, result)
-}
-
-fn path(folder: &Path, id: ParticipantId) -> std::path::PathBuf {
-    folder.join(id.get().to_string())
 }
