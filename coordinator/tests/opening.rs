@@ -81,9 +81,11 @@ async fn what_is_stored_is_what_the_whole_updates_give() {
         let kept = Sum::from_bytes(plan.layout.clone(), &read(opened.sum).await);
         assert_eq!(kept, Some(expected.sum.clone()), "replay reads the same");
         assert_eq!(read(opened.sum).await, expected.sum.to_bytes());
-        assert_eq!(read(opened.key_sum).await, expected.keys.to_bytes());
-        assert!(read(opened.aggregate).await == whole.bytes());
-        assert_eq!(opened.aggregate_root, whole.root());
+        let ring = opened.ring.unwrap();
+        assert!(opened.checked);
+        assert_eq!(read(ring.key_sum).await, expected.keys.to_bytes());
+        assert!(read(ring.aggregate).await == whole.bytes());
+        assert_eq!(ring.aggregate_root, whole.root());
         assert_eq!(read(opened.transcript).await, stored.opening().transcript(plan).to_bytes());
         assert_eq!(opened.wrong_reveals, expected.wrong_reveals);
         let again = stored.open().await.unwrap().ok().expect("it opens again");

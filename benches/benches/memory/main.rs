@@ -55,7 +55,9 @@ fn main() {
     let (peak, opened) = peak(|| runtime.block_on(open_sum(plan, &opening, &blobs)));
     println!("coordinator, uploads in its folder to the stored sum: {peak} MB at most");
     let Ready { sum, stored } = opened.unwrap().ok().unwrap();
-    println!("root of the aggregate: {}", stored.aggregate_root);
+    if let Some(ring) = stored.ring {
+        println!("root of the aggregate: {}", ring.aggregate_root);
+    }
     // The last value is the same for everybody.
     let last = *sum.steps().last().unwrap() as f64;
     assert!((last - f64::from(participants) * value(parameters - 1)).abs() < f64::from(participants));

@@ -45,9 +45,10 @@ pub(super) async fn receive(
     };
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
+    let mut too_late = pin!(no_longer_awaited(coordinator, round.clone()));
     if awaited == 0 {
         // The update was shared itself: its header is all that comes.
-        return match next(&mut parts).await? {
+        return match next(&mut parts, too_late.as_mut()).await? {
             None => Ok(Heard::Complete(round, signed, Upload::of_shares(header.root))),
             Some(_) => Err(rejected(&Rejection::Mismatch("vector length"))),
         };
@@ -56,7 +57,6 @@ pub(super) async fn receive(
     let mut writer = coordinator.blobs().writer().await.map_err(|error| refused(&error.into()))?;
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };
     let mut received = 0_u64;
-    let mut too_late = pin!(no_longer_awaited(coordinator, round.clone()));
     while let Some(SubmitPart { part }) = next(&mut parts, too_late.as_mut()).await? {
         let Some(Part::Chunk(bytes)) = part.filter(brings_bytes) else {
             return Err(rejected(&Rejection::Malformed));
