@@ -29,7 +29,7 @@ pub struct Engine {
 #[derive(Clone, Debug)]
 pub enum After {
     /// A round.
-    Round(Round),
+    Round(Box<Round>),
     /// A preparation made ahead.
     Ahead(Preparation),
 }
@@ -127,7 +127,7 @@ impl Engine {
             let reason = self.told(next.declined(), reason);
             facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason });
         }
-        Ok(Some((facts, After::Round(next))))
+        Ok(Some((facts, After::Round(Box::new(next)))))
     }
 
     fn decide_ahead(
@@ -198,7 +198,7 @@ impl Engine {
             Fact::Heard { job, place: Place::Round(id), input, .. } => {
                 let open = self.open_round(job, *id).ok_or(FoldError::Astray)?;
                 let next = open.round.step(now, input)?.next;
-                self.advance(job, After::Round(next), sum)
+                self.advance(job, After::Round(Box::new(next)), sum)
             }
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
                 let ahead = self.ahead(job, *number).ok_or(FoldError::Astray)?;
@@ -232,7 +232,7 @@ impl Engine {
     /// [`FoldError`] when the program refuses the sum.
     pub fn advance(&mut self, job: &JobId, after: After, sum: Option<&Sum>) -> Result<(), FoldError> {
         match after {
-            After::Round(next) => self.advance_round(job, next, sum),
+            After::Round(next) => self.advance_round(job, *next, sum),
             After::Ahead(next) => {
                 let state = self.job_mut(job)?;
                 state.ahead_failed = matches!(next.standing(), Standing::Abandoned(_));

@@ -74,7 +74,7 @@ async fn what_is_stored_is_what_the_whole_updates_give() {
         stored.updates.iter().for_each(|(id, update)| whole.fold(*id, update.bytes()).unwrap());
         let expected = open(plan, &stored.opening(), &whole).unwrap();
 
-        let Ready { sum, stored: opened } = stored.open().await.unwrap().ok().expect("it opens");
+        let Ready { sum, stored: opened } = stored.open().await.unwrap().expect("it opens");
 
         assert_eq!(sum, expected.sum);
         let read = async |blob| stored.blobs.read(blob).await.unwrap();
@@ -88,7 +88,7 @@ async fn what_is_stored_is_what_the_whole_updates_give() {
         assert_eq!(ring.aggregate_root, whole.root());
         assert_eq!(read(opened.transcript).await, stored.opening().transcript(plan).to_bytes());
         assert_eq!(opened.wrong_reveals, expected.wrong_reveals);
-        let again = stored.open().await.unwrap().ok().expect("it opens again");
+        let again = stored.open().await.unwrap().expect("it opens again");
         assert_eq!(again.stored, opened, "a coordinator that died meanwhile stores the same");
     }
 }

@@ -1,4 +1,5 @@
 //! Preparations made ahead: phases A to C by themselves, and the rounds that consume them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod support;
 
