@@ -40,7 +40,7 @@ impl Log {
         let more = match step {
             "opened" => json!({"plan": digest}),
             "closed" => {
-                json!({"survivors": [0, 1, 2, 4], "sum": digest, "key_sum": digest, "aggregate_root": digest})
+                json!({"survivors": [0, 1, 2, 4], "sum": digest, "key_sum": digest, "aggregate_root": digest, "checked": true})
             }
             "abandoned" => json!({"reason": "fewer survivors than the threshold"}),
             _ => json!({}),
