@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use syndic_learning::Question;
-use syndic_round::ParticipantId;
+use syndic_proto::v1;
 use syndic_round::coordinator::Input;
+use syndic_round::{Carrier, ParticipantId, RoundPlan};
 
 use crate::between::Meddler;
+use crate::known::Known;
 use crate::scene::{Fares, Scene, id};
 
 /// Asks participant 2 to train on its rows more often than the job says.
@@ -35,4 +37,30 @@ fn a12_a_question_that_departs_from_the_job_is_not_answered() {
         (sums[&(1, 1)].as_slice(), sums[&(2, 1)].as_slice()),
         (&[1, 2, 3, 4, 5][..], &[1, 3, 4, 5][..])
     );
+}
+
+/// Tells participant 2 in round 1 that its vector is to be shared itself, which the job does not say.
+struct OtherWay;
+
+#[tonic::async_trait]
+impl Meddler for OtherWay {
+    async fn telling(&self, to: ParticipantId, duty: v1::Duty, _: &Known) -> Vec<v1::Duty> {
+        match RoundPlan::from_bytes(&duty.plan) {
+            Ok(plan) if to == id(2) && plan.id.round == 1 => {
+                let plan = RoundPlan { carrier: Carrier::Shares, ..plan };
+                vec![v1::Duty { plan: plan.to_bytes().into(), ..duty }]
+            }
+            _ => vec![duty],
+        }
+    }
+}
+
+#[test]
+fn a13_a_vector_is_not_shared_itself_unless_the_job_says_so() {
+    let ran = Scene::set(5, 0, Arc::new(OtherWay), |_| Fares::Well).run();
+    ran.completed();
+    assert_eq!(ran.declined(1, 1), [(2, "round.not-agreed".into())]);
+    let shared = |input: &Input| matches!(input, Input::Deal(signed, _) if signed.from == id(2));
+    assert!(!ran.heard(1, 1).iter().any(shared), "nothing of it was shared");
+    assert!(!ran.exact_sums()[&(1, 1)].contains(&2));
 }
