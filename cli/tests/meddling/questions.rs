@@ -64,3 +64,29 @@ fn a13_a_vector_is_not_shared_itself_unless_the_job_says_so() {
     assert!(!ran.heard(1, 1).iter().any(shared), "nothing of it was shared");
     assert!(!ran.exact_sums()[&(1, 1)].contains(&2));
 }
+
+/// Asks participant 1 in round 2 for its update under terms that are not those of the preparation made ahead.
+struct OtherTerms;
+
+#[tonic::async_trait]
+impl Meddler for OtherTerms {
+    async fn telling(&self, to: ParticipantId, duty: v1::Duty, _: &Known) -> Vec<v1::Duty> {
+        match (RoundPlan::from_bytes(&duty.plan), &duty.duty) {
+            (Ok(mut plan), Some(v1::duty::Duty::Submit(_))) if to == id(1) && plan.id.round == 2 => {
+                plan.terms.deadlines.reveal += 1;
+                vec![v1::Duty { plan: plan.to_bytes().into(), ..duty }]
+            }
+            _ => vec![duty],
+        }
+    }
+}
+
+#[test]
+fn a37_keys_prepared_ahead_serve_no_plan_of_other_terms() {
+    let ran = Scene::set(5, 0, Arc::new(OtherTerms), |_| Fares::Well).run();
+    ran.completed();
+    assert_eq!(ran.declined(2, 1), [(1, "round.mismatch".into())]);
+    let submitted = |input: &Input| matches!(input, Input::Submit(signed, _) if signed.from == id(1));
+    assert!(!ran.heard(2, 1).iter().any(submitted));
+    assert_eq!(ran.exact_sums()[&(2, 1)], [2, 3, 4, 5]);
+}

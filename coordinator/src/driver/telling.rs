@@ -2,7 +2,7 @@
 
 use syndic_round::coordinator::{Input, Phase as RoundPhase, Preparation, Preparing, Round};
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, Timestamp};
+use syndic_round::{Carrier, ParticipantId, Timestamp};
 use tracing::{debug, info, warn};
 
 use super::{Inner, State};
@@ -119,7 +119,11 @@ impl Inner {
     fn tell_phase(&self, round: &Round) {
         let deadlines = &round.plan().terms.deadlines;
         let Some(phase) = phase_of(round.phase()) else { return };
+        // The local work comes before the shares where it is the update that is shared.
+        let is_shared = round.plan().carrier == Carrier::Shares;
         let deadline_millis = match phase {
+            Phase::Share if is_shared => deadlines.collect,
+            Phase::Collect if is_shared => deadlines.share,
             Phase::Advertise => deadlines.advertise,
             Phase::Share | Phase::Acknowledge => deadlines.share,
             Phase::Collect => deadlines.collect,

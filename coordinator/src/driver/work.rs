@@ -115,7 +115,8 @@ impl Coordinator {
         match (job.pending(), job.dead_end()) {
             (_, Some(reason)) => Work::Abandon(id, reason),
             (Next::Done(outcome), None) => Work::Release(id, Box::new(outcome.clone())),
-            // A preparation that is under way is waited for: another would take as long.
+            // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
+            (Next::Ask(_), None) if job.asks_for_shares() => Work::OpenRound,
             (Next::Ask(_), None) => of_ahead(job).unwrap_or(Work::OpenRound),
         }
     }
@@ -165,7 +166,11 @@ impl Coordinator {
         let enough = prepared.eligible().iter().filter(is_there).count()
             >= usize::from(terms.protection.min_survivors());
         let begun = ahead.begun_at();
-        let nobody_left_out = !terms.admitted.iter().any(|id| present.has_missed(*id, terms.number, begun));
+        let is_left_out = |id: &&ParticipantId| {
+            let missed = !prepared.eligible().contains(id) && !ahead.declined().contains_key(*id);
+            present.has_missed(**id, terms.number, begun) || missed && present.is_connected(**id)
+        };
+        let nobody_left_out = terms.admitted.iter().find(is_left_out).is_none();
         (enough && nobody_left_out).then(|| terms.clone())
     }
 

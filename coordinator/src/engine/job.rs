@@ -140,6 +140,13 @@ impl JobState {
         is_past_sharing && self.ahead.is_none() && !self.ahead_failed && self.run.may_ask_again()
     }
 
+    /// Whether the vector of the question that is pending is to be shared itself.
+    pub fn asks_for_shares(&self) -> bool {
+        let Next::Ask(question) = &self.pending else { return false };
+        let admitted = self.terms.protection.admitted();
+        question.layout().is_ok_and(|layout| self.job.carrier_of(&layout, admitted) == Carrier::Shares)
+    }
+
     /// The terms of the next preparation.
     pub fn next_terms(&self, roster: &SealedRoster) -> PreparationTerms {
         PreparationTerms {

@@ -65,6 +65,7 @@ impl Layout {
             if !positive(block.bound)
                 || !positive(block.resolution)
                 || block.bound / block.resolution > MAX_STEPS
+                || block.largest_step() < 1
             {
                 return Err(LayoutError::Range(block.name.clone()));
             }

@@ -284,3 +284,12 @@ fn a_vector_of_another_length_is_refused() {
         assert_eq!(refused, Err(SumError::Length { expected: 2048, found }));
     }
 }
+
+#[test]
+fn a_block_whose_values_are_no_step_apart_is_no_layout() {
+    // The quotient of these underflows to zero: such values would take no room, however many there are.
+    for (bound, resolution) in [(5e-324, 1e308), (f64::MIN_POSITIVE, f64::MAX)] {
+        let refused = Layout::new(vec![block(u32::MAX, bound, resolution)]);
+        assert_eq!(refused, Err(LayoutError::Range("values".into())));
+    }
+}

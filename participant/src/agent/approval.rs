@@ -29,7 +29,10 @@ impl Agent {
     ) -> Result<Arc<Approved>, Undone> {
         let mut accepted = self.accepted.lock().await;
         if let Some(approved) = accepted.get(&wanted.agreement) {
-            // Whether the preparation is of this very job is checked with its other terms.
+            // Whether all other terms are this job's is checked where they are taken up.
+            if approved.terms.job != wanted.job {
+                return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
+            }
             return Ok(approved.clone());
         }
         let file = link.fetch(wanted.agreement).await?;

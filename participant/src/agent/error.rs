@@ -124,6 +124,9 @@ impl AgentError {
             Self::Refused { code, .. } if code == "round.not-closed" => {
                 "name a round and attempt that closed; the ledger lists them"
             }
+            Self::Refused { code, .. } if code == "round.no-aggregate" => {
+                "name a round whose vectors were encrypted; of shared ones the signed reveals are all there is"
+            }
             Self::Refused { code, .. } if code == UNANSWERED => "is the coordinator running? try again",
             Self::Refused { .. } => {
                 "compare bundle and pinned roster with the coordinator's operator; both sides must have the same"

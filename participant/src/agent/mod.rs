@@ -220,7 +220,8 @@ impl Agent {
             if dies(&round, &duty.owed) {
                 return Ok(Ended::Died);
             }
-            if matches!(duty.owed, Owed::Over(_) | Owed::JobOver(_)) {
+            let is_mine = seats.round.as_ref().is_none_or(|seat| seat.round == round);
+            if matches!(duty.owed, Owed::Over(_)) && is_mine || matches!(duty.owed, Owed::JobOver(_)) {
                 // Their rounds are over; their keys are long gone.
                 self.journal.spool().forget().map_err(|error| Lost::Forever(error.into()))?;
             }
@@ -232,6 +233,7 @@ impl Agent {
                 Owed::JobOver(Some(reason)) => {
                     return Err(Lost::Forever(AgentError::JobAbandoned(printable(&reason))));
                 }
+                Owed::Over(_) if !is_mine => {}
                 Owed::Over(abandoned) => {
                     awaiting_training = None;
                     // Of vectors that were shared themselves there is no aggregate to check.
@@ -247,17 +249,19 @@ impl Agent {
                         seats.round = None;
                         continue;
                     };
-                    let shares_update = plan.carrier == Carrier::Shares && matches!(duty.owed, Owed::Deal(_));
-                    if matches!(duty.owed, Owed::Submit(_)) || shares_update {
+                    // Who may not submit can still help to open the others' sum.
+                    if matches!(duty.owed, Owed::Submit(_) | Owed::Certify(_)) {
                         let taken_up = self.take_up(&mut link, seats, &round, &plan).await;
                         if !self.settled(&mut link, seats, &duty.at, &plan.terms, taken_up).await? {
                             continue;
                         }
-                        // While the local work goes on, later duties of the round are done in its stead.
-                        if is_training(&seats.round) {
-                            awaiting_training = Some(duty);
-                            continue;
-                        }
+                    }
+                    let shares_update = plan.carrier == Carrier::Shares && matches!(duty.owed, Owed::Deal(_));
+                    let needs_answer = matches!(duty.owed, Owed::Submit(_)) || shares_update;
+                    // While the local work goes on, later duties of the round are done in its stead.
+                    if needs_answer && is_training(&seats.round) {
+                        awaiting_training = Some(duty);
+                        continue;
                     }
                     awaiting_training = None;
                     let Duty { voided, ledger, at, owed, .. } = duty;

@@ -134,8 +134,14 @@ impl Agent {
             return Ok(());
         }
         let serves = |ahead: &mut Preparing| ahead.terms.number == plan.terms.number;
-        if !seats.ahead.as_mut().is_some_and(serves) {
+        let Some(ahead) = seats.ahead.as_ref().filter(|ahead| ahead.terms.number == plan.terms.number) else {
             return Ok(());
+        };
+        // Only keys are prepared ahead, and only under the terms that were checked then; what is shared under any other
+        // terms would be open to whoever those let in.
+        let is_ready = matches!(ahead.keys, Keys::Ready(..));
+        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring || !is_ready {
+            return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
         }
         // The keys are taken once nothing can fail any more: a connection that is lost must not cost them.
         let question = self.question(link, plan).await?;
@@ -194,6 +200,9 @@ impl Agent {
     async fn to_share(&self, seat: &mut Seat) -> Result<Option<(VectorShape, SmallVector)>, Undone> {
         let Some(shape) = shape_of(&seat.plan) else { return Ok(None) };
         let plan = &seat.plan;
+        if *seat.preparing.terms != plan.terms {
+            return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
+        }
         // If we crash here the preparation is bound and its update is lost: the attempt is declined, never answered with
         // other shares.
         self.journal.bind(plan.terms.job.as_str(), plan.terms.number, plan.id, seat.fingerprint).await?;
