@@ -28,41 +28,53 @@ pub enum Engine {
 }
 
 /// Opens shares sealed for one participant.
-pub(crate) enum Opener {
+pub enum Opener {
+    /// With a key of its own.
     Kem(KemSecret),
+    /// They are not sealed.
     Plain,
 }
 
 /// A one-time key.
-pub(crate) enum Key {
+pub enum Key {
+    /// Encrypts.
     OneTime(Box<OneTimeKey>),
+    /// Encrypts nothing.
     Plain,
     /// Stands for a key that is not the one which was shared.
     PlainForeign,
 }
 
 /// The shares that one participant holds.
-pub(crate) enum Held {
+pub enum Held {
+    /// Of keys, by dealer.
     Keys(BTreeMap<ParticipantId, KeyShare>),
+    /// Of nothing, by dealer.
     Plain(BTreeSet<ParticipantId>),
 }
 
 /// What a dealer publishes, and the share sealed for each member.
-pub(crate) type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
+pub type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
 
 /// A sum, and what is stored with it.
-pub(crate) struct OpenedRound {
-    pub(crate) sum: Sum,
-    pub(crate) key_sum: Vec<u8>,
-    pub(crate) wrong_reveals: Vec<ParticipantId>,
+pub struct OpenedRound {
+    /// The sum, checked.
+    pub sum: Sum,
+    /// The sum of the survivors' keys, as it is stored; empty where there are none.
+    pub key_sum: Vec<u8>,
+    /// Whose reveals were wrong, and were corrected.
+    pub wrong_reveals: Vec<ParticipantId>,
 }
 
 /// A participant in a cohort.
 #[derive(Clone, Copy)]
-pub(crate) struct Member<'a> {
-    pub(crate) terms: &'a PreparationTerms,
-    pub(crate) cohort: &'a Cohort,
-    pub(crate) me: ParticipantId,
+pub struct Member<'a> {
+    /// The terms that its preparation is made by.
+    pub terms: &'a PreparationTerms,
+    /// The cohort.
+    pub cohort: &'a Cohort,
+    /// The participant.
+    pub me: ParticipantId,
 }
 
 impl Member<'_> {
@@ -74,7 +86,7 @@ impl Member<'_> {
 
 impl Engine {
     /// A key to open shares with, and the public half that is advertised.
-    pub(crate) fn opener(self, rng: &mut ChaCha20Rng) -> (Opener, Vec<u8>) {
+    pub fn opener(self, rng: &mut ChaCha20Rng) -> (Opener, Vec<u8>) {
         match self {
             Self::Encrypted => {
                 let secret = KemSecret::generate(rng);
@@ -90,7 +102,10 @@ impl Engine {
     }
 
     /// A key, shared among the cohort. `spoil` is handed each holder's share before it is sealed.
-    pub(crate) fn deal(
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`] where a member advertised no key that shares can be sealed for.
+    pub fn deal(
         self,
         member: &Member<'_>,
         rng: &mut ChaCha20Rng,
@@ -121,7 +136,7 @@ impl Engine {
     }
 
     /// No shares.
-    pub(crate) fn no_shares(self) -> Held {
+    pub fn no_shares(self) -> Held {
         match self {
             Self::Encrypted => Held::Keys(BTreeMap::new()),
             Self::Plain => Held::Plain(BTreeSet::new()),
@@ -129,7 +144,10 @@ impl Engine {
     }
 
     /// The sum of an opening, from the ciphertexts in `aggregate`.
-    pub(crate) fn open(
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn open(
         self,
         plan: &RoundPlan,
         opening: &Opening,
@@ -150,7 +168,7 @@ impl Engine {
 
 impl Opener {
     /// Opens and verifies a share; says whether it is good, in which case it is held.
-    pub(crate) fn take(
+    pub fn take(
         &self,
         member: &Member<'_>,
         dealer: ParticipantId,
@@ -184,7 +202,7 @@ impl Opener {
 
 impl Key {
     /// A key of the same engine that nobody holds shares of.
-    pub(crate) fn foreign(self, rng: &mut ChaCha20Rng) -> Self {
+    pub fn foreign(self, rng: &mut ChaCha20Rng) -> Self {
         match self {
             Self::OneTime(_) => Self::OneTime(Box::new(OneTimeKey::generate(rng))),
             Self::Plain | Self::PlainForeign => Self::PlainForeign,
@@ -192,12 +210,7 @@ impl Key {
     }
 
     /// Encrypts an update; the key is gone.
-    pub(crate) fn encrypt(
-        self,
-        cohort: &Cohort,
-        update: Quantised,
-        rng: &mut ChaCha20Rng,
-    ) -> EncryptedUpdate {
+    pub fn encrypt(self, cohort: &Cohort, update: Quantised, rng: &mut ChaCha20Rng) -> EncryptedUpdate {
         match self {
             Self::OneTime(key) => key.encrypt(update, &Masks::new(&cohort.h1()), rng),
             Self::Plain => plain::encode(&update),
@@ -208,7 +221,10 @@ impl Key {
 
 impl Held {
     /// What is revealed for a certificate.
-    pub(crate) fn reveal(&self, certificate: &Certificate) -> Result<Vec<u8>, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::NotEligible`] where a survivor's share is missing.
+    pub fn reveal(&self, certificate: &Certificate) -> Result<Vec<u8>, Rejection> {
         match self {
             Self::Keys(held) => KeyShareSum::of(held, certificate)
                 .map(|sum| sum.to_bytes())

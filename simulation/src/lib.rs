@@ -42,7 +42,7 @@
 mod blobs;
 mod coordinator;
 mod draw;
-mod engine;
+pub mod engine;
 mod federation;
 mod journal;
 mod knowledge;
