@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use crate::driver::{Coordinator, CoordinatorError};
 use crate::tls::PeerIdentity;
 use uploads::{Heard, Uploading};
+pub use uploads::{Wanted, receive_body};
 
 /// Serves one coordinator to its participants.
 pub struct Service {

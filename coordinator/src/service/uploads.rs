@@ -10,12 +10,13 @@ use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::submit_part::Part;
 use syndic_proto::v1::{SubmitHeader, SubmitPart};
 use syndic_round::coordinator::Upload;
-use syndic_round::{ParticipantId, Rejection, Signed};
+use syndic_round::{Digest, ParticipantId, Rejection, Signed};
 use syndic_secure_aggregation::merkle;
 use tonic::{Code, Status, Streaming};
 
 use super::{own_message, refused};
 use crate::driver::Coordinator;
+use crate::store::{Blobs, StoreError};
 use crate::tls::PeerIdentity;
 
 /// An upload, as far as it has to be read.
@@ -54,10 +55,40 @@ pub(super) async fn receive(
         };
     }
 
-    let mut writer = coordinator.blobs().writer().await.map_err(|error| refused(&error.into()))?;
+    let wanted = Wanted { root: header.root, bytes: awaited, chunk_bytes };
+    let upload = receive_body(coordinator.blobs(), &mut parts, wanted, too_late).await?;
+    Ok(Heard::Complete(round, signed, upload))
+}
+
+/// What the parts after a header have to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The Merkle root that the header signs.
+    pub root: Digest,
+    /// How long all parts together are.
+    pub bytes: u64,
+    /// Bytes of a chunk, a leaf of the tree.
+    pub chunk_bytes: usize,
+}
+
+/// Receives what follows the header of an upload: measured and hashed as it streams in, complete and durable when this
+/// returns.
+///
+/// # Errors
+/// The status to answer with where it stalls, is not what is `wanted`, has not come whole when it is `too_late`, or cannot
+/// be stored; nothing is stored then.
+pub async fn receive_body(
+    blobs: &dyn Blobs,
+    parts: &mut Streaming<SubmitPart>,
+    wanted: Wanted,
+    mut too_late: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Upload, Status> {
+    let Wanted { root, bytes: awaited, chunk_bytes } = wanted;
+    let stored = |error: StoreError| refused(&error.into());
+    let mut writer = blobs.writer().await.map_err(stored)?;
     let mut leaves = Leaves { chunk_bytes, pending: Vec::with_capacity(chunk_bytes), leaves: Vec::new() };
     let mut received = 0_u64;
-    while let Some(SubmitPart { part }) = next(&mut parts, too_late.as_mut()).await? {
+    while let Some(SubmitPart { part }) = next(parts, too_late.as_mut()).await? {
         let Some(Part::Chunk(bytes)) = part.filter(brings_bytes) else {
             return Err(rejected(&Rejection::Malformed));
         };
@@ -65,22 +96,19 @@ pub(super) async fn receive(
         if received > awaited {
             return Err(rejected(&Rejection::Mismatch("vector length")));
         }
-        writer.write(&bytes).await.map_err(|error| refused(&error.into()))?;
+        writer.write(&bytes).await.map_err(stored)?;
         leaves.take(&bytes);
     }
     if received != awaited {
         return Err(rejected(&Rejection::Mismatch("vector length")));
     }
-    let root = merkle::root(&leaves.leaves);
-    if root != header.root {
+    if merkle::root(&leaves.leaves) != root {
         return Err(rejected(&Rejection::Mismatch("ciphertext")));
     }
     // If we crash here nothing is visible: the writer's file has no name yet. The participant sends again.
-    let blob = writer.finish(None).await.map_err(|error| refused(&error.into()))?;
+    let blob = writer.finish(None).await.map_err(stored)?;
     // If we crash here the update is stored but unclaimed; the same bytes, sent again, claim it.
-    let chunks = leaves.leaves.len() as u32;
-    let upload = Upload { root, chunks, blob, bytes: received };
-    Ok(Heard::Complete(round, signed, upload))
+    Ok(Upload { root, chunks: leaves.leaves.len() as u32, blob, bytes: received })
 }
 
 /// Whether a part takes the upload further: empty ones could go on for ever.
@@ -175,7 +203,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Leaves {
     chunk_bytes: usize,
     pending: Vec<u8>,
-    leaves: Vec<syndic_round::Digest>,
+    leaves: Vec<Digest>,
 }
 
 impl Leaves {
