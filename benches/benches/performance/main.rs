@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made may fail loudly")]
 
+mod dealing;
 #[path = "../../../core/secure-aggregation/tests/encrypted_round/federation.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole rounds")]
 mod federation;

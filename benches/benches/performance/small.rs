@@ -12,6 +12,7 @@ use syndic_secure_aggregation::{
 };
 
 use super::COHORTS;
+use super::dealing::bytes_of;
 use super::federation::plan;
 use super::phases::run;
 use super::processor::ProcessorTime;
@@ -98,7 +99,7 @@ impl Table {
 /// Bytes that a dealer sends.
 pub(crate) fn dealt_bytes(n: usize) -> usize {
     let (sharing, sealed) = Table::of(n).deal();
-    super::phases::bytes_of(&sharing.public, &sealed)
+    bytes_of(&sharing.public, &sealed)
 }
 
 /// Values of a vector, each of 10^6 steps either way.

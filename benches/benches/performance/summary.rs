@@ -7,12 +7,12 @@ use syndic_benches::pairwise::neighbours;
 use syndic_benches::plot::{Line, svg};
 use syndic_benches::report::{Samples, figure, table};
 
-use super::{COHORTS, PARAMETERS, phases, small};
+use super::{COHORTS, PARAMETERS, dealing, phases, small};
 
 /// Prints the tables, and writes them and the plot into `folder`.
 pub(crate) fn print(folder: &Path) {
     let samples = Samples::below(folder);
-    let keys = by_cohort(&samples, "milliseconds, whatever the length", phases::GROUPS, phases::dealt_bytes);
+    let keys = by_cohort(&samples, "milliseconds, whatever the length", phases::GROUPS, dealing::dealt_bytes);
     let vectors = by_cohort(&samples, "milliseconds, fifty values", small::GROUPS, small::dealt_bytes);
     let text = [by_length(&samples), keys, vectors, against_pairs(&samples)].join("\n");
     println!("\n{text}");
