@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use support::block;
+use syndic_round::layout::LayoutError;
 use syndic_round::vector::{CANARIES, ContributionError, SumError};
 use syndic_round::{Block, Coding, Contribution, Layout, ParameterSet, RING_DIMENSION, Sum};
 
