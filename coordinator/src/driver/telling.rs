@@ -2,7 +2,7 @@
 
 use syndic_round::coordinator::{Input, Phase as RoundPhase, Preparation, Preparing, Round};
 use syndic_round::message::Kind;
-use syndic_round::{Carrier, ParticipantId, Timestamp};
+use syndic_round::{ParticipantId, Timestamp};
 use tracing::{debug, info, warn};
 
 use super::{Inner, State};
@@ -117,18 +117,8 @@ impl Inner {
     }
 
     fn tell_phase(&self, round: &Round) {
-        let deadlines = &round.plan().terms.deadlines;
-        let Some(phase) = phase_of(round.phase()) else { return };
-        // The local work comes before the shares where it is the update that is shared.
-        let is_shared = round.plan().carrier == Carrier::Shares;
-        let deadline_millis = match phase {
-            Phase::Share if is_shared => deadlines.collect,
-            Phase::Collect if is_shared => deadlines.share,
-            Phase::Advertise => deadlines.advertise,
-            Phase::Share | Phase::Acknowledge => deadlines.share,
-            Phase::Collect => deadlines.collect,
-            Phase::Certify => deadlines.certify,
-            Phase::Reveal => deadlines.reveal,
+        let (Some(phase), Some(deadline_millis)) = (phase_of(round.phase()), round.phase_millis()) else {
+            return;
         };
         self.tell(Event::Phase { id: round.plan().id, phase, deadline_millis });
     }

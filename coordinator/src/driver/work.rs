@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{Carrier, JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
+use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
 use syndic_secure_aggregation::Unopened;
 use tokio::time::{Instant, sleep_until};
 
@@ -156,34 +156,32 @@ impl Coordinator {
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
     }
 
-    /// The terms of the preparation that was made ahead, where it serves: enough of its members are there, and nobody is
-    /// there whom it leaves out although it came, or came back, in the meantime.
+    /// The terms of the preparation that was made ahead, where it serves: the next vector is to be encrypted, enough of its
+    /// members are there, and nobody is connected whom it leaves out, or who has lost its keys since.
     fn terms_ahead(&self, job: &JobState) -> Option<PreparationTerms> {
         let (ahead, prepared) = (job.ahead()?, job.ready()?);
+        if job.asks_for_shares() {
+            return None;
+        }
         let (terms, present) = (ahead.terms(), self.inner.lock_present());
         let is_there =
             |id: &&ParticipantId| present.is_connected(**id) && !ahead.declined().contains_key(*id);
         let enough = prepared.eligible().iter().filter(is_there).count()
             >= usize::from(terms.protection.min_survivors());
         let begun = ahead.begun_at();
-        let is_left_out = |id: &&ParticipantId| {
-            let missed = !prepared.eligible().contains(id) && !ahead.declined().contains_key(*id);
-            present.has_missed(**id, terms.number, begun) || missed && present.is_connected(**id)
+        let is_left_out = |id: &ParticipantId| {
+            let missed = !prepared.eligible().contains(id) && !ahead.declined().contains_key(id);
+            present.has_missed(*id, terms.number, begun) || missed && present.is_connected(*id)
         };
-        let nobody_left_out = terms.admitted.iter().find(is_left_out).is_none();
-        (enough && nobody_left_out).then(|| terms.clone())
+        (enough && !terms.admitted.iter().any(is_left_out)).then(|| terms.clone())
     }
 
     async fn open_round(&self) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let Some(job) = state.engine.job() else { return Ok(()) };
         let Next::Ask(question) = job.pending() else { return Ok(()) };
-        let fresh = || job.next_terms(state.engine.roster());
-        let (mut plan, bytes) = job.plan(question, self.terms_ahead(job).unwrap_or_else(fresh))?;
-        if plan.carrier == Carrier::Shares {
-            // Keys that were prepared ahead carry no vector that is shared itself.
-            plan.terms = fresh();
-        }
+        let terms = self.terms_ahead(job).unwrap_or_else(|| job.next_terms(state.engine.roster()));
+        let (plan, bytes) = job.plan(question, terms)?;
         let (kind, training_round) = (question.kind(), question.training_round());
         // If we crash here the question is stored but not asked; the same bytes are stored again.
         self.inner.blobs.put(&bytes).await?;

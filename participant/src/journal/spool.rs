@@ -212,7 +212,8 @@ fn claim(file: &Path) -> Option<(String, u64)> {
 }
 
 fn remove(file: &Path) {
-    if let Err(error) = fs::remove_file(file).and_then(|()| sync_entry(file)) {
+    // Not synced: what a crash brings back is removed as if it had never been.
+    if let Err(error) = fs::remove_file(file) {
         warn!(file = %file.display(), %error, "an encrypted update whose round is over cannot be removed");
     }
 }

@@ -123,6 +123,18 @@ impl Round {
         }
     }
 
+    /// How long the current phase may take from its start, in milliseconds; none once nobody is waited for.
+    pub fn phase_millis(&self) -> Option<u64> {
+        let deadlines = &self.plan().terms.deadlines;
+        match &self.phase {
+            Phase::Preparing(phase) => Some(phase.millis(&self.course)),
+            Phase::Collecting(_) => Some(self.course.collecting_millis()),
+            Phase::Certifying(_) => Some(deadlines.certify),
+            Phase::Revealing(_) => Some(deadlines.reveal),
+            Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => None,
+        }
+    }
+
     /// The work that the coordinator itself owes: opening the sum.
     pub fn command(&self) -> Option<&Opening> {
         match &self.phase {
@@ -266,13 +278,13 @@ impl Round {
 
     /// The current phase with its whole time before it.
     fn resumed(&self, now: Timestamp) -> Phase {
-        let deadlines = &self.plan().terms.deadlines;
+        let at = now.plus_millis(self.phase_millis().unwrap_or_default());
         let mut phase = self.phase.clone();
         match &mut phase {
             Phase::Preparing(phase) => *phase = phase.resumed(&self.course, now),
-            Phase::Collecting(phase) => phase.closes_at = now.plus_millis(self.course.collecting_millis()),
-            Phase::Certifying(phase) => phase.closes_at = now.plus_millis(deadlines.certify),
-            Phase::Revealing(phase) => phase.closes_at = now.plus_millis(deadlines.reveal),
+            Phase::Collecting(phase) => phase.closes_at = at,
+            Phase::Certifying(phase) => phase.closes_at = at,
+            Phase::Revealing(phase) => phase.closes_at = at,
             Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => {}
         }
         phase

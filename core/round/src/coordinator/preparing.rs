@@ -105,14 +105,23 @@ impl Preparing {
         }
     }
 
+    /// How long the phase may take from its start.
+    pub(super) fn millis(&self, course: &Course) -> u64 {
+        match self {
+            Self::Advertising(_) => course.terms().deadlines.advertise,
+            Self::Sharing(_) => course.sharing_millis(),
+            Self::Acknowledging(_) => course.terms().deadlines.share,
+        }
+    }
+
     /// The same, with the whole time of its phase before it.
     pub(super) fn resumed(&self, course: &Course, now: Timestamp) -> Self {
-        let deadlines = course.terms().deadlines;
+        let at = now.plus_millis(self.millis(course));
         let mut resumed = self.clone();
         match &mut resumed {
-            Self::Advertising(phase) => phase.closes_at = now.plus_millis(deadlines.advertise),
-            Self::Sharing(phase) => phase.closes_at = now.plus_millis(course.sharing_millis()),
-            Self::Acknowledging(phase) => phase.closes_at = now.plus_millis(deadlines.share),
+            Self::Advertising(phase) => phase.closes_at = at,
+            Self::Sharing(phase) => phase.closes_at = at,
+            Self::Acknowledging(phase) => phase.closes_at = at,
         }
         resumed
     }
