@@ -264,21 +264,26 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
     let config = load(config)?;
     let receipts = read_receipts(&config.state.join(JOURNAL)).await?;
     for sent in read_sent(&config.state.join(JOURNAL)).await? {
-        let receipt =
-            receipts.get(&(sent.job.clone(), sent.round)).filter(|_| sent.what == Kind::Header.name());
+        let (round, preparation) = match sent.place {
+            Place::Round(id) => (Some(id), None),
+            Place::Ahead(number) => (None, Some(number)),
+        };
+        let receipt = round
+            .filter(|_| sent.what == Kind::Header.name())
+            .and_then(|id| receipts.get(&(sent.job.clone(), id)));
         let line = if json {
             serde_json::json!({
-                "job": sent.job, "round": sent.round.round, "attempt": sent.round.attempt, "what": sent.what,
-                "bytes": sent.bytes, "sha256": sent.digest.to_string(), "at_ms": sent.at_ms,
+                "job": sent.job, "round": round.map(|id| id.round), "attempt": round.map(|id| id.attempt),
+                "preparation": preparation, "what": sent.what, "bytes": sent.bytes, "sha256": sent.digest.to_string(), "at_ms": sent.at_ms,
                 "receipt": receipt.map(|receipt| hex::encode(receipt.to_bytes())),
             })
             .to_string()
         } else {
             format!(
-                "{}  {}  {:<13} {:<10} {:>12} bytes  sha256 {}{}",
+                "{}  {}  {:<15} {:<10} {:>12} bytes  sha256 {}{}",
                 time(sent.at_ms),
                 sent.job,
-                place(sent.round),
+                in_place(sent.place),
                 sent.what,
                 sent.bytes,
                 sent.digest,
@@ -291,8 +296,11 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
 }
 
 /// Where something was said, for people.
-fn place(round: RoundId) -> String {
-    if round == Place::AHEAD { "ahead".into() } else { format!("round {round}") }
+fn in_place(place: Place) -> String {
+    match place {
+        Place::Round(id) => format!("round {id}"),
+        Place::Ahead(_) => place.to_string(),
+    }
 }
 
 /// For people; the count where it is no time that can be written.

@@ -9,7 +9,10 @@ use std::{
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
     process,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -27,6 +30,8 @@ use crate::durable::{create_folder_in, sync_folder};
 pub struct FolderBlobs {
     /// `<dir>/blobs`.
     folder: PathBuf,
+    /// By the first byte of a digest: whether its folder was made, durably, or found to be.
+    has_folder: Arc<[AtomicBool; 256]>,
 }
 
 impl FolderBlobs {
@@ -38,7 +43,7 @@ impl FolderBlobs {
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = dir.join("blobs");
         create_folder(&folder.join(PARTIALS)).await?;
-        Ok(Self { folder })
+        Ok(Self { folder, has_folder: Arc::new([const { AtomicBool::new(false) }; 256]) })
     }
 
     fn path_of(&self, digest: Digest) -> PathBuf {
@@ -166,12 +171,20 @@ impl Partial {
         }
         let path = self.store.path_of(actual);
         let folder = path.parent().expect("a blob's path has a folder, see path_of");
-        // Another writer may have made the folder a moment ago and not be done syncing it.
-        create_folder_in(&self.store.folder, folder, FOLDER_MODE)?;
+        let has_folder = &self.store.has_folder[usize::from(actual.0[0])];
+        if !has_folder.load(Ordering::Acquire) {
+            // Another writer may have made the folder a moment ago and not be done syncing it.
+            create_folder_in(&self.store.folder, folder, FOLDER_MODE)?;
+            has_folder.store(true, Ordering::Release);
+        }
         self.file.sync_all().map_err(|error| StoreError::io("cannot sync", &self.path, error))?;
         // If we crash here the bytes are safe but have no name; the sweep removes them, the sender retries.
         // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.
-        fs::rename(&self.path, &path).map_err(|error| StoreError::io("cannot name", &path, error))?;
+        fs::rename(&self.path, &path).map_err(|error| {
+            // Should somebody have taken the folder away, the next blob makes it anew.
+            has_folder.store(false, Ordering::Release);
+            StoreError::io("cannot name", &path, error)
+        })?;
         // If we crash here the blob shows but a power cut may take it; nobody was told, and the sweep at
         // the next start syncs its folder. Unclaimed by any entry, it does no harm.
         sync_folder(folder)?;

@@ -406,7 +406,7 @@ fn system_randomness() -> UnwrapErr<SysRng> {
 fn leaving(at: &PlaceRef, kind: Kind, bytes: &[u8]) -> Sent {
     Sent {
         job: at.job.to_string(),
-        round: at.place.round(),
+        place: at.place,
         what: kind.name().into(),
         bytes: bytes.len() as u64,
         digest: Digest::of(bytes),

@@ -15,7 +15,7 @@ use syndic_secure_aggregation::{
 
 use super::error::{Declined, Undone};
 use super::link::Link;
-use super::seat::{Keys, Preparing, Said, Seats, Secret, Shares};
+use super::seat::{Keys, Preparing, Seats, Secret, Shares};
 use super::{Agent, kind_of, out_of_turn, system_randomness};
 
 impl Agent {
@@ -36,7 +36,7 @@ impl Agent {
                 seats.ahead = None;
                 let accepted = self.accepted(link, terms).await?;
                 let invited = Invited::check(terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
-                seats.ahead.insert(self.begin_keys(invited).await?)
+                seats.ahead.insert(self.begin_keys(at, invited).await?)
             }
             None => return Err(Declined::Restarted.into()),
         };
@@ -46,11 +46,11 @@ impl Agent {
         if !kind.is_some_and(|kind| current.said.contains_key(&kind)) {
             self.prepare(current, at, owed, None).await?;
         }
-        self.say_again(link, at, &current.said, kind).await
+        self.say(link, at, &mut current.said, kind).await
     }
 
     /// Phase A.
-    pub(super) async fn begin_keys(&self, invited: Invited) -> Result<Preparing, Undone> {
+    pub(super) async fn begin_keys(&self, at: &PlaceRef, invited: Invited) -> Result<Preparing, Undone> {
         let terms = invited.terms().clone();
         self.journal.claim_preparation(terms.job.as_str(), terms.number).await?;
         let mut rng = system_randomness();
@@ -60,7 +60,7 @@ impl Agent {
         let key = self.enrolment.keys().signing_key();
         let (advertised, signed) = invited.advertise(kem.public().to_bytes(), nonce, key);
         let mut taken = Preparing { terms, keys: Keys::Advertised(advertised, kem), said: BTreeMap::new() };
-        self.write_down_keys(&mut taken, Kind::Advertise, signed, Vec::new()).await?;
+        self.write_down_keys(&mut taken, at, Kind::Advertise, signed, Vec::new()).await?;
         Ok(taken)
     }
 
@@ -74,7 +74,7 @@ impl Agent {
     ) -> Result<(), Undone> {
         match owed {
             Owed::Deal(adverts) => self.deal(taken, at, adverts, vector).await,
-            Owed::Acknowledge(received) => self.acknowledge(taken, received).await,
+            Owed::Acknowledge(received) => self.acknowledge(taken, at, received).await,
             _ => Err(out_of_turn()),
         }
     }
@@ -105,13 +105,11 @@ impl Agent {
                 if let Some(observer) = &self.observer {
                     observer.shared(at, &shares);
                 }
-                #[cfg(not(feature = "tap"))]
-                let _ = at;
                 (public, self.seal(&cohort, &shares)?, Secret::Key(key), Shares::none(None))
             }
         };
         let signed = joined.deal(public, &sealed, self.enrolment.keys().signing_key());
-        self.write_down_keys(taken, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
+        self.write_down_keys(taken, at, Kind::Dealing, signed, Bundle::encode(&sealed)).await?;
         taken.keys = Keys::Dealt(joined, kem, secret, held);
         Ok(())
     }
@@ -133,7 +131,12 @@ impl Agent {
     }
 
     /// Phase C: every share is opened and verified against what its dealer published.
-    async fn acknowledge(&self, taken: &mut Preparing, received: Vec<Received>) -> Result<(), Undone> {
+    async fn acknowledge(
+        &self,
+        taken: &mut Preparing,
+        at: &PlaceRef,
+        received: Vec<Received>,
+    ) -> Result<(), Undone> {
         let Keys::Dealt(joined, kem, secret, mut shares) = taken.take_keys() else {
             return Err(out_of_turn());
         };
@@ -151,7 +154,7 @@ impl Agent {
         let held = |share: &Received| shares.holds(&share.public.from);
         let verdicts: Vec<_> = received.iter().map(|share| (&share.public, held(share))).collect();
         let (state, signed) = joined.acknowledge(&verdicts, self.enrolment.keys().signing_key());
-        self.write_down_keys(taken, Kind::Ack, signed, Vec::new()).await?;
+        self.write_down_keys(taken, at, Kind::Ack, signed, Vec::new()).await?;
         taken.keys = Keys::Ready(state, shares, secret);
         Ok(())
     }
@@ -159,11 +162,11 @@ impl Agent {
     async fn write_down_keys(
         &self,
         taken: &mut Preparing,
+        at: &PlaceRef,
         kind: Kind,
         signed: Signed,
         attached: Vec<u8>,
     ) -> Result<(), Undone> {
-        let (terms, said) = (&taken.terms, Said { signed, attached });
-        self.write_down(terms, &mut taken.said, kind, said).await
+        self.write_down(at, taken.terms.number, &mut taken.said, kind, (signed, attached)).await
     }
 }

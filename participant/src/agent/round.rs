@@ -12,9 +12,7 @@ use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
 use syndic_round::receipt::{Receipt, Received as Receipted};
 use syndic_round::survivors::differ_by_one;
-use syndic_round::{
-    Carrier, Digest, ParticipantId, Place, PreparationTerms, Rejection, RoundId, RoundPlan, Signed, Voided,
-};
+use syndic_round::{Carrier, Digest, ParticipantId, Place, Rejection, RoundId, RoundPlan, Signed, Voided};
 use syndic_secure_aggregation::{Masks, SmallVector, VectorShape};
 use tonic::Status;
 use tracing::warn;
@@ -76,8 +74,8 @@ impl Agent {
                 Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
             }
         }
-        let said = if is_keys { &current.preparing.said } else { &current.said };
-        self.say_again(link, &at, said, kind).await
+        let said = if is_keys { &mut current.preparing.said } else { &mut current.said };
+        self.say(link, &at, said, kind).await
     }
 
     /// After a restart the secrets of the round are gone, but an update whose header was written down, and what was
@@ -116,9 +114,10 @@ impl Agent {
         let accepted = self.accepted(link, &plan.terms).await?;
         let invited = Invited::check(plan.terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let question = self.question(link, plan).await?;
-        let preparing = self.begin_keys(invited).await?;
+        let at = PlaceRef::from(round.clone());
+        let preparing = self.begin_keys(&at, invited).await?;
         let taken = seats.round.insert(self.sit(plan, round, question, preparing).await?);
-        self.say_again(link, &round.clone().into(), &taken.preparing.said, Some(Kind::Advertise)).await
+        self.say(link, &at, &mut taken.preparing.said, Some(Kind::Advertise)).await
     }
 
     /// Takes up a round whose preparation was made ahead: the question is checked, the keys are bound to it, and the
@@ -351,30 +350,39 @@ impl Agent {
         let signed = Invited::void(plan, &self.roster, adverts, &own, key)?;
         // If we crash here nothing was promised, and the next start is asked again. After it no reveal of this
         // preparation can be written any more, so none can be sent.
-        self.journal.record_message(job, preparation, Kind::Void.into(), &signed.to_bytes()).await?;
+        let at = PlaceRef::from(round.clone());
+        let (bytes, kind) = (signed.to_bytes(), Kind::Void);
+        let leaving = leaving(&at, kind, &bytes);
+        self.journal.record_leaving(job, preparation, kind.into(), &bytes, &leaving).await?;
         // The shares of the attempt go with its seat.
         seats
             .round
             .take_if(|seat| seat.plan.terms.number == preparation && seat.plan.terms.job == plan.terms.job);
-        let at = PlaceRef::from(round.clone());
-        self.journal.sent(&leaving(&at, Kind::Void, &signed.to_bytes())).await?;
-        let receipt = link.say(&at, Kind::Void, &signed, &[]).await?;
-        self.check_receipt(&at, Kind::Void, &signed, &receipt)
+        let receipt = link.say(&at, kind, &signed, &[]).await?;
+        self.check_receipt(&at, kind, &signed, &receipt)
     }
 
     /// Makes a message durable before anybody hears of it (rule 4).
     pub(super) async fn write_down(
         &self,
-        terms: &PreparationTerms,
+        at: &PlaceRef,
+        preparation: u64,
         all: &mut BTreeMap<Kind, Said>,
         kind: Kind,
-        said: Said,
+        (signed, attached): (Signed, Vec<u8>),
     ) -> Result<(), Undone> {
         // If we crash here the message is written down but not sent; its secrets are gone, so the attempt is
         // declined after the restart (but for what can be said again without them, see `say_from_journal`), and no
         // second message of its kind can be written.
-        let bytes = said.signed.to_bytes();
-        self.journal.record_message(terms.job.as_str(), terms.number, kind.into(), &bytes).await?;
+        let (job, bytes) = (at.job.as_str(), signed.to_bytes());
+        let said = Said { signed, attached, is_leaving: kind != Kind::Header };
+        if said.is_leaving {
+            let leaving = leaving(at, kind, &said.bytes());
+            self.journal.record_leaving(job, preparation, kind.into(), &bytes, &leaving).await?;
+        } else {
+            // An update is measured on its way, see `upload`.
+            self.journal.record_message(job, preparation, kind.into(), &bytes).await?;
+        }
         all.insert(kind, said);
         Ok(())
     }
@@ -386,25 +394,27 @@ impl Agent {
         signed: Signed,
         attached: Vec<u8>,
     ) -> Result<(), Undone> {
-        self.write_down(&seat.plan.terms, &mut seat.said, kind, Said { signed, attached }).await
+        let at = PlaceRef::from(seat.round.clone());
+        self.write_down(&at, seat.plan.terms.number, &mut seat.said, kind, (signed, attached)).await
     }
 
-    /// Says what was written down.
-    pub(super) async fn say_again(
+    /// Says what was written down, now or before.
+    pub(super) async fn say(
         &self,
         link: &mut Link,
         at: &PlaceRef,
-        all: &BTreeMap<Kind, Said>,
+        all: &mut BTreeMap<Kind, Said>,
         kind: Option<Kind>,
     ) -> Result<(), Undone> {
-        let Some((kind, said)) = kind.and_then(|kind| Some((kind, all.get(&kind)?))) else {
+        let Some((kind, said)) = kind.and_then(|kind| Some((kind, all.get_mut(&kind)?))) else {
             return Ok(());
         };
         if let (Kind::Header, Place::Round(id)) = (kind, at.place) {
             return self.upload(link, &RoundRef { job: at.job.clone(), id }, &said.signed).await;
         }
-        let bytes = [said.signed.to_bytes(), said.attached.clone()].concat();
-        self.journal.sent(&leaving(at, kind, &bytes)).await?;
+        if !std::mem::take(&mut said.is_leaving) {
+            self.journal.sent(&leaving(at, kind, &said.bytes())).await?;
+        }
         let receipt = link.say(at, kind, &said.signed, &said.attached).await?;
         self.check_receipt(at, kind, &said.signed, &receipt)
     }

@@ -110,6 +110,15 @@ pub(super) struct Said {
     pub(super) signed: Signed,
     /// Sealed shares. An encrypted update lies beside the journal.
     pub(super) attached: Vec<u8>,
+    /// Whether the journal has it that this leaves now: what was just written down, until it is said.
+    pub(super) is_leaving: bool,
+}
+
+impl Said {
+    /// All that is sent of it, in order.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        [self.signed.to_bytes(), self.attached.clone()].concat()
+    }
 }
 
 impl Preparing {

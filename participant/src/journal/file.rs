@@ -215,4 +215,5 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_journal.sql"),
     include_str!("migrations/0002_voids.sql"),
     include_str!("migrations/0003_receipts.sql"),
+    include_str!("migrations/0004_sent_ahead.sql"),
 ];

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use syndic_round::{Digest, message::Kind};
 
 use super::{
-    Journal, JournalError,
+    Journal, JournalError, Sent,
     file::{options, schema, stored},
     preparations::Preparation,
 };
@@ -114,6 +114,33 @@ impl Journal {
         kind: MessageKind,
         bytes: &[u8],
     ) -> Result<Recorded, JournalError> {
+        self.record(job, preparation, kind, bytes, None).await
+    }
+
+    /// [`Journal::record_message`] and [`Journal::sent`] in one step, for a message that leaves at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::record_message`]; then no sending is recorded either.
+    pub async fn record_leaving(
+        &self,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+        bytes: &[u8],
+        sent: &Sent,
+    ) -> Result<Recorded, JournalError> {
+        self.record(job, preparation, kind, bytes, Some(sent)).await
+    }
+
+    async fn record(
+        &self,
+        job: &str,
+        preparation: u64,
+        kind: MessageKind,
+        bytes: &[u8],
+        leaving: Option<&Sent>,
+    ) -> Result<Recorded, JournalError> {
         let number = stored(preparation)?;
         let digest = Digest::of(bytes);
         let mut connection = self.connection().await;
@@ -126,16 +153,16 @@ impl Journal {
                 .fetch_optional(&mut *step)
                 .await
                 .map_err(|error| self.failed(error))?;
-        if let Some(earlier) = earlier {
-            let same = self.digest(&earlier)? == digest;
-            return if same {
-                Ok(Recorded::Same)
-            } else {
-                Err(JournalError::AlreadySaid { kind, preparation })
-            };
-        }
-        self.may_say(&mut step, job, preparation, kind).await?;
-        sqlx::query("INSERT INTO messages (job, preparation, kind, digest, bytes) VALUES (?, ?, ?, ?, ?)")
+        let recorded = match earlier {
+            Some(earlier) if self.digest(&earlier)? == digest => Recorded::Same,
+            Some(_) => return Err(JournalError::AlreadySaid { kind, preparation }),
+            None => Recorded::New,
+        };
+        if recorded == Recorded::New {
+            self.may_say(&mut step, job, preparation, kind).await?;
+            sqlx::query(
+                "INSERT INTO messages (job, preparation, kind, digest, bytes) VALUES (?, ?, ?, ?, ?)",
+            )
             .bind(job)
             .bind(number)
             .bind(kind.as_str())
@@ -144,8 +171,13 @@ impl Journal {
             .execute(&mut *step)
             .await
             .map_err(|error| self.failed(error))?;
+        }
+        if let Some(sent) = leaving {
+            // As in `Journal::sent`: if we crash after this the journal names a sending that did not happen.
+            self.note_sent(&mut step, sent).await?;
+        }
         self.commit(step).await?;
-        Ok(Recorded::New)
+        Ok(recorded)
     }
 
     /// The message of this kind that was recorded in this preparation, to be sent again; none where none

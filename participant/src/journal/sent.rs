@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::ConnectOptions;
-use syndic_round::{Digest, RoundId};
+use sqlx::{ConnectOptions, SqliteConnection};
+use syndic_round::{Digest, Place, RoundId};
 
 use super::{
     Journal, JournalError,
@@ -15,8 +15,8 @@ use super::{
 pub struct Sent {
     /// Under which job.
     pub job: String,
-    /// In which round and attempt; `Place::AHEAD` for a preparation made ahead of any.
-    pub round: RoundId,
+    /// In which round and attempt, or in which preparation ahead of any.
+    pub place: Place,
     /// What it was, in the words of the protocol: `advertise`, `header`, `reveal` ...
     pub what: String,
     /// How many bytes.
@@ -35,17 +35,32 @@ impl Journal {
     /// What the file can meet; then nothing may be sent.
     pub async fn sent(&self, sent: &Sent) -> Result<(), JournalError> {
         // If we crash after this the journal names a sending that did not happen: too much, never too little.
+        self.note_sent(&mut *self.connection().await, sent).await
+    }
+
+    pub(super) async fn note_sent(
+        &self,
+        connection: &mut SqliteConnection,
+        sent: &Sent,
+    ) -> Result<(), JournalError> {
+        let round = sent.place.round();
+        let preparation = match sent.place {
+            Place::Round(_) => None,
+            Place::Ahead(number) => Some(stored(number)?),
+        };
         sqlx::query(
-            "INSERT INTO sent (job, round, attempt, what, bytes, digest, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sent (job, round, attempt, preparation, what, bytes, digest, at_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&sent.job)
-        .bind(sent.round.round)
-        .bind(sent.round.attempt)
+        .bind(round.round)
+        .bind(round.attempt)
+        .bind(preparation)
         .bind(&sent.what)
         .bind(stored(sent.bytes)?)
         .bind(&sent.digest.0[..])
         .bind(stored(sent.at_ms)?)
-        .execute(&mut *self.connection().await)
+        .execute(connection)
         .await
         .map_err(|error| self.failed(error))?;
         Ok(())
@@ -62,25 +77,35 @@ impl Journal {
 pub async fn read_sent(path: &Path) -> Result<Vec<Sent>, JournalError> {
     let failed = |error| JournalError::database(path, error);
     let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
-    if schema(path, &mut connection).await? == 0 {
-        return Err(JournalError::WrongFormat { path: path.display().to_string() });
+    // A file of an older version has no preparations: nothing was sent ahead of a round then.
+    let rows: Vec<Row> = match schema(path, &mut connection).await? {
+        0 => return Err(JournalError::WrongFormat { path: path.display().to_string() }),
+        1..=3 => sqlx::query_as(
+            "SELECT job, round, attempt, NULL, what, bytes, digest, at_ms FROM sent ORDER BY number",
+        ),
+        _ => sqlx::query_as(
+            "SELECT job, round, attempt, preparation, what, bytes, digest, at_ms FROM sent ORDER BY number",
+        ),
     }
-    let rows: Vec<Row> =
-        sqlx::query_as("SELECT job, round, attempt, what, bytes, digest, at_ms FROM sent ORDER BY number")
-            .fetch_all(&mut connection)
-            .await
-            .map_err(failed)?;
+    .fetch_all(&mut connection)
+    .await
+    .map_err(failed)?;
     let damaged = || JournalError::Corrupt { path: path.display().to_string() };
     rows.into_iter().map(|row| sent_of(row).ok_or_else(damaged)).collect()
 }
 
-type Row = (String, i64, i64, String, i64, Vec<u8>, i64);
+type Row = (String, i64, i64, Option<i64>, String, i64, Vec<u8>, i64);
 
 /// The sending in a row, if it is one that [`Journal::sent`] can have written.
-fn sent_of((job, round, attempt, what, bytes, digest, at_ms): Row) -> Option<Sent> {
+fn sent_of((job, round, attempt, preparation, what, bytes, digest, at_ms): Row) -> Option<Sent> {
+    let round = RoundId { round: round.try_into().ok()?, attempt: attempt.try_into().ok()? };
+    let place = match preparation {
+        Some(number) => Place::Ahead(number.try_into().ok()?),
+        None => Place::Round(round),
+    };
     Some(Sent {
         job,
-        round: RoundId { round: round.try_into().ok()?, attempt: attempt.try_into().ok()? },
+        place,
         what,
         bytes: bytes.try_into().ok()?,
         digest: digest.try_into().map(Digest).ok()?,
