@@ -230,10 +230,11 @@ impl Participant {
         signed: &Signed,
         bundle: Vec<u8>,
     ) -> Result<(), Failure> {
-        self.write_down(plan, kind, signed).await?;
         let bytes = signed.to_bytes();
         let said = [bytes.as_slice(), &bundle].concat();
-        self.leave(plan, kind, said.len() as u64, Digest::of(&said)).await?;
+        let leaving = leaving(plan, kind, said.len() as u64, Digest::of(&said));
+        let (job, number) = (plan.terms.job.as_str(), plan.terms.number);
+        self.journal.record_leaving(job, number, kind.into(), &bytes, &leaving).await?;
         let wire = v1::Kind::of(kind).ok_or("an upload header is not said alone")?;
         let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
         let statement = v1::Statement {
@@ -268,8 +269,7 @@ impl Participant {
         bytes: u64,
         digest: Digest,
     ) -> Result<(), Failure> {
-        let (job, what) = (plan.terms.job.to_string(), kind.name().into());
-        self.journal.sent(&Sent { job, round: plan.id, what, bytes, digest, at_ms: now().0 }).await?;
+        self.journal.sent(&leaving(plan, kind, bytes, digest)).await?;
         Ok(())
     }
 
@@ -298,6 +298,11 @@ impl Participant {
 fn read(answer: Response<v1::Receipt>) -> Result<Receipt, Failure> {
     let v1::Receipt { at_ms, signature, .. } = answer.into_inner();
     Ok(Receipt { at: Timestamp(at_ms), signature: signature.as_ref().try_into()? })
+}
+
+fn leaving(plan: &RoundPlan, kind: Kind, bytes: u64, digest: Digest) -> Sent {
+    let (job, what) = (plan.terms.job.to_string(), kind.name().into());
+    Sent { job, place: plan.id.into(), what, bytes, digest, at_ms: now().0 }
 }
 
 fn fingerprint(plan: &RoundPlan) -> Digest {
