@@ -1,11 +1,12 @@
 //! Whether this institution takes part in a job: the policy decides before any row is read.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, Table};
 use syndic_round::participant::Accepted;
-use syndic_round::{PreparationTerms, Rejection};
+use syndic_round::{Digest, PreparationTerms, Rejection};
 use tracing::info;
 
 use super::Agent;
@@ -13,11 +14,33 @@ use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::joined;
 
+/// What is known of the job files asked about last, by digest. Each holds its rows, so only a few are kept; another is
+/// approved again when it is asked about again.
+pub(super) struct Latest<T>(VecDeque<(Digest, Arc<T>)>);
+
 /// A job that the policy allows, with the rows that it reads.
 pub(super) struct Approved {
     pub(super) job: Job,
     pub(super) terms: Accepted,
     pub(super) table: Arc<Table>,
+}
+
+impl<T> Latest<T> {
+    /// None yet.
+    pub(super) fn none() -> Self {
+        Self(VecDeque::new())
+    }
+
+    pub(super) fn get(&self, agreement: Digest) -> Option<&Arc<T>> {
+        self.0.iter().find_map(|(file, known)| (*file == agreement).then_some(known))
+    }
+
+    fn insert(&mut self, agreement: Digest, known: Arc<T>) {
+        if self.0.len() == MOST_FILES {
+            self.0.pop_front();
+        }
+        self.0.push_back((agreement, known));
+    }
 }
 
 impl Agent {
@@ -28,7 +51,7 @@ impl Agent {
         wanted: &PreparationTerms,
     ) -> Result<Arc<Approved>, Undone> {
         let mut accepted = self.accepted.lock().await;
-        if let Some(approved) = accepted.get(&wanted.agreement) {
+        if let Some(approved) = accepted.get(wanted.agreement) {
             // Whether all other terms are this job's is checked where they are taken up.
             if approved.terms.job != wanted.job {
                 return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
@@ -53,5 +76,22 @@ impl Agent {
         accepted.insert(wanted.agreement, approved.clone());
         info!(participant = self.enrolment.name(), job = %wanted.job, "the policy allows the job");
         Ok(approved)
+    }
+}
+
+/// More than a coordinator that means well asks about in turn.
+const MOST_FILES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_jobs_are_asked_about_only_the_last_few_are_held() {
+        let (mut latest, file) = (Latest::none(), |number: u8| Digest([number; 32]));
+        (0..9).for_each(|number| latest.insert(file(number), Arc::new(number)));
+        let held: Vec<u8> =
+            (0..9).filter_map(|number| latest.get(file(number)).map(|known| **known)).collect();
+        assert_eq!(held, [5, 6, 7, 8]);
     }
 }

@@ -8,13 +8,13 @@ mod error;
 mod ledger;
 mod link;
 mod lost;
+mod pace;
 mod preparing;
 mod round;
 mod seat;
 mod spot_check;
 mod upload;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -41,7 +41,7 @@ use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
 use crate::shown::printable;
 use crate::tls::Connector;
-use approval::Approved;
+use approval::{Approved, Latest};
 use error::{Declined, Undone};
 use link::Link;
 use lost::{Lost, is_lost, is_past, told, told_code};
@@ -72,7 +72,7 @@ pub struct Agent {
     source: Source,
     journal: Journal,
     training_seed: Option<u64>,
-    accepted: Mutex<BTreeMap<Digest, Arc<Approved>>>,
+    accepted: Mutex<Latest<Approved>>,
     encryption: StdMutex<Encryption>,
     /// The survivors that this participant signed last, and of which job.
     last_survivors: StdMutex<Option<(JobId, Vec<ParticipantId>)>>,
@@ -127,7 +127,7 @@ impl Agent {
             source,
             journal,
             training_seed,
-            accepted: Mutex::default(),
+            accepted: Mutex::new(Latest::none()),
             encryption: StdMutex::default(),
             last_survivors: StdMutex::default(),
             #[cfg(feature = "tap")]
@@ -318,6 +318,7 @@ impl Agent {
             Place::Round(_) => seats.round = None,
             Place::Ahead(_) => seats.ahead = None,
         }
+        seats.pace.slow_down().await;
         self.decline(link, at, terms, &reason).await?;
         Ok(false)
     }

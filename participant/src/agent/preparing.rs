@@ -34,6 +34,7 @@ impl Agent {
             None if matches!(owed, Owed::Advertise) => {
                 // Whatever was prepared before is of no use any more, and its secrets go with it.
                 seats.ahead = None;
+                seats.pace.slow_down().await;
                 let accepted = self.accepted(link, terms).await?;
                 let invited = Invited::check(terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
                 seats.ahead.insert(self.begin_keys(at, invited).await?)

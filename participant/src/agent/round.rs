@@ -68,7 +68,10 @@ impl Agent {
                     self.prepare(&mut current.preparing, &at, owed, vector).await?;
                     current.bind()?;
                 }
-                Owed::Submit(acks) => self.encrypt(current, acks).await?,
+                Owed::Submit(acks) => {
+                    self.encrypt(current, acks).await?;
+                    seats.pace.came_to_something();
+                }
                 Owed::Certify(headers) => self.certify(current, headers, on_record).await?,
                 Owed::Reveal(signatures) => self.reveal(current, signatures, &voided).await?,
                 Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
@@ -110,7 +113,8 @@ impl Agent {
         plan: &RoundPlan,
     ) -> Result<(), Undone> {
         // Whatever round was in progress is over, its secrets with it, and so is what was prepared for this one.
-        *seats = Seats::default();
+        (seats.round, seats.ahead) = (None, None);
+        seats.pace.slow_down().await;
         let accepted = self.accepted(link, &plan.terms).await?;
         let invited = Invited::check(plan.terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let question = self.question(link, plan).await?;
@@ -174,7 +178,7 @@ impl Agent {
         question: Question,
         preparing: Preparing,
     ) -> Result<Seat, Undone> {
-        let table = match self.accepted.lock().await.get(&plan.terms.agreement) {
+        let table = match self.accepted.lock().await.get(plan.terms.agreement) {
             Some(accepted) => accepted.table.clone(),
             None => return Err(out_of_turn()),
         };

@@ -19,12 +19,14 @@ use tokio::task::{JoinError, JoinHandle};
 use tracing::warn;
 
 use super::error::Declined;
+use super::pace::Pace;
 
 /// The places that a participant has at a time: in a round, and in the preparation of the next.
 #[derive(Default)]
 pub(super) struct Seats {
     pub(super) round: Option<Seat>,
     pub(super) ahead: Option<Preparing>,
+    pub(super) pace: Pace,
 }
 
 /// A place in a preparation.
