@@ -27,6 +27,19 @@ struct Connected {
     since: Timestamp,
     /// The newest preparation whose keys it holds: by its own word when it came, or by its acknowledgement.
     holding: u64,
+    /// It did not keep up with the last preparation that a round made for itself, and has not been heard since.
+    is_silent: bool,
+}
+
+/// A preparation made ahead: whom it serves.
+pub(super) struct MadeAhead<'a> {
+    pub(super) number: u64,
+    pub(super) begun: Timestamp,
+    pub(super) admitted: &'a [ParticipantId],
+    pub(super) eligible: &'a [ParticipantId],
+    /// Who said no to it, before it was ready or since.
+    pub(super) declined: &'a BTreeMap<ParticipantId, String>,
+    pub(super) min_survivors: u16,
 }
 
 impl Presence {
@@ -36,13 +49,29 @@ impl Presence {
 
     /// It has acknowledged the shares of the preparation with this number.
     pub(super) fn holds(&mut self, id: ParticipantId, number: u64) {
-        self.connections.entry(id).and_modify(|it| it.holding = number);
+        self.connections.entry(id).and_modify(|it| (it.holding, it.is_silent) = (number, false));
     }
 
-    /// Whether it is there, and could not take part in the preparation with this number, which was begun at `begun`, or
-    /// has lost its keys since.
-    pub(super) fn has_missed(&self, id: ParticipantId, number: u64, begun: Timestamp) -> bool {
-        self.connections.get(&id).is_some_and(|it| it.since > begun && it.holding != number)
+    /// It has not acknowledged in time what a round prepared for itself.
+    pub(super) fn fell_silent(&mut self, id: ParticipantId) {
+        self.connections.entry(id).and_modify(|it| it.is_silent = true);
+    }
+
+    /// Whether the next round is to consume `ahead`: enough of its members are there, and nobody is whom it leaves out.
+    pub(super) fn is_served_by(&self, ahead: &MadeAhead<'_>) -> bool {
+        let is_there = |id: &&ParticipantId| self.is_connected(**id) && !ahead.declined.contains_key(*id);
+        let there = ahead.eligible.iter().filter(is_there).count();
+        there >= usize::from(ahead.min_survivors)
+            && !ahead.admitted.iter().any(|id| self.is_left_out(*id, ahead))
+    }
+
+    /// Whether `id` is there but came too late for `ahead`, has lost its keys since, or did not keep up. Whoever keeps up
+    /// with nothing is not waited for again and again.
+    fn is_left_out(&self, id: ParticipantId, ahead: &MadeAhead<'_>) -> bool {
+        let Some(it) = self.connections.get(&id) else { return false };
+        let came_without = it.since > ahead.begun && it.holding != ahead.number;
+        let took_part = ahead.eligible.contains(&id) || ahead.declined.contains_key(&id);
+        !it.is_silent && (came_without || !took_part)
     }
 }
 
@@ -57,7 +86,7 @@ impl Coordinator {
     /// Counts a connection of `id`, which says that it holds the keys of preparation `holding`, until the guard is
     /// dropped.
     pub fn attach(&self, id: ParticipantId, name: String, holding: u64) -> Attached {
-        let came = Connected { connections: 0, since: clock::now(), holding };
+        let came = Connected { connections: 0, since: clock::now(), holding, is_silent: false };
         self.inner.lock_present().connections.entry(id).or_insert(came).connections += 1;
         self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
         self.inner.tick();
@@ -112,5 +141,79 @@ impl Drop for Attached {
         }
         self.inner.tell(Event::Connection { participant: self.name.clone(), connected: false });
         self.inner.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGUN: Timestamp = Timestamp(1_000);
+    const NUMBER: u64 = 7;
+
+    fn id(number: u16) -> ParticipantId {
+        ParticipantId::new(number).expect("a participant's number is from 1")
+    }
+
+    /// Five members, there since before the preparation was begun, who all hold its keys.
+    fn all_present() -> Presence {
+        let connected = Connected { connections: 1, since: Timestamp(0), holding: NUMBER, is_silent: false };
+        Presence {
+            connections: (1..=5).map(|number| (id(number), connected)).collect(),
+            ..Presence::default()
+        }
+    }
+
+    fn serves(present: &Presence, eligible: &[u16], declined: &[u16]) -> bool {
+        let eligible: Vec<_> = eligible.iter().map(|number| id(*number)).collect();
+        let declined = declined.iter().map(|number| (id(*number), "busy".to_owned())).collect();
+        let admitted: Vec<_> = (1..=5).map(id).collect();
+        present.is_served_by(&MadeAhead {
+            number: NUMBER,
+            begun: BEGUN,
+            admitted: &admitted,
+            eligible: &eligible,
+            declined: &declined,
+            min_survivors: 4,
+        })
+    }
+
+    #[test]
+    fn a_preparation_serves_while_enough_of_its_members_are_there() {
+        let mut present = all_present();
+        assert!(serves(&present, &[1, 2, 3, 4, 5], &[]));
+        present.connections.remove(&id(5));
+        assert!(serves(&present, &[1, 2, 3, 4, 5], &[]));
+        assert!(!serves(&present, &[1, 2, 3, 4, 5], &[1]), "who says no since is not there");
+        present.connections.remove(&id(4));
+        assert!(!serves(&present, &[1, 2, 3, 4, 5], &[]));
+    }
+
+    #[test]
+    fn it_is_passed_over_for_who_is_there_and_left_out() {
+        let present = all_present();
+        assert!(!serves(&present, &[1, 2, 3, 4], &[]), "it did not keep up");
+        assert!(serves(&present, &[1, 2, 3, 4], &[5]), "it said no");
+
+        let came_back = |holding| {
+            let mut present = all_present();
+            present
+                .connections
+                .entry(id(5))
+                .and_modify(|it| (it.since, it.holding) = (Timestamp(2_000), holding));
+            present
+        };
+        assert!(serves(&came_back(NUMBER), &[1, 2, 3, 4, 5], &[]), "the connection was lost, and no more");
+        assert!(!serves(&came_back(0), &[1, 2, 3, 4, 5], &[]), "it was restarted, and its keys are lost");
+        assert!(!serves(&came_back(0), &[1, 2, 3, 4], &[5]), "it said no, and came again");
+    }
+
+    #[test]
+    fn who_keeps_up_with_nothing_is_passed_over_for_once() {
+        let mut present = all_present();
+        present.fell_silent(id(5));
+        assert!(serves(&present, &[1, 2, 3, 4], &[]));
+        present.holds(id(5), NUMBER - 1);
+        assert!(!serves(&present, &[1, 2, 3, 4], &[]), "it is heard again");
     }
 }

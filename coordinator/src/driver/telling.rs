@@ -86,6 +86,9 @@ impl Inner {
         for fact in facts {
             match fact {
                 Fact::Heard { input, .. } => {
+                    if let Input::Acknowledge(signed) = input {
+                        self.lock_present().holds(signed.from, next.plan().terms.number);
+                    }
                     if let Some((from, did, bytes)) = state.tally.count(next, input) {
                         let participant = name(state, from);
                         self.tell(Event::Progress { id, participant, did, bytes });
@@ -96,6 +99,9 @@ impl Inner {
                 }
                 _ => {}
             }
+        }
+        if let (RoundPhase::Preparing(_), RoundPhase::Collecting(_)) = (before.round.phase(), next.phase()) {
+            self.note_the_silent(next);
         }
         if let RoundPhase::Closed(closed) = next.phase() {
             let survivors = closed.survivors.ids();
@@ -113,6 +119,17 @@ impl Inner {
             });
         } else if phase_of(before.round.phase()) != phase_of(next.phase()) {
             self.tell_phase(next);
+        }
+    }
+
+    /// Who has not acknowledged what the round prepared for itself, when that was over.
+    fn note_the_silent(&self, round: &Round) {
+        let mut present = self.lock_present();
+        for id in &round.plan().terms.admitted {
+            let kept_up = matches!(round.last_heard(*id), Some(Kind::Ack));
+            if !kept_up && !round.declined().contains_key(id) {
+                present.fell_silent(*id);
+            }
         }
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundPlan, Timestamp};
+use syndic_round::{JobId, Place, PreparationTerms, RoundPlan, Timestamp};
 use syndic_secure_aggregation::Unopened;
 use tokio::time::{Instant, sleep_until};
 
 use super::opening::{Ready, open_sum};
+use super::presence::MadeAhead;
 use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::engine::{JobState, Over};
@@ -156,24 +157,23 @@ impl Coordinator {
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
     }
 
-    /// The terms of the preparation that was made ahead, where it serves: the next vector is to be encrypted, enough of its
-    /// members are there, and nobody is connected whom it leaves out, or who has lost its keys since.
+    /// The terms of the preparation that was made ahead, where it serves: the next vector is to be encrypted, and those who
+    /// are there are those it was made for.
     fn terms_ahead(&self, job: &JobState) -> Option<PreparationTerms> {
         let (ahead, prepared) = (job.ahead()?, job.ready()?);
         if job.asks_for_shares() {
             return None;
         }
-        let (terms, present) = (ahead.terms(), self.inner.lock_present());
-        let is_there =
-            |id: &&ParticipantId| present.is_connected(**id) && !ahead.declined().contains_key(*id);
-        let enough = prepared.eligible().iter().filter(is_there).count()
-            >= usize::from(terms.protection.min_survivors());
-        let begun = ahead.begun_at();
-        let is_left_out = |id: &ParticipantId| {
-            let missed = !prepared.eligible().contains(id) && !ahead.declined().contains_key(id);
-            present.has_missed(*id, terms.number, begun) || missed && present.is_connected(*id)
+        let terms = ahead.terms();
+        let made = MadeAhead {
+            number: terms.number,
+            begun: ahead.begun_at(),
+            admitted: &terms.admitted,
+            eligible: prepared.eligible(),
+            declined: ahead.declined(),
+            min_survivors: terms.protection.min_survivors(),
         };
-        (enough && !terms.admitted.iter().any(is_left_out)).then(|| terms.clone())
+        self.inner.lock_present().is_served_by(&made).then(|| terms.clone())
     }
 
     async fn open_round(&self) -> Result<(), CoordinatorError> {
