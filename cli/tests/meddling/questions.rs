@@ -8,7 +8,7 @@ use syndic_round::coordinator::Input;
 use syndic_round::{Carrier, ParticipantId, RoundPlan};
 
 use crate::between::Meddler;
-use crate::known::Known;
+use crate::known::{Known, What};
 use crate::scene::{Fares, Scene, id};
 
 /// Asks participant 2 to train on its rows more often than the job says.
@@ -89,4 +89,30 @@ fn a37_keys_prepared_ahead_serve_no_plan_of_other_terms() {
     let submitted = |input: &Input| matches!(input, Input::Submit(signed, _) if signed.from == id(1));
     assert!(!ran.heard(2, 1).iter().any(submitted));
     assert_eq!(ran.exact_sums()[&(2, 1)], [2, 3, 4, 5]);
+}
+
+/// Asks participant 2, before anything else in round 1, for a signature in a round that is not.
+struct AnotherRound;
+
+#[tonic::async_trait]
+impl Meddler for AnotherRound {
+    async fn telling(&self, to: ParticipantId, duty: v1::Duty, _: &Known) -> Vec<v1::Duty> {
+        match (RoundPlan::from_bytes(&duty.plan), &duty.duty) {
+            (Ok(mut plan), Some(v1::duty::Duty::Submit(_))) if to == id(2) && plan.id.round == 1 => {
+                plan.id.round = 99;
+                let round = Some(v1::RoundRef { round: 99, ..duty.round.clone().unwrap() });
+                vec![v1::Duty { round, plan: plan.to_bytes().into(), ..duty.clone() }, duty]
+            }
+            _ => vec![duty],
+        }
+    }
+}
+
+#[test]
+fn a_duty_of_another_round_is_declined_and_costs_nothing_in_this_one() {
+    let ran = Scene::set(5, 0, Arc::new(AnotherRound), |_| Fares::Well).run();
+    ran.completed();
+    let declined = What::Declined("participant.restarted".into());
+    assert!(ran.known.said().iter().any(|said| (said.round.round, &said.what) == (99, &declined)));
+    assert_eq!(ran.exact_sums()[&(1, 1)], [1, 2, 3, 4, 5]);
 }

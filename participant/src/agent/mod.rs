@@ -259,7 +259,7 @@ impl Agent {
                     let shares_update = plan.carrier == Carrier::Shares && matches!(duty.owed, Owed::Deal(_));
                     let needs_answer = matches!(duty.owed, Owed::Submit(_)) || shares_update;
                     // While the local work goes on, later duties of the round are done in its stead.
-                    if needs_answer && is_training(&seats.round) {
+                    if needs_answer && is_training(&seats.round, &round) {
                         awaiting_training = Some(duty);
                         continue;
                     }
@@ -314,10 +314,7 @@ impl Agent {
                 reason
             }
         };
-        match place {
-            Place::Round(_) => seats.round = None,
-            Place::Ahead(_) => seats.ahead = None,
-        }
+        seats.leave(at);
         seats.pace.slow_down().await;
         self.decline(link, at, terms, &reason).await?;
         Ok(false)
@@ -370,8 +367,8 @@ async fn trained(seat: &mut Option<Seat>) {
     }
 }
 
-fn is_training(seat: &Option<Seat>) -> bool {
-    matches!(seat, Some(Seat { training: Training::Running(_), .. }))
+fn is_training(seat: &Option<Seat>, of: &RoundRef) -> bool {
+    seat.as_ref().is_some_and(|seat| seat.round == *of && matches!(seat.training, Training::Running(_)))
 }
 
 /// The plan that a duty brings, if it is that of its round.

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syndic_proto::convert::RoundRef;
+use syndic_proto::convert::{PlaceRef, RoundRef};
 use syndic_round::message::{Kind, PublicPart};
 use syndic_round::participant::{Acknowledged, Advertised, Bound, Certified, Joined};
 use syndic_round::vector::Quantiser;
-use syndic_round::{Certificate, Digest, ParticipantId, PreparationTerms, RoundPlan, Signed};
+use syndic_round::{Certificate, Digest, ParticipantId, Place, PreparationTerms, RoundPlan, Signed};
 use syndic_secure_aggregation::{
     KemSecret, KeyShare, KeyShareSum, MalformedShare, OneTimeKey, SealContext, Share, ShareMissing,
     SharingContext, SmallVector, Subject, VectorShape, VectorShare, VectorShareSum,
@@ -188,6 +188,19 @@ impl Seats {
     /// Number of the preparation made ahead whose keys are held; 0 for none.
     pub(super) fn holding(&self) -> u64 {
         self.ahead.as_ref().map_or(0, |ahead| ahead.terms.number)
+    }
+
+    /// Gives up the seat in this place, with its secrets. One in another place is none of its business.
+    pub(super) fn leave(&mut self, at: &PlaceRef) {
+        let PlaceRef { job, place } = at;
+        match *place {
+            Place::Round(id) => {
+                drop(self.round.take_if(|seat| seat.round.job == *job && seat.round.id == id))
+            }
+            Place::Ahead(number) => {
+                drop(self.ahead.take_if(|ahead| ahead.terms.job == *job && ahead.terms.number == number));
+            }
+        }
     }
 }
 
