@@ -11,6 +11,7 @@ mod lost;
 mod pace;
 mod preparing;
 mod round;
+mod saying;
 mod seat;
 mod spot_check;
 mod upload;
