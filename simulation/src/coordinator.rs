@@ -7,12 +7,14 @@ use syndic_round::coordinator::{
     Bundle, Dealt, Duty, Input, Opened, Opening, Phase, Preparation, RingOpened, Round, Standing as Ahead,
     Upload,
 };
-use syndic_round::message::Kind;
+use syndic_round::message::{Header, Kind, Payload, Reveal};
 use syndic_round::{
-    ParticipantId, Place, PreparationTerms, RING_DIMENSION, RoundPlan, SealedRoster, Sum, SurvivorSet,
-    Timestamp,
+    Carrier, ParticipantId, Place, PreparationTerms, RING_DIMENSION, RoundPlan, SealedRoster, Sum,
+    SurvivorSet, Timestamp,
 };
-use syndic_secure_aggregation::{Aggregate, EncryptedUpdate, Unopened};
+use syndic_secure_aggregation::{
+    Aggregate, EncryptedUpdate, Unopened, VectorShape, VectorShareSum, open_vector,
+};
 
 use crate::blobs::{Blobs, Torn};
 use crate::engine::{Engine, OpenedRound};
@@ -193,7 +195,7 @@ impl Coordinator {
             let owed = self.owed(id, round.duty_of(id)?)?;
             let voided = standing.voided.iter().map(|void| (void.round(), void.signatures().to_vec()));
             let (plan, voided) = (round.plan().clone(), voided.collect());
-            let asked = Asked { question: question(round), plan, voided };
+            let asked = Asked { question: question(round), plan, voided, works: false };
             Some(Offer { shown: Shown::Round(Box::new(asked)), owed })
         });
         let of_ahead = self.state.ahead.as_ref().and_then(|ahead| {
@@ -280,6 +282,9 @@ impl Coordinator {
 
     /// The sum and what is stored with it, all that the shipped coordinator stores.
     fn open_sum(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Result<Opened, Unopened>, Torn> {
+        if plan.carrier == Carrier::Shares {
+            return Ok(self.open_shared(plan, opening));
+        }
         let mut aggregate =
             Aggregate::new(plan.terms.protection.parameter_set(), plan.coefficients() / RING_DIMENSION);
         for submission in opening.submissions() {
@@ -305,6 +310,24 @@ impl Coordinator {
         }))
     }
 
+    /// Whether the round's vectors are shared themselves.
+    fn shares_vectors(&self) -> bool {
+        let carrier = self.state.standing.as_ref().map(|standing| standing.round.plan().carrier);
+        carrier == Some(Carrier::Shares)
+    }
+
+    /// The sum of vectors that were shared themselves: the reveals are all it takes.
+    fn open_shared(&mut self, plan: &RoundPlan, opening: &Opening) -> Result<Opened, Unopened> {
+        let opened = open_vector(plan, opening)?;
+        Ok(Opened {
+            sum: self.blobs.put(opened.sum.to_bytes()),
+            ring: None,
+            checked: opened.is_checked(),
+            transcript: self.blobs.put(opening.transcript(plan).to_bytes()),
+            wrong_reveals: opened.wrong_reveals,
+        })
+    }
+
     fn input_of(&mut self, said: &Said) -> Option<Input> {
         let signed = said.signed.clone();
         Some(match said.kind {
@@ -315,6 +338,9 @@ impl Coordinator {
                 Input::Deal(signed, bundle)
             }
             Kind::Ack => Input::Acknowledge(signed),
+            Kind::Header if self.shares_vectors() && said.attached.is_empty() => {
+                Input::Submit(signed, Upload::of_shares(Header::decode(&said.signed.payload).ok()?.root))
+            }
             Kind::Header => {
                 let set = self.state.standing.as_ref()?.round.plan().terms.protection.parameter_set();
                 let update = EncryptedUpdate::from_bytes(set, said.attached.clone()).ok()?;
@@ -327,7 +353,17 @@ impl Coordinator {
                 Input::Submit(signed, upload)
             }
             Kind::Certify => Input::Certify(signed),
-            Kind::Reveal => Input::Reveal(signed),
+            Kind::Reveal => {
+                let share_sum = Reveal::decode(&signed.payload).ok()?.share_sum;
+                let plan = self.state.standing.as_ref()?.round.plan();
+                // One malformed message must not end a round.
+                if self.shares_vectors()
+                    && VectorShareSum::from_bytes(&share_sum, &VectorShape::of(plan)?).is_err()
+                {
+                    return None;
+                }
+                Input::Reveal(signed)
+            }
             Kind::Void => Input::Void(signed),
             Kind::Decline => Input::Decline(signed),
         })

@@ -14,11 +14,14 @@ pub(crate) struct Draw<'a> {
     attempt: u32,
     /// Whether the cohort of the last preparation was made ahead, and no round was shown with it yet.
     is_ahead: bool,
+    /// Whether vectors are shared themselves, so that nothing of use is prepared ahead.
+    shared: bool,
 }
 
 impl<'a> Draw<'a> {
-    pub(crate) fn new(rng: &'a mut ChaCha20Rng, participants: u16) -> Self {
-        Self { rng, all: (1 << participants) - 1, participants, preparation: 0, attempt: 0, is_ahead: false }
+    pub(crate) fn new(rng: &'a mut ChaCha20Rng, participants: u16, shared: bool) -> Self {
+        let all = (1 << participants) - 1;
+        Self { rng, all, participants, preparation: 0, attempt: 0, is_ahead: false, shared }
     }
 
     /// A strategy of a few attempts.
@@ -33,6 +36,9 @@ impl<'a> Draw<'a> {
     /// One attempt, with everything that may go wrong on its way.
     fn round(&mut self, moves: &mut Vec<Move>) {
         self.attempt += u32::from(!self.often(6));
+        if self.shared && self.often(4) {
+            self.crossed(moves);
+        }
         let beside = if self.is_ahead || self.often(10) {
             self.bound(moves)
         } else {
@@ -40,7 +46,8 @@ impl<'a> Draw<'a> {
             0
         };
         // What is made ahead meanwhile comes after the cohort of this attempt.
-        let ahead = beside + if self.often(2) { self.prepared(moves) } else { 0 };
+        let makes_ahead = self.often(if self.shared { 10 } else { 2 });
+        let ahead = beside + if makes_ahead { self.prepared(moves) } else { 0 };
         for _ in 0..self.rng.random_range(1..=3) {
             let (back, of, to, twist) = (ahead + self.back(), self.survivors(), self.some(), self.twist());
             moves.push(Move::Certify { back, of, to, twist });
@@ -80,13 +87,25 @@ impl<'a> Draw<'a> {
         }
     }
 
+    /// Keys are asked for in two jobs under one number, and a vector of the one is to be shared in the cohort of the other.
+    fn crossed(&mut self, moves: &mut Vec<Move>) {
+        self.preparation += 1;
+        let (preparation, weaker) = (self.preparation, false);
+        let (id, slot, variant) = self.question();
+        moves.push(Move::Ask { id, preparation, slot, variant, weaker, to: self.most() });
+        moves.push(Move::Prepare { lax: !self.often(4), preparation, weaker, to: self.most() });
+        // Another round than that in which the first number was claimed.
+        moves.push(Move::TakeUp { back: self.back(), id: (3, id.1), slot, to: self.most() });
+        moves.push(Move::Share { back: 0, of: self.most(), to: self.most(), twist: Twist::None });
+    }
+
     /// One or two preparations made ahead; how many cohorts they make.
     fn prepared(&mut self, moves: &mut Vec<Move>) -> usize {
         let mut cohorts = 0;
         for _ in 0..1 + u32::from(self.often(4)) {
             self.preparation += u64::from(!self.often(6));
             let (preparation, weaker, to) = (self.preparation.max(1), self.often(25), self.most());
-            moves.push(Move::Prepare { preparation, weaker, to });
+            moves.push(Move::Prepare { lax: false, preparation, weaker, to });
             for _ in 0..1 + u32::from(self.often(4)) {
                 let (back, of, to, twist) = (self.back() / 2, self.most(), self.most(), self.twist());
                 moves.push(Move::Share { back, of, to, twist });

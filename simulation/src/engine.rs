@@ -11,7 +11,8 @@ use syndic_round::{
 };
 use syndic_secure_aggregation::{
     Aggregate, EncryptedUpdate, KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, OpenedSum,
-    SealContext, Sharing, SharingContext, Unopened, open,
+    SealContext, Sharing, SharingContext, SmallVector, Subject, Unopened, VectorShape, VectorShare,
+    VectorShareSum, open,
 };
 
 use crate::plain;
@@ -22,8 +23,9 @@ pub enum Engine {
     /// KSA/1, as shipped.
     Encrypted,
     /// Nothing: updates travel as they are. The state machines, the messages and their signatures, the journal, the
-    /// ledger and the encoder are those of an encrypted round, so that the two differ by the cryptography alone. It
-    /// exists in this crate only, which no shipped crate may depend on.
+    /// ledger and the encoder are those of an encrypted round, so that the two differ by the cryptography alone. Vectors
+    /// that are shared themselves are shared as shipped, and their shares are not sealed. It exists in this crate only,
+    /// which no shipped crate may depend on.
     Plain,
 }
 
@@ -35,10 +37,12 @@ pub enum Opener {
     Plain,
 }
 
-/// A one-time key.
+/// What a participant has shared: a one-time key, or its vector itself.
 pub enum Key {
     /// Encrypts.
     OneTime(Box<OneTimeKey>),
+    /// The vector of a plan whose vectors have this shape, which is gone.
+    Vector(Box<VectorShape>),
     /// Encrypts nothing.
     Plain,
     /// Stands for a key that is not the one which was shared.
@@ -51,7 +55,12 @@ pub enum Held {
     Keys(BTreeMap<ParticipantId, KeyShare>),
     /// Of nothing, by dealer.
     Plain(BTreeSet<ParticipantId>),
+    /// Of vectors, by dealer.
+    Vectors(Box<VectorShape>, BTreeMap<ParticipantId, VectorShare>),
 }
+
+/// A vector that is to be shared itself, and its shape.
+pub type Vector = (VectorShape, SmallVector);
 
 /// What a dealer publishes, and the share sealed for each member.
 pub type Dealt = (PublicPart, Vec<(ParticipantId, Vec<u8>)>);
@@ -101,45 +110,60 @@ impl Engine {
         }
     }
 
-    /// A key, shared among the cohort. `spoil` is handed each holder's share before it is sealed.
+    /// A key, or a vector itself, shared among the cohort. `spoil` is handed each holder's share before it is sealed.
     ///
     /// # Errors
     /// [`Rejection::Malformed`] where a member advertised no key that shares can be sealed for.
     pub fn deal(
         self,
         member: &Member<'_>,
+        vector: Option<Vector>,
         rng: &mut ChaCha20Rng,
         mut spoil: impl FnMut(ParticipantId, &mut Vec<u8>),
     ) -> Result<(Key, Dealt), Rejection> {
-        let (me, cohort) = (member.me, member.cohort);
-        match self {
-            Self::Encrypted => {
+        let context = member.sharing(member.me);
+        let (key, (public, mut shares)) = match (vector, self) {
+            (Some((shape, vector)), _) => {
+                let sharing = vector.share(&context, rng).map_err(|_| Rejection::Malformed)?;
+                (Key::Vector(Box::new(shape)), in_bytes(sharing))
+            }
+            (None, Self::Encrypted) => {
                 let key = OneTimeKey::generate(rng);
-                let sharing = key.share(&member.sharing(me), rng).map_err(|_| Rejection::Malformed)?;
-                let Sharing { public, shares } = sharing;
-                let mut sealed = Vec::with_capacity(shares.len());
-                for (to, share) in shares {
-                    let kem = KemPublic::from_bytes(cohort.kem_key(to)?).map_err(|_| Rejection::Malformed)?;
-                    let context = SealContext { sender: me, recipient: to, h1: cohort.h1() };
-                    let mut share = share.to_bytes().to_vec();
-                    spoil(to, &mut share);
-                    sealed.push((to, kem.seal(&share, &context, rng)));
-                }
-                Ok((Key::OneTime(Box::new(key)), (public, sealed)))
+                let sharing = key.share(&context, rng).map_err(|_| Rejection::Malformed)?;
+                (Key::OneTime(Box::new(key)), in_bytes(sharing))
             }
-            Self::Plain => {
-                let mut dealt = plain::deal(member.terms, cohort, me);
-                dealt.1.iter_mut().for_each(|(to, share)| spoil(*to, share));
-                Ok((Key::Plain, dealt))
-            }
+            (None, Self::Plain) => (Key::Plain, plain::deal(member.terms, member.cohort, member.me)),
+        };
+        for (to, share) in &mut shares {
+            spoil(*to, share);
+            *share = self.seal(member, *to, std::mem::take(share), rng)?;
         }
+        Ok((key, (public, shares)))
     }
 
-    /// No shares.
-    pub fn no_shares(self) -> Held {
-        match self {
-            Self::Encrypted => Held::Keys(BTreeMap::new()),
-            Self::Plain => Held::Plain(BTreeSet::new()),
+    /// A share as it travels.
+    fn seal(
+        self,
+        member: &Member<'_>,
+        to: ParticipantId,
+        share: Vec<u8>,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<Vec<u8>, Rejection> {
+        if self == Self::Plain {
+            return Ok(share);
+        }
+        let cohort = member.cohort;
+        let kem = KemPublic::from_bytes(cohort.kem_key(to)?).map_err(|_| Rejection::Malformed)?;
+        let context = SealContext { sender: member.me, recipient: to, h1: cohort.h1() };
+        Ok(kem.seal(&share, &context, rng))
+    }
+
+    /// No shares, of what all share as this participant did.
+    pub fn no_shares(self, key: &Key) -> Held {
+        match (key, self) {
+            (Key::Vector(shape), _) => Held::Vectors(shape.clone(), BTreeMap::new()),
+            (_, Self::Encrypted) => Held::Keys(BTreeMap::new()),
+            (_, Self::Plain) => Held::Plain(BTreeSet::new()),
         }
     }
 
@@ -177,25 +201,26 @@ impl Opener {
         held: &mut Held,
     ) -> bool {
         let (me, cohort) = (member.me, member.cohort);
-        match (self, held) {
-            (Self::Kem(kem), Held::Keys(held)) => {
+        let bytes = match self {
+            Self::Kem(kem) => {
                 let context = SealContext { sender: dealer, recipient: me, h1: cohort.h1() };
                 let Ok(bytes) = kem.open(sealed, &context) else { return false };
+                bytes.to_vec()
+            }
+            Self::Plain => sealed.to_vec(),
+        };
+        match held {
+            Held::Keys(held) => {
                 let Ok(share) = KeyShare::from_bytes(&bytes, cohort.len()) else { return false };
                 let good = share.verify(me, public, &member.sharing(dealer)).is_ok();
-                if good {
-                    held.insert(dealer, share);
-                }
-                good
+                good && held.insert(dealer, share).is_none()
             }
-            (Self::Plain, Held::Plain(held)) => {
-                let good = plain::is_share(cohort, dealer, me, sealed);
-                if good {
-                    held.insert(dealer);
-                }
-                good
+            Held::Vectors(shape, held) => {
+                let Ok(share) = VectorShare::from_bytes(&bytes, shape) else { return false };
+                let good = share.verify(me, public, &member.sharing(dealer)).is_ok();
+                good && held.insert(dealer, share).is_none()
             }
-            _ => false,
+            Held::Plain(held) => plain::is_share(cohort, dealer, me, &bytes) && held.insert(dealer),
         }
     }
 }
@@ -206,16 +231,26 @@ impl Key {
         match self {
             Self::OneTime(_) => Self::OneTime(Box::new(OneTimeKey::generate(rng))),
             Self::Plain | Self::PlainForeign => Self::PlainForeign,
+            Self::Vector(shape) => Self::Vector(shape),
         }
     }
 
     /// Encrypts an update; the key is gone.
-    pub fn encrypt(self, cohort: &Cohort, update: Quantised, rng: &mut ChaCha20Rng) -> EncryptedUpdate {
-        match self {
+    ///
+    /// # Errors
+    /// [`Rejection::Early`] where there is no key, since a vector was shared itself.
+    pub fn encrypt(
+        self,
+        cohort: &Cohort,
+        update: Quantised,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<EncryptedUpdate, Rejection> {
+        Ok(match self {
             Self::OneTime(key) => key.encrypt(update, &Masks::new(&cohort.h1()), rng),
             Self::Plain => plain::encode(&update),
             Self::PlainForeign => plain::encode_wrongly(&update),
-        }
+            Self::Vector(_) => return Err(Rejection::Early),
+        })
     }
 }
 
@@ -229,7 +264,16 @@ impl Held {
             Self::Keys(held) => KeyShareSum::of(held, certificate)
                 .map(|sum| sum.to_bytes())
                 .map_err(|missing| Rejection::NotEligible(missing.0)),
+            Self::Vectors(_, held) => VectorShareSum::of(held, certificate)
+                .map(|sum| sum.to_bytes())
+                .map_err(|missing| Rejection::NotEligible(missing.0)),
             Self::Plain(_) => Ok(plain::reveal(certificate.survivors().digest())),
         }
     }
+}
+
+/// What a dealer publishes, and each holder's share in the clear.
+fn in_bytes<S: Subject>(sharing: Sharing<S>) -> Dealt {
+    let Sharing { public, shares } = sharing;
+    (public, shares.into_iter().map(|(to, share)| (to, share.to_bytes().to_vec())).collect())
 }

@@ -4,27 +4,38 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
+use syndic_round::vector::small_vector_elements;
 use syndic_round::{
-    Deadlines, Digest, EndorsedRoster, JobId, Member, ParameterSet, ParticipantId, PreparationTerms,
-    Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
+    Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
+    PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
 use crate::oracle;
+use crate::scenario::Shared;
 
 /// When every run begins.
 pub(crate) const START: Timestamp = Timestamp(1_800_000_000_000);
 
-/// A federation made from a seed, and the one job that it runs.
+/// A federation made from a seed, and the jobs that all of it accepted.
 pub(crate) struct Federation {
     pub(crate) roster: Arc<SealedRoster>,
+    /// Those of its first job.
     pub(crate) protection: Protection,
+    jobs: Vec<Job>,
     keys: Vec<SigningKey>,
     seed: u64,
 }
 
+/// A job as all accepted it.
+pub(crate) struct Job {
+    pub(crate) accepted: Accepted,
+    /// Which of its vectors are shared themselves.
+    pub(crate) shared: Shared,
+}
+
 impl Federation {
-    /// A federation of `n`, with the protection that is the default for as many.
-    pub(crate) fn of(seed: u64, n: u16, parameter_set: ParameterSet) -> Self {
+    /// A federation of `n` with one job, whose protection is the default for as many.
+    pub(crate) fn of(seed: u64, n: u16, parameter_set: ParameterSet, shared: Shared) -> Self {
         let key = |number: u16| {
             let label = format!("key {number} of federation {seed}");
             SigningKey::from_bytes(Digest::of(label.as_bytes()).as_bytes())
@@ -44,7 +55,15 @@ impl Federation {
         let roster = EndorsedRoster { roster, endorsements }.verify().expect("every member endorsed it");
         let protection =
             Protection::default_for(parameter_set, n).expect("scenarios have a size that the set serves");
-        Self { roster: Arc::new(roster), protection, keys, seed }
+        let accepted = Accepted {
+            job: JobId::new(JOB).expect("the name keeps the rule"),
+            agreement: Digest::of(b"the simulated job"),
+            protection,
+            admitted: (1..=n).map(id).collect(),
+            deadlines: DEADLINES,
+        };
+        let jobs = vec![Job { accepted, shared }];
+        Self { roster: Arc::new(roster), protection, jobs, keys, seed }
     }
 
     /// The members' ids, in order.
@@ -57,15 +76,25 @@ impl Federation {
         &self.keys[usize::from(id.get()) - 1]
     }
 
-    /// The job as all accepted it.
-    pub(crate) fn accepted(&self) -> Accepted {
-        Accepted {
-            job: JobId::new(JOB).expect("the name keeps the rule"),
-            agreement: Digest::of(b"the simulated job"),
-            protection: self.protection,
-            admitted: self.ids(),
+    /// With a second job, which all accepted, too: its vectors are encrypted, and less protects them.
+    pub(crate) fn with_lax_job(mut self) -> Self {
+        let Job { accepted: strict, .. } = &self.jobs[0];
+        let (set, n) = (strict.protection.parameter_set(), strict.protection.admitted());
+        let (admitted, t) = (strict.admitted[usize::from(n - LAX)..].to_vec(), LAX - 1);
+        let accepted = Accepted {
+            job: JobId::new(LAX_JOB).expect("the name keeps the rule"),
+            agreement: Digest::of(b"the lax job"),
+            protection: Protection::new(set, LAX, t, 0, t).expect("two of three, none of whom colludes"),
+            admitted,
             deadlines: DEADLINES,
-        }
+        };
+        self.jobs.push(Job { accepted, shared: Shared::Nothing });
+        self
+    }
+
+    /// The job with this name, as all accepted it; the first where it is the name of none.
+    pub(crate) fn job(&self, name: &JobId) -> &Job {
+        self.jobs.iter().find(|job| job.accepted.job == *name).unwrap_or(&self.jobs[0])
     }
 
     /// The bytes of the question asked in place `slot` of the program. Only a lying coordinator asks another `variant`
@@ -74,19 +103,33 @@ impl Federation {
         format!("train/{slot};variant {variant} of {}", self.seed).into_bytes()
     }
 
-    /// The fingerprint of every question asked in place `slot`.
+    /// The fingerprint of every question asked in place `slot` of the first job.
     pub(crate) fn fingerprint(&self, slot: u32) -> Digest {
         self.plan(RoundId { round: 1, attempt: 1 }, 1).question_fingerprint(&format!("train/{slot}"))
     }
 
-    /// The plan of an attempt, whose question is that in the place of its round.
+    /// The plan of an attempt of the first job, whose question is that in the place of its round.
     pub(crate) fn plan(&self, id: RoundId, preparation: u64) -> RoundPlan {
-        let Accepted { job, agreement, protection, admitted, deadlines } = self.accepted();
+        self.plan_of(0, id, preparation, id.round, 0)
+    }
+
+    /// The plan of an attempt of the job at `index`, with any of its questions.
+    pub(crate) fn plan_of(
+        &self,
+        index: usize,
+        id: RoundId,
+        preparation: u64,
+        slot: u32,
+        variant: u32,
+    ) -> RoundPlan {
+        let job = &self.jobs[index];
+        let Accepted { job: name, agreement, protection, admitted, deadlines } = job.accepted.clone();
+        let layout = job.layout(slot);
         RoundPlan {
             terms: PreparationTerms {
                 federation: self.roster.roster().federation.clone(),
                 roster: self.roster.digest(),
-                job,
+                job: name,
                 agreement,
                 number: preparation,
                 protection,
@@ -94,16 +137,35 @@ impl Federation {
                 deadlines,
             },
             id,
-            question: Digest::of(&self.question(id.round, 0)),
-            layout: oracle::layout(protection.admitted()),
-            carrier: Default::default(),
+            question: Digest::of(&self.question(slot, variant)),
+            carrier: job.carrier_of(&layout),
+            layout,
         }
+    }
+}
+
+impl Job {
+    /// The layout of the answers to the questions in place `slot`.
+    pub(crate) fn layout(&self, slot: u32) -> Layout {
+        let is_long = self.shared == Shared::EveryOther && slot.is_multiple_of(2);
+        oracle::layout(&self.accepted.admitted, is_long)
+    }
+
+    /// What carries a vector of this layout to its sum, as the shipped job says it.
+    pub(crate) fn carrier_of(&self, layout: &Layout) -> Carrier {
+        let is_small = || small_vector_elements(layout, self.accepted.protection.admitted()).is_some();
+        if self.shared != Shared::Nothing && is_small() { Carrier::Shares } else { Carrier::Ring }
     }
 }
 
 /// The place in the program that a question's bytes name.
 pub(crate) fn slot_of(question: &[u8]) -> Option<&str> {
     std::str::from_utf8(question).ok()?.split_once(';').map(|(slot, _)| slot)
+}
+
+/// The same, as a number.
+pub(crate) fn slot_number(question: &[u8]) -> Option<u32> {
+    slot_of(question)?.strip_prefix("train/")?.parse().ok()
 }
 
 /// The longest that a round takes if nobody restarts the coordinator, in milliseconds: once revealing has
@@ -120,8 +182,14 @@ pub(crate) const LONGEST_PHASE: u64 = DEADLINES.collect;
 const DEADLINES: Deadlines =
     Deadlines { advertise: 1_500, share: 1_500, collect: 2_500, certify: 1_500, reveal: 2_000 };
 
-/// The job's name.
+/// The first job's name.
 const JOB: &str = "simulated-job";
+
+/// The second job's name.
+const LAX_JOB: &str = "lax-job";
+
+/// Institutions admitted to the second job, the last ones: two of them open what is shared there.
+const LAX: u16 = 3;
 
 fn id(number: u16) -> ParticipantId {
     ParticipantId::new(number).expect("members are numbered from 1")

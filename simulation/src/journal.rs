@@ -59,6 +59,11 @@ impl Journal {
         Ok(())
     }
 
+    /// What a preparation is bound to.
+    pub(crate) fn bound(&self, number: u64) -> Option<(RoundId, Digest)> {
+        *self.preparations.get(&number)?
+    }
+
     /// Writes a message down before anybody hears of it.
     pub(crate) fn record_message(&mut self, number: u64, kind: Kind, said: &Signed) -> Result<(), Forbidden> {
         let digest = Digest::of(&said.to_bytes());

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syndic_round::{Digest, ParticipantId, Protection};
 
+use crate::field::{P, invert, raise, times};
 use crate::report::Violation;
 
 /// All reveals ever made, by cohort.
@@ -201,29 +202,6 @@ fn reduce(rows: &mut [Vec<u64>]) -> Vec<usize> {
     }
     pivots
 }
-
-fn times(a: u64, b: u64) -> u64 {
-    (u128::from(a) * u128::from(b) % u128::from(P)) as u64
-}
-
-fn raise(base: u64, mut power: usize) -> u64 {
-    let (mut result, mut square) = (1, base % P);
-    while power > 0 {
-        if power & 1 == 1 {
-            result = times(result, square);
-        }
-        square = times(square, square);
-        power >>= 1;
-    }
-    result
-}
-
-fn invert(a: u64) -> u64 {
-    raise(a, (P - 2) as usize)
-}
-
-/// The field of the shares.
-const P: u64 = (1 << 61) - 1;
 
 #[cfg(test)]
 mod tests {

@@ -7,40 +7,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::coordinator::Bundle;
-use syndic_round::message::{Ack, Advertise, Certify, Context, Header, Kind, Payload, Reveal, Verdict, Void};
+use syndic_round::message::{Ack, Certify, Context, Header, Kind, Payload, Reveal};
 use syndic_round::{
-    Cohort, Digest, ParameterSet, ParticipantId, Protection, RING_DIMENSION, RoundId, RoundPlan, Signed,
-    SurvivorSet,
+    Carrier, Cohort, Digest, JobId, ParameterSet, ParticipantId, Protection, RoundId, RoundPlan, Signed,
 };
 
-use crate::engine::{Engine, Member};
+use crate::engine::Engine;
 use crate::federation::{Federation, slot_of};
-use crate::journal::Journal;
 use crate::knowledge::{Knowledge, Revealed};
 use crate::offer::{Answer, Asked, Offer, Owed, Shown};
-use crate::participant::Participant;
+use crate::participant::{Journals, Participant};
 use crate::report::Violation;
+use crate::scenario::Shared;
+use crate::shared;
 
 /// A dealer's signed public part, and the share sealed for each member.
 pub type Dealing = (Signed, Vec<(ParticipantId, Vec<u8>)>);
 
-/// A lying coordinator and its victims.
+/// A preparation of one participant: its number in a job.
+type Prepared = (ParticipantId, JobId, u64);
+
+/// A lying coordinator and its victims, who all accepted two jobs: the one that everything is about, and a lax one, which
+/// admits the last three of them, of whom two open what is shared. What is opened there is its own risk, and not judged.
 pub struct Liar {
-    federation: Federation,
-    engine: Engine,
+    pub(crate) federation: Federation,
+    pub(crate) engine: Engine,
     corrupted: BTreeSet<ParticipantId>,
     honest: BTreeMap<ParticipantId, Participant>,
-    snapshots: BTreeMap<ParticipantId, Journal>,
-    rng: ChaCha20Rng,
+    snapshots: BTreeMap<ParticipantId, Journals>,
+    pub(crate) rng: ChaCha20Rng,
     knowledge: Knowledge,
     /// Survivor sets that somebody honest signed: H1 and ids by digest.
     certified: BTreeMap<Digest, (Digest, Vec<ParticipantId>)>,
-    revealed: BTreeMap<(ParticipantId, u64), Signed>,
+    revealed: BTreeMap<Prepared, Signed>,
     /// The attempt and question that each honest participant has used each preparation for.
-    served: BTreeMap<(ParticipantId, u64), (RoundId, Digest)>,
+    served: BTreeMap<Prepared, (RoundId, Digest)>,
+    /// The sharings that each honest participant holds a good share of, by cohort.
+    acknowledged: BTreeMap<(ParticipantId, Digest), BTreeSet<(ParticipantId, Digest)>>,
+    /// The last sharing in each corrupted name, by cohort.
+    pub(crate) forged: BTreeMap<(Digest, ParticipantId), Digest>,
     /// Who promised never to reveal in a cohort.
     gave_up: BTreeMap<Digest, BTreeSet<ParticipantId>>,
     violation: Option<Violation>,
@@ -66,9 +74,24 @@ impl Ask {
 }
 
 impl Liar {
-    /// A liar in a federation of `participants`, in league with these of them.
+    /// A liar in a federation of `participants`, in league with these of them. All vectors are encrypted.
     pub fn new(seed: u64, engine: Engine, participants: u16, corrupted: &[u16]) -> Self {
-        let federation = Federation::of(seed, participants, ParameterSet::S32);
+        Self::with(seed, engine, participants, corrupted, Shared::Nothing)
+    }
+
+    /// The same where the vectors of the first job are shared themselves.
+    pub fn sharing(seed: u64, engine: Engine, participants: u16, corrupted: &[u16]) -> Self {
+        Self::with(seed, engine, participants, corrupted, Shared::Everything)
+    }
+
+    pub(crate) fn with(
+        seed: u64,
+        engine: Engine,
+        participants: u16,
+        corrupted: &[u16],
+        shared: Shared,
+    ) -> Self {
+        let federation = Federation::of(seed, participants, ParameterSet::S32, shared).with_lax_job();
         let corrupted: BTreeSet<_> = corrupted.iter().map(|number| id(*number)).collect();
         let honest = federation.ids().into_iter().filter(|id| !corrupted.contains(id));
         Self {
@@ -82,6 +105,8 @@ impl Liar {
             certified: BTreeMap::new(),
             revealed: BTreeMap::new(),
             served: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            forged: BTreeMap::new(),
             gave_up: BTreeMap::new(),
             violation: None,
             operations: Vec::new(),
@@ -100,9 +125,17 @@ impl Liar {
 
     /// A plan for the question in place `slot` of the program, in some variant, under any numbers.
     pub fn ask_about(&self, round: u32, attempt: u32, preparation: u64, slot: u32, variant: u32) -> Ask {
+        self.ask_in(false, RoundId { round, attempt }, preparation, slot, variant)
+    }
+
+    /// The plan that an honest coordinator would show of the lax job.
+    pub fn ask_lax(&self, round: u32, attempt: u32, preparation: u64) -> Ask {
+        self.ask_in(true, RoundId { round, attempt }, preparation, round, 0)
+    }
+
+    pub(crate) fn ask_in(&self, lax: bool, id: RoundId, preparation: u64, slot: u32, variant: u32) -> Ask {
         let question = self.federation.question(slot, variant);
-        let plan = self.federation.plan(RoundId { round, attempt }, preparation);
-        let plan = RoundPlan { question: Digest::of(&question), ..plan };
+        let plan = self.federation.plan_of(usize::from(lax), id, preparation, slot, variant);
         Ask { plan, question, is_ahead: false }
     }
 
@@ -130,6 +163,23 @@ impl Liar {
         owed: Owed,
         voided: &[(RoundId, Vec<Signed>)],
     ) -> Result<Dealing, &'static str> {
+        self.show_to(to, ask, owed, voided, false)
+    }
+
+    /// Shows a participant the plan of a round that is to consume the preparation it holds, and asks for its update while
+    /// the local work goes on: `silent` from who takes it up.
+    pub fn take_up(&mut self, to: u16, ask: &Ask) -> Result<Dealing, &'static str> {
+        self.show_to(to, ask, Owed::Submit(Vec::new()), &[], true)
+    }
+
+    fn show_to(
+        &mut self,
+        to: u16,
+        ask: &Ask,
+        owed: Owed,
+        voided: &[(RoundId, Vec<Signed>)],
+        works: bool,
+    ) -> Result<Dealing, &'static str> {
         let (kind, to) = (owed.kind(), id(to));
         let Some(victim) = self.honest.get_mut(&to) else { return Err("corrupted") };
         let shown = match ask.is_ahead {
@@ -138,12 +188,14 @@ impl Liar {
                 plan: ask.plan.clone(),
                 question: ask.question.clone(),
                 voided: voided.to_vec(),
+                works,
             })),
         };
         let offer = Offer { shown, owed };
         let (federation, rng) = (&self.federation, &mut self.rng);
         let answer = catch_unwind(AssertUnwindSafe(|| victim.answer(federation, &offer, |_| None, rng)));
         let h1 = victim.h1();
+        let exposed = shared::shared_as_accepted(&self.federation, to, victim.exposed().as_ref());
         let (outcome, verdict) = match answer {
             Err(_) => (Err("panicked"), Err(broken("never_panics", format!("{to} shown {kind:?}")))),
             Ok(Answer::Says(said, again, _)) => {
@@ -165,7 +217,7 @@ impl Liar {
         let preparation = ask.plan.terms.number;
         let place = if ask.is_ahead { "ahead".into() } else { format!("of {}", ask.plan.id) };
         self.operations.push(format!("{to} asked for {kind:?} {place} in {preparation}: {words}"));
-        if let Err(violation) = verdict {
+        for violation in [exposed, verdict].into_iter().filter_map(Result::err) {
             self.violation.get_or_insert(violation);
         }
         outcome
@@ -183,15 +235,15 @@ impl Liar {
     /// An operator copies a participant's journal.
     pub fn snapshot(&mut self, who: u16) {
         if let Some(participant) = self.honest.get(&id(who)) {
-            self.snapshots.insert(id(who), participant.journal.clone());
+            self.snapshots.insert(id(who), participant.journals.clone());
         }
     }
 
     /// The operator puts the copy back, which makes the participant one of the corrupted.
     pub fn roll_back(&mut self, who: u16) {
         let who = id(who);
-        if let (Some(participant), Some(journal)) = (self.honest.get_mut(&who), self.snapshots.get(&who)) {
-            participant.journal = journal.clone();
+        if let (Some(participant), Some(journals)) = (self.honest.get_mut(&who), self.snapshots.get(&who)) {
+            participant.journals = journals.clone();
             participant.crash();
             participant.come_back();
             self.corrupted.insert(who);
@@ -216,15 +268,41 @@ impl Liar {
         if self.corrupted.contains(&from) {
             return Ok(());
         }
+        let prepared = (from, plan.terms.job.clone(), plan.terms.number);
         if matches!(kind, Kind::Header | Kind::Certify | Kind::Reveal) {
             let served = (plan.id, plan.question);
-            let first = *self.served.entry((from, plan.terms.number)).or_insert(served);
+            let first = *self.served.entry(prepared.clone()).or_insert(served);
             if first != served {
                 let detail = format!("{from} uses preparation {} for {served:?}", plan.terms.number);
                 return Err(broken("one_attempt_per_preparation", detail));
             }
         }
+        if kind == Kind::Reveal {
+            let first = self.revealed.entry(prepared).or_insert_with(|| said.clone());
+            if first != said {
+                return Err(broken(
+                    "no_double_reveal",
+                    format!("{from} in preparation {}", plan.terms.number),
+                ));
+            }
+        }
+        if plan.terms.job != self.federation.plan(plan.id, 1).terms.job {
+            return Ok(());
+        }
         match (owed, kind) {
+            // Of a vector that is shared itself, what is shared is what counts.
+            (Owed::Deal(_), _) if plan.carrier == Carrier::Shares && !ask.is_ahead => {
+                h1.into_iter().for_each(|h1| self.knowledge.uploaded(h1, from, plan.digest()));
+                Ok(())
+            }
+            (Owed::Acknowledge(_), _) if !ask.is_ahead => {
+                if let (Ok(ack), Some(h1)) = (Ack::decode(&said.payload), h1) {
+                    let good = ack.verdicts.iter().filter(|verdict| verdict.ok);
+                    let good = good.map(|verdict| (verdict.dealer, verdict.dealing)).collect();
+                    self.acknowledged.insert((from, h1), good);
+                }
+                Ok(())
+            }
             (_, Kind::Header) => {
                 if let Ok(Header { h1, plan, .. }) = Header::decode(&said.payload) {
                     self.knowledge.uploaded(h1, from, plan);
@@ -235,6 +313,11 @@ impl Liar {
                 if let (Ok(certify), Some(h1)) = (Certify::decode(&said.payload), h1) {
                     let ids = headers.iter().map(|header| header.from).collect();
                     self.certified.insert(certify.survivors, (h1, ids));
+                    let held = self.acknowledged.get(&(from, h1));
+                    return match plan.carrier {
+                        Carrier::Shares => shared::own_sharing(from, headers, held),
+                        Carrier::Ring => Ok(()),
+                    };
                 }
                 Ok(())
             }
@@ -244,13 +327,6 @@ impl Liar {
                 self.void_or_opened(cohort.h1())
             }
             (_, Kind::Reveal) => {
-                let first = self.revealed.entry((from, plan.terms.number)).or_insert_with(|| said.clone());
-                if first != said {
-                    return Err(broken(
-                        "no_double_reveal",
-                        format!("{from} in preparation {}", plan.terms.number),
-                    ));
-                }
                 let Ok(reveal) = Reveal::decode(&said.payload) else { return Ok(()) };
                 let Some((h1, survivors)) = self.certified.get(&reveal.survivors).cloned() else {
                     return Err(broken("one_survivor_set", format!("{from} reveals for what nobody signed")));
@@ -272,77 +348,13 @@ impl Liar {
         }
     }
 
-    fn cohort(&self, plan: &RoundPlan, adverts: &[Signed]) -> Option<Cohort> {
+    pub(crate) fn cohort(&self, plan: &RoundPlan, adverts: &[Signed]) -> Option<Cohort> {
         Cohort::assemble(&plan.terms, &self.federation.roster, adverts.to_vec()).ok()
     }
 
-    fn context(&self, plan: &RoundPlan, adverts: &[Signed]) -> Context {
+    pub(crate) fn context(&self, plan: &RoundPlan, adverts: &[Signed]) -> Context {
         let cohort = self.cohort(plan, adverts);
         cohort.map_or(Context { ctx0: plan.context(), h1: None }, |cohort| cohort.context())
-    }
-
-    /// A one-time key in the name of a corrupted participant, another one at each call.
-    pub fn forge_advert(&mut self, ask: &Ask, from: u16) -> Signed {
-        let (_, kem_key) = self.engine.opener(&mut self.rng);
-        let mut nonce = [0; 32];
-        self.rng.fill_bytes(&mut nonce);
-        let context = Context { ctx0: ask.plan.context(), h1: None };
-        Advertise { id: id(from), kem_key, nonce }.sign(context, self.federation.key(id(from)))
-    }
-
-    /// A sharing in the name of a corrupted participant; none where the advertisements are no cohort.
-    pub fn forge_dealing(&mut self, ask: &Ask, adverts: &[Signed], from: u16) -> Option<Dealing> {
-        let cohort = self.cohort(&ask.plan, adverts)?;
-        let member = Member { terms: &ask.plan.terms, cohort: &cohort, me: id(from) };
-        let (_, (public, sealed)) = self.engine.deal(&member, &mut self.rng, |_, _| {}).ok()?;
-        let shares = sealed.iter().map(|(to, bytes)| (*to, Digest::of(bytes))).collect();
-        let dealing = syndic_round::message::Dealing { id: id(from), shares, public };
-        Some((dealing.sign(cohort.context(), self.federation.key(id(from))), sealed))
-    }
-
-    /// Praise for these dealers in the name of a corrupted participant.
-    pub fn forge_ack(&self, ask: &Ask, adverts: &[Signed], dealings: &[Dealing], from: u16) -> Signed {
-        let verdict =
-            |(public, _): &Dealing| Verdict { dealer: public.from, dealing: public.digest(), ok: true };
-        let ack = Ack { id: id(from), verdicts: dealings.iter().map(verdict).collect() };
-        ack.sign(self.context(&ask.plan, adverts), self.federation.key(id(from)))
-    }
-
-    /// An upload's header in the name of a corrupted participant.
-    pub fn forge_header(&self, ask: &Ask, adverts: &[Signed], from: u16) -> Signed {
-        let (plan, context) = (&ask.plan, self.context(&ask.plan, adverts));
-        let header = Header {
-            id: id(from),
-            h1: context.h1.unwrap_or(context.ctx0),
-            preparation: plan.terms.number,
-            round: plan.id,
-            plan: plan.digest(),
-            chunks: (plan.coefficients() / RING_DIMENSION) as u32,
-            root: Digest::of(b"an update of a corrupted participant"),
-        };
-        header.sign(context, self.federation.key(id(from)))
-    }
-
-    /// A signature over the survivor set of these headers in the name of a corrupted participant; none where they are
-    /// no set.
-    pub fn forge_certify(
-        &self,
-        ask: &Ask,
-        adverts: &[Signed],
-        headers: &[Signed],
-        from: u16,
-    ) -> Option<Signed> {
-        let cohort = self.cohort(&ask.plan, adverts)?;
-        let roster = &self.federation.roster;
-        let set = SurvivorSet::from_headers(&ask.plan, &cohort, roster, headers.to_vec()).ok()?;
-        let certify = Certify { id: id(from), survivors: set.digest() };
-        Some(certify.sign(cohort.context(), self.federation.key(id(from))))
-    }
-
-    /// A promise in the name of a corrupted participant.
-    pub fn forge_void(&self, ask: &Ask, adverts: &[Signed], from: u16) -> Signed {
-        let void = Void { id: id(from), round: ask.plan.id };
-        void.sign(self.context(&ask.plan, adverts), self.federation.key(id(from)))
     }
 
     /// Whether `who` is one of those whose messages the liar writes itself.
@@ -355,7 +367,7 @@ fn broken(invariant: &'static str, detail: String) -> Violation {
     Violation { invariant, detail }
 }
 
-fn id(number: u16) -> ParticipantId {
+pub(crate) fn id(number: u16) -> ParticipantId {
     ParticipantId::new(number).expect("members are numbered from 1")
 }
 

@@ -6,7 +6,8 @@
 //! update that is missing, counted twice or mixed up shows in the sum itself. Where a scenario says so, the keys of the
 //! next round are made while one collects updates, by the rule of the shipped coordinator: while a round is past sharing,
 //! no preparation exists and none failed in it, and another question follows. The next round consumes it where it is ready
-//! and serves, waits for one that is under way, and makes its own otherwise.
+//! and serves, waits for one that is under way, and makes its own otherwise. Where a scenario says so, vectors are small and
+//! shared themselves ([`Shared`]): in every round, or in every other one of a job whose other vectors are too long.
 //!
 //! **Failures.** What is said in a round and in a preparation made ahead suffers the same. Requests and answers are lost,
 //! delayed and thereby reordered; messages arrive twice, also in later rounds. Participants crash before or after they wrote a message down, and come back or do not; some are cut off
@@ -15,12 +16,15 @@
 //! revealed, is tried again.
 //!
 //! **Dishonest participants** ([`Misbehaviour`]) deal bad shares, complain falsely, reveal wrongly, encrypt with another
-//! key than they shared, equivocate or fall silent.
+//! key than they shared, equivocate or fall silent. Of shared vectors, they reveal what shifts a chosen sum (A38).
 //!
 //! **A lying coordinator** ([`Liar`]) has every message ever sent and the keys of those in league with it, and shows to
 //! each honest participant what it likes, in rounds and ahead of them: by a script, or by a [`Strategy`] drawn from a seed.
+//! Its victims accepted two jobs, of which the second lets fewer open more; it passes a preparation of the one off as one of
+//! the other.
 //!
-//! **Engines.** Everything runs with KSA/1 or with the plain engine ([`Engine`]), which gives the same integers.
+//! **Engines.** Everything runs with KSA/1 or with the plain engine ([`Engine`]), which gives the same integers. Vectors that
+//! are shared themselves are shared as shipped by both; the plain engine does not seal their shares.
 //!
 //! **Not modelled here.** Connections, and what the agent asks of the ledger before it signs: a liar is judged by what it
 //! gets without those. What the coordinator knows of who is there, and who has lost the keys made ahead, is the truth of
@@ -39,11 +43,15 @@
 //! assert_eq!(report.rounds[0].survivors, [1, 2, 3, 4, 5]);
 //! ```
 
+mod asked;
 mod blobs;
 mod coordinator;
 mod draw;
 pub mod engine;
 mod federation;
+mod field;
+mod forge;
+mod invariants;
 mod journal;
 mod knowledge;
 mod ledger;
@@ -63,12 +71,15 @@ mod sample;
 mod scenario;
 mod script;
 mod seat;
+mod shared;
+mod shift;
 mod shrink;
 mod strategy;
 mod watch;
 mod world;
 
 pub use engine::Engine;
+pub use invariants::INVARIANTS;
 pub use liar::{Ask, Dealing, Liar};
 pub use misbehaviour::Misbehaviour;
 pub use offer::Owed;
@@ -76,9 +87,8 @@ pub use operation::Operation;
 pub use report::{Report, RoundEnd, Violation};
 pub use scenario::{
     ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Replayed, Scenario,
-    TornBlob,
+    Shared, TornBlob,
 };
 pub use script::{Answers, Table, shares_for};
 pub use strategy::{Move, Played, Strategy, Twist, Who};
-pub use watch::INVARIANTS;
 pub use world::run;

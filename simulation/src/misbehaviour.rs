@@ -2,7 +2,9 @@
 
 use ed25519_dalek::SigningKey;
 use syndic_round::message::{Ack, Advertise, Certify, Context, Header, Kind, Payload, Reveal};
-use syndic_round::{Digest, ParticipantId, Signed};
+use syndic_round::{Carrier, Digest, ParticipantId, RoundPlan, Signed};
+
+use crate::shift;
 
 /// One way to be dishonest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,13 @@ pub enum Misbehaviour {
     },
     /// Reveals something else than the sum of its shares.
     WrongReveal,
-    /// Encrypts with another key than it shared.
+    /// Reveals of shared vectors what shifts their last sum by one step, unnoticed by the canaries, if the whole cohort but
+    /// this one reveals and those are exactly t (attack A38). Otherwise as [`Self::WrongReveal`].
+    ShiftedReveal {
+        /// Who will not reveal; nobody where it is 0.
+        without: u16,
+    },
+    /// Encrypts with another key than it shared, or submits another sharing than it dealt.
     KeyMismatch,
     /// Signs two different messages of this kind, and sends both.
     Equivocates(Kind),
@@ -39,6 +47,31 @@ impl Misbehaviour {
 
     pub(crate) fn complains_of(ways: &[Self], dealer: ParticipantId) -> bool {
         ways.contains(&Self::FalseComplaint { of: dealer.get() })
+    }
+
+    /// Whether what it reveals is never the sum of its shares.
+    pub(crate) fn reveals_wrongly(ways: &[Self]) -> bool {
+        ways.iter().any(|way| matches!(way, Self::WrongReveal | Self::ShiftedReveal { .. }))
+    }
+
+    /// Makes of the sum of its shares what `me` reveals among `cohort`.
+    pub(crate) fn falsify(
+        ways: &[Self],
+        sum: &mut [u8],
+        plan: &RoundPlan,
+        cohort: &[ParticipantId],
+        me: ParticipantId,
+    ) {
+        for way in ways {
+            match way {
+                Self::ShiftedReveal { without } if plan.carrier == Carrier::Shares => {
+                    let revealers = cohort.iter().copied().filter(|id| id.get() != *without || *id == me);
+                    shift::shift(sum, plan, &revealers.collect::<Vec<_>>(), me);
+                }
+                Self::WrongReveal | Self::ShiftedReveal { .. } => sum[0] ^= 1,
+                _ => {}
+            }
+        }
     }
 
     pub(crate) fn is_silent(ways: &[Self], kind: Kind) -> bool {

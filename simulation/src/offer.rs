@@ -27,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) question: Vec<u8>,
     /// Attempts that are said to be void, with the promises.
     pub(crate) voided: Vec<(RoundId, Vec<Signed>)>,
+    /// Whether the local work still goes on, so that an update cannot be submitted as yet.
+    pub(crate) works: bool,
 }
 
 /// What is to be done, by the lists that are shown for it.

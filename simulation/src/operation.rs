@@ -16,6 +16,8 @@ pub enum Operation {
         round: RoundId,
         /// Whether with a preparation that was made ahead.
         prepared: bool,
+        /// Whether its vectors are shared themselves.
+        shared: bool,
     },
     /// The coordinator began a preparation ahead of the next round.
     Prepares(u64),
@@ -106,9 +108,10 @@ pub enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened { round, prepared: false } => write!(f, "coordinator opens round {round}"),
-            Self::Opened { round, prepared: true } => {
-                write!(f, "coordinator opens round {round} with a preparation made ahead")
+            Self::Opened { round, prepared, shared } => {
+                let prepared = if *prepared { " with a preparation made ahead" } else { "" };
+                let shared = if *shared { ", whose vectors are shared themselves" } else { "" };
+                write!(f, "coordinator opens round {round}{prepared}{shared}")
             }
             Self::Prepares(number) => write!(f, "coordinator begins preparation {number} ahead"),
             Self::Sent { from, kind, place, again, fate } => {

@@ -1,16 +1,20 @@
 //! What participants contribute, and what the sum must therefore be.
 
+use syndic_round::vector::MOST_ELEMENTS;
 use syndic_round::{Block, Contribution, Digest, Layout, ParticipantId, RoundPlan};
 
-/// One entry for each participant, then some whole numbers.
-pub(crate) fn layout(participants: u16) -> Layout {
+/// One entry for each of those admitted, then some whole numbers: few enough to be shared themselves, unless it is to be `long`.
+pub(crate) fn layout(admitted: &[ParticipantId], long: bool) -> Layout {
     let block = |name: &str, len, bound| Block { name: name.into(), len, bound, resolution: 1.0 };
-    let largest_power = 2_f64.powi(i32::from(participants));
-    let blocks = vec![
-        block(MARKS, u32::from(participants), largest_power),
+    let largest_power = admitted.last().map_or(1.0, |id| power(*id) as f64);
+    let mut blocks = vec![
+        block(MARKS, admitted.len() as u32, largest_power),
         block("narrow", 40, 100.0),
         block("wide", 10, 2_f64.powi(40)),
     ];
+    if long {
+        blocks.push(block("long", 1 + MOST_ELEMENTS as u32, 2_f64.powi(30)));
+    }
     Layout::new(blocks).expect("the bounds are sound")
 }
 
@@ -75,10 +79,11 @@ const MARKS: &str = "marks";
 mod tests {
     use super::*;
     use crate::federation::Federation;
+    use crate::scenario::Shared;
 
     #[test]
     fn a_missing_a_double_and_a_foreign_update_show_in_the_marks() {
-        let federation = Federation::of(1, 4, syndic_round::ParameterSet::S32);
+        let federation = Federation::of(1, 4, syndic_round::ParameterSet::S32, Shared::Nothing);
         let plan = federation.plan(syndic_round::RoundId { round: 1, attempt: 1 }, 1);
         let ids = federation.ids();
         let sum = |ids: &[ParticipantId]| counted(&expected_sum(ids, &plan), &plan);

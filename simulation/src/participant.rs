@@ -1,30 +1,40 @@
 //! A participant of a run: the shipped agent's decisions, on a journal that survives a crash and on two places, in a round
 //! and in the preparation of the next, that do not.
 
+use std::collections::BTreeMap;
+
 use rand_chacha::ChaCha20Rng;
-use syndic_round::message::{Context, Kind};
+use syndic_round::message::{Context, Header, Kind, Payload};
 use syndic_round::participant::Invited;
-use syndic_round::{Digest, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, Signed, Voided};
+use syndic_round::{
+    Carrier, Digest, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, Signed,
+};
 
 use crate::engine::Engine;
-use crate::federation::{Federation, slot_of};
+use crate::federation::Federation;
 use crate::journal::{Forbidden, Journal, Opening};
 use crate::misbehaviour::Misbehaviour;
 use crate::offer::{Answer, Asked, Offer, Owed, Said, Shown};
 use crate::preparing::Preparing;
 use crate::scenario::Moment;
 use crate::seat::{Hands, Message, Seat};
+use crate::shared::Exposed;
 
 /// Why a duty was not done.
 pub(crate) enum Undone {
     /// This participant's no, by its code.
     Declined(&'static str),
+    /// The local work goes on.
+    Waits,
     Crashed,
 }
 
+/// The part of the journal for each job.
+pub(crate) type Journals = BTreeMap<JobId, Journal>;
+
 /// An institution's agent.
 pub(crate) struct Participant {
-    pub(crate) journal: Journal,
+    pub(crate) journals: Journals,
     me: ParticipantId,
     engine: Engine,
     ways: Vec<Misbehaviour>,
@@ -35,7 +45,7 @@ pub(crate) struct Participant {
 
 impl Participant {
     pub(crate) fn new(me: ParticipantId, engine: Engine, ways: Vec<Misbehaviour>) -> Self {
-        Self { journal: Journal::default(), me, engine, ways, round: None, ahead: None, up: true }
+        Self { journals: Journals::new(), me, engine, ways, round: None, ahead: None, up: true }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -45,6 +55,26 @@ impl Participant {
     /// H1 of the cohort of the round that it is in, if it is in one.
     pub(crate) fn h1(&self) -> Option<Digest> {
         self.round.as_ref()?.context()?.h1
+    }
+
+    /// Whether what it reveals is never the sum of its shares.
+    pub(crate) fn reveals_wrongly(&self) -> bool {
+        Misbehaviour::reveals_wrongly(&self.ways)
+    }
+
+    /// Where it has shared a vector itself, under which terms, for which plan if for any, and to which attempt and question
+    /// the journal had bound that.
+    pub(crate) fn exposed(&self) -> Option<Exposed<'_>> {
+        let of_round = self.round.as_ref().map(|seat| (seat.preparing(), Some(seat)));
+        let of_ahead = self.ahead.as_ref().map(|ahead| (ahead, None));
+        let is_of_vector = |(preparing, _): &(&Preparing, _)| preparing.shared().is_some();
+        let (preparing, seat) = of_round.into_iter().chain(of_ahead).find(is_of_vector)?;
+        let terms = &*preparing.terms;
+        Some(Exposed {
+            terms,
+            plan: seat.map(|seat| (&*seat.plan, seat.fingerprint())),
+            bound: self.journals.get(&terms.job).and_then(|journal| journal.bound(terms.number)),
+        })
     }
 
     /// Number of the preparation made ahead whose keys it holds; 0 for none.
@@ -83,6 +113,7 @@ impl Participant {
                 let other = if again { None } else { self.other(federation, offer.terms(), &said) };
                 Answer::Says(said, again, other)
             }
+            Err(Undone::Waits) => Answer::Nothing,
             Err(Undone::Crashed) => {
                 self.crash();
                 Answer::Crashed
@@ -129,8 +160,9 @@ impl Participant {
         if let Some(said) = current.said.get(&kind) {
             return Ok((said.clone(), true));
         }
-        let (journal, key) = (&mut self.journal, federation.key(self.me));
-        let message = current.step(owed, &mut Hands { journal, key, ways: &self.ways, rng })?;
+        let key = federation.key(self.me);
+        let journal = self.journals.entry(terms.job.clone()).or_default();
+        let message = current.step(owed, None, &mut Hands { journal, key, ways: &self.ways, rng })?;
         let said = self.write_down(terms, place, kind, message, crash)?;
         self.ahead.iter_mut().for_each(|ahead| {
             ahead.said.insert(kind, said.clone());
@@ -151,10 +183,14 @@ impl Participant {
         if let Owed::Void(adverts) = owed {
             return self.void(federation, plan, adverts, crash);
         }
-        if let Owed::Submit(_) = owed {
-            self.take_up(asked)?;
+        // Who may not submit can still help to open the others' sum.
+        if let Owed::Submit(_) | Owed::Certify(_) = owed {
+            self.take_up(federation, asked)?;
         }
-        let Some(seat) = self.round.as_mut().filter(|seat| seat.plan.id == plan.id) else {
+        if asked.works {
+            return Err(Undone::Waits);
+        }
+        let Some(seat) = self.round.as_mut().filter(|seat| seat.is_of(plan)) else {
             return match owed {
                 Owed::Advertise => self.advertise(federation, asked, crash, rng),
                 _ => self.say_from_journal(plan, kind),
@@ -167,14 +203,15 @@ impl Participant {
         if let Some(said) = seat.said(kind) {
             return Ok((said.clone(), true));
         }
-        let (journal, key) = (&mut self.journal, federation.key(self.me));
+        let key = federation.key(self.me);
+        let journal = self.journals.entry(plan.terms.job.clone()).or_default();
         let hands = &mut Hands { journal, key, ways: &self.ways, rng };
         let message = match owed {
             Owed::Deal(_) | Owed::Acknowledge(_) => seat.prepare(owed, hands)?,
             Owed::Submit(acks) => seat.submit(acks, hands)?,
             Owed::Certify(headers) => seat.certify(headers, hands)?,
             Owed::Reveal(signatures) => {
-                let is_void = |earlier: &Opening| is_void(federation, asked, earlier);
+                let is_void = |earlier: &Opening| asked.is_void(federation, earlier);
                 seat.reveal(signatures, is_void, hands)?
             }
             Owed::Advertise | Owed::Void(_) => return Err(Rejection::Early.into()),
@@ -194,14 +231,15 @@ impl Participant {
         (self.round, self.ahead) = (None, None);
         let plan = &asked.plan;
         let invited = self.invited(federation, &plan.terms)?;
-        let fingerprint = asked.fingerprint()?;
+        let fingerprint = asked.fingerprint(federation)?;
         let (preparing, message) = self.begin_keys(federation, invited, rng)?;
         self.round = Some(Seat::new(plan.clone(), fingerprint, preparing));
         self.write_down_in_round(plan, Kind::Advertise, message, crash)
     }
 
     fn invited(&self, federation: &Federation, terms: &PreparationTerms) -> Result<Invited, Rejection> {
-        Invited::check(terms.clone(), &federation.accepted(), federation.roster.clone(), self.me)
+        let accepted = &federation.job(&terms.job).accepted;
+        Invited::check(terms.clone(), accepted, federation.roster.clone(), self.me)
     }
 
     fn begin_keys(
@@ -210,23 +248,29 @@ impl Participant {
         invited: Invited,
         rng: &mut ChaCha20Rng,
     ) -> Result<(Preparing, Message), Undone> {
-        self.journal.claim_preparation(invited.terms().number)?;
-        let (journal, key) = (&mut self.journal, federation.key(self.me));
+        let key = federation.key(self.me);
+        let journal = self.journals.entry(invited.terms().job.clone()).or_default();
+        journal.claim_preparation(invited.terms().number)?;
         let hands = &mut Hands { journal, key, ways: &self.ways, rng };
         Ok(Preparing::begin(self.engine, invited, self.me, hands))
     }
 
     /// Takes up a round whose preparation was made ahead: the question is checked, and the keys are bound to it. Nothing to
     /// do where the round is taken up already.
-    fn take_up(&mut self, asked: &Asked) -> Result<(), Undone> {
+    fn take_up(&mut self, federation: &Federation, asked: &Asked) -> Result<(), Undone> {
         let plan = &asked.plan;
-        if self.round.as_ref().is_some_and(|seat| seat.plan.id == plan.id) {
+        if self.round.as_ref().is_some_and(|seat| seat.is_of(plan)) {
             return Ok(());
         }
-        if self.holding() != plan.terms.number {
+        let Some(ahead) = self.ahead.as_ref().filter(|ahead| ahead.terms.number == plan.terms.number) else {
             return Ok(());
+        };
+        // Only keys are prepared ahead, and only under the terms that were checked then; what is shared under any other
+        // terms would be open to whoever those let in.
+        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring || !ahead.is_ready() {
+            return Err(Rejection::Mismatch("preparation").into());
         }
-        let fingerprint = asked.fingerprint()?;
+        let fingerprint = asked.fingerprint(federation)?;
         let Some(preparing) = self.ahead.take() else { return Ok(()) };
         let mut seat = Seat::new(plan.clone(), fingerprint, preparing);
         seat.bind()?;
@@ -235,14 +279,23 @@ impl Participant {
     }
 
     /// After a restart the secrets of the round are gone, but what was written down about the survivor set can still be
-    /// said, in the same bytes; anything else is declined.
+    /// said, in the same bytes, and so can a header that nothing travels behind; anything else is declined.
     fn say_from_journal(&self, plan: &RoundPlan, kind: Kind) -> Result<(Said, bool), Undone> {
         let (place, preparation) = (plan.id.into(), plan.terms.number);
         let written = match kind {
-            Kind::Certify | Kind::Reveal => self.journal.message(preparation, kind),
+            Kind::Header | Kind::Certify | Kind::Reveal => self.written(&plan.terms, kind),
             _ => None,
         };
         let signed = written.ok_or(RESTARTED)?.clone();
+        if kind == Kind::Header {
+            let header = Header::decode(&signed.payload).map_err(Rejection::from)?;
+            match (header.round == plan.id, header.chunks) {
+                (false, _) => return Err(Rejection::Mismatch("round").into()),
+                // The update that it is about is not modelled to outlive a crash.
+                (true, 1..) => return Err(RESTARTED),
+                (true, 0) => {}
+            }
+        }
         Ok((Said { place, preparation, kind, signed, attached: Vec::new() }, true))
     }
 
@@ -256,14 +309,21 @@ impl Participant {
     ) -> Result<(Said, bool), Undone> {
         self.invited(federation, &plan.terms)?;
         let preparation = plan.terms.number;
-        let own = self.journal.message(preparation, Kind::Advertise).ok_or(RESTARTED)?;
+        let own = self.written(&plan.terms, Kind::Advertise).ok_or(RESTARTED)?;
         let (adverts, key) = (adverts.to_vec(), federation.key(self.me));
         let signed = Invited::void(plan, &federation.roster, adverts, own, key)?;
         // After it no reveal of this preparation can be written any more.
         let said = self.write_down(&plan.terms, plan.id.into(), Kind::Void, (signed, Vec::new()), crash)?;
         // The shares of the attempt go with its seat.
-        self.round.take_if(|seat| seat.plan.terms.number == preparation);
+        let is_of_it =
+            |seat: &mut Seat| seat.plan.terms.number == preparation && seat.plan.terms.job == plan.terms.job;
+        self.round.take_if(is_of_it);
         Ok((said, false))
+    }
+
+    /// What the journal has of a preparation.
+    fn written(&self, terms: &PreparationTerms, kind: Kind) -> Option<&Signed> {
+        self.journals.get(&terms.job)?.message(terms.number, kind)
     }
 
     fn write_down_in_round(
@@ -292,7 +352,8 @@ impl Participant {
             return Err(Undone::Crashed);
         }
         // If we crash here nothing was said, and nothing will be: the place is lost.
-        self.journal.record_message(preparation, kind, &signed)?;
+        let journal = self.journals.entry(terms.job.clone()).or_default();
+        journal.record_message(preparation, kind, &signed)?;
         // If we crash here the same bytes are said after the restart, or none.
         if crash == Some(Moment::After) {
             return Err(Undone::Crashed);
@@ -307,7 +368,7 @@ impl Participant {
             (_, Place::Ahead(_)) => self.ahead.as_ref()?.context()?,
             (_, Place::Round(round)) => {
                 // After a reveal only the journal knows the attempt in which it was made.
-                let last = || self.journal.opening_in(round).map(|opening| opening.context);
+                let last = || Some(self.journals.get(&terms.job)?.opening_in(round)?.context);
                 self.round.as_ref()?.context().or_else(last)?
             }
         };
@@ -315,28 +376,6 @@ impl Participant {
         let signed = Misbehaviour::other(&self.ways, said.kind, &said.signed, context, key)?;
         Some(Said { signed, ..said.clone() })
     }
-}
-
-impl Asked {
-    /// Checks the question; its fingerprint.
-    fn fingerprint(&self) -> Result<Digest, Undone> {
-        if Digest::of(&self.question) != self.plan.question {
-            return Err(Undone::Declined("blob.other-bytes"));
-        }
-        let slot = slot_of(&self.question).ok_or(Undone::Declined("program.question"))?;
-        Ok(self.plan.question_fingerprint(slot))
-    }
-}
-
-/// Whether enough members promised never to open the earlier attempt.
-fn is_void(federation: &Federation, asked: &Asked, earlier: &Opening) -> bool {
-    let Opening { round, context } = *earlier;
-    let terms = &asked.plan.terms;
-    let (protection, admitted, roster) = (&terms.protection, &terms.admitted, &federation.roster);
-    let promises = asked.voided.iter().filter(|(id, _)| *id == round).map(|(_, promises)| promises.clone());
-    promises
-        .into_iter()
-        .any(|these| Voided::verify(round, context, protection, admitted, roster, these).is_ok())
 }
 
 impl From<Rejection> for Undone {

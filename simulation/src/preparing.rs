@@ -1,5 +1,5 @@
-//! A participant's keys for one attempt, made before anything is asked: the stages of a preparation, with the secrets of
-//! each.
+//! A participant's keys for one attempt, made before anything is asked, or its vector shared in their place: the stages of
+//! a preparation, with the secrets of each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use syndic_round::coordinator::Bundle;
 use syndic_round::message::{Context, Kind};
 use syndic_round::participant::{Acknowledged, Advertised, Invited, Joined, Received};
 use syndic_round::{ParticipantId, PreparationTerms, Signed};
+use syndic_secure_aggregation::VectorShape;
 
-use crate::engine::{Engine, Held, Key, Member, Opener};
+use crate::engine::{Engine, Held, Key, Member, Opener, Vector};
 use crate::misbehaviour::Misbehaviour;
 use crate::offer::{Owed, Said};
 use crate::participant::Undone;
@@ -60,16 +61,39 @@ impl Preparing {
         }
     }
 
-    /// Phases B and C.
-    pub(crate) fn step(&mut self, owed: &Owed, hands: &mut Hands<'_>) -> Result<Message, Undone> {
+    /// The vector's shape, where one was shared itself in the place of a key.
+    pub(crate) fn shared(&self) -> Option<&VectorShape> {
+        match &self.keys {
+            Keys::Dealt(.., Key::Vector(shape)) | Keys::Ready(.., Key::Vector(shape)) => Some(shape),
+            _ => None,
+        }
+    }
+
+    /// Whether its keys are ready to be bound.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.keys, Keys::Ready(..))
+    }
+
+    /// Phases B and C. `vector` is the update where it is shared itself.
+    pub(crate) fn step(
+        &mut self,
+        owed: &Owed,
+        vector: Option<Vector>,
+        hands: &mut Hands<'_>,
+    ) -> Result<Message, Undone> {
         match owed {
-            Owed::Deal(adverts) => self.deal(adverts, hands),
+            Owed::Deal(adverts) => self.deal(adverts, vector, hands),
             Owed::Acknowledge(shares) => self.acknowledge(shares, hands),
             _ => Err(out_of_turn()),
         }
     }
 
-    fn deal(&mut self, adverts: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
+    fn deal(
+        &mut self,
+        adverts: &[Signed],
+        vector: Option<Vector>,
+        hands: &mut Hands<'_>,
+    ) -> Result<Message, Undone> {
         let Keys::Advertised(advertised, opener) = self.take() else { return Err(out_of_turn()) };
         let joined = advertised.join(adverts.to_vec())?;
         let spoiled: Vec<_> = joined.cohort().ids().iter().copied().filter(|id| *id != self.me).collect();
@@ -80,7 +104,7 @@ impl Preparing {
             }
         };
         let member = Member { terms: &self.terms, cohort: joined.cohort(), me: self.me };
-        let (key, (public, sealed)) = self.engine.deal(&member, hands.rng, spoil)?;
+        let (key, (public, sealed)) = self.engine.deal(&member, vector, hands.rng, spoil)?;
         let signed = joined.deal(public, &sealed, hands.key);
         self.keys = Keys::Dealt(joined, opener, key);
         Ok((signed, Bundle::encode(&sealed)))
@@ -98,7 +122,7 @@ impl Preparing {
         };
         let received: Vec<_> = shares.iter().map(received).collect();
         joined.check_dealers(&received)?;
-        let mut held = self.engine.no_shares();
+        let mut held = self.engine.no_shares(&key);
         let mut verdicts = Vec::with_capacity(received.len());
         let member = Member { terms: &self.terms, cohort: joined.cohort(), me: self.me };
         for share in &received {

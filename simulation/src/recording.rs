@@ -172,11 +172,14 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
         "more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
         "closed" => Input::Opened(Opened {
             sum: digest(data, "sum")?,
-            ring: Some(RingOpened {
-                key_sum: digest(data, "key_sum")?,
-                aggregate: digest(data, "aggregate")?,
-                aggregate_root: digest(data, "aggregate_root")?,
-            }),
+            ring: match data.get("key_sum")? {
+                Value::Null => None,
+                _ => Some(RingOpened {
+                    key_sum: digest(data, "key_sum")?,
+                    aggregate: digest(data, "aggregate")?,
+                    aggregate_root: digest(data, "aggregate_root")?,
+                }),
+            },
             checked: data.get("checked")?.as_bool()?,
             transcript: digest(data, "transcript")?,
             wrong_reveals: ids(data.get("wrong_reveals")?)?,
@@ -205,6 +208,7 @@ const OF_PREPARATION: &str = "syndic.preparation.";
 mod tests {
     use super::*;
     use crate::federation::Federation;
+    use crate::scenario::Shared;
     use syndic_ledger::{Timestamp, schema};
     use syndic_round::message::{Kind, PublicPart};
 
@@ -221,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_fact_has_a_type_of_its_own_that_is_documented_and_reads_back() {
-        let federation = Federation::of(1, 4, syndic_round::ParameterSet::S32);
+        let federation = Federation::of(1, 4, syndic_round::ParameterSet::S32, Shared::Nothing);
         let (plan, from) =
             (federation.plan(syndic_round::RoundId { round: 1, attempt: 1 }, 1), federation.ids()[1]);
         let digest = Digest::of(b"a blob");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing as Ahead, Step};
-use syndic_round::{Place, PlanError, PreparationTerms, RoundPlan, SealedRoster, Timestamp, Voided};
+use syndic_round::{Carrier, Place, PlanError, PreparationTerms, RoundPlan, SealedRoster, Timestamp, Voided};
 
 use crate::ledger::Ledger;
 use crate::recording::{Fact, Recorded};
@@ -39,10 +39,11 @@ impl State {
     }
 
     /// Whether a preparation is to be made ahead now, if another question may follow: while a round collects updates or is
-    /// being opened.
+    /// being opened. Where its vectors are shared themselves, those of the next will be too, most likely.
     pub(crate) fn wants_ahead(&self) -> bool {
         let is_past_sharing = |round: &Round| {
-            matches!(round.phase(), Phase::Collecting(_) | Phase::Certifying(_) | Phase::Revealing(_))
+            round.plan().carrier == Carrier::Ring
+                && matches!(round.phase(), Phase::Collecting(_) | Phase::Certifying(_) | Phase::Revealing(_))
         };
         self.in_progress().is_some_and(is_past_sharing) && self.ahead.is_none() && !self.ahead_failed
     }

@@ -34,6 +34,10 @@ pub struct RoundEnd {
     pub sum: Vec<i64>,
     /// Whose reveals were wrong, and were corrected.
     pub wrong_reveals: Vec<u16>,
+    /// Whether its vectors were shared themselves.
+    pub shared: bool,
+    /// Whether a single wrong reveal would have been noticed; never where it was abandoned.
+    pub checked: bool,
 }
 
 /// A broken invariant.

@@ -7,7 +7,8 @@ use syndic_round::{ParameterSet, Protection};
 
 use crate::misbehaviour::Misbehaviour;
 use crate::scenario::{
-    ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Scenario, TornBlob,
+    ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Scenario, Shared,
+    TornBlob,
 };
 
 impl Scenario {
@@ -20,7 +21,7 @@ impl Scenario {
         let crashes = rng.random_range(0..=3);
         let partitions = rng.random_range(0..=2) / 2;
         let jumps = rng.random_range(0..=3) / 3;
-        Self {
+        let scenario = Self {
             parameter_set,
             rounds,
             network: Network {
@@ -43,7 +44,23 @@ impl Scenario {
             dishonest: dishonest(rng, participants, parameter_set),
             ahead: rng.random_bool(0.6),
             ..Self::calm(seed, participants)
+        };
+        match rng.random_range(0..8) {
+            0 => scenario.sharing(Shared::Everything, rng),
+            1 => scenario.sharing(Shared::EveryOther, rng),
+            _ => scenario,
         }
+    }
+
+    /// The same where these vectors are shared themselves, and who reveals wrongly does it so that it may pass.
+    fn sharing(mut self, shared: Shared, rng: &mut ChaCha20Rng) -> Self {
+        self.shared = shared;
+        for Dishonest { how, .. } in &mut self.dishonest {
+            if *how == Misbehaviour::WrongReveal || rng.random_bool(0.3) {
+                *how = Misbehaviour::ShiftedReveal { without: rng.random_range(0..=self.participants) };
+            }
+        }
+        self
     }
 }
 

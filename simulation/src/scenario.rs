@@ -21,6 +21,8 @@ pub struct Scenario {
     pub parameter_set: ParameterSet,
     /// Questions, one after another, each asked in one round: again, in further attempts, while that is allowed.
     pub rounds: u32,
+    /// Which vectors are shared themselves.
+    pub shared: Shared,
     /// Whether the coordinator makes the preparation of the next round while one collects updates, as the shipped one does.
     pub ahead: bool,
     /// The network.
@@ -37,6 +39,17 @@ pub struct Scenario {
     pub torn_blob: Option<TornBlob>,
     /// Dishonest participants; no more of them than the plan tolerates, if sums are to come out.
     pub dishonest: Vec<Dishonest>,
+}
+
+/// Which vectors of a job are small, and shared themselves in the place of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// None: the job has all encrypted.
+    Nothing,
+    /// Those of all questions.
+    Everything,
+    /// Those of the first question, the third and so on; the others have vectors that are too long.
+    EveryOther,
 }
 
 /// When `replay_is_identity` and `rejection_is_noop` are checked in full, which takes most of a run's time.
@@ -142,6 +155,7 @@ impl Scenario {
             participants,
             parameter_set: ParameterSet::S32,
             rounds: 1,
+            shared: Shared::Nothing,
             ahead: false,
             network: Network { lost: 0, duplicated: 0, delay: CALM_DELAY },
             participants_crash: Vec::new(),

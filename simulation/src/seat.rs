@@ -7,9 +7,10 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use syndic_round::message::{Context, Kind};
 use syndic_round::participant::{Bound, Certified};
-use syndic_round::{Digest, Rejection, RoundPlan, Signed};
+use syndic_round::{Carrier, Digest, Rejection, RoundPlan, Signed};
+use syndic_secure_aggregation::{SmallVector, VectorShape};
 
-use crate::engine::{Held, Key};
+use crate::engine::{Held, Key, Vector};
 use crate::journal::{Journal, Opening};
 use crate::misbehaviour::Misbehaviour;
 use crate::offer::{Owed, Said};
@@ -55,6 +56,11 @@ impl Seat {
         Self { plan, fingerprint, preparing, stage: Stage::Preparing, said }
     }
 
+    /// Whether it is the place in this round, by whatever plan.
+    pub(crate) fn is_of(&self, plan: &RoundPlan) -> bool {
+        self.plan.id == plan.id && self.plan.terms.job == plan.terms.job
+    }
+
     /// Binds the keys to the round, once they are ready.
     pub(crate) fn bind(&mut self) -> Result<(), Rejection> {
         match self.preparing.take() {
@@ -87,17 +93,54 @@ impl Seat {
         }
     }
 
+    /// What it shares, or is to share, and its terms.
+    pub(crate) fn preparing(&self) -> &Preparing {
+        &self.preparing
+    }
+
+    /// What makes its question the same question wherever it is asked.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
     /// Phases B and C.
     pub(crate) fn prepare(&mut self, owed: &Owed, hands: &mut Hands<'_>) -> Result<Message, Undone> {
-        let message = self.preparing.step(owed, hands)?;
+        let vector = match owed {
+            Owed::Deal(_) => self.to_share(hands)?,
+            _ => None,
+        };
+        let message = self.preparing.step(owed, vector, hands)?;
         self.bind()?;
         Ok(message)
+    }
+
+    /// The vector, where it is shared itself.
+    fn to_share(&self, hands: &mut Hands<'_>) -> Result<Option<Vector>, Undone> {
+        let is_shared = self.plan.carrier == Carrier::Shares;
+        let Some(shape) = VectorShape::of(&self.plan).filter(|_| is_shared) else { return Ok(None) };
+        if *self.preparing.terms != self.plan.terms {
+            return Err(Rejection::Mismatch("preparation").into());
+        }
+        // If we crash here the preparation is bound and its update is lost: the attempt is declined, never answered with
+        // other shares.
+        hands.journal.bind(self.plan.terms.number, self.plan.id, self.fingerprint)?;
+        let answer = oracle::contribution(self.preparing.me, &self.plan).clip();
+        let vector = SmallVector::encode(&shape, answer, hands.rng);
+        Ok(Some((shape, vector)))
     }
 
     /// Phase D.
     pub(crate) fn submit(&mut self, acks: &[Signed], hands: &mut Hands<'_>) -> Result<Message, Undone> {
         let Stage::Bound(mut state, held, key) = self.take() else { return Err(out_of_turn()) };
         let eligible = state.may_submit(acks.to_vec())?;
+        if let Key::Vector(_) = key {
+            let signed = match hands.ways.contains(&Misbehaviour::KeyMismatch) {
+                true => state.submit(eligible, Digest::of(b"another sharing"), hands.key),
+                false => state.submit_shared(eligible, hands.key)?,
+            };
+            self.stage = Stage::Submitted(state, held);
+            return Ok((signed, Vec::new()));
+        }
         hands.journal.bind(self.plan.terms.number, self.plan.id, self.fingerprint)?;
         let update = oracle::contribution(self.preparing.me, &self.plan).clip();
         let update = update.quantise(&self.plan.coding(), hands.rng);
@@ -105,7 +148,7 @@ impl Seat {
             true => key.foreign(hands.rng),
             false => key,
         };
-        let update = key.encrypt(state.cohort(), update, hands.rng);
+        let update = key.encrypt(state.cohort(), update, hands.rng)?;
         let signed = state.submit(eligible, update.root(), hands.key);
         self.stage = Stage::Submitted(state, held);
         Ok((signed, update.into_bytes()))
@@ -139,9 +182,7 @@ impl Seat {
         // If we crash here the question counts as opened although nothing was revealed.
         hands.journal.open_question(self.fingerprint, opening, is_void)?;
         let mut sum = held.reveal(&certificate)?;
-        if hands.ways.contains(&Misbehaviour::WrongReveal) {
-            sum[0] ^= 1;
-        }
+        Misbehaviour::falsify(hands.ways, &mut sum, &self.plan, certified.cohort().ids(), self.preparing.me);
         Ok((certified.reveal(&certificate, sum, hands.key), Vec::new()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::{CALM_DELAY, CoordinatorCrash, Scenario};
+use crate::scenario::{CALM_DELAY, CoordinatorCrash, Scenario, Shared};
 
 /// The fewest items, as far as leaving out a half, a quarter and so on down to one after another finds them, of which
 /// `fails` still holds.
@@ -45,6 +45,10 @@ impl Scenario {
         attempt(&|s| s.coordinator_crashes = CoordinatorCrash::Never);
         attempt(&|s| s.torn_blob = None);
         attempt(&|s| s.ahead = false);
+        attempt(&|s| s.shared = Shared::Nothing);
+        if self.shared == Shared::EveryOther {
+            attempt(&|s| s.shared = Shared::Everything);
+        }
         for rounds in 1..self.rounds {
             attempt(&|s| s.rounds = s.rounds.min(rounds));
         }
@@ -99,6 +103,7 @@ impl fmt::Display for Scenario {
         field!(engine, "");
         field!(parameter_set, "ParameterSet::");
         field!(rounds, "");
+        field!(shared, "Shared::");
         field!(ahead, "");
         field!(network, "");
         field!(participants_crash, "vec!");

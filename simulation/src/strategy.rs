@@ -14,6 +14,7 @@ use crate::draw::Draw;
 use crate::engine::Engine;
 use crate::liar::{Ask, Liar};
 use crate::report::Violation;
+use crate::scenario::Shared;
 use crate::script::Table;
 
 /// A run of a lying coordinator. Equal strategies give equal outcomes.
@@ -25,6 +26,8 @@ pub struct Strategy {
     pub engine: Engine,
     /// Institutions.
     pub participants: u16,
+    /// Whether the vectors of the first job are shared themselves.
+    pub shared: bool,
     /// Those in league with the coordinator.
     pub corrupted: Vec<u16>,
     /// What it does.
@@ -52,8 +55,22 @@ pub enum Move {
         /// To whom.
         to: Who,
     },
+    /// Shows a plan that is to consume the preparation which was asked for, while the local work goes on. What is shared
+    /// next is shared by it.
+    TakeUp {
+        /// The preparation.
+        back: usize,
+        /// Round and attempt.
+        id: (u32, u32),
+        /// Place of the question in the program.
+        slot: u32,
+        /// To whom.
+        to: Who,
+    },
     /// Shows the terms of a preparation, ahead of any round, and asks for keys.
     Prepare {
+        /// Whether of the lax job.
+        lax: bool,
         /// Preparation.
         preparation: u64,
         /// Whether the terms are weaker than agreed.
@@ -180,13 +197,15 @@ impl Strategy {
         let count = rng.random_range(0..=most);
         let first = rng.random_range(0..participants);
         let corrupted = (0..count).map(|k| (first + k) % participants + 1).collect();
-        let moves = Draw::new(rng, participants).moves();
-        Self { seed, engine, participants, corrupted, moves }
+        let shared = is_shared(seed);
+        let moves = Draw::new(rng, participants, shared).moves();
+        Self { seed, engine, participants, shared, corrupted, moves }
     }
 
     /// Plays it.
     pub fn play(&self) -> Played {
-        let liar = Liar::new(self.seed, self.engine, self.participants, &self.corrupted);
+        let shared = if self.shared { Shared::Everything } else { Shared::Nothing };
+        let liar = Liar::with(self.seed, self.engine, self.participants, &self.corrupted, shared);
         let mut play =
             Play { liar, asks: Vec::new(), tables: Vec::new(), lists: Vec::new(), voids: Vec::new() };
         for one in &self.moves {
@@ -214,9 +233,9 @@ impl Strategy {
 impl fmt::Display for Strategy {
     /// As Rust, for a test of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, engine, participants, corrupted, moves } = self;
+        let Self { seed, engine, participants, shared, corrupted, moves } = self;
         writeln!(f, "Strategy {{ seed: {seed}, engine: Engine::{engine:?}, participants: {participants},")?;
-        writeln!(f, "    corrupted: vec!{corrupted:?}, moves: vec![")?;
+        writeln!(f, "    shared: {shared}, corrupted: vec!{corrupted:?}, moves: vec![")?;
         for one in moves {
             let text = format!("{one:?}").replace("twist: ", "twist: Twist::");
             writeln!(f, "        Move::{text},")?;
@@ -241,8 +260,18 @@ impl Play {
                 let ask = self.liar.ask_about(round, attempt, preparation, slot, variant);
                 self.ask(ask, weaker, to);
             }
-            Move::Prepare { preparation, weaker, to } => {
-                let ask = self.liar.ask(1, 1, preparation).ahead();
+            Move::TakeUp { back, id: (round, attempt), slot, to } => {
+                let Some((prepared, adverts)) = nth_last(&self.asks, back).cloned() else { return };
+                let number = prepared.plan.terms.number;
+                let ask = self.liar.ask_about(round, attempt, number, slot, 0);
+                for one in members(to) {
+                    // Who refuses it says why; who takes it up says nothing yet.
+                    let _ = self.liar.take_up(one, &ask);
+                }
+                self.asks.push((ask, adverts));
+            }
+            Move::Prepare { lax, preparation, weaker, to } => {
+                let ask = self.liar.ask_in(lax, RoundId { round: 1, attempt: 1 }, preparation, 1, 0).ahead();
                 self.ask(ask, weaker, to);
             }
             Move::Share { back, of, to, twist } => {
@@ -321,7 +350,9 @@ impl Play {
             let Ok(protection) = Protection::new(set, n, t, 0, t) else { return };
             ask.plan = RoundPlan { terms: PreparationTerms { protection, ..ask.plan.terms }, ..ask.plan };
         }
-        let mut adverts = self.liar.advertise(&ask, &members(to)).said;
+        let admitted = |who: &u16| ask.plan.terms.admitted.iter().any(|id| id.get() == *who);
+        let asked: Vec<_> = members(to).into_iter().filter(admitted).collect();
+        let mut adverts = self.liar.advertise(&ask, &asked).said;
         // What others advertised in the same preparation belongs to the same context.
         for (earlier, said) in &self.asks {
             if earlier.plan.context() == ask.plan.context() {
@@ -339,6 +370,13 @@ impl Play {
             _ => ask,
         }
     }
+}
+
+/// Whether a sampled strategy is about shared vectors: one in four, by a draw of its own.
+fn is_shared(seed: u64) -> bool {
+    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(1);
+    rng.random_ratio(1, 4)
 }
 
 fn members(who: Who) -> Vec<u16> {

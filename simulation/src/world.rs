@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use syndic_round::coordinator::Preparation;
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, Place, PreparationTerms, RoundId, Timestamp};
+use syndic_round::{Carrier, ParticipantId, Place, PreparationTerms, RoundId, Timestamp};
 
 use crate::blobs::Blobs;
 use crate::coordinator::{Coordinator, Crash, Outcome};
@@ -20,6 +20,7 @@ use crate::participant::Participant;
 use crate::replay::Replay;
 use crate::report::{Report, RoundEnd, Violation};
 use crate::scenario::{Moment, Partition, Scenario};
+use crate::shared;
 use crate::watch::Watch;
 
 /// Plays `scenario` to its end, or to the first broken invariant.
@@ -70,7 +71,8 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario) -> Self {
-        let federation = Federation::of(scenario.seed, scenario.participants, scenario.parameter_set);
+        let federation =
+            Federation::of(scenario.seed, scenario.participants, scenario.parameter_set, scenario.shared);
         let mut rng = ChaCha20Rng::seed_from_u64(scenario.seed);
         let keys = ChaCha20Rng::from_rng(&mut rng);
         let mut queue = Queue::new(scenario.network, ChaCha20Rng::from_rng(&mut rng));
@@ -160,8 +162,8 @@ impl<'a> World<'a> {
         match (state.in_progress(), &state.ahead) {
             (Some(round), _) if self.may_prepare(round.plan().id) => self.prepare(),
             (Some(_), _) => Ok(()),
-            // A preparation that is under way is waited for: another would take as long.
-            (None, Some(ahead)) if ahead.wake_at().is_some() => Ok(()),
+            // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
+            (None, Some(ahead)) if ahead.wake_at().is_some() && !self.asks_for_shares() => Ok(()),
             (None, _) => self.open(),
         }
     }
@@ -185,17 +187,26 @@ impl<'a> World<'a> {
         self.replay()
     }
 
+    /// Whether the vectors of the next round are to be shared themselves.
+    fn asks_for_shares(&self) -> bool {
+        self.federation.plan(self.next, 1).carrier == Carrier::Shares
+    }
+
     fn open(&mut self) -> Result<(), Violation> {
         let has_missed = |ahead: &Preparation, id| {
             let holds = self.participants[&id].holding() == ahead.terms().number;
             self.since(id) > ahead.begun_at() && !holds
         };
-        let ahead = self.coordinator.terms_ahead(&self.present(), has_missed);
+        let ahead = match self.asks_for_shares() {
+            true => None,
+            false => self.coordinator.terms_ahead(&self.present(), has_missed),
+        };
         let prepared = ahead.is_some();
         let terms = ahead.unwrap_or_else(|| self.next_terms());
         let plan = self.federation.plan(self.next, terms.number);
         self.opened_at = self.now;
-        self.log(Operation::Opened { round: plan.id, prepared });
+        let shared = plan.carrier == Carrier::Shares;
+        self.log(Operation::Opened { round: plan.id, prepared, shared });
         let opened = self.coordinator.open(self.clock(), plan);
         self.survive(opened);
         self.replay()
@@ -278,6 +289,13 @@ impl<'a> World<'a> {
             Answer::Nothing => Ok(()),
             Answer::Says(said, again, other) => {
                 self.watch.said(&said)?;
+                if said.kind == Kind::Dealing && !again {
+                    shared::shared_as_accepted(&self.federation, id, participant.exposed().as_ref())?;
+                }
+                if said.kind == Kind::Reveal {
+                    let wrong = participant.reveals_wrongly().then_some(&said);
+                    self.watch.lied(wrong.into_iter().chain(other.as_ref()));
+                }
                 self.send(said, again);
                 other.into_iter().for_each(|other| self.send(other, false));
                 Ok(())

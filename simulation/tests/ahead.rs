@@ -23,7 +23,7 @@ fn sound(scenario: &Scenario) -> Report {
 /// The rounds that consumed a preparation made ahead.
 fn prepared(report: &Report) -> Vec<RoundId> {
     let opened = report.operations.iter().filter_map(|(_, operation)| match operation {
-        Operation::Opened { round, prepared: true } => Some(*round),
+        Operation::Opened { round, prepared: true, .. } => Some(*round),
         _ => None,
     });
     opened.collect()

@@ -57,6 +57,7 @@ fn a31_a_question_asked_in_two_rounds_over_two_sets_is_opened_once() {
         seed: 8,
         engine: Engine::Encrypted,
         participants: 6,
+        shared: false,
         corrupted: vec![4, 5, 6],
         moves: vec![
             Move::Ask { id: (2, 1), preparation: 1, slot: 1, variant: 0, weaker: false, to: 63 },
@@ -83,6 +84,7 @@ fn a32_who_revealed_in_an_attempt_does_not_void_it() {
         seed: 9,
         engine: Engine::Encrypted,
         participants: 5,
+        shared: false,
         corrupted: vec![5],
         moves: vec![
             Move::Ask { id: (1, 1), preparation: 1, slot: 1, variant: 0, weaker: false, to: 31 },

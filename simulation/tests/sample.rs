@@ -24,6 +24,8 @@ struct Tally {
     encrypted: usize,
     wrong_reveals: usize,
     prepared: usize,
+    shared: usize,
+    unchecked: usize,
     seen: BTreeSet<&'static str>,
 }
 
@@ -39,6 +41,8 @@ impl Tally {
         self.retried += report.rounds.iter().filter(|end| end.round.attempt > 1).count();
         self.encrypted += if scenario.engine == Engine::Encrypted { report.rounds.len() } else { 0 };
         self.wrong_reveals += report.rounds.iter().filter(|end| !end.wrong_reveals.is_empty()).count();
+        self.shared += report.rounds.iter().filter(|end| end.shared).count();
+        self.unchecked += report.rounds.iter().filter(|end| end.abandoned.is_none() && !end.checked).count();
         self.prepared +=
             report.count(|operation| matches!(operation, Operation::Opened { prepared: true, .. }));
         self.seen.extend(report.operations.iter().map(|(_, operation)| fault(operation)));
@@ -102,11 +106,13 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     };
     let (attempts, seconds) = (tally.attempts(), began.elapsed().as_secs_f64());
     println!(
-        "{attempts} attempts ({} encrypted, {} prepared ahead), {} closed, {} retried, {} with wrong reveals corrected: \
-         {:.0} a second",
+        "{attempts} attempts ({} with real encryption, {} prepared ahead, {} of shared vectors), {} closed ({} unchecked), \
+         {} retried, {} with wrong reveals corrected: {:.0} a second",
         tally.encrypted,
         tally.prepared,
+        tally.shared,
         tally.closed,
+        tally.unchecked,
         tally.retried,
         tally.wrong_reveals,
         attempts as f64 / seconds
@@ -115,6 +121,12 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     assert!(tally.closed > 80 && tally.abandoned > 20 && tally.retried > 10, "too calm");
     let made = tally.attempts() - tally.prepared;
     assert!(tally.prepared > 20 && made > 20, "{} prepared ahead, {made} not", tally.prepared);
+    assert!(
+        tally.shared > 20 && tally.unchecked > 2,
+        "{} shared, {} unchecked",
+        tally.shared,
+        tally.unchecked
+    );
     for fault in FAULTS {
         assert!(tally.seen.contains(fault), "no scenario has: {fault}");
     }

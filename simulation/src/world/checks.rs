@@ -1,7 +1,7 @@
 //! Every invariant, after each event.
 
 use syndic_round::coordinator::{Input, Phase, Standing as Ahead};
-use syndic_round::{Place, RoundId, Sum};
+use syndic_round::{Carrier, Place, RoundId, Sum};
 
 use super::World;
 use crate::federation::LONGEST_PHASE;
@@ -72,20 +72,24 @@ impl World<'_> {
                 let (plan, survivors) = (round.plan(), closed.survivors.ids());
                 let sum = self.coordinator.sum(plan, closed.opened.sum);
                 let facts: Vec<_> = self.coordinator.ledger().last_round().collect();
-                self.watch.closed(plan, &facts, survivors, sum.as_ref())?;
+                self.watch.closed(plan, &facts, survivors, sum.as_ref(), &closed.opened)?;
                 let wrong = &closed.opened.wrong_reveals;
                 self.watch.blamed(wrong, || format!("wrong reveals of {wrong:?}"))?;
                 let survivors: Vec<u16> = survivors.iter().map(|id| id.get()).collect();
                 let wrong_reveals = wrong.iter().map(|id| id.get()).collect();
                 let outcome = format!("the sum of {survivors:?}");
                 let sum = sum.as_ref().map_or(&[][..], Sum::steps).to_vec();
-                (RoundEnd { round: id, survivors, abandoned: None, sum, wrong_reveals }, outcome)
+                let (shared, checked) = (plan.carrier == Carrier::Shares, closed.opened.checked);
+                let outcome = if checked { outcome } else { format!("{outcome}, unchecked") };
+                let abandoned = None;
+                (RoundEnd { round: id, survivors, abandoned, sum, wrong_reveals, shared, checked }, outcome)
             }
             Phase::Abandoned(reason) => {
                 let abandoned = Some(reason.to_string());
                 let outcome = format!("abandoned, {reason}");
                 let (survivors, sum, wrong_reveals) = Default::default();
-                (RoundEnd { round: id, survivors, abandoned, sum, wrong_reveals }, outcome)
+                let (shared, checked) = (round.plan().carrier == Carrier::Shares, false);
+                (RoundEnd { round: id, survivors, abandoned, sum, wrong_reveals, shared, checked }, outcome)
             }
             _ => return Ok(()),
         };
