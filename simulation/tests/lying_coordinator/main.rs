@@ -4,6 +4,7 @@
 mod ahead;
 mod openings;
 mod sets;
+mod shared;
 mod terms;
 
 use syndic_round::Signed;
