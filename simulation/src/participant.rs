@@ -267,8 +267,12 @@ impl Participant {
         };
         // Only keys are prepared ahead, and only under the terms that were checked then; what is shared under any other
         // terms would be open to whoever those let in.
-        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring || !ahead.is_ready() {
+        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring {
             return Err(Rejection::Mismatch("preparation").into());
+        }
+        // Who missed a phase of it has nothing to take up, and that is nobody's lie.
+        if !ahead.is_ready() {
+            return Err(Rejection::Early.into());
         }
         let fingerprint = asked.fingerprint(federation)?;
         let Some(preparing) = self.ahead.take() else { return Ok(()) };

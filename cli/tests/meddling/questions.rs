@@ -5,7 +5,7 @@ use std::sync::Arc;
 use syndic_learning::Question;
 use syndic_proto::v1;
 use syndic_round::coordinator::Input;
-use syndic_round::{Carrier, ParticipantId, RoundPlan};
+use syndic_round::{Carrier, ParticipantId, PreparationTerms, RoundId, RoundPlan};
 
 use crate::between::Meddler;
 use crate::known::{Known, What};
@@ -115,4 +115,38 @@ fn a_duty_of_another_round_is_declined_and_costs_nothing_in_this_one() {
     let declined = What::Declined("participant.restarted".into());
     assert!(ran.known.said().iter().any(|said| (said.round.round, &said.what) == (99, &declined)));
     assert_eq!(ran.exact_sums()[&(1, 1)], [1, 2, 3, 4, 5]);
+}
+
+/// Asks participant 1 for its update in round 2 before it is asked to acknowledge the keys that are made ahead for it.
+struct TooEarly;
+
+#[tonic::async_trait]
+impl Meddler for TooEarly {
+    async fn telling(&self, to: ParticipantId, duty: v1::Duty, known: &Known) -> Vec<v1::Duty> {
+        let acknowledges = matches!(duty.duty, Some(v1::duty::Duty::Acknowledge(_)));
+        match PreparationTerms::from_bytes(&duty.plan) {
+            Ok(terms) if to == id(1) && acknowledges && terms.number == 2 => {
+                let (job, preparation) = (terms.job.to_string(), 0);
+                let first = v1::RoundRef { job, round: 1, attempt: 1, preparation };
+                let plan = known.attempt(&first).plan.clone();
+                let plan = RoundPlan { id: RoundId { round: 2, attempt: 1 }, terms, ..plan };
+                let submit = v1::Duty {
+                    round: Some(v1::RoundRef { round: 2, ..first }),
+                    plan: plan.to_bytes().into(),
+                    duty: Some(v1::duty::Duty::Submit(v1::SignedList::default())),
+                    ..v1::Duty::default()
+                };
+                vec![submit, duty]
+            }
+            _ => vec![duty],
+        }
+    }
+}
+
+#[test]
+fn keys_that_were_not_acknowledged_are_taken_up_too_early_and_still_serve_once_they_were() {
+    let ran = Scene::set(5, 0, Arc::new(TooEarly), |_| Fares::Well).run();
+    ran.completed();
+    assert_eq!(ran.declined(2, 1), [(1, "round.early".into())], "no mismatch: the terms are the same");
+    assert_eq!(ran.exact_sums()[&(2, 1)], [1, 2, 3, 4, 5]);
 }

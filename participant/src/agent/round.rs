@@ -116,9 +116,12 @@ impl Agent {
         };
         // Only keys are prepared ahead, and only under the terms that were checked then; what is shared under any other
         // terms would be open to whoever those let in.
-        let is_ready = matches!(ahead.keys, Keys::Ready(..));
-        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring || !is_ready {
+        if *ahead.terms != plan.terms || plan.carrier != Carrier::Ring {
             return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
+        }
+        // Who was away while they were acknowledged has nothing to take up, and the coordinator has not lied.
+        if !matches!(ahead.keys, Keys::Ready(..)) {
+            return Err(out_of_turn());
         }
         // The keys are taken once nothing can fail any more: a connection that is lost must not cost them.
         let question = self.question(link, plan).await?;
