@@ -120,7 +120,7 @@ impl fmt::Display for Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClockJump, Moment, Network, ParticipantCrash, run};
+    use crate::{ClockJump, Dishonest, Misbehaviour, Moment, Network, ParticipantCrash, run};
     use syndic_round::message::Kind;
 
     #[test]
@@ -157,6 +157,24 @@ mod tests {
         assert!(text.contains("engine: Engine::Plain,"), "{text}");
         let printed = "participants_crash: vec![ParticipantCrash { participant: 4, round: 1, kind: Kind::Ack, moment: \
                        Moment::After, back_after: None }],";
+        assert!(text.contains(printed), "{text}");
+    }
+
+    #[test]
+    fn a_scenario_that_fails_for_what_is_shared_stays_one_and_is_printed_as_one() {
+        let dishonest = vec![Dishonest { participant: 2, how: Misbehaviour::ShiftedReveal { without: 0 } }];
+        let calm = Scenario { engine: crate::Engine::Plain, dishonest, ..Scenario::calm(5, 3) };
+        let scenario = Scenario { shared: Shared::EveryOther, rounds: 2, ahead: true, ..calm.clone() };
+        let is_unchecked = |scenario: &Scenario| {
+            let ends = run(scenario).rounds;
+            ends.iter().any(|end| end.abandoned.is_none() && !end.checked)
+        };
+        let least = scenario.shrunk(is_unchecked);
+        assert_eq!(least, Scenario { shared: Shared::Everything, dishonest: Vec::new(), ..calm });
+        let text = Scenario { dishonest: scenario.dishonest, ..least }.to_string();
+        assert!(text.contains("    shared: Shared::Everything,\n"), "{text}");
+        let printed =
+            "dishonest: vec![Dishonest { participant: 2, how: Misbehaviour::ShiftedReveal { without: 0 } }],";
         assert!(text.contains(printed), "{text}");
     }
 }
