@@ -106,7 +106,7 @@ fn every_invariant_holds_in_every_sampled_scenario() {
     };
     let (attempts, seconds) = (tally.attempts(), began.elapsed().as_secs_f64());
     println!(
-        "{attempts} attempts ({} with real encryption, {} prepared ahead, {} of shared vectors), {} closed ({} unchecked), \
+        "{attempts} attempts ({} encrypted, {} prepared ahead, {} of shared vectors), {} closed ({} unchecked), \
          {} retried, {} with wrong reveals corrected: {:.0} a second",
         tally.encrypted,
         tally.prepared,
@@ -139,6 +139,7 @@ fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
     let first = first_seed();
     let next = AtomicU64::new(first);
     let (sums, worthless) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (shared, sums_shared) = (AtomicU64::new(0), AtomicU64::new(0));
     let began = Instant::now();
     let work = || {
         loop {
@@ -158,6 +159,10 @@ fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
             }
             sums.fetch_add(played.sums as u64, Ordering::Relaxed);
             worthless.fetch_add(u64::from(played.sums == 0), Ordering::Relaxed);
+            if strategy.shared {
+                shared.fetch_add(1, Ordering::Relaxed);
+                sums_shared.fetch_add(played.sums as u64, Ordering::Relaxed);
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -167,9 +172,14 @@ fn no_sampled_strategy_of_a_lying_coordinator_breaks_an_invariant() {
     });
     let (sums, worthless) = (sums.into_inner(), worthless.into_inner());
     let a_second = strategies as f64 / began.elapsed().as_secs_f64();
-    println!("{strategies} strategies, {sums} sums opened, {worthless} opened none: {a_second:.0} a second");
+    let (shared, sums_shared) = (shared.into_inner(), sums_shared.into_inner());
+    println!(
+        "{strategies} strategies ({shared} with shared vectors), {sums} sums opened ({sums_shared} of shared vectors), \
+         {worthless} opened none: {a_second:.0} a second"
+    );
     // Strategies that all fail at the door would show nothing, nor would those that do as they should.
     assert!(sums > strategies / 10 && worthless > strategies / 10, "{sums} sums, {worthless} without");
+    assert!(sums_shared > shared / 20, "{sums_shared} sums of shared vectors in {shared} strategies");
 }
 
 #[test]
