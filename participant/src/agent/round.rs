@@ -120,9 +120,7 @@ impl Agent {
             return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
         }
         // Who was away while they were acknowledged has nothing to take up, and the coordinator has not lied.
-        if !matches!(ahead.keys, Keys::Ready(..)) {
-            return Err(out_of_turn());
-        }
+        let Keys::Ready(..) = ahead.keys else { return Err(out_of_turn()) };
         // The keys are taken once nothing can fail any more: a connection that is lost must not cost them.
         let question = self.question(link, plan).await?;
         let Some(preparing) = seats.ahead.take_if(serves) else { return Ok(()) };
