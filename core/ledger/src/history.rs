@@ -6,6 +6,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
+use serde_json::Value;
+
 use crate::schema::{self, ROUND_ABANDONED, ROUND_CLOSED, ROUND_OPENED};
 use crate::{Entry, EntryError, Hash, SchemaError, Timestamp, Tree, leaf_hash};
 
@@ -29,6 +31,10 @@ pub struct Rounds {
     pub closed: u64,
     /// Ended without one, on record.
     pub abandoned: u64,
+    /// Those closed whose vectors were shared themselves and where a single wrong reveal would have been noticed.
+    pub shared_checked: u64,
+    /// Those closed where it would not have been.
+    pub shared_unchecked: u64,
 }
 
 /// An entry that may follow, found so by [`History::check`].
@@ -164,7 +170,7 @@ impl History {
         if let Some(subject) = &entry.subject {
             let before = self.threads.get(subject).map(|thread| thread.stage);
             let stage = Stage::after(before, entry)?;
-            self.rounds.count(before, stage);
+            self.rounds.count(before, stage, &entry.data);
             self.threads.insert(subject.clone(), Thread { head: *leaf, stage });
         }
         self.tree.append(*leaf);
@@ -261,15 +267,28 @@ impl Stage {
 }
 
 impl Rounds {
-    fn count(&mut self, before: Option<Stage>, after: Stage) {
+    fn count(&mut self, before: Option<Stage>, after: Stage, data: &Value) {
         if before == Some(after) {
             return;
         }
         match after {
             Stage::Plain => {}
             Stage::Open => self.open += 1,
-            Stage::Closed => (self.open, self.closed) = (self.open - 1, self.closed + 1),
+            Stage::Closed => {
+                (self.open, self.closed) = (self.open - 1, self.closed + 1);
+                self.count_sum(data);
+            }
             Stage::Abandoned => (self.open, self.abandoned) = (self.open - 1, self.abandoned + 1),
+        }
+    }
+
+    /// A sum without a sum of keys is one of vectors that were shared themselves. Whatever is not said to be checked is
+    /// counted as not, so that no entry hides one.
+    fn count_sum(&mut self, data: &Value) {
+        match (data["checked"] == true, data["key_sum"].is_null()) {
+            (false, _) => self.shared_unchecked += 1,
+            (true, true) => self.shared_checked += 1,
+            (true, false) => {}
         }
     }
 }

@@ -31,6 +31,11 @@ pub struct Summary {
     pub rounds_closed: u64,
     /// Rounds that ended without one.
     pub rounds_abandoned: u64,
+    /// Closed rounds whose vectors were shared themselves, with a reveal more than are needed: a single wrong one would
+    /// have been noticed.
+    pub shared_checked: u64,
+    /// Closed rounds without: a single wrong reveal could have shifted the sum.
+    pub shared_unchecked: u64,
     /// The fingerprint of the key that signed the checkpoint.
     pub fingerprint: String,
     /// Whether the caller named that key. If not, it came with the log, which is then self-consistent only:
@@ -263,6 +268,8 @@ fn summarise(checkpoint: &Checkpoint, history: &History, key: &VerifierKey, pinn
         rounds_open: rounds.open,
         rounds_closed: rounds.closed,
         rounds_abandoned: rounds.abandoned,
+        shared_checked: rounds.shared_checked,
+        shared_unchecked: rounds.shared_unchecked,
         fingerprint: key.fingerprint(),
         pinned,
     }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use common::{Log, log_of};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 use syndic_ledger::tiles::{self, TileWriter};
 use syndic_ledger::{
     Checkpoint, CheckpointError, Fault, Hash, NoteError, SourceError, Summary, TileSource, Tree, VerifierKey,
@@ -75,6 +76,23 @@ fn a_published_log_verifies_and_is_summarised() {
     assert_eq!(summary.last_time.unwrap().to_string(), "2026-08-01T12:00:00.601Z");
     assert_eq!((summary.origin.as_str(), summary.pinned), (ORIGIN, true));
     assert_eq!(summary.fingerprint, verifier().fingerprint());
+}
+
+#[test]
+fn sums_of_shared_vectors_are_counted_by_whether_they_were_checked() {
+    let mut log = Log::default();
+    // Encrypted; shared and checked; shared and not, twice.
+    let sums =
+        [(json!("5c".repeat(32)), true), (Value::Null, true), (Value::Null, false), (Value::Null, false)];
+    for (round, (key_sum, checked)) in (1..).zip(sums) {
+        log.round_step("opened", round).unwrap();
+        let mut closed = log.round_entry("closed", round);
+        closed.data["key_sum"] = key_sum;
+        closed.data["checked"] = json!(checked);
+        log.append(closed).unwrap();
+    }
+    let summary = publish(&log.entries).verify().unwrap();
+    assert_eq!((summary.rounds_closed, summary.shared_checked, summary.shared_unchecked), (4, 1, 2));
 }
 
 #[test]
