@@ -7,8 +7,8 @@ use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Questio
 use syndic_round::coordinator::{Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
 use syndic_round::message::Kind;
 use syndic_round::{
-    Carrier, Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster, Sum,
-    Timestamp, Voided,
+    Carrier, Digest, JobId, Layout, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster,
+    Sum, Timestamp, Voided,
 };
 use syndic_secure_aggregation::chunk_bytes;
 
@@ -131,20 +131,27 @@ impl JobState {
         }
     }
 
-    /// Whether a preparation is to be made ahead now: while a round collects updates or is being opened, and another may
-    /// follow it. Where this round's vector is shared itself, the next one's will be too, most likely.
+    /// Whether a preparation is to be made ahead now: while a round collects updates or is being opened, and a vector
+    /// follows it that is to be encrypted. Beside a round whose own vector is shared none is made.
     pub fn wants_ahead(&self) -> bool {
         let is_past_sharing = self.round.as_ref().is_some_and(|open| {
             open.round.plan().carrier == Carrier::Ring && !matches!(open.round.phase(), Phase::Preparing(_))
         });
-        is_past_sharing && self.ahead.is_none() && !self.ahead_failed && self.run.may_ask_again()
+        let is_of_use = || {
+            let next = self.run.next_layout();
+            next.is_some_and(|layout| self.carrier_of(&layout) == Carrier::Ring)
+        };
+        is_past_sharing && self.ahead.is_none() && !self.ahead_failed && is_of_use()
     }
 
     /// Whether the vector of the question that is pending is to be shared itself.
     pub fn asks_for_shares(&self) -> bool {
         let Next::Ask(question) = &self.pending else { return false };
-        let admitted = self.terms.protection.admitted();
-        question.layout().is_ok_and(|layout| self.job.carrier_of(&layout, admitted) == Carrier::Shares)
+        question.layout().is_ok_and(|layout| self.carrier_of(&layout) == Carrier::Shares)
+    }
+
+    fn carrier_of(&self, layout: &Layout) -> Carrier {
+        self.job.carrier_of(layout, self.terms.protection.admitted())
     }
 
     /// The terms of the next preparation.
@@ -218,7 +225,7 @@ impl JobState {
         let bytes = question.to_bytes()?;
         let layout = question.layout()?;
         let plan = RoundPlan {
-            carrier: self.job.carrier_of(&layout, terms.protection.admitted()),
+            carrier: self.carrier_of(&layout),
             terms,
             id: RoundId { round: self.number, attempt: self.attempts + 1 },
             question: Digest::of(&bytes),

@@ -54,22 +54,12 @@ impl Evaluation {
 }
 
 impl EvaluateQuestion {
-    /// What an answer looks like: for each role two histograms and the summed loss.
+    /// What an answer looks like.
     ///
     /// # Errors
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
-        let bins = self.bins as usize;
-        let bound = LARGEST_LOSS * self.max_rows as f64;
-        let resolution = power_of_two_above(bound) * LOSS_STEP;
-        let of_role = |&role: &Role| {
-            [
-                count_block(block(role, NEGATIVE), bins, self.max_rows),
-                count_block(block(role, POSITIVE), bins, self.max_rows),
-                Block { name: block(role, LOSS), len: 1, bound, resolution },
-            ]
-        };
-        Ok(Layout::new(self.roles.iter().flat_map(of_role).collect())?)
+        layout(&self.roles, self.bins, self.max_rows)
     }
 
     fn metrics(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Option<Metrics>, ProgramError> {
@@ -93,6 +83,20 @@ impl EvaluateQuestion {
         }
         Ok(Metrics::from_histogram(&histogram, loss))
     }
+}
+
+/// What an answer looks like: for each role two histograms and the summed loss.
+pub(super) fn layout(roles: &[Role], bins: u32, max_rows: u64) -> Result<Layout, ProgramError> {
+    let bound = LARGEST_LOSS * max_rows as f64;
+    let resolution = power_of_two_above(bound) * LOSS_STEP;
+    let of_role = |&role: &Role| {
+        [
+            count_block(block(role, NEGATIVE), bins as usize, max_rows),
+            count_block(block(role, POSITIVE), bins as usize, max_rows),
+            Block { name: block(role, LOSS), len: 1, bound, resolution },
+        ]
+    };
+    Ok(Layout::new(roles.iter().flat_map(of_role).collect())?)
 }
 
 impl Program for Evaluation {

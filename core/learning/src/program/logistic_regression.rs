@@ -103,19 +103,12 @@ impl LogisticRegression {
 }
 
 impl TrainQuestion {
-    /// What an answer looks like: the rows trained on, then the weighted change of each coefficient, which
-    /// fits one limb of 20 bits, so up to 16 institutions under KSA-S32.
+    /// What an answer looks like.
     ///
     /// # Errors
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
-        let update = Block {
-            name: UPDATE.into(),
-            len: self.coefficients.count() as u32,
-            bound: UPDATE_STEPS * UPDATE_RESOLUTION,
-            resolution: UPDATE_RESOLUTION,
-        };
-        Ok(Layout::new(vec![count_block(ROWS, 1, self.max_rows), update])?)
+        layout(self.coefficients.weights.len(), self.max_rows)
     }
 
     fn check(&self, table: &Table) -> Result<(), ProgramError> {
@@ -137,6 +130,19 @@ impl TrainQuestion {
         };
         Err(ProgramError::BadQuestion(problem.into()))
     }
+}
+
+/// What an answer about a model of so many inputs looks like: the rows trained on, then the weighted change of each
+/// coefficient, which fits one limb of 20 bits, so up to 16 institutions under KSA-S32.
+pub(super) fn layout(inputs: usize, max_rows: u64) -> Result<Layout, ProgramError> {
+    let update = Block {
+        name: UPDATE.into(),
+        // And the intercept.
+        len: inputs as u32 + 1,
+        bound: UPDATE_STEPS * UPDATE_RESOLUTION,
+        resolution: UPDATE_RESOLUTION,
+    };
+    Ok(Layout::new(vec![count_block(ROWS, 1, max_rows), update])?)
 }
 
 impl Program for LogisticRegression {

@@ -6,14 +6,15 @@
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use syndic_round::{Contribution, Sum};
+use syndic_round::{Contribution, Layout, Sum};
 
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::logistic_regression::LogisticRegression;
 use super::question::Question;
 use super::statistics::{Statistics, Summary};
-use super::{Next, Program, ProgramError};
+use super::{Next, Program, ProgramError, evaluation, logistic_regression};
 use crate::coefficients::Coefficients;
+use crate::contract::Contract;
 use crate::job::{Job, Training};
 use crate::metrics::Metrics;
 use crate::model::LinearModel;
@@ -76,19 +77,31 @@ impl JobRun {
         &self.metrics
     }
 
-    /// Whether another question may follow the one that is pending: never false where one does.
-    pub fn may_ask_again(&self) -> bool {
-        match &self.state {
-            State::Statistics(_) => true,
-            State::Training(training) => !training.is_last() || self.is_evaluated(),
-            State::Evaluating { training, .. } => !training.is_finished(),
-            State::Finished(_) => false,
-        }
+    /// What an answer looks like to the question that follows the one that is pending; none where none follows.
+    pub fn next_layout(&self) -> Option<Layout> {
+        let Contract { max_rows, .. } = self.job.contract;
+        let inputs = self.job.contract.inputs();
+        let roles = self.measured();
+        let layout = match &self.state {
+            State::Training(_) if !roles.is_empty() => {
+                evaluation::layout(&roles, self.job.evaluation.bins, max_rows)
+            }
+            State::Training(training) if training.is_last() => return None,
+            State::Evaluating { training, .. } if training.is_finished() => return None,
+            State::Statistics(_) | State::Training(_) | State::Evaluating { .. } => {
+                logistic_regression::layout(inputs, max_rows)
+            }
+            State::Finished(_) => return None,
+        };
+        // A question without a layout is never asked.
+        layout.ok()
     }
 
-    /// Whether anybody has rows to evaluate models on.
-    fn is_evaluated(&self) -> bool {
-        self.summary.as_ref().is_some_and(|summary| summary.test.rows > 0 || summary.validation.rows > 0)
+    /// The rows that models are evaluated on: those that anybody has.
+    fn measured(&self) -> Vec<Role> {
+        let Some(summary) = &self.summary else { return Vec::new() };
+        let counts = [(Role::Test, summary.test), (Role::Validation, summary.validation)];
+        counts.into_iter().filter_map(|(role, count)| (count.rows > 0).then_some(role)).collect()
     }
 
     /// The model that would be released now, and the training round that made it.
@@ -119,10 +132,7 @@ impl JobRun {
 
     fn trained(&mut self, training: LogisticRegression, training_round: u32) -> Result<(), ProgramError> {
         let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
-        let roles: Vec<Role> = [(Role::Test, summary.test), (Role::Validation, summary.validation)]
-            .into_iter()
-            .filter_map(|(role, count)| (count.rows > 0).then_some(role))
-            .collect();
+        let roles = self.measured();
         if roles.is_empty() {
             return self.evaluated(training, training_round, Evaluated::default());
         }

@@ -76,18 +76,17 @@ fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (J
             assert_eq!(contribution.values().len(), question.layout().unwrap().len());
             contribution
         });
-        let foretold = run.may_ask_again();
+        let foretold = run.next_layout();
         next = run.next(Some(&sum)).unwrap();
-        assert_eq!(
-            foretold,
-            matches!(next, Next::Ask(_)),
-            "whether to prepare another round, after {} sums",
-            sums.len()
-        );
+        let asked = match &next {
+            Next::Ask(question) => Some(question.layout().unwrap()),
+            Next::Done(_) => None,
+        };
+        assert_eq!(foretold, asked, "what is asked next, after {} sums", sums.len());
         sums.push(sum);
     }
     let Next::Done(outcome) = next else { unreachable!() };
-    assert!(!run.may_ask_again());
+    assert_eq!(run.next_layout(), None);
     (run, outcome, sums)
 }
 
