@@ -1,5 +1,7 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
+mod vectors;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,8 +11,9 @@ use syndic_learning::job::{ProgramTerms, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
-use crate::words::{counted, listed};
+use crate::words::counted;
 use crate::{Error, Result};
+use vectors::{carried, fitting, ranges, spoken};
 
 /// A job file as it was read.
 #[derive(Clone, Debug)]
@@ -101,6 +104,14 @@ pub fn render(file: &JobFile, job: &Job) -> String {
             job.protection.parameter_set.name()
         ),
     );
+    let vectors = carried(job);
+    if vectors.iter().all(|vector| vector.shared.is_empty()) {
+        line("vectors", "all encrypted".into());
+    } else {
+        for (position, vector) in vectors.iter().enumerate() {
+            line(if position == 0 { "vectors" } else { "" }, vector.told());
+        }
+    }
     line("digest", agreement(&file.text).to_string());
     for Warning { code, message, help } in warnings(job) {
         let label = style(format!("warning[{code}]")).yellow().bold();
@@ -114,8 +125,13 @@ pub fn render(file: &JobFile, job: &Job) -> String {
 /// The same for programs: one JSON object on one line.
 pub fn to_json(file: &JobFile, job: &Job) -> String {
     let digest = agreement(&file.text).to_string();
-    serde_json::json!({"job": job.identity.id.as_str(), "digest": digest, "warnings": warnings(job)})
-        .to_string()
+    serde_json::json!({
+        "job": job.identity.id.as_str(),
+        "digest": digest,
+        "vectors": carried(job),
+        "warnings": warnings(job),
+    })
+    .to_string()
 }
 
 /// What a job may ask for, but will hardly get.
@@ -126,45 +142,45 @@ struct Warning {
     help: &'static str,
 }
 
-/// Numbers of institutions with which participants decline the job unless their site policy allows it by name.
+/// Numbers of institutions with which participants decline the job unless their site policy allows it by name, and with
+/// which no sum of shared vectors can be checked.
 fn warnings(job: &Job) -> Vec<Warning> {
     let set = job.protection.parameter_set;
-    let mut weaker: Vec<(u16, u16)> = Vec::new();
-    for admitted in 3..=set.largest_cohort() {
-        let (Ok(default), Ok(asked)) =
-            (Protection::default_for(set, admitted), job.protection_of(usize::from(admitted)))
-        else {
-            continue;
-        };
-        if asked.threshold() >= default.threshold() && asked.colluding() >= default.colluding() {
-            continue;
-        }
-        match weaker.last_mut() {
-            Some((_, last)) if *last + 1 == admitted => *last = admitted,
-            _ => weaker.push((admitted, admitted)),
-        }
-    }
-    let ranges = weaker.iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first} to {last}"),
+    let mut warnings = Vec::new();
+    let weaker = fitting(job).filter(|(admitted, asked)| {
+        Protection::default_for(set, *admitted).is_ok_and(|default| {
+            asked.threshold() < default.threshold() || asked.colluding() < default.colluding()
+        })
     });
-    let mut ranges: Vec<String> = ranges.collect();
-    if ranges.len() > RANGES {
-        ranges.truncate(RANGES);
-        ranges.push("more".into());
+    let weaker = ranges(weaker.map(|(admitted, _)| admitted));
+    if !weaker.is_empty() {
+        warnings.push(Warning {
+            code: "job.below-default",
+            message: format!(
+                "with {} institutions this job protects less than the default: a participant declines it, with \
+                 `policy.protection`, unless its site policy lowers `min_threshold` or `min_colluding`",
+                spoken(&weaker)
+            ),
+            help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
+        });
     }
-    if ranges.is_empty() {
-        return Vec::new();
+    let vectors = carried(job);
+    let shares = |admitted: u16| vectors.iter().any(|vector| vector.is_shared_by(admitted));
+    let all_needed =
+        fitting(job).filter(|(admitted, asked)| asked.threshold() == *admitted && shares(*admitted));
+    let never_checked = ranges(all_needed.map(|(admitted, _)| admitted));
+    if !never_checked.is_empty() {
+        warnings.push(Warning {
+            code: "job.never-checked",
+            message: format!(
+                "with {} institutions each of them is needed to open a sum: nobody is left to confirm a sum of shared \
+                 vectors, and one of them alone can shift it unnoticed",
+                spoken(&never_checked)
+            ),
+            help: "admit more institutions than `threshold`, or leave out `small_vectors`",
+        });
     }
-    vec![Warning {
-        code: "job.below-default",
-        message: format!(
-            "with {} institutions this job protects less than the default: a participant declines it, with \
-             `policy.protection`, unless its site policy lowers `min_threshold` or `min_colluding`",
-            listed(&ranges)
-        ),
-        help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
-    }]
+    warnings
 }
 
 /// Whether any line opens a section of a job file. What has none may be somebody's table, and is not shown.
@@ -200,8 +216,6 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 }
 
 const WIDEST: usize = 90;
-/// Ranges of numbers that a warning lists.
-const RANGES: usize = 4;
 
 const SECTIONS: [&str; 7] = ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation"];
 
@@ -284,6 +298,32 @@ mod tests {
         let checked = check(&job).unwrap();
         assert!(!render(&job, &checked).contains("warning"));
         assert!(to_json(&job, &checked).ends_with(r#""warnings":[]}"#));
+        assert!(render(&job, &checked).contains("all encrypted"));
+    }
+
+    #[test]
+    fn a_job_that_shares_small_vectors_says_which_and_where_nobody_is_left_to_check() {
+        let set = "parameter_set = \"KSA-S32\"";
+        let of = |terms: &str| {
+            let job = file(&JOB.replacen(set, &format!("{set}\nsmall_vectors = \"shared\"\n{terms}"), 1));
+            let checked = check(&job).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&to_json(&job, &checked)).unwrap();
+            (render(&job, &checked), json)
+        };
+        let (summary, json) = of("");
+        // Sums of squares that many institutions add up are too wide for one share.
+        let statistics = "statistics shared themselves with 3 to 134 institutions, encrypted with 135 to 256";
+        assert!(summary.contains(statistics), "{summary}");
+        assert!(summary.contains("model updates shared themselves, not encrypted"), "{summary}");
+        assert!(summary.contains("score histograms encrypted"), "{summary}");
+        let train = serde_json::json!({"kind": "train", "shared": [[3, 256]], "encrypted": []});
+        assert_eq!(json["vectors"][1], train);
+        assert_eq!(json["vectors"][2]["shared"], serde_json::json!([]));
+        // Three need three by default; from four on one can be missing.
+        assert!(summary.contains("warning[job.never-checked]: with 3 institutions"), "{summary}");
+        assert_eq!(json["warnings"][0]["code"], "job.never-checked");
+        let (summary, _) = of("threshold = 5");
+        assert!(summary.contains("warning[job.never-checked]: with 5 institutions"), "{summary}");
     }
 
     #[test]

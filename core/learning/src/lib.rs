@@ -26,7 +26,7 @@ pub use encode::{Inputs, Standardisation};
 pub use job::{Diagnostic, Job};
 pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{LinearModel, ModelCard, ModelError};
-pub use program::question::Question;
+pub use program::question::{Layouts, Question};
 pub use program::run::{JobRun, Outcome, RoundMetrics};
 pub use program::{Next, Program, ProgramError};
 pub use table::{Role, Table};

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
-use super::ProgramError;
 use super::evaluation::EvaluateQuestion;
 use super::logistic_regression::{LocalTraining, TrainQuestion};
 use super::statistics::StatisticsQuestion;
+use super::{ProgramError, evaluation, logistic_regression};
 use crate::coefficients::Coefficients;
 use crate::job::{Job, Training};
 use crate::table::Role;
@@ -21,6 +21,32 @@ pub enum Question {
     Train(TrainQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
+}
+
+/// What answers to all the questions of a job look like, as far as its file alone decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layouts {
+    /// To the statistics.
+    pub statistics: Layout,
+    /// To each round of training.
+    pub train: Layout,
+    /// To each evaluation on test rows or on validation rows. On both it is twice as long.
+    pub evaluate: Layout,
+}
+
+impl Layouts {
+    /// Those of `job`.
+    ///
+    /// # Errors
+    /// When one of its questions has no layout.
+    pub fn of(job: &Job) -> Result<Self, ProgramError> {
+        let (contract, bins) = (&job.contract, job.evaluation.bins);
+        Ok(Self {
+            statistics: StatisticsQuestion::of(contract).layout()?,
+            train: logistic_regression::layout(contract.inputs(), contract.max_rows)?,
+            evaluate: evaluation::layout(&[Role::Test], bins, contract.max_rows)?,
+        })
+    }
 }
 
 impl Question {

@@ -2,6 +2,7 @@ use rand_chacha::ChaCha20Rng;
 use syndic_round::{Coding, Layout, ParameterSet};
 
 use super::*;
+use crate::Layouts;
 use crate::fixture;
 use crate::program::logistic_regression::TrainQuestion;
 use crate::program::statistics::StatisticsQuestion;
@@ -82,6 +83,14 @@ fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (J
             Next::Ask(question) => Some(question.layout().unwrap()),
             Next::Done(_) => None,
         };
+        let of_job = Layouts::of(job).unwrap();
+        match next {
+            Next::Ask(Question::Train(_)) => assert_eq!(asked.as_ref(), Some(&of_job.train)),
+            Next::Ask(Question::Evaluate(ref question)) if question.roles == [Role::Test] => {
+                assert_eq!(asked.as_ref(), Some(&of_job.evaluate));
+            }
+            _ => {}
+        }
         assert_eq!(foretold, asked, "what is asked next, after {} sums", sums.len());
         sums.push(sum);
     }
