@@ -8,7 +8,7 @@ use console::style;
 use syndic_ledger::tiles::CHECKPOINT;
 use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify};
 
-use crate::words::thousands;
+use crate::words::{counted, thousands};
 use crate::{Error, Exit, Result};
 
 /// A folder with the files of a ledger.
@@ -76,10 +76,26 @@ pub fn render(summary: &Summary) -> String {
             summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open
         ),
     );
+    let shared = summary.shared_checked + summary.shared_unchecked;
+    if shared > 0 {
+        line(
+            "shared",
+            format!("{shared} of the closed from shares alone, {} unchecked", summary.shared_unchecked),
+        );
+    }
     for (kind, count) in &summary.types {
         line("", format!("{:>7}  {kind}", thousands(*count)));
     }
     line("signed by", summary.fingerprint.clone());
+    if summary.shared_unchecked > 0 {
+        let label = style("warning[ledger.unchecked-sums]").yellow().bold();
+        let sums = counted(summary.shared_unchecked as usize, "sum", "sums");
+        let _ = writeln!(
+            text,
+            "\n{label}: {sums} of shared vectors opened with exactly as many reveals as are needed:\n\
+             a single wrong one could have shifted such a sum unnoticed. `checked` is false in their entries."
+        );
+    }
     let verdict = if summary.pinned {
         style("verified: every entry, hash and signature, against the key you named").green().bold()
     } else {
@@ -170,6 +186,23 @@ mod tests {
         let (folder, _) = ledger();
         let summary = check(folder.path(), None).unwrap();
         assert!(render(&summary).contains("self-consistent only"));
+    }
+
+    #[test]
+    fn sums_that_were_not_checked_are_counted_and_warned_of() {
+        let (folder, _) = ledger();
+        let mut summary = check(folder.path(), None).unwrap();
+        let quiet = render(&summary);
+        assert!(!quiet.contains("shared") && !quiet.contains("warning"), "{quiet}");
+        (summary.rounds_closed, summary.shared_checked) = (7, 4);
+        assert!(render(&summary).contains("4 of the closed from shares alone, 0 unchecked"));
+        assert!(!render(&summary).contains("warning"));
+        summary.shared_unchecked = 2;
+        let text = render(&summary);
+        assert!(text.contains("6 of the closed from shares alone, 2 unchecked"), "{text}");
+        assert!(text.contains("warning[ledger.unchecked-sums]: 2 sums of shared vectors"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&to_json(&summary)).unwrap();
+        assert_eq!((&json["shared_checked"], &json["shared_unchecked"]), (&4.into(), &2.into()));
     }
 
     #[test]
