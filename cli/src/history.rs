@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use syndic_coordinator::event::{Did, Event, Missing, Phase};
-use syndic_round::RoundId;
+use syndic_learning::job::SmallVectors;
+use syndic_round::{Carrier, RoundId};
 
 /// The fold of a job's events, in the order in which they were told.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,8 @@ pub struct JobFacts {
     pub threshold: u16,
     /// Name of the parameter set.
     pub parameter_set: &'static str,
+    /// How vectors that are small enough to be shared themselves reach their sum.
+    pub small_vectors: SmallVectors,
 }
 
 /// One encrypted round: one question, one sum.
@@ -48,8 +51,10 @@ pub struct EncryptedRound {
     pub training_round: Option<u32>,
     /// Values asked for.
     pub values: usize,
-    /// Ring coefficients that travel.
+    /// Ring coefficients that travel; none where the vector is shared itself.
     pub padded: usize,
+    /// What carries the vector.
+    pub carrier: Carrier,
     /// The phase it is in or ended in.
     pub phase: Option<Phase>,
     /// The last phase that each participant did its part of.
@@ -75,8 +80,10 @@ pub enum RoundEnding {
         millis: u64,
         /// Bytes of ciphertext.
         upload_bytes: u64,
-        /// Bytes of sealed key shares.
+        /// Bytes of sealed shares: of keys, or of the vectors themselves.
         key_share_bytes: u64,
+        /// Whether a single wrong reveal would have been noticed.
+        checked: bool,
     },
     /// Without a result, for this reason.
     Abandoned(String),
@@ -111,6 +118,8 @@ pub struct TrainingRound<'a> {
     pub survivors: &'a [String],
     /// Whose are not, and why.
     pub missing: &'a [Missing],
+    /// Whether a single wrong reveal would have been noticed in each of its sums.
+    pub checked: bool,
     /// Milliseconds of its encrypted rounds together, without abandoned attempts.
     pub millis: u64,
     /// Bytes that participants sent for it, abandoned attempts included.
@@ -126,22 +135,24 @@ impl History {
             Event::Connection { participant, connected } => {
                 self.connected.insert(participant.clone(), *connected);
             }
-            Event::JobStarted { job, rounds, participants, threshold, parameter_set } => {
+            Event::JobStarted { job, rounds, participants, threshold, parameter_set, small_vectors } => {
                 self.job = Some(JobFacts {
                     job: job.clone(),
                     rounds: *rounds,
                     participants: participants.clone(),
                     threshold: *threshold,
                     parameter_set,
+                    small_vectors: *small_vectors,
                 });
             }
-            Event::RoundOpened { id, kind, training_round, values, padded } => {
+            Event::RoundOpened { id, kind, training_round, values, padded, carrier } => {
                 self.rounds.push(EncryptedRound {
                     id: *id,
                     kind,
                     training_round: *training_round,
                     values: *values,
                     padded: *padded,
+                    carrier: *carrier,
                     phase: None,
                     done: BTreeMap::new(),
                     declined: BTreeMap::new(),
@@ -159,7 +170,16 @@ impl History {
                     round.progress(participant, did, *bytes);
                 }
             }
-            Event::RoundClosed { id, survivors, missing, millis, upload_bytes, key_share_bytes, .. } => {
+            Event::RoundClosed {
+                id,
+                survivors,
+                missing,
+                checked,
+                millis,
+                upload_bytes,
+                key_share_bytes,
+                ..
+            } => {
                 if let Some(round) = self.round_mut(*id) {
                     round.ending = Some(RoundEnding::Closed {
                         survivors: survivors.clone(),
@@ -167,6 +187,7 @@ impl History {
                         millis: *millis,
                         upload_bytes: *upload_bytes,
                         key_share_bytes: *key_share_bytes,
+                        checked: *checked,
                     });
                 }
             }
@@ -240,7 +261,8 @@ impl History {
         }
         let millis = of_it().filter_map(EncryptedRound::closed).map(|(_, _, millis)| millis).sum();
         let bytes = of_it().map(EncryptedRound::bytes).sum();
-        Some(TrainingRound { number, survivors, missing, millis, bytes, metrics })
+        let checked = !of_it().any(EncryptedRound::is_unchecked);
+        Some(TrainingRound { number, survivors, missing, checked, millis, bytes, metrics })
     }
 
     fn round_mut(&mut self, id: RoundId) -> Option<&mut EncryptedRound> {
@@ -267,6 +289,11 @@ impl EncryptedRound {
             }
             _ => None,
         }
+    }
+
+    /// Whether its sum was opened, and a single wrong reveal would not have been noticed.
+    pub fn is_unchecked(&self) -> bool {
+        matches!(self.ending, Some(RoundEnding::Closed { checked: false, .. }))
     }
 
     fn progress(&mut self, participant: &str, did: &Did, bytes: u64) {

@@ -2,7 +2,8 @@
 //! in round 3.
 
 use syndic_coordinator::event::{Did, Event, Missing, Phase};
-use syndic_round::RoundId;
+use syndic_learning::job::SmallVectors;
+use syndic_round::{Carrier, RoundId};
 
 /// The institutions, in roster order.
 pub(crate) const BANKS: [&str; 5] =
@@ -26,6 +27,25 @@ pub(crate) fn events(training_rounds: u32) -> Vec<Event> {
     events
 }
 
+/// The same of a job that shares its small vectors: statistics and updates. Without the one that is stopped in round 2,
+/// nobody confirms that round's sum.
+pub(crate) fn shared_events(training_rounds: u32) -> Vec<Event> {
+    let mut events = events(training_rounds);
+    for event in &mut events {
+        match event {
+            Event::JobStarted { small_vectors, .. } => *small_vectors = SmallVectors::Shared,
+            Event::RoundOpened { kind: "statistics" | "train", padded, carrier, .. } => {
+                (*padded, *carrier) = (0, Carrier::Shares);
+            }
+            Event::RoundClosed { kind: "statistics" | "train", checked, upload_bytes, missing, .. } => {
+                (*checked, *upload_bytes) = (missing.is_empty(), 0);
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
 /// An attempt at a training round that ended without a result.
 pub(crate) fn abandoned_attempt(training_round: u32) -> Vec<Event> {
     let id = RoundId { round: 2 * training_round, attempt: 9 };
@@ -43,12 +63,13 @@ fn started(rounds: u32) -> Event {
         participants: BANKS.iter().map(|bank| (*bank).into()).collect(),
         threshold: 4,
         parameter_set: "KSA-S32",
+        small_vectors: SmallVectors::Encrypted,
     }
 }
 
 fn opened(id: RoundId, kind: &'static str, training_round: Option<u32>) -> Event {
     let (values, padded) = if kind == "evaluate" { (16_384, 16_384) } else { (51, 2_048) };
-    Event::RoundOpened { id, kind, training_round, values, padded }
+    Event::RoundOpened { id, kind, training_round, values, padded, carrier: Carrier::Ring }
 }
 
 fn round(number: u32, kind: &'static str, training_round: Option<u32>, survivors: &[&str]) -> Vec<Event> {

@@ -47,6 +47,12 @@ pub struct RoundCounts {
     pub evaluation: u32,
     /// The training round whose model was released.
     pub released: u32,
+    /// Rounds with a result whose vectors were shared themselves.
+    #[serde(default)]
+    pub shared: u32,
+    /// Of those the ones in which a single wrong reveal would not have been noticed.
+    #[serde(default)]
+    pub unchecked: u32,
 }
 
 /// Figures for the same test rows from models that learnt in different ways.
@@ -74,7 +80,7 @@ pub struct Scores {
     pub log_loss: f64,
 }
 
-/// How updates were protected.
+/// How vectors were protected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protection {
     /// Protocol and version.
@@ -85,16 +91,23 @@ pub struct Protection {
     pub cohort: u32,
     /// How many must help before a sum opens.
     pub threshold: u32,
-    /// Bytes of ciphertext for a padded parameter.
+    /// Kinds of vectors that were encrypted: `statistics`, `train`, `evaluate`.
+    #[serde(default)]
+    pub encrypted: Vec<String>,
+    /// Kinds of vectors that were shared themselves.
+    #[serde(default)]
+    pub shared: Vec<String>,
+    /// Bytes of ciphertext for a padded parameter; zero where updates of the model were shared themselves.
     pub bytes_per_parameter: f64,
     /// Parameters of the model.
     pub parameters: u64,
-    /// Ring coefficients that carried them.
+    /// Ring coefficients that carried them; zero where they were shared themselves.
     pub padded_parameters: u64,
     /// Bytes of ciphertext that one institution sent in the first encrypted round of training that closed, the mean;
     /// without those of its evaluation.
     pub upload_bytes_per_round: u64,
-    /// Bytes of sealed key shares that one institution sent in the same encrypted round, the mean.
+    /// Bytes of sealed shares that one institution sent in the same encrypted round, the mean: of its key, or of its update
+    /// where that was shared itself.
     pub key_share_bytes: u64,
 }
 
@@ -116,7 +129,7 @@ pub struct Timing {
     /// Seconds of a training round, evaluation included, from opening to the sum; the median. Abandoned attempts
     /// do not count.
     pub round_seconds_median: f64,
-    /// Nanoseconds to encrypt a padded parameter, on one institution; the mean.
+    /// Nanoseconds to encrypt a padded parameter, on one institution; the mean over what was encrypted, zero where nothing was.
     pub encrypt_ns_per_parameter: f64,
     /// Seconds of the whole federation: from the making of its keys, through all rounds, to the exported ledger. The
     /// wait for an institution that was stopped on purpose is among them, training for comparison is not.
@@ -201,7 +214,15 @@ pub(crate) mod example {
             schema: SCHEMA.into(),
             job: "bank-marketing".into(),
             participants: banks.iter().map(|bank| (*bank).into()).collect(),
-            rounds: RoundCounts { completed: 20, abandoned: 0, statistics: 1, evaluation: 20, released: 20 },
+            rounds: RoundCounts {
+                completed: 20,
+                abandoned: 0,
+                statistics: 1,
+                evaluation: 20,
+                released: 20,
+                shared: 0,
+                unchecked: 0,
+            },
             metrics: MetricsByModel {
                 federated: scores(0.7671, 0.3972, 0.3041),
                 pooled: scores(0.7688, 0.4008, 0.3023),
@@ -217,6 +238,8 @@ pub(crate) mod example {
                 parameter_set: "KSA-S32".into(),
                 cohort: 5,
                 threshold: 4,
+                encrypted: vec!["statistics".into(), "train".into(), "evaluate".into()],
+                shared: Vec::new(),
                 bytes_per_parameter: 4.0,
                 parameters: 51,
                 padded_parameters: 2_048,
@@ -245,6 +268,22 @@ pub(crate) mod example {
             },
         }
     }
+
+    /// The same of a job that shared its statistics and updates, three sums without a reveal to check them.
+    pub(crate) fn shared() -> RunResult {
+        let mut result = result();
+        result.rounds = RoundCounts { shared: 21, unchecked: 3, ..result.rounds };
+        result.protection = Protection {
+            encrypted: vec!["evaluate".into()],
+            shared: vec!["statistics".into(), "train".into()],
+            bytes_per_parameter: 0.0,
+            padded_parameters: 0,
+            upload_bytes_per_round: 0,
+            key_share_bytes: 5_400,
+            ..result.protection
+        };
+        result
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +298,8 @@ mod tests {
             "/participants/0",
             "/rounds/completed",
             "/rounds/abandoned",
+            "/rounds/shared",
+            "/rounds/unchecked",
             "/metrics/federated/roc_auc",
             "/metrics/federated/pr_auc",
             "/metrics/federated/log_loss",
@@ -268,6 +309,8 @@ mod tests {
             "/protection/parameter_set",
             "/protection/cohort",
             "/protection/threshold",
+            "/protection/encrypted/0",
+            "/protection/shared",
             "/protection/bytes_per_parameter",
             "/protection/parameters",
             "/protection/padded_parameters",

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use console::{Style, measure_text_width, style};
 
+use crate::carried;
 use crate::result::{RunResult, Scores};
 use crate::words::{bytes, counted, quoted, seconds, thousands, wrapped};
 
@@ -36,7 +37,7 @@ pub fn render(result: &RunResult, closing: &Closing<'_>) -> String {
 fn figures(text: &mut String, result: &RunResult, columns: usize) {
     let metrics = &result.metrics;
     let mut rows: Vec<(String, Scores, Style)> =
-        vec![("federated, encrypted".into(), metrics.federated, Style::new().bold().green())];
+        vec![(carried::label(&result.protection).into(), metrics.federated, Style::new().bold().green())];
     if let Some(mean) = metrics.alone_mean() {
         rows.push((format!("alone, mean of {}", metrics.alone.len()), mean, Style::new().bold()));
     }
@@ -85,9 +86,10 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     line(
         "protected",
         format!(
-            "every update left its institution encrypted ({} with {}); only sums were opened, each with the help of \
-             at least {} of {} institutions",
-            protection.protocol, protection.parameter_set, protection.threshold, protection.cohort
+            "{}; only sums were opened, each with the help of at least {} of {} institutions",
+            carried::left(protection),
+            protection.threshold,
+            protection.cohort
         ),
     );
     line(
@@ -95,13 +97,15 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
         "the sums are exact, without differential privacy, and no outside cryptographer has reviewed the protocol"
             .into(),
     );
+    if let Some(unchecked) = carried::unchecked(&result.rounds) {
+        line("warning", unchecked);
+    }
     line(
         "cost",
         format!(
-            "{:.2} bytes a parameter on the wire and {:.0} ns a parameter to encrypt; each institution sent {} in a \
-             round of {}, training and evaluation together, and {} in the whole job of {}",
-            protection.bytes_per_parameter,
-            timing.encrypt_ns_per_parameter,
+            "{}; each institution sent {} in a round of {}, training and evaluation together, and {} in the whole job \
+             of {}",
+            carried::cost(result),
             bytes(traffic.round_bytes_median),
             seconds(timing.round_seconds_median),
             bytes(traffic.job_bytes),
@@ -215,6 +219,21 @@ mod tests {
                     57.0 kB in a round of 0.28 s, training and evaluation together, and 1.17 MB in the whole job \
                     of 9.10 s";
         assert!(table.contains(cost), "{table}");
+    }
+
+    #[test]
+    fn a_job_that_shares_its_updates_is_not_said_to_encrypt_them() {
+        let closing = Closing { out: Path::new("out"), command: "syndic", demo: false, width: 90 };
+        let shared = render(&example::shared(), &closing);
+        let table = flat(&console::strip_ansi_codes(&shared));
+        assert!(table.contains("federated, from shares 0.7671"), "{table}");
+        assert!(!table.contains("bytes a parameter") && !table.contains("every update"), "{table}");
+        assert!(
+            table.contains("protected statistics and model updates left their institution as secret shares")
+        );
+        assert!(table.contains("warning 3 of 21 sums of shared vectors unchecked"), "{table}");
+        assert!(table.contains("cost 5.40 kB of sealed shares for a model update"), "{table}");
+        assert!(!flat(&self::table(true)).contains("warning"));
     }
 
     #[test]

@@ -5,14 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use syndic::ledger_verify;
+use syndic_ledger::Summary;
 
-/// One run of the bank marketing job, with one round of training.
+/// One run of the bank marketing job, with two rounds of training.
 struct Ran {
     events: Vec<Value>,
     model: Vec<u8>,
-    ledger: PathBuf,
+    folder: PathBuf,
 }
 
 impl Ran {
@@ -21,10 +22,19 @@ impl Ran {
         self.events.iter().filter(|event| event["event"] == "round-closed")
     }
 
-    /// How many rounds the verified ledger says were closed.
-    fn verified(&self) -> u64 {
-        let key = self.events.last().unwrap()["ledger"]["key"].as_str().unwrap().to_owned();
-        ledger_verify::check(&self.ledger, Some(&key)).unwrap().rounds_closed
+    /// The contents of `result.json`.
+    fn result(&self) -> &Value {
+        self.events.last().unwrap()
+    }
+
+    /// What the verified ledger says.
+    fn verified(&self) -> Summary {
+        let key = self.result()["ledger"]["key"].as_str().unwrap();
+        ledger_verify::check(&self.folder.join("ledger"), Some(key)).unwrap()
+    }
+
+    fn report(&self) -> String {
+        std::fs::read_to_string(self.folder.join("report.html")).unwrap()
     }
 }
 
@@ -36,7 +46,7 @@ fn run(folder: &Path, name: &str, change: impl FnOnce(String) -> String, more: &
     let (table, out) = (example.join("bank_marketing.csv.gz"), folder.join(name));
     let output = Command::new(env!("CARGO_BIN_EXE_syndic"))
         .args(["sandbox", "--json", "--job", job.to_str().unwrap(), "--table", table.to_str().unwrap()])
-        .args(["--site-column", "site", "--fold-column", "fold", "--test-fold", "0", "--rounds", "1"])
+        .args(["--site-column", "site", "--fold-column", "fold", "--test-fold", "0", "--rounds", "2"])
         .args(["--out", out.to_str().unwrap()])
         .args(more)
         .env_remove("SYNDIC_LOG")
@@ -47,7 +57,7 @@ fn run(folder: &Path, name: &str, change: impl FnOnce(String) -> String, more: &
     Ran {
         events: lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
         model: std::fs::read(out.join("model.safetensors")).unwrap(),
-        ledger: out.join("ledger"),
+        folder: out,
     }
 }
 
@@ -69,16 +79,50 @@ fn vectors_that_are_shared_themselves_have_the_sums_of_encrypted_ones_in_fewer_b
         };
         ran.closed().map(both).collect::<Vec<_>>()
     };
-    // Statistics, training, and an evaluation whose histograms are not small.
+    // Statistics, then training, and an evaluation whose histograms are not small, twice.
     let (ring, small) = (bytes(&encrypted), bytes(&shared));
-    assert_eq!((ring.len(), small.len()), (3, 3));
-    for k in [0, 1] {
+    assert_eq!((ring.len(), small.len()), (5, 5));
+    for k in [0, 1, 3] {
         assert_eq!(small[k].0, 0, "nothing is uploaded");
         assert!(small[k].1 * 3 < ring[k].0 + ring[k].1, "{:?} beside {:?}", small[k], ring[k]);
     }
-    assert_eq!(small[2], ring[2], "what is not small is encrypted");
+    assert_eq!((small[2], small[4]), (ring[2], ring[4]), "what is not small is encrypted");
     assert!(shared.closed().all(|round| round["checked"] == true), "all five reveal, and four open it");
-    assert_eq!(shared.verified(), 3);
+
+    let (with_keys, with_shares) = (encrypted.verified(), shared.verified());
+    assert_eq!((with_keys.rounds_closed, with_keys.shared_checked, with_keys.shared_unchecked), (5, 0, 0));
+    assert_eq!(
+        (with_shares.rounds_closed, with_shares.shared_checked, with_shares.shared_unchecked),
+        (5, 3, 0)
+    );
+    // No vector that is encrypted follows another one, so that nothing prepared ahead would be used.
+    assert!(with_keys.types.contains_key(PREPARATION_OPENED), "keys are prepared ahead");
+    assert!(!with_shares.types.contains_key(PREPARATION_OPENED), "no keys are prepared in vain");
+}
+
+#[test]
+fn what_people_see_of_shared_vectors_does_not_call_them_encrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), "shared", shared, &[]);
+
+    let carriers: Vec<_> = ran.events.iter().filter(|event| event["event"] == "round-opened").collect();
+    let carriers: Vec<_> = carriers.iter().map(|event| (&event["carrier"], event["padded"] == 0)).collect();
+    let (ring, shares) = (Value::from("ring"), Value::from("shares"));
+    assert_eq!(carriers, [(&shares, true), (&shares, true), (&ring, false), (&shares, true), (&ring, false)]);
+    let started = ran.events.iter().find(|event| event["event"] == "job-started").unwrap();
+    assert_eq!(started["small_vectors"], "shared");
+
+    let result = ran.result();
+    assert_eq!(result["protection"]["shared"], json!(["statistics", "train"]));
+    assert_eq!(result["protection"]["encrypted"], json!(["evaluate"]));
+    assert_eq!((&result["rounds"]["shared"], &result["rounds"]["unchecked"]), (&3.into(), &0.into()));
+    assert_eq!(result["protection"]["padded_parameters"], 0);
+    assert_eq!(result["protection"]["bytes_per_parameter"], 0.0);
+
+    let report = ran.report();
+    assert!(report.contains("Statistics and model updates were cut into secret"), "{report}");
+    assert!(report.contains("Score histograms were encrypted"), "{report}");
+    assert!(!report.contains("unchecked") && !report.contains("bytes for each of"), "{report}");
 }
 
 #[test]
@@ -93,7 +137,18 @@ fn with_an_institution_gone_the_sum_of_shared_vectors_is_closed_and_said_to_be_u
     let without: Vec<_> =
         ran.closed().filter(|round| round["survivors"].as_array().unwrap().len() == 4).collect();
     assert_eq!(without.len(), 1, "one institution is stopped in one round");
-    let is_encrypted = without[0]["upload_bytes"] != 0;
-    assert_eq!(without[0]["checked"], is_encrypted, "four of five open it, and no fifth confirms them");
-    assert_eq!(ran.verified(), 3);
+    assert_eq!(without[0]["kind"], "train");
+    assert_eq!(without[0]["checked"], false, "four of five open it, and no fifth confirms them");
+    assert_eq!(
+        without[0]["missing"][0]["reason"], "vanished before it signed for its update",
+        "nothing was to be submitted"
+    );
+
+    let verified = ran.verified();
+    assert_eq!((verified.rounds_closed, verified.shared_checked, verified.shared_unchecked), (5, 2, 1));
+    assert_eq!(ran.result()["rounds"]["unchecked"], 1);
+    assert!(ran.report().contains("Here: Training 1."), "{}", ran.report());
 }
+
+/// Begins a preparation ahead of its round.
+const PREPARATION_OPENED: &str = "syndic.preparation.opened";

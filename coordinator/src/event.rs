@@ -4,7 +4,8 @@
 //! a watcher that misses some has lost nothing that the ledger does not hold.
 
 use serde::Serialize;
-use syndic_round::RoundId;
+use syndic_learning::job::SmallVectors;
+use syndic_round::{Carrier, RoundId};
 
 /// One thing that happened in a job. Participants appear by their roster names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -29,6 +30,8 @@ pub enum Event {
         threshold: u16,
         /// Name of the parameter set.
         parameter_set: &'static str,
+        /// How vectors that are small enough to be shared themselves reach their sum.
+        small_vectors: SmallVectors,
     },
     /// An encrypted round opened.
     RoundOpened {
@@ -41,8 +44,10 @@ pub enum Event {
         training_round: Option<u32>,
         /// Values of the vector, before limbs, canaries and padding.
         values: usize,
-        /// Ring coefficients that travel.
+        /// Ring coefficients that travel; none where the vector is shared itself.
         padded: usize,
+        /// What carries the vector: `ring` where it is encrypted, `shares` where it is shared itself.
+        carrier: Carrier,
     },
     /// The round went on to its next phase.
     Phase {
@@ -86,7 +91,7 @@ pub enum Event {
         millis: u64,
         /// Bytes of ciphertext that arrived.
         upload_bytes: u64,
-        /// Bytes of sealed key shares that arrived.
+        /// Bytes of sealed shares that arrived: of keys, or of the vectors themselves where those were shared.
         key_share_bytes: u64,
     },
     /// A round ended without a result.

@@ -316,6 +316,7 @@ fn opened(
     data["terms"] = json!(BASE64.encode(plan.to_bytes()));
     data["question"] = json!(plan.question.to_string());
     data["preparation"] = json!(plan.terms.number);
+    data["carrier"] = json!(plan.carrier);
     data["values"] = json!(plan.layout.len());
     data["coefficients"] = json!(plan.coefficients());
     let (job, place) = (&plan.terms.job, Place::Round(plan.id));

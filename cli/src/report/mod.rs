@@ -7,6 +7,7 @@ mod participation;
 use askama::Template;
 use syndic_round::Protection;
 
+use crate::carried;
 use crate::history::History;
 use crate::result::{RunResult, Scores};
 use crate::table::compared;
@@ -70,6 +71,8 @@ struct Page<'a> {
     abandoned: Vec<String>,
     colluders: u32,
     neighbours: Vec<String>,
+    unchecked: Option<String>,
+    unchecked_rounds: Vec<String>,
     gain: Option<String>,
     gap: String,
 }
@@ -85,6 +88,9 @@ impl<'a> Page<'a> {
         } else {
             Vec::new()
         };
+        let stretches = participation::stretches(history);
+        let unchecked = stretches.iter().filter(|stretch| !stretch.checked);
+        let unchecked_rounds = unchecked.map(|stretch| stretch.rounds.clone()).collect();
         let most = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
         let (cohort, threshold) = (most(result.protection.cohort), most(result.protection.threshold));
         Self {
@@ -95,10 +101,12 @@ impl<'a> Page<'a> {
             rows: rows(result),
             grid_rounds: rounds.len(),
             grid,
-            stretches: participation::stretches(history),
+            stretches,
             abandoned: participation::abandoned(history),
             colluders: u32::from(Protection::largest_colluding(cohort, threshold)),
             neighbours: participation::neighbours(&rounds),
+            unchecked: carried::unchecked(&result.rounds),
+            unchecked_rounds,
             gain,
             gap: signed(metrics.federated.roc_auc - metrics.pooled.roc_auc),
         }
@@ -118,6 +126,21 @@ impl<'a> Page<'a> {
 
     fn listed(&self, names: &[String]) -> String {
         listed(names)
+    }
+
+    fn named(&self, kinds: &[String]) -> String {
+        carried::named(kinds)
+    }
+
+    /// The same at the beginning of a sentence.
+    fn capitalised(&self, kinds: &[String]) -> String {
+        let named = carried::named(kinds);
+        let (first, rest) = named.split_at(named.len().min(1));
+        first.to_uppercase() + rest
+    }
+
+    fn shares_updates(&self) -> bool {
+        carried::shares_updates(&self.result.protection)
     }
 
     fn figure(&self, figure: &f64) -> String {
@@ -154,7 +177,7 @@ fn rows(result: &RunResult) -> Vec<Row> {
     let all: u64 = result.data.training_rows.values().sum();
     let mut rows = vec![Row {
         class: "federated",
-        label: "Federated, encrypted".into(),
+        label: carried::label(&result.protection).replacen('f', "F", 1),
         training_rows: thousands(all),
         scores: metrics.federated,
     }];
@@ -247,6 +270,33 @@ mod tests {
         }
         assert!(page.contains(&data().result.ledger.root));
         assert_eq!(page.matches("<svg").count(), 1);
+    }
+
+    #[test]
+    fn it_says_of_shared_vectors_what_happened_to_them() {
+        let mut history = History::default();
+        recording::shared_events(20).iter().for_each(|event| history.apply(event));
+        let page = render(&ReportData { result: example::shared(), history, ..data() });
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = [
+            "Federated, from shares",
+            "Statistics and model updates were cut into secret shares",
+            "Score histograms were encrypted at their institution",
+            "5.40 kB of sealed shares from each institution, and no ciphertext",
+            "3 of 21 sums of shared vectors unchecked",
+            "Here: Training 2.",
+            "sent only secret shares and encrypted vectors",
+            "Encryption of score histograms",
+            "4 of 5, unchecked",
+        ];
+        for text in told {
+            assert!(page.contains(text), "{text}");
+        }
+        for untrue in ["sent only encrypted updates", "bytes for each of", "ns a parameter"] {
+            assert!(!page.contains(untrue), "{untrue}");
+        }
+        let encrypted = render(&data());
+        assert!(!encrypted.contains("unchecked") && !encrypted.contains("secret shares"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) struct Stretch {
     pub(super) present: String,
     /// Who is not, and why.
     pub(super) missing: Vec<(String, String)>,
+    /// Whether a single wrong reveal would have been noticed in each of their sums.
+    pub(super) checked: bool,
 }
 
 /// All rounds whose sum was opened: statistics first, then training, then evaluation.
@@ -58,16 +60,22 @@ fn of_kind(history: &History, kind: &str) -> Vec<Stretch> {
         let Some((survivors, missing, _)) = round.closed() else { continue };
         counted += 1;
         let number = round.training_round.unwrap_or(counted);
+        let checked = !round.is_unchecked();
         let present = format!("{} of {}", survivors.len(), survivors.len() + missing.len());
         let missing: Vec<_> =
             missing.iter().map(|absent| (absent.participant.clone(), absent.reason.clone())).collect();
         match stretches.last_mut() {
             Some((_, last, stretch))
-                if stretch.missing == missing && stretch.present == present && *last + 1 == number =>
+                if stretch.missing == missing
+                    && stretch.present == present
+                    && stretch.checked == checked
+                    && *last + 1 == number =>
             {
                 *last = number;
             }
-            _ => stretches.push((number, number, Stretch { rounds: String::new(), present, missing })),
+            _ => {
+                stretches.push((number, number, Stretch { rounds: String::new(), present, missing, checked }))
+            }
         }
     }
     for (first, last, stretch) in &mut stretches {
@@ -130,6 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn a_round_whose_sum_was_not_checked_has_a_row_of_its_own() {
+        let mut history = History::default();
+        let mut events = recording::shared_events(3);
+        for event in &mut events {
+            if let syndic_coordinator::event::Event::RoundClosed { id, kind: "train", checked, .. } = event {
+                *checked = id.round != 6;
+            }
+        }
+        events.iter().for_each(|event| history.apply(event));
+        let rows = stretches(&history).into_iter().map(|stretch| (stretch.rounds, stretch.checked));
+        let training: Vec<_> = rows.filter(|(rounds, _)| rounds.starts_with("Training")).collect();
+        let expected = [("Training 1", true), ("Training 2", true), ("Training 3", false)];
+        assert_eq!(training, expected.map(|(rounds, checked)| (rounds.to_string(), checked)));
+    }
+
+    #[test]
     fn an_abandoned_attempt_is_listed_with_its_reason() {
         let mut history = History::default();
         recording::abandoned_attempt(4).iter().for_each(|event| history.apply(event));
@@ -151,6 +175,7 @@ mod tests {
         let stretch = Stretch {
             rounds: "Training 1".into(),
             present: "2 of 5".into(),
+            checked: true,
             missing: vec![why("a", "late"), why("b", "declined: purpose"), why("c", "late")],
         };
         assert_eq!(stretch.absent(), [why("b", "declined: purpose"), why("a and c", "late")]);

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use syndic_learning::job::{Privacy, ProgramTerms, agreement};
 use syndic_learning::{Job, Role};
 use syndic_ledger::Timestamp;
+use syndic_round::Carrier;
 
 use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
@@ -82,7 +83,25 @@ fn round_counts(history: &History, released: u32) -> RoundCounts {
         statistics,
         evaluation,
         released,
+        shared: closed(history).filter(|round| round.carrier == Carrier::Shares).count() as u32,
+        unchecked: closed(history).filter(|round| round.is_unchecked()).count() as u32,
     }
+}
+
+/// Rounds of all kinds with a result.
+fn closed(history: &History) -> impl Iterator<Item = &EncryptedRound> {
+    history.rounds.iter().filter(|round| round.closed().is_some())
+}
+
+/// The kinds of rounds with a result whose vectors were carried so, in the order in which they first came.
+fn carried_by(history: &History, carrier: Carrier) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for round in closed(history).filter(|round| round.carrier == carrier) {
+        if !kinds.iter().any(|kind| kind == round.kind) {
+            kinds.push(round.kind.into());
+        }
+    }
+    kinds
 }
 
 /// What all sent, divided by how many they are.
@@ -93,8 +112,8 @@ fn traffic(history: &History, institutions: usize) -> Traffic {
 
 /// From the first training round that closed: what one institution sent in it.
 fn protection(finished: &Finished, history: &History) -> Result<Protection> {
-    let closed = |round: &&EncryptedRound| round.kind == "train" && round.closed().is_some();
-    let (Some(job), Some(round)) = (&history.job, history.rounds.iter().find(closed)) else {
+    let trained = closed(history).find(|round| round.kind == "train");
+    let (Some(job), Some(round)) = (&history.job, trained) else {
         return Err(Error::abandoned("job.no-round", "the federation ended without a training round"));
     };
     let Some(RoundEnding::Closed { survivors, upload_bytes, key_share_bytes, .. }) = &round.ending else {
@@ -107,6 +126,8 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
         parameter_set: job.parameter_set.into(),
         cohort: cohort as u32,
         threshold: u32::from(job.threshold),
+        encrypted: carried_by(history, Carrier::Ring),
+        shared: carried_by(history, Carrier::Shares),
         bytes_per_parameter: upload as f64 / (round.padded as f64).max(1.0),
         parameters: finished.model.coefficients.count() as u64,
         padded_parameters: round.padded as u64,

@@ -5,7 +5,7 @@ use crate::view::Quiet;
 use std::path::Path;
 use syndic_coordinator::event::{Event, Missing};
 use syndic_learning::reference::fit;
-use syndic_round::RoundId;
+use syndic_round::{Carrier, RoundId};
 
 fn options(folder: &Path, rows: u64) -> SandboxOptions {
     let table = folder.join("table.csv");
@@ -42,12 +42,20 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
         participants: names.clone(),
         threshold: 3,
         parameter_set: "KSA-S32",
+        small_vectors: run.job.protection.small_vectors,
     });
     for number in 1..=rounds {
         for (kind, half) in [("train", 0), ("evaluate", 1)] {
             let id = RoundId { round: 2 * number + half, attempt: 1 };
             let training_round = Some(number);
-            observer.event(&Event::RoundOpened { id, kind, training_round, values: 4, padded: 2048 });
+            observer.event(&Event::RoundOpened {
+                id,
+                kind,
+                training_round,
+                values: 4,
+                padded: 2048,
+                carrier: Carrier::Ring,
+            });
             let (survivors, missing) = match number {
                 1 => (
                     names[1..].to_vec(),

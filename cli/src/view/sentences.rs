@@ -1,6 +1,8 @@
 //! Finished rounds and endings, one line each; live terminal and plain lines share them.
 
 use syndic_coordinator::event::{Event, Missing};
+use syndic_learning::job::SmallVectors;
+use syndic_round::Carrier;
 
 use crate::history::{EncryptedRound, History, RoundEnding, TrainingRound};
 use crate::words::{bytes, counted, listed, seconds};
@@ -16,12 +18,18 @@ impl Teller {
     pub(super) fn lines(&mut self, event: &Event, history: &History) -> Vec<String> {
         let mut lines = self.training_rounds(history);
         match event {
-            Event::JobStarted { job, rounds, participants, threshold, parameter_set } => lines.push(format!(
-                "Job {job}: {rounds}; updates encrypted under KSA/1 with {parameter_set}; a sum opens only \
-                 with the help of {threshold} of {}.",
-                participants.len(),
-                rounds = counted(*rounds as usize, "round", "rounds"),
-            )),
+            Event::JobStarted { job, rounds, participants, threshold, parameter_set, small_vectors } => {
+                let small = match small_vectors {
+                    SmallVectors::Encrypted => "",
+                    SmallVectors::Shared => ", small ones shared themselves instead",
+                };
+                lines.push(format!(
+                    "Job {job}: {rounds}; updates encrypted under KSA/1 with {parameter_set}{small}; a sum opens only \
+                     with the help of {threshold} of {}.",
+                    participants.len(),
+                    rounds = counted(*rounds as usize, "round", "rounds"),
+                ));
+            }
             Event::RoundClosed { id, kind: "statistics", .. } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);
                 lines.extend(round.and_then(|round| statistics_line(round, history)));
@@ -59,12 +67,13 @@ fn training_line(round: &TrainingRound<'_>, history: &History) -> String {
         None => "not evaluated               ".into(),
     };
     format!(
-        "round {:>width$}/{total}  {figures}  {}  {:>7}  {:>6}{}",
+        "round {:>width$}/{total}  {figures}  {}  {:>7}  {:>6}{}{}",
         round.number,
         in_the_sum(round.survivors, round.missing),
         bytes(round.bytes),
         seconds(round.millis as f64 / 1e3),
         without(round.missing),
+        if round.checked { "" } else { UNCHECKED },
     )
 }
 
@@ -73,14 +82,19 @@ fn statistics_line(round: &EncryptedRound, history: &History) -> Option<String> 
         return None;
     };
     let total = history.job.as_ref().map_or(1, |job| job.rounds).to_string().len();
+    let sums = match round.carrier {
+        Carrier::Ring => "encrypted sums",
+        Carrier::Shares => "sums from shares",
+    };
     Some(format!(
-        "{:width$}  {:27}  {}  {:>7}  {:>6}{}",
+        "{:width$}  {:27}  {}  {:>7}  {:>6}{}{}",
         "statistics",
-        format!("{} encrypted sums", round.values),
+        format!("{} {}", round.values, sums),
         in_the_sum(survivors, missing),
         bytes(round.bytes()),
         seconds(*millis as f64 / 1e3),
         without(missing),
+        if round.is_unchecked() { UNCHECKED } else { "" },
         width = 7 + 2 * total,
     ))
 }
@@ -106,6 +120,9 @@ fn without(missing: &[Missing]) -> String {
         missing.iter().map(|absent| format!("{} ({})", absent.participant, absent.reason)).collect();
     if names.is_empty() { String::new() } else { format!("  without {}", listed(&names)) }
 }
+
+/// Follows a round in which exactly as many revealed as a sum of shared vectors needs.
+const UNCHECKED: &str = "  unchecked: no reveal to spare";
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +163,19 @@ mod tests {
             lines.iter().find(|line| line.starts_with(prefix)).and_then(|line| line.find(" of 5")).unwrap()
         };
         assert_eq!(column("statistics"), column("round  3/12"));
+    }
+
+    #[test]
+    fn shared_vectors_are_told_apart_and_so_is_a_sum_that_nobody_confirmed() {
+        let lines = told(&recording::shared_events(3));
+        assert!(lines[0].contains("KSA-S32, small ones shared themselves instead; a sum"), "{}", lines[0]);
+        assert!(lines[1].contains("51 sums from shares"), "{}", lines[1]);
+        let unchecked: Vec<_> = lines.iter().filter(|line| line.contains("unchecked")).collect();
+        assert_eq!(unchecked.len(), 1, "{lines:?}");
+        assert!(unchecked[0].starts_with("round 2/3") && unchecked[0].ends_with("no reveal to spare"));
+        let encrypted = told(&recording::events(3)).join("\n");
+        assert!(encrypted.contains("51 encrypted sums"));
+        assert!(!encrypted.contains("shared") && !encrypted.contains("unchecked"), "{encrypted}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use syndic_round::coordinator::{Input, Phase as RoundPhase, Preparation, Preparing, Round};
 use syndic_round::message::Kind;
-use syndic_round::{ParticipantId, Timestamp};
+use syndic_round::{Carrier, ParticipantId, Timestamp};
 use tracing::{debug, info, warn};
 
 use super::{Inner, State};
@@ -35,6 +35,7 @@ impl Inner {
             participants: roster.members.iter().map(|member| member.name.clone()).collect(),
             threshold: job.terms.protection.threshold(),
             parameter_set: job.terms.protection.parameter_set().name(),
+            small_vectors: job.job.protection.small_vectors,
         });
     }
 
@@ -233,13 +234,24 @@ fn phase_of(phase: &RoundPhase) -> Option<Phase> {
 fn missing_because(state: &State, round: &Round, id: ParticipantId) -> Missing {
     let reason = match (round.declined().get(&id), round.last_heard(id)) {
         (Some(reason), _) => format!("declined: {reason}"),
-        (None, None) => "was not there when the round opened".into(),
-        (None, Some(Kind::Advertise)) => "vanished before it shared its key".into(),
-        (None, Some(Kind::Dealing)) => "vanished before it acknowledged the key shares".into(),
-        (None, Some(Kind::Ack)) => "vanished before it submitted its update".into(),
-        (None, Some(_)) => "its key shares were not held by enough others".into(),
+        (None, last) => vanished(round.plan().carrier, last).into(),
     };
     Missing { participant: name(state, id), reason }
+}
+
+/// Why a participant is missing that was last heard so.
+fn vanished(carrier: Carrier, last: Option<Kind>) -> &'static str {
+    match (last, carrier) {
+        (None, _) => "was not there when the round opened",
+        (Some(Kind::Advertise), Carrier::Ring) => "vanished before it shared its key",
+        (Some(Kind::Advertise), Carrier::Shares) => "vanished before it shared its update",
+        (Some(Kind::Dealing), Carrier::Ring) => "vanished before it acknowledged the key shares",
+        (Some(Kind::Dealing), Carrier::Shares) => "vanished before it acknowledged the shares of the updates",
+        (Some(Kind::Ack), Carrier::Ring) => "vanished before it submitted its update",
+        (Some(Kind::Ack), Carrier::Shares) => "vanished before it signed for its update",
+        (Some(_), Carrier::Ring) => "its key shares were not held by enough others",
+        (Some(_), Carrier::Shares) => "the shares of its update were not held by enough others",
+    }
 }
 
 fn name(state: &State, id: ParticipantId) -> String {

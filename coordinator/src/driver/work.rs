@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{JobId, Place, PreparationTerms, RoundPlan, Timestamp};
+use syndic_round::{JobId, Place, PreparationTerms, RING_DIMENSION, RoundPlan, Timestamp};
 use syndic_secure_aggregation::Unopened;
 use tokio::time::{Instant, sleep_until};
 
@@ -190,7 +190,8 @@ impl Coordinator {
             kind,
             training_round,
             values: plan.layout.len(),
-            padded: plan.coefficients(),
+            padded: plan.chunks() * RING_DIMENSION,
+            carrier: plan.carrier,
         };
         let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;

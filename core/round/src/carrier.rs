@@ -1,7 +1,10 @@
 //! What carries an update to its sum.
 
+use serde::Serialize;
+
 /// What carries an update to its sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Carrier {
     /// The ring: it is encrypted under a one-time key, which is shared, and the sum of the keys is opened.
     #[default]
