@@ -1,16 +1,18 @@
-//! How long the updates of a round are waited for where one institution is stopped on purpose.
+//! How long an institution is waited for that is stopped on purpose.
 //!
-//! The round in which it is stopped lasts until its collect deadline, ten minutes in a job for real institutions.
+//! The round of training in which it is stopped lasts until its collect deadline, ten minutes in a job for real
+//! institutions; where updates are shared themselves, it waits twice, up to `share_seconds` and `reveal_seconds`.
 //! A job has one such deadline for all its rounds, so the one that takes its place leaves plenty of time for
 //! everybody else, in every round: docs/decisions/0009.
 
-use syndic_learning::Job;
+use syndic_learning::{Job, Layouts};
+use syndic_round::Carrier;
 
 use super::{SandboxOptions, Site, changed};
 use crate::Result;
 use crate::view::{Notice, Observer};
 
-/// The job with a collect deadline that fits the table, where its own is longer.
+/// The job with deadlines that fit the table, where its own are longer.
 ///
 /// # Errors
 /// When the job cannot be written down.
@@ -21,17 +23,43 @@ pub(super) fn shortened(
     sites: &[Site],
     observer: &mut Observer,
 ) -> Result<(Job, String)> {
-    let rows = sites.iter().map(|site| site.table.rows() as u64).sum();
-    let columns = job.contract.columns.len() as u64;
-    let seconds = enough(rows, columns, job.program.training().local.epochs, sites.len() as u64);
-    let asked = job.rounds.deadlines.collect_seconds;
-    if seconds >= asked {
+    let mut shorter = job.clone();
+    let (asked, deadlines) = (job.rounds.deadlines, &mut shorter.rounds.deadlines);
+    let institutions = sites.len() as u64;
+    if shares_updates(&job, sites.len()) {
+        // Waited for are its signature and its reveal, long after the local work.
+        let seconds = enough(0, 0, 0, institutions);
+        deadlines.share_seconds = seconds.min(asked.share_seconds);
+        deadlines.reveal_seconds = seconds.min(asked.reveal_seconds);
+    } else {
+        let rows = sites.iter().map(|site| site.table.rows() as u64).sum();
+        let columns = job.contract.columns.len() as u64;
+        let seconds = enough(rows, columns, job.program.training().local.epochs, institutions);
+        deadlines.collect_seconds = seconds.min(asked.collect_seconds);
+    }
+    let now = *deadlines;
+    if now == asked {
         return Ok((job, text));
     }
-    observer.notice(&Notice::CollectShortened { collect_seconds: seconds, job_seconds: asked });
-    let mut shorter = job;
-    shorter.rounds.deadlines.collect_seconds = seconds;
+    observer.notice(&match now.collect_seconds == asked.collect_seconds {
+        true => Notice::SharesShortened {
+            share_seconds: now.share_seconds,
+            reveal_seconds: now.reveal_seconds,
+            job_share_seconds: asked.share_seconds,
+            job_reveal_seconds: asked.reveal_seconds,
+        },
+        false => Notice::CollectShortened {
+            collect_seconds: now.collect_seconds,
+            job_seconds: asked.collect_seconds,
+        },
+    });
     changed(options, &shorter)
+}
+
+/// Whether updates of the model are shared themselves among so many institutions.
+fn shares_updates(job: &Job, institutions: usize) -> bool {
+    let admitted = u16::try_from(institutions).unwrap_or(u16::MAX);
+    Layouts::of(job).is_ok_and(|layouts| job.carrier_of(&layouts.train, admitted) == Carrier::Shares)
 }
 
 /// A third of a second for each institution, at least five in all, and one second more for each two million cells

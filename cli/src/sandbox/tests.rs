@@ -236,6 +236,32 @@ async fn a_shorter_deadline_of_the_job_file_stays() {
 }
 
 #[tokio::test]
+async fn where_updates_are_shared_a_stop_shortens_the_deadlines_of_shares_and_reveals_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), 300);
+    let deadlines = "count = 4\ndeadlines = { share_seconds = 70, reveal_seconds = 3 }";
+    options.job.text = JOB.replacen("count = 4", deadlines, 1).replacen(
+        "[protection]",
+        "[protection]\nsmall_vectors = \"shared\"",
+        1,
+    );
+    let (job, text, notices) = job_given(&options).await;
+    let shorter = job.rounds.deadlines;
+    assert_eq!((shorter.share_seconds, shorter.reveal_seconds, shorter.collect_seconds), (5, 3, 600));
+    assert_eq!(syndic_learning::Job::from_toml(&text).unwrap(), job);
+    assert!(notices.contains(&Notice::SharesShortened {
+        share_seconds: 5,
+        reveal_seconds: 3,
+        job_share_seconds: 70,
+        job_reveal_seconds: 3,
+    }));
+
+    options.stop = Stop::Nobody;
+    let (job, _, _) = job_given(&options).await;
+    assert_eq!(job.rounds.deadlines.share_seconds, 70);
+}
+
+#[tokio::test]
 async fn where_nobody_can_be_stopped_the_job_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), 300);

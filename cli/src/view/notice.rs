@@ -37,6 +37,18 @@ pub enum Notice {
         /// How long they would wait as the job file says, in seconds.
         job_seconds: u32,
     },
+    /// One institution will be stopped on purpose, and rounds wait less long for shares and reveals than the job file says,
+    /// since updates are shared themselves.
+    SharesShortened {
+        /// How long they wait for shares, and for what is signed about them, in this run, in seconds.
+        share_seconds: u32,
+        /// How long they wait for reveals, in seconds.
+        reveal_seconds: u32,
+        /// How long they would wait for shares as the job file says, in seconds.
+        job_share_seconds: u32,
+        /// How long they would wait for reveals as the job file says, in seconds.
+        job_reveal_seconds: u32,
+    },
     /// The coordinator listens, and every participant has keys and a certificate.
     Listening {
         /// Address and port.
@@ -100,6 +112,19 @@ impl Notice {
                 counted(*collect_seconds as usize, "second", "seconds"),
                 thousands(u64::from(*job_seconds)),
             ),
+            Self::SharesShortened {
+                share_seconds,
+                reveal_seconds,
+                job_share_seconds,
+                job_reveal_seconds,
+            } => format!(
+                "One institution will be stopped on purpose, and its round waits for it. Rounds of this run therefore \
+                 wait {} for shares and {} for reveals, plenty for these institutions, not the {} and {} of the job file.",
+                counted(*share_seconds as usize, "second", "seconds"),
+                counted(*reveal_seconds as usize, "second", "seconds"),
+                thousands(u64::from(*job_share_seconds)),
+                thousands(u64::from(*job_reveal_seconds)),
+            ),
             Self::Listening { address } => format!(
                 "The coordinator listens on {address}. Every participant made its own keys and comes in over mutual TLS."
             ),
@@ -155,8 +180,8 @@ fn prepared(job: &str, table: &str, sites: &[Site], test_rows: u64) -> String {
 fn moment(phase: Phase) -> &'static str {
     match phase {
         Phase::Advertise => "after it advertised its one-time key",
-        Phase::Share => "after it shared its one-time key",
-        Phase::Acknowledge => "after the key shares were exchanged",
+        Phase::Share => "after it dealt its shares",
+        Phase::Acknowledge => "after the shares were exchanged",
         Phase::Collect => "after it submitted its update",
         Phase::Certify => "after it signed the survivor set",
         Phase::Reveal => "after it revealed its shares",
@@ -179,7 +204,7 @@ mod tests {
         };
         assert_eq!(
             stopping.text(),
-            "On purpose: bank_online is stopped in the middle of round 7, after the key shares were exchanged. \
+            "On purpose: bank_online is stopped in the middle of round 7, after the shares were exchanged. \
              The round goes on without it."
         );
     }
@@ -207,6 +232,19 @@ mod tests {
             text.contains("wait 5 seconds for updates") && text.contains("not the 600 of the job file"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn shorter_deadlines_of_shares_are_told_beside_those_of_the_job_file() {
+        let notice = Notice::SharesShortened {
+            share_seconds: 5,
+            reveal_seconds: 5,
+            job_share_seconds: 60,
+            job_reveal_seconds: 90,
+        };
+        let text = notice.text();
+        assert!(text.contains("5 seconds for shares and 5 seconds for reveals"), "{text}");
+        assert!(text.contains("not the 60 and 90 of the job file"), "{text}");
     }
 
     #[test]
