@@ -124,7 +124,7 @@ impl Participant {
 
     async fn deal(&mut self, plan: &RoundPlan, joined: Joined, opener: Opener) -> Result<Stage, Failure> {
         let member = Member { terms: &plan.terms, cohort: joined.cohort(), me: self.enrolment.id() };
-        let (key, (public, sealed)) = self.engine.deal(&member, &mut self.rng, |_, _| {})?;
+        let (key, (public, sealed)) = self.engine.deal(&member, None, &mut self.rng, |_, _| {})?;
         let signed = joined.deal(public, &sealed, self.key());
         self.say(plan, Kind::Dealing, &signed, Bundle::encode(&sealed)).await?;
         Ok(Stage::Dealt(joined, opener, key))
@@ -140,7 +140,7 @@ impl Participant {
     ) -> Result<Stage, Failure> {
         joined.check_dealers(&received)?;
         let member = Member { terms: &plan.terms, cohort: joined.cohort(), me: self.enrolment.id() };
-        let (mut held, mut verdicts) = (self.engine.no_shares(), Vec::new());
+        let (mut held, mut verdicts) = (self.engine.no_shares(&key), Vec::new());
         for share in &received {
             let public = joined.check_share(share)?;
             let good = opener.take(&member, share.public.from, &public, &share.sealed, &mut held);

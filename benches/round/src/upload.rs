@@ -34,7 +34,7 @@ pub(crate) fn write(
             Ok(encrypt_into_file(*key, answer.quantiser(coding, dither), &masks, file)?.0)
         }
         plain => {
-            let update = plain.encrypt(cohort, answer.quantise(coding, dither), rng);
+            let update = plain.encrypt(cohort, answer.quantise(coding, dither), rng)?;
             let root = update.root();
             file.write(&update.into_bytes())?;
             file.finish()?;
