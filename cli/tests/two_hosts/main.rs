@@ -123,6 +123,9 @@ fn the_coordinator_killed_with_sigkill_in_the_middle_of_a_round_goes_on() {
 const PHASES: [&str; 6] = ["Advertise", "Share", "Acknowledge", "Collect", "Certify", "Reveal"];
 const PHASES_OF_KEYS: usize = 3;
 
+/// What a participant's log says of two sums that differ by one institution.
+const DIFFERS: &str = "two consecutive survivor sets differ by one institution; the difference of their sums says something of it";
+
 #[test]
 fn a_participant_killed_in_the_middle_of_a_round_comes_back() {
     let hosts = Hosts::ready(Job { training_rounds: 3, deadline_seconds: 3 });
@@ -136,6 +139,9 @@ fn a_participant_killed_in_the_middle_of_a_round_comes_back() {
     banks.remove(1).kill();
     let missing = |line: &Line| line.is("round closed") && line.text("missing").contains(victim);
     let closed = coordinator.wait_for("a round without it", missing);
+    // The difference of two such sums says something of the one institution by which they differ (rule 10).
+    let differs = |line: &Line| line.is(DIFFERS) && line.text("differs_by") == id.to_string();
+    banks[0].wait_for("a warning of the two sums", differs);
     banks.push(hosts.start(victim));
     let whole = |line: &Line| line.is("round closed") && line.text("survivors") == "5";
     let back = coordinator.wait_for("a round with everybody again", whole);
