@@ -101,6 +101,33 @@ fn a16_a_bad_share_that_may_be_a_false_complaint_costs_only_its_holder_the_revea
     assert!(!ran.who_said(1, 1, Kind::Reveal).contains(&4));
 }
 
+/// Participant 2 deals participant 4 in round 1 a sealed share that is as large as its own message may be. What
+/// participant 4 is told then, with the others' shares, is larger still.
+struct LargeShare;
+
+impl Meddler for LargeShare {
+    fn saying(&self, from: ParticipantId, said: v1::Statement, known: &Known) -> v1::Statement {
+        if from != id(2) || said.kind() != Kind::Dealing || !is_in_round_1(&said) {
+            return said;
+        }
+        let mut sealed = Bundle::open(&said.bundle).unwrap();
+        for (to, sealed) in &mut sealed {
+            if *to == id(4) {
+                *sealed = vec![0; (4 << 20) - 16_600];
+            }
+        }
+        dealing_with(said, known, sealed, |dealing| dealing)
+    }
+}
+
+#[test]
+fn a16_a_dealer_of_a_share_too_large_to_be_told_keeps_nobody_from_taking_part() {
+    let ran = Scene::set(5, 0, Arc::new(LargeShare), |_| Fares::Well).run();
+    ran.completed();
+    assert!(ran.who_said(1, 1, Kind::Ack).contains(&4), "it can answer for the others' shares");
+    assert!(ran.exact_sums()[&(1, 1)].contains(&4));
+}
+
 /// Who complains of the good share that whom dealt them, in round 1: (complaining, dealer).
 struct FalseComplaints(&'static [(u16, u16)]);
 
