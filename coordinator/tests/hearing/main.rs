@@ -7,6 +7,7 @@ mod house;
 mod job_files;
 mod logs;
 mod members;
+mod returns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
