@@ -142,3 +142,10 @@ proptest! {
         every_decoder(&bytes);
     }
 }
+
+#[test]
+fn a_sealed_share_that_would_crowd_out_the_others_is_malformed() {
+    let bundle = |length| Bundle::encode(&[(id(1), vec![7; 100]), (id(2), vec![7; length])]);
+    assert!(Bundle::measure(&bundle(Bundle::LARGEST_SEALED)).is_ok());
+    assert_eq!(Bundle::measure(&bundle(Bundle::LARGEST_SEALED + 1)), Err(Malformed));
+}

@@ -281,6 +281,7 @@ impl MalformedShare {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::{KemSecret, SealContext};
     use crate::verification::BadShare;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -296,6 +297,20 @@ mod tests {
     fn polynomials(threshold: u16, rng: &mut ChaCha20Rng) -> Polynomials {
         let key = OneTimeKey::generate(rng);
         Polynomials::draw(&Packing::for_cohort(5).pack(&key), threshold, rng)
+    }
+
+    #[test]
+    fn the_longest_share_fits_sealed_into_what_a_bundle_takes() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let me = ParticipantId::new(1).unwrap();
+        // Of as many elements as a key in the largest cohort has, and a small vector at most.
+        let elements = Packing::for_cohort(256).pack(&OneTimeKey::generate(&mut rng));
+        assert_eq!(elements.len(), syndic_round::vector::MOST_ELEMENTS);
+        let share: KeyShare = Polynomials::draw(&elements, 2, &mut rng).share_of(me, &mut rng);
+        let context = SealContext { sender: me, recipient: me, h1: Digest::of(b"h1") };
+        let sealed = KemSecret::generate(&mut rng).public().seal(&share.to_bytes(), &context, &mut rng);
+        assert_eq!(sealed.len(), 5_280);
+        assert!(sealed.len() <= syndic_round::coordinator::Bundle::LARGEST_SEALED);
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub struct Dealt {
 }
 
 impl Bundle {
+    /// Bytes that a sealed share has at most: 514 elements, a salt and the seal take 5,280, of a key and of a vector alike.
+    /// What is longer is nobody's share, and would keep its recipient from receiving the others'.
+    pub const LARGEST_SEALED: usize = 6 << 10;
+
     /// Measures a bundle's encoding.
     ///
     /// # Errors
@@ -63,10 +67,13 @@ impl Bundle {
     /// The sealed shares in an encoding.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`], also where one is longer than [`Self::LARGEST_SEALED`].
     pub fn open(encoding: &[u8]) -> Result<Vec<(ParticipantId, Vec<u8>)>, Malformed> {
         let mut r = Reader::new(encoding);
-        let shares = r.list(|r| Ok((r.id()?, r.bytes()?.to_vec())))?;
+        let shares = r.list(|r| {
+            let (to, sealed) = (r.id()?, r.bytes()?);
+            if sealed.len() <= Self::LARGEST_SEALED { Ok((to, sealed.to_vec())) } else { Err(Malformed) }
+        })?;
         r.finish()?;
         Ok(shares)
     }
