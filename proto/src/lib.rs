@@ -9,5 +9,9 @@ pub mod v1 {
     tonic::include_proto!("syndic.v1");
 }
 
+/// Bytes that a participant takes in one message: in the largest cohort everybody's public part and a share from each are
+/// 6.4 MB.
+pub const LARGEST_DUTY: usize = 8 << 20;
+
 /// Bytes of ciphertext in one message of a stream: well under the default message limit.
 pub const PART_BYTES: usize = 1 << 20;

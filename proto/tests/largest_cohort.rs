@@ -4,13 +4,11 @@
 
 use prost::Message as _;
 use syndic_proto::convert::{Duty, Owed, PlaceRef};
-use syndic_proto::v1;
+use syndic_proto::{LARGEST_DUTY, v1};
 use syndic_round::message::{Dealing, Payload, PublicPart};
 use syndic_round::participant::Received;
 use syndic_round::{Digest, JobId, ParticipantId, Place, Signed};
 
-/// What a client of tonic takes unless it is told otherwise.
-const DEFAULT_LIMIT: usize = 4 << 20;
 /// t of 256 institutions.
 const THRESHOLD: usize = 171;
 /// A share of the longest key, sealed: 512 elements, two blinding ones and a salt, behind an X-Wing ciphertext and a tag.
@@ -32,5 +30,5 @@ fn the_shares_of_the_largest_cohort_fit_into_one_message() {
     let owed = Owed::Acknowledge(received.collect());
     let duty = Duty { voided: Vec::new(), ledger: None, at, plan: Default::default(), owed };
     let bytes = v1::Duty::from(duty).encoded_len();
-    assert!(bytes <= DEFAULT_LIMIT, "{bytes} bytes");
+    assert!(bytes <= LARGEST_DUTY, "{bytes} bytes");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use syndic_proto::LARGEST_DUTY;
 use syndic_proto::convert::{PlaceRef, RoundRef, digest};
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
@@ -36,7 +37,10 @@ impl Link {
                 .keep_alive_timeout(KEEPALIVE)
                 .keep_alive_while_idle(true);
             match endpoint.connect_with_connector(connector.clone()).await {
-                Ok(channel) => return Ok(Self { calls: CoordinationClient::new(channel) }),
+                Ok(channel) => {
+                    let calls = CoordinationClient::new(channel).max_decoding_message_size(LARGEST_DUTY);
+                    return Ok(Self { calls });
+                }
                 Err(error) => {
                     let address = connector.address().clone();
                     let unknown =
