@@ -86,8 +86,13 @@ impl Coordinator {
     /// Counts a connection of `id`, which says that it holds the keys of preparation `holding`, until the guard is
     /// dropped.
     pub fn attach(&self, id: ParticipantId, name: String, holding: u64) -> Attached {
-        let came = Connected { connections: 0, since: clock::now(), holding, is_silent: false };
-        self.inner.lock_present().connections.entry(id).or_insert(came).connections += 1;
+        {
+            let mut present = self.inner.lock_present();
+            let connections = present.connections.get(&id).map_or(0, |it| it.connections) + 1;
+            // An older connection may be dead and not known to be: who comes anew says what it holds now.
+            let came = Connected { connections, since: clock::now(), holding, is_silent: false };
+            present.connections.insert(id, came);
+        }
         self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
         self.inner.tick();
         Attached { inner: self.inner.clone(), id, name }
