@@ -74,6 +74,8 @@ pub struct Agent {
     journal: Journal,
     training_seed: Option<u64>,
     accepted: Mutex<Latest<Approved>>,
+    /// Held by the local work that is under way.
+    working: Arc<Mutex<()>>,
     encryption: StdMutex<Encryption>,
     /// The survivors that this participant signed last, and of which job.
     last_survivors: StdMutex<Option<(JobId, Vec<ParticipantId>)>>,
@@ -129,6 +131,7 @@ impl Agent {
             journal,
             training_seed,
             accepted: Mutex::new(Latest::none()),
+            working: Arc::default(),
             encryption: StdMutex::default(),
             last_survivors: StdMutex::default(),
             #[cfg(feature = "tap")]
@@ -247,6 +250,7 @@ impl Agent {
                 _ => {
                     let Some(plan) = plan_of(&duty, &round) else {
                         warn!(round = %round.id, "the coordinator names a duty without the plan of its round");
+                        seats.pace.slow_down().await;
                         seats.round = None;
                         continue;
                     };
@@ -281,6 +285,7 @@ impl Agent {
             Ok(terms) if terms.job == at.job && Place::Ahead(terms.number) == at.place => terms,
             _ => {
                 warn!(place = %at.place, "the coordinator names a duty without the terms of its preparation");
+                seats.pace.slow_down().await;
                 return Ok(());
             }
         };

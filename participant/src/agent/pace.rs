@@ -1,7 +1,8 @@
 //! How fast this participant begins anew when nothing comes of it.
 //!
-//! Each preparation and each no is a few rows of the journal for ever. A coordinator that asks for one after the other
-//! and never has an update encrypted could fill the disk in an afternoon; so could one that only errs.
+//! Each preparation, each no, and each message that is said again is a row or more of the journal for ever. A coordinator
+//! that asks for one after the other and never has an update encrypted could fill the disk in an afternoon; so could one
+//! that only errs.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ impl Pace {
         self.fruitless = 0;
     }
 
-    /// Waits before a preparation is begun or a no is said, where many before it came to nothing.
+    /// Waits before a preparation is begun, a no is said, or something is said again, where much before it came to
+    /// nothing.
     pub(super) async fn slow_down(&mut self) {
         self.fruitless = self.fruitless.saturating_add(1);
         let pause = self.pause();

@@ -44,7 +44,9 @@ impl Agent {
         if *current.terms != *terms {
             return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
         }
-        if !kind.is_some_and(|kind| current.said.contains_key(&kind)) {
+        if kind.is_some_and(|kind| current.said.contains_key(&kind)) {
+            seats.pace.slow_down().await;
+        } else {
             self.prepare(current, at, owed, None).await?;
         }
         self.say(link, at, &mut current.said, kind).await

@@ -44,7 +44,10 @@ impl Agent {
         let Some(current) = seats.round.as_mut().filter(|seat| seat.round == *round) else {
             return match owed {
                 Owed::Advertise => self.advertise(link, seats, round, plan).await,
-                _ => self.say_from_journal(link, round, plan, kind_of(&owed)).await,
+                _ => {
+                    seats.pace.slow_down().await;
+                    self.say_from_journal(link, round, plan, kind_of(&owed)).await
+                }
             };
         };
         // One plan for a round: another one under its number is a lie.
@@ -55,7 +58,9 @@ impl Agent {
         let at = PlaceRef::from(round.clone());
         let is_keys = matches!(kind, Some(Kind::Advertise | Kind::Dealing | Kind::Ack));
         let said = if is_keys { &current.preparing.said } else { &current.said };
-        if !kind.is_some_and(|kind| said.contains_key(&kind)) {
+        if kind.is_some_and(|kind| said.contains_key(&kind)) {
+            seats.pace.slow_down().await;
+        } else {
             match owed {
                 Owed::Deal(_) | Owed::Acknowledge(_) => {
                     let vector = match owed {
@@ -169,7 +174,7 @@ impl Agent {
             fingerprint,
             preparing,
             stage: Stage::Preparing,
-            training: Training::Running(tokio::task::spawn_blocking(work)),
+            training: Training::begin(self.working.clone(), work),
             said: BTreeMap::new(),
         })
     }
@@ -320,6 +325,7 @@ impl Agent {
         plan: &RoundPlan,
         adverts: Vec<Signed>,
     ) -> Result<(), Undone> {
+        seats.pace.slow_down().await;
         let accepted = self.accepted(link, &plan.terms).await?;
         Invited::check(plan.terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let (job, preparation) = (plan.terms.job.as_str(), plan.terms.number);

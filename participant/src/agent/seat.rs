@@ -15,7 +15,8 @@ use syndic_secure_aggregation::{
     KemSecret, KeyShare, KeyShareSum, MalformedShare, OneTimeKey, SealContext, Share, ShareMissing,
     SharingContext, SmallVector, Subject, VectorShape, VectorShare, VectorShareSum,
 };
-use tokio::task::{JoinError, JoinHandle};
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::warn;
 
 use super::error::Declined;
@@ -92,7 +93,7 @@ pub(super) enum Shares {
 /// The local work of the round.
 pub(super) enum Training {
     /// Under way.
-    Running(JoinHandle<Result<Answer, Declined>>),
+    Running(JoinSet<Result<Answer, Declined>>),
     /// The answer, not yet encrypted or shared.
     Finished(Result<Answer, Declined>),
     /// Encrypted or shared, and gone.
@@ -212,10 +213,30 @@ impl Seat {
 }
 
 impl Training {
+    /// Begins local work once it is its `turn`: an institution does one at a time. What is under way when nobody waits for it
+    /// any more is brought to its end, and what has not had its turn by then is not begun.
+    pub(super) fn begin(
+        turn: Arc<Mutex<()>>,
+        work: impl FnOnce() -> Result<Answer, Declined> + Send + 'static,
+    ) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let turn = turn.lock_owned().await;
+            let work = move || {
+                let answer = work();
+                drop(turn);
+                answer
+            };
+            joined(spawn_blocking(work).await).and_then(|answer| answer)
+        });
+        Self::Running(task)
+    }
+
     /// Waits for the answer. Safe to give up waiting: the work goes on.
     pub(super) async fn finish(&mut self) {
         let Self::Running(task) = self else { return };
-        *self = Self::Finished(joined(task.await).and_then(|answer| answer));
+        let done = task.join_next().await;
+        *self = Self::Finished(done.map_or(Err(Declined::Restarted), joined).and_then(|answer| answer));
     }
 }
 
@@ -238,4 +259,37 @@ pub(super) fn joined<T>(work: Result<T, JoinError>) -> Result<T, Declined> {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Declined::Restarted,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn local_work_waits_for_its_turn_and_is_not_begun_when_nobody_wants_it_any_more() {
+        let (turn, (begun, begins)) = (Arc::new(Mutex::new(())), mpsc::channel());
+        let (let_go, held) = mpsc::channel::<()>();
+        let work = |number: u32, holds: Option<mpsc::Receiver<()>>| {
+            let begun = begun.clone();
+            Training::begin(turn.clone(), move || {
+                begun.send(number).unwrap();
+                holds.map(|held| held.recv());
+                Err(Declined::NotOnRecord)
+            })
+        };
+        let first = work(1, Some(held));
+        let begins = spawn_blocking(move || {
+            assert_eq!(begins.recv().unwrap(), 1);
+            begins
+        });
+        let begins = begins.await.unwrap();
+        let (second, mut third) = (work(2, None), work(3, None));
+        drop((first, second));
+        let_go.send(()).unwrap();
+        third.finish().await;
+        assert!(matches!(third, Training::Finished(Err(Declined::NotOnRecord))));
+        assert_eq!(begins.try_iter().collect::<Vec<_>>(), [3]);
+    }
 }
