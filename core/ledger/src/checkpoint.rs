@@ -104,7 +104,7 @@ impl Checkpoint {
     /// # Errors
     /// A note that this key did not sign; a text other than origin, size and root; the origin of another log.
     pub fn verify(note: &str, key: &VerifierKey) -> Result<Self, CheckpointError> {
-        let checkpoint = Self::parse(note::open(note, key)?).ok_or(CheckpointError::Malformed)?;
+        let checkpoint = Self::from_text(note::open(note, key)?).ok_or(CheckpointError::Malformed)?;
         if checkpoint.origin != key.name() {
             return Err(CheckpointError::Origin {
                 expected: String::from(key.name()),
@@ -114,7 +114,8 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The checkpoint that a note's text is.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let (origin, size_text, root) = (lines.next()?, lines.next()?, lines.next()?);
         // Extension lines are refused: no auditor could check them.

@@ -11,6 +11,8 @@
 //! | [`history`] | the state folded from entries; decides whether one more entry may follow |
 //! | [`hash`], [`tree`], [`proof`] | RFC 6962 hashes, compact tree, inclusion and consistency proofs |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and the signed head of the log |
+//! | [`mod@cosignature`], [`policy`] | what witnesses sign of a head, and how many of them have to |
+//! | [`bundle`] | one entry's proof in a file, for whoever has nothing else |
 //! | [`tiles`] | the files of a log in the C2SP tlog-tiles layout |
 //! | [`mod@verify`] | the offline check of such files, from signature to the last round |
 //!
@@ -61,13 +63,16 @@
 
 extern crate alloc;
 
+pub mod bundle;
 mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod entry;
 pub mod hash;
 pub mod history;
 pub mod leaves;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod schema;
 pub mod shown;
@@ -76,13 +81,16 @@ pub mod time;
 pub mod tree;
 pub mod verify;
 
+pub use bundle::{BundleError, TlogProof};
 pub use canonical::CanonicalError;
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use cosignature::{CosignerKey, cosign, cosigned_at};
 pub use entry::{Entry, EntryError};
 pub use hash::{Hash, leaf_hash, node_hash};
 pub use history::{Accepted, Fault, History};
 pub use leaves::Leaves;
-pub use note::{NoteError, VerifierKey};
+pub use note::{NoteError, NoteKey, VerifierKey};
+pub use policy::{Policy, PolicyError, Witnessed};
 pub use proof::{ProofError, verify_consistency, verify_inclusion};
 pub use schema::{SchemaError, preparation_subject, round_subject};
 pub use shown::{ShownEntry, ShownError};

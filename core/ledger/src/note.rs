@@ -16,11 +16,15 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use crate::Hash;
 
-/// A public key with the name of its holder; enough to check the holder's notes.
+/// The public key of a log, or of whoever else signs notes of its own.
+pub type VerifierKey = NoteKey<ED25519>;
+
+/// A public key with the name of its holder; enough to check what the holder signs below notes. `TYPE` is the
+/// signature type of C2SP signed-note, so that a key for the one is never taken for a key for the other.
 ///
 /// Printed and read in the vkey form `name+c74f20a3+ARpc2QcU...`: name, key id, type byte and key in base64.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierKey {
+pub struct NoteKey<const TYPE: u8> {
     name: String,
     key: VerifyingKey,
 }
@@ -32,7 +36,7 @@ pub enum NoteError {
     #[error("`{0}` cannot name a key: it is empty, or has a space, a plus sign or a control character")]
     Name(String),
     /// The text is no vkey, or its key id does not belong to its key.
-    #[error("this is not an Ed25519 verifier key of the form name+id+key")]
+    #[error("this is not an Ed25519 verifier key of the form name+id+key, or it is one for another use")]
     Key,
     /// Not laid out as text, blank line and signature lines.
     #[error("this is not a signed note")]
@@ -59,7 +63,7 @@ impl NoteError {
     }
 }
 
-impl VerifierKey {
+impl<const TYPE: u8> NoteKey<TYPE> {
     /// Names a public key.
     ///
     /// # Errors
@@ -101,23 +105,23 @@ impl VerifierKey {
     }
 
     fn digest(&self) -> Hash {
-        Hash::of(&[self.name.as_bytes(), b"\n", &[ED25519], self.key.as_bytes()])
+        Hash::of(&[self.name.as_bytes(), b"\n", &[TYPE], self.key.as_bytes()])
     }
 
-    fn id(&self) -> [u8; ID_LENGTH] {
+    pub(crate) fn id(&self) -> [u8; ID_LENGTH] {
         let [a, b, c, d, ..] = *self.digest().as_bytes();
         [a, b, c, d]
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<const TYPE: u8> fmt::Display for NoteKey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
+        let key = [&[TYPE], self.key.as_bytes().as_slice()].concat();
         write!(f, "{}+{}+{}", self.name, hex::encode(self.id()), BASE64.encode(key))
     }
 }
 
-impl FromStr for VerifierKey {
+impl<const TYPE: u8> FromStr for NoteKey<TYPE> {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
@@ -126,10 +130,11 @@ impl FromStr for VerifierKey {
             return Err(NoteError::Key);
         };
         let key = BASE64.decode(key).map_err(|_| NoteError::Key)?;
-        let [ED25519, key @ ..] = key.as_slice() else {
-            return Err(NoteError::Key);
-        };
+        let (kind, key) = key.split_first().ok_or(NoteError::Key)?;
         let key = <&[u8; 32]>::try_from(key).map_err(|_| NoteError::Key)?;
+        if *kind != TYPE {
+            return Err(NoteError::Key);
+        }
         let key = Self::new(name, VerifyingKey::from_bytes(key).map_err(|_| NoteError::Key)?)?;
         if hex::encode(key.id()) == id { Ok(key) } else { Err(NoteError::Key) }
     }
@@ -145,8 +150,33 @@ pub fn sign(text: &str, name: &str, key: &SigningKey) -> Result<String, NoteErro
         return Err(NoteError::Malformed);
     }
     let verifier = VerifierKey::new(name, key.verifying_key())?;
-    let signature = [verifier.id().as_slice(), &key.sign(text.as_bytes()).to_bytes()].concat();
-    Ok(format!("{text}\n{SIGNED_BY}{name} {}\n", BASE64.encode(signature)))
+    Ok(format!("{text}\n{}", signature_line(&verifier, &key.sign(text.as_bytes()).to_bytes())))
+}
+
+/// A line of signature, newline included, as it stands below a note.
+pub(crate) fn signature_line<const TYPE: u8>(key: &NoteKey<TYPE>, signature: &[u8]) -> String {
+    let signature = [key.id().as_slice(), signature].concat();
+    format!("{SIGNED_BY}{} {}\n", key.name, BASE64.encode(signature))
+}
+
+/// The text of a note, and what stands below it by a key of this name and id: still to be verified.
+pub(crate) fn signatures_by<'note, const TYPE: u8>(
+    note: &'note str,
+    key: &NoteKey<TYPE>,
+) -> Result<(&'note str, Vec<Vec<u8>>), NoteError> {
+    let (text, signatures) = parse(note)?;
+    let theirs = signatures.into_iter().filter(|(name, id, _)| *name == key.name && *id == key.id());
+    Ok((text, theirs.map(|(_, _, signature)| signature).collect()))
+}
+
+/// A note with one more line below it.
+pub(crate) fn with_line(note: &str, line: &str) -> Result<String, NoteError> {
+    let longer = format!("{note}{line}");
+    // Also that it stands where signatures do, and not in the text.
+    match parse(note)?.1.len() + 1 == parse(&longer)?.1.len() {
+        true => Ok(longer),
+        false => Err(NoteError::Malformed),
+    }
 }
 
 /// Checks a note against one key and returns its text, newline included.
@@ -154,12 +184,9 @@ pub fn sign(text: &str, name: &str, key: &SigningKey) -> Result<String, NoteErro
 /// # Errors
 /// A note that is malformed, is not signed by this key, or bears a wrong signature in its name.
 pub fn open<'note>(note: &'note str, key: &VerifierKey) -> Result<&'note str, NoteError> {
-    let (text, signatures) = parse(note)?;
+    let (text, signatures) = signatures_by(note, key)?;
     let mut verified = false;
-    for (name, id, signature) in signatures {
-        if name != key.name || id != key.id() {
-            continue;
-        }
+    for signature in signatures {
         let wrong = || NoteError::Signature(key.name.clone());
         let signature = Signature::from_slice(&signature).map_err(|_| wrong())?;
         key.key.verify_strict(text.as_bytes(), &signature).map_err(|_| wrong())?;
@@ -203,7 +230,10 @@ fn has_control(text: &str) -> bool {
     text.bytes().any(|byte| byte < b' ' && byte != b'\n')
 }
 
-const ED25519: u8 = 0x01;
+/// Ed25519 over the text of a note.
+pub const ED25519: u8 = 0x01;
+/// Ed25519 over a checkpoint and the time at which it was seen; see [`mod@crate::cosignature`].
+pub const COSIGNATURE: u8 = 0x04;
 const ID_LENGTH: usize = 4;
 const SIGNED_BY: &str = "\u{2014} ";
 
