@@ -1,7 +1,7 @@
 //! The quality gates: `cargo xtask test` runs all of them, each subcommand runs one.
 //!
 //! They need Rust, git and the package registries, nothing else; the second implementation of the protocol needs a
-//! Python, and without one it alone is skipped. Everything is built with `--release`, so that one cold build serves the
+//! Python, and the independent auditors of the ledger Go and openssl: without them those alone are skipped. Everything is built with `--release`, so that one cold build serves the
 //! demo and the tests.
 
 mod cargo;
@@ -16,6 +16,7 @@ mod soak;
 mod sources;
 mod spdx;
 mod toolchain;
+mod tools;
 mod vectors;
 mod vocabulary;
 
@@ -59,6 +60,8 @@ enum Command {
     Toolchain,
     /// Licences, bans and sources of deny.toml
     Licences,
+    /// Programs of others that some tests run: those that are missing are installed where that is allowed
+    Tools,
     /// The test vectors and the tables of docs/parameters.md, derived anew in Python
     Vectors,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Shape => &[SHAPE],
         Command::Toolchain => &[TOOLCHAIN],
         Command::Licences => &[LICENCES],
+        Command::Tools => &[TOOLS],
         Command::Vectors => &[VECTORS],
     };
     gate::run(gates)
@@ -91,10 +95,11 @@ const LINKS: Gate = Gate { title: "links between documents", check: links::check
 const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
 const TOOLCHAIN: Gate = Gate { title: "oldest Rust", check: toolchain::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
+const TOOLS: Gate = Gate { title: "programs of others", check: tools::check };
 const VECTORS: Gate = Gate { title: "test vectors, a second time", check: vectors::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.
-const ALL: [Gate; 12] =
-    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, VECTORS, LINT, DOCS, BUILD, TESTS];
+const ALL: [Gate; 13] =
+    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, TOOLS, VECTORS, LINT, DOCS, BUILD, TESTS];
