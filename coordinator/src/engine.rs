@@ -82,7 +82,7 @@ impl Engine {
     /// The preparation made ahead, if this is its number.
     pub fn ahead(&self, job: &JobId, number: u64) -> Option<&Preparation> {
         let state = self.job.as_ref().filter(|state| state.id == *job)?;
-        state.ahead.as_ref().filter(|ahead| ahead.terms().number == number)
+        state.ahead.preparation().filter(|ahead| ahead.terms().number == number)
     }
 
     /// Decides on an input: the facts to record, and what stands after them. None where it changes nothing.
@@ -172,9 +172,7 @@ impl Engine {
             Fact::PreparationOpened { terms } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&terms.job)?;
-                state.ahead = Some(Preparation::open((**terms).clone(), roster, now)?);
-                state.preparation = terms.number;
-                Ok(())
+                Ok(state.ahead.begin((**terms).clone(), roster, now)?)
             }
             // Its kind and training round follow from the question.
             Fact::RoundOpened { plan, .. } => {
@@ -182,14 +180,7 @@ impl Engine {
                 let state = self.job_mut(&plan.terms.job)?;
                 let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
                 let kind = question.kind();
-                // A preparation that was made ahead and does not serve this round serves none: numbers only grow.
-                let ahead = state.ahead.take().filter(|ahead| ahead.terms().number == plan.terms.number);
-                let round = match &ahead {
-                    Some(ahead) => Round::open_prepared((**plan).clone(), ahead, now)?,
-                    None => Round::open((**plan).clone(), roster, now)?,
-                };
-                state.preparation = plan.terms.number;
-                state.ahead_failed = false;
+                let round = state.ahead.open((**plan).clone(), roster, now)?;
                 state.attempts = plan.id.attempt;
                 state.equivocated.clear();
                 state.round = Some(Open { round, opened_at: now, kind });
@@ -234,9 +225,7 @@ impl Engine {
         match after {
             After::Round(next) => self.advance_round(job, *next, sum),
             After::Ahead(next) => {
-                let state = self.job_mut(job)?;
-                state.ahead_failed = matches!(next.standing(), Standing::Abandoned(_));
-                state.ahead = (!state.ahead_failed).then_some(next);
+                self.job_mut(job)?.ahead.advance(next);
                 Ok(())
             }
         }

@@ -81,7 +81,7 @@ impl Coordinator {
         present: &BTreeSet<ParticipantId>,
         has_missed: impl Fn(&Preparation, ParticipantId) -> bool,
     ) -> Option<PreparationTerms> {
-        let ahead = self.state.ahead.as_ref()?;
+        let ahead = self.state.ahead.preparation()?;
         let Ahead::Ready(prepared) = ahead.standing() else { return None };
         let is_there = |id: &&ParticipantId| present.contains(id) && !ahead.declined().contains_key(*id);
         let needed = usize::from(ahead.terms().protection.min_survivors());
@@ -95,7 +95,7 @@ impl Coordinator {
         let fact = Recorded::Begun(Box::new(terms.clone()));
         // If we crash here nothing was begun; after it the preparation is on record, and goes on.
         self.append(now, &terms, Place::Ahead(terms.number), &[fact])?;
-        self.state.begin(terms, &self.roster, now).expect("the terms are for this roster");
+        self.state.ahead.begin(terms, self.roster.clone(), now).expect("the terms are for this roster");
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Coordinator {
             // If we crash here the blob is stored but unclaimed.
             Some(input) => match said.place {
                 // A message of a preparation that is consumed or gone is for the round to refuse.
-                Place::Ahead(_) if self.state.ahead.is_some() => self.hear_ahead(now, &input),
+                Place::Ahead(_) if self.state.ahead.preparation().is_some() => self.hear_ahead(now, &input),
                 _ => self.hear(now, &input),
             },
             None => Ok(Outcome::Rejected("round.malformed")),
@@ -124,7 +124,7 @@ impl Coordinator {
     pub(crate) fn due(&self, now: Timestamp) -> Vec<Place> {
         let round = self.state.in_progress().map(|round| (Place::from(round.plan().id), round.wake_at()));
         let of_ahead = |ahead: &Preparation| (Place::Ahead(ahead.terms().number), ahead.wake_at());
-        let ahead = self.state.ahead.as_ref().map(of_ahead);
+        let ahead = self.state.ahead.preparation().map(of_ahead);
         let is_due = |(_, at): &(Place, Option<Timestamp>)| at.is_some_and(|at| at <= now);
         round.into_iter().chain(ahead).filter(is_due).map(|(place, _)| place).collect()
     }
@@ -162,7 +162,7 @@ impl Coordinator {
 
     /// Lets the preparation made ahead decide about an input. What becomes of it goes on record with it.
     fn hear_ahead(&mut self, now: Timestamp, input: &Input) -> Result<Outcome, Crash> {
-        let Some(ahead) = &self.state.ahead else { return Ok(Outcome::Rejected("round.none")) };
+        let Some(ahead) = self.state.ahead.preparation() else { return Ok(Outcome::Rejected("round.none")) };
         let (next, changed) = match ahead.step(now, input) {
             Ok(stepped) => stepped,
             Err(rejection) => return Ok(Outcome::Rejected(rejection.code())),
@@ -180,7 +180,7 @@ impl Coordinator {
         }
         let terms = next.terms().clone();
         self.append(now, &terms, Place::Ahead(terms.number), &facts)?;
-        self.state.advance_ahead(next);
+        self.state.ahead.advance(next);
         Ok(Outcome::Accepted)
     }
 
@@ -198,7 +198,7 @@ impl Coordinator {
             let asked = Asked { question: question(round), plan, voided, works: false };
             Some(Offer { shown: Shown::Round(Box::new(asked)), owed })
         });
-        let of_ahead = self.state.ahead.as_ref().and_then(|ahead| {
+        let of_ahead = self.state.ahead.preparation().and_then(|ahead| {
             let owed = self.owed(id, ahead.duty_of(id)?)?;
             Some(Offer { shown: Shown::Ahead(ahead.terms().clone()), owed })
         });

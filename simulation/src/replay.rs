@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing as Ahead, Step};
-use syndic_round::{Carrier, Place, PlanError, PreparationTerms, RoundPlan, SealedRoster, Timestamp, Voided};
+use syndic_round::coordinator::{Abandoned, Ahead, Input, Phase, Round, Step};
+use syndic_round::{Carrier, Place, PlanError, RoundPlan, SealedRoster, Timestamp, Voided};
 
 use crate::ledger::Ledger;
 use crate::recording::{Fact, Recorded};
@@ -13,12 +13,8 @@ use crate::recording::{Fact, Recorded};
 pub(crate) struct State {
     /// The last round.
     pub(crate) standing: Option<Standing>,
-    /// The preparation made ahead of the next, under way or ready.
-    pub(crate) ahead: Option<Preparation>,
-    /// Whether one came to nothing while the round in progress lasts; another is not begun before its end.
-    pub(crate) ahead_failed: bool,
-    /// Number of the last preparation that was begun.
-    pub(crate) preparation: u64,
+    /// What is prepared ahead of the next.
+    pub(crate) ahead: Ahead,
 }
 
 /// A round as the ledger's facts make it.
@@ -45,36 +41,17 @@ impl State {
             round.plan().carrier == Carrier::Ring
                 && matches!(round.phase(), Phase::Collecting(_) | Phase::Certifying(_) | Phase::Revealing(_))
         };
-        self.in_progress().is_some_and(is_past_sharing) && self.ahead.is_none() && !self.ahead_failed
+        self.in_progress().is_some_and(is_past_sharing) && self.ahead.may_begin()
     }
 
-    /// A preparation was begun ahead.
-    pub(crate) fn begin(
-        &mut self,
-        terms: PreparationTerms,
-        roster: &Arc<SealedRoster>,
-        now: Timestamp,
-    ) -> Result<(), PlanError> {
-        self.preparation = terms.number;
-        self.ahead = Some(Preparation::open(terms, roster.clone(), now)?);
-        Ok(())
-    }
-
-    /// A round was opened, with the preparation made ahead where that is the plan's. One that was made ahead and does not
-    /// serve this round serves none: numbers only grow.
+    /// A round was opened.
     pub(crate) fn open(
         &mut self,
         plan: RoundPlan,
         roster: &Arc<SealedRoster>,
         now: Timestamp,
     ) -> Result<(), PlanError> {
-        let ahead = self.ahead.take().filter(|ahead| ahead.terms().number == plan.terms.number);
-        self.preparation = plan.terms.number;
-        self.ahead_failed = false;
-        let round = match &ahead {
-            Some(ahead) => Round::open_prepared(plan, ahead, now)?,
-            None => Round::open(plan, roster.clone(), now)?,
-        };
+        let round = self.ahead.open(plan, roster.clone(), now)?;
         self.standing = Some(Standing::opened(round, self.standing.take()));
         Ok(())
     }
@@ -82,12 +59,6 @@ impl State {
     /// The round accepted an input.
     pub(crate) fn advance(&mut self, step: Step, input: &Input) {
         self.standing = self.standing.take().map(|standing| standing.after(step, input));
-    }
-
-    /// The preparation made ahead accepted an input.
-    pub(crate) fn advance_ahead(&mut self, next: Preparation) {
-        self.ahead_failed = matches!(next.standing(), Ahead::Abandoned(_));
-        self.ahead = (!self.ahead_failed).then_some(next);
     }
 
     /// The end of a round without a result is on record.
@@ -98,7 +69,7 @@ impl State {
     /// All of it that a ledger leads to, to be compared.
     pub(crate) fn words(&self) -> String {
         let round = self.standing.as_ref().map(|standing| &standing.round);
-        format!("{round:?}, {:?}, {}, {}", self.ahead, self.ahead_failed, self.preparation)
+        format!("{round:?}, {:?}", self.ahead)
     }
 }
 
@@ -166,7 +137,7 @@ impl Replay {
     fn take(&mut self, Fact { at, place, what }: Fact) {
         match (place, what) {
             (_, Recorded::Begun(terms)) => {
-                self.state.begin(*terms, &self.roster, at).expect("it was begun before");
+                self.state.ahead.begin(*terms, self.roster.clone(), at).expect("it was begun before");
             }
             (_, Recorded::Opened(plan)) => {
                 self.state.open(*plan, &self.roster, at).expect("it was opened before");
@@ -179,9 +150,9 @@ impl Replay {
                 self.state.advance(step, &input);
             }
             (Place::Ahead(_), Recorded::Input(input, _)) => {
-                let ahead = self.state.ahead.as_ref().expect("it was begun before");
+                let ahead = self.state.ahead.preparation().expect("it was begun before");
                 let (next, _) = ahead.step(at, &input).expect("it was accepted before");
-                self.state.advance_ahead(next);
+                self.state.ahead.advance(next);
             }
             // These follow from the inputs.
             (_, Recorded::Ready(_)) | (Place::Ahead(_), Recorded::Abandoned(_)) => {}

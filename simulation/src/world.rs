@@ -159,7 +159,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         let state = self.coordinator.state();
-        match (state.in_progress(), &state.ahead) {
+        match (state.in_progress(), state.ahead.preparation()) {
             (Some(round), _) if self.may_prepare(round.plan().id) => self.prepare(),
             (Some(_), _) => Ok(()),
             // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
@@ -213,7 +213,7 @@ impl<'a> World<'a> {
     }
 
     fn next_terms(&self) -> PreparationTerms {
-        self.federation.plan(self.next, self.coordinator.state().preparation + 1).terms
+        self.federation.plan(self.next, self.coordinator.state().ahead.last() + 1).terms
     }
 
     /// Who is connected.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
-use syndic_round::coordinator::{Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
+use syndic_round::coordinator::{Ahead, Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
 use syndic_round::message::Kind;
 use syndic_round::{
     Carrier, Digest, JobId, Layout, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster,
@@ -31,12 +31,8 @@ pub struct JobState {
     /// Number of the round in progress or next to open, from 1.
     pub(super) number: u32,
     pub(super) attempts: u32,
-    /// Number of the last preparation that was begun.
-    pub(super) preparation: u64,
-    /// The preparation made ahead of the next round.
-    pub(super) ahead: Option<Preparation>,
-    /// Whether one came to nothing while the round in progress lasts; another is not begun before its end.
-    pub(super) ahead_failed: bool,
+    /// What is prepared ahead of the next round.
+    pub(super) ahead: Ahead,
     /// Why rounds were abandoned, for people.
     pub(super) abandoned: BTreeMap<RoundId, String>,
     /// Who said what twice in the round in progress, as far as it is on record.
@@ -95,9 +91,7 @@ impl JobState {
             round: None,
             number: 1,
             attempts: 0,
-            preparation: 0,
-            ahead: None,
-            ahead_failed: false,
+            ahead: Ahead::default(),
             abandoned: BTreeMap::new(),
             equivocated: BTreeSet::new(),
             voided: Vec::new(),
@@ -110,7 +104,7 @@ impl JobState {
     /// The job is over; what was prepared for a round that will not be is of no use.
     pub(super) fn end(&mut self, over: Over) {
         self.over = Some(over);
-        self.ahead = None;
+        self.ahead.give_up();
     }
 
     /// Whether it is on record that this participant said this twice there.
@@ -120,12 +114,12 @@ impl JobState {
 
     /// The preparation made ahead of the next round, under way or ready.
     pub fn ahead(&self) -> Option<&Preparation> {
-        self.ahead.as_ref()
+        self.ahead.preparation()
     }
 
     /// The preparation made ahead, once it is ready.
     pub fn ready(&self) -> Option<&Prepared> {
-        match self.ahead.as_ref()?.standing() {
+        match self.ahead()?.standing() {
             Standing::Ready(prepared) => Some(prepared),
             Standing::Preparing(_) | Standing::Abandoned(_) => None,
         }
@@ -141,7 +135,7 @@ impl JobState {
             let next = self.run.next_layout();
             next.is_some_and(|layout| self.carrier_of(&layout) == Carrier::Ring)
         };
-        is_past_sharing && self.ahead.is_none() && !self.ahead_failed && is_of_use()
+        is_past_sharing && self.ahead.may_begin() && is_of_use()
     }
 
     /// Whether the vector of the question that is pending is to be shared itself.
@@ -161,7 +155,7 @@ impl JobState {
             roster: roster.digest(),
             job: self.id.clone(),
             agreement: self.terms.agreement,
-            number: self.preparation + 1,
+            number: self.ahead.last() + 1,
             protection: self.terms.protection,
             admitted: self.terms.admitted.clone(),
             deadlines: self.terms.deadlines,

@@ -53,7 +53,7 @@ impl World<'_> {
 
     /// What must hold of the preparation made ahead.
     fn look_ahead(&self) -> Result<(), Violation> {
-        let Some(ahead) = &self.coordinator.state().ahead else { return Ok(()) };
+        let Some(ahead) = self.coordinator.state().ahead.preparation() else { return Ok(()) };
         let (terms, goes_on) = (ahead.terms(), matches!(ahead.standing(), Ahead::Preparing(_)));
         let place = Place::Ahead(terms.number);
         let duty_of = |id| ahead.duty_of(id);

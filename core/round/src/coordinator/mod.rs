@@ -6,6 +6,7 @@
 
 mod acknowledging;
 mod advertising;
+mod ahead;
 mod certifying;
 mod collecting;
 mod course;
@@ -31,6 +32,7 @@ use crate::roster::SealedRoster;
 
 pub use acknowledging::Acknowledging;
 pub use advertising::Advertising;
+pub use ahead::Ahead;
 pub use certifying::Certifying;
 pub use collecting::{Collecting, Submission};
 use course::Course;
