@@ -1,5 +1,7 @@
 //! Witnesses: what they sign of a checkpoint, how many of them a policy demands, and one entry's proof in a file.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use ed25519_dalek::SigningKey;
 use syndic_ledger::{
     BundleError, Checkpoint, CheckpointError, CosignerKey, Leaves, NoteError, Policy, PolicyError, TlogProof,
