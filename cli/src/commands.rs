@@ -88,11 +88,11 @@ fn init(args: &InitArgs) -> Result<()> {
 }
 
 fn verify(args: &VerifyArgs) -> Result<()> {
-    let summary = ledger_verify::check(&args.dir, args.key.as_deref())?;
+    let verified = ledger_verify::check(&args.dir, args.key.as_deref())?;
     if args.json {
-        print(&(ledger_verify::to_json(&summary) + "\n"))
+        print(&(ledger_verify::to_json(&verified) + "\n"))
     } else {
-        print(&ledger_verify::render(&summary))
+        print(&ledger_verify::render(&verified))
     }
 }
 

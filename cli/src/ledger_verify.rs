@@ -5,8 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use console::style;
+use ed25519_dalek::VerifyingKey;
+use serde::Serialize;
+use syndic_coordinator::audit::{Audit, AuditError, Audited, ROSTER};
 use syndic_ledger::tiles::CHECKPOINT;
-use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify};
+use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify_each};
+use syndic_round::{Digest, EndorsedRoster};
 
 use crate::words::{counted, thousands};
 use crate::{Error, Exit, Result};
@@ -46,18 +50,67 @@ impl TileSource for Folder {
     }
 }
 
-/// Checks the ledger in the folder `path`; with `key`, a verifier key in vkey form, against that key.
+/// A ledger that verifies.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// What it holds.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// The digest of the roster beside the entries, whose members' keys its messages were verified with.
+    pub roster: Option<Digest>,
+    /// What its rounds came to when they were played again; none where no roster lies beside the entries.
+    pub audited: Option<Audited>,
+}
+
+/// Checks the ledger in the folder `path`; with `key`, a verifier key in vkey form, against that key. Where the roster lies
+/// beside the entries, every round is played again, and every signature of a participant verified.
 ///
 /// # Errors
 /// The first thing wrong, with exit code 4; a key or path that makes no sense, with exit code 2.
-pub fn check(path: &Path, key: Option<&str>) -> Result<Summary> {
+pub fn check(path: &Path, key: Option<&str>) -> Result<Verified> {
     let key = key.map(parse_key).transpose()?;
     let folder = Folder::open(path)?;
-    verify(&folder, key.as_ref()).map_err(|error| wrong(path, &error))
+    let roster = roster(path)?;
+    let expected = roster.as_ref().map(|roster| ledger_key(path, roster)).transpose()?;
+    let digest = roster.as_ref().map(|roster| roster.roster.digest());
+    let audit = roster.map(Audit::new).transpose();
+    let mut audit = audit.map_err(|error| other_roster(path, &error.to_string()))?;
+    let mut astray = None;
+    let summary = verify_each(&folder, key.as_ref(), &mut |index, entry| {
+        if let (Some(audit), None) = (&mut audit, &astray) {
+            astray = audit.take(index, entry).err();
+        }
+    });
+    let summary = summary.map_err(|error| wrong(path, &error))?;
+    if expected.is_some_and(|key| key.fingerprint() != summary.fingerprint) {
+        return Err(other_roster(path, "it names another key than the one that signed the ledger"));
+    }
+    match astray {
+        Some(error) => Err(unlike(path, &error)),
+        None => Ok(Verified { summary, roster: digest, audited: audit.map(|audit| audit.found()) }),
+    }
+}
+
+/// The roster beside the entries, if there is one.
+fn roster(path: &Path) -> Result<Option<EndorsedRoster>> {
+    let file = path.join(ROSTER);
+    let bytes = match std::fs::read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| Error::unreadable(&file, &error))?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| other_roster(path, &error.to_string()))
+}
+
+/// The key that signs the ledger of the federation with this roster.
+fn ledger_key(path: &Path, roster: &EndorsedRoster) -> Result<VerifierKey> {
+    let key = VerifyingKey::from_bytes(&roster.roster.coordinator_key);
+    let key = key.map_err(|_| other_roster(path, "the coordinator's key in it is none"))?;
+    VerifierKey::new(&roster.roster.ledger_origin(), key)
+        .map_err(|error| other_roster(path, &error.to_string()))
 }
 
 /// The summary for people.
-pub fn render(summary: &Summary) -> String {
+pub fn render(Verified { summary, roster, audited }: &Verified) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
@@ -82,6 +135,13 @@ pub fn render(summary: &Summary) -> String {
             "shared",
             format!("{shared} of the closed from shares alone, {} unchecked", summary.shared_unchecked),
         );
+    }
+    line(
+        "replayed",
+        audited.map_or_else(|| format!("no: there is no {ROSTER} beside the entries"), replayed),
+    );
+    if let Some(roster) = roster {
+        line("by roster", roster.to_string());
     }
     for (kind, count) in &summary.types {
         line("", format!("{:>7}  {kind}", thousands(*count)));
@@ -110,8 +170,8 @@ pub fn render(summary: &Summary) -> String {
 }
 
 /// The summary for programs: one JSON object on one line.
-pub fn to_json(summary: &Summary) -> String {
-    serde_json::to_string(summary).expect("strings and numbers serialise")
+pub fn to_json(verified: &Verified) -> String {
+    serde_json::to_string(verified).expect("strings and numbers serialise")
 }
 
 fn parse_key(text: &str) -> Result<VerifierKey> {
@@ -120,6 +180,41 @@ fn parse_key(text: &str) -> Result<VerifierKey> {
             .place("--key")
             .help("give the key as NAME+HASH+BASE64, in quotes, as `result.json` has it under ledger.key")
     })
+}
+
+/// What playing the rounds again came to.
+fn replayed(audited: Audited) -> String {
+    let Audited { rounds, messages, key_sums, vector_sums } = audited;
+    let mut sums = Vec::new();
+    if key_sums > 0 {
+        sums.push(counted(key_sums as usize, "sum of keys restored again", "sums of keys restored again"));
+    }
+    if vector_sums > 0 {
+        sums.push(counted(
+            vector_sums as usize,
+            "sum of vectors opened again",
+            "sums of vectors opened again",
+        ));
+    }
+    let rounds = counted(rounds as usize, "round", "rounds");
+    let signed = counted(messages as usize, "signature of participants", "signatures of participants");
+    [vec![rounds, signed], sums].concat().join(", ")
+}
+
+fn other_roster(folder: &Path, why: &str) -> Error {
+    Error::new(
+        Exit::Unverified,
+        "audit.roster",
+        format!("the roster beside the ledger is not its own: {why}"),
+    )
+    .place(folder.join(ROSTER).display().to_string())
+    .help("take the file from where the ledger came from; without it rounds are not played again")
+}
+
+fn unlike(folder: &Path, error: &AuditError) -> Error {
+    Error::new(Exit::Unverified, error.code(), error.to_string())
+        .place(format!("{}, entry {}", folder.display(), error.entry()))
+        .help("nothing from this entry on is to be believed; keep the folder, and ask the coordinator's operator")
 }
 
 fn wrong(folder: &Path, error: &VerifyError) -> Error {
@@ -136,6 +231,7 @@ mod tests {
     use super::*;
     use ed25519_dalek::SigningKey;
     use syndic_ledger::{Checkpoint, Entry, History, Timestamp, tiles};
+    use syndic_round::Roster;
 
     const ORIGIN: &str = "coordinator.example/federation";
 
@@ -174,35 +270,55 @@ mod tests {
     #[test]
     fn a_whole_ledger_verifies_against_its_key() {
         let (folder, vkey) = ledger();
-        let summary = check(folder.path(), Some(&vkey)).unwrap();
-        assert!(summary.pinned);
-        assert!(render(&summary).contains("verified: every entry"));
-        let json: serde_json::Value = serde_json::from_str(&to_json(&summary)).unwrap();
+        let verified = check(folder.path(), Some(&vkey)).unwrap();
+        assert!(verified.summary.pinned);
+        assert!(render(&verified).contains("verified: every entry"));
+        let json: serde_json::Value = serde_json::from_str(&to_json(&verified)).unwrap();
         assert_eq!(json["size"], 1);
     }
 
     #[test]
     fn without_a_key_it_is_self_consistent_only() {
         let (folder, _) = ledger();
-        let summary = check(folder.path(), None).unwrap();
-        assert!(render(&summary).contains("self-consistent only"));
+        let verified = check(folder.path(), None).unwrap();
+        assert!(render(&verified).contains("self-consistent only"));
+        assert!(render(&verified).contains("there is no roster.json beside the entries"));
     }
 
     #[test]
     fn sums_that_were_not_checked_are_counted_and_warned_of() {
         let (folder, _) = ledger();
-        let mut summary = check(folder.path(), None).unwrap();
-        let quiet = render(&summary);
+        let mut verified = check(folder.path(), None).unwrap();
+        let quiet = render(&verified);
         assert!(!quiet.contains("shared") && !quiet.contains("warning"), "{quiet}");
-        (summary.rounds_closed, summary.shared_checked) = (7, 4);
-        assert!(render(&summary).contains("4 of the closed from shares alone, 0 unchecked"));
-        assert!(!render(&summary).contains("warning"));
-        summary.shared_unchecked = 2;
-        let text = render(&summary);
+        (verified.summary.rounds_closed, verified.summary.shared_checked) = (7, 4);
+        assert!(render(&verified).contains("4 of the closed from shares alone, 0 unchecked"));
+        assert!(!render(&verified).contains("warning"));
+        verified.summary.shared_unchecked = 2;
+        let text = render(&verified);
         assert!(text.contains("6 of the closed from shares alone, 2 unchecked"), "{text}");
         assert!(text.contains("warning[ledger.unchecked-sums]: 2 sums of shared vectors"), "{text}");
-        let json: serde_json::Value = serde_json::from_str(&to_json(&summary)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&to_json(&verified)).unwrap();
         assert_eq!((&json["shared_checked"], &json["shared_unchecked"]), (&4.into(), &2.into()));
+    }
+
+    #[test]
+    fn a_roster_that_is_none_or_of_another_federation_is_refused() {
+        let (folder, vkey) = ledger();
+        let with = |text: &str| {
+            std::fs::write(folder.path().join(ROSTER), text).unwrap();
+            let error = check(folder.path(), Some(&vkey)).unwrap_err();
+            assert_eq!((error.code(), error.exit()), ("audit.roster", 4), "{text}");
+        };
+        with("{}");
+        with("not JSON");
+        let roster = Roster {
+            federation: "another".into(),
+            coordinator_key: SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes(),
+            members: Vec::new(),
+        };
+        // Nobody has signed it.
+        with(&serde_json::to_string(&EndorsedRoster { roster, endorsements: Vec::new() }).unwrap());
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Ran {
     /// What the verified ledger says.
     fn verified(&self) -> Summary {
         let key = self.result()["ledger"]["key"].as_str().unwrap();
-        ledger_verify::check(&self.folder.join("ledger"), Some(key)).unwrap()
+        ledger_verify::check(&self.folder.join("ledger"), Some(key)).unwrap().summary
     }
 
     fn report(&self) -> String {

@@ -1,5 +1,6 @@
 //! The coordinator: thin gRPC handlers, the round driver and storage.
 
+pub mod audit;
 pub mod authority;
 mod clock;
 pub mod config;

@@ -51,7 +51,7 @@ pub(crate) fn run(plan: &Plan) -> Ran {
 
     let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
     check(&stored, &finished, &answers, plan);
-    let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&finished.key)).unwrap();
+    let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&finished.key)).unwrap().summary;
     assert!(summary.pinned);
     assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (3, 0, 0));
     assert_eq!(summary.size, stored.entries.len() as u64);

@@ -159,7 +159,7 @@ impl Scene {
         };
         let agents = agents.into_iter().map(|agent| hosts.block_on(ended(agent))).collect();
         let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
-        let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&key)).unwrap();
+        let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&key)).unwrap().summary;
         assert!(summary.pinned);
         assert_eq!(summary.size, stored.entries.len() as u64);
         let deaths = count.deaths();

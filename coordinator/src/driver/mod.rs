@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
+use syndic_ledger::tiles::{TileFile, VERIFIER_KEY};
 use syndic_ledger::{Checkpoint, VerifierKey};
 use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
@@ -35,6 +36,7 @@ pub use opening::{Ready, open_sum};
 pub use presence::Attached;
 use presence::Presence;
 
+use crate::audit::ROSTER;
 use crate::clock;
 use crate::engine::{ClosedRound, Engine, Over};
 use crate::event::Event;
@@ -359,23 +361,28 @@ impl Coordinator {
         provenance
     }
 
-    /// Signs the ledger's head and writes the whole ledger to `folder` in the tlog-tiles layout. Returns its
-    /// size and root.
+    /// Signs the ledger's head and writes the whole ledger to `folder` in the tlog-tiles layout, with the key that it
+    /// verifies with and the roster beside it. Returns its size and root.
     ///
     /// # Errors
     /// What the store can meet.
     pub async fn export_ledger(&self, folder: &std::path::Path) -> Result<(u64, String), CoordinatorError> {
-        let (size, root, checkpoint) = {
+        let (size, root, checkpoint, roster) = {
             let state = self.inner.state.lock().await;
+            let roster = roster_file(&state.engine.roster().endorsed())?;
             let tree = state.record.history().tree();
             let checkpoint = Checkpoint::of(&self.inner.origin, tree)
                 .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
                 .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            (tree.size(), tree.root().to_string(), checkpoint)
+            (tree.size(), tree.root().to_string(), checkpoint, roster)
         };
         let key = self.verifier_key()?;
-        let (log, key) = (&*self.inner.log, key.to_string());
-        crate::store::export::export_ledger(log, size, &key, checkpoint.as_bytes(), folder).await?;
+        let beside = vec![
+            TileFile { path: VERIFIER_KEY.into(), bytes: format!("{key}\n").into() },
+            TileFile { path: ROSTER.into(), bytes: roster },
+        ];
+        crate::store::export::export_ledger(&*self.inner.log, size, beside, checkpoint.as_bytes(), folder)
+            .await?;
         Ok((size, root))
     }
 
@@ -393,8 +400,7 @@ impl Coordinator {
     async fn begin_or_resume(&self, roster: EndorsedRoster) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         if state.record.history().size() == 0 {
-            let file =
-                serde_json::to_vec(&roster).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+            let file = roster_file(&roster)?;
             // If we crash here the roster is stored but the ledger is empty; the next start begins it.
             let blob = self.inner.blobs.put(&file).await?;
             let Roster { federation, .. } = &roster.roster;
@@ -411,4 +417,9 @@ impl Coordinator {
         }
         Ok(())
     }
+}
+
+/// The sealed roster's file, whose digest begins the ledger.
+fn roster_file(roster: &EndorsedRoster) -> Result<Vec<u8>, CoordinatorError> {
+    serde_json::to_vec(roster).map_err(|error| CoordinatorError::Ledger(error.to_string()))
 }

@@ -10,7 +10,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use syndic_ledger::tiles::{CHECKPOINT, TileFile, TileWriter, VERIFIER_KEY};
+use syndic_ledger::tiles::{CHECKPOINT, TileFile, TileWriter};
 
 use super::{
     Log, StoreError, create_folder,
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::durable::{self, sync_folder, write_whole};
 
-/// Writes the first `size` entries of `log`, the log's `verifier_key` (vkey form) and, last, the signed
-/// `checkpoint` of that size to `folder`, which is created if need be.
+/// Writes the first `size` entries of `log`, the files `beside` them and, last, the signed `checkpoint` of that size to
+/// `folder`, which is created if need be.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ use crate::durable::{self, sync_folder, write_whole};
 pub async fn export_ledger(
     log: &dyn Log,
     size: u64,
-    verifier_key: &str,
+    beside: Vec<TileFile>,
     checkpoint: &[u8],
     folder: &Path,
 ) -> Result<(), StoreError> {
@@ -49,7 +49,7 @@ pub async fn export_ledger(
         export.write(files).await?;
     }
     export.write(writer.finish()).await?;
-    export.write(vec![TileFile { path: VERIFIER_KEY.into(), bytes: line(verifier_key) }]).await?;
+    export.write(beside).await?;
     export.publish(checkpoint.to_vec()).await
 }
 
@@ -122,10 +122,6 @@ fn below(folder: &Path, path: &str) -> Result<PathBuf, StoreError> {
     Ok(folder.join(relative))
 }
 
-fn line(text: &str) -> Vec<u8> {
-    format!("{}\n", text.trim_end()).into_bytes()
-}
-
 /// Entries read at a time.
 const PAGE: u64 = 1024;
 
@@ -167,7 +163,7 @@ mod tests {
         let log = log(dir.path(), 3000).await;
         let folder = dir.path().join("out/ledger");
 
-        export_ledger(&log, 2500, "key", b"signed head", &folder).await.unwrap();
+        export_ledger(&log, 2500, Vec::new(), b"signed head", &folder).await.unwrap();
 
         let entries = log.read(0, 2500).await.unwrap();
         let tiles = syndic_ledger::tiles::files(entries.iter().map(Vec::as_slice)).unwrap();
@@ -184,10 +180,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = log(dir.path(), 700).await;
         let folder = dir.path().join("ledger");
-        export_ledger(&log, 300, "key", b"head of 300", &folder).await.unwrap();
+        export_ledger(&log, 300, Vec::new(), b"head of 300", &folder).await.unwrap();
         let older = files(&folder);
 
-        export_ledger(&log, 700, "key", b"head of 700", &folder).await.unwrap();
+        export_ledger(&log, 700, Vec::new(), b"head of 700", &folder).await.unwrap();
 
         let newer = files(&folder);
         for (path, bytes) in older.iter().filter(|(path, _)| path != CHECKPOINT) {
@@ -201,9 +197,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = log(dir.path(), 10).await;
         let folder = dir.path().join("ledger");
-        export_ledger(&log, 5, "key", b"head of 5", &folder).await.unwrap();
+        export_ledger(&log, 5, Vec::new(), b"head of 5", &folder).await.unwrap();
 
-        let refused = export_ledger(&log, 11, "key", b"head of 11", &folder).await.unwrap_err();
+        let refused = export_ledger(&log, 11, Vec::new(), b"head of 11", &folder).await.unwrap_err();
 
         assert_eq!(refused.code(), "store.corrupt");
         assert_eq!(fs::read(folder.join(CHECKPOINT)).unwrap(), b"head of 5");

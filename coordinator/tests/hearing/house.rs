@@ -37,6 +37,10 @@ impl House {
         Self { folder: tempfile::tempdir().unwrap(), roster, members }
     }
 
+    pub(crate) fn roster(&self) -> &SealedRoster {
+        &self.roster
+    }
+
     /// The log; also while a coordinator writes it.
     pub(crate) async fn log(&self) -> SqliteLog {
         SqliteLog::open(&self.state().join("ledger.sqlite")).await.unwrap()

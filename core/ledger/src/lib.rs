@@ -97,4 +97,4 @@ pub use shown::{ShownEntry, ShownError};
 pub use tiles::{SourceError, TileFile, TileSource};
 pub use time::{TimeError, Timestamp};
 pub use tree::Tree;
-pub use verify::{Summary, VerifyError, verify};
+pub use verify::{Summary, VerifyError, verify, verify_each};

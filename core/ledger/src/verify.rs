@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::history::{Fault, History};
 use crate::tiles::{self, CHECKPOINT, HashTiles, TileFile, VERIFIER_KEY, WIDTH};
-use crate::{Checkpoint, CheckpointError, Hash, NoteError, SourceError, TileSource, Timestamp, VerifierKey};
+use crate::{
+    Checkpoint, CheckpointError, Entry, Hash, NoteError, SourceError, TileSource, Timestamp, VerifierKey,
+};
 
 /// What a log that verified holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,6 +177,19 @@ impl VerifyError {
 /// # Errors
 /// The first thing wrong.
 pub fn verify(source: &dyn TileSource, key: Option<&VerifierKey>) -> Result<Summary, VerifyError> {
+    verify_each(source, key, &mut |_, _| {})
+}
+
+/// The same, handing each entry to `reader` with its place once it was found to be one that may follow. That the log is the
+/// one that was signed is known only in the end.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_each(
+    source: &dyn TileSource,
+    key: Option<&VerifierKey>,
+    reader: &mut dyn FnMut(u64, &Entry),
+) -> Result<Summary, VerifyError> {
     let (key, pinned) = match key {
         Some(key) => (key.clone(), true),
         None => (published_key(source)?, false),
@@ -185,7 +200,7 @@ pub fn verify(source: &dyn TileSource, key: Option<&VerifierKey>) -> Result<Summ
     let mut history = History::new();
     let mut hashes = HashTiles::default();
     while history.size() < checkpoint.size() {
-        replay_bundle(source, checkpoint.size(), &mut history, &mut hashes)?;
+        replay_bundle(source, checkpoint.size(), &mut history, &mut hashes, reader)?;
     }
     for tile in hashes.finish() {
         compare_tile(source, &tile)?;
@@ -203,6 +218,7 @@ fn replay_bundle(
     size: u64,
     history: &mut History,
     hashes: &mut HashTiles,
+    reader: &mut dyn FnMut(u64, &Entry),
 ) -> Result<(), VerifyError> {
     let start = history.size();
     let number = start / WIDTH as u64;
@@ -228,6 +244,7 @@ fn replay_bundle(
         for tile in hashes.append(accepted.leaf) {
             compare_tile(source, &tile)?;
         }
+        reader(index, &accepted.entry);
     }
     Ok(())
 }

@@ -1,0 +1,321 @@
+//! The audit of a ledger: every round is played again from its entries, by the code that played it, with the roster alone.
+//!
+//! What participants signed is verified with their keys, which the coordinator does not have; what the coordinator decided
+//! must follow from it. Of a sum that was opened, what the ledger holds is computed again: the sum of keys, or the sum of
+//! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use syndic_ledger::Entry;
+use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Round, Standing, Step};
+use syndic_round::message::{Context, Kind};
+use syndic_round::{
+    Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, Rejection, RosterError,
+    RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
+};
+use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
+use thiserror::Error;
+
+use crate::fact::{Fact, UnreadableFact};
+
+/// The sealed roster's file beside an exported ledger, whose first entry has its digest.
+pub const ROSTER: &str = "roster.json";
+
+/// The rounds of a ledger, as far as its entries were read.
+pub struct Audit {
+    roster: Arc<SealedRoster>,
+    round: Option<Round>,
+    ahead: Ahead,
+    found: Audited,
+}
+
+/// What was found to be as the ledger says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Audited {
+    /// Rounds that were played again to the end that the ledger names; each attempt counts.
+    pub rounds: u64,
+    /// Messages of participants whose signatures were verified.
+    pub messages: u64,
+    /// Sums of keys that were restored again from what participants revealed.
+    pub key_sums: u64,
+    /// Sums of vectors that were opened again from what participants revealed.
+    pub vector_sums: u64,
+}
+
+/// The first entry that does not follow from those before it.
+#[derive(Debug, Error)]
+pub enum AuditError {
+    /// It is none that this version writes.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableFact),
+    /// A round or preparation took what it must refuse: a forged signature, for instance.
+    #[error("entry {index} must have been refused: {rejection}")]
+    Rejected {
+        /// Its place in the log.
+        index: u64,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// A plan or terms that break a rule.
+    #[error("entry {index} opens what breaks a rule: {error}")]
+    Plan {
+        /// Its place in the log.
+        index: u64,
+        /// The rule.
+        error: PlanError,
+    },
+    /// It says something else than follows.
+    #[error("entry {index} says something else of {what} than follows from the entries before it")]
+    Differs {
+        /// Its place in the log.
+        index: u64,
+        /// Of what.
+        what: &'static str,
+    },
+    /// The sum cannot be opened from what was revealed.
+    #[error("entry {index} closes a round whose reveals open nothing: {reason}")]
+    Unopened {
+        /// Its place in the log.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl AuditError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "audit.unreadable",
+            Self::Rejected { .. } => "audit.rejected",
+            Self::Plan { .. } => "audit.plan",
+            Self::Differs { .. } => "audit.differs",
+            Self::Unopened { .. } => "audit.unopened",
+        }
+    }
+
+    /// The place of the entry in the log.
+    pub fn entry(&self) -> u64 {
+        match self {
+            Self::Unreadable(UnreadableFact { index, .. })
+            | Self::Rejected { index, .. }
+            | Self::Plan { index, .. }
+            | Self::Differs { index, .. }
+            | Self::Unopened { index, .. } => *index,
+        }
+    }
+}
+
+impl Audit {
+    /// Nothing was read yet. The roster is that of [`ROSTER`], with the signatures of its members.
+    ///
+    /// # Errors
+    /// [`RosterError`] where a member has not signed it.
+    pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
+        let (round, ahead, found) = (None, Ahead::default(), Audited::default());
+        Ok(Self { roster: Arc::new(roster.verify()?), round, ahead, found })
+    }
+
+    /// What was found so far.
+    pub fn found(&self) -> Audited {
+        self.found
+    }
+
+    /// Reads the next entry of the ledger, whose place is `index`.
+    ///
+    /// # Errors
+    /// [`AuditError`] where it does not follow; then nothing after it is to be believed.
+    pub fn take(&mut self, index: u64, entry: &Entry) -> Result<(), AuditError> {
+        if !entry.kind.starts_with(syndic_ledger::schema::PREFIX) {
+            return Ok(());
+        }
+        let (now, fact) = (Timestamp(entry.time.unix_ms()), Fact::from_entry(index, entry)?);
+        let roster = self.roster.clone();
+        let plan = |error| AuditError::Plan { index, error };
+        match fact {
+            Fact::RosterSealed { digest, .. } => holds(index, "the roster", digest == roster.digest()),
+            Fact::PreparationOpened { terms } => {
+                holds(index, "preparations", self.ahead.may_begin() && terms.number > self.ahead.last())?;
+                self.ahead.begin(*terms, roster, now).map_err(plan)
+            }
+            Fact::PreparationReady { number, eligible, .. } => {
+                let is_so = self.ahead.preparation().is_some_and(|ahead| match ahead.standing() {
+                    Standing::Ready(made) => ahead.terms().number == number && made.eligible() == eligible,
+                    _ => false,
+                });
+                holds(index, "who is eligible", is_so)
+            }
+            Fact::PreparationAbandoned { number, .. } => {
+                let is_so = self.ahead.preparation().is_none() && self.ahead.last() == number;
+                holds(index, "the end of a preparation", is_so)
+            }
+            Fact::RoundOpened { plan: opened, .. } => {
+                holds(index, "rounds in progress", self.round.is_none())?;
+                self.round = Some(self.ahead.open(*opened, roster, now).map_err(plan)?);
+                Ok(())
+            }
+            Fact::Heard { job, place: Place::Round(id), input, survivors } => {
+                self.heard(index, now, (&job, id), &input, &survivors)
+            }
+            Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
+                self.heard_ahead(index, now, (&job, number), &input)
+            }
+            Fact::RoundFrozen { job, round, survivors, digest } => {
+                let is_so = self.in_progress(&job, round).is_some_and(|round| match round.phase() {
+                    Phase::Certifying(frozen) => {
+                        frozen.survivors().ids() == survivors && frozen.survivors().digest() == digest
+                    }
+                    _ => false,
+                });
+                holds(index, "the survivor set", is_so)
+            }
+            Fact::RoundAbandoned { job, round, .. } => {
+                let ended = self.in_progress(&job, round).map(Round::phase);
+                holds(index, "the end of a round", matches!(ended, Some(Phase::Abandoned(_))))?;
+                self.round = None;
+                self.found.rounds += 1;
+                Ok(())
+            }
+            Fact::Equivocated { job, place, kind, message } => {
+                holds(index, "two messages of one", self.is_signed(&job, place, kind, &message))?;
+                self.found.messages += 1;
+                Ok(())
+            }
+            // What a program made of the sums is not played again: it takes the sums themselves.
+            Fact::JobAgreed { .. }
+            | Fact::JobProgress { .. }
+            | Fact::JobCompleted { .. }
+            | Fact::JobAbandoned { .. } => Ok(()),
+        }
+    }
+
+    fn in_progress(&self, job: &JobId, id: RoundId) -> Option<&Round> {
+        let is_it = |plan: &RoundPlan| plan.terms.job == *job && plan.id == id;
+        self.round.as_ref().filter(|round| is_it(round.plan()))
+    }
+
+    fn heard(
+        &mut self,
+        index: u64,
+        now: Timestamp,
+        (job, id): (&JobId, RoundId),
+        input: &Input,
+        survivors: &[ParticipantId],
+    ) -> Result<(), AuditError> {
+        let round = self.in_progress(job, id);
+        let round = round.ok_or(AuditError::Differs { index, what: "the round in progress" })?;
+        let reopened = match (round.phase(), input) {
+            (Phase::Opening(opening), Input::Opened(opened)) => {
+                Some(opened_again(index, round.plan(), opening, opened)?)
+            }
+            _ => None,
+        };
+        let step = round.step(now, input);
+        let Step { next, changed } = step.map_err(|rejection| AuditError::Rejected { index, rejection })?;
+        holds(index, "what changed the round", changed)?;
+        self.found.messages += u64::from(input.message().is_some());
+        let Phase::Closed(closed) = next.phase() else {
+            self.round = Some(next);
+            return Ok(());
+        };
+        holds(index, "the survivors", closed.survivors.ids() == survivors)?;
+        match reopened {
+            Some(Carrier::Ring) => self.found.key_sums += 1,
+            Some(Carrier::Shares) => self.found.vector_sums += 1,
+            None => {}
+        }
+        self.found.rounds += 1;
+        self.round = None;
+        Ok(())
+    }
+
+    fn heard_ahead(
+        &mut self,
+        index: u64,
+        now: Timestamp,
+        (job, number): (&JobId, u64),
+        input: &Input,
+    ) -> Result<(), AuditError> {
+        let is_it = |terms: &syndic_round::PreparationTerms| terms.job == *job && terms.number == number;
+        let ahead = self.ahead.preparation().filter(|ahead| is_it(ahead.terms()));
+        let ahead = ahead.ok_or(AuditError::Differs { index, what: "the preparation in progress" })?;
+        let step = ahead.step(now, input);
+        let (next, changed) = step.map_err(|rejection| AuditError::Rejected { index, rejection })?;
+        holds(index, "what changed the preparation", changed)?;
+        self.found.messages += u64::from(input.message().is_some());
+        self.ahead.advance(next);
+        Ok(())
+    }
+
+    /// Whether this is a message of this kind that its sender signed there.
+    fn is_signed(&self, job: &JobId, place: Place, kind: Kind, message: &Signed) -> bool {
+        let contexts = match place {
+            Place::Round(id) => self
+                .in_progress(job, id)
+                .map(|round| (round.plan().context(), round.phase().cohort().map(Cohort::context))),
+            Place::Ahead(number) => {
+                let ahead = self.ahead.preparation().filter(|ahead| ahead.terms().number == number);
+                ahead.map(|ahead| {
+                    let cohort = match ahead.standing() {
+                        Standing::Preparing(preparing) => preparing.cohort(),
+                        Standing::Ready(made) => Some(made.cohort()),
+                        Standing::Abandoned(_) => None,
+                    };
+                    (ahead.terms().context(), cohort.map(Cohort::context))
+                })
+            }
+        };
+        let Some((ctx0, cohort)) = contexts else { return false };
+        let context = match kind {
+            Kind::Advertise | Kind::Decline => Some(Context { ctx0, h1: None }),
+            _ => cohort,
+        };
+        context.is_some_and(|context| message.is_genuine(kind, context, &self.roster))
+    }
+}
+
+/// Opens again what the ledger holds of an opened sum, and compares. What it was.
+fn opened_again(
+    index: u64,
+    plan: &RoundPlan,
+    opening: &Opening,
+    opened: &Opened,
+) -> Result<Carrier, AuditError> {
+    let transcript = Digest::of(&opening.transcript(plan).to_bytes());
+    holds(index, "what was signed", transcript == opened.transcript)?;
+    let unopened = |reason: String| AuditError::Unopened { index, reason };
+    let (is_same, wrong, checked) = match (plan.carrier, &opened.ring) {
+        (Carrier::Ring, Some(ring)) => {
+            let (cohort, survivors) = (opening.cohort().len(), opening.certificate().survivors());
+            let read = |(id, bytes)| Ok((id, KeyShareSum::from_bytes(bytes, cohort)?));
+            let reveals: Result<Vec<_>, syndic_secure_aggregation::MalformedShare> =
+                opening.reveals().map(read).collect();
+            let reveals = reveals.map_err(|error| unopened(error.to_string()))?;
+            let threshold = plan.terms.protection.threshold();
+            let restored = reconstruct(&reveals, threshold, cohort, survivors);
+            let restored = restored.map_err(|error| unopened(error.to_string()))?;
+            (Digest::of(&restored.keys.to_bytes()) == ring.key_sum, restored.wrong, true)
+        }
+        (Carrier::Shares, None) => {
+            let sum = open_vector(plan, opening).map_err(|error| unopened(reason(error)))?;
+            let checked = sum.is_checked();
+            (Digest::of(&sum.sum.to_bytes()) == opened.sum, sum.wrong_reveals, checked)
+        }
+        _ => (false, Vec::new(), false),
+    };
+    holds(index, "the opened sum", is_same)?;
+    holds(index, "who revealed wrongly", wrong == opened.wrong_reveals)?;
+    holds(index, "whether the sum is checked", checked == opened.checked)?;
+    Ok(plan.carrier)
+}
+
+fn reason(unopened: Unopened) -> String {
+    match unopened {
+        Unopened::MoreReveals(reason) | Unopened::Refused(reason) => reason,
+    }
+}
+
+fn holds(index: u64, what: &'static str, is_so: bool) -> Result<(), AuditError> {
+    if is_so { Ok(()) } else { Err(AuditError::Differs { index, what }) }
+}
