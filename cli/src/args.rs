@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::federation::FederationCommand;
+use crate::ledger::args::LedgerCommand;
 
 /// `syndic ...`
 #[derive(Debug, Parser)]
@@ -31,7 +32,7 @@ pub enum Command {
     /// Found a federation: authority, members, roster
     #[command(subcommand)]
     Federation(FederationCommand),
-    /// Check ledgers
+    /// Verify, read and witness ledgers, offline
     #[command(subcommand)]
     Ledger(LedgerCommand),
 }
@@ -48,17 +49,6 @@ pub enum JobCommand {
                             what it guessed, and leaves out identifiers and columns that say how rows are \
                             divided. The table is read once and not kept in memory.")]
     Init(InitArgs),
-}
-
-/// `syndic ledger ...`
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    /// Check every entry, hash and signature of a ledger folder, offline
-    #[command(after_help = "Examples:\n  syndic ledger verify syndic-demo/ledger\n  syndic ledger verify \
-                            syndic-demo/ledger --key 'NAME+HASH+KEY'\n\nExits with 0 if all of it holds, with 4 and \
-                            the first thing wrong if not. Without --key the key that lies with the ledger is \
-                            used, and the ledger is self-consistent only.")]
-    Verify(VerifyArgs),
 }
 
 /// How a run is shown.
@@ -161,20 +151,6 @@ pub struct InitArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Options of `syndic ledger verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// Folder of the ledger
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Verifier key of the coordinator, NAME+HASH+KEY, from a source other than the folder
-    #[arg(long, value_name = "VKEY")]
-    pub key: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 impl Command {
     /// Whether errors are to be JSON too.
     pub fn json(&self) -> bool {
@@ -182,7 +158,7 @@ impl Command {
             Self::Demo(args) => args.show.json,
             Self::Sandbox(args) => args.show.json,
             Self::Job(JobCommand::Check(args)) => args.json,
-            Self::Ledger(LedgerCommand::Verify(args)) => args.json,
+            Self::Ledger(command) => command.json(),
             Self::Job(JobCommand::Init(_)) | Self::Federation(_) => false,
         }
     }

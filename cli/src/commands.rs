@@ -6,15 +6,13 @@ use std::time::SystemTime;
 use console::style;
 use syndic_round::Timestamp;
 
-use crate::args::{
-    CheckArgs, Command, DemoArgs, InitArgs, JobCommand, LedgerCommand, SandboxArgs, ShowArgs, VerifyArgs,
-};
+use crate::args::{CheckArgs, Command, DemoArgs, InitArgs, JobCommand, SandboxArgs, ShowArgs};
 use crate::job_check::{self, JobFile};
 use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
 use crate::view::{self, Observer};
 use crate::words::quoted;
-use crate::{Error, Result, federation, job_init, ledger_verify};
+use crate::{Error, Result, federation, job_init, ledger, new_file};
 
 /// Does what the command says.
 ///
@@ -27,7 +25,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Job(JobCommand::Check(args)) => check(&args),
         Command::Job(JobCommand::Init(args)) => init(&args),
         Command::Federation(command) => print(&federation::run(command, now())?),
-        Command::Ledger(LedgerCommand::Verify(args)) => verify(&args),
+        Command::Ledger(command) => ledger::run(&command),
     }
 }
 
@@ -82,22 +80,13 @@ fn init(args: &InitArgs) -> Result<()> {
     let source = Source::File(args.table.clone());
     let text = job_init::text(&source, args.label.as_deref())?;
     let Some(out) = &args.out else { return print(&text) };
-    job_init::write(out, &text)?;
+    new_file::write(out, &text)?;
     let next = format!("{} job check {}", called_as(), quoted(out));
     print(&format!("drafted {}\nnext: read every line of it, then {}\n", out.display(), style(next).bold()))
 }
 
-fn verify(args: &VerifyArgs) -> Result<()> {
-    let verified = ledger_verify::check(&args.dir, args.key.as_deref())?;
-    if args.json {
-        print(&(ledger_verify::to_json(&verified) + "\n"))
-    } else {
-        print(&ledger_verify::render(&verified))
-    }
-}
-
 /// Writes to standard output; a reader that left is no error.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut output = std::io::stdout();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -108,7 +97,7 @@ fn print(text: &str) -> Result<()> {
 }
 
 /// How this program was called, for commands that can be copied.
-fn called_as() -> String {
+pub(crate) fn called_as() -> String {
     if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { "syndic".into() }
 }
 

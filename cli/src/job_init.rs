@@ -1,10 +1,6 @@
 //! `syndic job init`: drafts a job file from a look at a table.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
 
 use syndic_learning::job::{ColumnSketch, draft, draft_predicting};
 
@@ -68,46 +64,6 @@ fn no_label(source: &Source, columns: &[ColumnSketch], label: &str) -> Error {
     )
     .place(format!("{}, --label", source.place()))
     .help(help)
-}
-
-/// Writes the draft to `path`, which must not exist.
-///
-/// # Errors
-/// When it exists or cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.draft", std::process::id()));
-    let draft = path.with_file_name(name);
-    let placed = write_whole(&draft, text).and_then(|()| place(&draft, path));
-    // If we crash here, or this fails, the hidden draft stays beside the file, whole or half.
-    let _ = fs::remove_file(&draft);
-    placed.map_err(|cause| match cause.kind() {
-        ErrorKind::AlreadyExists => Error::input("file.exists", "there is already a file of this name")
-            .place(format!("--out {}", path.display()))
-            .help("name another file, or remove this one first: a draft never replaces your work"),
-        _ => Error::unwritable(path, &cause),
-    })
-}
-
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// Gives the finished file its name, where nothing has that name.
-fn place(draft: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(draft, path) {
-        Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
-            // Not every file system has links. Between this look and the move somebody could still make the file.
-            if fs::symlink_metadata(path).is_ok() {
-                return Err(ErrorKind::AlreadyExists.into());
-            }
-            fs::rename(draft, path)
-        }
-        linked => linked,
-    }
 }
 
 /// What is known of a column while it is read.
@@ -248,28 +204,6 @@ mod tests {
         let draft = text(&source, None).unwrap();
         assert!(Job::from_toml(&draft).is_ok(), "{draft}");
         assert!(draft.contains("e300\n"), "{draft}");
-    }
-
-    #[test]
-    fn a_draft_never_replaces_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("job.toml");
-        write(&path, "first").unwrap();
-        assert_eq!(write(&path, "second").unwrap_err().code(), "file.exists");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_draft_that_cannot_be_written_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        // Nothing can be written to this device.
-        let full = folder.path().join(format!(".job.toml.{}.draft", std::process::id()));
-        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
-        let path = folder.path().join("job.toml");
-        let error = write(&path, "half").unwrap_err();
-        assert_eq!((error.code(), error.exit()), ("file.unwritable", 3));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

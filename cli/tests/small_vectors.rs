@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use syndic::ledger_verify;
+use syndic::ledger::trust::Trust;
+use syndic::ledger::verify;
 use syndic_ledger::Summary;
 
 /// One run of the bank marketing job, with two rounds of training.
@@ -30,7 +31,7 @@ impl Ran {
     /// What the verified ledger says.
     fn verified(&self) -> Summary {
         let key = self.result()["ledger"]["key"].as_str().unwrap();
-        ledger_verify::check(&self.folder.join("ledger"), Some(key)).unwrap().summary
+        verify::check(&self.folder.join("ledger"), &Trust::of(Some(key), None).unwrap()).unwrap().summary
     }
 
     fn report(&self) -> String {

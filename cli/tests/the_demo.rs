@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use syndic::ledger::trust::Trust;
+use syndic::ledger::verify;
 use syndic::result::RunResult;
 
 /// Runs the demo into `out`; its last line is the result, which also lies there.
@@ -55,7 +57,8 @@ fn so_it_is_with_an_institution_stopped_in_the_middle_of_a_round() {
     let stopped = result.options.stopped.expect("one is stopped");
     assert!(result.participants.contains(&stopped));
     let ledger = out.join("ledger");
-    let summary = syndic::ledger_verify::check(&ledger, Some(&result.ledger.key)).unwrap().summary;
+    let summary =
+        verify::check(&ledger, &Trust::of(Some(&result.ledger.key), None).unwrap()).unwrap().summary;
     assert_eq!((summary.size, summary.root.to_string()), (result.ledger.size, result.ledger.root));
     assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (41, 0, 0));
     // It misses the update of one round, and comes back for the others.

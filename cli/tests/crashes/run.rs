@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syndic::ledger_verify;
+use syndic::ledger::trust::Trust;
+use syndic::ledger::verify;
 use syndic_coordinator::engine::Over;
 use syndic_participant::agent;
 use syndic_round::RoundId;
@@ -51,7 +52,10 @@ pub(crate) fn run(plan: &Plan) -> Ran {
 
     let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
     check(&stored, &finished, &answers, plan);
-    let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&finished.key)).unwrap().summary;
+    let summary =
+        verify::check(&folder.path().join("ledger"), &Trust::of(Some(&finished.key), None).unwrap())
+            .unwrap()
+            .summary;
     assert!(summary.pinned);
     assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (3, 0, 0));
     assert_eq!(summary.size, stored.entries.len() as u64);

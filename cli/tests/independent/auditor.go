@@ -3,10 +3,15 @@
 //
 //	auditor FOLDER VKEY
 //
-// Prints how many entries it verified; anything wrong ends it with a message and exit code 1.
+// Prints how many entries it verified. Of a file that ends in .tlog-proof it checks that its entry is in the log:
+//
+//	auditor FILE.tlog-proof VKEY
+//
+// Anything wrong ends it with a message and exit code 1.
 package main
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -24,10 +29,14 @@ const width = 256
 
 func main() {
 	if len(os.Args) != 3 {
-		fail("usage: auditor FOLDER VKEY")
+		fail("usage: auditor FOLDER|FILE.tlog-proof VKEY")
 	}
 	folder, vkey := os.Args[1], os.Args[2]
-	size, root := checkpoint(folder, vkey)
+	if strings.HasSuffix(folder, ".tlog-proof") {
+		proof(folder, vkey)
+		return
+	}
+	size, root := checkpoint(read(folder, "checkpoint"), vkey)
 	var stored hashes
 	for start := int64(0); start < size; start += width {
 		count := size - start
@@ -69,11 +78,41 @@ func main() {
 	fmt.Printf("verified %d entries, root %v\n", size, root)
 }
 
+// Verifies a proof file: header, extra data (here the entry), index, hashes, an empty line, the checkpoint.
+func proof(path, vkey string) {
+	file, err := os.ReadFile(path)
+	check(err)
+	head, signed, found := strings.Cut(string(file), "\n\n")
+	lines := strings.Split(head, "\n")
+	if !found || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		fail("this is no proof")
+	}
+	if !strings.HasPrefix(lines[1], "extra ") || !strings.HasPrefix(lines[2], "index ") {
+		fail("the proof has no entry or no index")
+	}
+	entry, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
+	check(err)
+	if !json.Valid(entry) {
+		fail("the entry is not JSON")
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
+	check(err)
+	var inclusion tlog.RecordProof
+	for _, line := range lines[3:] {
+		hash, err := tlog.ParseHash(line)
+		check(err)
+		inclusion = append(inclusion, hash)
+	}
+	size, root := checkpoint([]byte(signed), vkey)
+	check(tlog.CheckRecord(inclusion, size, root, index, tlog.RecordHash(entry)))
+	fmt.Printf("verified entry %d of %d, root %v\n", index, size, root)
+}
+
 // The size and root of the checkpoint, signed by the key.
-func checkpoint(folder, vkey string) (int64, tlog.Hash) {
+func checkpoint(signed []byte, vkey string) (int64, tlog.Hash) {
 	verifier, err := note.NewVerifier(vkey)
 	check(err)
-	opened, err := note.Open(read(folder, "checkpoint"), note.VerifierList(verifier))
+	opened, err := note.Open(signed, note.VerifierList(verifier))
 	check(err)
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[0] != verifier.Name() {

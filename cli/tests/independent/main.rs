@@ -15,6 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::log_of;
 use ed25519_dalek::SigningKey;
+use syndic::ledger::prove;
+use syndic::ledger::trust::Trust;
 use syndic_ledger::tiles::{self, CHECKPOINT};
 use syndic_ledger::{Checkpoint, Tree, VerifierKey, leaf_hash};
 use tempfile::TempDir;
@@ -101,6 +103,33 @@ fn go_verifies_a_ledger_and_finds_a_flipped_byte_in_any_of_its_files() {
         std::fs::write(&path, whole).unwrap();
     }
     assert!(audit(&auditor, ledger.path(), &vkey()).status.success(), "all is as it was");
+}
+
+#[test]
+fn go_verifies_one_entrys_proof_and_finds_a_flipped_byte_in_any_of_its_lines() {
+    let tools = tempfile::tempdir().unwrap();
+    let Some(auditor) = auditor(tools.path()) else { return };
+    let (ledger, vkey) = (published(300), vkey());
+    let trust = Trust::of(Some(&vkey), None).unwrap();
+    let path = tools.path().join("one.tlog-proof");
+    for index in [0, 1, 255, 256, 299] {
+        let proof = prove::prove(ledger.path(), index, &trust).unwrap().to_string();
+        std::fs::write(&path, &proof).unwrap();
+        let good = audit(&auditor, &path, &vkey);
+        assert!(good.status.success(), "{index}: {}", String::from_utf8_lossy(&good.stderr));
+        assert!(String::from_utf8_lossy(&good.stdout).contains(&format!("verified entry {index} of")));
+        // The last byte of every line; of the empty one, the end of the line before it.
+        for (end, _) in proof.match_indices('\n') {
+            let mut altered = proof.clone().into_bytes();
+            altered[end - 1] ^= 1;
+            std::fs::write(&path, &altered).unwrap();
+            let found = audit(&auditor, &path, &vkey);
+            assert!(
+                !found.status.success() && !found.stderr.is_empty(),
+                "byte {end} of the proof of {index}"
+            );
+        }
+    }
 }
 
 #[test]

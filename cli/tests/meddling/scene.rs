@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use syndic::ledger_verify;
+use syndic::ledger::trust::Trust;
+use syndic::ledger::verify;
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::tls::{self, Limits};
@@ -159,7 +160,9 @@ impl Scene {
         };
         let agents = agents.into_iter().map(|agent| hosts.block_on(ended(agent))).collect();
         let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
-        let summary = ledger_verify::check(&folder.path().join("ledger"), Some(&key)).unwrap().summary;
+        let summary = verify::check(&folder.path().join("ledger"), &Trust::of(Some(&key), None).unwrap())
+            .unwrap()
+            .summary;
         assert!(summary.pinned);
         assert_eq!(summary.size, stored.entries.len() as u64);
         let deaths = count.deaths();

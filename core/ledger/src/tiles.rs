@@ -186,7 +186,8 @@ impl Level {
 }
 
 /// Splits a bundle into its entries; `None` when a length does not fit.
-pub(crate) fn split_bundle(mut bundle: &[u8]) -> Option<Vec<&[u8]>> {
+#[must_use]
+pub fn split_bundle(mut bundle: &[u8]) -> Option<Vec<&[u8]>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = bundle.split_first_chunk::<2>() {
         let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;

@@ -6,11 +6,9 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::history::{Fault, History};
+use crate::history::{Accepted, Fault, History};
 use crate::tiles::{self, CHECKPOINT, HashTiles, TileFile, VERIFIER_KEY, WIDTH};
-use crate::{
-    Checkpoint, CheckpointError, Entry, Hash, NoteError, SourceError, TileSource, Timestamp, VerifierKey,
-};
+use crate::{Checkpoint, CheckpointError, Hash, NoteError, SourceError, TileSource, Timestamp, VerifierKey};
 
 /// What a log that verified holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -177,10 +175,10 @@ impl VerifyError {
 /// # Errors
 /// The first thing wrong.
 pub fn verify(source: &dyn TileSource, key: Option<&VerifierKey>) -> Result<Summary, VerifyError> {
-    verify_each(source, key, &mut |_, _| {})
+    verify_each(source, key, &mut |_| {})
 }
 
-/// The same, handing each entry to `reader` with its place once it was found to be one that may follow. That the log is the
+/// The same, handing each entry to `reader` once it was found to be one that may follow. That the log is the
 /// one that was signed is known only in the end.
 ///
 /// # Errors
@@ -188,7 +186,7 @@ pub fn verify(source: &dyn TileSource, key: Option<&VerifierKey>) -> Result<Summ
 pub fn verify_each(
     source: &dyn TileSource,
     key: Option<&VerifierKey>,
-    reader: &mut dyn FnMut(u64, &Entry),
+    reader: &mut dyn FnMut(&Accepted),
 ) -> Result<Summary, VerifyError> {
     let (key, pinned) = match key {
         Some(key) => (key.clone(), true),
@@ -218,7 +216,7 @@ fn replay_bundle(
     size: u64,
     history: &mut History,
     hashes: &mut HashTiles,
-    reader: &mut dyn FnMut(u64, &Entry),
+    reader: &mut dyn FnMut(&Accepted),
 ) -> Result<(), VerifyError> {
     let start = history.size();
     let number = start / WIDTH as u64;
@@ -244,7 +242,7 @@ fn replay_bundle(
         for tile in hashes.append(accepted.leaf) {
             compare_tile(source, &tile)?;
         }
-        reader(index, &accepted.entry);
+        reader(&accepted);
     }
     Ok(())
 }

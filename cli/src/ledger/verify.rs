@@ -1,54 +1,20 @@
 //! `syndic ledger verify`: the offline check of a run's ledger folder.
 
 use std::fmt::Write as _;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use console::style;
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 use syndic_coordinator::audit::{Audit, AuditError, Audited, ROSTER};
 use syndic_ledger::tiles::CHECKPOINT;
-use syndic_ledger::{SourceError, Summary, TileSource, VerifierKey, VerifyError, verify_each};
+use syndic_ledger::{Accepted, Policy, Summary, VerifierKey, verify_each};
 use syndic_round::{Digest, EndorsedRoster};
 
+use super::folder::Folder;
+use super::trust::{Trust, unaccepted};
 use crate::words::{counted, thousands};
 use crate::{Error, Exit, Result};
-
-/// A folder with the files of a ledger.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    /// The folder at `path`.
-    ///
-    /// # Errors
-    /// When there is no such folder.
-    pub fn open(path: &Path) -> Result<Self> {
-        if path.join("ledger").join(CHECKPOINT).is_file() && !path.join(CHECKPOINT).exists() {
-            return Err(Error::input(
-                "ledger.not-a-folder",
-                "this is the folder of a run, and its ledger lies in it",
-            )
-            .place(path.display().to_string())
-            .help(format!("name {}", path.join("ledger").display())));
-        }
-        if path.is_dir() {
-            return Ok(Self(path.into()));
-        }
-        Err(Error::input("ledger.not-a-folder", "there is no ledger folder here")
-            .place(path.display().to_string())
-            .help("name the `ledger` folder of a run, for instance syndic-demo/ledger"))
-    }
-}
-
-impl TileSource for Folder {
-    fn read(&self, path: &str) -> std::result::Result<Vec<u8>, SourceError> {
-        std::fs::read(self.0.join(path)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SourceError::Missing,
-            _ => SourceError::Unreadable(error.to_string()),
-        })
-    }
-}
 
 /// A ledger that verifies.
 #[derive(Debug, Serialize)]
@@ -56,61 +22,75 @@ pub struct Verified {
     /// What it holds.
     #[serde(flatten)]
     pub summary: Summary,
+    /// The witnesses that signed its checkpoint, as the policy names them; none where no policy was given.
+    pub witnesses: Vec<String>,
     /// The digest of the roster beside the entries, whose members' keys its messages were verified with.
     pub roster: Option<Digest>,
     /// What its rounds came to when they were played again; none where no roster lies beside the entries.
     pub audited: Option<Audited>,
 }
 
-/// Checks the ledger in the folder `path`; with `key`, a verifier key in vkey form, against that key. Where the roster lies
-/// beside the entries, every round is played again, and every signature of a participant verified.
+/// Checks the ledger in the folder `path`. Where the roster lies beside the entries, every round is played again, and every
+/// signature of a participant verified.
 ///
 /// # Errors
-/// The first thing wrong, with exit code 4; a key or path that makes no sense, with exit code 2.
-pub fn check(path: &Path, key: Option<&str>) -> Result<Verified> {
-    let key = key.map(parse_key).transpose()?;
-    let folder = Folder::open(path)?;
-    let roster = roster(path)?;
-    let expected = roster.as_ref().map(|roster| ledger_key(path, roster)).transpose()?;
-    let digest = roster.as_ref().map(|roster| roster.roster.digest());
-    let audit = roster.map(Audit::new).transpose();
-    let mut audit = audit.map_err(|error| other_roster(path, &error.to_string()))?;
-    let mut astray = None;
-    let summary = verify_each(&folder, key.as_ref(), &mut |index, entry| {
-        if let (Some(audit), None) = (&mut audit, &astray) {
-            astray = audit.take(index, entry).err();
-        }
-    });
-    let summary = summary.map_err(|error| wrong(path, &error))?;
-    if expected.is_some_and(|key| key.fingerprint() != summary.fingerprint) {
-        return Err(other_roster(path, "it names another key than the one that signed the ledger"));
-    }
-    match astray {
-        Some(error) => Err(unlike(path, &error)),
-        None => Ok(Verified { summary, roster: digest, audited: audit.map(|audit| audit.found()) }),
-    }
+/// The first thing wrong, with exit code 4; a path that makes no sense, with exit code 2.
+pub fn check(path: &Path, trust: &Trust) -> Result<Verified> {
+    check_each(&Folder::open(path)?, trust, &mut |_| {})
 }
 
-/// The roster beside the entries, if there is one.
-fn roster(path: &Path) -> Result<Option<EndorsedRoster>> {
-    let file = path.join(ROSTER);
-    let bytes = match std::fs::read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|error| Error::unreadable(&file, &error))?,
+/// The same, handing each entry to `reader`. Whether the ledger is good is known only in the end: what was read is not to
+/// be told before.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_each(folder: &Folder, trust: &Trust, reader: &mut dyn FnMut(&Accepted)) -> Result<Verified> {
+    let (key, witnesses) = match trust {
+        Trust::Itself => (None, Vec::new()),
+        Trust::Key(key) => (Some((**key).clone()), Vec::new()),
+        Trust::Policy(policy) => accepted(folder, policy)?,
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| other_roster(path, &error.to_string()))
+    let roster = folder.roster()?;
+    let expected = roster.as_ref().map(|roster| ledger_key(folder, roster)).transpose()?;
+    let digest = roster.as_ref().map(|roster| roster.roster.digest());
+    let audit = roster.map(Audit::new).transpose();
+    let mut audit = audit.map_err(|error| folder.other_roster(&error.to_string()))?;
+    let mut astray = None;
+    let summary = verify_each(folder, key.as_ref(), &mut |accepted| {
+        if let (Some(audit), None) = (&mut audit, &astray) {
+            astray = audit.take(accepted.index, &accepted.entry).err();
+        }
+        reader(accepted);
+    });
+    let summary = summary.map_err(|error| folder.wrong(&error))?;
+    if expected.is_some_and(|key| key.fingerprint() != summary.fingerprint) {
+        return Err(folder.other_roster("it names another key than the one that signed the ledger"));
+    }
+    if let Some(error) = astray {
+        return Err(unlike(folder, &error));
+    }
+    Ok(Verified { summary, witnesses, roster: digest, audited: audit.map(|audit| audit.found()) })
+}
+
+/// The key of the log whose checkpoint the policy accepts, and the witnesses that signed it.
+fn accepted(folder: &Folder, policy: &Policy) -> Result<(Option<VerifierKey>, Vec<String>)> {
+    let witnessed = policy.check(&folder.checkpoint()?);
+    let place = || folder.path().join(CHECKPOINT).display().to_string();
+    let witnessed = witnessed.map_err(|error| unaccepted(place(), &error))?;
+    let key = policy.logs().iter().find(|log| log.name() == witnessed.checkpoint.origin());
+    Ok((key.cloned(), witnessed.witnesses.into_iter().map(|(name, _)| name).collect()))
 }
 
 /// The key that signs the ledger of the federation with this roster.
-fn ledger_key(path: &Path, roster: &EndorsedRoster) -> Result<VerifierKey> {
+fn ledger_key(folder: &Folder, roster: &EndorsedRoster) -> Result<VerifierKey> {
     let key = VerifyingKey::from_bytes(&roster.roster.coordinator_key);
-    let key = key.map_err(|_| other_roster(path, "the coordinator's key in it is none"))?;
+    let key = key.map_err(|_| folder.other_roster("the coordinator's key in it is none"))?;
     VerifierKey::new(&roster.roster.ledger_origin(), key)
-        .map_err(|error| other_roster(path, &error.to_string()))
+        .map_err(|error| folder.other_roster(&error.to_string()))
 }
 
 /// The summary for people.
-pub fn render(Verified { summary, roster, audited }: &Verified) -> String {
+pub fn render(Verified { summary, witnesses, roster, audited }: &Verified) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
@@ -147,6 +127,9 @@ pub fn render(Verified { summary, roster, audited }: &Verified) -> String {
         line("", format!("{:>7}  {kind}", thousands(*count)));
     }
     line("signed by", summary.fingerprint.clone());
+    if !witnesses.is_empty() {
+        line("witnesses", witnesses.join(", "));
+    }
     if summary.shared_unchecked > 0 {
         let label = style("warning[ledger.unchecked-sums]").yellow().bold();
         let sums = counted(summary.shared_unchecked as usize, "sum", "sums");
@@ -174,14 +157,6 @@ pub fn to_json(verified: &Verified) -> String {
     serde_json::to_string(verified).expect("strings and numbers serialise")
 }
 
-fn parse_key(text: &str) -> Result<VerifierKey> {
-    text.trim().parse().map_err(|error: syndic_ledger::NoteError| {
-        Error::input(error.code(), error.to_string())
-            .place("--key")
-            .help("give the key as NAME+HASH+BASE64, in quotes, as `result.json` has it under ledger.key")
-    })
-}
-
 /// What playing the rounds again came to.
 fn replayed(audited: Audited) -> String {
     let Audited { rounds, messages, key_sums, vector_sums } = audited;
@@ -201,29 +176,10 @@ fn replayed(audited: Audited) -> String {
     [vec![rounds, signed], sums].concat().join(", ")
 }
 
-fn other_roster(folder: &Path, why: &str) -> Error {
-    Error::new(
-        Exit::Unverified,
-        "audit.roster",
-        format!("the roster beside the ledger is not its own: {why}"),
+fn unlike(folder: &Folder, error: &AuditError) -> Error {
+    Error::new(Exit::Unverified, error.code(), error.to_string()).place(folder.entry(error.entry())).help(
+        "nothing from this entry on is to be believed; keep the folder, and ask the coordinator's operator",
     )
-    .place(folder.join(ROSTER).display().to_string())
-    .help("take the file from where the ledger came from; without it rounds are not played again")
-}
-
-fn unlike(folder: &Path, error: &AuditError) -> Error {
-    Error::new(Exit::Unverified, error.code(), error.to_string())
-        .place(format!("{}, entry {}", folder.display(), error.entry()))
-        .help("nothing from this entry on is to be believed; keep the folder, and ask the coordinator's operator")
-}
-
-fn wrong(folder: &Path, error: &VerifyError) -> Error {
-    let place = match (error.entry(), error.file()) {
-        (Some(entry), _) => format!("{}, entry {entry}", folder.display()),
-        (None, Some(file)) => folder.join(file).display().to_string(),
-        (None, None) => folder.display().to_string(),
-    };
-    Error::new(Exit::Unverified, error.code(), error.to_string()).place(place).help(error.help())
 }
 
 #[cfg(test)]
@@ -234,6 +190,10 @@ mod tests {
     use syndic_round::Roster;
 
     const ORIGIN: &str = "coordinator.example/federation";
+
+    fn trust(key: Option<&str>) -> Trust {
+        Trust::of(key, None).unwrap()
+    }
 
     /// A folder with a ledger of one entry, and the key that signed it.
     fn ledger() -> (tempfile::TempDir, String) {
@@ -270,7 +230,7 @@ mod tests {
     #[test]
     fn a_whole_ledger_verifies_against_its_key() {
         let (folder, vkey) = ledger();
-        let verified = check(folder.path(), Some(&vkey)).unwrap();
+        let verified = check(folder.path(), &trust(Some(&vkey))).unwrap();
         assert!(verified.summary.pinned);
         assert!(render(&verified).contains("verified: every entry"));
         let json: serde_json::Value = serde_json::from_str(&to_json(&verified)).unwrap();
@@ -280,7 +240,7 @@ mod tests {
     #[test]
     fn without_a_key_it_is_self_consistent_only() {
         let (folder, _) = ledger();
-        let verified = check(folder.path(), None).unwrap();
+        let verified = check(folder.path(), &trust(None)).unwrap();
         assert!(render(&verified).contains("self-consistent only"));
         assert!(render(&verified).contains("there is no roster.json beside the entries"));
     }
@@ -288,7 +248,7 @@ mod tests {
     #[test]
     fn sums_that_were_not_checked_are_counted_and_warned_of() {
         let (folder, _) = ledger();
-        let mut verified = check(folder.path(), None).unwrap();
+        let mut verified = check(folder.path(), &trust(None)).unwrap();
         let quiet = render(&verified);
         assert!(!quiet.contains("shared") && !quiet.contains("warning"), "{quiet}");
         (verified.summary.rounds_closed, verified.summary.shared_checked) = (7, 4);
@@ -307,7 +267,7 @@ mod tests {
         let (folder, vkey) = ledger();
         let with = |text: &str| {
             std::fs::write(folder.path().join(ROSTER), text).unwrap();
-            let error = check(folder.path(), Some(&vkey)).unwrap_err();
+            let error = check(folder.path(), &trust(Some(&vkey))).unwrap_err();
             assert_eq!((error.code(), error.exit()), ("audit.roster", 4), "{text}");
         };
         with("{}");
@@ -328,7 +288,7 @@ mod tests {
         let mut bytes = std::fs::read(&bundle).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&bundle, bytes).unwrap();
-        let error = check(folder.path(), Some(&vkey)).unwrap_err();
+        let error = check(folder.path(), &trust(Some(&vkey))).unwrap_err();
         assert_eq!((error.code(), error.exit()), ("ledger.entry-altered", 4));
         assert!(error.render().contains("entry 0"));
     }
@@ -338,9 +298,9 @@ mod tests {
         let (folder, _) = ledger();
         let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
         let other = VerifierKey::new(ORIGIN, other).unwrap().to_string();
-        assert_eq!(check(folder.path(), Some(&other)).unwrap_err().exit(), 4);
-        assert_eq!(check(folder.path(), Some("nonsense")).unwrap_err().exit(), 2);
+        assert_eq!(check(folder.path(), &trust(Some(&other))).unwrap_err().exit(), 4);
+        assert_eq!(Trust::of(Some("nonsense"), None).unwrap_err().exit(), 2);
         let nowhere = folder.path().join("nowhere");
-        assert_eq!(check(&nowhere, None).unwrap_err().code(), "ledger.not-a-folder");
+        assert_eq!(check(&nowhere, &trust(None)).unwrap_err().code(), "ledger.not-a-folder");
     }
 }

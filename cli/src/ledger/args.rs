@@ -1,0 +1,97 @@
+//! The command line of `syndic ledger ...`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::trust::Trust;
+use crate::Result;
+
+/// `syndic ledger ...`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Check every entry, hash and signature of a ledger folder, or of one entry's proof
+    #[command(after_help = VERIFY)]
+    Verify(VerifyArgs),
+    /// Write the proof that one entry is in a ledger, for somebody who has nothing else of it
+    #[command(after_help = PROVE)]
+    Prove(ProveArgs),
+}
+
+impl LedgerCommand {
+    /// Whether errors are to be JSON too.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Verify(args) => args.json,
+            Self::Prove(_) => false,
+        }
+    }
+}
+
+/// Whom to believe.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// Verifier key of the coordinator, NAME+HASH+KEY, from a source other than the folder
+    #[arg(long, value_name = "VKEY", conflicts_with = "policy")]
+    key: Option<String>,
+    /// File that says which logs are trusted, and which witnesses must have signed (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    /// By whose word the ledger is believed.
+    ///
+    /// # Errors
+    /// As [`Trust::of`].
+    pub fn trust(&self) -> Result<Trust> {
+        Trust::of(self.key.as_deref(), self.policy.as_deref())
+    }
+}
+
+/// Options of `syndic ledger verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Folder of the ledger, or a file that `ledger prove` wrote
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic ledger prove`.
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The entry's place, from 0
+    #[arg(value_name = "INDEX")]
+    pub index: u64,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// File for the proof, which must not exist [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+const VERIFY: &str = "Examples:
+  syndic ledger verify syndic-demo/ledger
+  syndic ledger verify syndic-demo/ledger --key 'NAME+HASH+KEY'
+  syndic ledger verify closed.tlog-proof --policy federation.policy
+
+Exits with 0 if all of it holds, with 4 and the first thing wrong if not. Without --key or --policy the key that \
+lies with the ledger is used, and the ledger is self-consistent only. Of a file that `ledger prove` wrote it checks \
+that its entry is in the ledger; that takes --key or --policy.";
+
+const PROVE: &str = "Example:
+  syndic ledger prove syndic-demo/ledger 17 --out closed.tlog-proof
+  syndic ledger verify closed.tlog-proof --key 'NAME+HASH+KEY'
+
+The file is of the form C2SP tlog-proof: the entry's place, the hashes beside its way to the root, and the signed \
+checkpoint; the entry goes with it as its extra data. The ledger is verified first, as `ledger verify` does it.";
