@@ -8,6 +8,7 @@ use syndic_round::Timestamp;
 
 use crate::args::{CheckArgs, Command, DemoArgs, InitArgs, JobCommand, SandboxArgs, ShowArgs};
 use crate::job_check::{self, JobFile};
+use crate::new_file::{Unwritten, Written};
 use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
 use crate::view::{self, Observer};
@@ -87,9 +88,15 @@ fn init(args: &InitArgs) -> Result<()> {
 
 /// Writes to standard output; a reader that left is no error.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut output = std::io::stdout();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+    stream(|output| Ok(output.write_all(text.as_bytes())?))
+}
+
+/// The same for what is too long to hold.
+pub(crate) fn stream(content: impl FnOnce(&mut dyn Write) -> Written) -> Result<()> {
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    match content(&mut output).and_then(|()| Ok(output.flush()?)) {
+        Err(Unwritten::Content(error)) => Err(error),
+        Err(Unwritten::File(cause)) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::world("output.unwritable", format!("standard output cannot be written: {cause}")))
         }
         _ => Ok(()),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::export::Format;
+use super::search::FilterArgs;
 use super::trust::Trust;
 use crate::Result;
 
@@ -16,6 +18,15 @@ pub enum LedgerCommand {
     /// Write the proof that one entry is in a ledger, for somebody who has nothing else of it
     #[command(after_help = PROVE)]
     Prove(ProveArgs),
+    /// Show entries: all of them in a table, or every field of some
+    #[command(after_help = SHOW)]
+    Show(ShowArgs),
+    /// Show the entries of a job, a round, a type, a participant or a time
+    #[command(after_help = SEARCH)]
+    Search(SearchArgs),
+    /// Write entries for other programs
+    #[command(after_help = EXPORT)]
+    Export(ExportArgs),
 }
 
 impl LedgerCommand {
@@ -23,7 +34,9 @@ impl LedgerCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Verify(args) => args.json,
-            Self::Prove(_) => false,
+            Self::Show(args) => args.json,
+            Self::Search(args) => args.json,
+            Self::Prove(_) | Self::Export(_) => false,
         }
     }
 }
@@ -80,6 +93,63 @@ pub struct ProveArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `syndic ledger show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Places of entries, from 0 [default: a table of all]
+    #[arg(value_name = "INDEX")]
+    pub indexes: Vec<u64>,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print one JSON object per entry
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic ledger search`.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What is looked for.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Show the first N that are found
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print one JSON object per entry
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic ledger export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// In which form
+    #[arg(long)]
+    pub format: Format,
+    /// What is exported.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// File to write, which must not exist [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
 const VERIFY: &str = "Examples:
   syndic ledger verify syndic-demo/ledger
   syndic ledger verify syndic-demo/ledger --key 'NAME+HASH+KEY'
@@ -95,3 +165,25 @@ const PROVE: &str = "Example:
 
 The file is of the form C2SP tlog-proof: the entry's place, the hashes beside its way to the root, and the signed \
 checkpoint; the entry goes with it as its extra data. The ledger is verified first, as `ledger verify` does it.";
+
+const SHOW: &str = "Examples:
+  syndic ledger show syndic-demo/ledger
+  syndic ledger show syndic-demo/ledger 0 17 --key 'NAME+HASH+KEY'
+  syndic ledger show syndic-demo/ledger 17 --json | jq .entry.data
+
+The whole ledger is verified first, as `ledger verify` does it, and nothing is shown of one that does not hold.";
+
+const SEARCH: &str = "Examples:
+  syndic ledger search syndic-demo/ledger --type round.closed
+  syndic ledger search syndic-demo/ledger --participant bank_a --round 3
+  syndic ledger search syndic-demo/ledger --since 2026-08-01 --until 2026-08-31 --type job --json
+
+Conditions hold together. The whole ledger is verified first, as `ledger verify` does it, and nothing is shown of one \
+that does not hold.";
+
+const EXPORT: &str = "Examples:
+  syndic ledger export syndic-demo/ledger --format csv --out entries.csv
+  syndic ledger export syndic-demo/ledger --format jsonl --type round | jq -c .entry.type
+
+The whole ledger is verified first, as `ledger verify` does it, and nothing is written of one that does not hold. \
+In CSV, text that a spreadsheet would take for a formula begins with an apostrophe.";

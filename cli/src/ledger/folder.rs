@@ -1,5 +1,6 @@
 //! The folder with the files of a ledger.
 
+use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,11 @@ use crate::{Error, Exit, Result};
 
 /// A folder with the files of a ledger.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// Read once, so that what was verified with it and what is told of it are the same.
+    roster: OnceCell<Option<EndorsedRoster>>,
+}
 
 impl Folder {
     /// The folder at `path`.
@@ -29,7 +34,7 @@ impl Folder {
             .help(format!("name {}", path.join("ledger").display())));
         }
         if path.is_dir() {
-            return Ok(Self(path.into()));
+            return Ok(Self { path: path.into(), roster: OnceCell::new() });
         }
         Err(Error::input("ledger.not-a-folder", "there is no ledger folder here")
             .place(path.display().to_string())
@@ -38,7 +43,7 @@ impl Folder {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// The signed note at its head.
@@ -46,7 +51,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn checkpoint(&self) -> Result<String> {
-        let file = self.0.join(CHECKPOINT);
+        let file = self.path.join(CHECKPOINT);
         std::fs::read_to_string(&file).map_err(|error| Error::unreadable(&file, &error))
     }
 
@@ -54,13 +59,21 @@ impl Folder {
     ///
     /// # Errors
     /// When it is none.
-    pub fn roster(&self) -> Result<Option<EndorsedRoster>> {
-        let file = self.0.join(ROSTER);
-        let bytes = match std::fs::read(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| Error::unreadable(&file, &error))?,
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| self.other_roster(&error.to_string()))
+    pub fn roster(&self) -> Result<Option<&EndorsedRoster>> {
+        if self.roster.get().is_none() {
+            let file = self.path.join(ROSTER);
+            let roster = match std::fs::read(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(Error::unreadable(&file, &error)),
+                Ok(bytes) => {
+                    let roster = serde_json::from_slice(&bytes);
+                    Some(roster.map_err(|error| self.other_roster(&error.to_string()))?)
+                }
+            };
+            // Nobody else has set it: the cell is not shared between threads.
+            let _ = self.roster.set(roster);
+        }
+        Ok(self.roster.get().and_then(Option::as_ref))
     }
 
     /// The entries of bundle `number` of a ledger of `size`, in order.
@@ -82,7 +95,7 @@ impl Folder {
     pub fn other_roster(&self, why: &str) -> Error {
         let message = format!("the roster beside the ledger is not its own: {why}");
         Error::new(Exit::Unverified, "audit.roster", message)
-            .place(self.0.join(ROSTER).display().to_string())
+            .place(self.path.join(ROSTER).display().to_string())
             .help("take the file from where the ledger came from; without it rounds are not played again")
     }
 
@@ -90,21 +103,21 @@ impl Folder {
     pub fn wrong(&self, error: &VerifyError) -> Error {
         let place = match (error.entry(), error.file()) {
             (Some(entry), _) => self.entry(entry),
-            (None, Some(file)) => self.0.join(file).display().to_string(),
-            (None, None) => self.0.display().to_string(),
+            (None, Some(file)) => self.path.join(file).display().to_string(),
+            (None, None) => self.path.display().to_string(),
         };
         Error::new(Exit::Unverified, error.code(), error.to_string()).place(place).help(error.help())
     }
 
     /// The place of an entry, for people.
     pub fn entry(&self, index: u64) -> String {
-        format!("{}, entry {index}", self.0.display())
+        format!("{}, entry {index}", self.path.display())
     }
 }
 
 impl TileSource for Folder {
     fn read(&self, path: &str) -> std::result::Result<Vec<u8>, SourceError> {
-        std::fs::read(self.0.join(path)).map_err(|error| match error.kind() {
+        std::fs::read(self.path.join(path)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => SourceError::Missing,
             _ => SourceError::Unreadable(error.to_string()),
         })

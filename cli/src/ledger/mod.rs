@@ -3,24 +3,37 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`verify`] | checks a whole ledger; every other command goes through it |
-//! | [`prove`] | one entry's proof in a file, and the check of such a file |
 //! | [`reading`] | entries, told only once all of the ledger has verified |
+//! | [`told`], [`names`] | entries as people read them |
+//! | [`search`], [`export`] | which entries, and for other programs |
+//! | [`prove`] | one entry's proof in a file, and the check of such a file |
 //! | [`trust`] | by whose word a ledger is believed |
 //! | [`folder`] | the files of a ledger |
 
 pub mod args;
+pub mod export;
 pub mod folder;
+pub mod names;
 pub mod prove;
 pub mod reading;
+pub mod search;
+pub mod told;
 pub mod trust;
 pub mod verify;
 
+use std::io::Write;
+
 use console::style;
 
-use crate::commands::{called_as, print};
-use crate::words::quoted;
+use crate::commands::{called_as, print, stream};
+use crate::words::{counted, quoted, thousands};
 use crate::{Result, new_file};
-use args::{LedgerCommand, ProveArgs, VerifyArgs};
+use args::{ExportArgs, LedgerCommand, ProveArgs, SearchArgs, ShowArgs, VerifyArgs};
+use export::Format;
+use folder::Folder;
+use names::Names;
+use reading::Chosen;
+use search::Filter;
 
 /// Does what the command says.
 ///
@@ -30,6 +43,9 @@ pub fn run(command: &LedgerCommand) -> Result<()> {
     match command {
         LedgerCommand::Verify(args) => verify(args),
         LedgerCommand::Prove(args) => prove(args),
+        LedgerCommand::Show(args) => show(args),
+        LedgerCommand::Search(args) => search(args),
+        LedgerCommand::Export(args) => export(args),
     }
 }
 
@@ -49,4 +65,87 @@ fn prove(args: &ProveArgs) -> Result<()> {
     new_file::write(out, &proof)?;
     let next = format!("{} ledger verify {} --key 'NAME+HASH+KEY'", called_as(), quoted(out));
     print(&format!("wrote {}\nnext: {}\n", out.display(), style(next).bold()))
+}
+
+fn show(args: &ShowArgs) -> Result<()> {
+    let (folder, trust) = (Folder::open(&args.dir)?, args.trust.trust()?);
+    let names = Names::of(&folder)?;
+    let wanted = |index: &u64| args.indexes.is_empty() || args.indexes.contains(index);
+    let chosen = Chosen::from(folder, &trust, |accepted| wanted(&accepted.index))?;
+    let size = chosen.verified.summary.size;
+    if args.indexes.iter().any(|index| *index >= size) {
+        return Err(prove::no_entry(size));
+    }
+    if args.json || args.indexes.is_empty() {
+        return table(&chosen, &names, args.json);
+    }
+    stream(|output| {
+        for told in chosen.told() {
+            writeln!(output, "{}", told::details(&told?, &names))?;
+        }
+        Ok(writeln!(output, "{}", verify::verdict(&chosen.verified.summary))?)
+    })
+}
+
+fn search(args: &SearchArgs) -> Result<()> {
+    let (folder, trust) = (Folder::open(&args.dir)?, args.trust.trust()?);
+    let names = Names::of(&folder)?;
+    let (filter, mut room) = (Filter::of(&args.filter, &names)?, args.limit.unwrap_or(usize::MAX));
+    let mut left_out = 0_usize;
+    let chosen = Chosen::from(folder, &trust, |accepted| {
+        let found = filter.takes(&accepted.entry);
+        let shown = found && room > 0;
+        room -= usize::from(shown);
+        left_out += usize::from(found && !shown);
+        shown
+    })?;
+    table(&chosen, &names, args.json)?;
+    if left_out > 0 {
+        eprintln!("{} not shown, by --limit", counted(left_out, "further entry is", "further entries are"));
+    }
+    Ok(())
+}
+
+/// The entries in a table for people, or as JSON lines, with a note where nobody vouches for the ledger.
+fn table(chosen: &Chosen, names: &Names, json: bool) -> Result<()> {
+    let summary = &chosen.verified.summary;
+    if json {
+        stream(|output| export::write(chosen, names, Format::Jsonl, output))?;
+        note(chosen);
+        return Ok(());
+    }
+    stream(|output| {
+        write!(output, "{}", told::head())?;
+        for told in chosen.told() {
+            write!(output, "{}", told::row(&told?, names))?;
+        }
+        let count = counted(chosen.len(), "entry", "entries");
+        Ok(writeln!(output, "\n{count} of {}; {}", thousands(summary.size), verify::verdict(summary))?)
+    })
+}
+
+fn export(args: &ExportArgs) -> Result<()> {
+    let (folder, trust) = (Folder::open(&args.dir)?, args.trust.trust()?);
+    let names = Names::of(&folder)?;
+    let filter = Filter::of(&args.filter, &names)?;
+    let chosen = Chosen::from(folder, &trust, |accepted| filter.takes(&accepted.entry))?;
+    let content = |output: &mut dyn Write| export::write(&chosen, &names, args.format, output);
+    match &args.out {
+        None => stream(content)?,
+        Some(out) => {
+            new_file::write_with(out, content)?;
+            let count = counted(chosen.len(), "entry", "entries");
+            print(&format!("wrote {} with {count}\n", out.display()))?;
+        }
+    }
+    note(&chosen);
+    Ok(())
+}
+
+/// Says beside output for programs that the ledger is self-consistent only, where it is.
+fn note(chosen: &Chosen) {
+    let summary = &chosen.verified.summary;
+    if !summary.pinned {
+        eprintln!("{}; name one with --key", verify::verdict(summary));
+    }
 }

@@ -31,16 +31,13 @@ pub struct Proved {
 /// # Errors
 /// The first thing wrong with the ledger, with exit code 4; an index that is none of it, with exit code 2.
 pub fn prove(path: &Path, index: u64, trust: &Trust) -> Result<TlogProof> {
-    let (checkpoint, mut leaves) = (Folder::open(path)?.checkpoint()?, Leaves::new());
-    let chosen = Chosen::from(path, trust, |accepted| {
+    let folder = Folder::open(path)?;
+    let (checkpoint, mut leaves) = (folder.checkpoint()?, Leaves::new());
+    let chosen = Chosen::from(folder, trust, |accepted| {
         leaves.append(accepted.leaf);
         accepted.index == index
     })?;
-    let mut entry = None;
-    chosen.each(|told| {
-        entry = Some(told.bytes.into_bytes());
-        Ok::<_, Error>(())
-    })?;
+    let entry = chosen.told().next().transpose()?.map(|told| told.bytes.into_bytes());
     let size = chosen.verified.summary.size;
     match (entry, leaves.inclusion_proof(index, size)) {
         (Some(entry), Ok(inclusion)) => Ok(TlogProof { extra: Some(entry), index, inclusion, checkpoint }),

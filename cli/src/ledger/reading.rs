@@ -4,8 +4,6 @@
 //! good these are read again, and each must still have its hash: so nothing is told of an unverified entry, and memory
 //! does not grow with what is told.
 
-use std::path::Path;
-
 use syndic_ledger::tiles::{WIDTH, entries_path};
 use syndic_ledger::{Accepted, Entry, Hash, VerifyError, leaf_hash};
 
@@ -38,12 +36,11 @@ pub struct Told {
 }
 
 impl Chosen {
-    /// Verifies the ledger in the folder `path`, and keeps the places of the entries that `choose` wants.
+    /// Verifies the ledger in the folder, and keeps the places of the entries that `choose` wants.
     ///
     /// # Errors
     /// As [`super::verify::check`].
-    pub fn from(path: &Path, trust: &Trust, mut choose: impl FnMut(&Accepted) -> bool) -> Result<Self> {
-        let folder = Folder::open(path)?;
+    pub fn from(folder: Folder, trust: &Trust, mut choose: impl FnMut(&Accepted) -> bool) -> Result<Self> {
         let mut entries = Vec::new();
         let verified = check_each(&folder, trust, &mut |accepted| {
             if choose(accepted) {
@@ -63,25 +60,25 @@ impl Chosen {
         self.entries.is_empty()
     }
 
-    /// Tells each to `reader`, in order.
-    ///
-    /// # Errors
-    /// What `reader` returns; where the files are no longer those that verified, with exit code 4.
-    pub fn each<E: From<crate::Error>>(
-        &self,
-        mut reader: impl FnMut(Told) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
+    /// Each of them, in order; an error, with exit code 4, where the files are no longer those that verified.
+    pub fn told(&self) -> impl Iterator<Item = Result<Told>> {
         let number = |index: u64| index / WIDTH as u64;
-        for chosen in self.entries.chunk_by(|(a, _), (b, _)| number(*a) == number(*b)) {
-            let bundle = self.folder.bundle(self.verified.summary.size, number(chosen[0].0))?;
-            for (index, leaf) in chosen {
-                reader(self.told(*index, *leaf, &bundle[(index % WIDTH as u64) as usize])?)?;
+        let bundles = self.entries.chunk_by(move |(a, _), (b, _)| number(*a) == number(*b));
+        bundles.flat_map(move |chosen| {
+            match self.folder.bundle(self.verified.summary.size, number(chosen[0].0)) {
+                Err(error) => vec![Err(error)],
+                Ok(bundle) => {
+                    let place = |index: u64| (index % WIDTH as u64) as usize;
+                    chosen
+                        .iter()
+                        .map(|(index, leaf)| self.read(*index, *leaf, &bundle[place(*index)]))
+                        .collect()
+                }
             }
-        }
-        Ok(())
+        })
     }
 
-    fn told(&self, index: u64, leaf: Hash, bytes: &[u8]) -> Result<Told> {
+    fn read(&self, index: u64, leaf: Hash, bytes: &[u8]) -> Result<Told> {
         let entry = Entry::parse(bytes).ok().filter(|_| leaf_hash(bytes) == leaf);
         let entry = entry.ok_or_else(|| {
             let path = entries_path(index / WIDTH as u64, WIDTH);

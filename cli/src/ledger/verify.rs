@@ -51,9 +51,9 @@ pub fn check_each(folder: &Folder, trust: &Trust, reader: &mut dyn FnMut(&Accept
         Trust::Policy(policy) => accepted(folder, policy)?,
     };
     let roster = folder.roster()?;
-    let expected = roster.as_ref().map(|roster| ledger_key(folder, roster)).transpose()?;
-    let digest = roster.as_ref().map(|roster| roster.roster.digest());
-    let audit = roster.map(Audit::new).transpose();
+    let expected = roster.map(|roster| ledger_key(folder, roster)).transpose()?;
+    let digest = roster.map(|roster| roster.roster.digest());
+    let audit = roster.cloned().map(Audit::new).transpose();
     let mut audit = audit.map_err(|error| folder.other_roster(&error.to_string()))?;
     let mut astray = None;
     let summary = verify_each(folder, key.as_ref(), &mut |accepted| {
@@ -139,17 +139,21 @@ pub fn render(Verified { summary, witnesses, roster, audited }: &Verified) -> St
              a single wrong one could have shifted such a sum unnoticed. `checked` is false in their entries."
         );
     }
-    let verdict = if summary.pinned {
-        style("verified: every entry, hash and signature, against the key you named").green().bold()
-    } else {
-        style("self-consistent only: the key came with the ledger").yellow().bold()
-    };
-    let _ = writeln!(text, "\n{verdict}");
+    let _ = writeln!(text, "\n{}", verdict(summary));
     if !summary.pinned {
         text += "Whoever can write this folder could have made all of it anew. Get the coordinator's key by another\n\
                  way and name it with --key.\n";
     }
     text
+}
+
+/// By whose word all of it holds, in a line.
+pub fn verdict(summary: &Summary) -> String {
+    let verdict = match summary.pinned {
+        true => style("verified: every entry, hash and signature, against the key you named").green(),
+        false => style("self-consistent only: the key came with the ledger").yellow(),
+    };
+    verdict.bold().to_string()
 }
 
 /// The summary for programs: one JSON object on one line.

@@ -7,3 +7,4 @@
 mod common;
 mod proofs;
 mod published;
+mod reading;
