@@ -71,6 +71,9 @@ pub struct VerifyArgs {
     /// Whom to believe.
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// An earlier `checkpoint` of the ledger, which it must continue
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -153,6 +156,7 @@ pub struct ExportArgs {
 const VERIFY: &str = "Examples:
   syndic ledger verify syndic-demo/ledger
   syndic ledger verify syndic-demo/ledger --key 'NAME+HASH+KEY'
+  syndic ledger verify syndic-demo/ledger --from checkpoint.of-last-month
   syndic ledger verify closed.tlog-proof --policy federation.policy
 
 Exits with 0 if all of it holds, with 4 and the first thing wrong if not. Without --key or --policy the key that \

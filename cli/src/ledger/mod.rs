@@ -8,9 +8,11 @@
 //! | [`search`], [`export`] | which entries, and for other programs |
 //! | [`prove`] | one entry's proof in a file, and the check of such a file |
 //! | [`trust`] | by whose word a ledger is believed |
+//! | [`earlier`] | whether it continues what it was |
 //! | [`folder`] | the files of a ledger |
 
 pub mod args;
+pub mod earlier;
 pub mod export;
 pub mod folder;
 pub mod names;
@@ -27,7 +29,7 @@ use console::style;
 
 use crate::commands::{called_as, print, stream};
 use crate::words::{counted, quoted, thousands};
-use crate::{Result, new_file};
+use crate::{Error, Result, new_file};
 use args::{ExportArgs, LedgerCommand, ProveArgs, SearchArgs, ShowArgs, VerifyArgs};
 use export::Format;
 use folder::Folder;
@@ -52,10 +54,18 @@ pub fn run(command: &LedgerCommand) -> Result<()> {
 fn verify(args: &VerifyArgs) -> Result<()> {
     let trust = args.trust.trust()?;
     if args.dir.is_file() {
+        if args.from.is_some() {
+            return Err(Error::input(
+                "options.invalid",
+                "a proof of one entry says nothing of a ledger's growth",
+            )
+            .place("--from")
+            .help("name the folder of the ledger"));
+        }
         let proved = prove::check(&args.dir, &trust)?;
         return print(&if args.json { prove::to_json(&proved) + "\n" } else { prove::render(&proved) });
     }
-    let verified = verify::check(&args.dir, &trust)?;
+    let verified = verify::check_since(&args.dir, &trust, args.from.as_deref())?;
     print(&if args.json { verify::to_json(&verified) + "\n" } else { verify::render(&verified) })
 }
 

@@ -11,6 +11,7 @@ use syndic_ledger::tiles::CHECKPOINT;
 use syndic_ledger::{Accepted, Policy, Summary, VerifierKey, verify_each};
 use syndic_round::{Digest, EndorsedRoster};
 
+use super::earlier;
 use super::folder::Folder;
 use super::trust::{Trust, unaccepted};
 use crate::words::{counted, thousands};
@@ -24,6 +25,8 @@ pub struct Verified {
     pub summary: Summary,
     /// The witnesses that signed its checkpoint, as the policy names them; none where no policy was given.
     pub witnesses: Vec<String>,
+    /// How many entries it had at the earlier checkpoint that it continues; none where none was named.
+    pub from: Option<u64>,
     /// The digest of the roster beside the entries, whose members' keys its messages were verified with.
     pub roster: Option<Digest>,
     /// What its rounds came to when they were played again; none where no roster lies beside the entries.
@@ -36,7 +39,27 @@ pub struct Verified {
 /// # Errors
 /// The first thing wrong, with exit code 4; a path that makes no sense, with exit code 2.
 pub fn check(path: &Path, trust: &Trust) -> Result<Verified> {
-    check_each(&Folder::open(path)?, trust, &mut |_| {})
+    check_since(path, trust, None)
+}
+
+/// The same, and that the ledger continues the checkpoint in the file `earlier`.
+///
+/// # Errors
+/// As [`check`]; a ledger that does not continue it, with exit code 4.
+pub fn check_since(path: &Path, trust: &Trust, earlier: Option<&Path>) -> Result<Verified> {
+    let folder = Folder::open(path)?;
+    let mut growth = earlier.map(|earlier| earlier::read(earlier, &folder, trust)).transpose()?;
+    let mut verified = check_each(&folder, trust, &mut |accepted| {
+        if let Some(growth) = &mut growth {
+            growth.append(accepted.leaf);
+        }
+    })?;
+    if let (Some(growth), Some(earlier)) = (growth, earlier) {
+        let continued = growth.check(verified.summary.size);
+        continued.map_err(|error| earlier::rewritten(&folder, earlier, &error))?;
+        verified.from = Some(growth.earlier().size());
+    }
+    Ok(verified)
 }
 
 /// The same, handing each entry to `reader`. Whether the ledger is good is known only in the end: what was read is not to
@@ -69,7 +92,7 @@ pub fn check_each(folder: &Folder, trust: &Trust, reader: &mut dyn FnMut(&Accept
     if let Some(error) = astray {
         return Err(unlike(folder, &error));
     }
-    Ok(Verified { summary, witnesses, roster: digest, audited: audit.map(|audit| audit.found()) })
+    Ok(Verified { summary, witnesses, from: None, roster: digest, audited: audit.map(|audit| audit.found()) })
 }
 
 /// The key of the log whose checkpoint the policy accepts, and the witnesses that signed it.
@@ -90,7 +113,7 @@ fn ledger_key(folder: &Folder, roster: &EndorsedRoster) -> Result<VerifierKey> {
 }
 
 /// The summary for people.
-pub fn render(Verified { summary, witnesses, roster, audited }: &Verified) -> String {
+pub fn render(Verified { summary, witnesses, from, roster, audited }: &Verified) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
@@ -129,6 +152,12 @@ pub fn render(Verified { summary, witnesses, roster, audited }: &Verified) -> St
     line("signed by", summary.fingerprint.clone());
     if !witnesses.is_empty() {
         line("witnesses", witnesses.join(", "));
+    }
+    if let Some(from) = from {
+        line(
+            "continues",
+            format!("the checkpoint of {} that you named", counted(*from as usize, "entry", "entries")),
+        );
     }
     if summary.shared_unchecked > 0 {
         let label = style("warning[ledger.unchecked-sums]").yellow().bold();

@@ -12,6 +12,7 @@
 //! | [`hash`], [`tree`], [`proof`] | RFC 6962 hashes, compact tree, inclusion and consistency proofs |
 //! | [`note`], [`checkpoint`] | C2SP signed notes and the signed head of the log |
 //! | [`mod@cosignature`], [`policy`] | what witnesses sign of a head, and how many of them have to |
+//! | [`growth`] | whether a log continues an earlier head of it |
 //! | [`bundle`] | one entry's proof in a file, for whoever has nothing else |
 //! | [`tiles`] | the files of a log in the C2SP tlog-tiles layout |
 //! | [`mod@verify`] | the offline check of such files, from signature to the last round |
@@ -68,6 +69,7 @@ mod canonical;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entry;
+pub mod growth;
 pub mod hash;
 pub mod history;
 pub mod leaves;
@@ -86,6 +88,7 @@ pub use canonical::CanonicalError;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{CosignerKey, cosign, cosigned_at};
 pub use entry::{Entry, EntryError};
+pub use growth::{Growth, GrowthError};
 pub use hash::{Hash, leaf_hash, node_hash};
 pub use history::{Accepted, Fault, History};
 pub use leaves::Leaves;
