@@ -72,8 +72,8 @@ enum Command {
         #[arg(long)]
         roster: PathBuf,
     },
-    /// Put a renewed certificate, or a new coordinator address, in place; an agent that runs takes it up when it is
-    /// started again.
+    /// Put a renewed certificate, or a new coordinator address, in place; an agent that runs takes it up when it connects
+    /// the next time.
     #[command(after_help = "Example:\n  syndic-participant renew --dir bank_a --bundle bank_a.bundle.json")]
     Renew {
         /// The folder that `keygen` wrote.
@@ -223,6 +223,7 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     warn_of_expiry(&enrolment);
     let source = Source::File(config.data);
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
+    let agent = agent.renewed_from(config.enrolment);
     Ok(agent.run().await?)
 }
 

@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::tls::{ConnectError, Connector};
 pub use error::EnrolError;
 pub use review::RosterReview;
+pub(crate) use store::read_installed_bundle;
 pub use store::{endorse, pin, read_bundle, read_endorsed_roster, read_roster, renew};
 
 /// An institution that has joined: keys, bundle and pinned roster, which agree with each other. Holds private
@@ -93,6 +94,23 @@ impl Enrolment {
             .iter()
             .map(|address| Connector::new(address, &self.authority, &self.certificate, self.keys.tls_key()))
             .collect()
+    }
+
+    /// The bundle that it was made with.
+    pub(crate) fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The connectors that a later bundle for the same keys and roster gives.
+    ///
+    /// # Errors
+    /// [`EnrolError`] where it does not fit them.
+    pub(crate) fn connectors_of(&self, bundle: &Bundle) -> Result<Vec<Connector>, EnrolError> {
+        let Credentials { authority, certificate, .. } = check(&self.keys, bundle, self.roster.roster())?;
+        let unusable = |_| EnrolError::mismatch(bundle, "the TLS library cannot use it");
+        let key = self.keys.tls_key();
+        let connector = |address| Connector::new(address, &authority, &certificate, key).map_err(unusable);
+        bundle.coordinator.iter().map(connector).collect()
     }
 }
 

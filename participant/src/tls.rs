@@ -110,7 +110,8 @@ impl Connector {
         let mut tls =
             TlsConnector::from(self.config.clone()).connect(self.host.clone(), tcp).await.map_err(failed)?;
         let mut first = [0; 1024];
-        let length = tls.read(&mut first).await.map_err(failed)?;
+        let refused = |error| ConnectError::proved(&self.address, error);
+        let length = tls.read(&mut first).await.map_err(refused)?;
         if length == 0 {
             let reason = "it closed the connection without a word".to_owned();
             return Err(ConnectError::Unreachable { address: self.address.clone(), reason });

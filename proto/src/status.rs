@@ -1,5 +1,7 @@
 //! Refusals on the wire: a gRPC status with the stable code of the error in its metadata.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 
 /// Metadata key of the stable code.
@@ -28,4 +30,40 @@ pub fn rejected(rejection: &syndic_round::Rejection) -> Status {
         _ => Code::InvalidArgument,
     };
     with_code(kind, rejection.code(), rejection.to_string())
+}
+
+/// The status of a call that comes too often: to be made again after `wait`.
+pub fn limited(wait: Duration) -> Status {
+    let mut status =
+        with_code(Code::ResourceExhausted, "rate.limited", "this participant calls more often than it may");
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+    status.metadata_mut().insert(RETRY_AFTER_KEY, millis.into());
+    status
+}
+
+/// How long the sender of a status wants its caller to wait before it calls again, if it says so.
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    let millis = status.metadata().get(RETRY_AFTER_KEY)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
+}
+
+/// The status of an answer that would go on, where the coordinator is about to stop: the caller connects again.
+pub fn come_again() -> Status {
+    with_code(Code::Unavailable, "coordinator.draining", "the coordinator is about to stop; connect again")
+}
+
+/// Metadata key of the milliseconds to wait.
+const RETRY_AFTER_KEY: &str = "syndic-retry-after-ms";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_calls_too_often_is_told_when_to_come_again() {
+        let status = limited(Duration::from_millis(250));
+        assert_eq!((code_of(&status), status.code()), (Some("rate.limited"), Code::ResourceExhausted));
+        assert_eq!(retry_after(&status), Some(Duration::from_millis(251)));
+        assert_eq!(retry_after(&come_again()), None);
+    }
 }

@@ -146,7 +146,11 @@ impl AgentError {
             Self::SpotCheck { .. } => 4,
             Self::Refused { code, .. } if code == UNANSWERED => 3,
             Self::Refused { .. } => 2,
-            Self::Connect(ConnectError::CertificateRefused { .. } | ConnectError::OwnCertificate { .. }) => 2,
+            Self::Connect(
+                ConnectError::CertificateRefused { .. }
+                | ConnectError::CertificateRevoked { .. }
+                | ConnectError::OwnCertificate { .. },
+            ) => 2,
             Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,
         }
     }

@@ -1,9 +1,11 @@
 //! The agent's one connection to its coordinator, and the calls on it.
 
+use std::future::Future;
 use std::time::Duration;
 
 use syndic_proto::LARGEST_DUTY;
 use syndic_proto::convert::{PlaceRef, RoundRef, digest};
+use syndic_proto::status::retry_after;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
@@ -93,7 +95,8 @@ impl Link {
             signed: signed.to_bytes().into(),
             bundle: bundle.to_vec().into(),
         };
-        self.calls.say(statement).await.and_then(receipt)
+        let calls = &self.calls;
+        in_time(|| async { calls.clone().say(statement.clone()).await }).await.and_then(receipt)
     }
 
     /// Submits the update whose bytes come in `parts`.
@@ -112,7 +115,9 @@ impl Link {
 
     /// What a closed round came to.
     pub(super) async fn closing(&mut self, round: &RoundRef) -> Result<Closing, Status> {
-        let reply = self.calls.closing(v1::RoundRef::from(round)).await?.into_inner();
+        let calls = &self.calls;
+        let reply =
+            in_time(|| async { calls.clone().closing(v1::RoundRef::from(round)).await }).await?.into_inner();
         let read = |bytes: &[u8]| digest(bytes).map_err(|error| Status::data_loss(error.to_string()));
         Ok(Closing { transcript: read(&reply.transcript)?, aggregate_root: read(&reply.aggregate_root)? })
     }
@@ -125,7 +130,8 @@ impl Link {
         count: usize,
     ) -> Result<Vec<ChunkProof>, Status> {
         let request = v1::ChunkRequest { round: Some(round.into()), index };
-        let mut parts = self.calls.chunk(request).await?.into_inner();
+        let calls = &self.calls;
+        let mut parts = in_time(|| async { calls.clone().chunk(request.clone()).await }).await?.into_inner();
         let mut proofs = Vec::with_capacity(count);
         while proofs.len() < count
             && let Some(v1::ChunkPart { chunk, path }) = parts.message().await?
@@ -140,7 +146,8 @@ impl Link {
     /// A blob, checked against its digest.
     pub(super) async fn fetch(&mut self, digest: Digest) -> Result<Vec<u8>, Undone> {
         let request = v1::FetchRequest { digest: digest.as_bytes().to_vec().into() };
-        let mut parts = self.calls.fetch(request).await?.into_inner();
+        let calls = &self.calls;
+        let mut parts = in_time(|| async { calls.clone().fetch(request.clone()).await }).await?.into_inner();
         let mut bytes = Vec::new();
         while let Some(part) = parts.message().await? {
             bytes.extend_from_slice(&part.bytes);
@@ -150,6 +157,22 @@ impl Link {
         }
         if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(Declined::OtherBytes.into()) }
     }
+}
+
+/// Makes a call, and makes it again when the coordinator says that it came too often, for as long as is reasonable.
+async fn in_time<T, F>(call: impl Fn() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    for _ in 0..MOST_WAITS {
+        match call().await {
+            Err(status) if let Some(wait) = retry_after(&status) => {
+                tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+            }
+            other => return other,
+        }
+    }
+    call().await
 }
 
 fn receipt(answer: Response<v1::Receipt>) -> Result<Receipt, Status> {
@@ -165,6 +188,9 @@ pub(super) struct Closing {
     pub(super) aggregate_root: Digest,
 }
 
+/// How often, and how long at a time, one waits for a coordinator to whom one speaks too often.
+const MOST_WAITS: u32 = 30;
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A coordinator that does not answer for twice this long is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Questions and job files are far below this.

@@ -55,7 +55,14 @@ pub(super) fn is_past(status: &Status) -> bool {
 
 /// The connection, or the coordinator behind it, is gone for now.
 pub(super) fn is_lost(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded)
+    matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+    )
 }
 
 #[cfg(test)]

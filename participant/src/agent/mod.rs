@@ -10,15 +10,18 @@ mod link;
 mod lost;
 mod pace;
 mod preparing;
+mod renewed;
 mod round;
 mod saying;
 mod seat;
 mod spot_check;
 mod upload;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rand::RngExt;
 use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
@@ -41,11 +44,11 @@ use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
 use crate::shown::printable;
-use crate::tls::Connector;
 use approval::{Approved, Latest};
 use error::{Declined, Undone};
 use link::Link;
 use lost::{Lost, is_lost, is_past, told, told_code};
+use renewed::Shown;
 use round::Beside;
 use seat::{Seat, Seats, Training};
 
@@ -68,7 +71,7 @@ pub struct Agent {
     id: ParticipantId,
     enrolment: Enrolment,
     roster: Arc<SealedRoster>,
-    connectors: Vec<Connector>,
+    shown: Shown,
     policy: Policy,
     source: Source,
     journal: Journal,
@@ -124,7 +127,7 @@ impl Agent {
         Ok(Self {
             id: enrolment.id(),
             roster: Arc::new(enrolment.roster().clone()),
-            connectors: enrolment.connectors()?,
+            shown: Shown::new(enrolment.connectors()?),
             enrolment,
             policy,
             source,
@@ -139,10 +142,15 @@ impl Agent {
         })
     }
 
+    /// The same, taking up what `syndic-participant renew` puts in `folder` whenever it connects.
+    pub fn renewed_from(self, folder: PathBuf) -> Self {
+        Self { shown: self.shown.renewed_from(folder), ..self }
+    }
+
     /// The same, showing `tap` what leaves before TLS and `observer` every answer in the clear.
     #[cfg(feature = "tap")]
     pub fn observed(mut self, tap: Arc<dyn crate::tls::Tap>, observer: Arc<dyn Observer>) -> Self {
-        self.connectors = self.connectors.into_iter().map(|to| to.with_tap(tap.clone())).collect();
+        self.shown = self.shown.map(|to| to.with_tap(tap.clone()));
         self.observer = Some(observer);
         self
     }
@@ -173,7 +181,7 @@ impl Agent {
             match self.connected(&mut seats, &mut patience, &mut met, &dies).await {
                 Ok(ended) => return Ok(ended),
                 // Who has met the coordinator once does not give up because somebody else answers in its place.
-                Err(Lost::Forever(AgentError::Connect(error))) if met => {
+                Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
                     warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
                     patience = LONGEST_WAIT;
                 }
@@ -182,7 +190,8 @@ impl Agent {
                     info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
                 }
             }
-            tokio::time::sleep(patience).await;
+            // Those whom one coordinator lost do not all come back at one moment.
+            tokio::time::sleep(patience.mul_f64(system_randomness().random_range(0.5..1.0))).await;
             patience = (patience * 2).min(LONGEST_WAIT);
         }
     }
@@ -195,7 +204,8 @@ impl Agent {
         met: &mut bool,
         dies: &impl Fn(&RoundRef, &Owed) -> bool,
     ) -> Result<Ended, Lost> {
-        let mut link = Link::connect(&self.connectors).await.map_err(Lost::of_connect)?;
+        let mut link =
+            Link::connect(&self.shown.connectors(&self.enrolment)).await.map_err(Lost::of_connect)?;
         let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
         link.hello(federation, roster).await.map_err(Lost::of_hello)?;
         let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;

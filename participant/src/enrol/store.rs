@@ -91,6 +91,11 @@ pub fn read_bundle(path: &Path) -> Result<Bundle, EnrolError> {
     read_json(path)
 }
 
+/// The bundle that is in use in `dir`.
+pub(crate) fn read_installed_bundle(dir: &Path) -> Result<Bundle, EnrolError> {
+    read_bundle(&dir.join(BUNDLE))
+}
+
 /// Reads the draft that `syndic federation roster` wrote.
 ///
 /// # Errors

@@ -47,6 +47,12 @@ pub enum ConnectError {
         /// The TLS alert that it sent.
         alert: String,
     },
+    /// The coordinator says that our certificate was taken back.
+    #[error("the coordinator at {address} says that this participant's certificate was revoked")]
+    CertificateRevoked {
+        /// Where.
+        address: Address,
+    },
     /// Whoever answers there does not speak as a coordinator does.
     #[error("no secure connection to {address}: {reason}")]
     HandshakeFailed {
@@ -71,6 +77,7 @@ impl ConnectError {
             Self::UntrustedCoordinator { .. } => "tls.untrusted-coordinator",
             Self::CertificateExpired { .. } => "tls.certificate-expired",
             Self::CertificateRefused { .. } => "tls.certificate-refused",
+            Self::CertificateRevoked { .. } => "tls.certificate-revoked",
             Self::HandshakeFailed { .. } => "tls.handshake-failed",
             Self::OwnCertificate { .. } => "tls.own-certificate",
         }
@@ -96,8 +103,13 @@ impl ConnectError {
                  with `syndic-coordinator renew`; nothing changes here"
             }
             Self::CertificateRefused { .. } => {
-                "the bundle in use is of another federation or was replaced: run `syndic-participant renew` with the \
-                 bundle that the operator made last; the operator's log names the reason"
+                "the bundle in use is of another federation, was replaced, or is not among those that the operator allows: \
+                 run `syndic-participant renew` with the bundle that the operator made last; the operator's log names the \
+                 reason"
+            }
+            Self::CertificateRevoked { .. } => {
+                "ask the operator why. Where keys may have been stolen, take no part with them any more; otherwise the operator \
+                 certifies the same request file anew, and `syndic-participant renew` puts the new bundle in place"
             }
             Self::HandshakeFailed { .. } => {
                 "the other end must speak TLS 1.3 with X25519MLKEM768 and HTTP/2: check that the address is the \
@@ -128,6 +140,22 @@ impl ConnectError {
 
     pub(super) fn own(error: impl std::fmt::Display) -> Self {
         Self::OwnCertificate { reason: printable(&error.to_string()) }
+    }
+
+    /// Whether the coordinator itself has said that it does not want us any more.
+    pub fn is_revoked(&self) -> bool {
+        matches!(self, Self::CertificateRevoked { .. })
+    }
+
+    /// Sorts what TLS reports after the coordinator has proved who it is: nobody in between can have said it.
+    pub(super) fn proved(address: &Address, error: io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+        match tls {
+            Some(TlsError::AlertReceived(AlertDescription::CertificateRevoked)) => {
+                Self::CertificateRevoked { address: address.clone() }
+            }
+            _ => Self::of(address, error),
+        }
     }
 
     /// Sorts what TCP and TLS report.
