@@ -4,14 +4,17 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use rand::rngs::StdRng;
 use rustls::pki_types::CertificateDer;
-use syndic_coordinator::authority::Validity;
+use syndic_coordinator::authority::{Reason, Validity, to_pem};
 use syndic_coordinator::federation::Federation;
-use syndic_coordinator::tls::{Limits, PeerIdentity, accept, bind};
+use syndic_coordinator::renewal::renew;
+use syndic_coordinator::revocation::revoke;
+use syndic_coordinator::tls::{Door, Incoming, Limits, PeerIdentity, accept, bind};
 use syndic_participant::keys::Keys;
 use syndic_participant::tls::{ConnectError, Connector};
 use syndic_round::Timestamp;
@@ -21,7 +24,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
-use tonic::transport::{Endpoint, Server};
+use tonic::transport::{Channel, Endpoint, Server};
 use tower::ServiceExt;
 
 /// A service whose answers say who asked.
@@ -75,6 +78,33 @@ async fn start(federation: &Federation) -> SocketAddr {
     address
 }
 
+/// Starts a coordinator that keeps up with the folder of a federation.
+async fn keep_open(federation: &Federation, folder: &Path, allowed: Option<&Path>) -> (SocketAddr, Door) {
+    federation.write(folder).unwrap();
+    let door = Door::open(folder, allowed).unwrap();
+    let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = Incoming::new(listener, door.terms(), Limits::default());
+    tokio::spawn(Server::builder().add_service(WhoAmI).serve_with_incoming(incoming));
+    (address, door)
+}
+
+/// A member of `federation` with the files of an operator's folder, and how it connects.
+fn enrolled(federation: &mut Federation, folder: &Path, port: u16) -> Connector {
+    let keys = Keys::generate("bank_a", &mut rand::make_rng::<StdRng>()).unwrap();
+    let request = keys.signing_request().unwrap();
+    let mut certified = None;
+    // Certified twice: the first certificate holds as well until it is over.
+    for days in [10, 20] {
+        let bundle = federation.add_participant(&request, Validity::days(now(), days)).unwrap();
+        federation.write_member(folder, &bundle).unwrap();
+        certified.get_or_insert(bundle);
+    }
+    let first = pem::parse(certified.unwrap().certificate_pem).unwrap().into_contents();
+    let address = Address { host: "127.0.0.1".into(), port };
+    Connector::new(&address, federation.identity().authority(), &first.into(), keys.tls_key()).unwrap()
+}
+
 /// A member's certificate from `issuer`, shown to a coordinator of `trusted` at `host`.
 fn connector(
     host: &str,
@@ -109,7 +139,10 @@ async fn refusal(connector: Connector) -> ConnectError {
 
 async fn who_am_i(connector: Connector) -> String {
     let endpoint = Endpoint::from(connector.endpoint_uri());
-    let channel = endpoint.connect_with_connector(connector).await.unwrap();
+    ask(endpoint.connect_with_connector(connector).await.unwrap()).await
+}
+
+async fn ask(channel: Channel) -> String {
     let uri = "http://coordinator/test.WhoAmI/Ask";
     let request = http::Request::builder().method("POST").uri(uri).body(Body::empty()).unwrap();
     let response = channel.oneshot(request).await.unwrap();
@@ -142,6 +175,115 @@ async fn the_coordinator_serves_on_after_every_refusal() {
     assert_eq!(refusal(other_host).await.code(), "tls.untrusted-coordinator");
 
     assert_eq!(who_am_i(genuine(port)).await, "credit/7/bank_a");
+}
+
+#[tokio::test]
+async fn a_revoked_member_is_cut_off_and_learns_that_it_was_revoked() {
+    let (folder, mut federation) = (tempfile::tempdir().unwrap(), found(now()));
+    let folder = folder.path().join("federation");
+    let (address, mut door) = keep_open(&federation, &folder, None).await;
+    let revoked = enrolled(&mut federation, &folder, address.port());
+    let other = connector("127.0.0.1", address.port(), &federation, &federation, Validity::days(now(), 1));
+    let mut inside = revoked.connect().await.unwrap();
+    assert_eq!(who_am_i(revoked.clone()).await, "credit/1/bank_a");
+
+    let signed = revoke(&folder, Some(("bank_a", Reason::KeyCompromise)), 30).unwrap();
+    door.read_again();
+
+    assert_eq!((signed.added, signed.revoked, signed.number), (2, 2, 1));
+    let mut rest = Vec::new();
+    inside.read_to_end(&mut rest).await.expect_err("an open connection is cut without a farewell");
+    let error = refusal(revoked).await;
+    assert!(error.is_revoked(), "{error}");
+    assert_eq!(error.code(), "tls.certificate-revoked");
+    assert_eq!(who_am_i(other).await, "credit/7/bank_a");
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_relied_on_lets_nobody_new_in_and_cuts_nobody_off() {
+    let (folder, mut federation) = (tempfile::tempdir().unwrap(), found(now()));
+    let folder = folder.path().join("federation");
+    let (address, mut door) = keep_open(&federation, &folder, None).await;
+    let member = enrolled(&mut federation, &folder, address.port());
+    let endpoint = Endpoint::from(member.endpoint_uri());
+    let inside = endpoint.connect_with_connector(member.clone()).await.unwrap();
+    let list = folder.join("revoked.crl.pem");
+    revoke(&folder, None, 30).unwrap();
+    let former = std::fs::read(&list).unwrap();
+    revoke(&folder, None, 30).unwrap();
+    let good = std::fs::read(&list).unwrap();
+    door.read_again();
+    assert_eq!(who_am_i(member.clone()).await, "credit/1/bank_a");
+
+    let theirs = tempfile::tempdir().unwrap().path().join("theirs");
+    found(now()).write(&theirs).unwrap();
+    revoke(&theirs, None, 30).unwrap();
+    let foreign = std::fs::read(theirs.join("revoked.crl.pem")).unwrap();
+    for bad in [Some(&b"no list"[..]), Some(&foreign), Some(&former), None] {
+        match bad {
+            Some(bad) => std::fs::write(&list, bad).unwrap(),
+            None => std::fs::remove_file(&list).unwrap(),
+        }
+        door.read_again();
+        let error = refusal(member.clone()).await;
+        assert!(error.is_unreachable(), "whoever is a member tries again: {error}");
+        assert_eq!(ask(inside.clone()).await, "credit/1/bank_a");
+
+        std::fs::write(&list, &good).unwrap();
+        door.read_again();
+        assert_eq!(who_am_i(member.clone()).await, "credit/1/bank_a");
+    }
+}
+
+#[tokio::test]
+async fn only_the_certificates_of_the_list_are_let_in_and_stay() {
+    let (folder, mut federation) = (tempfile::tempdir().unwrap(), found(now()));
+    let (folder, list) = (folder.path().join("federation"), folder.path().join("allowed"));
+    std::fs::write(&list, "").unwrap();
+    let (address, mut door) = keep_open(&federation, &folder, Some(&list)).await;
+    let member = enrolled(&mut federation, &folder, address.port());
+    assert_eq!(refusal(member.clone()).await.code(), "tls.certificate-refused");
+
+    let members = folder.join("members/bank_a.certificates.pem");
+    let certificates = pem::parse_many(std::fs::read(members).unwrap()).unwrap();
+    let fingerprint = syndic_round::Digest::of(certificates[0].contents());
+    std::fs::write(&list, format!("{fingerprint}  # bank_a\n")).unwrap();
+    door.read_again();
+    let mut inside = member.connect().await.unwrap();
+
+    std::fs::write(&list, "not a fingerprint\n").unwrap();
+    door.read_again();
+    assert!(refusal(member.clone()).await.is_unreachable());
+    std::fs::write(&list, "").unwrap();
+    door.read_again();
+    inside.read_to_end(&mut Vec::new()).await.expect_err("an open connection is cut without a farewell");
+    assert_eq!(refusal(member).await.code(), "tls.certificate-refused");
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
+    let (folder, mut federation) =
+        (tempfile::tempdir().unwrap(), found(Timestamp(now().0 - YEAR + 86_400_000)));
+    let folder = folder.path().join("federation");
+    let (address, mut door) = keep_open(&federation, &folder, None).await;
+    let member = enrolled(&mut federation, &folder, address.port());
+    let shown = |door: &Door| door.identity().certificate().clone();
+    let (before, certificate) = (shown(&door), folder.join("coordinator.pem"));
+    let endpoint = Endpoint::from(member.endpoint_uri());
+    let inside = endpoint.connect_with_connector(member.clone()).await.unwrap();
+
+    let another = found(now());
+    std::fs::write(&certificate, to_pem(another.identity().certificate())).unwrap();
+    door.read_again();
+    assert_eq!(shown(&door), before, "it is not for this key");
+    assert_eq!(who_am_i(member.clone()).await, "credit/1/bank_a");
+
+    std::fs::write(&certificate, to_pem(&before)).unwrap();
+    renew(&folder, 90).unwrap();
+    door.read_again();
+    assert_ne!(shown(&door), before);
+    assert_eq!(who_am_i(member.clone()).await, "credit/1/bank_a");
+    assert_eq!(ask(inside).await, "credit/1/bank_a", "what is open goes on");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod revocation;
 mod tls_key;
 
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ pub use error::{AuthorityError, FileError};
 pub(crate) use files::{
     create_directory, read_certificate, read_public, read_secret, write_public, write_secret,
 };
+pub use revocation::{Reason, RevocationError, RevocationList, Revoked};
 pub use tls_key::TlsKey;
 
 /// From when until when a certificate holds, in milliseconds since the Unix epoch (certificates round down to
@@ -197,8 +199,7 @@ fn params(
     subject: &str,
 ) -> Result<CertificateParams, AuthorityError> {
     let Validity { from, until } = validity;
-    // The last second of 9999, beyond which certificates have no dates.
-    if from >= until || until.0 > 253_402_300_799_000 {
+    if from >= until || until.0 > LAST_MILLIS {
         return Err(AuthorityError::Validity { from, until });
     }
     let epoch = date_time_ymd(1970, 1, 1);
@@ -215,6 +216,9 @@ fn params(
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
+
+/// The last second of 9999, beyond which certificates have no dates.
+const LAST_MILLIS: u64 = 253_402_300_799_000;
 
 fn subject_name(host: &str) -> Result<SanType, AuthorityError> {
     match host.parse::<IpAddr>() {

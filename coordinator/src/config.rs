@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::limits::Limits;
 use crate::malformed;
 
 /// The configuration of a coordinator. Paths are relative to the file's own folder.
@@ -26,6 +27,15 @@ pub struct Config {
     /// How many seconds a round waits for institutions that are not connected, once enough are; at most a day.
     #[serde(default = "default_gather_seconds")]
     pub gather_seconds: u64,
+    /// The only certificates that are let in, where there is such a list: a file with a fingerprint on each line.
+    #[serde(default)]
+    pub allow_fingerprints: Option<PathBuf>,
+    /// A loopback address on which it is told, in plain HTTP, whether the coordinator is alive and ready.
+    #[serde(default)]
+    pub health: Option<SocketAddr>,
+    /// What peers can send, hold open or ask for.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// Why a configuration is refused.
@@ -81,8 +91,15 @@ impl Config {
         if config.gather_seconds > MOST_GATHER_SECONDS {
             return Err(malformed(format!("`gather_seconds` is more than {MOST_GATHER_SECONDS}, a day")));
         }
+        if config.health.is_some_and(|address| !address.ip().is_loopback()) {
+            return Err(malformed(
+                "`health` is not an address of this host alone, such as 127.0.0.1:7444".into(),
+            ));
+        }
+        config.limits.check().map_err(malformed)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        for part in [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish] {
+        let parts = [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish];
+        for part in parts.into_iter().chain(&mut config.allow_fingerprints) {
             *part = folder.join(&*part);
         }
         Ok(config)
@@ -134,6 +151,22 @@ mod tests {
         assert!(told.contains("line 6, `gather_seconds`: "), "{told}");
         let told = refusal(&format!("{GOOD}\"Jane Doe\" = 87\n"));
         assert!(told.contains("line 6: unknown field"), "{told}");
+    }
+
+    #[test]
+    fn health_is_told_to_this_host_alone() {
+        let told = load(&format!("{GOOD}health = \"0.0.0.0:7444\"\n")).unwrap_err().to_string();
+        assert!(told.contains("`health` is not an address of this host alone"), "{told}");
+        assert!(load(&format!("{GOOD}health = \"[::1]:7444\"\n")).unwrap().health.is_some());
+    }
+
+    #[test]
+    fn limits_are_checked_and_have_defaults() {
+        assert_eq!(load(GOOD).unwrap().limits, Limits::default());
+        let told = load(&format!("{GOOD}[limits]\nstreams = 1\n")).unwrap_err().to_string();
+        assert!(told.contains("`limits.streams` is 1"), "{told}");
+        let told = refusal(&format!("{GOOD}[limits]\nstreams = \"Jane Doe\"\n"));
+        assert!(told.contains("line 7, `streams`: "), "{told}");
     }
 
     #[test]

@@ -8,17 +8,18 @@ use std::time::Duration;
 use syndic_learning::Outcome;
 use syndic_learning::job::Terms;
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::authority::Validity;
-use crate::clock;
 use crate::config::{Config, ConfigError};
+use crate::drain::Termination;
 use crate::driver::{Coordinator, CoordinatorError, Parts};
 use crate::engine::Over;
-use crate::federation::{CoordinatorIdentity, FederationError, load_sealed_roster};
-use crate::serve::{ServeError, serve};
+use crate::federation::{FederationError, load_sealed_roster};
+use crate::health::Health;
+use crate::serve::{ServeError, serve_within};
+use crate::service::Service;
 use crate::store::{FolderBlobs, SqliteLog, StoreError, create_folder, write_file};
-use crate::tls::{self, Limits, ListenError};
+use crate::tls::{self, Door, DoorError, Incoming, ListenError};
 
 /// Why the daemon stops.
 #[derive(Debug, Error)]
@@ -29,9 +30,9 @@ pub enum DaemonError {
     /// The federation's folder.
     #[error(transparent)]
     Federation(#[from] FederationError),
-    /// The coordinator's certificate is over, or not yet valid: no participant would talk to it.
-    #[error("the coordinator's certificate in {0} is not valid now")]
-    CertificateExpired(String),
+    /// On what terms to let anybody in.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// Its roster is not sealed yet.
     #[error("the roster in {0} is not sealed")]
     Unsealed(String),
@@ -52,6 +53,12 @@ pub enum DaemonError {
     /// The transport.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// A second signal, while what was under way was ending.
+    #[error("ended by a second signal before everybody was done")]
+    Interrupted,
     /// The port was closed while the job went on.
     #[error("the coordinator's port was closed before the job was over")]
     PortClosed,
@@ -71,12 +78,14 @@ impl DaemonError {
         match self {
             Self::Config(error) => error.code(),
             Self::Federation(error) => error.code(),
-            Self::CertificateExpired(_) => "tls.certificate-expired",
+            Self::Door(error) => error.code(),
             Self::Unsealed(_) => "roster.unsealed",
             Self::JobFile { .. } => "job.unreadable",
             Self::Listen(error) => error.code(),
             Self::Coordinator(error) => error.code(),
             Self::Serve(_) | Self::PortClosed => "net.failed",
+            Self::Signals(_) => "signals.unavailable",
+            Self::Interrupted => "run.interrupted",
             Self::Abandoned { .. } => "job.abandoned",
         }
     }
@@ -86,17 +95,14 @@ impl DaemonError {
         match self {
             Self::Config(error) => error.help().into(),
             Self::Federation(error) => error.help().into(),
-            Self::CertificateExpired(dir) => format!(
-                "check this host's clock; `syndic-coordinator renew --federation {dir}` makes a new certificate \
-                 where the authority's key is"
-            ),
+            Self::Door(error) => error.help(),
             Self::Unsealed(_) => {
                 "let every member run `syndic-participant endorse`, then run `syndic federation seal`".into()
             }
             Self::JobFile { .. } => "name a readable job file as `job` in the configuration".into(),
             Self::Listen(error) => error.help(),
             Self::Coordinator(error) => error.help().into(),
-            Self::Serve(_) | Self::PortClosed => {
+            Self::Serve(_) | Self::PortClosed | Self::Interrupted | Self::Signals(_) => {
                 "start the coordinator again; it goes on from its ledger".into()
             }
             Self::Abandoned { .. } => {
@@ -109,7 +115,7 @@ impl DaemonError {
     /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Abandoned { .. } => 1,
+            Self::Abandoned { .. } | Self::Interrupted => 1,
             Self::Config(ConfigError::Unreadable { source, .. }) | Self::JobFile { source, .. } => {
                 if names_no_text(source) {
                     2
@@ -118,11 +124,18 @@ impl DaemonError {
                 }
             }
             Self::Federation(error) if error.is_of_the_world() => 3,
+            Self::Door(error) => {
+                if error.is_of_the_world() {
+                    3
+                } else {
+                    2
+                }
+            }
             Self::Config(ConfigError::Malformed { .. }) | Self::Federation(_) | Self::Unsealed(_) => 2,
             Self::Listen(ListenError::Certificate { .. }) => 2,
             Self::Coordinator(error) if error.is_of_the_files() => 2,
-            Self::CertificateExpired(_) | Self::Listen(_) | Self::Coordinator(_) => 3,
-            Self::Serve(_) | Self::PortClosed => 3,
+            Self::Listen(_) | Self::Coordinator(_) => 3,
+            Self::Serve(_) | Self::PortClosed | Self::Signals(_) => 3,
         }
     }
 }
@@ -133,7 +146,7 @@ fn names_no_text(error: &std::io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidData | InvalidInput)
 }
 
-/// Runs the coordinator that the file at `path` describes until its job is over.
+/// Runs the coordinator that the file at `path` describes until its job is over, or until it is told to stop.
 ///
 /// # Errors
 /// [`DaemonError`].
@@ -141,8 +154,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let job = std::fs::read_to_string(&config.job)
         .map_err(|source| DaemonError::JobFile { path: config.job.display().to_string(), source })?;
-    let identity = CoordinatorIdentity::load(&config.federation)?;
-    require_valid(&identity, &config.federation)?;
+    let door = Door::open(&config.federation, config.allow_fingerprints.as_deref())?;
     let roster = load_sealed_roster(&config.federation)?
         .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
     // A job that cannot run here is refused before there is a ledger.
@@ -150,8 +162,14 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let listener = tls::bind(config.listen).await?;
     // No job runs whose result has no place.
     create_folder(&config.publish).await.map_err(CoordinatorError::Store)?;
-    let incoming = tls::accept(listener, &identity, Limits::default())?;
+    let incoming = Incoming::new(listener, door.terms(), config.limits.clone());
     let listening = incoming.local_address();
+    let longest = Duration::from_secs(config.limits.drain_seconds.into());
+    let (draining, second) = Termination::listen().map_err(DaemonError::Signals)?.watch(longest);
+    let (health, started) = Health::new(door.terms(), incoming.counter(), draining.clone());
+    if let Some(address) = config.health {
+        health.listen(address).await?;
+    }
 
     let store = async {
         let blobs = FolderBlobs::open(&config.state).await?;
@@ -162,21 +180,33 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let (log, blobs) = store.await.map_err(CoordinatorError::Store)?;
     let parts = Parts {
         roster,
-        ledger_key: identity.ledger_key().clone(),
+        ledger_key: door.identity().ledger_key().clone(),
         log: Box::new(log),
         blobs: Box::new(blobs),
         gather: Duration::from_secs(config.gather_seconds),
     };
-    let coordinator = Coordinator::open(parts).await?;
+    let coordinator = tokio::select! {
+        opened = Coordinator::open(parts) => opened?,
+        () = draining.clone().begun() => return Ok(()),
+    };
     let job = coordinator.agree(&job).await?;
+    started.serves();
     info!(%job, listening = ?listening, "ready");
 
-    let serving = serve(coordinator.clone(), incoming, std::future::pending());
+    tokio::spawn(door.keep_up());
+    let service = Service::new(coordinator.clone());
+    let serving = serve_within(&config.limits, service, incoming, draining.clone().begun());
     let over = tokio::select! {
         served = serving => {
             served?;
+            if draining.has_begun() {
+                // If we crash here, or at any moment before, the ledger is what the next start goes on from.
+                info!(%job, "stopped before the job was over; it goes on when the coordinator is started again");
+                return Ok(());
+            }
             return Err(DaemonError::PortClosed);
         }
+        _ = second => return Err(DaemonError::Interrupted),
         over = finish(&coordinator, &config) => over?,
     };
     match over {
@@ -186,22 +216,6 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         Over::Abandoned(reason) => Err(DaemonError::Abandoned { job: job.to_string(), reason }),
     }
-}
-
-/// Refuses a certificate that is not valid now, and warns of one that is soon over.
-fn require_valid(identity: &CoordinatorIdentity, dir: &Path) -> Result<(), DaemonError> {
-    let (now, Validity { from, until }) = (clock::now(), identity.certificate_validity());
-    if now < from || now >= until {
-        return Err(DaemonError::CertificateExpired(dir.display().to_string()));
-    }
-    let days = (until.0 - now.0) / 86_400_000;
-    if days < DAYS_OF_WARNING {
-        warn!(
-            days,
-            "the coordinator's certificate is soon over; make a new one with `syndic-coordinator renew`"
-        );
-    }
-    Ok(())
 }
 
 /// Lets nobody but this user enter the folder of ledger and blobs. The store has made it, durably, before.
@@ -240,8 +254,6 @@ pub async fn publish(coordinator: &Coordinator, folder: &Path) -> Result<(u64, S
 /// How long participants have to hear of the job's end before the port closes: twice what they wait at most
 /// before they connect again.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// How many days before the certificate is over the operator hears of it.
-const DAYS_OF_WARNING: u64 = 30;
 
 #[cfg(test)]
 mod tests;

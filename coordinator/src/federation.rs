@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::authority::{Authority, TlsKey, Validity, to_pem, validity_of};
 pub use error::FederationError;
-pub use store::{Lock, load_sealed_roster, lock, read_endorsement, read_signing_request};
+pub use store::{Lock, load_revocations, load_sealed_roster, lock, read_endorsement, read_signing_request};
+pub(crate) use store::{REVOKED, changing_files, write_revocations};
 
 /// What the coordinator's host needs to serve a federation. Holds private keys: not printable, not copyable.
 pub struct CoordinatorIdentity {

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use syndic_coordinator::authority::Reason;
 use syndic_coordinator::daemon::{self, DaemonError};
 use syndic_coordinator::federation::Federation;
 use syndic_coordinator::renewal::renew;
+use syndic_coordinator::revocation::{Signed, revoke};
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]
@@ -46,6 +48,28 @@ enum Command {
         #[arg(long, default_value_t = Federation::CERTIFICATE_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
+    /// Take back every certificate that a member got: it is let in no longer, and cut off where it is connected.
+    #[command(
+        after_help = "Writes `revoked.crl.pem` in that folder; needs `authority.key.pem` there. Without a member the list is signed \
+                      anew as it is: when it is over, the coordinator lets nobody new in. Nothing is ever taken off the list; a \
+                      member that is certified anew afterwards is let in with its new certificate.\n\nExamples:\n  \
+                      syndic-coordinator revoke --federation federation bank_a --reason key-compromise\n  \
+                      syndic-coordinator revoke --federation federation --days 90"
+    )]
+    Revoke {
+        /// The folder that `syndic federation init` made, with the authority's key.
+        #[arg(long)]
+        federation: PathBuf,
+        /// The member's name in the roster.
+        #[arg(requires = "reason")]
+        member: Option<String>,
+        /// Why: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation or privilege-withdrawn.
+        #[arg(long, requires = "member")]
+        reason: Option<Reason>,
+        /// Days that the list holds; sign it anew before.
+        #[arg(long, default_value_t = Federation::CERTIFICATE_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
 }
 
 #[tokio::main]
@@ -72,8 +96,20 @@ async fn perform(command: Command) -> Result<(), DaemonError> {
             let _ = writeln!(
                 std::io::stdout(),
                 "certified the coordinator anew for {days} days: {}\nnext: put that file in the coordinator's \
-                 federation folder, if it is elsewhere, and start the coordinator again",
+                 federation folder, if it is elsewhere; a running coordinator takes it up by itself",
                 certificate.display()
+            );
+            Ok(())
+        }
+        Command::Revoke { federation, member, reason, days } => {
+            let signed = revoke(&federation, member.as_deref().zip(reason), days)?;
+            let Signed { number, added, revoked } = signed;
+            // The list is in place, whether anybody reads this or not.
+            let _ = writeln!(
+                std::io::stdout(),
+                "revoked {added} certificates; list {number} has {revoked} and holds for {days} days: {}\nnext: put that file \
+                 in the coordinator's federation folder, if it is elsewhere; a running coordinator takes it up by itself",
+                federation.join("revoked.crl.pem").display()
             );
             Ok(())
         }

@@ -1,12 +1,21 @@
 //! Serving participants until told to stop.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::server::NamedService;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tracing::warn;
 
 use crate::driver::Coordinator;
+use crate::gate::GateLayer;
+use crate::limits::Limits;
 use crate::service::Service;
 use crate::tls::Incoming;
 
@@ -15,7 +24,7 @@ use crate::tls::Incoming;
 #[error("the coordinator's port failed: {0}")]
 pub struct ServeError(#[from] tonic::transport::Error);
 
-/// Serves `coordinator` on `incoming` until `stop` resolves.
+/// Serves `coordinator` on `incoming` within the limits that there are by default, until `stop` resolves.
 ///
 /// # Errors
 /// [`ServeError`] when the transport fails.
@@ -24,18 +33,64 @@ pub async fn serve(
     incoming: Incoming,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .max_concurrent_streams(Some(STREAMS))
+    serve_within(&Limits::default(), Service::new(coordinator), incoming, stop).await
+}
+
+/// Answers calls on `incoming` with `service` until `stop` resolves, and drains then: nobody new is let in, calls that go on
+/// are told to come again, and those under way have [`Limits::drain_seconds`] to end.
+///
+/// # Errors
+/// [`ServeError`] when the transport fails.
+pub async fn serve_within<S>(
+    limits: &Limits,
+    service: S,
+    incoming: Incoming,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: NamedService + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status(S::NAME, ServingStatus::Serving).await;
+    let (drain, mut draining) = watch::channel(false);
+    let stop = async {
+        stop.await;
+        drain.send_replace(true);
+    };
+    let serving = Server::builder()
+        .http2_keepalive_interval(Some(seconds(limits.keepalive_seconds)))
+        .http2_keepalive_timeout(Some(seconds(limits.keepalive_seconds)))
+        .max_connection_age(seconds(limits.connection_seconds))
+        .max_connection_age_grace(seconds(limits.connection_grace_seconds))
+        .max_concurrent_streams(Some(limits.streams))
+        .initial_connection_window_size(Some(limits.window_bytes))
+        .initial_stream_window_size(Some(limits.window_bytes))
+        .http2_max_header_list_size(Some(limits.header_bytes))
+        .max_frame_size(Some(FRAME_BYTES))
+        .http2_max_pending_accept_reset_streams(Some(limits.resets))
+        .http2_max_local_error_reset_streams(Some(limits.resets))
         .tcp_nodelay(true)
-        .add_service(Service::new(coordinator))
-        .serve_with_incoming_shutdown(incoming, stop)
-        .await?;
+        .layer(GateLayer::new(limits, draining.clone()))
+        .add_service(health)
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, stop);
+    let too_long = async {
+        // The sender goes with the port.
+        if draining.wait_for(|draining| *draining).await.is_ok() {
+            tokio::time::sleep(seconds(limits.drain_seconds)).await;
+        } else {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = too_long => warn!(seconds = limits.drain_seconds, "cut off what was still under way"),
+    }
     Ok(())
 }
 
-/// A peer that does not answer for twice this long is gone.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// Calls that one connection may have open: the duties, an upload, and a few to spare.
-const STREAMS: u32 = 16;
+/// The smallest that HTTP/2 allows (RFC 9113 section 4.2): no peer can have larger ones put together here.
+const FRAME_BYTES: u32 = 1 << 14;

@@ -1,14 +1,20 @@
 //! The coordinator's door: TLS 1.3 only, post-quantum key exchange only, certificates of the federation only.
 //!
+//! What is shown and who is let in can be replaced while it is open: [`Door`] does it when the files change.
+//!
 //! tonic's own TLS settings can neither rotate nor say who is calling, so connections are accepted here and
 //! handed to `serve_with_incoming`. Handlers find a [`PeerIdentity`] in `request.extensions()`. Sessions are
 //! never resumed: each connection proves its certificate anew.
 //!
 //! rustls::ServerConfig is called an acceptor configuration here, since nothing in a federation is a server.
 
+mod allowed;
+mod census;
 mod incoming;
 mod peer;
 mod refusal;
+mod reload;
+mod terms;
 mod verifier;
 
 use std::net::SocketAddr;
@@ -21,10 +27,17 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ServerConfig, version};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-pub use incoming::{Connection, Incoming, Limits};
+pub use allowed::read_fingerprints;
+pub use census::Connections;
+pub use incoming::{Connection, Counter, Incoming};
 pub use peer::PeerIdentity;
 pub use refusal::Refusal;
+pub use reload::{Door, DoorError};
+pub use terms::{Admission, Excluded, Suspended, Terms};
+
+pub use crate::limits::Limits;
 
 use crate::authority::AuthorityError;
 use crate::federation::CoordinatorIdentity;
@@ -94,7 +107,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// Accepts participants of `identity`'s federation on `listener`.
+/// Accepts participants of `identity`'s federation on `listener`, under terms that never change.
 ///
 /// # Errors
 /// [`ListenError::Certificate`].
@@ -103,20 +116,21 @@ pub fn accept(
     identity: &CoordinatorIdentity,
     limits: Limits,
 ) -> Result<Incoming, ListenError> {
-    Ok(Incoming::new(listener, configuration(identity)?, limits))
+    let (_, terms) = watch::channel(Arc::new(Terms::new(identity, Admission::default())?));
+    Ok(Incoming::new(listener, terms, limits))
 }
 
-/// The terms on which participants are let in.
-///
-/// # Errors
-/// [`ListenError::Certificate`].
-pub fn configuration(identity: &CoordinatorIdentity) -> Result<Arc<ServerConfig>, ListenError> {
+/// What the TLS library is told of the terms on which participants are let in.
+fn configuration_under(
+    identity: &CoordinatorIdentity,
+    admission: Arc<Admission>,
+) -> Result<Arc<ServerConfig>, ListenError> {
     let provider = Arc::new(provider());
     let own = identity
         .tls_key()
         .certified(identity.certificate().clone())
         .map_err(|error: AuthorityError| ListenError::Certificate { reason: error.to_string() })?;
-    let verifier = MembersOnly::new(identity.federation(), identity.authority(), provider.clone())
+    let verifier = MembersOnly::new(identity.federation(), identity.authority(), provider.clone(), admission)
         .map_err(|reason| ListenError::Certificate { reason })?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])

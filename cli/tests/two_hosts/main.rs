@@ -10,8 +10,10 @@ mod founding;
 mod ledger;
 mod process;
 mod refusals;
+mod revoked;
 mod samples;
 mod spot_checks;
+mod stops;
 
 use founding::{BANKS, Hosts, Job};
 use process::{Line, Process};

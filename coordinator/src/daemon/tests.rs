@@ -8,7 +8,8 @@ use syndic_round::Timestamp;
 use syndic_round::enrolment::Address;
 
 use super::*;
-use crate::federation::Federation;
+use crate::clock;
+use crate::federation::{CoordinatorIdentity, Federation};
 use crate::renewal::renew;
 
 /// An operator's folder: configuration, job file, and a federation founded some days ago.

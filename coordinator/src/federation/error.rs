@@ -3,7 +3,7 @@
 use syndic_round::RosterError;
 use thiserror::Error;
 
-use crate::authority::{AuthorityError, FileError};
+use crate::authority::{AuthorityError, FileError, RevocationError};
 
 /// Why a step of founding a federation is refused.
 #[derive(Debug, Error)]
@@ -35,6 +35,15 @@ pub enum FederationError {
     /// As many members as a roster takes.
     #[error("the federation has 256 members, as many as a roster takes")]
     Full,
+    /// Nobody of this name.
+    #[error("the roster has no member `{name}`")]
+    NoSuchMember {
+        /// The name.
+        name: String,
+    },
+    /// A list of revoked certificates that cannot be relied on.
+    #[error(transparent)]
+    Revocation(#[from] RevocationError),
     /// A roster that its members did not all sign, or that no federation can have.
     #[error(transparent)]
     Roster(#[from] RosterError),
@@ -56,6 +65,8 @@ impl FederationError {
             Self::Sealed { .. } => "federation.sealed",
             Self::AlreadySealed => "federation.already-sealed",
             Self::Full => "federation.full",
+            Self::NoSuchMember { .. } => "federation.no-such-member",
+            Self::Revocation(error) => error.code(),
             Self::Roster(error) => error.code(),
             Self::Authority(error) => error.code(),
             Self::File(error) => error.code(),
@@ -82,6 +93,8 @@ impl FederationError {
             }
             Self::AlreadySealed => "give every member the `roster.sealed.json` that is there",
             Self::Full => "found a second federation",
+            Self::NoSuchMember { .. } => "name a member as `syndic federation roster` shows it",
+            Self::Revocation(error) => error.help(),
             Self::Roster(RosterError::Unsigned(_)) => {
                 "give that member the current `roster.json`, let it run `syndic-participant endorse`, and pass \
                  its endorsement file; a roster that changed after it signed needs a new signature"

@@ -7,6 +7,8 @@
 //!     roster.json              the draft that members sign
 //!     roster.sealed.json       with all their signatures
 //!     members/NAME.bundle.json what each institution gets
+//!     members/NAME.certificates.pem  every certificate that it ever got, for `revoke`
+//!     revoked.crl.pem          certificates that were taken back, if any were
 //! ```
 
 use std::fs::File;
@@ -21,8 +23,8 @@ use zeroize::Zeroizing;
 
 use super::{CoordinatorIdentity, Federation, FederationError};
 use crate::authority::{
-    Authority, FileError, TlsKey, create_directory, federation_of, read_certificate, read_public,
-    read_secret, to_pem, write_public, write_secret,
+    Authority, FileError, RevocationList, TlsKey, create_directory, federation_of, read_certificate,
+    read_public, read_secret, to_pem, write_public, write_secret,
 };
 
 /// Held while a federation directory is changed, so that two commands do not undo each other.
@@ -97,9 +99,38 @@ impl Federation {
         write_public(&dir.join(ROSTER), &json(&self.roster))?;
         // If we crash here the member is in the roster without its bundle; adding the same request again
         // certifies it under the same id.
-        let members = dir.join("members");
+        let members = dir.join(MEMBERS);
         create_directory(&members)?;
+        let mut certificates = certificates_in(&members, &bundle.name)?;
+        let path = members.join(format!("{}.certificates.pem", bundle.name));
+        let issued = read_certificates(bundle.certificate_pem.as_bytes());
+        let issued = issued.ok_or_else(|| FileError::malformed(&path, "would not hold a certificate"))?;
+        certificates.extend(issued);
+        certificates.dedup();
+        write_public(&path, certificates.iter().map(to_pem).collect::<String>().as_bytes())?;
+        // If we crash here a certificate is listed that nobody has; had it been given out before it was listed, nobody
+        // could take it back.
         Ok(write_public(&members.join(format!("{}.bundle.json", bundle.name)), &json(bundle))?)
+    }
+
+    /// Every certificate that the member of this name got, as the files in `dir` have it.
+    ///
+    /// # Errors
+    /// [`FederationError::NoSuchMember`], [`FileError`].
+    pub(crate) fn certificates_of(
+        &self,
+        dir: &Path,
+        name: &str,
+    ) -> Result<Vec<CertificateDer<'static>>, FederationError> {
+        if !self.roster.members.iter().any(|member| member.name == name) {
+            return Err(FederationError::NoSuchMember { name: name.to_owned() });
+        }
+        let members = dir.join(MEMBERS);
+        let certificates = certificates_in(&members, name)?;
+        if certificates.is_empty() {
+            return Err(FileError::Missing(members.join(format!("{name}.bundle.json"))).into());
+        }
+        Ok(certificates)
     }
 
     /// Stores the certificate that [`Federation::renew_coordinator`] issued, whole or not at all; the key beside it
@@ -155,6 +186,65 @@ impl CoordinatorIdentity {
             ledger_key,
         })
     }
+}
+
+/// The list of revoked certificates in `dir`, if there is one, as the authority signed it.
+///
+/// # Errors
+/// [`FileError`], [`FederationError::Revocation`].
+pub fn load_revocations(
+    dir: &Path,
+    authority: &CertificateDer<'_>,
+) -> Result<Option<RevocationList>, FederationError> {
+    let path = dir.join(REVOKED);
+    match std::fs::read(&path) {
+        Ok(text) => Ok(Some(RevocationList::from_pem(&text, authority)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::of(&path, error).into()),
+    }
+}
+
+/// Puts a signed list in place, whole or not at all.
+pub(crate) fn write_revocations(dir: &Path, text: &str) -> Result<(), FederationError> {
+    Ok(write_public(&dir.join(REVOKED), text.as_bytes())?)
+}
+
+/// The files of `dir` that may change while a coordinator runs.
+pub(crate) fn changing_files(dir: &Path) -> [std::path::PathBuf; 3] {
+    [CERTIFICATE, TLS_KEY, REVOKED].map(|file| dir.join(file))
+}
+
+/// The certificates that the files of the member of this name hold, the oldest first: those that were listed, and the one
+/// in its bundle, which may have been made before there were lists.
+fn certificates_in(members: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, FederationError> {
+    let path = members.join(format!("{name}.certificates.pem"));
+    let mut certificates = match std::fs::read(&path) {
+        Ok(text) => {
+            let no_list = || FileError::malformed(&path, "is not a list of certificates in PEM");
+            read_certificates(&text).ok_or_else(no_list)?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(FileError::of(&path, error).into()),
+    };
+    let path = members.join(format!("{name}.bundle.json"));
+    match read_public::<Bundle>(&path) {
+        Ok(bundle) => {
+            let no_certificate = || FileError::malformed(&path, "holds no certificate in PEM");
+            let last = read_certificates(bundle.certificate_pem.as_bytes()).ok_or_else(no_certificate)?;
+            certificates.extend(last);
+        }
+        Err(FileError::Missing(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    certificates.dedup();
+    Ok(certificates)
+}
+
+fn read_certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let all = pem::parse_many(text).ok()?;
+    all.into_iter()
+        .map(|pem| (pem.tag() == "CERTIFICATE").then(|| CertificateDer::from(pem.into_contents())))
+        .collect()
 }
 
 /// The sealed roster in `dir`, verified; none where it is not sealed yet.
@@ -217,6 +307,9 @@ const TLS_KEY: &str = "coordinator.key.pem";
 const LEDGER_KEY: &str = "ledger.key.pem";
 const ROSTER: &str = "roster.json";
 const SEALED: &str = "roster.sealed.json";
+const MEMBERS: &str = "members";
+/// The list of revoked certificates.
+pub(crate) const REVOKED: &str = "revoked.crl.pem";
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("strings and bytes have a JSON form");

@@ -18,6 +18,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
 use crate::driver::{Coordinator, CoordinatorError};
+use crate::limits::LARGEST_MESSAGE;
 use crate::tls::PeerIdentity;
 use uploads::{Heard, Uploading};
 pub use uploads::{Wanted, receive_body};
@@ -238,9 +239,6 @@ fn refused(error: &CoordinatorError) -> Status {
         }
     }
 }
-
-/// Bytes of one message: sealed shares for the largest cohort, and room to spare. Updates come in parts.
-const LARGEST_MESSAGE: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,17 @@
 //! Connections that made it through the door, one after the other.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,30 +19,19 @@ use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 use tracing::{info, warn};
 
+use super::census::{Census, Connections, MustGo, Place};
 use super::peer::PeerIdentity;
 use super::refusal::Refusal;
-
-/// What strangers may take of the coordinator before they have proved who they are.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How long a handshake may take.
-    pub handshake_timeout: Duration,
-    /// How many handshakes run at once; further connections wait in the system's queue.
-    pub handshakes_in_flight: usize,
-}
-
-impl Default for Limits {
-    /// 10 seconds, 64 at once.
-    fn default() -> Self {
-        Self { handshake_timeout: Duration::from_secs(10), handshakes_in_flight: 64 }
-    }
-}
+use super::terms::Terms;
+use crate::clock;
+use crate::limits::Limits;
 
 /// The authenticated connections of a listener, for `serve_with_incoming`. Never yields an error and never
-/// ends: a failed handshake is logged and forgotten. Dropping it closes the listener.
+/// ends: a failed handshake is logged and forgotten. Dropping it closes the listener; who is inside stays.
 pub struct Incoming {
     connections: mpsc::Receiver<Connection>,
     local_address: Option<SocketAddr>,
+    census: Arc<Census>,
     accepting: JoinHandle<()>,
 }
 
@@ -49,20 +39,42 @@ pub struct Incoming {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: PeerIdentity,
+    must_go: MustGo,
+    _place: Place,
+}
+
+/// How many connections a port has, for whoever watches over it.
+#[derive(Clone)]
+pub struct Counter(Arc<Census>);
+
+impl Counter {
+    /// As it is now.
+    pub fn connections(&self) -> Connections {
+        self.0.connections()
+    }
 }
 
 impl Incoming {
-    /// Starts accepting on `listener` under `config`; must be called on a tokio runtime.
-    pub fn new(listener: TcpListener, config: Arc<ServerConfig>, limits: Limits) -> Self {
-        let (accepted, connections) = mpsc::channel(limits.handshakes_in_flight.max(1));
+    /// Starts accepting on `listener` under the `terms` of each moment; must be called on a tokio runtime.
+    pub fn new(listener: TcpListener, terms: watch::Receiver<Arc<Terms>>, limits: Limits) -> Self {
+        let (accepted, connections) = mpsc::channel(WAITING);
         let local_address = listener.local_addr().ok();
-        let accepting = tokio::spawn(accept_all(listener, TlsAcceptor::from(config), limits, accepted));
-        Self { connections, local_address, accepting }
+        let handshake_time = limits.handshake_time();
+        let census = Census::new(limits);
+        tokio::spawn(judge_again(census.clone(), terms.clone(), accepted.clone()));
+        let door = Accepting { census: census.clone(), terms, handshake_time, accepted };
+        let accepting = tokio::spawn(door.accept_all(listener));
+        Self { connections, local_address, census, accepting }
     }
 
     /// Where it listens.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.local_address
+    }
+
+    /// Counts its connections, also after it is gone.
+    pub fn counter(&self) -> Counter {
+        Counter(self.census.clone())
     }
 }
 
@@ -80,35 +92,110 @@ impl Drop for Incoming {
     }
 }
 
-async fn accept_all(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    limits: Limits,
+/// What the task has that accepts.
+#[derive(Clone)]
+struct Accepting {
+    census: Arc<Census>,
+    terms: watch::Receiver<Arc<Terms>>,
+    handshake_time: Duration,
+    accepted: mpsc::Sender<Connection>,
+}
+
+impl Accepting {
+    async fn accept_all(self, listener: TcpListener) {
+        let told = Told::default();
+        loop {
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Most likely out of file descriptors: let connections end rather than spin.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            match self.census.enter(from.ip()) {
+                Ok((place, must_go)) => {
+                    let (door, told) = (self.clone(), told.clone());
+                    tokio::spawn(async move {
+                        match door.let_in(stream, place, must_go).await {
+                            // A closed channel means that the coordinator is stopping.
+                            Ok(connection) => drop(door.accepted.send(connection).await),
+                            Err(refusal) => door.turn_away(from, &refusal, &told),
+                        }
+                    });
+                }
+                Err(refusal) => self.turn_away(from, &refusal, &told),
+            }
+        }
+    }
+
+    async fn let_in(&self, stream: TcpStream, place: Place, must_go: MustGo) -> Result<Connection, Refusal> {
+        let terms = self.terms.borrow().clone();
+        // Nothing is said to anybody: whoever is a member tries again until it is mended.
+        terms.require_open(clock::now()).map_err(Refusal::Suspended)?;
+        let acceptor = TlsAcceptor::from(terms.config.clone());
+        let (stream, peer, certificate) = tokio::select! {
+            proved = handshake(stream, &acceptor, self.handshake_time) => proved?,
+            _ = must_go => return Err(Refusal::GaveWay),
+        };
+        let must_go = place.prove(peer.clone(), certificate.clone())?;
+        // The terms may have been replaced during the handshake; from here on they are seen to change.
+        self.terms.borrow().admission().check(&certificate)?;
+        Ok(Connection { stream, peer, must_go, _place: place })
+    }
+
+    fn turn_away(&self, from: SocketAddr, refusal: &Refusal, told: &Told) {
+        self.census.turned_away(refusal.code());
+        if let Some(untold) = told.may_tell() {
+            info!(%from, code = refusal.code(), reason = %refusal, untold, "turned a connection away");
+        }
+    }
+}
+
+/// Cuts off who is inside and not admitted any more, whenever the terms are replaced, as long as there is a port or anybody
+/// inside.
+async fn judge_again(
+    census: Arc<Census>,
+    mut terms: watch::Receiver<Arc<Terms>>,
     accepted: mpsc::Sender<Connection>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.handshakes_in_flight.max(1)));
     loop {
-        let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Most likely out of file descriptors: let connections end rather than spin.
-                warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
+        let changed = tokio::select! {
+            changed = terms.changed() => changed,
+            () = accepted.closed() => return,
         };
-        let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
-        tokio::spawn(async move {
-            match handshake(stream, &acceptor, limits.handshake_timeout).await {
-                // A closed channel means that the coordinator is stopping.
-                Ok(connection) => drop(accepted.send(connection).await),
-                Err(refusal) => {
-                    info!(%from, code = refusal.code(), reason = %refusal, "turned a connection away")
-                }
-            }
-            drop(place);
-        });
+        if changed.is_err() {
+            return;
+        }
+        let now = terms.borrow_and_update().clone();
+        for (peer, excluded) in census.judge_again(now.admission()) {
+            let (certificate, code) = (peer.certificate_fingerprint, excluded.code());
+            census.turned_away(code);
+            warn!(participant = %peer.name, %certificate, code, reason = %excluded, "cut a member off");
+        }
+    }
+}
+
+/// Who was turned away is told in the log so often in a second and no more: strangers do not fill the disk.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<(Option<Instant>, u32, u64)>>);
+
+impl Told {
+    /// How many were not told of since the last that was, if this one may be.
+    fn may_tell(&self) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, lines, untold) = &mut *told;
+        let now = Instant::now();
+        if since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
+            (*since, *lines) = (Some(now), 0);
+        }
+        if *lines >= LINES_A_SECOND {
+            *untold += 1;
+            return None;
+        }
+        *lines += 1;
+        Some(std::mem::take(untold))
     }
 }
 
@@ -117,7 +204,7 @@ pub(super) async fn handshake(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
     timeout: Duration,
-) -> Result<Connection, Refusal> {
+) -> Result<(TlsStream<TcpStream>, PeerIdentity, CertificateDer<'static>), Refusal> {
     // Requests are small and answered at once; waiting to fill packets only adds delay.
     stream.set_nodelay(true).map_err(Refusal::BrokenOff)?;
     let accepted = tokio::time::timeout(timeout, acceptor.accept(stream).into_fallible());
@@ -134,9 +221,10 @@ pub(super) async fn handshake(
     if session.alpn_protocol() != Some(b"h2") {
         return Err(Refusal::NoHttp2);
     }
-    let peer = session.peer_certificates().and_then(|chain| chain.first()).and_then(PeerIdentity::of);
-    let peer = peer.ok_or(Refusal::NotAMember)?;
-    Ok(Connection { stream, peer })
+    let certificate = session.peer_certificates().and_then(|chain| chain.first());
+    let certificate = certificate.ok_or(Refusal::NotAMember)?.clone().into_owned();
+    let peer = PeerIdentity::of(&certificate).ok_or(Refusal::NotAMember)?;
+    Ok((stream, peer, certificate))
 }
 
 /// Closes `stream` in the order that lets the peer read why: closing with unread bytes would reset the
@@ -155,6 +243,20 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Ends it where whose it is must go. Asked at each turn of the task that holds it, which is woken for it.
+    fn require_stay(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match Pin::new(&mut self.must_go).poll(context) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(reason) => {
+                let reason =
+                    reason.map_or_else(|_| Refusal::GaveWay.to_string(), |refusal| refusal.to_string());
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason))
+            }
+        }
+    }
+}
+
 impl Connected for Connection {
     type ConnectInfo = PeerIdentity;
 
@@ -169,6 +271,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.require_stay(context)?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -179,6 +282,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.require_stay(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -187,6 +291,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.require_stay(context)?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -202,3 +307,8 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+/// Connections that were let in and that the transport has not taken over yet.
+const WAITING: usize = 64;
+/// Lines of the log about connections that were turned away.
+const LINES_A_SECOND: u32 = 20;

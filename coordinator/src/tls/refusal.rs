@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use rustls::{CertificateError, PeerIncompatible};
+use rustls::{CertificateError, OtherError, PeerIncompatible};
 use thiserror::Error;
+
+use super::terms::{Excluded, Suspended};
 
 /// Why a handshake came to nothing. The peer learns no more than its TLS alert.
 #[derive(Debug, Error)]
@@ -30,6 +32,27 @@ pub enum Refusal {
     /// It does not speak HTTP/2.
     #[error("ALPN `h2` was not offered")]
     NoHttp2,
+    /// Its certificate was taken back.
+    #[error("the certificate was revoked")]
+    Revoked,
+    /// Its certificate is not among those that are allowed.
+    #[error("the certificate's fingerprint is not in the list of those that are allowed")]
+    NotAllowed,
+    /// Nobody at all is let in now.
+    #[error("nobody is let in: {0}")]
+    Suspended(Suspended),
+    /// Its address has as many connections as one address may have.
+    #[error("this address has as many connections as one may have")]
+    TooManyOfAddress,
+    /// It has as many connections as one member may have.
+    #[error("this member has as many connections as one may have")]
+    TooManyOfMember,
+    /// There are as many connections as the coordinator takes.
+    #[error("there are as many connections as the coordinator takes")]
+    Full,
+    /// Newer ones came, and it had not proved whose it is.
+    #[error("it had not proved whose it is when others needed its place")]
+    GaveWay,
     /// It took too long.
     #[error("the handshake was not completed within {0:?}")]
     TooSlow(Duration),
@@ -49,8 +72,24 @@ impl Refusal {
             Self::OldProtocol(_) => "tls.old-protocol",
             Self::NoPostQuantum(_) => "tls.no-post-quantum",
             Self::NoHttp2 => "tls.no-http2",
+            Self::Revoked => "tls.certificate-revoked",
+            Self::NotAllowed => "tls.not-allowed",
+            Self::Suspended(reason) => reason.code(),
+            Self::TooManyOfAddress => "net.too-many-of-address",
+            Self::TooManyOfMember => "net.too-many-of-member",
+            Self::Full => "net.full",
+            Self::GaveWay => "net.gave-way",
             Self::TooSlow(_) => "tls.too-slow",
             Self::BrokenOff(_) => "tls.broken-off",
+        }
+    }
+}
+
+impl From<Excluded> for Refusal {
+    fn from(excluded: Excluded) -> Self {
+        match excluded {
+            Excluded::Revoked(_) => Self::Revoked,
+            Excluded::NotAllowed => Self::NotAllowed,
         }
     }
 }
@@ -70,6 +109,12 @@ impl From<io::Error> for Refusal {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. }),
             )) => Self::Expired(reason),
+            Some(Error::InvalidCertificate(CertificateError::Revoked)) => Self::Revoked,
+            Some(Error::InvalidCertificate(CertificateError::Other(OtherError(reason))))
+                if reason.is::<Excluded>() =>
+            {
+                Self::NotAllowed
+            }
             Some(Error::InvalidCertificate(reason)) => Self::Untrusted(reason),
             Some(Error::PeerIncompatible(
                 reason @ (PeerIncompatible::NoKxGroupsInCommon

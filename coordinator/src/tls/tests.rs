@@ -99,21 +99,23 @@ impl Caller {
 
 /// Lets `caller` call the coordinator of [`federation`]; what both sides make of it.
 async fn knock(caller: Caller) -> (Result<PeerIdentity, Refusal>, io::Result<usize>) {
-    knock_at(federation().identity(), caller).await
+    knock_at(federation().identity(), Admission::default(), caller).await
 }
 
 async fn knock_at(
     identity: &CoordinatorIdentity,
+    admission: Admission,
     caller: Caller,
 ) -> (Result<PeerIdentity, Refusal>, io::Result<usize>) {
+    let admission = Arc::new(admission);
     let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let call = tokio::spawn(caller.call(address, identity.authority().clone()));
-    let acceptor = TlsAcceptor::from(configuration(identity).unwrap());
+    let acceptor = TlsAcceptor::from(configuration_under(identity, admission).unwrap());
     let (stream, _) = listener.accept().await.unwrap();
     let outcome = incoming::handshake(stream, &acceptor, Duration::from_secs(60)).await;
     // The connection ends here, so that the caller's reading does.
-    let outcome = outcome.map(|connection| connection.peer().clone());
+    let outcome = outcome.map(|(_, peer, _)| peer);
     (outcome, call.await.unwrap())
 }
 
@@ -152,7 +154,8 @@ async fn a_renewed_coordinator_is_known_to_its_members_and_an_expired_one_is_not
         federation.renew_coordinator(validity).unwrap();
         let (key, certificate) = member_of(&federation, year());
 
-        let (peer, call) = knock_at(federation.identity(), Caller::with(key, certificate)).await;
+        let (peer, call) =
+            knock_at(federation.identity(), Admission::default(), Caller::with(key, certificate)).await;
 
         assert_eq!(peer.is_ok(), known);
         let refused = call.err().and_then(|error| error.downcast::<TlsError>().ok());
@@ -206,7 +209,8 @@ fn a_genuine_certificate_of_another_federation_name_is_refused() {
     let (_, certificate) = genuine();
     let authority = federation().identity().authority();
     let verify = |federation: &str| {
-        let verifier = verifier::MembersOnly::new(federation, authority, Arc::new(provider())).unwrap();
+        let verifier =
+            verifier::MembersOnly::new(federation, authority, Arc::new(provider()), Arc::default()).unwrap();
         verifier.verify_client_cert(&certificate, &[], UnixTime::now()).map(drop)
     };
     assert_eq!(verify("credit"), Ok(()));
@@ -240,7 +244,7 @@ async fn shout(bytes: &[u8], timeout: Duration) -> (Refusal, Vec<u8>) {
     let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     caller.write_all(bytes).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    let acceptor = TlsAcceptor::from(configuration(federation().identity()).unwrap());
+    let acceptor = TlsAcceptor::from(configuration_under(federation().identity(), Arc::default()).unwrap());
     let listening = tokio::spawn(async move {
         let mut answer = Vec::new();
         caller.read_to_end(&mut answer).await.map(|_| answer)
@@ -270,7 +274,7 @@ async fn the_listener_survives_everybody_it_turned_away() {
     let identity = federation().identity();
     let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { handshakes_in_flight: 1, ..Limits::default() };
+    let limits = Limits { handshakes: 1, ..Limits::default() };
     let mut incoming = accept(listener, identity, limits).unwrap();
     let authority = identity.authority().clone();
 

@@ -1,4 +1,5 @@
-//! The rule for certificates at the door: the federation's authority, and an identity in this federation.
+//! The rule for certificates at the door: the federation's authority, an identity in this federation, and no reason to keep
+//! it out.
 
 use std::sync::Arc;
 
@@ -8,10 +9,13 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
+use tracing::warn;
 
 use super::peer::PeerIdentity;
+use super::terms::{Admission, Excluded};
 
 /// WebPKI verification against one authority, and then the identity, so that a refusal of either kind reaches
 /// the participant as a TLS alert.
@@ -19,6 +23,7 @@ use super::peer::PeerIdentity;
 pub(super) struct MembersOnly {
     federation: String,
     chain: Arc<dyn ClientCertVerifier>,
+    admission: Arc<Admission>,
 }
 
 impl MembersOnly {
@@ -26,13 +31,14 @@ impl MembersOnly {
         federation: &str,
         authority: &CertificateDer<'static>,
         provider: Arc<CryptoProvider>,
+        admission: Arc<Admission>,
     ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone()).map_err(|error| error.to_string())?;
         let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { federation: federation.to_owned(), chain })
+        Ok(Self { federation: federation.to_owned(), chain, admission })
     }
 }
 
@@ -44,10 +50,16 @@ impl ClientCertVerifier for MembersOnly {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        match PeerIdentity::of(end_entity) {
-            Some(peer) if peer.federation == self.federation => Ok(verified),
-            _ => Err(CertificateError::ApplicationVerificationFailure.into()),
+        let peer = PeerIdentity::of(end_entity).filter(|peer| peer.federation == self.federation);
+        let peer = peer.ok_or(CertificateError::ApplicationVerificationFailure)?;
+        let Err(excluded) = self.admission.check(end_entity) else { return Ok(verified) };
+        let (certificate, code) = (peer.certificate_fingerprint, excluded.code());
+        warn!(participant = %peer.name, %certificate, code, reason = %excluded, "a member is kept out");
+        Err(match excluded {
+            Excluded::Revoked(_) => CertificateError::Revoked,
+            Excluded::NotAllowed => CertificateError::Other(OtherError(Arc::new(excluded))),
         }
+        .into())
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
