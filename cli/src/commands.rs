@@ -108,7 +108,7 @@ pub(crate) fn called_as() -> String {
     if std::env::var_os("CARGO").is_some() { "cargo run --release --".into() } else { "syndic".into() }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,9 +1,9 @@
-//! Files that a command is asked to write: whole or not at all, and never in the place of another.
+//! Files that a command writes: whole or not at all, and in the place of another only where that is meant.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -20,10 +20,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// Those of `content`; when the file exists or cannot be written.
 pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn Write) -> Written) -> Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.draft", std::process::id()));
-    let draft = path.with_file_name(name);
+    let draft = draft_of(path);
     let placed = write_whole(&draft, content).and_then(|()| Ok(place(&draft, path)?));
     // If we crash here, or this fails, the hidden draft stays beside the file, whole or half.
     let _ = fs::remove_file(&draft);
@@ -35,6 +32,26 @@ pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn Write) -> Written) 
                 .help("name another file, or remove this one first: nothing of yours is replaced")
         }
         Unwritten::File(cause) => Error::unwritable(path, &cause),
+    })
+}
+
+/// Puts `text` into the file `path`, whole or not at all, whatever lay there. Durable when it returns.
+///
+/// # Errors
+/// When it cannot be written; then what lay there is still there.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let draft = draft_of(path);
+    let written = write_whole(&draft, |file| Ok(file.write_all(text.as_bytes())?));
+    let written = written.and_then(|()| Ok(fs::rename(&draft, path)?));
+    // If we crash here the file is the new one or, after a power cut, may be the old one; nobody was told of either yet.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = written.and_then(|()| Ok(File::open(folder).and_then(|folder| folder.sync_all())?));
+    synced.map_err(|unwritten| {
+        let _ = fs::remove_file(&draft);
+        match unwritten {
+            Unwritten::Content(error) => error,
+            Unwritten::File(cause) => Error::unwritable(path, &cause),
+        }
     })
 }
 
@@ -66,6 +83,14 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> Written) -> 
     let mut file = BufWriter::new(File::create(path)?);
     content(&mut file)?;
     Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?)
+}
+
+/// Where the file is made.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.draft", std::process::id()));
+    path.with_file_name(name)
 }
 
 /// Gives the finished file its name, where nothing has that name.

@@ -27,6 +27,9 @@ pub enum LedgerCommand {
     /// Write entries for other programs
     #[command(after_help = EXPORT)]
     Export(ExportArgs),
+    /// Sign a ledger's checkpoint as a third party that has seen it only grow
+    #[command(after_help = WITNESS)]
+    Witness(WitnessArgs),
 }
 
 impl LedgerCommand {
@@ -36,7 +39,7 @@ impl LedgerCommand {
             Self::Verify(args) => args.json,
             Self::Show(args) => args.json,
             Self::Search(args) => args.json,
-            Self::Prove(_) | Self::Export(_) => false,
+            Self::Prove(_) | Self::Export(_) | Self::Witness(_) => false,
         }
     }
 }
@@ -153,6 +156,35 @@ pub struct ExportArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `syndic ledger witness`.
+#[derive(Debug, Args)]
+pub struct WitnessArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR", required_unless_present = "new_key", conflicts_with = "new_key")]
+    pub dir: Option<PathBuf>,
+    /// Name of the witness, without spaces and `+`: auditor.example
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// File of the witness's private key
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Make that key, in a new file that only its owner can read
+    #[arg(long)]
+    pub new_key: bool,
+    /// Verifier key of the log, NAME+HASH+KEY, from a source other than the folder
+    #[arg(long, value_name = "VKEY", required_unless_present = "new_key", conflicts_with = "new_key")]
+    pub log: Option<String>,
+    /// File that keeps the checkpoint that was signed last
+    #[arg(long, value_name = "FILE", required_unless_present = "new_key", conflicts_with = "new_key")]
+    pub state: Option<PathBuf>,
+    /// Begin with this log: there is no state, and this witness has never signed for it
+    #[arg(long, conflicts_with = "new_key")]
+    pub begin: bool,
+    /// File for the signed checkpoint, which must not exist [default: below the one in DIR]
+    #[arg(long, value_name = "FILE", conflicts_with = "new_key")]
+    pub out: Option<PathBuf>,
+}
+
 const VERIFY: &str = "Examples:
   syndic ledger verify syndic-demo/ledger
   syndic ledger verify syndic-demo/ledger --key 'NAME+HASH+KEY'
@@ -191,3 +223,14 @@ const EXPORT: &str = "Examples:
 
 The whole ledger is verified first, as `ledger verify` does it, and nothing is written of one that does not hold. \
 In CSV, text that a spreadsheet would take for a formula begins with an apostrophe.";
+
+const WITNESS: &str = "Examples:
+  syndic ledger witness --new-key --name auditor.example --key auditor.pem
+  syndic ledger witness DIR/ledger --name auditor.example --key auditor.pem --log 'NAME+HASH+KEY' \\
+      --state bank-marketing.seen --begin
+  syndic ledger witness DIR/ledger --name auditor.example --key auditor.pem --log 'NAME+HASH+KEY' \\
+      --state bank-marketing.seen
+
+The whole ledger is verified, as `ledger verify` does it, and must continue the checkpoint that was signed last. That \
+is kept in the state file before anything is signed: never lose it, and never use a copy of it. The signature is of \
+the form C2SP tlog-cosignature.";

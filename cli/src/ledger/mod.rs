@@ -7,6 +7,7 @@
 //! | [`told`], [`names`] | entries as people read them |
 //! | [`search`], [`export`] | which entries, and for other programs |
 //! | [`prove`] | one entry's proof in a file, and the check of such a file |
+//! | [`witness`] | the signature of a third party |
 //! | [`trust`] | by whose word a ledger is believed |
 //! | [`earlier`] | whether it continues what it was |
 //! | [`folder`] | the files of a ledger |
@@ -22,20 +23,22 @@ pub mod search;
 pub mod told;
 pub mod trust;
 pub mod verify;
+pub mod witness;
 
 use std::io::Write;
 
 use console::style;
 
-use crate::commands::{called_as, print, stream};
+use crate::commands::{called_as, now, print, stream};
 use crate::words::{counted, quoted, thousands};
 use crate::{Error, Result, new_file};
-use args::{ExportArgs, LedgerCommand, ProveArgs, SearchArgs, ShowArgs, VerifyArgs};
+use args::{ExportArgs, LedgerCommand, ProveArgs, SearchArgs, ShowArgs, VerifyArgs, WitnessArgs};
 use export::Format;
 use folder::Folder;
 use names::Names;
 use reading::Chosen;
 use search::Filter;
+use witness::{State, Witness};
 
 /// Does what the command says.
 ///
@@ -48,6 +51,7 @@ pub fn run(command: &LedgerCommand) -> Result<()> {
         LedgerCommand::Show(args) => show(args),
         LedgerCommand::Search(args) => search(args),
         LedgerCommand::Export(args) => export(args),
+        LedgerCommand::Witness(args) => witness(args),
     }
 }
 
@@ -150,6 +154,28 @@ fn export(args: &ExportArgs) -> Result<()> {
     }
     note(&chosen);
     Ok(())
+}
+
+fn witness(args: &WitnessArgs) -> Result<()> {
+    let (Some(dir), Some(log), Some(state)) = (&args.dir, &args.log, &args.state) else {
+        let witness = Witness::create(&args.name, &args.key)?;
+        let made = format!("made {}, which only you can read\n", args.key.display());
+        return print(&format!(
+            "{made}public key, for policies:\nwitness {} {}\n",
+            args.name,
+            witness.public()
+        ));
+    };
+    let witness = Witness::read(&args.name, &args.key)?;
+    let (log, state) = (witness::log_key(log)?, State::new(state, args.begin));
+    let signed = witness.sign(dir, log, &state, now().0 / 1000)?;
+    match &args.out {
+        None => signed.publish(dir)?,
+        Some(out) => new_file::write(out, &signed.note)?,
+    }
+    let did = if signed.already { "had signed" } else { "signed" };
+    let entries = counted(signed.size as usize, "entry", "entries");
+    print(&format!("{} {did} the checkpoint of {entries}\n", args.name))
 }
 
 /// Says beside output for programs that the ledger is self-consistent only, where it is.

@@ -32,7 +32,7 @@ impl Trust {
                     )
                 })
             }
-            (Some(key), None) => Ok(Self::Key(Box::new(parse_key(key)?))),
+            (Some(key), None) => Ok(Self::Key(Box::new(parse_key(key, "--key")?))),
             (None, None) => Ok(Self::Itself),
         }
     }
@@ -57,10 +57,11 @@ pub(crate) fn unaccepted(place: String, error: &PolicyError) -> Error {
     Error::new(Exit::Unverified, error.code(), error.to_string()).place(place).help(help)
 }
 
-fn parse_key(text: &str) -> Result<VerifierKey> {
+/// The verifier key that `option` gives.
+pub(super) fn parse_key(text: &str, option: &str) -> Result<VerifierKey> {
     text.trim().parse().map_err(|error: NoteError| {
         Error::input(error.code(), error.to_string())
-            .place("--key")
+            .place(option)
             .help("give the key as NAME+HASH+BASE64, in quotes, as `result.json` has it under ledger.key")
     })
 }

@@ -9,3 +9,4 @@ mod growth;
 mod proofs;
 mod published;
 mod reading;
+mod witness;

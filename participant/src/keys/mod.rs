@@ -7,6 +7,7 @@
 mod error;
 mod pkcs8;
 mod secret_file;
+mod signing_key;
 mod store;
 mod tls_key;
 
@@ -18,6 +19,7 @@ use syndic_round::roster::is_name;
 use zeroize::Zeroizing;
 
 pub use error::KeysError;
+pub use signing_key::{read_signing_key, write_signing_key};
 pub(crate) use store::write_public;
 pub use tls_key::TlsKey;
 
