@@ -11,13 +11,15 @@ struct Tool {
     file: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool { package: "golang-go", file: "/usr/bin/go" },
     Tool {
         package: "golang-golang-x-mod-dev",
         file: "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go",
     },
     Tool { package: "openssl", file: "/usr/bin/openssl" },
+    // Its programs are in a folder named by their version; this file is there with any.
+    Tool { package: "postgresql", file: "/var/lib/dpkg/info/postgresql.list" },
 ];
 
 /// Installs what is missing, where this user may; otherwise says loudly which tests will do without.

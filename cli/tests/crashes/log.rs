@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use syndic_coordinator::store::{Log, SqliteLog, StoreError};
+use syndic_coordinator::store::{Lease, Log, SqliteLog, StoreError};
 use tokio::sync::Notify;
 
 /// When and how the coordinator dies.
@@ -77,17 +77,22 @@ impl Count {
 
 #[async_trait]
 impl Log for Deadly {
-    async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
+    async fn append_under(
+        &self,
+        lease: Option<&Lease>,
+        expected_size: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
         self.count.appends.fetch_add(1, Ordering::SeqCst);
         let of = self.plan.of.as_bytes();
         let counts = |entry: &Vec<u8>| of.is_empty() || entry.windows(of.len()).any(|part| part == of);
         let is_fatal = entries.iter().any(counts)
             && self.plan.is_fatal(self.count.counted.fetch_add(1, Ordering::SeqCst));
         if !is_fatal {
-            return self.log.append(expected_size, entries).await;
+            return self.log.append_under(lease, expected_size, entries).await;
         }
         if self.plan.fate == Fate::Stored {
-            self.log.append(expected_size, entries).await?;
+            self.log.append_under(lease, expected_size, entries).await?;
         }
         self.count.deaths.fetch_add(1, Ordering::SeqCst);
         if self.plan.death == Death::Silent {

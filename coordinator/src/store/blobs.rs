@@ -1,5 +1,7 @@
 //! The promise of the blobs: complete or absent, under the name that their content gives them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use syndic_round::Digest;
 
@@ -51,9 +53,24 @@ pub trait Blobs: Send + Sync {
     /// Removes the blob for good; says whether it was there.
     async fn remove(&self, digest: Digest) -> Result<bool, StoreError>;
 
+    /// At most `limit` blobs whose names come after `after`, in the order of their names; fewer only at the end.
+    /// For a sweep of what no entry names, and for checking: their bytes are not read.
+    async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError>;
+
     /// Removes what interrupted writers left, and makes sure that all which [`Blobs::contains`] shows is
     /// durable. To be called once, at start. Returns how many leftovers there were.
     async fn sweep_partial(&self) -> Result<u64, StoreError>;
+}
+
+/// A blob as a listing shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Its name.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub length: u64,
+    /// How long ago it was last stored. Whoever sweeps leaves alone what is young: it may be stored, and its entry not yet.
+    pub age: Duration,
 }
 
 /// A blob being stored. Nothing is visible until [`BlobWriter::finish`] returns.

@@ -6,8 +6,8 @@ use syndic_ledger::tiles::TooLong;
 use syndic_round::Digest;
 use thiserror::Error;
 
-/// A store could not keep its promise. After any of these nothing has changed, except where a
-/// [`StoreError::Io`] says that the outcome is unknown: then ask the store again.
+/// A store could not keep its promise. After any of these nothing has changed, except where
+/// [`StoreError::leaves_open_what_is_stored`] says that the outcome is unknown: then ask the store again.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -40,7 +40,7 @@ pub enum StoreError {
         what: String,
     },
     /// The file belongs to something else.
-    #[error("{path} is not a Syndic {expected} file")]
+    #[error("{path} is not a Syndic {expected}")]
     WrongFormat {
         /// The file.
         path: String,
@@ -69,6 +69,64 @@ pub enum StoreError {
         /// The file.
         what: String,
     },
+    /// The lease that an append, a renewal or a release was made under is not held any more with that epoch.
+    #[error("lease `{name}` is not held any more with epoch {epoch}")]
+    Fenced {
+        /// The lease.
+        name: String,
+        /// The epoch that was shown.
+        epoch: u64,
+    },
+    /// Somebody else holds the lease.
+    #[error("lease `{name}` is held by {holder}")]
+    Held {
+        /// The lease.
+        name: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// The server cannot be reached, or does not take part now: nothing was stored.
+    #[error("cannot reach {what}: {source}")]
+    Unreachable {
+        /// The server.
+        what: String,
+        /// What was said.
+        source: io::Error,
+    },
+    /// The answer to a commit was lost: the batch is there as a whole, or not at all.
+    #[error("{what} did not say whether a batch is stored: {source}")]
+    Unsettled {
+        /// The server.
+        what: String,
+        /// What was said.
+        source: io::Error,
+    },
+    /// The server knows us, and does not let us do this.
+    #[error("{what} refuses this: {source}")]
+    Denied {
+        /// The server.
+        what: String,
+        /// What was said.
+        source: io::Error,
+    },
+    /// The server would acknowledge what a power cut takes away again.
+    #[error("{what} does not store durably: {setting}")]
+    NotDurable {
+        /// The server.
+        what: String,
+        /// The setting at fault.
+        setting: String,
+    },
+    /// The place holds the ledger of another federation.
+    #[error("{what} belongs to federation `{found}`, not to `{expected}`")]
+    OtherFederation {
+        /// Where.
+        what: String,
+        /// Whose it is.
+        found: String,
+        /// Who we are.
+        expected: String,
+    },
     /// An entry that no bundle of a ledger can hold.
     #[error(transparent)]
     TooLong(#[from] TooLong),
@@ -94,6 +152,13 @@ impl StoreError {
             Self::NewerSchema { .. } => "store.newer-schema",
             Self::Full { .. } => "store.full",
             Self::Busy { .. } => "store.busy",
+            Self::Fenced { .. } => "store.fenced",
+            Self::Held { .. } => "store.lease-held",
+            Self::Unreachable { .. } => "store.unreachable",
+            Self::Unsettled { .. } => "store.unsettled",
+            Self::Denied { .. } => "store.denied",
+            Self::NotDurable { .. } => "store.not-durable",
+            Self::OtherFederation { .. } => "store.other-federation",
             Self::TooLong(error) => error.code(),
             Self::Io { .. } => "store.io",
         }
@@ -112,8 +177,32 @@ impl StoreError {
             Self::NewerSchema { .. } => Some("start the version that wrote it, or a newer one"),
             Self::Full { .. } => Some("free space on that volume; nothing is lost, the sender will retry"),
             Self::Busy { .. } => Some("see whether a second coordinator runs on the same folder"),
+            Self::Fenced { .. } => {
+                Some("another coordinator has taken over; let it, or stop it and start again")
+            }
+            Self::Held { .. } => {
+                Some("another coordinator runs this federation; stop it, or wait until its lease is over")
+            }
+            Self::Unreachable { .. } => {
+                Some("check address, network and server; nothing was stored, and it is tried again")
+            }
+            Self::Unsettled { .. } => {
+                Some("once the server is back the log is asked whether it holds the batch")
+            }
+            Self::Denied { .. } => Some(
+                "check user, password or key, and what the server allows them; docs/operations.md lists it",
+            ),
+            Self::NotDurable { .. } => {
+                Some("turn it on for this database and user; an acknowledged entry must survive a power cut")
+            }
+            Self::OtherFederation { .. } => Some("check database, bucket and prefix in the configuration"),
             Self::Io { .. } => Some("check that the folder exists and that this user may write to it"),
         }
+    }
+
+    /// Whether an append that ended so may be stored all the same; [`super::Log::holds`] tells.
+    pub fn leaves_open_what_is_stored(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Unsettled { .. })
     }
 
     /// The error of an operation on `path`; `what` says which, as in "cannot write".

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 use super::{
-    BlobReader, BlobWriter, Blobs, StoreError, create_folder,
+    BlobReader, BlobWriter, Blobs, StoreError, StoredBlob, create_folder,
     durable::{FOLDER_MODE, blocking},
 };
 use crate::durable::{create_folder_in, sync_folder};
@@ -84,6 +84,11 @@ impl Blobs for FolderBlobs {
             Ok(true)
         })
         .await
+    }
+
+    async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+        let folder = self.folder.clone();
+        blocking(move || listed(&folder, after, limit)).await
     }
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
@@ -278,6 +283,44 @@ fn sweep(partials: &Path) -> Result<u64, StoreError> {
         }
     }
     Ok(swept)
+}
+
+/// The blobs of the store at `folder`, by name, from after `after` on.
+fn listed(folder: &Path, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+    let mut found = Vec::new();
+    for first in after.map_or(0, |after| after.0[0])..=u8::MAX {
+        let below = folder.join(hex::encode([first]));
+        if found.len() >= limit || !below.exists() {
+            continue;
+        }
+        let mut names: Vec<(Digest, PathBuf)> =
+            list(&below)?.into_iter().filter_map(|path| Some((digest_of(&path)?, path))).collect();
+        names.sort();
+        for (digest, path) in
+            names.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after))
+        {
+            match path.metadata() {
+                // Removed a moment ago.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(StoreError::io("cannot look at", &path, error)),
+                Ok(file) => {
+                    let age =
+                        file.modified().ok().and_then(|stored| stored.elapsed().ok()).unwrap_or_default();
+                    found.push(StoredBlob { digest, length: file.len(), age });
+                }
+            }
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// The name of the blob at `path`; none where the file is something else.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let (file, folder) = (path.file_name()?.to_str()?, path.parent()?.file_name()?.to_str()?);
+    let mut digest = Digest([0; 32]);
+    hex::decode_to_slice(format!("{folder}{file}"), &mut digest.0).ok()?;
+    Some(digest)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {

@@ -1,13 +1,16 @@
-//! Where the coordinator keeps what must outlive it: one trait per promise, and the embedded implementation.
+//! Where the coordinator keeps what must outlive it: one trait per promise, an embedded implementation of each, and one
+//! for a federation that has outgrown a single host.
 //!
-//! | promise | trait | embedded |
-//! |---|---|---|
-//! | append if the head is what I saw; read a range | [`Log`] | [`SqliteLog`]: one SQLite file, write-ahead log, synchronous FULL |
-//! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob |
+//! | promise | trait | embedded | grown |
+//! |---|---|---|---|
+//! | append if the head is what I saw; read a range | [`Log`] | [`SqliteLog`]: one SQLite file, write-ahead log, synchronous FULL | [`PostgresLog`]: a schema in PostgreSQL |
+//! | one holder at a time, each with a later epoch | [`Leases`] | the same | the same |
+//! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob | |
 //!
 //! The log is the only truth: no table beside it holds state, a round is the fold of its entries. A blob
 //! that no entry names has no meaning and may be removed. Everything is durable when the call returns, so
-//! that whoever was answered can rely on it.
+//! that whoever was answered can rely on it. Leases are kept with the log, so that an append looks at the lease that it
+//! is made under in the transaction that appends.
 //!
 //! [`export`] writes a log as a folder that anyone can verify without this software.
 
@@ -18,12 +21,19 @@ mod durable;
 mod error;
 pub mod export;
 mod folder;
+mod leases;
 mod log;
+mod postgres;
+#[cfg(test)]
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
 mod sqlite;
 
-pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES};
+pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};
 pub use durable::{create_folder, write_file};
 pub use error::StoreError;
 pub use folder::FolderBlobs;
+pub use leases::{Holding, Lease, Leases};
 pub use log::Log;
+pub use postgres::{BadAddress, PostgresAddress, PostgresLog};
 pub use sqlite::SqliteLog;

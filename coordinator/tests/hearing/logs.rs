@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use syndic_coordinator::store::{Log, SqliteLog, StoreError};
+use syndic_coordinator::store::{Lease, Log, SqliteLog, StoreError};
 use tokio::sync::Semaphore;
 
 /// What becomes of a batch whose append is reported as failed.
@@ -23,10 +23,15 @@ pub(crate) struct Failing {
 
 #[async_trait]
 impl Log for Failing {
-    async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
+    async fn append_under(
+        &self,
+        lease: Option<&Lease>,
+        expected_size: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
         let fails = self.armed.swap(false, Ordering::SeqCst);
         if !fails || self.fate == Fate::Stored {
-            let size = self.log.append(expected_size, entries).await?;
+            let size = self.log.append_under(lease, expected_size, entries).await?;
             if !fails {
                 return Ok(size);
             }
@@ -81,10 +86,15 @@ impl Gate {
 
 #[async_trait]
 impl Log for Gated {
-    async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
+    async fn append_under(
+        &self,
+        lease: Option<&Lease>,
+        expected_size: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
         self.gate.waiting.add_permits(1);
         self.gate.passes.acquire().await.unwrap().forget();
-        self.log.append(expected_size, entries).await
+        self.log.append_under(lease, expected_size, entries).await
     }
 
     async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {

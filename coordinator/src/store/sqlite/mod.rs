@@ -1,7 +1,11 @@
 //! The log as one SQLite file: write-ahead log, synchronous FULL, one writer.
 //!
 //! With synchronous FULL a commit returns after the write-ahead log was synced (sqlite.org/pragma.html,
-//! "synchronous"): what was appended survives a power cut.
+//! "synchronous"): what was appended survives a power cut. The leases are in the same file, so that an append
+//! looks at its lease in the transaction that appends.
+
+mod leases;
+mod migrate;
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +14,11 @@ use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
+use syndic_round::Digest;
 use tokio::sync::Mutex;
 
-use super::{Log, StoreError, create_folder};
+use self::migrate::migrate;
+use super::{Lease, Log, StoreError, create_folder};
 use crate::durable::folder_of;
 
 /// The embedded log.
@@ -53,19 +59,28 @@ impl SqliteLog {
 
 #[async_trait]
 impl Log for SqliteLog {
-    async fn append(&self, expected_size: u64, entries: &[Vec<u8>]) -> Result<u64, StoreError> {
+    async fn append_under(
+        &self,
+        lease: Option<&Lease>,
+        expected_size: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
         let failed = |error| self.failed(error);
         let mut writer = self.writer.lock().await;
         // Dropped before its commit, the transaction is rolled back.
         let mut batch = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        if let Some(lease) = lease {
+            leases::require_held(&mut batch, lease).await.map_err(failed)?.ok_or_else(|| lease.fenced())?;
+        }
         let actual = head(&self.path, &mut batch).await?;
         if actual != expected_size {
             return Err(StoreError::Conflict { expected: expected_size, actual });
         }
         for (position, bytes) in (actual..).zip(entries) {
-            sqlx::query("INSERT INTO entries (position, bytes) VALUES (?, ?)")
+            sqlx::query("INSERT INTO entries (position, bytes, digest) VALUES (?, ?, ?)")
                 .bind(index(position))
                 .bind(bytes.as_slice())
+                .bind(&Digest::of(bytes).0[..])
                 .execute(&mut *batch)
                 .await
                 .map_err(failed)?;
@@ -78,30 +93,49 @@ impl Log for SqliteLog {
 
     async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut reader = self.reader.lock().await;
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT position, bytes FROM entries WHERE position >= ? ORDER BY position LIMIT ?",
-        )
-        .bind(index(from))
-        .bind(index(limit))
-        .fetch_all(&mut *reader)
-        .await
-        .map_err(|error| self.failed(error))?;
-        let entry = |((position, bytes), wanted)| {
-            if position == index(wanted) { Ok(bytes) } else { Err(self.missing(wanted)) }
-        };
-        rows.into_iter().zip(from..).map(entry).collect()
+        read(&self.path, &mut reader, from, limit).await
     }
 
     async fn size(&self) -> Result<u64, StoreError> {
         let mut reader = self.reader.lock().await;
         head(&self.path, &mut reader).await
     }
+
+    async fn holds(&self, at: u64, entries: &[Vec<u8>]) -> Result<bool, StoreError> {
+        let mut writer = self.writer.lock().await;
+        // Whoever may write is alone: no append is under way.
+        let mut alone = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        Ok(read(&self.path, &mut alone, at, entries.len() as u64).await? == entries)
+    }
 }
 
-impl SqliteLog {
-    fn missing(&self, position: u64) -> StoreError {
-        StoreError::Corrupt { what: format!("entry {position} of {}", self.path.display()) }
-    }
+async fn read(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    from: u64,
+    limit: u64,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT position, bytes, digest FROM entries WHERE position >= ? ORDER BY position LIMIT ?",
+    )
+    .bind(index(from))
+    .bind(index(limit))
+    .fetch_all(connection)
+    .await
+    .map_err(|error| StoreError::database(path, error))?;
+    let entry = |((position, bytes, digest), wanted): (Row, u64)| {
+        // Entries that the first schema stored have no digest.
+        let whole = digest.is_none_or(|digest| digest == Digest::of(&bytes).0);
+        if position == index(wanted) && whole { Ok(bytes) } else { Err(damaged(path, wanted)) }
+    };
+    rows.into_iter().zip(from..).map(entry).collect()
+}
+
+/// Position, bytes and digest of an entry.
+type Row = (i64, Vec<u8>, Option<Vec<u8>>);
+
+fn damaged(path: &Path, position: u64) -> StoreError {
+    StoreError::Corrupt { what: format!("entry {position} of {}", path.display()) }
 }
 
 async fn head(path: &Path, connection: &mut SqliteConnection) -> Result<u64, StoreError> {
@@ -125,58 +159,10 @@ async fn write_ahead(path: &Path, connection: &mut SqliteConnection) -> Result<(
     Err(StoreError::Io { what: format!("cannot log ahead in {}", path.display()), source })
 }
 
-/// Brings the file to the newest schema, or refuses it.
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let failed = |error| StoreError::database(path, error);
-    let mut migration = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let found = schema(path, &mut migration).await?;
-    let known = MIGRATIONS.len() as i64;
-    if found > known {
-        return Err(StoreError::NewerSchema { path: path.display().to_string(), found, known });
-    }
-    for sql in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        sqlx::raw_sql(*sql).execute(&mut *migration).await.map_err(failed)?;
-    }
-    if found < known {
-        sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?)")
-            .bind(known.to_string())
-            .execute(&mut *migration)
-            .await
-            .map_err(failed)?;
-    }
-    // If we crash here the file has its old schema, or none; the next start migrates it.
-    migration.commit().await.map_err(failed)
-}
-
-/// The schema of the file, zero for an empty one.
-async fn schema(path: &Path, connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let failed = |error| StoreError::database(path, error);
-    let wrong = || StoreError::WrongFormat { path: path.display().to_string(), expected: "log" };
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
-    if tables.is_empty() {
-        return Ok(0);
-    }
-    if !tables.iter().any(|table| table == "meta") {
-        return Err(wrong());
-    }
-    let facts: Vec<(String, String)> =
-        sqlx::query_as("SELECT key, value FROM meta").fetch_all(connection).await.map_err(failed)?;
-    let fact = |name: &str| facts.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    if fact("format") != Some("syndic-log") {
-        return Err(wrong());
-    }
-    fact("schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0).ok_or_else(wrong)
-}
-
 /// The index as SQLite counts; beyond its range there are no entries.
 fn index(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
-
-const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite_0001_entries.sql")];
 
 #[cfg(test)]
 mod tests {
@@ -260,7 +246,10 @@ mod tests {
         {
             let mut writer = log.writer.lock().await;
             let mut batch = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
-            sqlx::raw_sql("INSERT INTO entries VALUES (3, x'00')").execute(&mut *batch).await.unwrap();
+            sqlx::raw_sql("INSERT INTO entries (position, bytes) VALUES (3, x'00')")
+                .execute(&mut *batch)
+                .await
+                .unwrap();
         }
         assert_eq!(log.size().await.unwrap(), 3);
         assert_eq!(log.append(3, &[b"d".to_vec()]).await.unwrap(), 4);
@@ -276,5 +265,24 @@ mod tests {
         std::fs::copy(path.with_extension("sqlite-wal"), copy.with_extension("sqlite-wal")).unwrap();
         let recovered = SqliteLog::open(&copy).await.unwrap();
         assert_eq!(recovered.read(0, 9).await.unwrap(), [b"a", b"b", b"c"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_schema_is_brought_to_this_one_with_its_entries() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.sqlite");
+        let mut old =
+            SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+        sqlx::raw_sql(include_str!("../migrations/sqlite_0001_entries.sql")).execute(&mut old).await.unwrap();
+        sqlx::raw_sql("INSERT INTO meta VALUES ('schema', '1'); INSERT INTO entries VALUES (0, x'61')")
+            .execute(&mut old)
+            .await
+            .unwrap();
+        old.close().await.unwrap();
+
+        let log = SqliteLog::open(&path).await.unwrap();
+
+        assert_eq!(log.append(1, &[b"b".to_vec()]).await.unwrap(), 2);
+        assert_eq!(log.read(0, 9).await.unwrap(), [b"a", b"b"]);
     }
 }

@@ -1,0 +1,73 @@
+//! The promise of a lease: one holder at a time, for a while, and every new holder with a later epoch.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use syndic_round::Timestamp;
+
+use super::StoreError;
+
+/// Who may act for a name, for how long. The store's own clock decides when a lease is over, and no other.
+///
+/// A lease is not a lock: its holder may be asleep when it ends, and wake up later in good faith. So what is
+/// done under a lease carries the [`Lease`], and the log refuses it once that epoch is over:
+/// [`super::Log::append_under`].
+#[async_trait]
+pub trait Leases: Send + Sync {
+    /// Takes the lease `name` for `holder`, from now on for `ttl`, if nobody else holds it, with a later epoch
+    /// than any before. Who holds it already takes it anew; its former token is then worth nothing, so that an
+    /// answer that got lost does no harm. So `holder` must name one process, not a host.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] says by whom.
+    async fn acquire(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, StoreError>;
+
+    /// Prolongs a lease that is held: it ends `ttl` from now. The epoch stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`] where it is over, released or taken: acquire it anew, and read the log first.
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError>;
+
+    /// Ends a lease before its time. Says whether it was still held.
+    async fn release(&self, lease: &Lease) -> Result<bool, StoreError>;
+
+    /// Who holds the lease `name` now; nobody where it is free, released or over.
+    async fn holding(&self, name: &str) -> Result<Option<Holding>, StoreError>;
+}
+
+/// The token of a lease that was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What it is for.
+    pub name: String,
+    /// To whom.
+    pub holder: String,
+    /// Fences off all former holders.
+    pub epoch: u64,
+    /// When it ends, by the store's clock. Compare it with no other: count the time granted from before you asked.
+    pub expires: Timestamp,
+}
+
+/// A lease that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Who.
+    pub holder: String,
+    /// With which epoch.
+    pub epoch: u64,
+    /// How long it lasts yet, if it is not renewed.
+    pub left: Duration,
+}
+
+impl Lease {
+    pub(super) fn fenced(&self) -> StoreError {
+        StoreError::Fenced { name: self.name.clone(), epoch: self.epoch }
+    }
+}
+
+/// Milliseconds as a database counts them.
+pub(super) fn milliseconds(ttl: Duration) -> i64 {
+    i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}

@@ -1,0 +1,121 @@
+//! Leases in the file of the log. Its clock is the host's, which all who can open the file share.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{Connection, SqliteConnection};
+use syndic_round::Timestamp;
+
+use super::SqliteLog;
+use crate::store::leases::milliseconds;
+use crate::store::{Holding, Lease, Leases, StoreError};
+
+#[async_trait]
+impl Leases for SqliteLog {
+    async fn acquire(&self, name: &str, holder: &str, ttl: Duration) -> Result<Lease, StoreError> {
+        let mut writer = self.writer.lock().await;
+        // One statement is one transaction: of two who ask, the second finds the first one's row.
+        let granted: Option<(i64, i64)> = sqlx::query_as(
+            "INSERT INTO leases (name, holder, epoch, expires)
+             VALUES (?1, ?2, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) + ?3)
+             ON CONFLICT (name) DO UPDATE
+             SET holder = excluded.holder, epoch = epoch + 1, expires = excluded.expires
+             WHERE holder IS NULL OR holder = excluded.holder OR expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER)
+             RETURNING epoch, expires",
+        )
+        .bind(name)
+        .bind(holder)
+        .bind(milliseconds(ttl))
+        .fetch_optional(&mut *writer)
+        .await
+        .map_err(|error| self.failed(error))?;
+        match granted {
+            Some((epoch, expires)) => Ok(Lease {
+                name: name.into(),
+                holder: holder.into(),
+                epoch: epoch.unsigned_abs(),
+                expires: Timestamp(expires.unsigned_abs()),
+            }),
+            None => {
+                let holder: Option<String> = sqlx::query_scalar("SELECT holder FROM leases WHERE name = ?")
+                    .bind(name)
+                    .fetch_one(&mut *writer)
+                    .await
+                    .map_err(|error| self.failed(error))?;
+                Err(StoreError::Held { name: name.into(), holder: holder.unwrap_or_default() })
+            }
+        }
+    }
+
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        require_held(&mut change, lease)
+            .await
+            .map_err(|error| self.failed(error))?
+            .ok_or_else(|| lease.fenced())?;
+        let expires: i64 = sqlx::query_scalar(
+            "UPDATE leases SET expires = CAST(unixepoch('subsec') * 1000 AS INTEGER) + ? WHERE name = ?
+             RETURNING expires",
+        )
+        .bind(milliseconds(ttl))
+        .bind(&lease.name)
+        .fetch_one(&mut *change)
+        .await
+        .map_err(|error| self.failed(error))?;
+        // If we crash here the lease ends when it would have ended.
+        change.commit().await.map_err(|error| self.failed(error))?;
+        Ok(Lease { expires: Timestamp(expires.unsigned_abs()), ..lease.clone() })
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        if require_held(&mut change, lease).await.map_err(|error| self.failed(error))?.is_none() {
+            return Ok(false);
+        }
+        sqlx::query("UPDATE leases SET holder = NULL WHERE name = ?")
+            .bind(&lease.name)
+            .execute(&mut *change)
+            .await
+            .map_err(|error| self.failed(error))?;
+        // If we crash here the lease is held until its time is over.
+        change.commit().await.map_err(|error| self.failed(error))?;
+        Ok(true)
+    }
+
+    async fn holding(&self, name: &str) -> Result<Option<Holding>, StoreError> {
+        let mut reader = self.reader.lock().await;
+        let held: Option<(String, i64, i64)> = sqlx::query_as(
+            "SELECT holder, epoch, expires - CAST(unixepoch('subsec') * 1000 AS INTEGER) AS remaining
+             FROM leases WHERE name = ? AND holder IS NOT NULL AND remaining > 0",
+        )
+        .bind(name)
+        .fetch_optional(&mut *reader)
+        .await
+        .map_err(|error| self.failed(error))?;
+        Ok(held.map(|(holder, epoch, left)| Holding {
+            holder,
+            epoch: epoch.unsigned_abs(),
+            left: Duration::from_millis(left.unsigned_abs()),
+        }))
+    }
+}
+
+/// Nothing where the lease is not held with its epoch. To be asked in a transaction that may write: then it
+/// stays held until the transaction is over.
+pub(super) async fn require_held(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+) -> Result<Option<()>, sqlx::Error> {
+    let held: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM leases
+         WHERE name = ? AND holder = ? AND epoch = ? AND expires > CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+    )
+    .bind(&lease.name)
+    .bind(&lease.holder)
+    .bind(i64::try_from(lease.epoch).unwrap_or(i64::MAX))
+    .fetch_optional(connection)
+    .await?;
+    Ok(held.map(drop))
+}
