@@ -11,6 +11,7 @@ mod layers;
 mod licences;
 mod links;
 mod purity;
+mod python;
 mod shape;
 mod soak;
 mod sources;
@@ -62,6 +63,8 @@ enum Command {
     Licences,
     /// Programs of others that some tests run: those that are missing are installed where that is allowed
     Tools,
+    /// Programs from PyPI that some tests run, in a virtual environment below `target/`
+    Python,
     /// The test vectors and the tables of docs/parameters.md, derived anew in Python
     Vectors,
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Toolchain => &[TOOLCHAIN],
         Command::Licences => &[LICENCES],
         Command::Tools => &[TOOLS],
+        Command::Python => &[PYTHON],
         Command::Vectors => &[VECTORS],
     };
     gate::run(gates)
@@ -96,10 +100,13 @@ const SHAPE: Gate = Gate { title: "shape of the source", check: shape::check };
 const TOOLCHAIN: Gate = Gate { title: "oldest Rust", check: toolchain::check };
 const LICENCES: Gate = Gate { title: "licences, bans and sources", check: licences::check };
 const TOOLS: Gate = Gate { title: "programs of others", check: tools::check };
+const PYTHON: Gate = Gate { title: "programs from PyPI", check: python::check };
 const VECTORS: Gate = Gate { title: "test vectors, a second time", check: vectors::check };
 const BUILD: Gate = Gate { title: "build", check: cargo::build };
 const TESTS: Gate = Gate { title: "tests", check: cargo::test };
 
 /// The cheap gates come first: a slip in a name is known within seconds.
-const ALL: [Gate; 13] =
-    [FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, TOOLS, VECTORS, LINT, DOCS, BUILD, TESTS];
+const ALL: [Gate; 14] = [
+    FMT, PURITY, VOCABULARY, LINKS, SHAPE, TOOLCHAIN, LICENCES, TOOLS, PYTHON, VECTORS, LINT, DOCS, BUILD,
+    TESTS,
+];

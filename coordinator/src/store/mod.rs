@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | append if the head is what I saw; read a range | [`Log`] | [`SqliteLog`]: one SQLite file, write-ahead log, synchronous FULL | [`PostgresLog`]: a schema in PostgreSQL |
 //! | one holder at a time, each with a later epoch | [`Leases`] | the same | the same |
-//! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob | |
+//! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob | [`ObjectBlobs`]: an object per blob in an S3-compatible store |
 //!
 //! The log is the only truth: no table beside it holds state, a round is the fold of its entries. A blob
 //! that no entry names has no meaning and may be removed. Everything is durable when the call returns, so
@@ -23,6 +23,7 @@ pub mod export;
 mod folder;
 mod leases;
 mod log;
+mod object;
 mod postgres;
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]
@@ -35,5 +36,6 @@ pub use error::StoreError;
 pub use folder::FolderBlobs;
 pub use leases::{Holding, Lease, Leases};
 pub use log::Log;
+pub use object::{BadBucket, ObjectBlobs, S3Address, S3Credentials};
 pub use postgres::{BadAddress, PostgresAddress, PostgresLog};
 pub use sqlite::SqliteLog;

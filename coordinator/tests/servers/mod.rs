@@ -1,6 +1,6 @@
 //! Real servers for tests: PostgreSQL and an S3 server, each started for one test and ended with it.
 //!
-//! Debian's `postgresql`, and `moto` from PyPI in the virtual environment that `cargo xtask tools` makes. Where one is
+//! Debian's `postgresql`, and `moto` from PyPI in the virtual environment that `cargo xtask python` makes. Where one is
 //! not there the tests that need it say so, loudly, and pass.
 
 #![allow(dead_code, reason = "not every test that includes this needs all of it")]

@@ -1,5 +1,7 @@
 //! An S3 server: `moto`, which keeps everything in memory.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -16,7 +18,7 @@ impl S3 {
     pub fn start() -> Option<Self> {
         let program = program();
         if !program.exists() {
-            eprintln!("*** SKIPPED: there is no {}; run `cargo xtask tools` ***", program.display());
+            eprintln!("*** SKIPPED: there is no {}; run `cargo xtask python` ***", program.display());
             return None;
         }
         let mut running = with_us(&program, None)
@@ -31,6 +33,24 @@ impl S3 {
         Some(Self { running, endpoint })
     }
 
+    /// The same with one bucket.
+    pub fn with_bucket(name: &str) -> Option<Self> {
+        let server = Self::start()?;
+        let address = server.endpoint.strip_prefix("http://").unwrap();
+        let mut connection = TcpStream::connect(address).unwrap();
+        // The server asks for a signature and does not check it.
+        let request = format!(
+            "PUT /{name} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\r\n"
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        Some(server)
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -43,7 +63,7 @@ impl Drop for S3 {
     }
 }
 
-/// In the virtual environment that `cargo xtask tools` makes.
+/// In the virtual environment that `cargo xtask python` makes.
 fn program() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/moto_server")
 }

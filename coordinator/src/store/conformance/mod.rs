@@ -5,6 +5,7 @@
 mod blobs;
 mod leases;
 mod log;
+mod object;
 mod postgres;
 
 use std::path::Path;
