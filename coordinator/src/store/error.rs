@@ -57,6 +57,16 @@ pub enum StoreError {
         /// The newest schema known.
         known: i64,
     },
+    /// An older version of this software wrote the file, and it was not brought to this one's schema yet.
+    #[error("{path} has schema {found}, not yet {known}")]
+    OlderSchema {
+        /// The file.
+        path: String,
+        /// The schema found.
+        found: i64,
+        /// The newest schema known.
+        known: i64,
+    },
     /// No space is left.
     #[error("no space is left for {what}")]
     Full {
@@ -150,6 +160,7 @@ impl StoreError {
             Self::Corrupt { .. } => "store.corrupt",
             Self::WrongFormat { .. } => "store.wrong-format",
             Self::NewerSchema { .. } => "store.newer-schema",
+            Self::OlderSchema { .. } => "store.older-schema",
             Self::Full { .. } => "store.full",
             Self::Busy { .. } => "store.busy",
             Self::Fenced { .. } => "store.fenced",
@@ -175,6 +186,9 @@ impl StoreError {
             }
             Self::WrongFormat { .. } => Some("check the path in the configuration"),
             Self::NewerSchema { .. } => Some("start the version that wrote it, or a newer one"),
+            Self::OlderSchema { .. } => {
+                Some("start the coordinator of this version once; it renews the file")
+            }
             Self::Full { .. } => Some("free space on that volume; nothing is lost, the sender will retry"),
             Self::Busy { .. } => Some("see whether a second coordinator runs on the same folder"),
             Self::Fenced { .. } => {

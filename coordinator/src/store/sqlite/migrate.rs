@@ -1,5 +1,6 @@
 //! The schema of the file: ours, and not newer than this version.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use sqlx::{Connection, SqliteConnection};
@@ -29,6 +30,17 @@ pub(super) async fn migrate(path: &Path, connection: &mut SqliteConnection) -> R
     migration.commit().await.map_err(failed)
 }
 
+/// Refuses a file that is not of the newest schema, and leaves it as it is.
+pub(super) async fn require_newest(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let (found, known) = (schema(path, connection).await?, MIGRATIONS.len() as i64);
+    let path = path.display().to_string();
+    match found.cmp(&known) {
+        Ordering::Less => Err(StoreError::OlderSchema { path, found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(StoreError::NewerSchema { path, found, known }),
+    }
+}
+
 /// The schema of the file, zero for an empty one.
 async fn schema(path: &Path, connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     let failed = |error| StoreError::database(path, error);
@@ -52,7 +64,8 @@ async fn schema(path: &Path, connection: &mut SqliteConnection) -> Result<i64, S
     fact("schema").and_then(|schema| schema.parse().ok()).filter(|schema| *schema > 0).ok_or_else(wrong)
 }
 
-const MIGRATIONS: &[&str] = &[
+/// What makes the tables, schema by schema.
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite_0001_entries.sql"),
     include_str!("../migrations/sqlite_0002_leases_and_digests.sql"),
 ];

@@ -4,8 +4,10 @@
 //! "synchronous"): what was appended survives a power cut. The leases are in the same file, so that an append
 //! looks at its lease in the transaction that appends.
 
+mod check;
 mod leases;
 mod migrate;
+mod wal;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ use sqlx::{
 use syndic_round::Digest;
 use tokio::sync::Mutex;
 
-use self::migrate::migrate;
+use self::migrate::{migrate, require_newest};
 use super::{Lease, Log, StoreError, create_folder};
 use crate::durable::folder_of;
 
@@ -35,7 +37,7 @@ impl SqliteLog {
     /// # Errors
     ///
     /// [`StoreError::WrongFormat`], [`StoreError::NewerSchema`] or [`StoreError::Corrupt`] where the file
-    /// is something else; [`StoreError::Io`] where it cannot be opened for writing.
+    /// is something else or damaged; [`StoreError::Io`] where it cannot be opened for writing.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = folder_of(path) {
             create_folder(folder).await?;
@@ -45,11 +47,44 @@ impl SqliteLog {
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let failed = |error| StoreError::database(path, error);
+        // Whoever connects and leaves again moves the write-ahead log into the file, and removes what could not be read.
+        wal::require_whole(path)?;
         let mut writer = options.clone().create_if_missing(true).connect().await.map_err(failed)?;
         migrate(path, &mut writer).await?;
         write_ahead(path, &mut writer).await?;
+        check::require_whole(path, &mut writer).await?;
         let reader = options.read_only(true).connect().await.map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
+    /// The log in the file `path` as it is, to be looked at and never appended to, and what is damaged in the file itself,
+    /// in words.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] where it cannot be read at all; [`StoreError::OlderSchema`]; otherwise as [`SqliteLog::open`].
+    pub async fn examine(path: &Path) -> Result<(Self, Vec<String>), StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+        let failed = |error| StoreError::database(path, error);
+        wal::require_whole(path)?;
+        let mut writer = options.connect().await.map_err(failed)?;
+        require_newest(path, &mut writer).await?;
+        let damage = check::damage(path, &mut writer).await?;
+        let reader = options.connect().await.map_err(failed)?;
+        Ok((Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) }, damage))
+    }
+
+    /// Lets go of the file, into which what is in the write-ahead log moves. A log that is dropped does the same a moment
+    /// later.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`]; nothing is lost then.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let Self { path, writer, reader } = self;
+        let failed = |error| StoreError::database(&path, error);
+        reader.into_inner().close().await.map_err(failed)?;
+        writer.into_inner().close().await.map_err(failed)
     }
 
     fn failed(&self, error: sqlx::Error) -> StoreError {
