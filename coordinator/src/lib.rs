@@ -12,6 +12,7 @@ pub mod engine;
 pub mod event;
 pub mod fact;
 pub mod federation;
+pub mod fsck;
 mod gate;
 pub mod health;
 pub mod limits;

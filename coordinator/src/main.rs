@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use syndic_coordinator::authority::Reason;
 use syndic_coordinator::daemon::{self, DaemonError};
 use syndic_coordinator::federation::Federation;
+use syndic_coordinator::fsck;
 use syndic_coordinator::renewal::renew;
 use syndic_coordinator::revocation::{Signed, revoke};
 
@@ -18,7 +19,8 @@ use syndic_coordinator::revocation::{Signed, revoke};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 \
+                  `fsck` found damage."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -34,6 +36,21 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
         /// Log as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that ledger, blobs and published ledger are whole, and fit one another. Mends nothing.
+    #[command(
+        after_help = "Stop the coordinator first. Exits with 0 where everything is whole, with 4 where something is missing or \
+                      damaged: each with its place, what it means and what to do. Blobs that no entry names are listed; \
+                      they are no damage.\n\nExamples:\n  syndic-coordinator fsck --config coordinator.toml\n  \
+                      syndic-coordinator fsck --config coordinator.toml --json | jq -r .damage[].place"
+    )]
+    Fsck {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -75,7 +92,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     match perform(Arguments::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error[{}]: {error}\n  help: {}", error.code(), error.help());
             ExitCode::from(error.exit_code())
@@ -83,11 +100,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn perform(command: Command) -> Result<(), DaemonError> {
+async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
     match command {
         Command::Run { config, json } => {
             logging::start(json);
-            daemon::run(&config).await
+            daemon::run(&config).await?;
+        }
+        Command::Fsck { config, json } => {
+            let findings = fsck::run(&config).await?;
+            let told = if json { findings.to_json() + "\n" } else { findings.to_string() };
+            // The exit code says it too, whether anybody reads this or not.
+            let _ = std::io::stdout().write_all(told.as_bytes());
+            return Ok(ExitCode::from(if findings.is_whole() { 0 } else { 4 }));
         }
         Command::Renew { federation, days } => {
             renew(&federation, days)?;
@@ -99,7 +123,6 @@ async fn perform(command: Command) -> Result<(), DaemonError> {
                  federation folder, if it is elsewhere; a running coordinator takes it up by itself",
                 certificate.display()
             );
-            Ok(())
         }
         Command::Revoke { federation, member, reason, days } => {
             let signed = revoke(&federation, member.as_deref().zip(reason), days)?;
@@ -111,7 +134,7 @@ async fn perform(command: Command) -> Result<(), DaemonError> {
                  in the coordinator's federation folder, if it is elsewhere; a running coordinator takes it up by itself",
                 federation.join("revoked.crl.pem").display()
             );
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod federation;
+mod fsck;
 #[path = "../over_the_wire/kept.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod kept;

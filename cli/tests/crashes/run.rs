@@ -1,6 +1,7 @@
 //! One run of the federation, and what must be true of it however often its coordinator died.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,15 @@ pub(crate) struct Ran {
 
 /// Runs the job to its end, and checks everything.
 pub(crate) fn run(plan: &Plan) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
+    run_in(tempfile::tempdir().unwrap().path(), plan).0
+}
+
+/// Runs it in `folder`, where nothing dies, and gives the federation.
+pub(crate) fn finished(folder: &Path) -> Federation {
+    run_in(folder, &Plan::NEVER).1
+}
+
+fn run_in(folder: &Path, plan: &Plan) -> (Ran, Federation) {
     let federation = Federation::found(BANKS);
     let count = Arc::new(Count::default());
     let answers = Arc::new(Answers::default());
@@ -35,7 +44,7 @@ pub(crate) fn run(plan: &Plan) -> Ran {
     let hosts = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut agents = JoinSet::new();
     for enrolment in federation.enrolments() {
-        let (state, watcher) = (folder.path().to_owned(), Watcher(enrolment.id(), answers.clone()));
+        let (state, watcher) = (folder.to_owned(), Watcher(enrolment.id(), answers.clone()));
         let taking_part = async move {
             let watcher = Arc::new(watcher);
             let agent = federation::agent(enrolment, &state, SPOT_CHECK_EVERY).await;
@@ -44,22 +53,22 @@ pub(crate) fn run(plan: &Plan) -> Ran {
         agents.spawn_on(taking_part, hosts.handle());
     }
     let finished = loop {
-        if let Some(finished) = live(&federation, folder.path(), *plan, &count) {
+        if let Some(finished) = live(&federation, folder, *plan, &count) {
             break finished;
         }
     };
     all_have_heard(&hosts, agents, plan);
 
-    let stored = hosts.block_on(kept(&folder.path().join("coordinator")));
+    let stored = hosts.block_on(kept(&folder.join("coordinator")));
     check(&stored, &finished, &answers, plan);
-    let summary =
-        verify::check(&folder.path().join("ledger"), &Trust::of(Some(&finished.key), None).unwrap())
-            .unwrap()
-            .summary;
+    let summary = verify::check(&folder.join("ledger"), &Trust::of(Some(&finished.key), None).unwrap())
+        .unwrap()
+        .summary;
     assert!(summary.pinned);
     assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (3, 0, 0));
     assert_eq!(summary.size, stored.entries.len() as u64);
-    Ran { plan: *plan, appends: count.appends(), deaths: count.deaths() }
+    let ran = Ran { plan: *plan, appends: count.appends(), deaths: count.deaths() };
+    (ran, federation)
 }
 
 /// Every agent ends by itself, since it has heard of the job's end.

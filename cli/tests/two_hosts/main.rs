@@ -19,6 +19,7 @@ use founding::{BANKS, Hosts, Job};
 use process::{Line, Process};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 use syndic_round::ParticipantId;
 
 /// A statistics round, then training and evaluation for each training round.
@@ -64,6 +65,33 @@ fn a_federation_of_separate_processes_finishes_and_its_ledger_verifies() {
     for bank in BANKS {
         every_message_of_a_round_is_in_the_journal(&hosts, bank);
     }
+    what_the_coordinator_kept_is_whole_until_a_blob_is_removed(&hosts);
+}
+
+fn what_the_coordinator_kept_is_whole_until_a_blob_is_removed(hosts: &Hosts) {
+    let operator = hosts.host("operator");
+    let fsck = || {
+        let told = process::run(
+            "syndic-coordinator",
+            &operator,
+            &["fsck", "--config", "coordinator.toml", "--json"],
+        );
+        let findings: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        (told.status.code(), findings)
+    };
+    let (code, findings) = fsck();
+    assert_eq!(
+        (code, &findings["damage"], &findings["unclaimed"]),
+        (Some(0), &json!([]), &json!([])),
+        "{findings}"
+    );
+    let folder = operator.join("state/blobs").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let folder = folder.filter(|path| !path.ends_with("partial")).min().unwrap();
+    std::fs::remove_file(folder.read_dir().unwrap().next().unwrap().unwrap().path()).unwrap();
+    let (code, findings) = fsck();
+    let damage =
+        |code: &str| findings["damage"].as_array().unwrap().iter().any(|damage| damage["code"] == code);
+    assert!(code == Some(4) && damage("store.absent"), "{findings}");
 }
 
 fn every_message_of_a_round_is_in_the_journal(hosts: &Hosts, bank: &str) {
