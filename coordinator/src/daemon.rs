@@ -18,7 +18,7 @@ use crate::federation::{FederationError, load_sealed_roster};
 use crate::health::Health;
 use crate::serve::{ServeError, serve_within};
 use crate::service::Service;
-use crate::store::{FolderBlobs, SqliteLog, StoreError, create_folder, write_file};
+use crate::store::{FolderBlobs, FolderCosignatures, SqliteLog, StoreError, create_folder, write_file};
 use crate::tls::{self, Door, DoorError, Incoming, ListenError};
 
 /// Why the daemon stops.
@@ -175,14 +175,16 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         let blobs = FolderBlobs::open(&config.state).await?;
         private(&config.state)?;
         let log = SqliteLog::open(&config.state.join("ledger.sqlite")).await?;
-        Ok::<_, StoreError>((log, blobs))
+        let cosignatures = FolderCosignatures::open(&config.state.join("cosignatures")).await?;
+        Ok::<_, StoreError>((log, blobs, cosignatures))
     };
-    let (log, blobs) = store.await.map_err(CoordinatorError::Store)?;
+    let (log, blobs, cosignatures) = store.await.map_err(CoordinatorError::Store)?;
     let parts = Parts {
         roster,
         ledger_key: door.identity().ledger_key().clone(),
         log: Box::new(log),
         blobs: Box::new(blobs),
+        cosignatures: Box::new(cosignatures),
         gather: Duration::from_secs(config.gather_seconds),
     };
     let coordinator = tokio::select! {
@@ -227,8 +229,10 @@ fn private(folder: &Path) -> Result<(), StoreError> {
 /// Drives the job to its end, publishes, and gives participants a moment to hear of it.
 async fn finish(coordinator: &Coordinator, config: &Config) -> Result<Over, DaemonError> {
     let (_, over) = coordinator.drive().await?;
-    publish(coordinator, &config.publish).await?;
+    let (size, _) = publish(coordinator, &config.publish).await?;
     coordinator.all_gone(FAREWELL).await;
+    // If we crash here the ledger is published with fewer cosignatures; the next start publishes it again with all of them.
+    coordinator.publish_cosigned(&config.publish.join(LEDGER), size).await?;
     Ok(over)
 }
 
@@ -237,7 +241,7 @@ async fn finish(coordinator: &Coordinator, config: &Config) -> Result<Over, Daem
 /// # Errors
 /// [`CoordinatorError`].
 pub async fn publish(coordinator: &Coordinator, folder: &Path) -> Result<(u64, String), CoordinatorError> {
-    let head = coordinator.export_ledger(&folder.join("ledger")).await?;
+    let head = coordinator.export_ledger(&folder.join(LEDGER)).await?;
     if let Some(Outcome { model, .. }) = coordinator.outcome().await {
         let weights = model.to_safetensors()?;
         let card = model.card(&weights, coordinator.provenance(&head).await);
@@ -251,6 +255,8 @@ pub async fn publish(coordinator: &Coordinator, folder: &Path) -> Result<(u64, S
     Ok(head)
 }
 
+/// The ledger's folder among what is published.
+const LEDGER: &str = "ledger";
 /// How long participants have to hear of the job's end before the port closes: twice what they wait at most
 /// before they connect again.
 const FAREWELL: Duration = Duration::from_secs(10);

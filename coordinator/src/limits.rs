@@ -63,6 +63,8 @@ pub struct Calls {
     pub closing: Rate,
     /// `Chunk`, as often as a spot check looks.
     pub chunk: Rate,
+    /// `Cosign`, once a round and once more when the job is over.
+    pub cosign: Rate,
     /// Anything else: whether the coordinator is well, for instance.
     pub other: Rate,
 }
@@ -128,7 +130,7 @@ impl Limits {
 }
 
 impl Calls {
-    fn named(&self) -> [(&'static str, Rate); 8] {
+    fn named(&self) -> [(&'static str, Rate); 9] {
         [
             ("hello", self.hello),
             ("duties", self.duties),
@@ -137,6 +139,7 @@ impl Calls {
             ("fetch", self.fetch),
             ("closing", self.closing),
             ("chunk", self.chunk),
+            ("cosign", self.cosign),
             ("other", self.other),
         ]
     }
@@ -176,6 +179,7 @@ impl Default for Calls {
             fetch: rate(400, 100),
             closing: rate(200, 50),
             chunk: rate(2_000, 500),
+            cosign: rate(100, 20),
             other: rate(60, 2),
         }
     }

@@ -30,7 +30,7 @@ pub struct PlaceRef {
 pub struct Duty {
     /// Earlier attempts at the same question that are void: (attempt, promises). With [`Owed::Reveal`] only.
     pub voided: Vec<(RoundId, Vec<Signed>)>,
-    /// Where in the ledger the survivor set is. With [`Owed::Certify`] only.
+    /// Where in the ledger the survivor set is, or the job's end. With [`Owed::Certify`] and [`Owed::JobOver`] only.
     pub ledger: Option<ShownEntry>,
     /// The round, or the preparation made ahead, that it belongs to.
     pub at: PlaceRef,

@@ -104,6 +104,10 @@ impl Coordination for Service {
     async fn chunk(&self, _: Request<v1::ChunkRequest>) -> Result<Response<Self::ChunkStream>, Status> {
         Err(left_out())
     }
+
+    async fn cosign(&self, _: Request<v1::Cosignature>) -> Result<Response<v1::CosignReply>, Status> {
+        Err(left_out())
+    }
 }
 
 impl Service {

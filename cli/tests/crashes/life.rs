@@ -7,7 +7,7 @@ use std::time::Duration;
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::serve::serve;
-use syndic_coordinator::store::{FolderBlobs, SqliteLog};
+use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_coordinator::tls::{self, Limits};
 use tokio::runtime::Runtime;
 
@@ -65,20 +65,23 @@ pub(crate) async fn work(
     let store = folder.join("coordinator");
     let blobs = FolderBlobs::open(&store).await.unwrap();
     let log = SqliteLog::open(&store.join("ledger.sqlite")).await.unwrap();
+    let cosignatures = FolderCosignatures::open(&store.join("cosignatures")).await.unwrap();
     let coordinator = Coordinator::open(Parts {
         roster: federation.roster.clone(),
         ledger_key: federation.identity.ledger_key().clone(),
         log: Box::new(Deadly { log, plan, count }),
         blobs: Box::new(blobs),
+        cosignatures: Box::new(cosignatures),
         gather: Duration::from_secs(3600),
     })
     .await?;
     coordinator.agree(JOB).await?;
     tokio::spawn(serve(coordinator.clone(), incoming, std::future::pending()));
     let (_, over) = coordinator.drive().await?;
-    coordinator.export_ledger(&folder.join("ledger")).await?;
+    let (size, _) = coordinator.export_ledger(&folder.join("ledger")).await?;
     let key = coordinator.verifier_key()?.to_string();
     coordinator.all_gone(FAREWELL).await;
+    coordinator.publish_cosigned(&folder.join("ledger"), size).await?;
     Ok(Finished { over, key })
 }
 

@@ -74,6 +74,11 @@ pub(crate) trait Meddler: Send + Sync {
     fn showing(&self, _to: ParticipantId, chunks: Vec<v1::ChunkPart>) -> Vec<v1::ChunkPart> {
         chunks
     }
+
+    /// What the coordinator gets in the place of what `from` signs of the ledger.
+    fn cosigning(&self, _from: ParticipantId, cosignature: v1::Cosignature) -> v1::Cosignature {
+        cosignature
+    }
 }
 
 /// The man in the middle, as a service.
@@ -261,6 +266,11 @@ impl Coordination for Between {
         let chunks = collected(calls.chunk(request.into_inner()).await?.into_inner()).await?;
         self.known.showed(to);
         Ok(answers(self.meddler.showing(to, chunks)))
+    }
+
+    async fn cosign(&self, request: Request<v1::Cosignature>) -> Result<Response<v1::CosignReply>, Status> {
+        let (from, mut calls) = self.calls(&request).await;
+        calls.cosign(self.meddler.cosigning(from, request.into_inner())).await
     }
 }
 

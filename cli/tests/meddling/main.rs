@@ -29,4 +29,5 @@ mod speaking_for_others;
 mod spot_checks;
 mod uploads;
 mod voids;
+mod witnesses;
 mod wrong_reveals;

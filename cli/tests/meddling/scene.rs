@@ -198,6 +198,11 @@ impl Ran {
         self.folder.path().join("coordinator")
     }
 
+    /// The published ledger.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger")
+    }
+
     /// Encrypted updates that still lie with any institution.
     pub(crate) fn updates_left(&self) -> usize {
         let banks = (1..=self.agents.len()).map(|number| format!("bank_{number:02}"));

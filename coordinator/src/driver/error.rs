@@ -3,6 +3,7 @@
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
 use syndic_learning::model::ModelError;
+use syndic_ledger::NoteError;
 use syndic_round::{JobId, Rejection};
 use thiserror::Error;
 
@@ -16,6 +17,9 @@ pub enum CoordinatorError {
     /// The sender's fault; nothing has changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// A witness's fault: it did not sign a head of this ledger.
+    #[error("the cosignature is refused: {0}")]
+    Cosignature(NoteError),
     /// The store's fault.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -53,6 +57,7 @@ impl CoordinatorError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Rejected(rejection) => rejection.code(),
+            Self::Cosignature(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Fold(_) => "coordinator.replay",
             Self::Unreadable(_) => "coordinator.unreadable-entry",
@@ -72,7 +77,8 @@ impl CoordinatorError {
             Self::Store(StoreError::WrongFormat { .. } | StoreError::NewerSchema { .. }) => true,
             Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
             Self::Job(_) | Self::OtherJob(_) => true,
-            Self::Rejected(_) | Self::Store(_) | Self::Model(_) | Self::Program(_) => false,
+            Self::Rejected(_) | Self::Cosignature(_) | Self::Store(_) => false,
+            Self::Model(_) | Self::Program(_) => false,
             Self::Ledger(_) | Self::Stopped => false,
         }
     }
@@ -80,7 +86,9 @@ impl CoordinatorError {
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Rejected(_) => "the message was refused and nothing has changed; see the code",
+            Self::Rejected(_) | Self::Cosignature(_) => {
+                "the message was refused and nothing has changed; see the code"
+            }
             Self::Store(error) => error
                 .help()
                 .unwrap_or("check the disk and the state folder, then start the coordinator again"),

@@ -12,6 +12,7 @@ mod record;
 mod replay;
 mod spot_check;
 mod telling;
+mod witnessing;
 mod work;
 
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::job::Terms;
+use syndic_ledger::VerifierKey;
 use syndic_ledger::tiles::{TileFile, VERIFIER_KEY};
-use syndic_ledger::{Checkpoint, VerifierKey};
 use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
@@ -41,7 +42,8 @@ use crate::clock;
 use crate::engine::{ClosedRound, Engine, Over};
 use crate::event::Event;
 use crate::fact::Fact;
-use crate::store::{Blobs, Log};
+use crate::store::{Blobs, Cosignatures, Log};
+use crate::witnesses::{self, POLICY};
 
 /// One federation's coordinator. Clones share it.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct Parts {
     pub log: Box<dyn Log>,
     /// Ciphertexts, sealed shares, questions, sums, models.
     pub blobs: Box<dyn Blobs>,
+    /// What witnesses have signed of the ledger's head.
+    pub cosignatures: Box<dyn Cosignatures>,
     /// How long a round waits for institutions that are not connected, once enough are.
     pub gather: Duration,
 }
@@ -78,6 +82,7 @@ struct Inner {
     present: StdMutex<Presence>,
     /// Held while chunks are read for a spot check.
     spot_checks: Mutex<()>,
+    witnesses: Mutex<witnessing::Witnesses>,
 }
 
 struct State {
@@ -94,13 +99,14 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
     pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
-        let Parts { roster, ledger_key, log, blobs, gather } = parts;
+        let Parts { roster, ledger_key, log, blobs, cosignatures, gather } = parts;
         let sealed = Arc::new(roster);
         if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
             return Err(CoordinatorError::OtherLedgerKey);
         }
         blobs.sweep_partial().await?;
         let (engine, record) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
+        let witnesses = witnessing::Witnesses::load(cosignatures).await?;
         let federation = sealed.roster().federation.clone();
         let state = State { engine, record, tally: telling::Tally::default(), stopped: false };
         let coordinator = Self {
@@ -116,6 +122,7 @@ impl Coordinator {
                 events: broadcast::Sender::new(4096),
                 present: StdMutex::default(),
                 spot_checks: Mutex::default(),
+                witnesses: Mutex::new(witnesses),
             }),
         };
         coordinator.begin_or_resume(sealed.endorsed()).await?;
@@ -361,26 +368,27 @@ impl Coordinator {
         provenance
     }
 
-    /// Signs the ledger's head and writes the whole ledger to `folder` in the tlog-tiles layout, with the key that it
-    /// verifies with and the roster beside it. Returns its size and root.
+    /// Writes the whole ledger to `folder` in the tlog-tiles layout under its head, which bears the cosignatures that there
+    /// are, with the key that it verifies with, the roster and the policy beside it. Returns its size and root.
     ///
     /// # Errors
     /// What the store can meet.
     pub async fn export_ledger(&self, folder: &std::path::Path) -> Result<(u64, String), CoordinatorError> {
-        let (size, root, checkpoint, roster) = {
+        let (head, roster, policy) = {
             let state = self.inner.state.lock().await;
-            let roster = roster_file(&state.engine.roster().endorsed())?;
-            let tree = state.record.history().tree();
-            let checkpoint = Checkpoint::of(&self.inner.origin, tree)
-                .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
-                .map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
-            (tree.size(), tree.root().to_string(), checkpoint, roster)
+            let roster = state.engine.roster();
+            let policy = witnesses::policy(roster.roster());
+            (self.inner.head(&state)?, roster_file(&roster.endorsed())?, policy)
         };
+        let policy = policy.map_err(|error| CoordinatorError::Ledger(error.to_string()))?.to_text();
         let key = self.verifier_key()?;
         let beside = vec![
             TileFile { path: VERIFIER_KEY.into(), bytes: format!("{key}\n").into() },
             TileFile { path: ROSTER.into(), bytes: roster },
+            TileFile { path: POLICY.into(), bytes: policy.into() },
         ];
+        let (size, root) = (head.size(), head.root().to_string());
+        let checkpoint = self.cosigned(&head).await?;
         crate::store::export::export_ledger(&*self.inner.log, size, beside, checkpoint.as_bytes(), folder)
             .await?;
         Ok((size, root))

@@ -1,9 +1,9 @@
 //! The ledger as far as it is durable, and what can be shown of it.
 
-use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, History, Leaves, ShownEntry};
+use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, Hash, History, Leaves, ShownEntry};
 use syndic_round::{JobId, RoundId};
 
-use super::{Coordinator, CoordinatorError};
+use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::fact::Fact;
 
 /// Everything that is on record.
@@ -21,6 +21,8 @@ struct Frozen {
     round: RoundId,
     index: u64,
     entry: Vec<u8>,
+    /// The root of the ledger that ends with it.
+    root: Hash,
 }
 
 /// Entries that are checked and not yet durable, in order.
@@ -60,15 +62,56 @@ impl Record {
         self.leaves.append(accepted.leaf);
         if let Fact::RoundFrozen { job, round, .. } = fact {
             let (job, round, index) = (job.clone(), *round, accepted.index);
-            self.frozen = Some(Frozen { job, round, index, entry });
+            self.frozen = Some(Frozen { job, round, index, entry, root: self.history.tree().root() });
         }
         Ok(())
     }
 }
 
+impl Inner {
+    /// The head of everything that is on record.
+    pub(super) fn head(&self, state: &State) -> Result<Checkpoint, CoordinatorError> {
+        Checkpoint::of(&self.origin, state.record.history().tree()).map_err(unsigned)
+    }
+
+    /// The head that the ledger had with `size` entries.
+    pub(super) fn head_of(&self, state: &State, size: u64) -> Result<Checkpoint, CoordinatorError> {
+        let root = state.record.leaves.root(size).map_err(unsigned)?;
+        Checkpoint::new(&self.origin, size, root).map_err(unsigned)
+    }
+
+    /// The signed head.
+    pub(super) fn sign(&self, head: &Checkpoint) -> Result<String, CoordinatorError> {
+        head.sign(&self.ledger_key).map_err(unsigned)
+    }
+
+    fn show(
+        &self,
+        state: &State,
+        head: &Checkpoint,
+        older: u64,
+        (index, entry): (u64, Vec<u8>),
+    ) -> Result<ShownEntry, CoordinatorError> {
+        let leaves = &state.record.leaves;
+        let size = head.size();
+        // Who has seen a longer ledger than this one is shown so by the checkpoint; there is nothing to prove.
+        let older = older.min(size);
+        Ok(ShownEntry {
+            checkpoint: self.sign(head)?,
+            older,
+            consistency: leaves.consistency_proof(older, size).map_err(unsigned)?,
+            index,
+            entry,
+            inclusion: leaves.inclusion_proof(index, size).map_err(unsigned)?,
+        })
+    }
+}
+
 impl Coordinator {
     /// The entry that froze the survivor set of a round, with its place in the ledger, for somebody who knows the ledger
-    /// as it was with `older` entries; and how many it has. None where that round's is not frozen.
+    /// as it was with `older` entries; and how many it is shown. None where that round's is not frozen.
+    ///
+    /// Everybody is shown the same head, the one that the entry made, so that what witnesses sign of it stands together.
     ///
     /// # Errors
     /// [`CoordinatorError`] when the ledger cannot be signed.
@@ -79,27 +122,37 @@ impl Coordinator {
         older: u64,
     ) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
         let state = self.inner.state.lock().await;
-        let Record { history, leaves, frozen } = &state.record;
-        let Some(frozen) = frozen.as_ref().filter(|frozen| frozen.job == *job && frozen.round == id) else {
+        let frozen = state.record.frozen.as_ref();
+        let Some(frozen) = frozen.filter(|frozen| frozen.job == *job && frozen.round == id) else {
             return Ok(None);
         };
-        let ledger = |error: &dyn std::fmt::Display| CoordinatorError::Ledger(error.to_string());
-        let checkpoint = Checkpoint::of(&self.inner.origin, history.tree())
-            .and_then(|checkpoint| checkpoint.sign(&self.inner.ledger_key))
-            .map_err(|error| ledger(&error))?;
-        let size = history.size();
-        // Who has seen a longer ledger than this one is shown so by the checkpoint; there is nothing to prove.
-        let older = older.min(size);
-        let shown = ShownEntry {
-            checkpoint,
-            older,
-            consistency: leaves.consistency_proof(older, size).map_err(|error| ledger(&error))?,
-            index: frozen.index,
-            entry: frozen.entry.clone(),
-            inclusion: leaves.inclusion_proof(frozen.index, size).map_err(|error| ledger(&error))?,
+        let head = match frozen.index + 1 {
+            size if older <= size => {
+                Checkpoint::new(&self.inner.origin, size, frozen.root).map_err(unsigned)?
+            }
+            _ => self.inner.head(&state)?,
         };
-        Ok(Some((size, shown)))
+        let entry = (frozen.index, frozen.entry.clone());
+        Ok(Some((head.size(), self.inner.show(&state, &head, older, entry)?)))
     }
+
+    /// The last entry, with its place in the ledger, for somebody who knows the ledger as it was with `older` entries; and
+    /// how many it has. Once the job is over it says so, and stays the last.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the ledger cannot be read or signed.
+    pub async fn shown_last(&self, older: u64) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
+        let state = self.inner.state.lock().await;
+        let head = self.inner.head(&state)?;
+        let Some(index) = head.size().checked_sub(1) else { return Ok(None) };
+        let mut last = self.inner.log.read(index, 1).await?;
+        let Some(entry) = last.pop() else { return Ok(None) };
+        Ok(Some((head.size(), self.inner.show(&state, &head, older, (index, entry))?)))
+    }
+}
+
+fn unsigned(error: impl std::fmt::Display) -> CoordinatorError {
+    CoordinatorError::Ledger(error.to_string())
 }
 
 fn forbidden(fault: Fault) -> CoordinatorError {

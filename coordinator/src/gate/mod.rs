@@ -63,6 +63,7 @@ enum Call {
     Fetch,
     Closing,
     Chunk,
+    Cosign,
     Other,
 }
 
@@ -168,6 +169,7 @@ impl Call {
             Some("Fetch") => Self::Fetch,
             Some("Closing") => Self::Closing,
             Some("Chunk") => Self::Chunk,
+            Some("Cosign") => Self::Cosign,
             _ => Self::Other,
         }
     }
@@ -182,6 +184,7 @@ impl Call {
             Self::Fetch => calls.fetch,
             Self::Closing => calls.closing,
             Self::Chunk => calls.chunk,
+            Self::Cosign => calls.cosign,
             Self::Other => calls.other,
         }
     }

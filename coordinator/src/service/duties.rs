@@ -1,5 +1,6 @@
 //! What a connected participant owes, told anew whenever it changes.
 
+use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{self, Owed, PlaceRef, RoundRef};
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
@@ -109,7 +110,7 @@ async fn next_of_round(
     {
         let (round, reason) = (round.clone(), coordinator.why_abandoned(&round.job, round.id).await);
         told.round = Last::RoundOver(round.clone());
-        return Ok(Some(over(round, Owed::Over(reason))));
+        return Ok(Some(over(round, Owed::Over(reason), None)));
     }
     if let Some((job, end)) = coordinator.over().await {
         let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
@@ -117,8 +118,13 @@ async fn next_of_round(
             Over::Completed(_) => None,
             Over::Abandoned(reason) => Some(reason),
         };
-        let before = std::mem::replace(&mut told.round, Last::JobOver);
-        return Ok((before != Last::JobOver).then(|| over(round, Owed::JobOver(reason))));
+        if told.round == Last::JobOver {
+            return Ok(None);
+        }
+        let shown = coordinator.shown_last(told.seen).await?;
+        told.round = Last::JobOver;
+        let ledger = shown.map(|(_, shown)| shown);
+        return Ok(Some(over(round, Owed::JobOver(reason), ledger)));
     }
     let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
     let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
@@ -184,10 +190,9 @@ async fn owed(
     })
 }
 
-/// The end of a round or of the job.
-fn over(round: RoundRef, owed: Owed) -> v1::Duty {
-    convert::Duty { voided: Vec::new(), ledger: None, at: round.into(), plan: Default::default(), owed }
-        .into()
+/// The end of a round, or of the job with where in the ledger it is.
+fn over(round: RoundRef, owed: Owed, ledger: Option<ShownEntry>) -> v1::Duty {
+    convert::Duty { voided: Vec::new(), ledger, at: round.into(), plan: Default::default(), owed }.into()
 }
 
 /// The shares that each dealer sealed for `caller`, and nobody else's.

@@ -174,6 +174,14 @@ impl Coordination for Service {
         };
         Ok(Response::new(Box::pin(tokio_stream::iter(proofs.into_iter().map(part)))))
     }
+
+    async fn cosign(&self, request: Request<v1::Cosignature>) -> Result<Response<v1::CosignReply>, Status> {
+        let caller = self.caller(&request).await?;
+        let v1::Cosignature { size, line } = request.into_inner();
+        let taken = self.coordinator.take_cosignature(caller.id, size, &line).await;
+        taken.map_err(|error| refused(&error))?;
+        Ok(Response::new(v1::CosignReply {}))
+    }
 }
 
 impl Service {
@@ -233,6 +241,9 @@ fn version(software: &str) -> &str {
 fn refused(error: &CoordinatorError) -> Status {
     match error {
         CoordinatorError::Rejected(rejection) => rejected(rejection),
+        CoordinatorError::Cosignature(fault) => {
+            with_code(Code::InvalidArgument, fault.code(), fault.to_string())
+        }
         other => {
             tracing::error!(code = other.code(), error = %other, "cannot answer");
             with_code(Code::Unavailable, other.code(), "the coordinator cannot store or answer this now")

@@ -6,6 +6,7 @@
 //! | append if the head is what I saw; read a range | [`Log`] | [`SqliteLog`]: one SQLite file, write-ahead log, synchronous FULL | [`PostgresLog`]: a schema in PostgreSQL |
 //! | one holder at a time, each with a later epoch | [`Leases`] | the same | the same |
 //! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob | [`ObjectBlobs`]: an object per blob in an S3-compatible store |
+//! | the newest word of each witness | [`Cosignatures`] | [`FolderCosignatures`]: one file per witness | the same |
 //!
 //! The log is the only truth: no table beside it holds state, a round is the fold of its entries. A blob
 //! that no entry names has no meaning and may be removed. Everything is durable when the call returns, so
@@ -17,6 +18,7 @@
 mod blobs;
 #[cfg(test)]
 mod conformance;
+mod cosignatures;
 mod durable;
 mod error;
 pub mod export;
@@ -31,6 +33,7 @@ mod servers;
 mod sqlite;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};
+pub use cosignatures::{Cosignature, Cosignatures, FolderCosignatures};
 pub use durable::{create_folder, write_file};
 pub use error::StoreError;
 pub use folder::FolderBlobs;

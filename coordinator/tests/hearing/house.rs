@@ -7,7 +7,7 @@ use std::time::Duration;
 use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
-use syndic_coordinator::store::{FolderBlobs, Log, SqliteLog};
+use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, Log, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::{JobId, ParticipantId, Place, RoundId, RoundPlan, SealedRoster};
@@ -53,11 +53,13 @@ impl House {
     /// A coordinator over `log`, without a job as yet.
     pub(crate) async fn coordinator(&self, log: impl Log + 'static) -> Coordinator {
         let blobs = FolderBlobs::open(&self.state()).await.unwrap();
+        let cosignatures = FolderCosignatures::open(&self.state().join("cosignatures")).await.unwrap();
         Coordinator::open(Parts {
             roster: self.roster.clone(),
             ledger_key: ledger_key(),
             log: Box::new(log),
             blobs: Box::new(blobs),
+            cosignatures: Box::new(cosignatures),
             gather: Duration::ZERO,
         })
         .await

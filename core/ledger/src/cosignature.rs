@@ -19,8 +19,22 @@ pub type CosignerKey = NoteKey<COSIGNATURE>;
 /// have signed, and gives the whole note.
 ///
 /// # Errors
-/// [`CheckpointError`] where the note is no checkpoint of that log; [`NoteError::Name`] for a name that a note cannot carry.
+/// As [`cosignature`].
 pub fn cosign(
+    note: &str,
+    log: &VerifierKey,
+    witness: &str,
+    seconds: u64,
+    key: &SigningKey,
+) -> Result<String, CheckpointError> {
+    Ok(note::with_line(note, &cosignature(note, log, witness, seconds, key)?)?)
+}
+
+/// The cosignature of `witness` alone: the line as it stands below the checkpoint in `note`, its end included.
+///
+/// # Errors
+/// [`CheckpointError`] where the note is no checkpoint of that log; [`NoteError::Name`] for a name that a note cannot carry.
+pub fn cosignature(
     note: &str,
     log: &VerifierKey,
     witness: &str,
@@ -31,7 +45,22 @@ pub fn cosign(
     let by = CosignerKey::new(witness, key.verifying_key())?;
     let signature = key.sign(statement(note::open(note, log)?, seconds).as_bytes());
     let signature = [seconds.to_be_bytes().as_slice(), &signature.to_bytes()].concat();
-    Ok(note::with_line(note, &note::signature_line(&by, &signature))?)
+    Ok(note::signature_line(&by, &signature))
+}
+
+/// Puts `line`, a cosignature of `witness`, below the checkpoint in `note`, and gives the whole note.
+///
+/// # Errors
+/// [`NoteError::Malformed`] where it is not one line of a signature; [`NoteError::Unsigned`] where it is somebody else's;
+/// [`NoteError::Signature`] where the witness did not sign this checkpoint.
+pub fn with_cosignature(note: &str, line: &str, witness: &CosignerKey) -> Result<String, NoteError> {
+    let longer = note::with_line(note, line)?;
+    let by_witness = |note| note::signatures_by(note, witness).map(|(_, signatures)| signatures.len());
+    if by_witness(&longer)? == by_witness(note)? {
+        return Err(NoteError::Unsigned(String::from(witness.name())));
+    }
+    cosigned_at(&longer, witness)?;
+    Ok(longer)
 }
 
 /// When `witness` signed the checkpoint in `note`, in seconds since the Unix epoch: the latest, if it did so several times;

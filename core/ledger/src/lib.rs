@@ -86,7 +86,7 @@ pub mod verify;
 pub use bundle::{BundleError, TlogProof};
 pub use canonical::CanonicalError;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use cosignature::{CosignerKey, cosign, cosigned_at};
+pub use cosignature::{CosignerKey, cosign, cosignature, cosigned_at, with_cosignature};
 pub use entry::{Entry, EntryError};
 pub use growth::{Growth, GrowthError};
 pub use hash::{Hash, leaf_hash, node_hash};

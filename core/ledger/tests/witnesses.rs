@@ -5,7 +5,7 @@
 use ed25519_dalek::SigningKey;
 use syndic_ledger::{
     BundleError, Checkpoint, CheckpointError, CosignerKey, Leaves, NoteError, Policy, PolicyError, TlogProof,
-    Tree, VerifierKey, cosign, cosigned_at, leaf_hash,
+    Tree, VerifierKey, cosign, cosignature, cosigned_at, leaf_hash, with_cosignature,
 };
 
 const LOG: &str = "coordinator.example/federation";
@@ -50,6 +50,25 @@ fn a_cosignature_is_found_below_a_note_that_still_verifies_as_before() {
     assert_eq!(Checkpoint::verify(&note, &log()).unwrap().size(), 7);
     let again = cosign(&note, &log(), &name(2), TIME + 60, &key(2)).unwrap();
     assert_eq!(cosigned_at(&again, &witness(2)), Ok(Some(TIME + 60)), "the latest word counts");
+}
+
+#[test]
+fn a_cosignature_that_travelled_alone_is_put_below_the_head_that_it_is_of() {
+    let bare = signed_by(&[]);
+    let line = cosignature(&bare, &log(), &name(2), TIME + 2, &key(2)).unwrap();
+    assert_eq!(with_cosignature(&bare, &line, &witness(2)).unwrap(), signed_by(&[2]));
+
+    let unsigned = |number| NoteError::Unsigned(name(number));
+    assert_eq!(with_cosignature(&bare, &line, &witness(3)), Err(unsigned(3)), "it is another's");
+    assert_eq!(with_cosignature(&signed_by(&[3]), &line, &witness(3)), Err(unsigned(3)));
+    let forged = cosignature(&bare, &log(), &name(3), TIME, &key(2)).unwrap();
+    assert_eq!(with_cosignature(&bare, &forged, &witness(3)), Err(unsigned(3)), "by another key");
+    for lines in [line.repeat(2), String::new(), line.trim_end().into(), format!("\n{line}")] {
+        assert_eq!(with_cosignature(&bare, &lines, &witness(2)), Err(NoteError::Malformed), "{lines:?}");
+    }
+    let tree: Tree = entries().iter().take(5).map(|entry| leaf_hash(entry)).collect();
+    let other = Checkpoint::of(LOG, &tree).unwrap().sign(&key(1)).unwrap();
+    assert_eq!(with_cosignature(&other, &line, &witness(2)), Err(NoteError::Signature(name(2))));
 }
 
 #[test]

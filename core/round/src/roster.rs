@@ -129,6 +129,14 @@ impl Roster {
         format!("syndic/{}", self.federation)
     }
 
+    /// The name under which `member` signs that the ledger has only grown, with the key that the roster has of it.
+    ///
+    /// One key is enough: what it signs here begins with `cosignature/v1`, and everything else that it ever signs with
+    /// `KSA/1` or `syndic signing request` (docs/decisions/0015-members-are-witnesses.md).
+    pub fn witness_name(&self, member: &Member) -> String {
+        format!("{}/{}", self.ledger_origin(), member.name)
+    }
+
     fn check(&self) -> Result<Vec<VerifyingKey>, RosterError> {
         if !(3..=256).contains(&self.members.len()) {
             return Err(RosterError::Size(self.members.len()));

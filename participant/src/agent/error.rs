@@ -44,6 +44,9 @@ pub enum AgentError {
         /// What is wrong.
         finding: Finding,
     },
+    /// The ledger at the job's end is no continuation of what this participant saw of it.
+    #[error("the ledger cannot be believed: {0}")]
+    Ledger(ShownError),
     /// The job ended without an outcome.
     #[error("the job was abandoned: {0}")]
     JobAbandoned(String),
@@ -112,6 +115,7 @@ impl AgentError {
             Self::Refused { code, .. } => code,
             Self::Journal(error) => error.code(),
             Self::SpotCheck { finding, .. } => finding.code(),
+            Self::Ledger(error) => error.code(),
             Self::JobAbandoned(_) => "job.abandoned",
         }
     }
@@ -135,15 +139,18 @@ impl AgentError {
             Self::SpotCheck { .. } => {
                 "take no further part; tell the other members, and compare the aggregate's root with the ledger's"
             }
+            Self::Ledger(_) => {
+                "keep the state folder; compare `syndic-participant checkpoint` with what the other members were shown"
+            }
             Self::JobAbandoned(_) => "the coordinator's ledger says what happened",
         }
     }
 
-    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world, 4 a spot check that failed.
+    /// The exit code: 1 the job was abandoned, 2 bad input, 3 the world, 4 a coordinator that is caught in a lie.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::JobAbandoned(_) => 1,
-            Self::SpotCheck { .. } => 4,
+            Self::SpotCheck { .. } | Self::Ledger(_) => 4,
             Self::Refused { code, .. } if code == UNANSWERED => 3,
             Self::Refused { .. } => 2,
             Self::Connect(

@@ -1,15 +1,19 @@
 //! The ledger in this participant's eyes: a survivor set is signed only once it is on record, in a ledger that has
 //! only grown since this participant looked last.
 
+use std::time::Duration;
+
 use ed25519_dalek::VerifyingKey;
-use syndic_ledger::{Checkpoint, ShownEntry, ShownError, VerifierKey, round_subject};
+use syndic_ledger::{Checkpoint, Entry, ShownEntry, ShownError, VerifierKey, cosignature, round_subject};
 use syndic_proto::convert::RoundRef;
 use syndic_round::{Digest, Roster};
 use tonic::Status;
-use tracing::error;
+use tracing::{debug, error, info, warn};
 
-use super::Agent;
-use super::error::{Declined, Undone};
+use super::error::{AgentError, Declined, Undone};
+use super::link::Link;
+use super::lost::{Lost, told};
+use super::{Agent, now};
 use crate::journal::JournalError;
 
 impl Agent {
@@ -23,9 +27,63 @@ impl Agent {
     pub(super) async fn on_record(
         &self,
         round: &RoundRef,
-        shown: Option<ShownEntry>,
+        shown: Option<&ShownEntry>,
     ) -> Result<Digest, Undone> {
-        let shown = shown.ok_or(Declined::NotOnRecord)?;
+        let entry = self.believe(shown.ok_or(Declined::NotOnRecord)?).await?;
+        let subject = round_subject(round.job.as_str(), round.id.round.into(), round.id.attempt.into());
+        if entry.kind != FROZEN || entry.subject != Some(subject) {
+            return Err(Declined::NotOnRecord.into());
+        }
+        let digest = entry.data.get("digest").and_then(|digest| Digest::from_hex(digest.as_str()?));
+        Ok(digest.ok_or(Declined::NotOnRecord)?)
+    }
+
+    /// Looks at the ledger once more when the job is over, and bears witness to it. A ledger that cannot be believed is
+    /// the last thing to be said of the job; one that is not shown is not waited for.
+    pub(super) async fn take_leave(&self, link: &mut Link, shown: Option<&ShownEntry>) -> Result<(), Lost> {
+        let name = self.enrolment.name();
+        let Some(shown) = shown else {
+            warn!(participant = name, "the coordinator does not show that the job's end is in the ledger");
+            return Ok(());
+        };
+        match self.believe(shown).await {
+            Ok(_) => self.bear_witness(link, shown).await,
+            Err(Undone::Declined(Declined::Ledger(error))) => {
+                return Err(Lost::Forever(AgentError::Ledger(error)));
+            }
+            Err(Undone::Declined(reason)) => warn!(participant = name, %reason, "no word for the ledger"),
+            Err(Undone::Call(status)) => return Err(Lost::of_call(*status)),
+            Err(Undone::Journal(error)) => return Err(Lost::Forever(error.into())),
+        }
+        Ok(())
+    }
+
+    /// Cosigns a checkpoint that [`Self::believe`] has kept. Nothing depends on it: a coordinator that does not take it
+    /// publishes a ledger with a witness fewer.
+    pub(super) async fn bear_witness(&self, link: &mut Link, shown: &ShownEntry) {
+        let Some(key) = ledger_key(self.roster.roster()) else { return };
+        let Ok(checkpoint) = Checkpoint::verify(&shown.checkpoint, &key) else { return };
+        let size = checkpoint.size();
+        let Some(member) = self.roster.member(self.id) else { return };
+        let (witness, seconds) = (self.roster.roster().witness_name(member), now().0 / 1000);
+        let signing = self.enrolment.keys().signing_key();
+        let Ok(line) = cosignature(&shown.checkpoint, &key, &witness, seconds, signing) else { return };
+        match tokio::time::timeout(LONGEST_WORD, link.cosign(size, line)).await {
+            Ok(Ok(())) => debug!(participant = self.enrolment.name(), size, "the ledger is cosigned"),
+            Ok(Err(status)) => {
+                info!(
+                    participant = self.enrolment.name(),
+                    reason = told(&status),
+                    "the cosignature was not taken"
+                );
+            }
+            Err(_) => info!(participant = self.enrolment.name(), "the cosignature was not taken in time"),
+        }
+    }
+
+    /// Verifies an entry that the coordinator shows, in a ledger that has only grown since this participant looked last,
+    /// and keeps the checkpoint.
+    async fn believe(&self, shown: &ShownEntry) -> Result<Entry, Undone> {
         let key = ledger_key(self.roster.roster()).ok_or(Declined::NotOnRecord)?;
         let federation = self.enrolment.federation();
         let kept = match self.journal.checkpoint(federation).await? {
@@ -43,14 +101,10 @@ impl Agent {
             }
             Ok(verified) => verified,
         };
-        // If we crash here the older checkpoint is kept, from which the ledger still has grown.
+        // If we crash here the older checkpoint is kept, from which the ledger still has grown. Nobody has this
+        // participant's word for the newer one before it is kept.
         self.journal.keep_checkpoint(federation, shown.checkpoint.as_bytes(), checkpoint.size()).await?;
-        let subject = round_subject(round.job.as_str(), round.id.round.into(), round.id.attempt.into());
-        if entry.kind != FROZEN || entry.subject != Some(subject) {
-            return Err(Declined::NotOnRecord.into());
-        }
-        let digest = entry.data.get("digest").and_then(|digest| Digest::from_hex(digest.as_str()?));
-        Ok(digest.ok_or(Declined::NotOnRecord)?)
+        Ok(entry)
     }
 }
 
@@ -67,3 +121,5 @@ fn reread(note: &[u8], key: &VerifierKey) -> Option<Checkpoint> {
 
 /// The entry that freezes a survivor set (docs/ledger.md).
 const FROZEN: &str = "syndic.round.frozen";
+/// How long the coordinator has to take a cosignature.
+const LONGEST_WORD: Duration = Duration::from_secs(5);

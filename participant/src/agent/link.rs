@@ -113,6 +113,11 @@ impl Link {
         self.calls.submit(parts).await.and_then(receipt)
     }
 
+    /// This participant's word for the ledger's checkpoint of this size.
+    pub(super) async fn cosign(&mut self, size: u64, line: String) -> Result<(), Status> {
+        self.calls.cosign(v1::Cosignature { size, line }).await.map(drop)
+    }
+
     /// What a closed round came to.
     pub(super) async fn closing(&mut self, round: &RoundRef) -> Result<Closing, Status> {
         let calls = &self.calls;

@@ -239,6 +239,9 @@ impl Agent {
                 // Their rounds are over; their keys are long gone.
                 self.journal.spool().forget().map_err(|error| Lost::Forever(error.into()))?;
             }
+            if matches!(duty.owed, Owed::JobOver(_)) {
+                self.take_leave(&mut link, duty.ledger.as_ref()).await?;
+            }
             match duty.owed {
                 Owed::JobOver(None) => {
                     info!(participant = self.enrolment.name(), job = %round.job, "the job is complete");
@@ -280,9 +283,13 @@ impl Agent {
                     }
                     awaiting_training = None;
                     let Duty { voided, ledger, at, owed, .. } = duty;
-                    let beside = Beside { voided, ledger };
-                    let done = self.perform(&mut link, seats, &round, &plan, owed, beside).await;
-                    self.settled(&mut link, seats, &at, &plan.terms, done).await?;
+                    let (beside, certifies) = (Beside { voided, ledger }, matches!(owed, Owed::Certify(_)));
+                    let done = self.perform(&mut link, seats, &round, &plan, owed, &beside).await;
+                    let is_done = self.settled(&mut link, seats, &at, &plan.terms, done).await?;
+                    // The round does not wait for this.
+                    if let (true, true, Some(shown)) = (is_done, certifies, &beside.ledger) {
+                        self.bear_witness(&mut link, shown).await;
+                    }
                 }
             }
         }

@@ -30,12 +30,12 @@ impl Agent {
         round: &RoundRef,
         plan: &RoundPlan,
         owed: Owed,
-        beside: Beside,
+        beside: &Beside,
     ) -> Result<(), Undone> {
         let Beside { voided, ledger } = beside;
         // Also where the signature is only said again: the next proof goes on from this one.
         let on_record = match owed {
-            Owed::Certify(_) => Some(self.on_record(round, ledger).await?),
+            Owed::Certify(_) => Some(self.on_record(round, ledger.as_ref()).await?),
             _ => None,
         };
         if let Owed::Void(adverts) = owed {
@@ -75,7 +75,7 @@ impl Agent {
                     seats.pace.came_to_something();
                 }
                 Owed::Certify(headers) => self.certify(current, headers, on_record).await?,
-                Owed::Reveal(signatures) => self.reveal(current, signatures, &voided).await?,
+                Owed::Reveal(signatures) => self.reveal(current, signatures, voided).await?,
                 Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
             }
         }

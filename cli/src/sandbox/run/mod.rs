@@ -11,7 +11,7 @@ use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::event::{Event, Phase};
 use syndic_coordinator::serve::serve;
-use syndic_coordinator::store::{FolderBlobs, SqliteLog};
+use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_learning::Outcome;
 use syndic_participant::agent::{Agent, Ended};
 use syndic_round::JobId;
@@ -46,11 +46,14 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     observer.notice(&Notice::Listening { address: founded.address.clone() });
     let blobs = FolderBlobs::open(&run.state.join("coordinator")).await.map_err(stored)?;
     let log = SqliteLog::open(&run.state.join("coordinator/ledger.sqlite")).await.map_err(stored)?;
+    let cosignatures = run.state.join("coordinator/cosignatures");
+    let cosignatures = FolderCosignatures::open(&cosignatures).await.map_err(stored)?;
     let coordinator = Coordinator::open(Parts {
         roster: founded.roster,
         ledger_key: founded.ledger_key,
         log: Box::new(log),
         blobs: Box::new(blobs),
+        cosignatures: Box::new(cosignatures),
         gather: GATHER,
     })
     .await
