@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::fsck::{Damage, Findings, check_files};
-use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
+use syndic_coordinator::store::{Blobs, FolderBlobs, FolderCosignatures, Log, SqliteLog};
 use syndic_round::Digest;
 use tokio::runtime::Runtime;
 
@@ -78,6 +78,7 @@ impl Store {
                 ledger_key: self.federation.identity.ledger_key().clone(),
                 log: Box::new(SqliteLog::open(&state.join(LEDGER)).await?),
                 blobs: Box::new(FolderBlobs::open(state).await?),
+                cosignatures: Box::new(FolderCosignatures::open(&state.join("cosignatures")).await?),
                 gather: Duration::ZERO,
             })
             .await?;
