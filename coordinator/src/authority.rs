@@ -24,7 +24,8 @@ use syndic_round::{Digest, ParticipantId, Timestamp};
 
 pub use error::{AuthorityError, FileError};
 pub(crate) use files::{
-    create_directory, read_certificate, read_public, read_secret, write_public, write_secret,
+    create_directory, read_certificate, read_public, read_secret, read_secret_text, write_public,
+    write_secret,
 };
 pub use revocation::{Reason, RevocationError, RevocationList, Revoked};
 pub use tls_key::TlsKey;

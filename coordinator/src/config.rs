@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::limits::Limits;
 use crate::malformed;
+use crate::store::config::StoreConfig;
 
 /// The configuration of a coordinator. Paths are relative to the file's own folder.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Config {
     /// What peers can send, hold open or ask for.
     #[serde(default)]
     pub limits: Limits,
+    /// The servers that keep ledger and blobs; the folder `state` does where there are none.
+    #[serde(default)]
+    pub store: Option<StoreConfig>,
 }
 
 /// Why a configuration is refused.
@@ -97,9 +101,11 @@ impl Config {
             ));
         }
         config.limits.check().map_err(malformed)?;
+        config.store.as_ref().map_or(Ok(()), StoreConfig::check).map_err(malformed)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let parts = [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish];
-        for part in parts.into_iter().chain(&mut config.allow_fingerprints) {
+        let files = config.store.iter_mut().flat_map(StoreConfig::paths);
+        for part in parts.into_iter().chain(&mut config.allow_fingerprints).chain(files) {
             *part = folder.join(&*part);
         }
         Ok(config)

@@ -1,7 +1,5 @@
 //! The daemon: configuration, store, port, and the driver, put together.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +16,8 @@ use crate::federation::{FederationError, load_sealed_roster};
 use crate::health::Health;
 use crate::serve::{ServeError, serve_within};
 use crate::service::Service;
-use crate::store::{FolderBlobs, FolderCosignatures, SqliteLog, StoreError, create_folder, write_file};
+use crate::store::config::StoreConfig;
+use crate::store::{FolderCosignatures, Store, create_folder, write_file};
 use crate::tls::{self, Door, DoorError, Incoming, ListenError};
 
 /// Why the daemon stops.
@@ -171,20 +170,22 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         health.listen(address).await?;
     }
 
-    let store = async {
-        let blobs = FolderBlobs::open(&config.state).await?;
-        private(&config.state)?;
-        let log = SqliteLog::open(&config.state.join("ledger.sqlite")).await?;
-        let cosignatures = FolderCosignatures::open(&config.state.join("cosignatures")).await?;
-        Ok::<_, StoreError>((log, blobs, cosignatures))
+    let servers = config.store.as_ref().map(StoreConfig::servers).transpose();
+    let servers = servers.map_err(FederationError::from)?;
+    let federation = &roster.roster().federation;
+    let store = tokio::select! {
+        opened = Store::open(&config.state, servers.as_ref(), federation) => opened,
+        () = draining.clone().begun() => return Ok(()),
     };
-    let (log, blobs, cosignatures) = store.await.map_err(CoordinatorError::Store)?;
+    let Store { log, blobs, hold } = store.map_err(CoordinatorError::Store)?;
+    // In the folder with either: whatever of them is lost is asked for again.
+    let cosignatures = FolderCosignatures::open(&config.state.join("cosignatures")).await;
     let parts = Parts {
         roster,
         ledger_key: door.identity().ledger_key().clone(),
-        log: Box::new(log),
-        blobs: Box::new(blobs),
-        cosignatures: Box::new(cosignatures),
+        log,
+        blobs,
+        cosignatures: Box::new(cosignatures.map_err(CoordinatorError::Store)?),
         gather: Duration::from_secs(config.gather_seconds),
     };
     let coordinator = tokio::select! {
@@ -204,13 +205,16 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
             if draining.has_begun() {
                 // If we crash here, or at any moment before, the ledger is what the next start goes on from.
                 info!(%job, "stopped before the job was over; it goes on when the coordinator is started again");
+                hold.release().await;
                 return Ok(());
             }
             return Err(DaemonError::PortClosed);
         }
         _ = second => return Err(DaemonError::Interrupted),
+        lost = hold.lost() => return Err(CoordinatorError::Store(lost).into()),
         over = finish(&coordinator, &config) => over?,
     };
+    hold.release().await;
     match over {
         Over::Completed(model) => {
             info!(%job, %model, publish = %config.publish.display(), "the job is complete");
@@ -218,12 +222,6 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         Over::Abandoned(reason) => Err(DaemonError::Abandoned { job: job.to_string(), reason }),
     }
-}
-
-/// Lets nobody but this user enter the folder of ledger and blobs. The store has made it, durably, before.
-fn private(folder: &Path) -> Result<(), StoreError> {
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700))
-        .map_err(|source| StoreError::Io { what: format!("cannot protect {}", folder.display()), source })
 }
 
 /// Drives the job to its end, publishes, and gives participants a moment to hear of it.

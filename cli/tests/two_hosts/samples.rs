@@ -27,6 +27,21 @@ fn the_sample_configurations_are_read_as_they_are() {
 }
 
 #[test]
+fn the_servers_of_the_sample_are_read_once_they_are_no_comment() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/coordinator.toml");
+    let text = std::fs::read_to_string(sample).unwrap();
+    let (rest, servers) = text.split_once("# [store.postgres]").unwrap();
+    let servers = servers.lines().map(|line| line.strip_prefix("# ").unwrap_or(line.trim_start_matches('#')));
+    let servers: Vec<&str> = servers.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coordinator.toml");
+    std::fs::write(&path, format!("{rest}[store.postgres]{}", servers.join("\n"))).unwrap();
+    let store = CoordinatorConfig::load(&path).unwrap().store.unwrap();
+    assert_eq!(store.postgres.password_file, Some(folder.path().join("secrets/postgres")));
+    assert_eq!(store.s3.authorities_file, Some(folder.path().join("secrets/s3-authorities.pem")));
+}
+
+#[test]
 fn the_sample_policies_allow_the_example_job_and_no_other_purpose() {
     let job = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing/job.toml");
     let job = std::fs::read_to_string(job).unwrap();

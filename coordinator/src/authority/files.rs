@@ -52,6 +52,17 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> 
     if private { Ok(contents) } else { Err(no_pem()) }
 }
 
+/// Reads a secret that is plain text, such as a password, as strictly as [`read_secret`] reads a key.
+pub(crate) fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, FileError> {
+    let mut file = File::open(path).map_err(|source| FileError::of(path, source))?;
+    refuse_if_open_to_others(path, &file)?;
+    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET as usize));
+    Read::take(&mut file, MAX_SECRET)
+        .read_to_string(&mut text)
+        .map_err(|_| FileError::malformed(path, "is not a text"))?;
+    Ok(text)
+}
+
 /// Puts `content` in place, whole or not at all, durable when this returns.
 pub(crate) fn write_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
     write_whole(path, content)?;

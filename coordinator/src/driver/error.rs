@@ -74,11 +74,10 @@ impl CoordinatorError {
     /// Whether a file that the operator gave is at fault, and trying again cannot help.
     pub fn is_of_the_files(&self) -> bool {
         match self {
-            Self::Store(StoreError::WrongFormat { .. } | StoreError::NewerSchema { .. }) => true,
+            Self::Store(error) => error.is_of_the_files(),
             Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
             Self::Job(_) | Self::OtherJob(_) => true,
-            Self::Rejected(_) | Self::Cosignature(_) | Self::Store(_) => false,
-            Self::Model(_) | Self::Program(_) => false,
+            Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
             Self::Ledger(_) | Self::Stopped => false,
         }
     }

@@ -137,6 +137,40 @@ pub enum StoreError {
         /// Who we are.
         expected: String,
     },
+    /// The ledger was moved from here.
+    #[error("{what} was left: the ledger is in {to}")]
+    Left {
+        /// Where it was.
+        what: String,
+        /// Where it is.
+        to: String,
+    },
+    /// A copy of the ledger that is not whole.
+    #[error("{what} holds a part of a ledger: a migration to it was not finished")]
+    Filling {
+        /// Where.
+        what: String,
+    },
+    /// The configuration names servers, and the ledger is elsewhere.
+    #[error("the ledger is still in {what}")]
+    NotMoved {
+        /// Where.
+        what: String,
+    },
+    /// A place that is to be filled is not empty.
+    #[error("{what} holds another ledger")]
+    Occupied {
+        /// Where.
+        what: String,
+    },
+    /// Both have the name and are not the same.
+    #[error("{what} is not what {of} holds")]
+    Differs {
+        /// What, and where.
+        what: String,
+        /// What it was compared with.
+        of: String,
+    },
     /// An entry that no bundle of a ledger can hold.
     #[error(transparent)]
     TooLong(#[from] TooLong),
@@ -170,6 +204,11 @@ impl StoreError {
             Self::Denied { .. } => "store.denied",
             Self::NotDurable { .. } => "store.not-durable",
             Self::OtherFederation { .. } => "store.other-federation",
+            Self::Left { .. } => "store.left",
+            Self::Filling { .. } => "store.incomplete",
+            Self::NotMoved { .. } => "store.not-moved",
+            Self::Occupied { .. } => "store.occupied",
+            Self::Differs { .. } => "store.differs",
             Self::TooLong(error) => error.code(),
             Self::Io { .. } => "store.io",
         }
@@ -210,8 +249,37 @@ impl StoreError {
                 Some("turn it on for this database and user; an acknowledged entry must survive a power cut")
             }
             Self::OtherFederation { .. } => Some("check database, bucket and prefix in the configuration"),
+            Self::Left { .. } => Some(
+                "set `[store]` as it was when the ledger was moved, or move it back with `syndic-coordinator migrate-store`",
+            ),
+            Self::Filling { .. } => {
+                Some("run `syndic-coordinator migrate-store` again; it goes on where it was")
+            }
+            Self::NotMoved { .. } => Some(
+                "run `syndic-coordinator migrate-store --to servers`, or take `[store]` out of the configuration",
+            ),
+            Self::Occupied { .. } => Some(
+                "check where the ledger is, and which of both is the right one; nothing was changed. To fill that place, empty it by hand",
+            ),
+            Self::Differs { .. } => Some(
+                "nothing was moved: the ledger is where it was; empty the copy by hand and run the migration again",
+            ),
             Self::Io { .. } => Some("check that the folder exists and that this user may write to it"),
         }
+    }
+
+    /// Whether the place is not what the configuration takes it for, and trying again cannot help.
+    pub fn is_of_the_files(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongFormat { .. }
+                | Self::NewerSchema { .. }
+                | Self::OtherFederation { .. }
+                | Self::Left { .. }
+                | Self::Filling { .. }
+                | Self::NotMoved { .. }
+                | Self::Occupied { .. }
+        )
     }
 
     /// Whether an append that ended so may be stored all the same; [`super::Log::holds`] tells.

@@ -16,6 +16,7 @@
 //! [`export`] writes a log as a folder that anyone can verify without this software.
 
 mod blobs;
+pub mod config;
 #[cfg(test)]
 mod conformance;
 mod cosignatures;
@@ -26,11 +27,14 @@ mod folder;
 mod leases;
 mod log;
 mod object;
+mod opening;
 mod postgres;
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 mod sqlite;
+mod standing;
+mod tenure;
 
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};
 pub use cosignatures::{Cosignature, Cosignatures, FolderCosignatures};
@@ -40,5 +44,8 @@ pub use folder::FolderBlobs;
 pub use leases::{Holding, Lease, Leases};
 pub use log::Log;
 pub use object::{BadBucket, ObjectBlobs, S3Address, S3Credentials};
+pub use opening::{Hold, Store};
 pub use postgres::{BadAddress, PostgresAddress, PostgresLog};
 pub use sqlite::SqliteLog;
+pub use standing::{Movable, Standing};
+pub use tenure::{FolderLock, HeldLog, Tenure};

@@ -26,6 +26,15 @@ impl Postgres {
 
     /// The same with these settings, as in `synchronous_commit=off`.
     pub fn start_with(settings: &[&str]) -> Option<Self> {
+        Self::founded(settings, None)
+    }
+
+    /// The same where the user of [`Postgres::url`] has to show this password.
+    pub fn with_password(password: &str) -> Option<Self> {
+        Self::founded(&[], Some(password))
+    }
+
+    fn founded(settings: &[&str], password: Option<&str>) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("*** SKIPPED: PostgreSQL is not installed; `apt-get install postgresql` ***");
             return None;
@@ -38,12 +47,18 @@ impl Postgres {
             };
             chown(folder.path(), Some(id("-u")), Some(id("-g"))).unwrap();
         }
-        let made = with_us(&programs.join("initdb"), user())
-            .arg(folder.path().join("data"))
-            .args(["--username=syndic", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8"])
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
+        let mut initdb = with_us(&programs.join("initdb"), user());
+        initdb.arg(folder.path().join("data")).current_dir(folder.path());
+        initdb.args(["--username=syndic", "--no-sync", "--locale=C", "--encoding=UTF8"]);
+        match password {
+            None => initdb.arg("--auth=trust"),
+            Some(password) => {
+                let file = folder.path().join("password");
+                std::fs::write(&file, password).unwrap();
+                initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(file)
+            }
+        };
+        let made = initdb.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { folder, programs, settings, port: free_port(), running: None };

@@ -14,6 +14,7 @@ mod growth;
 mod leases;
 mod log;
 mod migrate;
+mod standing;
 #[cfg(test)]
 mod tests;
 

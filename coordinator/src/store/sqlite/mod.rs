@@ -7,6 +7,7 @@
 mod check;
 mod leases;
 mod migrate;
+mod standing;
 mod wal;
 
 use std::path::{Path, PathBuf};
