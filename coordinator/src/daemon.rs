@@ -178,7 +178,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         () = draining.clone().begun() => return Ok(()),
     };
     let Store { log, blobs, hold } = store.map_err(CoordinatorError::Store)?;
-    // In the folder with either: whatever of them is lost is asked for again.
+    // In the folder with either store: one that is lost is a witness fewer, no more.
     let cosignatures = FolderCosignatures::open(&config.state.join("cosignatures")).await;
     let parts = Parts {
         roster,

@@ -17,6 +17,7 @@ mod gate;
 pub mod health;
 pub mod limits;
 mod malformed;
+pub mod migrate;
 pub mod renewal;
 pub mod revocation;
 pub mod serve;

@@ -11,8 +11,10 @@ use syndic_coordinator::authority::Reason;
 use syndic_coordinator::daemon::{self, DaemonError};
 use syndic_coordinator::federation::Federation;
 use syndic_coordinator::fsck;
+use syndic_coordinator::migrate::migrate_store;
 use syndic_coordinator::renewal::renew;
 use syndic_coordinator::revocation::{Signed, revoke};
+use syndic_coordinator::store::migration::{Moved, Target};
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]
@@ -54,6 +56,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Move ledger and blobs between the state folder and the servers of `[store]`, while no coordinator runs.
+    #[command(
+        after_help = "Copies, then compares every entry and every blob, and only then leaves the former place, which no coordinator \
+                      takes for the ledger any more. Stopped at any moment, run it again: it goes on. The configuration has \
+                      `[store]` for both directions; after a move to the folder take it out.\n\nExamples:\n  \
+                      syndic-coordinator migrate-store --config coordinator.toml --to servers\n  \
+                      syndic-coordinator migrate-store --config coordinator.toml --to folder"
+    )]
+    MigrateStore {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where to.
+        #[arg(long)]
+        to: Place,
+        /// Log as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a new certificate for the coordinator, for the key and host names that it has.
     #[command(after_help = "Example:\n  syndic-coordinator renew --federation federation\n\nNeeds \
                             `authority.key.pem` in that folder. Participants need nothing new.")]
@@ -89,6 +110,15 @@ enum Command {
     },
 }
 
+/// The two places of a store.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Place {
+    /// The servers of `[store]`.
+    Servers,
+    /// The folder `state`.
+    Folder,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match perform(Arguments::parse().command).await {
@@ -112,6 +142,24 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
             // The exit code says it too, whether anybody reads this or not.
             let _ = std::io::stdout().write_all(told.as_bytes());
             return Ok(ExitCode::from(if findings.is_whole() { 0 } else { 4 }));
+        }
+        Command::MigrateStore { config, to, json } => {
+            logging::start(json);
+            let target = match to {
+                Place::Servers => Target::Servers,
+                Place::Folder => Target::Folder,
+            };
+            let Moved { place, entries, root, blobs, bytes } = migrate_store(&config, target).await?;
+            // Everything is moved, whether anybody reads this or not.
+            let _ = writeln!(
+                std::io::stdout(),
+                "the ledger is in {place}: {entries} entries, root {root}; {blobs} blobs of {bytes} bytes compared\nnext: {}",
+                match to {
+                    Place::Servers =>
+                        "start the coordinator; keep the former state folder until you have a backup",
+                    Place::Folder => "take `[store]` out of the configuration, and start the coordinator",
+                }
+            );
         }
         Command::Renew { federation, days } => {
             renew(&federation, days)?;

@@ -10,6 +10,7 @@ mod founding;
 #[path = "../two_hosts/ledger.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod ledger;
+mod moves;
 #[path = "../two_hosts/process.rs"]
 #[allow(dead_code, reason = "other tests wait for more")]
 mod process;

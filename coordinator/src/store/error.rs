@@ -157,6 +157,12 @@ pub enum StoreError {
         /// Where.
         what: String,
     },
+    /// There is nothing to move.
+    #[error("there is no ledger in {what}")]
+    NoLedger {
+        /// Where.
+        what: String,
+    },
     /// A place that is to be filled is not empty.
     #[error("{what} holds another ledger")]
     Occupied {
@@ -207,6 +213,7 @@ impl StoreError {
             Self::Left { .. } => "store.left",
             Self::Filling { .. } => "store.incomplete",
             Self::NotMoved { .. } => "store.not-moved",
+            Self::NoLedger { .. } => "store.no-ledger",
             Self::Occupied { .. } => "store.occupied",
             Self::Differs { .. } => "store.differs",
             Self::TooLong(error) => error.code(),
@@ -258,6 +265,9 @@ impl StoreError {
             Self::NotMoved { .. } => Some(
                 "run `syndic-coordinator migrate-store --to servers`, or take `[store]` out of the configuration",
             ),
+            Self::NoLedger { .. } => {
+                Some("check `state` and `[store]` in the configuration, and the direction")
+            }
             Self::Occupied { .. } => Some(
                 "check where the ledger is, and which of both is the right one; nothing was changed. To fill that place, empty it by hand",
             ),
@@ -278,6 +288,7 @@ impl StoreError {
                 | Self::Left { .. }
                 | Self::Filling { .. }
                 | Self::NotMoved { .. }
+                | Self::NoLedger { .. }
                 | Self::Occupied { .. }
         )
     }

@@ -26,6 +26,7 @@ pub mod export;
 mod folder;
 mod leases;
 mod log;
+pub mod migration;
 mod object;
 mod opening;
 mod postgres;
