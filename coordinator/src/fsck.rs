@@ -23,8 +23,9 @@ use crate::daemon::DaemonError;
 use crate::driver::CoordinatorError;
 use crate::engine::Engine;
 use crate::fact::Fact;
-use crate::federation::load_sealed_roster;
-use crate::store::{Blobs, FolderBlobs, Log, SqliteLog, StoreError};
+use crate::federation::{FederationError, load_sealed_roster};
+use crate::store::config::Servers;
+use crate::store::{Blobs, FolderBlobs, Log, SqliteLog, Store, StoreError};
 pub use findings::{Damage, Findings};
 use named::{Role, named};
 
@@ -52,8 +53,30 @@ pub async fn run(path: &Path) -> Result<Findings, DaemonError> {
         .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
     let published = config.publish.join("ledger");
     let published = published.is_dir().then_some(published.as_path());
-    let looked = check_files(Arc::new(roster), &config.state, published).await;
+    let looked = match &config.store {
+        None => check_files(Arc::new(roster), &config.state, published).await,
+        Some(servers) => {
+            let servers = servers.servers().map_err(FederationError::from)?;
+            check_servers(roster, &config.state, &servers, published).await
+        }
+    };
     Ok(looked.map_err(CoordinatorError::Store)?)
+}
+
+/// Looks at what the servers keep, while no coordinator works on them, and at the ledger in `published`.
+async fn check_servers(
+    roster: SealedRoster,
+    state: &Path,
+    servers: &Servers,
+    published: Option<&Path>,
+) -> Result<Findings, StoreError> {
+    let federation = roster.roster().federation.clone();
+    let Store { log, blobs, hold } = Store::take(state, servers, &federation).await?;
+    let stored = names(&*blobs).await?;
+    let findings =
+        check(Kept { roster: Arc::new(roster), log: &*log, blobs: &*blobs, stored, published }).await;
+    hold.release().await;
+    findings
 }
 
 /// Looks at the files in the state folder `state`, and at the ledger in `published`.

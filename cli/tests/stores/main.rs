@@ -20,6 +20,7 @@ mod serving;
 
 use founding::{Hosts, Job};
 use process::Line;
+use serde_json::{Value, json};
 use serving::Serving;
 
 #[test]
@@ -32,6 +33,11 @@ fn a_job_on_servers_goes_on_after_each_kill_and_its_ledger_verifies() {
     let mut told = String::new();
     for (round, phase) in [(1, "Share"), (2, "Collect"), (4, "Certify")] {
         coordinator.wait_for(phase, |line| begins(line, round, phase));
+        if round == 1 {
+            let arguments = ["fsck", "--config", "coordinator.toml"];
+            let refused = process::refusal("syndic-coordinator", &hosts.host("operator"), &arguments);
+            assert_eq!(refused, (3, "store.busy".into()), "a coordinator works on them");
+        }
         told += &coordinator.told();
         coordinator.kill();
         coordinator = hosts.start_coordinator();
@@ -45,7 +51,12 @@ fn a_job_on_servers_goes_on_after_each_kill_and_its_ledger_verifies() {
     assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&5.into(), &0.into()));
     assert_eq!(ledger::count(&summary, "syndic.job.completed"), 1);
     assert!(ledger::count(&summary, "syndic.round.resumed") > 0, "no kill was in the middle of a round");
-    let state = hosts.host("operator").join("state");
+    let operator = hosts.host("operator");
+    let arguments = ["fsck", "--config", "coordinator.toml", "--json"];
+    let findings: Value =
+        serde_json::from_str(&process::succeed("syndic-coordinator", &operator, &arguments)).unwrap();
+    assert_eq!((&findings["damage"], &findings["entries"]), (&json!([]), &summary["size"]), "{findings}");
+    let state = operator.join("state");
     for of_a_folder in ["ledger.sqlite", "blobs"] {
         assert!(!state.join(of_a_folder).exists(), "{of_a_folder} is on the servers");
     }

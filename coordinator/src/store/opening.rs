@@ -38,16 +38,35 @@ impl Store {
     /// [`StoreError::Busy`] where a process of this host works with the folder; [`StoreError::Left`],
     /// [`StoreError::Filling`] or [`StoreError::NotMoved`] where the ledger is elsewhere; what opening can meet.
     pub async fn open(state: &Path, servers: Option<&Servers>, federation: &str) -> Result<Self, StoreError> {
-        let folder = lock(state).await?;
         let Some(servers) = servers else {
+            let folder = lock(state).await?;
             let (log, blobs) = embedded(state).await?;
             log.require_in_use().await?;
             let hold = Hold { tenure: None, _folder: folder };
             return Ok(Self { log: Box::new(log), blobs: Box::new(blobs), hold });
         };
+        Self::open_on(servers, state, federation, async |log, holder| Tenure::wait(log, &holder).await).await
+    }
+
+    /// The store on `servers`, without waiting for a coordinator that works on it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`]; otherwise as [`Store::open`].
+    pub async fn take(state: &Path, servers: &Servers, federation: &str) -> Result<Self, StoreError> {
+        Self::open_on(servers, state, federation, async |log, holder| Tenure::take(log, &holder).await).await
+    }
+
+    async fn open_on(
+        servers: &Servers,
+        state: &Path,
+        federation: &str,
+        take: impl AsyncFnOnce(Arc<PostgresLog>, String) -> Result<Tenure<PostgresLog>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let folder = lock(state).await?;
         require_moved(state).await?;
         let log = Arc::new(PostgresLog::open(&servers.log, federation).await?);
-        let tenure = Tenure::wait(log.clone(), &holder(state).await?).await?;
+        let tenure = take(log.clone(), holder(state).await?).await?;
         // Under the lease: a migration holds it too.
         log.require_in_use().await?;
         let blobs = on_servers(state, servers, federation).await?;
