@@ -91,20 +91,30 @@ pub(crate) fn write_value(out: &mut String, value: &Value, depth: usize) -> Resu
 /// Appends a JSON string with the escapes of RFC 8785, section 3.2.2.2, and no others.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            control if control < ' ' => write_infallibly(out, format_args!("\\u{:04x}", u32::from(control))),
-            other => out.push(other),
-        }
+    let mut rest = text;
+    // Most of an entry is long strings without any escape: pieces are copied whole.
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
+        let (plain, escaped) = rest.split_at(at);
+        out.push_str(plain);
+        write_escape(out, escaped.as_bytes()[0]);
+        rest = &escaped[1..];
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Appends the escape of a character that has one; all of them are a byte long.
+fn write_escape(out: &mut String, character: u8) {
+    match character {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        0x8 => out.push_str("\\b"),
+        b'\t' => out.push_str("\\t"),
+        b'\n' => out.push_str("\\n"),
+        0xc => out.push_str("\\f"),
+        b'\r' => out.push_str("\\r"),
+        control => write_infallibly(out, format_args!("\\u{control:04x}")),
+    }
 }
 
 fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError> {
