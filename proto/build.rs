@@ -2,7 +2,8 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(["syndic/v1/coordination.proto"], ["proto"])?;
+    let descriptors =
+        protox::compile(["syndic/v1/coordination.proto", "syndic/v1/control.proto"], ["proto"])?;
     tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -202,7 +202,11 @@ impl History {
                 kept.insert(*training_round, figures);
             }
             Event::JobCompleted { .. } => self.ending = Some(JobEnding::Completed),
-            Event::JobAbandoned { reason, .. } => self.ending = Some(JobEnding::Abandoned(reason.clone())),
+            Event::JobAbandoned { reason, .. } | Event::JobStopped { reason, .. } => {
+                self.ending = Some(JobEnding::Abandoned(reason.clone()));
+            }
+            // Nobody runs jobs of a sandbox but itself.
+            Event::JobPaused { .. } | Event::JobResumed { .. } | Event::JobPrioritised { .. } => {}
         }
     }
 

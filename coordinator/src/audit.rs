@@ -4,11 +4,12 @@
 //! must follow from it. Of a sum that was opened, what the ledger holds is computed again: the sum of keys, or the sum of
 //! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use syndic_ledger::Entry;
-use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Round, Standing, Step};
+use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Standing, Step};
 use syndic_round::message::{Context, Kind};
 use syndic_round::{
     Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, Rejection, RosterError,
@@ -17,7 +18,9 @@ use syndic_round::{
 use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
 use thiserror::Error;
 
+use crate::engine::Open;
 use crate::fact::{Fact, UnreadableFact};
+use crate::missing::Missing;
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
 pub const ROSTER: &str = "roster.json";
@@ -25,9 +28,16 @@ pub const ROSTER: &str = "roster.json";
 /// The rounds of a ledger, as far as its entries were read.
 pub struct Audit {
     roster: Arc<SealedRoster>,
-    round: Option<Round>,
-    ahead: Ahead,
+    /// Jobs that are agreed and not over.
+    jobs: BTreeMap<JobId, Playing>,
     found: Audited,
+}
+
+/// How far a job is.
+#[derive(Default)]
+struct Playing {
+    round: Option<Open>,
+    ahead: Ahead,
 }
 
 /// What was found to be as the ledger says.
@@ -113,8 +123,7 @@ impl Audit {
     /// # Errors
     /// [`RosterError`] where a member has not signed it.
     pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
-        let (round, ahead, found) = (None, Ahead::default(), Audited::default());
-        Ok(Self { roster: Arc::new(roster.verify()?), round, ahead, found })
+        Ok(Self { roster: Arc::new(roster.verify()?), jobs: BTreeMap::new(), found: Audited::default() })
     }
 
     /// What was found so far.
@@ -135,24 +144,45 @@ impl Audit {
         let plan = |error| AuditError::Plan { index, error };
         match fact {
             Fact::RosterSealed { digest, .. } => holds(index, "the roster", digest == roster.digest()),
-            Fact::PreparationOpened { terms } => {
-                holds(index, "preparations", self.ahead.may_begin() && terms.number > self.ahead.last())?;
-                self.ahead.begin(*terms, roster, now).map_err(plan)
+            Fact::JobAgreed { job, .. } => {
+                holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
             }
-            Fact::PreparationReady { number, eligible, .. } => {
-                let is_so = self.ahead.preparation().is_some_and(|ahead| match ahead.standing() {
-                    Standing::Ready(made) => ahead.terms().number == number && made.eligible() == eligible,
-                    _ => false,
-                });
+            Fact::JobCompleted { job, .. }
+            | Fact::JobAbandoned { job, .. }
+            | Fact::JobStopped { job, .. } => {
+                let ended = self.jobs.remove(&job);
+                // What a program made of the sums is not played again: it takes the sums themselves.
+                holds(index, "the end of a job", ended.is_some_and(|job| job.round.is_none()))
+            }
+            Fact::JobPaused { job, .. }
+            | Fact::JobResumed { job, .. }
+            | Fact::JobPrioritised { job, .. }
+            | Fact::JobProgress { job, .. } => self.job(index, &job).map(drop),
+            Fact::PreparationOpened { terms } => {
+                let ahead = &mut self.job(index, &terms.job)?.ahead;
+                holds(index, "preparations", ahead.may_begin() && terms.number > ahead.last())?;
+                ahead.begin(*terms, roster, now).map_err(plan)
+            }
+            Fact::PreparationReady { job, number, eligible } => {
+                let is_so =
+                    self.job(index, &job)?.ahead.preparation().is_some_and(|ahead| match ahead.standing() {
+                        Standing::Ready(made) => {
+                            ahead.terms().number == number && made.eligible() == eligible
+                        }
+                        _ => false,
+                    });
                 holds(index, "who is eligible", is_so)
             }
-            Fact::PreparationAbandoned { number, .. } => {
-                let is_so = self.ahead.preparation().is_none() && self.ahead.last() == number;
+            Fact::PreparationAbandoned { job, number, .. } => {
+                let ahead = &self.job(index, &job)?.ahead;
+                let is_so = ahead.preparation().is_none() && ahead.last() == number;
                 holds(index, "the end of a preparation", is_so)
             }
-            Fact::RoundOpened { plan: opened, .. } => {
-                holds(index, "rounds in progress", self.round.is_none())?;
-                self.round = Some(self.ahead.open(*opened, roster, now).map_err(plan)?);
+            Fact::RoundOpened { plan: opened, absent, .. } => {
+                let job = self.job(index, &opened.terms.job)?;
+                holds(index, "rounds in progress", job.round.is_none())?;
+                let round = job.ahead.open(*opened, roster, now).map_err(plan)?;
+                job.round = Some(Open::now(round, now, "", absent));
                 Ok(())
             }
             Fact::Heard { job, place: Place::Round(id), input, survivors } => {
@@ -161,38 +191,43 @@ impl Audit {
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
                 self.heard_ahead(index, now, (&job, number), &input)
             }
-            Fact::RoundFrozen { job, round, survivors, digest } => {
-                let is_so = self.in_progress(&job, round).is_some_and(|round| match round.phase() {
+            Fact::RoundFrozen { job, round, survivors, digest, missing } => {
+                let open = self.in_progress(&job, round);
+                let is_so = open.is_some_and(|open| match open.round.phase() {
                     Phase::Certifying(frozen) => {
                         frozen.survivors().ids() == survivors && frozen.survivors().digest() == digest
                     }
                     _ => false,
                 });
-                holds(index, "the survivor set", is_so)
+                holds(index, "the survivor set", is_so)?;
+                holds(index, "who is missing", open.is_some_and(|open| open.missing == missing))
             }
-            Fact::RoundAbandoned { job, round, .. } => {
-                let ended = self.in_progress(&job, round).map(Round::phase);
-                holds(index, "the end of a round", matches!(ended, Some(Phase::Abandoned(_))))?;
-                self.round = None;
+            Fact::RoundAbandoned { job, round, missing, .. } => {
+                let open = self.in_progress(&job, round);
+                let is_so = open.is_some_and(|open| matches!(open.round.phase(), Phase::Abandoned(_)));
+                holds(index, "the end of a round", is_so)?;
+                holds(index, "who is missing", open.is_some_and(|open| open.missing == missing))?;
+                self.job(index, &job)?.round = None;
                 self.found.rounds += 1;
                 Ok(())
             }
             Fact::Equivocated { job, place, kind, message } => {
                 holds(index, "two messages of one", self.is_signed(&job, place, kind, &message))?;
                 self.found.messages += 1;
+                if let (Place::Round(_), Some(open)) = (place, &mut self.job(index, &job)?.round) {
+                    open.equivocated.insert((message.from, kind));
+                }
                 Ok(())
             }
-            // What a program made of the sums is not played again: it takes the sums themselves.
-            Fact::JobAgreed { .. }
-            | Fact::JobProgress { .. }
-            | Fact::JobCompleted { .. }
-            | Fact::JobAbandoned { .. } => Ok(()),
         }
     }
 
-    fn in_progress(&self, job: &JobId, id: RoundId) -> Option<&Round> {
-        let is_it = |plan: &RoundPlan| plan.terms.job == *job && plan.id == id;
-        self.round.as_ref().filter(|round| is_it(round.plan()))
+    fn job(&mut self, index: u64, job: &JobId) -> Result<&mut Playing, AuditError> {
+        self.jobs.get_mut(job).ok_or(AuditError::Differs { index, what: "which jobs there are" })
+    }
+
+    fn in_progress(&self, job: &JobId, id: RoundId) -> Option<&Open> {
+        self.jobs.get(job)?.round.as_ref().filter(|open| open.round.plan().id == id)
     }
 
     fn heard(
@@ -203,7 +238,7 @@ impl Audit {
         input: &Input,
         survivors: &[ParticipantId],
     ) -> Result<(), AuditError> {
-        let round = self.in_progress(job, id);
+        let round = self.in_progress(job, id).map(|open| &open.round);
         let round = round.ok_or(AuditError::Differs { index, what: "the round in progress" })?;
         let reopened = match (round.phase(), input) {
             (Phase::Opening(opening), Input::Opened(opened)) => {
@@ -215,18 +250,24 @@ impl Audit {
         let Step { next, changed } = step.map_err(|rejection| AuditError::Rejected { index, rejection })?;
         holds(index, "what changed the round", changed)?;
         self.found.messages += u64::from(input.message().is_some());
+        let open = &mut self.job(index, job)?.round;
         let Phase::Closed(closed) = next.phase() else {
-            self.round = Some(next);
+            if let Some(open) = open {
+                if let Phase::Abandoned(reason) = next.phase() {
+                    open.missing = Missing::at_end(open, &next, reason);
+                }
+                open.advance(next);
+            }
             return Ok(());
         };
         holds(index, "the survivors", closed.survivors.ids() == survivors)?;
+        *open = None;
         match reopened {
             Some(Carrier::Ring) => self.found.key_sums += 1,
             Some(Carrier::Shares) => self.found.vector_sums += 1,
             None => {}
         }
         self.found.rounds += 1;
-        self.round = None;
         Ok(())
     }
 
@@ -237,14 +278,14 @@ impl Audit {
         (job, number): (&JobId, u64),
         input: &Input,
     ) -> Result<(), AuditError> {
-        let is_it = |terms: &syndic_round::PreparationTerms| terms.job == *job && terms.number == number;
-        let ahead = self.ahead.preparation().filter(|ahead| is_it(ahead.terms()));
+        let all = &mut self.job(index, job)?.ahead;
+        let ahead = all.preparation().filter(|ahead| ahead.terms().number == number);
         let ahead = ahead.ok_or(AuditError::Differs { index, what: "the preparation in progress" })?;
         let step = ahead.step(now, input);
         let (next, changed) = step.map_err(|rejection| AuditError::Rejected { index, rejection })?;
         holds(index, "what changed the preparation", changed)?;
+        all.advance(next);
         self.found.messages += u64::from(input.message().is_some());
-        self.ahead.advance(next);
         Ok(())
     }
 
@@ -253,9 +294,10 @@ impl Audit {
         let contexts = match place {
             Place::Round(id) => self
                 .in_progress(job, id)
-                .map(|round| (round.plan().context(), round.phase().cohort().map(Cohort::context))),
+                .map(|open| (open.round.plan().context(), open.round.phase().cohort().map(Cohort::context))),
             Place::Ahead(number) => {
-                let ahead = self.ahead.preparation().filter(|ahead| ahead.terms().number == number);
+                let ahead = self.jobs.get(job).and_then(|job| job.ahead.preparation());
+                let ahead = ahead.filter(|ahead| ahead.terms().number == number);
                 ahead.map(|ahead| {
                     let cohort = match ahead.standing() {
                         Standing::Preparing(preparing) => preparing.cohort(),

@@ -1,6 +1,7 @@
 //! `coordinator.toml`: how this installation is deployed. Protocol terms are never here, they are the job's.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -21,8 +22,10 @@ pub struct Config {
     pub federation: PathBuf,
     /// Where ledger and blobs are kept.
     pub state: PathBuf,
-    /// The job to run.
-    pub job: PathBuf,
+    /// The job to run until it is over. Without one the service goes on until it is told to stop, and runs the jobs that are
+    /// handed in with `syndic-coordinator job submit`.
+    #[serde(default)]
+    pub job: Option<PathBuf>,
     /// Where the ledger and the model are written out for reviewers whenever a job ends.
     pub publish: PathBuf,
     /// How many seconds a round waits for institutions that are not connected, once enough are; at most a day.
@@ -40,6 +43,9 @@ pub struct Config {
     /// The servers that keep ledger and blobs; the folder `state` does where there are none.
     #[serde(default)]
     pub store: Option<StoreConfig>,
+    /// How many jobs are under way at once; others wait.
+    #[serde(default = "default_most_jobs_at_once")]
+    pub most_jobs_at_once: NonZeroUsize,
 }
 
 /// Why a configuration is refused.
@@ -103,9 +109,10 @@ impl Config {
         config.limits.check().map_err(malformed)?;
         config.store.as_ref().map_or(Ok(()), StoreConfig::check).map_err(malformed)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let parts = [&mut config.federation, &mut config.state, &mut config.job, &mut config.publish];
+        let always = [&mut config.federation, &mut config.state, &mut config.publish];
+        let optional = config.job.iter_mut().chain(&mut config.allow_fingerprints);
         let files = config.store.iter_mut().flat_map(StoreConfig::paths);
-        for part in parts.into_iter().chain(&mut config.allow_fingerprints).chain(files) {
+        for part in always.into_iter().chain(optional).chain(files) {
             *part = folder.join(&*part);
         }
         Ok(config)
@@ -114,6 +121,10 @@ impl Config {
 
 fn default_gather_seconds() -> u64 {
     10
+}
+
+fn default_most_jobs_at_once() -> NonZeroUsize {
+    const { NonZeroUsize::new(4).expect("four is not zero") }
 }
 
 /// Nobody means to let a round wait for longer than a day.
@@ -173,6 +184,16 @@ mod tests {
         assert!(told.contains("`limits.streams` is 1"), "{told}");
         let told = refusal(&format!("{GOOD}[limits]\nstreams = \"Jane Doe\"\n"));
         assert!(told.contains("line 7, `streams`: "), "{told}");
+    }
+
+    #[test]
+    fn a_service_without_a_job_of_its_own_runs_those_that_are_handed_in() {
+        assert!(load(GOOD).unwrap().job.is_some_and(|job| job.ends_with("j")));
+        let config = load(&GOOD.replace("job = \"j\"\n", "")).unwrap();
+        assert_eq!((config.job, config.most_jobs_at_once.get()), (None, 4));
+        assert_eq!(load(&format!("{GOOD}most_jobs_at_once = 9\n")).unwrap().most_jobs_at_once.get(), 9);
+        let told = refusal(&format!("{GOOD}most_jobs_at_once = 0\n"));
+        assert!(told.contains("line 6, `most_jobs_at_once`: "), "{told}");
     }
 
     #[test]

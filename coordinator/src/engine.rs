@@ -5,24 +5,34 @@
 
 mod job;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Next, Program, ProgramError};
 use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing, Step};
 use syndic_round::{
-    JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Sum, Timestamp,
+    Digest, JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Sum, Timestamp,
 };
 use thiserror::Error;
 
-use crate::fact::Fact;
-pub use job::{ClosedRound, JobState, MOST_ATTEMPTS, Open, Over};
+use crate::fact::{Cause, Fact};
+use crate::missing::Missing;
+pub use job::{ClosedRound, Ended, JobState, MOST_ATTEMPTS, Open, Over};
 
 /// What the ledger says, folded.
 pub struct Engine {
     roster: Arc<SealedRoster>,
-    job: Option<JobState>,
+    /// Jobs that are not over.
+    jobs: BTreeMap<JobId, JobState>,
+    ended: BTreeMap<JobId, Ended>,
+    /// Jobs that ended last, oldest first, whose outcomes are held.
+    latest: VecDeque<JobId>,
+    /// Jobs agreed so far.
+    agreed: u64,
+    /// Blobs that closed rounds published: transcripts, and sums of keys.
+    published: BTreeSet<Digest>,
 }
 
 /// What a step leads to, once it is durable.
@@ -52,6 +62,9 @@ pub enum FoldError {
     /// A sum that the program took is refused in replay.
     #[error("a recorded sum is refused in replay: {0}")]
     Program(#[from] ProgramError),
+    /// A job is agreed whose id another has, or had.
+    #[error("job `{0}` is agreed twice")]
+    AgreedTwice(JobId),
     /// A fact about a job or round that is not there.
     #[error("an entry is about a job or round that is not there")]
     Astray,
@@ -60,7 +73,14 @@ pub enum FoldError {
 impl Engine {
     /// The state before any fact.
     pub fn new(roster: Arc<SealedRoster>) -> Self {
-        Self { roster, job: None }
+        Self {
+            roster,
+            jobs: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            latest: VecDeque::new(),
+            agreed: 0,
+            published: BTreeSet::new(),
+        }
     }
 
     /// The roster.
@@ -68,21 +88,63 @@ impl Engine {
         &self.roster
     }
 
-    /// The job, if one was agreed.
-    pub fn job(&self) -> Option<&JobState> {
-        self.job.as_ref()
+    /// A job that is not over.
+    pub fn job(&self, id: &JobId) -> Option<&JobState> {
+        self.jobs.get(id)
+    }
+
+    /// All jobs that are not over.
+    pub fn jobs(&self) -> impl Iterator<Item = &JobState> {
+        self.jobs.values()
+    }
+
+    /// What is left of a job that is over.
+    pub fn ended(&self, id: &JobId) -> Option<&Ended> {
+        self.ended.get(id)
+    }
+
+    /// All jobs that are over, with their ids.
+    pub fn all_ended(&self) -> impl Iterator<Item = (&JobId, &Ended)> {
+        self.ended.iter()
+    }
+
+    /// The job that ended last.
+    pub fn last_ended(&self) -> Option<&JobId> {
+        self.latest.back()
+    }
+
+    /// SHA-256 of the file that a job was agreed with.
+    pub fn agreement(&self, id: &JobId) -> Option<Digest> {
+        let live = self.jobs.get(id).map(|job| job.terms.agreement);
+        live.or_else(|| self.ended.get(id).map(|ended| ended.agreement))
+    }
+
+    /// The jobs that may open rounds while at most `most` are under way at once, first those that have a round in progress,
+    /// then those that were begun before; among equals by priority, then in the order of agreement. A paused job that has no
+    /// round in progress is none of them.
+    pub fn under_way(&self, most: usize) -> Vec<&JobId> {
+        let mut jobs: Vec<&JobState> =
+            self.jobs.values().filter(|job| job.paused.is_none() || job.round.is_some()).collect();
+        jobs.sort_by_key(|job| {
+            (Reverse(job.round.is_some()), Reverse(job.has_begun()), Reverse(job.priority), job.order)
+        });
+        jobs.truncate(most);
+        jobs.into_iter().map(|job| &job.id).collect()
+    }
+
+    /// Whether a closed round published this blob.
+    pub fn publishes(&self, digest: Digest) -> bool {
+        self.published.contains(&digest)
     }
 
     /// The round in progress, if `id` names it.
     pub fn open_round(&self, job: &JobId, id: RoundId) -> Option<&Open> {
-        let state = self.job.as_ref().filter(|state| state.id == *job)?;
-        state.round.as_ref().filter(|open| open.round.plan().id == id)
+        self.jobs.get(job)?.round.as_ref().filter(|open| open.round.plan().id == id)
     }
 
     /// The preparation made ahead, if this is its number.
     pub fn ahead(&self, job: &JobId, number: u64) -> Option<&Preparation> {
-        let state = self.job.as_ref().filter(|state| state.id == *job)?;
-        state.ahead.preparation().filter(|ahead| ahead.terms().number == number)
+        self.jobs.get(job)?.ahead.preparation().filter(|ahead| ahead.terms().number == number)
     }
 
     /// Decides on an input: the facts to record, and what stands after them. None where it changes nothing.
@@ -121,11 +183,13 @@ impl Engine {
         let mut facts = vec![Fact::Heard { job: job.clone(), place: id.into(), input, survivors }];
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (open.round.phase(), next.phase()) {
             let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());
-            facts.push(Fact::RoundFrozen { job: job.clone(), round: id, survivors, digest });
+            let missing = Missing::in_set(open, &next, &survivors);
+            facts.push(Fact::RoundFrozen { job: job.clone(), round: id, survivors, digest, missing });
         }
         if let Phase::Abandoned(reason) = next.phase() {
+            let missing = Missing::at_end(open, &next, reason);
             let reason = self.told(next.declined(), reason);
-            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason });
+            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason, missing });
         }
         Ok(Some((facts, After::Round(Box::new(next)))))
     }
@@ -158,6 +222,20 @@ impl Engine {
         Ok(Some((facts, After::Ahead(next))))
     }
 
+    /// The facts that stop a job, a round in progress with it; none where no such job is under way.
+    pub fn decide_stop(&self, now: Timestamp, job: &JobId, cause: Cause) -> Option<Vec<Fact>> {
+        let state = self.jobs.get(job)?;
+        let mut facts = Vec::new();
+        if let Some(open) = &state.round {
+            let stop = Input::Stop(cause.reason.clone());
+            let stopped = self.decide_round(now, job, open.round.plan().id, stop);
+            // A round in progress takes a stop in every phase.
+            facts = stopped.ok()??.0;
+        }
+        facts.push(Fact::JobStopped { job: job.clone(), cause });
+        Some(facts)
+    }
+
     /// Lets a durable fact count. `sum` is the opened sum where the fact closes a round.
     ///
     /// # Errors
@@ -168,22 +246,43 @@ impl Engine {
                 let same = *digest == self.roster.digest();
                 same.then_some(()).ok_or(FoldError::OtherRoster)
             }
-            Fact::JobAgreed { job, file } => self.agree(job, file),
+            Fact::JobAgreed { job, file, priority, .. } => {
+                if self.agreement(job).is_some() {
+                    return Err(FoldError::AgreedTwice(job.clone()));
+                }
+                let agreed = Terms::of(file, self.roster.roster())?;
+                self.agreed += 1;
+                let state = JobState::agreed(job.clone(), agreed, self.agreed, *priority)?;
+                self.jobs.insert(job.clone(), state);
+                Ok(())
+            }
+            Fact::JobPaused { job, cause } => {
+                self.job_mut(job)?.paused = Some(cause.reason.clone());
+                Ok(())
+            }
+            Fact::JobResumed { job, .. } => {
+                self.job_mut(job)?.paused = None;
+                Ok(())
+            }
+            Fact::JobPrioritised { job, priority, .. } => {
+                self.job_mut(job)?.priority = *priority;
+                Ok(())
+            }
             Fact::PreparationOpened { terms } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&terms.job)?;
                 Ok(state.ahead.begin((**terms).clone(), roster, now)?)
             }
             // Its kind and training round follow from the question.
-            Fact::RoundOpened { plan, .. } => {
+            Fact::RoundOpened { plan, absent, .. } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&plan.terms.job)?;
                 let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
                 let kind = question.kind();
                 let round = state.ahead.open((**plan).clone(), roster, now)?;
                 state.attempts = plan.id.attempt;
-                state.equivocated.clear();
-                state.round = Some(Open { round, opened_at: now, kind });
+                state.equivocated_ahead.clear();
+                state.round = Some(Open::now(round, now, kind, absent.clone()));
                 Ok(())
             }
             Fact::Heard { job, place: Place::Round(id), input, .. } => {
@@ -197,17 +296,19 @@ impl Engine {
                 self.advance(job, After::Ahead(next), sum)
             }
             Fact::Equivocated { job, place, kind, message } => {
-                self.job_mut(job)?.equivocated.insert((*place, message.from, *kind));
+                let state = self.job_mut(job)?;
+                match (place, &mut state.round) {
+                    (Place::Round(_), Some(open)) => drop(open.equivocated.insert((message.from, *kind))),
+                    (Place::Round(_), None) => return Err(FoldError::Astray),
+                    (Place::Ahead(number), _) => {
+                        state.equivocated_ahead.insert((*number, message.from, *kind));
+                    }
+                }
                 Ok(())
             }
-            Fact::JobCompleted { job, model, .. } => {
-                self.job_mut(job)?.end(Over::Completed(*model));
-                Ok(())
-            }
-            Fact::JobAbandoned { job, reason } => {
-                self.job_mut(job)?.end(Over::Abandoned(reason.clone()));
-                Ok(())
-            }
+            Fact::JobCompleted { job, model, .. } => self.end(job, Over::Completed(*model)),
+            Fact::JobAbandoned { job, reason } => self.end(job, Over::Abandoned(reason.clone())),
+            Fact::JobStopped { job, cause } => self.end(job, Over::Stopped(cause.reason.clone())),
             // These follow from the inputs; they are there for whoever reads the ledger.
             Fact::PreparationReady { .. }
             | Fact::PreparationAbandoned { .. }
@@ -236,7 +337,7 @@ impl Engine {
             Phase::Abandoned(reason) => Some(self.told(next.declined(), reason)),
             _ => None,
         };
-        let state = self.job_mut(job)?;
+        let state = self.jobs.get_mut(job).ok_or(FoldError::Astray)?;
         match next.phase() {
             Phase::Closed(closed) => {
                 state.pending = state.run.next(Some(sum.ok_or(FoldError::Astray)?))?;
@@ -245,7 +346,9 @@ impl Engine {
                 state.last_abandoned = None;
                 state.voided.clear();
                 let before = state.round.take().ok_or(FoldError::Astray)?;
-                state.closed.insert(before.round.plan().id, ClosedRound::of(&before.round, closed)?);
+                let key_sum = closed.opened.ring.map(|ring| ring.key_sum);
+                self.published.extend(key_sum.into_iter().chain([closed.opened.transcript]));
+                state.last_closed = Some((before.round.plan().id, ClosedRound::of(&before.round, closed)?));
             }
             Phase::Abandoned(reason) => {
                 let before = state.round.take().ok_or(FoldError::Astray)?;
@@ -261,7 +364,7 @@ impl Engine {
                 state.abandoned.insert(before.round.plan().id, reason.clone());
                 state.last_abandoned = Some((reason, may_have_opened));
             }
-            _ => state.round.as_mut().ok_or(FoldError::Astray)?.round = next,
+            _ => state.round.as_mut().ok_or(FoldError::Astray)?.advance(next),
         }
         Ok(())
     }
@@ -276,13 +379,24 @@ impl Engine {
         }
     }
 
-    fn agree(&mut self, job: &JobId, file: &str) -> Result<(), FoldError> {
-        let (parsed, terms) = Terms::of(file, self.roster.roster())?;
-        self.job = Some(JobState::agreed(job.clone(), parsed, terms)?);
+    /// A job is over. Of those that ended last the outcomes are held, until they are written out.
+    fn end(&mut self, job: &JobId, over: Over) -> Result<(), FoldError> {
+        let ended = self.jobs.remove(job).ok_or(FoldError::Astray)?.end(over);
+        self.ended.insert(job.clone(), ended);
+        self.latest.push_back(job.clone());
+        if self.latest.len() > OUTCOMES
+            && let Some(oldest) = self.latest.pop_front()
+            && let Some(ended) = self.ended.get_mut(&oldest)
+        {
+            ended.outcome = None;
+        }
         Ok(())
     }
 
     fn job_mut(&mut self, job: &JobId) -> Result<&mut JobState, FoldError> {
-        self.job.as_mut().filter(|state| state.id == *job).ok_or(FoldError::Astray)
+        self.jobs.get_mut(job).ok_or(FoldError::Astray)
     }
 }
+
+/// Outcomes that are held of jobs that are over: each holds a model.
+const OUTCOMES: usize = 8;

@@ -5,7 +5,19 @@
 
 use serde::Serialize;
 use syndic_learning::job::SmallVectors;
-use syndic_round::{Carrier, RoundId};
+use syndic_round::coordinator::{Phase as RoundPhase, Preparing};
+use syndic_round::{Carrier, JobId, RoundId};
+
+use crate::fact::Priority;
+
+/// An event, and the job that it belongs to; none for who is connected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Job.
+    pub job: Option<JobId>,
+    /// What happened.
+    pub event: Event,
+}
 
 /// One thing that happened in a job. Participants appear by their roster names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,6 +141,34 @@ pub enum Event {
         /// Why, for a person.
         reason: String,
     },
+    /// Somebody who may run jobs ended the job.
+    JobStopped {
+        /// Job id.
+        job: String,
+        /// Why, as they say.
+        reason: String,
+    },
+    /// No further round of the job is opened until it is resumed.
+    JobPaused {
+        /// Job id.
+        job: String,
+        /// Why, as whoever paused it says.
+        reason: String,
+    },
+    /// A paused job goes on.
+    JobResumed {
+        /// Job id.
+        job: String,
+        /// Why, as whoever resumed it says.
+        reason: String,
+    },
+    /// A job is more urgent than before, or less.
+    JobPrioritised {
+        /// Job id.
+        job: String,
+        /// From now on.
+        priority: Priority,
+    },
 }
 
 /// The phases of a round, in order.
@@ -147,6 +187,33 @@ pub enum Phase {
     Certify,
     /// Sums of key shares are revealed.
     Reveal,
+}
+
+impl Phase {
+    /// Its name, as in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Advertise => "advertise",
+            Self::Share => "share",
+            Self::Acknowledge => "acknowledge",
+            Self::Collect => "collect",
+            Self::Certify => "certify",
+            Self::Reveal => "reveal",
+        }
+    }
+
+    /// The phase of a round; none once nobody is waited for.
+    pub fn of(phase: &RoundPhase) -> Option<Self> {
+        match phase {
+            RoundPhase::Preparing(Preparing::Advertising(_)) => Some(Self::Advertise),
+            RoundPhase::Preparing(Preparing::Sharing(_)) => Some(Self::Share),
+            RoundPhase::Preparing(Preparing::Acknowledging(_)) => Some(Self::Acknowledge),
+            RoundPhase::Collecting(_) => Some(Self::Collect),
+            RoundPhase::Certifying(_) => Some(Self::Certify),
+            RoundPhase::Revealing(_) => Some(Self::Reveal),
+            RoundPhase::Opening(_) | RoundPhase::Closed(_) | RoundPhase::Abandoned(_) => None,
+        }
+    }
 }
 
 /// What a participant did.

@@ -1,5 +1,6 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
+mod governance;
 mod inputs;
 
 use base64::Engine as _;
@@ -11,6 +12,8 @@ use syndic_round::message::Kind;
 use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, Signed};
 use thiserror::Error;
 
+use crate::missing::Missing;
+pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
 
 /// One thing that happened and had an effect.
@@ -31,6 +34,40 @@ pub enum Fact {
         job: JobId,
         /// The job file; its SHA-256 is the agreement.
         file: String,
+        /// How urgent it is.
+        priority: Priority,
+        /// Who handed it in; never a person's name.
+        by: String,
+    },
+    /// No further round of a job is opened until it is resumed; one in progress goes on.
+    JobPaused {
+        /// Job.
+        job: JobId,
+        /// Who and why.
+        cause: Cause,
+    },
+    /// A paused job goes on.
+    JobResumed {
+        /// Job.
+        job: JobId,
+        /// Who and why.
+        cause: Cause,
+    },
+    /// A job is more urgent, or less, than before.
+    JobPrioritised {
+        /// Job.
+        job: JobId,
+        /// How urgent it is from now on.
+        priority: Priority,
+        /// Who and why.
+        cause: Cause,
+    },
+    /// A job was ended by somebody who may run jobs.
+    JobStopped {
+        /// Job.
+        job: JobId,
+        /// Who and why.
+        cause: Cause,
     },
     /// A preparation was begun, ahead of the round that will consume it.
     PreparationOpened {
@@ -63,6 +100,8 @@ pub enum Fact {
         kind: String,
         /// The training round it belongs to.
         training_round: Option<u32>,
+        /// Who was admitted and not connected.
+        absent: Vec<ParticipantId>,
     },
     /// A round, or a preparation made ahead, accepted an input.
     Heard {
@@ -85,6 +124,8 @@ pub enum Fact {
         survivors: Vec<ParticipantId>,
         /// The digest that members sign.
         digest: Digest,
+        /// Who was admitted and is no survivor, and why.
+        missing: Vec<Missing>,
     },
     /// A participant signed two messages where one may exist; the other one is on record already.
     Equivocated {
@@ -105,6 +146,8 @@ pub enum Fact {
         round: RoundId,
         /// Why, for a person.
         reason: String,
+        /// Who did not do what its last phase needed.
+        missing: Vec<Missing>,
     },
     /// A training round's model was measured.
     JobProgress {
@@ -152,10 +195,17 @@ impl Fact {
                 let data = json!({ "federation": federation, "digest": digest, "blob": blob });
                 ("syndic.roster.sealed", None, data)
             }
-            Self::JobAgreed { job, file } => {
+            Self::JobAgreed { job, file, priority, by } => {
                 let agreement = Digest::of(file.as_bytes()).to_string();
-                let data = json!({ "job": job, "agreement": agreement, "file": file });
+                let data = json!({ "job": job, "agreement": agreement, "file": file, "priority": priority, "by": by });
                 ("syndic.job.agreed", Some(job_subject(job)), data)
+            }
+            Self::JobPaused { job, cause } => governance::parts("syndic.job.paused", job, cause),
+            Self::JobResumed { job, cause } => governance::parts("syndic.job.resumed", job, cause),
+            Self::JobStopped { job, cause } => governance::parts("syndic.job.stopped", job, cause),
+            Self::JobPrioritised { job, priority, cause } => {
+                let (kind, subject, data) = governance::parts("syndic.job.prioritised", job, cause);
+                (kind, subject, with(data, "priority", json!(priority)))
             }
             Self::PreparationOpened { terms } => preparation_opened(terms),
             Self::PreparationReady { job, number, eligible } => {
@@ -168,11 +218,15 @@ impl Fact {
                 let data = with_place(job, place, json!({ "reason": reason }));
                 ("syndic.preparation.abandoned", Some(subject(job, place)), data)
             }
-            Self::RoundOpened { plan, kind, training_round } => opened(plan, kind, *training_round),
+            Self::RoundOpened { plan, kind, training_round, absent } => {
+                opened(plan, kind, *training_round, absent)
+            }
             Self::Heard { job, place, input, survivors } => heard(job, *place, input, survivors),
-            Self::RoundFrozen { job, round, survivors, digest } => {
+            Self::RoundFrozen { job, round, survivors, digest, missing } => {
                 let place = Place::Round(*round);
-                let data = json!({ "survivors": survivors, "digest": digest.to_string() });
+                let missing: Vec<Value> = missing.iter().map(Missing::to_json).collect();
+                let data =
+                    json!({ "survivors": survivors, "digest": digest.to_string(), "missing": missing });
                 ("syndic.round.frozen", Some(subject(job, place)), with_place(job, place, data))
             }
             Self::Equivocated { job, place, kind, message } => {
@@ -184,9 +238,10 @@ impl Fact {
                 };
                 (of, Some(subject(job, *place)), with_place(job, *place, data))
             }
-            Self::RoundAbandoned { job, round, reason } => {
+            Self::RoundAbandoned { job, round, reason, missing } => {
                 let place = Place::Round(*round);
-                let data = with_place(job, place, json!({ "reason": reason }));
+                let missing: Vec<Value> = missing.iter().map(Missing::to_json).collect();
+                let data = with_place(job, place, json!({ "reason": reason, "missing": missing }));
                 ("syndic.round.abandoned", Some(subject(job, place)), data)
             }
             Self::JobProgress { job, training_round, metrics } => {
@@ -220,6 +275,9 @@ impl Fact {
         let job = || JobId::new(data.get("job")?.as_str()?);
         let round = || Some(RoundId { round: count("round")?, attempt: count("attempt")? });
         let number = || data.get("preparation")?.as_u64();
+        let missing = || -> Option<Vec<Missing>> {
+            data.get("missing")?.as_array()?.iter().map(Missing::from_json).collect()
+        };
         let place = || match entry.kind.starts_with(PREPARATION) {
             true => number().map(Place::Ahead),
             false => round().map(Place::Round),
@@ -230,7 +288,20 @@ impl Fact {
                 digest: digest("digest")?,
                 blob: digest("blob")?,
             },
-            "syndic.job.agreed" => Self::JobAgreed { job: job()?, file: text("file")? },
+            "syndic.job.agreed" => Self::JobAgreed {
+                job: job()?,
+                file: text("file")?,
+                priority: Priority::read(data)?,
+                by: text("by")?,
+            },
+            "syndic.job.paused" => Self::JobPaused { job: job()?, cause: Cause::read(data)? },
+            "syndic.job.resumed" => Self::JobResumed { job: job()?, cause: Cause::read(data)? },
+            "syndic.job.stopped" => Self::JobStopped { job: job()?, cause: Cause::read(data)? },
+            "syndic.job.prioritised" => Self::JobPrioritised {
+                job: job()?,
+                priority: Priority::read(data)?,
+                cause: Cause::read(data)?,
+            },
             "syndic.preparation.opened" => Self::PreparationOpened {
                 terms: Box::new(PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?),
             },
@@ -246,12 +317,14 @@ impl Fact {
                 plan: Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?),
                 kind: text("kind")?,
                 training_round: count("training_round"),
+                absent: serde_json::from_value(data.get("absent")?.clone()).ok()?,
             },
             "syndic.round.frozen" => Self::RoundFrozen {
                 job: job()?,
                 round: round()?,
                 survivors: serde_json::from_value(data.get("survivors")?.clone()).ok()?,
                 digest: digest("digest")?,
+                missing: missing()?,
             },
             "syndic.round.equivocated" | "syndic.preparation.equivocated" => Self::Equivocated {
                 job: job()?,
@@ -259,9 +332,12 @@ impl Fact {
                 kind: Kind::ALL.into_iter().find(|kind| Some(kind.name()) == text("kind").as_deref())?,
                 message: Signed::from_bytes(&bytes(data, "message")?).ok()?,
             },
-            "syndic.round.abandoned" => {
-                Self::RoundAbandoned { job: job()?, round: round()?, reason: text("reason")? }
-            }
+            "syndic.round.abandoned" => Self::RoundAbandoned {
+                job: job()?,
+                round: round()?,
+                reason: text("reason")?,
+                missing: missing()?,
+            },
             "syndic.job.progress" => Self::JobProgress {
                 job: job()?,
                 training_round: count("training_round")?,
@@ -308,10 +384,12 @@ fn opened(
     plan: &RoundPlan,
     kind: &str,
     training_round: Option<u32>,
+    absent: &[ParticipantId],
 ) -> (&'static str, Option<String>, Value) {
     let mut data = protection(&plan.terms);
     data["kind"] = json!(kind);
     data["training_round"] = json!(training_round);
+    data["absent"] = json!(absent);
     data["plan"] = json!(plan.digest().to_string());
     data["terms"] = json!(BASE64.encode(plan.to_bytes()));
     data["question"] = json!(plan.question.to_string());

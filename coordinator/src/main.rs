@@ -1,5 +1,6 @@
 //! `syndic-coordinator`: the daemon that orchestrates the rounds of a federation.
 
+mod jobs;
 mod logging;
 
 use std::io::Write as _;
@@ -21,8 +22,8 @@ use syndic_coordinator::store::migration::{Moved, Target};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 \
-                  `fsck` found damage."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned or stopped, 2 bad input, 3 disk, network or an expired \
+                  certificate, 4 `fsck` found damage."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -31,7 +32,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run until the job is over. After a stop, run it again: it goes on from its ledger.
+    /// Run: until the job is over that the configuration names, or without one until SIGTERM or SIGINT. After a stop, run it
+    /// again: it goes on from its ledger.
     #[command(after_help = "Example:\n  syndic-coordinator run --config coordinator.toml")]
     Run {
         /// The configuration file.
@@ -75,6 +77,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hand in, show and control the jobs of a coordinator that runs on this host.
+    #[command(subcommand, after_help = jobs::EXAMPLES)]
+    Job(jobs::Command),
     /// Make a new certificate for the coordinator, for the key and host names that it has.
     #[command(after_help = "Example:\n  syndic-coordinator renew --federation federation\n\nNeeds \
                             `authority.key.pem` in that folder. Participants need nothing new.")]
@@ -161,6 +166,7 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
                 }
             );
         }
+        Command::Job(command) => jobs::perform(command).await?,
         Command::Renew { federation, days } => {
             renew(&federation, days)?;
             let certificate = federation.join("coordinator.pem");

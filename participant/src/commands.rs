@@ -12,7 +12,7 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use syndic_ledger::{Timestamp, VerifierKey};
 use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
-use syndic_participant::config::Config;
+use syndic_participant::config::{Config, Until};
 use syndic_participant::data::Source;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{Journal, JournalError, read_receipts, read_sent};
@@ -21,6 +21,7 @@ use syndic_participant::policy::Policy;
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
 use syndic_round::{JobId, Place, Roster, RoundId};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
@@ -83,7 +84,8 @@ enum Command {
         #[arg(long)]
         bundle: PathBuf,
     },
-    /// Take part until the job is over.
+    /// Take part: until the jobs are over that it takes part in, or with `until = "stopped"` in the configuration until
+    /// SIGTERM or SIGINT.
     #[command(after_help = "Example:\n  syndic-participant run --config participant.toml")]
     Run {
         /// The configuration file.
@@ -224,7 +226,33 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     let source = Source::File(config.data);
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     let agent = agent.renewed_from(config.enrolment);
-    Ok(agent.run().await?)
+    match config.until {
+        Until::JobOver => Ok(agent.run().await?),
+        Until::Stopped => tokio::select! {
+            ended = agent.serve() => Ok(ended?),
+            // If we stop here what was written down and not sent is said after the next start, or declined.
+            signal = told_to_stop() => {
+                info!(signal = signal?, "stopped; the journal is kept");
+                Ok(())
+            }
+        },
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn told_to_stop() -> Result<&'static str, Failure> {
+    let failed = |error: std::io::Error| Failure {
+        code: "daemon.signals".into(),
+        message: format!("cannot listen for signals: {error}"),
+        help: "start the agent again".into(),
+        exit: 3,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
 }
 
 fn warn_of_expiry(enrolment: &Enrolment) {

@@ -20,6 +20,20 @@ pub struct Config {
     pub policy: PathBuf,
     /// The institution's rows.
     pub data: FileSource,
+    /// When the agent ends by itself.
+    #[serde(default)]
+    pub until: Until,
+}
+
+/// When an agent ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// Once the jobs are over that it takes part in.
+    #[default]
+    JobOver,
+    /// Not before it is stopped: it waits for the next job.
+    Stopped,
 }
 
 /// Why a configuration is refused. Shows no text of the file.
@@ -83,6 +97,25 @@ mod tests {
         assert!(told.contains("at `data.split.test`") && !told.contains("Jane"), "{told}");
         let told = load(&format!("\"Jane Doe\" = 1\n{SAMPLE}")).unwrap_err();
         assert!(told.contains("line 1: an unknown key") && !told.contains("Jane"), "{told}");
+    }
+
+    #[test]
+    fn an_agent_ends_with_its_job_unless_it_is_to_wait_for_the_next() {
+        let of = |text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("participant.toml");
+            std::fs::write(&path, text).unwrap();
+            Config::load(&path).map(|config| config.until)
+        };
+        let without: String = SAMPLE
+            .lines()
+            .filter(|line| !line.starts_with("until"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(of(&without).unwrap(), Until::JobOver);
+        assert_eq!(of(SAMPLE).unwrap(), Until::Stopped);
+        let told = load(&SAMPLE.replace("\"stopped\"", "\"Jane Doe\"")).unwrap_err();
+        assert!(told.contains("at `until`") && !told.contains("Jane"), "{told}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Between wire messages and the core's types.
 
+use std::collections::BTreeMap;
+
 use prost::bytes::Bytes;
 use syndic_ledger::{Hash, ShownEntry};
 use syndic_round::message::Kind;
@@ -24,6 +26,15 @@ pub struct PlaceRef {
     pub job: JobId,
     /// Where in it.
     pub place: Place,
+}
+
+/// What a participant asks for when it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Entries of the last checkpoint that it kept of the ledger; 0 for none.
+    pub ledger_size: u64,
+    /// Jobs that it has something of, with the number of the preparation made ahead whose keys it holds; 0 for none.
+    pub held: BTreeMap<JobId, u64>,
 }
 
 /// A duty, as it arrives.
@@ -86,6 +97,32 @@ impl TryFrom<Option<v1::RoundRef>> for RoundRef {
             PlaceRef { job, place: Place::Round(id) } => Ok(Self { job, id }),
             PlaceRef { place: Place::Ahead(_), .. } => Err(Rejection::Malformed),
         }
+    }
+}
+
+impl TryFrom<v1::DutiesRequest> for Asked {
+    type Error = Rejection;
+
+    fn try_from(v1::DutiesRequest { ledger_size, held: wire }: v1::DutiesRequest) -> Result<Self, Rejection> {
+        let mut held = BTreeMap::new();
+        if wire.len() > MOST_HELD {
+            return Err(Rejection::Malformed);
+        }
+        for v1::Held { job, preparation } in wire {
+            let job = JobId::new(&job).ok_or(Rejection::Malformed)?;
+            if held.insert(job, preparation).is_some() {
+                return Err(Rejection::Malformed);
+            }
+        }
+        Ok(Self { ledger_size, held })
+    }
+}
+
+impl From<Asked> for v1::DutiesRequest {
+    fn from(Asked { ledger_size, held }: Asked) -> Self {
+        let held = held.into_iter().take(MOST_HELD);
+        let held = held.map(|(job, preparation)| v1::Held { job: job.to_string(), preparation }).collect();
+        Self { ledger_size, held }
     }
 }
 
@@ -239,6 +276,9 @@ fn to_shares(shares: Vec<Received>) -> v1::Shares {
     v1::Shares { shares: shares.into_iter().map(one).collect() }
 }
 
+/// Jobs that a participant has something of at a time, at most.
+const MOST_HELD: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +375,20 @@ mod tests {
         let wire = v1::RoundRef::from(&ahead);
         assert_eq!(PlaceRef::try_from(Some(wire.clone())), Ok(ahead));
         assert_eq!(RoundRef::try_from(Some(wire)), Err(Rejection::Malformed));
+    }
+
+    #[test]
+    fn what_a_participant_holds_arrives_as_it_was_said_and_each_job_once() {
+        let job = |name: &str| JobId::new(name).unwrap();
+        let asked = Asked { ledger_size: 9, held: BTreeMap::from([(job("a"), 3), (job("b"), 0)]) };
+        let wire = v1::DutiesRequest::from(asked.clone());
+        assert_eq!(Asked::try_from(wire.clone()), Ok(asked));
+        let held = |name: &str| v1::Held { job: name.into(), preparation: 1 };
+        let many = (0..=MOST_HELD).map(|number| held(&format!("job-{number}"))).collect();
+        for held in [vec![held("a"), held("a")], vec![held("No Job")], many] {
+            let wire = v1::DutiesRequest { held, ..wire.clone() };
+            assert_eq!(Asked::try_from(wire), Err(Rejection::Malformed));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The wire: generated messages and services, and the only conversions between them and the core's types.
 
+pub mod control;
 pub mod convert;
 pub mod status;
 

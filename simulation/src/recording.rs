@@ -124,6 +124,7 @@ fn write_input(input: &Input, survivors: &[ParticipantId]) -> (&'static str, Val
         Input::Void(signed) => ("void-promised", message(signed)),
         Input::MoreReveals(reason) => ("more-reveals", json!({ "reason": reason })),
         Input::SumRefused(reason) => ("result", json!({ "refused": reason })),
+        Input::Stop(reason) => ("stopped", json!({ "reason": reason })),
         Input::Opened(opened) => {
             let data = json!({
                 "survivors": survivors,
@@ -168,6 +169,7 @@ fn read_input(kind: &str, data: &Value) -> Option<Input> {
         "woke" => Input::Wake,
         "resumed" => Input::Resume,
         "result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
+        "stopped" => Input::Stop(data.get("reason")?.as_str()?.into()),
         "void-promised" => Input::Void(signed()?),
         "more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
         "closed" => Input::Opened(Opened {
@@ -247,6 +249,7 @@ mod tests {
             Input::Resume,
             Input::MoreReveals("why".into()),
             Input::SumRefused("why".into()),
+            Input::Stop("why".into()),
         ];
         let opened = Opened {
             sum: digest,

@@ -102,7 +102,7 @@ async fn hand_in(
     }
     sending.await.unwrap().unwrap();
     let blob = writer.finish(Some(measured.digest)).await.unwrap();
-    spool.forget().unwrap();
+    spool.forget(JOB).unwrap();
     Upload { root, chunks, blob, bytes: measured.bytes }
 }
 

@@ -76,8 +76,12 @@ impl Coordinator {
         let opened_at = Moment::now();
         self.blobs.put(QUESTION).await?;
         let round = Round::open(plan.clone(), self.roster.clone(), now())?;
-        let fact =
-            Fact::RoundOpened { plan: Box::new(plan.clone()), kind: "bench".into(), training_round: None };
+        let fact = Fact::RoundOpened {
+            plan: Box::new(plan.clone()),
+            kind: "bench".into(),
+            training_round: None,
+            absent: Vec::new(),
+        };
         let mut state = self.state.lock().await;
         self.append(&mut state, &[fact]).await?;
         state.round = Some(round);
@@ -118,7 +122,7 @@ impl Coordinator {
         let prepared = matches!((before.phase(), next.phase()), (Phase::Preparing(_), Phase::Collecting(_)));
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (before.phase(), next.phase()) {
             let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());
-            facts.push(Fact::RoundFrozen { job, round, survivors, digest });
+            facts.push(Fact::RoundFrozen { job, round, survivors, digest, missing: Vec::new() });
         }
         let stored = self.append(&mut state, &facts).await;
         stored.map_err(|error| Status::unavailable(error.to_string()))?;

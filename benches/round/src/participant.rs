@@ -39,7 +39,7 @@ pub(crate) async fn take_part(
     let connector = enrolment.connectors()?.into_iter().next().ok_or("the bundle names a coordinator")?;
     let endpoint = Endpoint::from(connector.endpoint_uri());
     let mut calls = CoordinationClient::new(endpoint.connect_with_connector(connector).await?);
-    let mut duties = calls.duties(v1::DutiesRequest { ledger_size: 0, holding: 0 }).await?.into_inner();
+    let mut duties = calls.duties(v1::DutiesRequest::default()).await?.into_inner();
     let journal = Journal::open(&folder.join("journal.sqlite")).await?;
     let rng = ChaCha20Rng::try_from_rng(&mut SysRng)?;
     let mut participant =
@@ -167,7 +167,7 @@ impl Participant {
         let mut rng = ChaCha20Rng::from_rng(&mut self.rng);
         let (coding, cohort) = (plan.coding(), state.cohort().clone());
         let spool = self.journal.spool();
-        spool.forget()?;
+        spool.forget(plan.terms.job.as_str())?;
         let file = spool.begin(plan.terms.job.as_str(), plan.terms.number)?;
         let written = tokio::task::spawn_blocking(move || {
             upload::write(key, answer.clip(), &coding, &cohort, (&mut dither, &mut rng), file)

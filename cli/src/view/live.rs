@@ -89,7 +89,9 @@ impl View for LiveTerminal {
             self.say(&wrapped(&line, self.width(), 4));
         }
         match event {
-            Event::JobCompleted { .. } | Event::JobAbandoned { .. } => self.clear(),
+            Event::JobCompleted { .. } | Event::JobAbandoned { .. } | Event::JobStopped { .. } => {
+                self.clear()
+            }
             _ => self.draw(history),
         }
     }

@@ -39,7 +39,11 @@ impl Teller {
                 lines.push(abandoned_line(round, id.attempt, reason));
             }
             Event::JobAbandoned { job, reason } => lines.push(format!("Job {job} was abandoned: {reason}.")),
-            Event::JobCompleted { .. }
+            Event::JobStopped { job, reason } => lines.push(format!("Job {job} was stopped: {reason}.")),
+            Event::JobPaused { job, reason } => lines.push(format!("Job {job} is paused: {reason}.")),
+            Event::JobResumed { job, reason } => lines.push(format!("Job {job} goes on: {reason}.")),
+            Event::JobPrioritised { .. }
+            | Event::JobCompleted { .. }
             | Event::Connection { .. }
             | Event::RoundOpened { .. }
             | Event::Phase { .. }

@@ -80,6 +80,7 @@ impl Store {
                 blobs: Box::new(FolderBlobs::open(state).await?),
                 cosignatures: Box::new(FolderCosignatures::open(&state.join("cosignatures")).await?),
                 gather: Duration::ZERO,
+                most_jobs_at_once: 1,
             })
             .await?;
             let published = tempfile::tempdir().unwrap();

@@ -73,14 +73,15 @@ pub(crate) async fn work(
         blobs: Box::new(blobs),
         cosignatures: Box::new(cosignatures),
         gather: Duration::from_secs(3600),
+        most_jobs_at_once: 1,
     })
     .await?;
-    coordinator.agree(JOB).await?;
+    let job = coordinator.agree(JOB).await?;
     tokio::spawn(serve(coordinator.clone(), incoming, std::future::pending()));
-    let (_, over) = coordinator.drive().await?;
+    let over = coordinator.drive(&job).await?;
     let (size, _) = coordinator.export_ledger(&folder.join("ledger")).await?;
     let key = coordinator.verifier_key()?.to_string();
-    coordinator.all_gone(FAREWELL).await;
+    coordinator.all_gone(&job, FAREWELL).await;
     coordinator.publish_cosigned(&folder.join("ledger"), size).await?;
     Ok(Finished { over, key })
 }

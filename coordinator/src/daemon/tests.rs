@@ -37,9 +37,9 @@ impl Host {
     }
 
     /// The code and the exit code with which the daemon refuses.
-    async fn refusal(&self) -> (&'static str, u8) {
+    async fn refusal(&self) -> (String, u8) {
         let error = run(&self.path("coordinator.toml")).await.unwrap_err();
-        (error.code(), error.exit_code())
+        (error.code().to_owned(), error.exit_code())
     }
 }
 
@@ -50,7 +50,7 @@ async fn a_certificate_that_is_over_stops_the_daemon_until_it_is_renewed() {
     let host = Host::founded(366);
     let dir = host.path("federation");
     let before = CoordinatorIdentity::load(&dir).unwrap();
-    assert_eq!(host.refusal().await, ("tls.certificate-expired", 3));
+    assert_eq!(host.refusal().await, ("tls.certificate-expired".to_owned(), 3));
 
     renew(&dir, 20).unwrap();
 
@@ -60,7 +60,7 @@ async fn a_certificate_that_is_over_stops_the_daemon_until_it_is_renewed() {
     let left = after.certificate_validity().until.0 - clock::now().0;
     assert_eq!(left.div_ceil(DAY), 20);
     // The next thing that this host lacks.
-    assert_eq!(host.refusal().await, ("roster.unsealed", 2));
+    assert_eq!(host.refusal().await, ("roster.unsealed".to_owned(), 2));
 }
 
 #[tokio::test]
@@ -79,11 +79,11 @@ async fn without_the_authoritys_key_nothing_is_renewed() {
 async fn a_wrong_file_is_bad_input_and_a_disk_that_refuses_is_not() {
     let host = Host::founded(0);
     std::fs::remove_file(host.path("job.toml")).unwrap();
-    assert_eq!(host.refusal().await, ("job.unreadable", 2));
+    assert_eq!(host.refusal().await, ("job.unreadable".to_owned(), 2));
     std::fs::write(host.path("coordinator.toml"), "listen = 7\n").unwrap();
-    assert_eq!(host.refusal().await, ("config.malformed", 2));
+    assert_eq!(host.refusal().await, ("config.malformed".to_owned(), 2));
     std::fs::remove_file(host.path("coordinator.toml")).unwrap();
-    assert_eq!(host.refusal().await, ("config.unreadable", 2));
+    assert_eq!(host.refusal().await, ("config.unreadable".to_owned(), 2));
 
     let broken = || std::io::Error::other("the disk went away");
     let unreadable = DaemonError::JobFile { path: "job.toml".into(), source: broken() };

@@ -58,7 +58,7 @@ impl Inner {
         state.engine.advance(job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
         match (before, after) {
             (Some(before), After::Round(next)) => self.tell_heard(state, &before, &next, &facts, now),
-            (_, After::Ahead(next)) => self.tell_ahead(state, &next, &facts),
+            (_, After::Ahead(next)) => self.tell_ahead(state, job, &next, &facts),
             (None, After::Round(_)) => {}
         }
         self.tick();
@@ -76,7 +76,7 @@ impl Inner {
         message: &Signed,
     ) -> Result<(), CoordinatorError> {
         let from = message.from;
-        let is_known = state.engine.job().is_none_or(|state| state.has_equivocated(place, from, kind));
+        let is_known = state.engine.job(job).is_none_or(|state| state.has_equivocated(place, from, kind));
         let is_there = match place {
             Place::Round(id) => state.engine.open_round(job, id).is_some(),
             Place::Ahead(number) => state.engine.ahead(job, number).is_some(),
@@ -101,6 +101,13 @@ impl Inner {
         self.append(state, now, facts).await?;
         for fact in facts {
             state.engine.apply(now, fact, sum)?;
+            if let Fact::JobCompleted { job, .. }
+            | Fact::JobAbandoned { job, .. }
+            | Fact::JobStopped { job, .. } = fact
+            {
+                state.tallies.remove(job);
+                self.lock_present().forget(job);
+            }
         }
         self.tick();
         Ok(())

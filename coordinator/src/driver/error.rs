@@ -35,9 +35,15 @@ pub enum CoordinatorError {
     /// A job file that is refused.
     #[error("the job is refused: {0}")]
     Job(#[from] TermsError),
-    /// Another job than the one that the ledger holds.
+    /// Another job of this id than the one that the ledger holds.
     #[error("this coordinator's ledger holds job `{0}`, agreed with another file")]
     OtherJob(JobId),
+    /// Nobody has agreed to it.
+    #[error("there is no job `{0}`")]
+    NoSuchJob(JobId),
+    /// It has ended.
+    #[error("job `{0}` is over")]
+    JobOver(JobId),
     /// The model has no file.
     #[error("the model cannot be written: {0}")]
     Model(#[from] ModelError),
@@ -64,6 +70,8 @@ impl CoordinatorError {
             Self::OtherLedgerKey => "coordinator.ledger-key",
             Self::Job(error) => error.code(),
             Self::OtherJob(_) => "job.other",
+            Self::NoSuchJob(_) => "job.unknown",
+            Self::JobOver(_) => "job.over",
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
             Self::Ledger(_) => "coordinator.ledger",
@@ -76,7 +84,7 @@ impl CoordinatorError {
         match self {
             Self::Store(error) => error.is_of_the_files(),
             Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
-            Self::Job(_) | Self::OtherJob(_) => true,
+            Self::Job(_) | Self::OtherJob(_) | Self::NoSuchJob(_) | Self::JobOver(_) => true,
             Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
             Self::Ledger(_) | Self::Stopped => false,
         }
@@ -98,7 +106,9 @@ impl CoordinatorError {
                 "point the configuration at the folder that `syndic federation init` wrote"
             }
             Self::Job(_) => "run `syndic job check` on the file; it names the line and the remedy",
-            Self::OtherJob(_) => "start with another state folder, or with the job that this ledger holds",
+            Self::OtherJob(_) => "give the job another id: one id belongs to one file, for ever",
+            Self::NoSuchJob(_) => "`syndic-coordinator job list` shows the jobs there are",
+            Self::JobOver(_) => "what is over stays so; submit the job anew, under another id",
             Self::Model(error) => error.help(),
             Self::Program(_) => {
                 "run `syndic job check` on the job file, and look at the last round in the ledger"

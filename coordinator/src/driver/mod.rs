@@ -5,7 +5,10 @@
 //! where the ledger ends.
 
 mod appending;
+mod closed;
+mod driving;
 mod error;
+mod governance;
 mod opening;
 mod presence;
 mod record;
@@ -15,12 +18,13 @@ mod telling;
 mod witnessing;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use syndic_learning::job::Terms;
+use syndic_learning::Outcome;
 use syndic_ledger::VerifierKey;
 use syndic_ledger::tiles::{TileFile, VERIFIER_KEY};
 use syndic_round::coordinator::{Duty, Input, Phase};
@@ -34,13 +38,13 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 pub use error::CoordinatorError;
 pub use opening::{Ready, open_sum};
-pub use presence::Attached;
 use presence::Presence;
+pub use presence::{Attached, Holding};
 
 use crate::audit::ROSTER;
 use crate::clock;
-use crate::engine::{ClosedRound, Engine, Over};
-use crate::event::Event;
+use crate::engine::{Engine, JobState, Over};
+use crate::event::Told;
 use crate::fact::Fact;
 use crate::store::{Blobs, Cosignatures, Log};
 use crate::witnesses::{self, POLICY};
@@ -65,6 +69,8 @@ pub struct Parts {
     pub cosignatures: Box<dyn Cosignatures>,
     /// How long a round waits for institutions that are not connected, once enough are.
     pub gather: Duration,
+    /// How many jobs are under way at once; others wait.
+    pub most_jobs_at_once: usize,
 }
 
 struct Inner {
@@ -75,10 +81,13 @@ struct Inner {
     log: Box<dyn Log>,
     blobs: Box<dyn Blobs>,
     gather: Duration,
+    most_jobs_at_once: usize,
+    /// Set once nothing new is to be begun any more.
+    draining: AtomicBool,
     state: Mutex<State>,
     /// Counts changes of the state or of who is connected.
     changed: watch::Sender<u64>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Told>,
     present: StdMutex<Presence>,
     /// Held while chunks are read for a spot check.
     spot_checks: Mutex<()>,
@@ -88,7 +97,8 @@ struct Inner {
 struct State {
     engine: Engine,
     record: record::Record,
-    tally: telling::Tally,
+    /// Of jobs that are not over.
+    tallies: BTreeMap<JobId, telling::Tally>,
     /// Set when an append failed: whether it is stored is unknown, so nothing more is decided here.
     stopped: bool,
 }
@@ -99,7 +109,7 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
     pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
-        let Parts { roster, ledger_key, log, blobs, cosignatures, gather } = parts;
+        let Parts { roster, ledger_key, log, blobs, cosignatures, gather, most_jobs_at_once } = parts;
         let sealed = Arc::new(roster);
         if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
             return Err(CoordinatorError::OtherLedgerKey);
@@ -108,7 +118,7 @@ impl Coordinator {
         let (engine, record) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
         let witnesses = witnessing::Witnesses::load(cosignatures).await?;
         let federation = sealed.roster().federation.clone();
-        let state = State { engine, record, tally: telling::Tally::default(), stopped: false };
+        let state = State { engine, record, tallies: BTreeMap::new(), stopped: false };
         let coordinator = Self {
             inner: Arc::new(Inner {
                 federation,
@@ -117,6 +127,8 @@ impl Coordinator {
                 log,
                 blobs,
                 gather,
+                most_jobs_at_once,
+                draining: AtomicBool::new(false),
                 state: Mutex::new(state),
                 changed: watch::Sender::new(0),
                 events: broadcast::Sender::new(4096),
@@ -135,7 +147,7 @@ impl Coordinator {
     }
 
     /// What happens from now on.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
+    pub fn events(&self) -> broadcast::Receiver<Told> {
         self.inner.events.subscribe()
     }
 
@@ -147,30 +159,6 @@ impl Coordinator {
     /// The blobs.
     pub fn blobs(&self) -> &dyn Blobs {
         &*self.inner.blobs
-    }
-
-    /// Agrees a job. The file is recorded verbatim; its digest binds every round. The same job again is fine.
-    ///
-    /// # Errors
-    /// [`CoordinatorError::Job`] when the file is refused, [`CoordinatorError::OtherJob`] when another job is
-    /// recorded already.
-    pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
-        let id = job.identity.id;
-        match state.engine.job() {
-            Some(known) if known.terms.agreement == terms.agreement => return Ok(id),
-            Some(known) => {
-                return Err(CoordinatorError::OtherJob(known.id.clone()));
-            }
-            None => {}
-        }
-        // If we crash here the job file is stored but not agreed; the next start agrees it again.
-        self.inner.blobs.put(file.as_bytes()).await?;
-        let fact = Fact::JobAgreed { job: id.clone(), file: file.into() };
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        self.inner.tell_started(&state);
-        Ok(id)
     }
 
     /// Takes one input of a round or of a preparation made ahead: decided, stored, then counted. Answers whether it was
@@ -198,25 +186,35 @@ impl Coordinator {
         }
     }
 
-    /// What `caller` owes now, under which plan, and which earlier attempts at the question are void.
-    pub async fn duty_of(&self, caller: ParticipantId) -> Option<(RoundPlan, Duty, Vec<Voided>)> {
+    /// Jobs that are not over, in no particular order.
+    pub async fn jobs(&self) -> Vec<JobId> {
+        self.inner.state.lock().await.engine.jobs().map(|job| job.id.clone()).collect()
+    }
+
+    /// What `caller` owes the round in progress of a job, under which plan, and which earlier attempts at the question are
+    /// void.
+    pub async fn duty_of(
+        &self,
+        job: &JobId,
+        caller: ParticipantId,
+    ) -> Option<(RoundPlan, Duty, Vec<Voided>)> {
         let state = self.inner.state.lock().await;
-        let job = state.engine.job()?;
+        let job = state.engine.job(job)?;
         let round = &job.round()?.round;
         round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
     }
 
-    /// What `caller` owes the preparation that is made ahead, and under which terms.
-    pub async fn duty_ahead(&self, caller: ParticipantId) -> Option<(PreparationTerms, Duty)> {
+    /// What `caller` owes the preparation that is made ahead of a job's next round, and under which terms.
+    pub async fn duty_ahead(&self, job: &JobId, caller: ParticipantId) -> Option<(PreparationTerms, Duty)> {
         let state = self.inner.state.lock().await;
-        let ahead = state.engine.job()?.ahead()?;
+        let ahead = state.engine.job(job)?.ahead()?;
         ahead.duty_of(caller).map(|duty| (ahead.terms().clone(), duty))
     }
 
-    /// How many reveals the round in progress is to be opened with; none before it awaits reveals.
-    pub async fn reveals_wanted(&self) -> Option<usize> {
+    /// How many reveals the round in progress of a job is to be opened with; none before it awaits reveals.
+    pub async fn reveals_wanted(&self, job: &JobId) -> Option<usize> {
         let state = self.inner.state.lock().await;
-        match state.engine.job()?.round()?.round.phase() {
+        match state.engine.job(job)?.round()?.round.phase() {
             Phase::Revealing(phase) => Some(phase.wanted()),
             Phase::Opening(phase) => Some(phase.wanted()),
             _ => None,
@@ -230,17 +228,10 @@ impl Coordinator {
         Receipt::sign(&received, clock::now(), &self.inner.ledger_key)
     }
 
-    /// What a closed round came to.
-    pub async fn closed_round(&self, job: &JobId, id: RoundId) -> Option<ClosedRound> {
+    /// The round in progress of a job, if any.
+    pub async fn current_round(&self, job: &JobId) -> Option<RoundId> {
         let state = self.inner.state.lock().await;
-        state.engine.job().filter(|state| state.id == *job)?.closed(id).cloned()
-    }
-
-    /// The round in progress, if any.
-    pub async fn current_round(&self) -> Option<(JobId, RoundId)> {
-        let state = self.inner.state.lock().await;
-        let job = state.engine.job()?;
-        Some((job.id.clone(), job.round()?.round.plan().id))
+        Some(state.engine.job(job)?.round()?.round.plan().id)
     }
 
     /// Whether the round or preparation would take this input now, and change by it. Asked before anything is stored for it.
@@ -329,31 +320,85 @@ impl Coordinator {
         open.is_some_and(|open| matches!(open.round.phase(), Phase::Collecting(_)))
     }
 
-    /// Whether members may fetch this blob: the job file, the question of the round in progress, and of closed rounds
-    /// what their participants signed and the sum of the keys.
-    pub async fn is_public(&self, digest: Digest) -> bool {
+    /// The rounds that await updates now.
+    pub async fn collecting(&self) -> Vec<(JobId, RoundId)> {
         let state = self.inner.state.lock().await;
-        let Some(job) = state.engine.job() else { return false };
-        let question = job.round().is_some_and(|open| open.round.plan().question == digest);
-        question || job.terms.agreement == digest || job.publishes(digest)
+        let open = state.engine.jobs().filter_map(|job| Some((job.id.clone(), &job.round()?.round)));
+        let collecting = open.filter(|(_, round)| matches!(round.phase(), Phase::Collecting(_)));
+        collecting.map(|(job, round)| (job, round.plan().id)).collect()
     }
 
-    /// Why this round was abandoned, with who declined it and why; none where it was not.
+    /// How many jobs are under way at once.
+    pub fn most_jobs_at_once(&self) -> usize {
+        self.inner.most_jobs_at_once
+    }
+
+    /// Whether members may fetch this blob: the files of jobs that are not over, the questions of rounds in progress, and of
+    /// closed rounds what their participants signed and the sum of the keys.
+    pub async fn is_public(&self, digest: Digest) -> bool {
+        let state = self.inner.state.lock().await;
+        let asks = |job: &JobState| job.round().is_some_and(|open| open.round.plan().question == digest);
+        state.engine.publishes(digest)
+            || state.engine.jobs().any(|job| job.terms.agreement == digest || asks(job))
+    }
+
+    /// Why this round was abandoned, with who declined it and why; none where it was not. Of a job that is over only the last
+    /// is known.
     pub async fn why_abandoned(&self, job: &JobId, id: RoundId) -> Option<String> {
         let state = self.inner.state.lock().await;
-        let known = state.engine.job().filter(|known| known.id == *job)?;
-        known.why_abandoned(id).map(String::from)
+        let live = state.engine.job(job).and_then(|job| job.why_abandoned(id).map(String::from));
+        let ended = state.engine.ended(job).and_then(|ended| ended.abandoned.as_ref());
+        live.or_else(|| ended.filter(|(last, _)| *last == id).map(|(_, reason)| reason.clone()))
     }
 
     /// How the job ended, once it has.
-    pub async fn over(&self) -> Option<(JobId, Over)> {
+    pub async fn over(&self, job: &JobId) -> Option<Over> {
         let state = self.inner.state.lock().await;
-        let job = state.engine.job()?;
-        job.over().map(|over| (job.id.clone(), over.clone()))
+        state.engine.ended(job).map(|ended| ended.over.clone())
     }
 
-    /// Where a model comes from, for its card: federation, job, agreement and the ledger's head.
-    pub async fn provenance(&self, head: &(u64, String)) -> BTreeMap<String, serde_json::Value> {
+    /// What `caller` hears of when it comes: jobs that are not over, jobs among `held` that are, and, where none is under way,
+    /// the one that ended last.
+    pub async fn jobs_for(&self, held: &BTreeSet<JobId>) -> BTreeSet<JobId> {
+        let state = self.inner.state.lock().await;
+        let mut jobs: BTreeSet<JobId> = state.engine.jobs().map(|job| job.id.clone()).collect();
+        if jobs.is_empty() {
+            jobs.extend(state.engine.last_ended().cloned());
+        }
+        jobs.extend(held.iter().filter(|job| state.engine.ended(job).is_some()).cloned());
+        jobs
+    }
+
+    /// The outcome of a completed job; none where it has none, or others have ended since and it was let go.
+    pub async fn outcome(&self, job: &JobId) -> Option<Arc<Outcome>> {
+        self.inner.state.lock().await.engine.ended(job)?.outcome.clone()
+    }
+
+    /// Jobs whose outcomes are held: those that were completed last.
+    pub async fn with_outcomes(&self) -> Vec<JobId> {
+        let state = self.inner.state.lock().await;
+        let held = state.engine.all_ended().filter(|(_, ended)| ended.outcome.is_some());
+        held.map(|(job, _)| job.clone()).collect()
+    }
+
+    /// How many jobs are over.
+    pub async fn how_many_ended(&self) -> usize {
+        self.inner.state.lock().await.engine.all_ended().count()
+    }
+
+    /// Begins nothing new any more: no round, and no preparation. What is said is still heard.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::SeqCst);
+        self.inner.tick();
+    }
+
+    /// Whether nothing new is begun any more.
+    pub(super) fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::SeqCst)
+    }
+
+    /// Where a job's model comes from, for its card: federation, job, agreement and the ledger's head.
+    pub async fn provenance(&self, job: &JobId, head: &(u64, String)) -> BTreeMap<String, serde_json::Value> {
         let state = self.inner.state.lock().await;
         let (size, root) = head;
         let mut provenance = BTreeMap::from([
@@ -361,9 +406,9 @@ impl Coordinator {
             ("ledger_size".into(), (*size).into()),
             ("ledger_root".into(), root.clone().into()),
         ]);
-        if let Some(job) = state.engine.job() {
-            provenance.insert("job".into(), job.id.to_string().into());
-            provenance.insert("agreement".into(), job.terms.agreement.to_string().into());
+        if let Some(agreement) = state.engine.agreement(job) {
+            provenance.insert("job".into(), job.to_string().into());
+            provenance.insert("agreement".into(), agreement.to_string().into());
         }
         provenance
     }
@@ -416,12 +461,14 @@ impl Coordinator {
             let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
             return self.inner.record(&mut state, clock::now(), &[fact], None).await;
         }
-        let Some(job) = state.engine.job() else { return Ok(()) };
-        let round = job.round().map(|open| Place::Round(open.round.plan().id));
-        let ahead = job.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
-        let id = job.id.clone();
-        for place in round.into_iter().chain(ahead) {
-            self.inner.hear(&mut state, &id, place, Input::Resume, None).await?;
+        let mut places = Vec::new();
+        for job in state.engine.jobs() {
+            let round = job.round().map(|open| Place::Round(open.round.plan().id));
+            let ahead = job.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
+            places.extend(round.into_iter().chain(ahead).map(|place| (job.id.clone(), place)));
+        }
+        for (job, place) in places {
+            self.inner.hear(&mut state, &job, place, Input::Resume, None).await?;
         }
         Ok(())
     }

@@ -1,38 +1,54 @@
-//! Who is connected, and who has heard that the job is over.
+//! Who is connected, and who has heard that a job is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use syndic_round::{ParticipantId, Timestamp};
+use syndic_round::{JobId, ParticipantId, Timestamp};
 
 use super::{Coordinator, Inner};
 use crate::clock;
-use crate::event::Event;
 
 /// Who is there, and who need not come back.
 #[derive(Default)]
 pub(super) struct Presence {
     /// Connections of each participant; none of nobody.
     connections: BTreeMap<ParticipantId, Connected>,
-    /// Who was told that the job is over.
-    dismissed: BTreeSet<ParticipantId>,
+    /// Who was told that a job is over, of the job of which anybody was told so last.
+    dismissed: Option<(JobId, BTreeSet<ParticipantId>)>,
 }
 
 /// How long a participant has been there, and what it says it holds. Hints for what to do next, no more: nothing that
 /// counts depends on them.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Connected {
     connections: usize,
     since: Timestamp,
+    /// By job; nothing is held of jobs that are not here.
+    jobs: BTreeMap<JobId, Keeping>,
+}
+
+/// What a participant has of a job.
+#[derive(Clone, Copy, Default)]
+struct Keeping {
     /// The newest preparation whose keys it holds: by its own word when it came, or by its acknowledgement.
     holding: u64,
     /// It did not keep up with the last preparation that a round made for itself, and has not been heard since.
     is_silent: bool,
 }
 
+/// What a participant says it has of a job when it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Job.
+    pub job: JobId,
+    /// Number of the preparation made ahead whose keys it holds; 0 for none.
+    pub preparation: u64,
+}
+
 /// A preparation made ahead: whom it serves.
 pub(super) struct MadeAhead<'a> {
+    pub(super) job: &'a JobId,
     pub(super) number: u64,
     pub(super) begun: Timestamp,
     pub(super) admitted: &'a [ParticipantId],
@@ -48,13 +64,24 @@ impl Presence {
     }
 
     /// It has acknowledged the shares of the preparation with this number.
-    pub(super) fn holds(&mut self, id: ParticipantId, number: u64) {
-        self.connections.entry(id).and_modify(|it| (it.holding, it.is_silent) = (number, false));
+    pub(super) fn holds(&mut self, id: ParticipantId, job: &JobId, number: u64) {
+        if let Some(it) = self.connections.get_mut(&id) {
+            it.jobs.insert(job.clone(), Keeping { holding: number, is_silent: false });
+        }
     }
 
     /// It has not acknowledged in time what a round prepared for itself.
-    pub(super) fn fell_silent(&mut self, id: ParticipantId) {
-        self.connections.entry(id).and_modify(|it| it.is_silent = true);
+    pub(super) fn fell_silent(&mut self, id: ParticipantId, job: &JobId) {
+        if let Some(it) = self.connections.get_mut(&id) {
+            it.jobs.entry(job.clone()).or_default().is_silent = true;
+        }
+    }
+
+    /// Nothing is kept of a job that is over.
+    pub(super) fn forget(&mut self, job: &JobId) {
+        for it in self.connections.values_mut() {
+            it.jobs.remove(job);
+        }
     }
 
     /// Whether the next round is to consume `ahead`: enough of its members are there, and nobody is whom it leaves out.
@@ -69,9 +96,10 @@ impl Presence {
     /// with nothing is not waited for again and again.
     fn is_left_out(&self, id: ParticipantId, ahead: &MadeAhead<'_>) -> bool {
         let Some(it) = self.connections.get(&id) else { return false };
-        let came_without = it.since > ahead.begun && it.holding != ahead.number;
+        let Keeping { holding, is_silent } = it.jobs.get(ahead.job).copied().unwrap_or_default();
+        let came_without = it.since > ahead.begun && holding != ahead.number;
         let took_part = ahead.eligible.contains(&id) || ahead.declined.contains_key(&id);
-        !it.is_silent && (came_without || !took_part)
+        !is_silent && (came_without || !took_part)
     }
 }
 
@@ -83,30 +111,38 @@ pub struct Attached {
 }
 
 impl Coordinator {
-    /// Counts a connection of `id`, which says that it holds the keys of preparation `holding`, until the guard is
-    /// dropped.
-    pub fn attach(&self, id: ParticipantId, name: String, holding: u64) -> Attached {
+    /// Counts a connection of `id`, which says what it holds of which jobs, until the guard is dropped.
+    pub fn attach(&self, id: ParticipantId, name: String, holding: &[Holding]) -> Attached {
         {
             let mut present = self.inner.lock_present();
             let connections = present.connections.get(&id).map_or(0, |it| it.connections) + 1;
             // An older connection may be dead and not known to be: who comes anew says what it holds now.
-            let came = Connected { connections, since: clock::now(), holding, is_silent: false };
+            let keeping =
+                |it: &Holding| (it.job.clone(), Keeping { holding: it.preparation, is_silent: false });
+            let jobs = holding.iter().map(keeping).collect();
+            let came = Connected { connections, since: clock::now(), jobs };
             present.connections.insert(id, came);
         }
-        self.inner.tell(Event::Connection { participant: name.clone(), connected: true });
+        self.inner.tell_connection(&name, true);
         self.inner.tick();
         Attached { inner: self.inner.clone(), id, name }
     }
 
-    /// Notes that `id` was told of the job's end.
-    pub(crate) fn dismiss(&self, id: ParticipantId) {
-        self.inner.lock_present().dismissed.insert(id);
+    /// Notes that `id` was told of the end of `job`.
+    pub(crate) fn dismiss(&self, id: ParticipantId, job: &JobId) {
+        {
+            let mut present = self.inner.lock_present();
+            match &mut present.dismissed {
+                Some((of, told)) if of == job => drop(told.insert(id)),
+                dismissed => *dismissed = Some((job.clone(), BTreeSet::from([id]))),
+            }
+        }
         self.inner.tick();
     }
 
-    /// Waits until every member was told of the job's end and is gone, at most `longest`. After a restart they
-    /// must first come back.
-    pub async fn all_gone(&self, longest: Duration) {
+    /// Waits until every member was told of the end of `job` and is gone, at most `longest`. After a restart they must first
+    /// come back; who serves further jobs stays.
+    pub async fn all_gone(&self, job: &JobId, longest: Duration) {
         let mut changed = self.changes();
         let roster = self.roster().await;
         let gone = async {
@@ -114,8 +150,10 @@ impl Coordinator {
                 changed.borrow_and_update();
                 let all_gone = {
                     let present = self.inner.lock_present();
-                    let told = roster.roster().members.iter().all(|m| present.dismissed.contains(&m.id));
-                    told && present.connections.is_empty()
+                    let told = present.dismissed.as_ref().filter(|(of, _)| of == job);
+                    let members = &roster.roster().members;
+                    let all_told = told.is_some_and(|(_, told)| members.iter().all(|m| told.contains(&m.id)));
+                    all_told && present.connections.is_empty()
                 };
                 if all_gone || changed.changed().await.is_err() {
                     return;
@@ -144,7 +182,7 @@ impl Drop for Attached {
                 }
             }
         }
-        self.inner.tell(Event::Connection { participant: self.name.clone(), connected: false });
+        self.inner.tell_connection(&self.name, false);
         self.inner.tick();
     }
 }
@@ -160,11 +198,16 @@ mod tests {
         ParticipantId::new(number).expect("a participant's number is from 1")
     }
 
+    fn job() -> JobId {
+        JobId::new("small").expect("a job's name is plain")
+    }
+
     /// Five members, there since before the preparation was begun, who all hold its keys.
     fn all_present() -> Presence {
-        let connected = Connected { connections: 1, since: Timestamp(0), holding: NUMBER, is_silent: false };
+        let jobs = BTreeMap::from([(job(), Keeping { holding: NUMBER, is_silent: false })]);
+        let connected = Connected { connections: 1, since: Timestamp(0), jobs };
         Presence {
-            connections: (1..=5).map(|number| (id(number), connected)).collect(),
+            connections: (1..=5).map(|number| (id(number), connected.clone())).collect(),
             ..Presence::default()
         }
     }
@@ -174,6 +217,7 @@ mod tests {
         let declined = declined.iter().map(|number| (id(*number), "busy".to_owned())).collect();
         let admitted: Vec<_> = (1..=5).map(id).collect();
         present.is_served_by(&MadeAhead {
+            job: &job(),
             number: NUMBER,
             begun: BEGUN,
             admitted: &admitted,
@@ -202,10 +246,9 @@ mod tests {
 
         let came_back = |holding| {
             let mut present = all_present();
-            present
-                .connections
-                .entry(id(5))
-                .and_modify(|it| (it.since, it.holding) = (Timestamp(2_000), holding));
+            let it = present.connections.get_mut(&id(5)).expect("it is there");
+            it.since = Timestamp(2_000);
+            it.jobs.insert(job(), Keeping { holding, is_silent: false });
             present
         };
         assert!(serves(&came_back(NUMBER), &[1, 2, 3, 4, 5], &[]), "the connection was lost, and no more");
@@ -216,9 +259,11 @@ mod tests {
     #[test]
     fn who_keeps_up_with_nothing_is_passed_over_for_once() {
         let mut present = all_present();
-        present.fell_silent(id(5));
+        present.fell_silent(id(5), &JobId::new("other").expect("a job's name is plain"));
+        assert!(!serves(&present, &[1, 2, 3, 4], &[]), "in another job it may keep up");
+        present.fell_silent(id(5), &job());
         assert!(serves(&present, &[1, 2, 3, 4], &[]));
-        present.holds(id(5), NUMBER - 1);
+        present.holds(id(5), &job(), NUMBER - 1);
         assert!(!serves(&present, &[1, 2, 3, 4], &[]), "it is heard again");
     }
 }

@@ -1,7 +1,11 @@
 //! The ledger as far as it is durable, and what can be shown of it.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
 use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, Hash, History, Leaves, ShownEntry};
-use syndic_round::{JobId, RoundId};
+use syndic_round::coordinator::Input;
+use syndic_round::{JobId, Place, RoundId};
 
 use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::fact::Fact;
@@ -11,13 +15,18 @@ use crate::fact::Fact;
 pub(super) struct Record {
     history: History,
     leaves: Leaves,
-    /// The entry that froze the last survivor set.
-    frozen: Option<Frozen>,
+    /// The entry that froze the last survivor set of each job that is not over.
+    frozen: BTreeMap<JobId, Frozen>,
+    /// Where in the ledger rounds with a result lie, the entry that opened each first.
+    closed: BTreeMap<(JobId, RoundId), RangeInclusive<u64>>,
+    /// Where the rounds in progress begin.
+    opened: BTreeMap<JobId, u64>,
+    /// The entries with which jobs ended.
+    ended: BTreeMap<JobId, u64>,
 }
 
 /// Where in the ledger a survivor set is.
 struct Frozen {
-    job: JobId,
     round: RoundId,
     index: u64,
     entry: Vec<u8>,
@@ -60,11 +69,33 @@ impl Record {
     pub(super) fn take(&mut self, accepted: &Accepted, entry: Vec<u8>, fact: &Fact) -> Result<(), Fault> {
         self.history.record(accepted)?;
         self.leaves.append(accepted.leaf);
-        if let Fact::RoundFrozen { job, round, .. } = fact {
-            let (job, round, index) = (job.clone(), *round, accepted.index);
-            self.frozen = Some(Frozen { job, round, index, entry, root: self.history.tree().root() });
+        let index = accepted.index;
+        match fact {
+            Fact::RoundOpened { plan, .. } => drop(self.opened.insert(plan.terms.job.clone(), index)),
+            Fact::RoundFrozen { job, round, .. } => {
+                let root = self.history.tree().root();
+                self.frozen.insert(job.clone(), Frozen { round: *round, index, entry, root });
+            }
+            Fact::Heard { job, place: Place::Round(id), input: Input::Opened(_), .. } => {
+                if let Some(first) = self.opened.remove(job) {
+                    self.closed.insert((job.clone(), *id), first..=index);
+                }
+            }
+            Fact::JobCompleted { job, .. }
+            | Fact::JobAbandoned { job, .. }
+            | Fact::JobStopped { job, .. } => {
+                self.frozen.remove(job);
+                self.opened.remove(job);
+                self.ended.insert(job.clone(), index);
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Where in the ledger a round with a result lies.
+    pub(super) fn closed(&self, job: &JobId, id: RoundId) -> Option<RangeInclusive<u64>> {
+        self.closed.get(&(job.clone(), id)).cloned()
     }
 }
 
@@ -122,8 +153,7 @@ impl Coordinator {
         older: u64,
     ) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
         let state = self.inner.state.lock().await;
-        let frozen = state.record.frozen.as_ref();
-        let Some(frozen) = frozen.filter(|frozen| frozen.job == *job && frozen.round == id) else {
+        let Some(frozen) = state.record.frozen.get(job).filter(|frozen| frozen.round == id) else {
             return Ok(None);
         };
         let head = match frozen.index + 1 {
@@ -136,17 +166,25 @@ impl Coordinator {
         Ok(Some((head.size(), self.inner.show(&state, &head, older, entry)?)))
     }
 
-    /// The last entry, with its place in the ledger, for somebody who knows the ledger as it was with `older` entries; and
-    /// how many it has. Once the job is over it says so, and stays the last.
+    /// The entry with which a job ended, with its place in the ledger, for somebody who knows the ledger as it was with
+    /// `older` entries; and how many it is shown. None where the job is not over.
+    ///
+    /// Everybody is shown the same head, as in [`Self::shown_frozen`].
     ///
     /// # Errors
     /// [`CoordinatorError`] when the ledger cannot be read or signed.
-    pub async fn shown_last(&self, older: u64) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
+    pub async fn shown_end(
+        &self,
+        job: &JobId,
+        older: u64,
+    ) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
         let state = self.inner.state.lock().await;
-        let head = self.inner.head(&state)?;
-        let Some(index) = head.size().checked_sub(1) else { return Ok(None) };
-        let mut last = self.inner.log.read(index, 1).await?;
-        let Some(entry) = last.pop() else { return Ok(None) };
+        let Some(index) = state.record.ended.get(job).copied() else { return Ok(None) };
+        let Some(entry) = self.inner.log.read(index, 1).await?.pop() else { return Ok(None) };
+        let head = match index + 1 {
+            size if older <= size => self.inner.head_of(&state, size)?,
+            _ => self.inner.head(&state)?,
+        };
         Ok(Some((head.size(), self.inner.show(&state, &head, older, (index, entry))?)))
     }
 }

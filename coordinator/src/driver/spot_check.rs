@@ -20,7 +20,7 @@ impl Coordinator {
         id: RoundId,
         index: u32,
     ) -> Result<Option<Vec<ChunkProof>>, CoordinatorError> {
-        let Some(closed) = self.closed_round(job, id).await else { return Ok(None) };
+        let Some(closed) = self.closed_round(job, id).await? else { return Ok(None) };
         let Some(ring) = closed.opened.ring else { return Ok(None) };
         // One at a time: whoever asks for much waits, and the round in progress does not.
         let _turn = self.inner.spot_checks.lock().await;

@@ -53,6 +53,7 @@ impl Coordinator {
         witnesses.store.keep(&cosignature).await?;
         // If we crash here it is kept, and read again at the next start.
         witnesses.newest.insert(witness, cosignature);
+        self.inner.tick();
         debug!(participant = %witness, size, "the ledger is cosigned");
         Ok(())
     }
@@ -73,6 +74,11 @@ impl Coordinator {
             }
         }
         Ok(note)
+    }
+
+    /// How many witnesses have cosigned, last of all, the head that the ledger had with `size` entries.
+    pub async fn how_many_cosigned(&self, size: u64) -> usize {
+        self.inner.witnesses.lock().await.newest.values().filter(|one| one.size == size).count()
     }
 
     /// Gives the ledger of `size` entries that was exported to `folder` its head once more, with the cosignatures that have

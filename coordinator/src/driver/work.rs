@@ -1,19 +1,22 @@
-//! What the coordinator itself owes, by the state alone: open a round, wait, open the sum, end the job.
+//! What the coordinator itself owes a job, by the state alone: open a round, wait, open the sum, end the job.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
-use syndic_round::{JobId, Place, PreparationTerms, RING_DIMENSION, RoundPlan, Timestamp};
+use syndic_round::{
+    JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, RoundPlan, Timestamp,
+};
 use syndic_secure_aggregation::Unopened;
 use tokio::time::{Instant, sleep_until};
 
+use super::driving::Driven;
 use super::opening::{Ready, open_sum};
 use super::presence::MadeAhead;
 use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
-use crate::engine::{JobState, Over};
+use crate::engine::JobState;
 use crate::event::Event;
 use crate::fact::Fact;
 
@@ -25,67 +28,67 @@ enum Work {
     /// Begin a preparation ahead of the next round.
     Prepare,
     /// Wait for a phase's deadline.
-    Wait(JobId, Place, Timestamp),
+    Wait(Place, Timestamp),
     /// Open the sum.
-    OpenSum(JobId, Box<RoundPlan>, Box<Opening>),
+    OpenSum(Box<RoundPlan>, Box<Opening>),
     /// Release the model.
-    Release(JobId, Box<Outcome>),
+    Release(Box<Outcome>),
     /// End the job without a model.
-    Abandon(JobId, String),
+    Abandon(String),
     /// The job is over.
-    Over(JobId, Over),
+    Over,
+    /// Nothing new is begun any more.
+    Drained,
     /// An append failed: nothing more is decided here.
     Stopped,
 }
 
 impl Coordinator {
-    /// Does what the coordinator owes until its job is over.
-    ///
-    /// # Errors
-    /// [`CoordinatorError`] when the store fails; a restart goes on from what is stored.
-    pub async fn drive(&self) -> Result<(JobId, Over), CoordinatorError> {
+    /// Does what the coordinator owes a job, until it is over or nothing new is begun any more.
+    pub(super) async fn drive_job(&self, job: &JobId) -> Result<Driven, CoordinatorError> {
         let mut changed = self.changes();
         let mut due_since = Instant::now();
         loop {
             changed.borrow_and_update();
-            let work = self.work().await;
+            let work = self.work(job).await;
             if !matches!(work, Work::OpenRound) {
                 due_since = Instant::now();
             }
             let wait = match work {
-                Work::Over(job, over) => return Ok((job, over)),
+                Work::Over => return Ok(Driven::Over),
+                Work::Drained => return Ok(Driven::Drained),
                 Work::Stopped => return Err(CoordinatorError::Stopped),
                 Work::Nothing => None,
-                Work::OpenRound => match self.gathered(due_since).await {
+                Work::OpenRound => match self.gathered(job, due_since).await {
                     Gathered::Yes => {
-                        self.open_round().await?;
+                        self.open_round(job).await?;
                         continue;
                     }
                     Gathered::Until(at) => Some(at),
                     Gathered::No => None,
                 },
                 Work::Prepare => {
-                    self.prepare().await?;
+                    self.prepare(job).await?;
                     continue;
                 }
-                Work::Wait(job, place, at) => {
+                Work::Wait(place, at) => {
                     let left = at.0.saturating_sub(clock::now().0);
                     if left == 0 {
-                        self.hear(&job, place, Input::Wake).await?;
+                        unless_over(self.hear(job, place, Input::Wake).await)?;
                         continue;
                     }
                     Some(Instant::now() + Duration::from_millis(left))
                 }
-                Work::OpenSum(job, plan, opening) => {
-                    self.open_sum(&job, &plan, &opening).await?;
+                Work::OpenSum(plan, opening) => {
+                    unless_over(self.open_sum(job, &plan, &opening).await)?;
                     continue;
                 }
-                Work::Release(job, outcome) => {
-                    self.release(&job, &outcome).await?;
+                Work::Release(outcome) => {
+                    self.release(job, &outcome).await?;
                     continue;
                 }
-                Work::Abandon(job, reason) => {
-                    self.abandon(&job, reason).await?;
+                Work::Abandon(reason) => {
+                    self.abandon(job, reason).await?;
                     continue;
                 }
             };
@@ -97,25 +100,27 @@ impl Coordinator {
         }
     }
 
-    async fn work(&self) -> Work {
+    async fn work(&self, id: &JobId) -> Work {
         let state = self.inner.state.lock().await;
         if state.stopped {
             return Work::Stopped;
         }
-        let Some(job) = state.engine.job() else { return Work::Nothing };
-        let id = job.id.clone();
-        if let Some(over) = job.over() {
-            return Work::Over(id, over.clone());
+        let Some(job) = state.engine.job(id) else { return Work::Over };
+        if self.is_draining() {
+            return Work::Drained;
         }
         if let Some(open) = job.round() {
-            if open.round.command().is_none() && job.wants_ahead() && self.enough_are_connected(job) {
+            let goes_on = job.paused().is_none() && open.round.command().is_none();
+            if goes_on && job.wants_ahead() && self.enough_are_connected(job) {
                 return Work::Prepare;
             }
-            return earliest(of_round(id, &open.round), of_ahead(job));
+            return earliest(of_round(&open.round), of_ahead(job));
         }
+        let may_open = state.engine.under_way(self.inner.most_jobs_at_once).contains(&id);
         match (job.pending(), job.dead_end()) {
-            (_, Some(reason)) => Work::Abandon(id, reason),
-            (Next::Done(outcome), None) => Work::Release(id, Box::new(outcome.clone())),
+            (_, Some(reason)) => Work::Abandon(reason),
+            (Next::Done(outcome), None) => Work::Release(Box::new(outcome.clone())),
+            (Next::Ask(_), None) if !may_open => of_ahead(job).unwrap_or(Work::Nothing),
             // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
             (Next::Ask(_), None) if job.asks_for_shares() => Work::OpenRound,
             (Next::Ask(_), None) => of_ahead(job).unwrap_or(Work::OpenRound),
@@ -130,10 +135,10 @@ impl Coordinator {
 
     /// A round opens when all admitted institutions are connected, or enough of them and the others had
     /// their time to come.
-    async fn gathered(&self, due_since: Instant) -> Gathered {
+    async fn gathered(&self, job: &JobId, due_since: Instant) -> Gathered {
         let (admitted, threshold) = {
             let state = self.inner.state.lock().await;
-            let Some(job) = state.engine.job() else { return Gathered::No };
+            let Some(job) = state.engine.job(job) else { return Gathered::No };
             (job.terms.admitted.clone(), usize::from(job.terms.protection.threshold()))
         };
         let present = self.inner.lock_present();
@@ -148,9 +153,10 @@ impl Coordinator {
     }
 
     /// Begins a preparation ahead of the next round.
-    async fn prepare(&self) -> Result<(), CoordinatorError> {
+    async fn prepare(&self, job: &JobId) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
-        let Some(job) = state.engine.job().filter(|job| job.wants_ahead()) else { return Ok(()) };
+        let wants = state.engine.job(job).filter(|job| job.wants_ahead() && job.paused().is_none());
+        let Some(job) = wants else { return Ok(()) };
         let terms = Box::new(job.next_terms(state.engine.roster()));
         let fact = Fact::PreparationOpened { terms };
         // If we crash here nothing was begun; after it the preparation is on record, and goes on after the next start.
@@ -166,6 +172,7 @@ impl Coordinator {
         }
         let terms = ahead.terms();
         let made = MadeAhead {
+            job: &job.id,
             number: terms.number,
             begun: ahead.begun_at(),
             admitted: &terms.admitted,
@@ -176,9 +183,13 @@ impl Coordinator {
         self.inner.lock_present().is_served_by(&made).then(|| terms.clone())
     }
 
-    async fn open_round(&self) -> Result<(), CoordinatorError> {
+    async fn open_round(&self, id: &JobId) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
-        let Some(job) = state.engine.job() else { return Ok(()) };
+        // Paused, stopped or overtaken by another job since it was looked at: there is another look.
+        let may_open = state.engine.under_way(self.inner.most_jobs_at_once).contains(&id);
+        let Some(job) = state.engine.job(id).filter(|job| may_open && job.round().is_none()) else {
+            return Ok(());
+        };
         let Next::Ask(question) = job.pending() else { return Ok(()) };
         let terms = self.terms_ahead(job).unwrap_or_else(|| job.next_terms(state.engine.roster()));
         let (plan, bytes) = job.plan(question, terms)?;
@@ -193,10 +204,16 @@ impl Coordinator {
             padded: plan.chunks() * RING_DIMENSION,
             carrier: plan.carrier,
         };
-        let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round };
+        let absent = self.absent(&plan.terms.admitted);
+        let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round, absent };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        self.inner.tell_opened(&mut state, opened);
+        self.inner.tell_opened(&mut state, id, opened);
         Ok(())
+    }
+
+    fn absent(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
+        let present = self.inner.lock_present();
+        admitted.iter().copied().filter(|id| !present.is_connected(*id)).collect()
     }
 
     async fn open_sum(
@@ -207,7 +224,7 @@ impl Coordinator {
     ) -> Result<(), CoordinatorError> {
         let opened = open_sum(plan, opening, self.blobs()).await?;
         let mut state = self.inner.state.lock().await;
-        let ahead = opened.and_then(|Ready { sum, stored }| match look_ahead(&state, &sum) {
+        let ahead = opened.and_then(|Ready { sum, stored }| match look_ahead(&state, job, &sum) {
             Ok(metrics) => Ok((sum, stored, metrics)),
             Err(reason) => Err(Unopened::Refused(reason)),
         });
@@ -243,7 +260,7 @@ impl Coordinator {
             self.inner.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
             for (rows, Metrics { roc_auc, pr_auc, log_loss, .. }) in rows {
                 let (Some(roc_auc), Some(pr_auc)) = (roc_auc, pr_auc) else { continue };
-                self.inner.tell(Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss });
+                self.inner.tell(job, Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss });
             }
         }
         Ok(())
@@ -256,8 +273,8 @@ impl Coordinator {
         let model = self.inner.blobs.put(&model).await?;
         let fact = Fact::JobCompleted { job: job.clone(), released_round: outcome.released_round, model };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        let rounds = state.engine.job().map_or(0, JobState::training_rounds);
-        self.inner.tell(Event::JobCompleted { job: job.to_string(), rounds });
+        let rounds = state.engine.ended(job).map_or(0, |ended| ended.training_rounds);
+        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds });
         Ok(())
     }
 
@@ -265,17 +282,8 @@ impl Coordinator {
         let mut state = self.inner.state.lock().await;
         let fact = Fact::JobAbandoned { job: job.clone(), reason: reason.clone() };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        self.inner.tell(Event::JobAbandoned { job: job.to_string(), reason });
+        self.inner.tell(job, Event::JobAbandoned { job: job.to_string(), reason });
         Ok(())
-    }
-
-    /// The outcome of a completed job.
-    pub async fn outcome(&self) -> Option<Outcome> {
-        let state = self.inner.state.lock().await;
-        match state.engine.job()?.pending() {
-            Next::Done(outcome) => Some(outcome.clone()),
-            Next::Ask(_) => None,
-        }
     }
 }
 
@@ -285,34 +293,40 @@ enum Gathered {
     No,
 }
 
-fn of_round(job: JobId, round: &Round) -> Work {
+fn of_round(round: &Round) -> Work {
     match (round.command(), round.wake_at()) {
-        (Some(opening), _) => Work::OpenSum(job, Box::new(round.plan().clone()), Box::new(opening.clone())),
-        (None, Some(at)) => Work::Wait(job, round.plan().id.into(), at),
+        (Some(opening), _) => Work::OpenSum(Box::new(round.plan().clone()), Box::new(opening.clone())),
+        (None, Some(at)) => Work::Wait(round.plan().id.into(), at),
         (None, None) => Work::Nothing,
+    }
+}
+
+/// A round that was stopped in the meantime takes nothing any more, and nothing is wrong with that.
+fn unless_over<T>(done: Result<T, CoordinatorError>) -> Result<(), CoordinatorError> {
+    match done {
+        Ok(_) | Err(CoordinatorError::Rejected(Rejection::Over)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
 /// Waiting for the preparation that is made ahead; none where there is nothing to wait for.
 fn of_ahead(job: &JobState) -> Option<Work> {
     let ahead = job.ahead()?;
-    ahead.wake_at().map(|at| Work::Wait(job.id.clone(), Place::Ahead(ahead.terms().number), at))
+    ahead.wake_at().map(|at| Work::Wait(Place::Ahead(ahead.terms().number), at))
 }
 
 /// What comes first: work now, or the earlier of two deadlines.
 fn earliest(round: Work, ahead: Option<Work>) -> Work {
     match (round, ahead) {
-        (Work::Wait(job, _, at), Some(Work::Wait(_, ahead, first))) if first < at => {
-            Work::Wait(job, ahead, first)
-        }
+        (Work::Wait(_, at), Some(Work::Wait(ahead, first))) if first < at => Work::Wait(ahead, first),
         (Work::Nothing, Some(ahead)) => ahead,
         (round, _) => round,
     }
 }
 
 /// The metrics that the program finds in `sum`, or why it refuses the sum.
-fn look_ahead(state: &State, sum: &syndic_round::Sum) -> Result<Vec<RoundMetrics>, String> {
-    let job = state.engine.job().ok_or("there is no job")?;
+fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Vec<RoundMetrics>, String> {
+    let job = state.engine.job(job).ok_or("there is no such job")?;
     job.after(sum).map(|(_, metrics)| metrics).map_err(|error| error.to_string())
 }
 

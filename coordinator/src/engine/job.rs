@@ -1,6 +1,7 @@
 //! A job as its ledger makes it: what it asks now, and how far it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
@@ -13,14 +14,21 @@ use syndic_round::{
 use syndic_secure_aggregation::chunk_bytes;
 
 use super::FoldError;
+use crate::fact::Priority;
+use crate::missing::Missing;
 
 /// Attempts at one round before its job is abandoned.
 pub const MOST_ATTEMPTS: u32 = 10;
 
-/// A job under way or over.
+/// A job that is not over.
 pub struct JobState {
     /// Job.
     pub id: JobId,
+    /// Its place in the order of agreement.
+    pub order: u64,
+    pub(super) priority: Priority,
+    /// Why it is paused, if it is.
+    pub(super) paused: Option<String>,
     /// The parsed job.
     pub job: Job,
     /// The terms of every round.
@@ -35,15 +43,14 @@ pub struct JobState {
     pub(super) ahead: Ahead,
     /// Why rounds were abandoned, for people.
     pub(super) abandoned: BTreeMap<RoundId, String>,
-    /// Who said what twice in the round in progress, as far as it is on record.
-    pub(super) equivocated: BTreeSet<(Place, ParticipantId, Kind)>,
+    /// Who said what twice in which preparation made ahead of the next round, as far as it is on record.
+    pub(super) equivocated_ahead: BTreeSet<(u64, ParticipantId, Kind)>,
     /// Void attempts at the question that is pending.
     pub(super) voided: Vec<Voided>,
-    /// Rounds with a result, for the spot check.
-    pub(super) closed: BTreeMap<RoundId, ClosedRound>,
+    /// The last round with a result, for the spot check; those before it are read from the ledger again.
+    pub(super) last_closed: Option<(RoundId, ClosedRound)>,
     /// Why the last attempt was abandoned, and whether its sum may have been opened.
     pub(super) last_abandoned: Option<(String, bool)>,
-    pub(super) over: Option<Over>,
 }
 
 /// A round that has not ended.
@@ -55,6 +62,12 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// What is asked, for people.
     pub kind: &'static str,
+    /// Who was admitted and not connected when it opened.
+    pub absent: Vec<ParticipantId>,
+    /// Who said what twice, as far as it is on record.
+    pub equivocated: BTreeSet<(ParticipantId, Kind)>,
+    /// Who is not in the survivor set, once that is frozen.
+    pub missing: Vec<Missing>,
 }
 
 /// What the spot check needs of a round with a result.
@@ -73,17 +86,71 @@ pub struct ClosedRound {
 pub enum Over {
     /// With a model: its digest.
     Completed(Digest),
-    /// Without one: why.
+    /// Without one, because it could not go on: why.
     Abandoned(String),
+    /// Without one, because somebody who may run jobs stopped it: why.
+    Stopped(String),
+}
+
+/// What is left of a job that is over.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its place in the order of agreement.
+    pub order: u64,
+    /// What it was in the end.
+    pub priority: Priority,
+    /// SHA-256 of its file.
+    pub agreement: Digest,
+    /// How it ended.
+    pub over: Over,
+    /// Training rounds that it asked for.
+    pub training_rounds: u32,
+    /// The attempt that was abandoned last, and why.
+    pub abandoned: Option<(RoundId, String)>,
+    /// What it came to, for who writes it out; none where there is no outcome, or it was written out long ago.
+    pub outcome: Option<Arc<Outcome>>,
+}
+
+impl Open {
+    /// A round that opens now, while `absent` are not connected.
+    pub(crate) fn now(
+        round: Round,
+        opened_at: Timestamp,
+        kind: &'static str,
+        absent: Vec<ParticipantId>,
+    ) -> Self {
+        Self { round, opened_at, kind, absent, equivocated: BTreeSet::new(), missing: Vec::new() }
+    }
+
+    /// Whether it is on record that this participant said something twice in it.
+    pub fn has_equivocated(&self, who: ParticipantId) -> bool {
+        self.equivocated.iter().any(|(id, _)| *id == who)
+    }
+
+    /// Puts `next` in the place of the round; whom its survivor set leaves out is known from when it is frozen on.
+    pub(crate) fn advance(&mut self, next: Round) {
+        if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (self.round.phase(), next.phase()) {
+            self.missing = Missing::in_set(self, &next, frozen.survivors().ids());
+        }
+        self.round = next;
+    }
 }
 
 impl JobState {
     /// A job that was just agreed.
-    pub(super) fn agreed(id: JobId, job: Job, terms: Terms) -> Result<Self, FoldError> {
+    pub(super) fn agreed(
+        id: JobId,
+        (job, terms): (Job, Terms),
+        order: u64,
+        priority: Priority,
+    ) -> Result<Self, FoldError> {
         let mut run = JobRun::new(&job);
         let pending = run.next(None)?;
         Ok(Self {
             id,
+            order,
+            priority,
+            paused: None,
             job,
             terms,
             run,
@@ -93,23 +160,67 @@ impl JobState {
             attempts: 0,
             ahead: Ahead::default(),
             abandoned: BTreeMap::new(),
-            equivocated: BTreeSet::new(),
+            equivocated_ahead: BTreeSet::new(),
             voided: Vec::new(),
-            closed: BTreeMap::new(),
+            last_closed: None,
             last_abandoned: None,
-            over: None,
         })
     }
 
-    /// The job is over; what was prepared for a round that will not be is of no use.
-    pub(super) fn end(&mut self, over: Over) {
-        self.over = Some(over);
-        self.ahead.give_up();
+    /// The job is over: what is left of it. What was prepared for a round that will not be is of no use.
+    pub(super) fn end(mut self, over: Over) -> Ended {
+        let abandoned = self.abandoned.pop_last();
+        let outcome = match self.pending {
+            Next::Done(outcome) => Some(Arc::new(outcome)),
+            Next::Ask(_) => None,
+        };
+        Ended {
+            order: self.order,
+            priority: self.priority,
+            agreement: self.terms.agreement,
+            outcome: outcome.filter(|_| matches!(over, Over::Completed(_))),
+            abandoned,
+            over,
+            training_rounds: self.job.rounds.count,
+        }
     }
 
     /// Whether it is on record that this participant said this twice there.
     pub fn has_equivocated(&self, place: Place, who: ParticipantId, kind: Kind) -> bool {
-        self.equivocated.contains(&(place, who, kind))
+        match place {
+            Place::Round(_) => {
+                self.round.as_ref().is_some_and(|open| open.equivocated.contains(&(who, kind)))
+            }
+            Place::Ahead(number) => self.equivocated_ahead.contains(&(number, who, kind)),
+        }
+    }
+
+    /// How urgent it is.
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// Why it is paused, if it is.
+    pub fn paused(&self) -> Option<&str> {
+        self.paused.as_deref()
+    }
+
+    /// Whether a round of it was ever opened.
+    pub fn has_begun(&self) -> bool {
+        self.round.is_some() || self.number > 1 || self.attempts > 0
+    }
+
+    /// Number of the round in progress or next to open, and of attempts at it so far.
+    pub fn position(&self) -> (u32, u32) {
+        (self.number, self.attempts)
+    }
+
+    /// Training rounds whose models were measured or are known otherwise: those that the program has sums of.
+    pub fn training_round(&self) -> Option<u32> {
+        match &self.pending {
+            Next::Ask(question) => question.training_round(),
+            Next::Done(_) => Some(self.job.rounds.count),
+        }
     }
 
     /// The preparation made ahead of the next round, under way or ready.
@@ -167,18 +278,9 @@ impl JobState {
         &self.voided
     }
 
-    /// Whether a closed round published this blob: its transcript or its sum of keys.
-    pub fn publishes(&self, digest: Digest) -> bool {
-        let published = |closed: &ClosedRound| {
-            let key_sum = closed.opened.ring.map(|ring| ring.key_sum);
-            closed.opened.transcript == digest || key_sum == Some(digest)
-        };
-        self.closed.values().any(published)
-    }
-
-    /// A round with a result.
-    pub fn closed(&self, id: RoundId) -> Option<&ClosedRound> {
-        self.closed.get(&id)
+    /// The last round with a result, if it is this one.
+    pub fn last_closed(&self, id: RoundId) -> Option<&ClosedRound> {
+        self.last_closed.as_ref().filter(|(last, _)| *last == id).map(|(_, closed)| closed)
     }
 
     /// The round in progress.
@@ -189,11 +291,6 @@ impl JobState {
     /// What the program wants now.
     pub fn pending(&self) -> &Next<Question, Outcome> {
         &self.pending
-    }
-
-    /// How the job ended, if it did.
-    pub fn over(&self) -> Option<&Over> {
-        self.over.as_ref()
     }
 
     /// What the program would want, and its metrics, after `sum`: a look ahead that changes nothing, so that
@@ -226,6 +323,11 @@ impl JobState {
             layout,
         };
         Ok((plan, bytes))
+    }
+
+    /// Why the last attempt at the question that is pending was abandoned, for people; none where none was.
+    pub fn last_reason(&self) -> Option<&str> {
+        self.last_abandoned.as_ref().map(|(reason, _)| reason.as_str())
     }
 
     /// Why a round was abandoned, for people; none where it was not.

@@ -43,6 +43,7 @@ pub(super) fn heard(
             (Names::of_round("syndic.round.more-reveals"), json!({ "reason": reason }))
         }
         Input::SumRefused(reason) => (Names::of_round("syndic.round.result"), json!({ "refused": reason })),
+        Input::Stop(reason) => (Names::of_round("syndic.round.stopped"), json!({ "reason": reason })),
     };
     (kind.at(place), Some(subject(job, place)), with_place(job, place, data))
 }
@@ -138,6 +139,7 @@ pub(super) fn read_input(kind: &str, data: &Value) -> Option<(Input, Vec<Partici
         }
         "syndic.round.more-reveals" => Input::MoreReveals(data.get("reason")?.as_str()?.into()),
         "syndic.round.result" => Input::SumRefused(data.get("refused")?.as_str()?.into()),
+        "syndic.round.stopped" => Input::Stop(data.get("reason")?.as_str()?.into()),
         _ => return None,
     };
     Some((input, Vec::new()))

@@ -1,11 +1,13 @@
 //! What a connected participant owes, told anew whenever it changes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{self, Owed, PlaceRef, RoundRef};
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
 use syndic_round::participant::Received;
-use syndic_round::{ParticipantId, Place, RoundId};
+use syndic_round::{JobId, ParticipantId, Place, RoundId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -18,17 +20,26 @@ use crate::tls::PeerIdentity;
 
 /// What was told last, so that only changes are told.
 struct Told {
-    /// Of the round in progress.
-    round: Last,
-    /// Of the preparation made ahead: its number, and the duty.
-    ahead: Option<(u64, u8)>,
+    jobs: BTreeMap<JobId, OfJob>,
     /// Entries of the ledger up to which it was shown.
     seen: u64,
 }
 
+/// What was told last of a job.
+#[derive(Default)]
+struct OfJob {
+    /// Of the round in progress.
+    round: Last,
+    /// Of the preparation made ahead: its number, and the duty.
+    ahead: Option<(u64, u8)>,
+    /// Whether it is noted that the caller was told of the job's end.
+    is_dismissed: bool,
+}
+
 /// What was told last of the round in progress.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 enum Last {
+    #[default]
     Nothing,
     /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
     /// and is asked for again once it is wanted after all.
@@ -37,17 +48,19 @@ enum Last {
     JobOver,
 }
 
-/// The duties of `caller`, from now until its connection ends.
+/// The duties of `caller`, which has something of the jobs in `held`, from now until its connection ends.
 pub(super) fn stream(
     coordinator: Coordinator,
     caller: PeerIdentity,
     seen: u64,
+    held: BTreeSet<JobId>,
     attached: Attached,
 ) -> Answers<v1::Duty> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         let _attached = attached;
-        tell(&coordinator, caller.id, seen, &sender).await;
+        let jobs = held.into_iter().map(|job| (job, OfJob::default())).collect();
+        tell(&coordinator, caller.id, Told { jobs, seen }, &sender).await;
     });
     Box::pin(ReceiverStream::new(receiver))
 }
@@ -55,11 +68,10 @@ pub(super) fn stream(
 async fn tell(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    seen: u64,
+    mut told: Told,
     sender: &mpsc::Sender<Result<v1::Duty, Status>>,
 ) {
     let mut changed = coordinator.changes();
-    let mut told = Told { round: Last::Nothing, ahead: None, seen };
     loop {
         changed.borrow_and_update();
         match next(coordinator, caller, &mut told).await {
@@ -67,9 +79,7 @@ async fn tell(
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
                 }
-                if told.round == Last::JobOver {
-                    coordinator.dismiss(caller);
-                }
+                told.let_go(coordinator, caller);
                 // Whoever was told of a round's end may owe something in the next one already.
                 continue;
             }
@@ -86,50 +96,84 @@ async fn tell(
     }
 }
 
-/// What to tell next, if it differs from what was told. The round in progress comes first.
+impl Told {
+    /// Jobs that the caller has something of, as far as it was not told of their end.
+    fn held(&self) -> BTreeSet<JobId> {
+        let held = self.jobs.iter().filter(|(_, told)| told.round != Last::JobOver);
+        held.map(|(job, _)| job.clone()).collect()
+    }
+
+    /// Notes who was told of a job's end. Of one such job it is known that it was told, that it is not told again.
+    fn let_go(&mut self, coordinator: &Coordinator, caller: ParticipantId) {
+        let is_over = |told: &OfJob| told.round == Last::JobOver && !told.is_dismissed;
+        let Some(job) = self.jobs.iter().find(|(_, told)| is_over(told)).map(|(job, _)| job.clone()) else {
+            return;
+        };
+        coordinator.dismiss(caller, &job);
+        self.jobs.retain(|other, told| *other == job || told.round != Last::JobOver);
+        if let Some(told) = self.jobs.get_mut(&job) {
+            told.is_dismissed = true;
+        }
+    }
+}
+
+/// What to tell next, if it differs from what was told: of each job, the round in progress comes first.
 async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
     told: &mut Told,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    match next_of_round(coordinator, caller, told).await? {
-        Some(duty) => Ok(Some(duty)),
-        None if told.round == Last::JobOver => Ok(None),
-        None => next_ahead(coordinator, caller, told).await,
+    for job in coordinator.jobs_for(&told.held()).await {
+        let of_job = told.jobs.entry(job.clone()).or_default();
+        if let Some(duty) = next_of_round(coordinator, caller, &job, of_job, &mut told.seen).await? {
+            return Ok(Some(duty));
+        }
+        if of_job.round != Last::JobOver
+            && let Some(duty) = next_ahead(coordinator, caller, &job, of_job).await?
+        {
+            return Ok(Some(duty));
+        }
     }
+    Ok(None)
 }
 
 async fn next_of_round(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    told: &mut Told,
+    job: &JobId,
+    told: &mut OfJob,
+    seen: &mut u64,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let current = coordinator.current_round().await;
+    let current = coordinator.current_round(job).await;
     if let Last::Duty(round, ..) = &told.round
-        && !current.as_ref().is_some_and(|(job, id)| *job == round.job && *id == round.id)
+        && current != Some(round.id)
     {
         let (round, reason) = (round.clone(), coordinator.why_abandoned(&round.job, round.id).await);
         told.round = Last::RoundOver(round.clone());
         return Ok(Some(over(round, Owed::Over(reason), None)));
     }
-    if let Some((job, end)) = coordinator.over().await {
-        let round = RoundRef { job, id: RoundId { round: 0, attempt: 0 } };
+    if let Some(end) = coordinator.over(job).await {
+        let round = RoundRef { job: job.clone(), id: RoundId { round: 0, attempt: 0 } };
         let reason = match end {
             Over::Completed(_) => None,
             Over::Abandoned(reason) => Some(reason),
+            Over::Stopped(reason) => Some(format!("it was stopped: {reason}")),
         };
         if told.round == Last::JobOver {
             return Ok(None);
         }
-        let shown = coordinator.shown_last(told.seen).await?;
+        let ledger = coordinator.shown_end(job, *seen).await?.map(|(size, shown)| {
+            // Who is shown the last of a job may be shown more of others.
+            *seen = size;
+            shown
+        });
         told.round = Last::JobOver;
-        let ledger = shown.map(|(_, shown)| shown);
         return Ok(Some(over(round, Owed::JobOver(reason), ledger)));
     }
-    let Some((plan, duty, voided)) = coordinator.duty_of(caller).await else { return Ok(None) };
+    let Some((plan, duty, voided)) = coordinator.duty_of(job, caller).await else { return Ok(None) };
     let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
     let wanted = match duty {
-        Duty::Reveal(_) => coordinator.reveals_wanted().await,
+        Duty::Reveal(_) => coordinator.reveals_wanted(job).await,
         _ => None,
     };
     let now = Last::Duty(round.clone(), ordinal(&duty), wanted);
@@ -143,10 +187,10 @@ async fn next_of_round(
         _ => Vec::new(),
     };
     let ledger = match owed {
-        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, told.seen).await? {
+        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, *seen).await? {
             Some((size, shown)) => {
                 // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
-                told.seen = size;
+                *seen = size;
                 Some(shown)
             }
             None => return Ok(None),
@@ -160,9 +204,10 @@ async fn next_of_round(
 async fn next_ahead(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    told: &mut Told,
+    job: &JobId,
+    told: &mut OfJob,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let Some((terms, duty)) = coordinator.duty_ahead(caller).await else { return Ok(None) };
+    let Some((terms, duty)) = coordinator.duty_ahead(job, caller).await else { return Ok(None) };
     let now = Some((terms.number, ordinal(&duty)));
     if now == told.ahead {
         return Ok(None);

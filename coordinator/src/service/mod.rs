@@ -5,7 +5,7 @@ mod uploads;
 
 use std::pin::Pin;
 
-use syndic_proto::convert::{PlaceRef, RoundRef, digest};
+use syndic_proto::convert::{self, PlaceRef, RoundRef, digest};
 use syndic_proto::status::{rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
@@ -17,7 +17,7 @@ use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
-use crate::driver::{Coordinator, CoordinatorError};
+use crate::driver::{Coordinator, CoordinatorError, Holding};
 use crate::limits::LARGEST_MESSAGE;
 use crate::tls::PeerIdentity;
 use uploads::{Heard, Uploading};
@@ -34,8 +34,8 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Service {
     /// The service of `coordinator`.
     pub fn new(coordinator: Coordinator) -> CoordinationServer<Self> {
-        CoordinationServer::new(Self { coordinator, uploading: Uploading::default() })
-            .max_decoding_message_size(LARGEST_MESSAGE)
+        let uploading = Uploading::at_most(coordinator.most_jobs_at_once());
+        CoordinationServer::new(Self { coordinator, uploading }).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Who is calling: a member of this federation by certificate and by roster.
@@ -82,9 +82,12 @@ impl Coordination for Service {
         request: Request<v1::DutiesRequest>,
     ) -> Result<Response<Self::DutiesStream>, Status> {
         let caller = self.caller(&request).await?;
-        let v1::DutiesRequest { ledger_size, holding } = request.into_inner();
-        let attached = self.coordinator.attach(caller.id, caller.name.clone(), holding);
-        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, ledger_size, attached)))
+        let asked = convert::Asked::try_from(request.into_inner()).map_err(|error| rejected(&error))?;
+        let holding: Vec<Holding> =
+            asked.held.into_iter().map(|(job, preparation)| Holding { job, preparation }).collect();
+        let attached = self.coordinator.attach(caller.id, caller.name.clone(), &holding);
+        let held = holding.into_iter().map(|it| it.job).collect();
+        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, asked.ledger_size, held, attached)))
     }
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
@@ -120,7 +123,7 @@ impl Coordination for Service {
         request: Request<Streaming<v1::SubmitPart>>,
     ) -> Result<Response<v1::Receipt>, Status> {
         let caller = self.caller(&request).await?;
-        let _alone = self.uploading.begin(caller.id)?;
+        let _under_way = self.uploading.begin(caller.id)?;
         match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
             Heard::Complete(round, signed, upload) => {
                 self.hear(&caller, &round.into(), Input::Submit(signed, upload)).await
@@ -149,7 +152,8 @@ impl Coordination for Service {
     async fn closing(&self, request: Request<v1::RoundRef>) -> Result<Response<v1::ClosingReply>, Status> {
         self.caller(&request).await?;
         let round = RoundRef::try_from(Some(request.into_inner())).map_err(|error| rejected(&error))?;
-        let closed = self.coordinator.closed_round(&round.job, round.id).await.ok_or_else(not_closed)?;
+        let closed = self.coordinator.closed_round(&round.job, round.id).await;
+        let closed = closed.map_err(|error| refused(&error))?.ok_or_else(not_closed)?;
         let Some(ring) = closed.opened.ring else {
             let message = "the vectors of this round were shared themselves; there is no aggregate to check";
             return Err(with_code(Code::FailedPrecondition, "round.no-aggregate", message));

@@ -1,6 +1,6 @@
 //! Receiving an encrypted update: in parts, hashed as it streams, counted only when complete and stored.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,18 +116,20 @@ fn brings_bytes(part: &Part) -> bool {
     !matches!(part, Part::Chunk(bytes) if bytes.is_empty())
 }
 
-/// The first part. Who opens an upload in a round and sends nothing is sent away when the round no longer awaits updates.
+/// The first part. Who opens an upload and sends nothing is sent away when no round that awaits updates now awaits them
+/// any longer.
 async fn first(
     coordinator: &Coordinator,
     parts: &mut Streaming<SubmitPart>,
 ) -> Result<Option<SubmitPart>, Status> {
     let ends = async {
-        match coordinator.current_round().await {
-            Some((job, id)) if coordinator.is_collecting(&job, id).await => {
-                no_longer_awaited(coordinator, RoundRef { job, id }).await;
-            }
+        let collecting = coordinator.collecting().await;
+        if collecting.is_empty() {
             // Nothing ends that has not begun: what is sent now is judged by its header.
-            _ => std::future::pending().await,
+            return std::future::pending().await;
+        }
+        for (job, id) in collecting {
+            no_longer_awaited(coordinator, RoundRef { job, id }).await;
         }
     };
     tokio::select! {
@@ -168,31 +170,44 @@ async fn no_longer_awaited(coordinator: &Coordinator, round: RoundRef) {
     }
 }
 
-/// The members whose uploads are under way: one each.
-#[derive(Clone, Default)]
-pub(super) struct Uploading(Arc<Mutex<BTreeSet<ParticipantId>>>);
+/// Uploads of each member that are under way: as many as jobs may be, since a job awaits one at a time.
+#[derive(Clone)]
+pub(super) struct Uploading {
+    most: usize,
+    members: Arc<Mutex<BTreeMap<ParticipantId, usize>>>,
+}
 
-/// One member's upload; over when dropped.
-pub(super) struct Alone(Uploading, ParticipantId);
+/// One upload of a member; over when dropped.
+pub(super) struct UnderWay(Uploading, ParticipantId);
 
 impl Uploading {
-    /// Begins `member`'s upload, unless another of its uploads is under way.
-    pub(super) fn begin(&self, member: ParticipantId) -> Result<Alone, Status> {
-        if self.lock().insert(member) {
-            return Ok(Alone(self.clone(), member));
+    /// None under way; `most` of each member may be.
+    pub(super) fn at_most(most: usize) -> Self {
+        Self { most, members: Arc::default() }
+    }
+
+    /// Begins an upload of `member`, unless as many as may be are under way.
+    pub(super) fn begin(&self, member: ParticipantId) -> Result<UnderWay, Status> {
+        let mut members = self.lock();
+        let under_way = members.entry(member).or_default();
+        if *under_way < self.most {
+            *under_way += 1;
+            return Ok(UnderWay(self.clone(), member));
         }
-        let message = "another upload of this participant is under way";
+        let message = "other uploads of this participant are under way";
         Err(with_code(Code::Unavailable, "upload.busy", message))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<ParticipantId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParticipantId, usize>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Alone {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.lock().remove(&self.1);
+        if let Some(under_way) = self.0.lock().get_mut(&self.1) {
+            *under_way -= 1;
+        }
     }
 }
 

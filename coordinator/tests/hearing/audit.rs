@@ -10,7 +10,7 @@ use syndic_round::coordinator::Duty;
 use crate::house::{House, ends};
 
 /// What the audit says of `entries`, whatever an operator signed.
-fn audited(house: &House, entries: &[Entry]) -> Result<Audited, AuditError> {
+pub(crate) fn audited(house: &House, entries: &[Entry]) -> Result<Audited, AuditError> {
     let mut audit = Audit::new(house.roster().endorsed()).unwrap();
     for (index, entry) in (0..).zip(entries) {
         audit.take(index, entry)?;

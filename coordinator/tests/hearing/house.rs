@@ -25,7 +25,7 @@ pub(crate) struct House {
 /// A coordinator at work.
 pub(crate) struct Running {
     pub(crate) coordinator: Coordinator,
-    pub(crate) driving: JoinHandle<Result<(JobId, Over), CoordinatorError>>,
+    pub(crate) driving: JoinHandle<Result<Over, CoordinatorError>>,
     _attached: Vec<Attached>,
 }
 
@@ -61,6 +61,7 @@ impl House {
             blobs: Box::new(blobs),
             cosignatures: Box::new(cosignatures),
             gather: Duration::ZERO,
+            most_jobs_at_once: 2,
         })
         .await
         .unwrap()
@@ -69,16 +70,16 @@ impl House {
     /// A coordinator over `log` that drives the job, all members being connected, with a round in progress.
     pub(crate) async fn running(&self, log: impl Log + 'static) -> Running {
         let coordinator = self.coordinator(log).await;
-        coordinator.agree(JOB).await.unwrap();
+        let job = coordinator.agree(JOB).await.unwrap();
         let name = |member: &Member| format!("bank-{}", member.id);
         let attached =
-            self.members.iter().map(|member| coordinator.attach(member.id, name(member), 0)).collect();
+            self.members.iter().map(|member| coordinator.attach(member.id, name(member), &[])).collect();
         let driving = tokio::spawn({
             let coordinator = coordinator.clone();
-            async move { coordinator.drive().await }
+            async move { coordinator.drive(&job).await }
         });
         let running = Running { coordinator, driving, _attached: attached };
-        running.until(async || running.coordinator.current_round().await).await;
+        running.until(async || running.current_round().await).await;
         running
     }
 
@@ -108,11 +109,15 @@ impl Running {
     }
 
     pub(crate) async fn round(&self) -> (JobId, RoundId) {
-        self.coordinator.current_round().await.unwrap()
+        self.current_round().await.unwrap()
+    }
+
+    pub(crate) async fn current_round(&self) -> Option<(JobId, RoundId)> {
+        Some((small(), self.coordinator.current_round(&small()).await?))
     }
 
     pub(crate) async fn duty_of(&self, id: ParticipantId) -> (RoundPlan, Duty) {
-        let (plan, duty, _) = self.coordinator.duty_of(id).await.unwrap();
+        let (plan, duty, _) = self.coordinator.duty_of(&small(), id).await.unwrap();
         (plan, duty)
     }
 
@@ -135,7 +140,7 @@ impl Running {
 
     /// Nobody here prepares ahead: rounds are what these tests are about.
     pub(crate) async fn decline_ahead(&self, member: &Member) {
-        if let Some((terms, _)) = self.coordinator.duty_ahead(member.id).await {
+        if let Some((terms, _)) = self.coordinator.duty_ahead(&small(), member.id).await {
             let place = Place::Ahead(terms.number);
             let no = member.decline_at(&terms, place, "participant.busy");
             self.coordinator.hear(&terms.job, place, no).await.unwrap();
@@ -147,7 +152,7 @@ impl Running {
         loop {
             for member in members.iter_mut() {
                 self.decline_ahead(member).await;
-                match self.coordinator.duty_of(member.id).await {
+                match self.coordinator.duty_of(&small(), member.id).await {
                     Some((_, duty, _)) if ends(&duty) => return,
                     Some((plan, duty, _)) => {
                         let input = member.play(&self.coordinator, &plan, duty).await;
@@ -158,6 +163,11 @@ impl Running {
             }
         }
     }
+}
+
+/// The job of [`JOB`].
+pub(crate) fn small() -> JobId {
+    JobId::new("small").unwrap()
 }
 
 /// A coordinator that never comes to an end is a failure, not a test that runs for ever.

@@ -6,6 +6,7 @@
 mod audit;
 mod house;
 mod job_files;
+mod jobs;
 mod logs;
 mod members;
 mod returns;
@@ -19,7 +20,7 @@ use syndic_round::Rejection;
 use syndic_round::coordinator::Duty;
 use syndic_secure_aggregation::KemPublic;
 
-use crate::house::{House, ends};
+use crate::house::{House, ends, small};
 use crate::logs::{Failing, Fate, Gate, Gated};
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn a_reveal_of_the_wrong_length_is_malformed_and_the_sum_is_opened_without
     running.play_until(&mut house.members, |duty| matches!(duty, Duty::Reveal(_))).await;
     let mut reveals = 0;
     for position in 0..house.members.len() {
-        let owed = running.coordinator.duty_of(house.members[position].id).await;
+        let owed = running.coordinator.duty_of(&small(), house.members[position].id).await;
         let Some((plan, duty @ Duty::Reveal(_), _)) = owed.filter(|(plan, ..)| plan.id == opened.1) else {
             continue;
         };
@@ -117,7 +118,7 @@ async fn a_reveal_of_the_wrong_length_is_malformed_and_the_sum_is_opened_without
     }
 
     assert_eq!(reveals, 3, "the threshold of four institutions");
-    let next = running.until(async || running.coordinator.current_round().await.filter(|now| *now != opened));
+    let next = running.until(async || running.current_round().await.filter(|now| *now != opened));
     assert_eq!(ends(next).await.1.round, opened.1.round + 1, "the round has its sum");
     let kinds: Vec<String> = house.entries().await.into_iter().map(|entry| entry.kind).collect();
     assert!(kinds.iter().any(|kind| kind == "syndic.round.closed"), "{kinds:?}");
@@ -136,7 +137,7 @@ async fn who_asks_why_a_round_was_abandoned_is_told_who_declined_it_also_after_a
         assert!(running.hear(&member.decline(&plan, "policy.purpose")).await.unwrap());
     }
 
-    let next = running.until(async || running.coordinator.current_round().await.filter(|now| now.1 != first));
+    let next = running.until(async || running.current_round().await.filter(|now| now.1 != first));
     let (_, second) = ends(next).await;
     assert_eq!((second.round, second.attempt), (first.round, 2));
     let why = running.coordinator.why_abandoned(&job, first).await.unwrap();

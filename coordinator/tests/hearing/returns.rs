@@ -3,7 +3,7 @@
 use syndic_round::coordinator::Duty;
 use syndic_round::{Place, RoundPlan};
 
-use crate::house::{House, ends};
+use crate::house::{House, ends, small};
 
 #[tokio::test]
 async fn a_preparation_is_passed_over_for_who_came_back_without_its_keys_before_the_old_connection_ended() {
@@ -21,22 +21,22 @@ async fn a_preparation_is_passed_over_for_who_came_back_without_its_keys_before_
         }
         let plan = running.plan(&house.members).await;
         assert!(in_round(&running.duty_of(house.members[0].id).await.1));
-        let (terms, _) = running.until(async || coordinator.duty_ahead(ahead[0].id).await).await;
+        let (terms, _) = running.until(async || coordinator.duty_ahead(&small(), ahead[0].id).await).await;
         let plan_ahead = RoundPlan { terms: terms.clone(), ..plan };
         for _ in 0..3 {
             for member in &mut ahead {
-                let (_, duty) = coordinator.duty_ahead(member.id).await.unwrap();
+                let (_, duty) = coordinator.duty_ahead(&small(), member.id).await.unwrap();
                 let input = member.play(coordinator, &plan_ahead, duty).await;
                 coordinator.hear(&terms.job, Place::Ahead(terms.number), input).await.unwrap();
             }
         }
         // Its host lost power: the coordinator has not noticed that the old connection is dead.
-        let _restarted = coordinator.attach(house.members[4].id, "bank-5".into(), 0);
+        let _restarted = coordinator.attach(house.members[4].id, "bank-5".into(), &[]);
 
         let (_, first) = running.round().await;
-        while coordinator.current_round().await.is_some_and(|(_, id)| id == first) {
+        while coordinator.current_round(&small()).await == Some(first) {
             for member in &mut house.members {
-                if let Some((plan, duty, _)) = coordinator.duty_of(member.id).await
+                if let Some((plan, duty, _)) = coordinator.duty_of(&small(), member.id).await
                     && plan.id == first
                 {
                     let input = member.play(coordinator, &plan, duty).await;
@@ -45,7 +45,7 @@ async fn a_preparation_is_passed_over_for_who_came_back_without_its_keys_before_
             }
             tokio::task::yield_now().await;
         }
-        let second = running.until(async || coordinator.duty_of(ahead[0].id).await).await.0;
+        let second = running.until(async || coordinator.duty_of(&small(), ahead[0].id).await).await.0;
         assert_ne!(second.terms.number, terms.number, "member 5 has no keys of it");
     })
     .await;

@@ -22,6 +22,10 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.job.progress", &[JOB]),
     ("syndic.job.completed", &[JOB]),
     ("syndic.job.abandoned", &[JOB]),
+    ("syndic.job.paused", &[JOB, REASON, BY]),
+    ("syndic.job.resumed", &[JOB, REASON, BY]),
+    ("syndic.job.prioritised", &[JOB, ("priority", Form::Count), REASON, BY]),
+    ("syndic.job.stopped", &[JOB, REASON, BY]),
     (PREPARATION_OPENED, &[JOB, PREPARATION]),
     ("syndic.preparation.advertised", &[JOB, PREPARATION]),
     ("syndic.preparation.declined", &[JOB, PREPARATION]),
@@ -31,7 +35,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.preparation.woke", &[JOB, PREPARATION]),
     ("syndic.preparation.resumed", &[JOB, PREPARATION]),
     ("syndic.preparation.ready", &[JOB, PREPARATION, ("eligible", Form::Any)]),
-    ("syndic.preparation.abandoned", &[JOB, PREPARATION, ("reason", Form::Text)]),
+    ("syndic.preparation.abandoned", &[JOB, PREPARATION, REASON]),
     (ROUND_OPENED, &[JOB, ROUND, ATTEMPT, ("plan", Form::Digest)]),
     ("syndic.round.advertised", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.declined", &[JOB, ROUND, ATTEMPT]),
@@ -43,10 +47,11 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.round.frozen", &[JOB, ROUND, ATTEMPT, ("survivors", Form::Any), ("digest", Form::Digest)]),
     ("syndic.round.equivocated", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.void-promised", &[JOB, ROUND, ATTEMPT]),
-    ("syndic.round.more-reveals", &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
+    ("syndic.round.more-reveals", &[JOB, ROUND, ATTEMPT, REASON]),
     ("syndic.round.woke", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.resumed", &[JOB, ROUND, ATTEMPT]),
     ("syndic.round.result", &[JOB, ROUND, ATTEMPT]),
+    ("syndic.round.stopped", &[JOB, ROUND, ATTEMPT, REASON]),
     (
         ROUND_CLOSED,
         &[
@@ -60,7 +65,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
             ("checked", Form::Flag),
         ],
     ),
-    (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, ("reason", Form::Text)]),
+    (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, REASON]),
 ];
 
 /// Begins a preparation ahead of its round; the first entry of its subject.
@@ -76,6 +81,9 @@ const JOB: Key = ("job", Form::Text);
 const ROUND: Key = ("round", Form::Count);
 const ATTEMPT: Key = ("attempt", Form::Count);
 const PREPARATION: Key = ("preparation", Form::Count);
+const REASON: Key = ("reason", Form::Text);
+/// Who did it: never a person's name.
+const BY: Key = ("by", Form::Text);
 
 /// A required key of `data` and the form of its value.
 pub type Key = (&'static str, Form);
@@ -232,7 +240,8 @@ mod tests {
         let digest = Hash::of(&[]).to_string();
         json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
-            "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true
+            "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
+            "priority": 50, "by": "local-user/1000"
         })
     }
 

@@ -190,6 +190,21 @@ fn a_discarded_sum_abandons_the_round_with_its_reason() {
 }
 
 #[test]
+fn a_round_whose_job_is_stopped_ends_in_whatever_phase_it_is() {
+    for phase in
+        ["advertising", "sharing", "acknowledging", "collecting", "certifying", "revealing", "opening"]
+    {
+        let mut table = Table::open(plan());
+        table.play_until(phase);
+        table.feed(Input::Stop("the agreement was withdrawn".into())).unwrap();
+        let Phase::Abandoned(reason) = table.round.phase() else { panic!("{phase}") };
+        assert_eq!(reason.to_string(), "the job was stopped: the agreement was withdrawn");
+        assert_eq!(table.feed(Input::Opened(opened())), Err(Rejection::Over), "{phase}");
+        assert_eq!(table.feed(Input::Stop("again".into())), Err(Rejection::Over), "{phase}");
+    }
+}
+
+#[test]
 fn a_sum_is_awaited_only_once_enough_is_revealed() {
     for phase in ["advertising", "sharing", "acknowledging", "collecting", "certifying", "revealing"] {
         let mut table = Table::open(plan());

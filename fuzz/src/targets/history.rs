@@ -1,6 +1,7 @@
 //! The rules of a ledger under arbitrary entries: a refused one changes nothing, an accepted one adds itself.
 
 use serde_json::{Value, json};
+use syndic_coordinator::missing::{Missing, Step, Why};
 use syndic_ledger::{Entry, History, Timestamp, Tree, leaf_hash, round_subject};
 use syndic_round::Digest;
 
@@ -80,7 +81,18 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
     let cohort = FEDERATION.cohort(&plan);
     let advert = &cohort.adverts()[0];
     let facts = [
-        syndic_coordinator::fact::Fact::JobAgreed { job: plan.terms.job.clone(), file: "[job]\n".into() },
+        syndic_coordinator::fact::Fact::JobAgreed {
+            job: plan.terms.job.clone(),
+            file: "[job]\n".into(),
+            priority: syndic_coordinator::fact::Priority::default(),
+            by: "configuration".into(),
+        },
+        syndic_coordinator::fact::Fact::JobPaused { job: plan.terms.job.clone(), cause: cause() },
+        syndic_coordinator::fact::Fact::JobPrioritised {
+            job: plan.terms.job.clone(),
+            priority: syndic_coordinator::fact::Priority::default(),
+            cause: cause(),
+        },
         syndic_coordinator::fact::Fact::PreparationOpened { terms: Box::new(plan.terms.clone()) },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),
@@ -97,6 +109,7 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             plan: Box::new(plan.clone()),
             kind: "train".into(),
             training_round: Some(1),
+            absent: plan.terms.admitted[1..2].to_vec(),
         },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),
@@ -110,6 +123,15 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             input: syndic_round::coordinator::Input::MoreReveals("implausible".into()),
             survivors: Vec::new(),
         },
+        syndic_coordinator::fact::Fact::RoundAbandoned {
+            job: plan.terms.job.clone(),
+            round: plan.id,
+            reason: "too few".into(),
+            missing: vec![
+                missing(&plan, 1, Why::Declined("policy.purpose".into())),
+                missing(&plan, 2, Why::Missed(Step::Submit)),
+            ],
+        },
         syndic_coordinator::fact::Fact::JobAbandoned { job: plan.terms.job, reason: "too few".into() },
     ];
     let drafts = facts.iter().map(|fact| {
@@ -121,6 +143,14 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
         .chain([("syndic.roster.sealed".to_owned(), None, sealed)])
         .flat_map(|draft| unlinked([draft]))
         .collect()
+}
+
+fn cause() -> syndic_coordinator::fact::Cause {
+    syndic_coordinator::fact::Cause { by: "local-user/1000".into(), reason: "a look at the data".into() }
+}
+
+fn missing(plan: &syndic_round::RoundPlan, position: usize, why: Why) -> Missing {
+    Missing { participant: plan.terms.admitted[position], why, equivocated: position == 1 }
 }
 
 fn unlinked(drafts: impl IntoIterator<Item = (String, Option<String>, Value)>) -> Vec<Vec<u8>> {

@@ -35,6 +35,11 @@ impl<T> Latest<T> {
         self.0.iter().find_map(|(file, known)| (*file == agreement).then_some(known))
     }
 
+    /// Lets go of those.
+    pub(super) fn remove(&mut self, which: impl Fn(&T) -> bool) {
+        self.0.retain(|(_, known)| !which(known));
+    }
+
     fn insert(&mut self, agreement: Digest, known: Arc<T>) {
         if self.0.len() == MOST_FILES {
             self.0.pop_front();
@@ -79,8 +84,8 @@ impl Agent {
     }
 }
 
-/// More than a coordinator that means well asks about in turn.
-const MOST_FILES: usize = 4;
+/// More than a coordinator that means well asks about in turn, as it does of the jobs that are under way at once.
+const MOST_FILES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -89,9 +94,11 @@ mod tests {
     #[test]
     fn however_many_jobs_are_asked_about_only_the_last_few_are_held() {
         let (mut latest, file) = (Latest::none(), |number: u8| Digest([number; 32]));
-        (0..9).for_each(|number| latest.insert(file(number), Arc::new(number)));
+        (0..13).for_each(|number| latest.insert(file(number), Arc::new(number)));
         let held: Vec<u8> =
-            (0..9).filter_map(|number| latest.get(file(number)).map(|known| **known)).collect();
-        assert_eq!(held, [5, 6, 7, 8]);
+            (0..13).filter_map(|number| latest.get(file(number)).map(|known| **known)).collect();
+        assert_eq!(held, [5, 6, 7, 8, 9, 10, 11, 12]);
+        latest.remove(|number| *number == 9);
+        assert!(latest.get(file(9)).is_none() && latest.get(file(8)).is_some());
     }
 }

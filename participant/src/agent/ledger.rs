@@ -23,13 +23,12 @@ impl Agent {
         Ok(kept.map_or(0, |kept| kept.size))
     }
 
-    /// Verifies where in the ledger the survivor set of `round` is, and keeps the checkpoint. Returns the set's digest.
-    pub(super) async fn on_record(
-        &self,
+    /// The digest of the survivor set that an entry freezes which [`Self::believe`] was shown, if it is that of `round`.
+    pub(super) fn on_record(
         round: &RoundRef,
-        shown: Option<&ShownEntry>,
+        believed: Option<Result<Entry, Undone>>,
     ) -> Result<Digest, Undone> {
-        let entry = self.believe(shown.ok_or(Declined::NotOnRecord)?).await?;
+        let entry = believed.ok_or(Declined::NotOnRecord)??;
         let subject = round_subject(round.job.as_str(), round.id.round.into(), round.id.attempt.into());
         if entry.kind != FROZEN || entry.subject != Some(subject) {
             return Err(Declined::NotOnRecord.into());
@@ -38,15 +37,20 @@ impl Agent {
         Ok(digest.ok_or(Declined::NotOnRecord)?)
     }
 
-    /// Looks at the ledger once more when the job is over, and bears witness to it. A ledger that cannot be believed is
-    /// the last thing to be said of the job; one that is not shown is not waited for.
-    pub(super) async fn take_leave(&self, link: &mut Link, shown: Option<&ShownEntry>) -> Result<(), Lost> {
+    /// Bears witness to the ledger once more when a job is over. A ledger that cannot be believed is the last thing to be
+    /// said of the job; one that is not shown is not waited for.
+    pub(super) async fn take_leave(
+        &self,
+        link: &mut Link,
+        shown: Option<&ShownEntry>,
+        believed: Option<Result<Entry, Undone>>,
+    ) -> Result<(), Lost> {
         let name = self.enrolment.name();
-        let Some(shown) = shown else {
+        let Some((shown, believed)) = shown.zip(believed) else {
             warn!(participant = name, "the coordinator does not show that the job's end is in the ledger");
             return Ok(());
         };
-        match self.believe(shown).await {
+        match believed {
             Ok(_) => self.bear_witness(link, shown).await,
             Err(Undone::Declined(Declined::Ledger(error))) => {
                 return Err(Lost::Forever(AgentError::Ledger(error)));
@@ -83,7 +87,7 @@ impl Agent {
 
     /// Verifies an entry that the coordinator shows, in a ledger that has only grown since this participant looked last,
     /// and keeps the checkpoint.
-    async fn believe(&self, shown: &ShownEntry) -> Result<Entry, Undone> {
+    pub(super) async fn believe(&self, shown: &ShownEntry) -> Result<Entry, Undone> {
         let key = ledger_key(self.roster.roster()).ok_or(Declined::NotOnRecord)?;
         let federation = self.enrolment.federation();
         let kept = match self.journal.checkpoint(federation).await? {

@@ -1,16 +1,17 @@
 //! The agent's one connection to its coordinator, and the calls on it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use syndic_proto::LARGEST_DUTY;
-use syndic_proto::convert::{PlaceRef, RoundRef, digest};
+use syndic_proto::convert::{Asked, PlaceRef, RoundRef, digest};
 use syndic_proto::status::retry_after;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
 use syndic_round::receipt::Receipt;
-use syndic_round::{Digest, Signed, Timestamp};
+use syndic_round::{Digest, JobId, Signed, Timestamp};
 use syndic_secure_aggregation::ChunkProof;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -70,14 +71,15 @@ impl Link {
         self.calls.hello(hello).await.map(drop)
     }
 
-    /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size, and holds the keys of
-    /// the preparation with this number.
+    /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size, and has something of these
+    /// jobs: the keys of the preparation with that number, 0 for none.
     pub(super) async fn duties(
         &mut self,
         ledger_size: u64,
-        holding: u64,
+        held: BTreeMap<JobId, u64>,
     ) -> Result<Streaming<v1::Duty>, Status> {
-        Ok(self.calls.duties(v1::DutiesRequest { ledger_size, holding }).await?.into_inner())
+        let asked = Asked { ledger_size, held };
+        Ok(self.calls.duties(v1::DutiesRequest::from(asked)).await?.into_inner())
     }
 
     pub(super) async fn say(

@@ -4,6 +4,7 @@
 //! itself holds: its pinned roster, its policy, its data, its journal.
 
 mod approval;
+mod attending;
 mod error;
 mod ledger;
 mod link;
@@ -12,28 +13,26 @@ mod pace;
 mod preparing;
 mod renewed;
 mod round;
+mod running;
 mod saying;
 mod seat;
 mod spot_check;
 mod upload;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::RngExt;
 use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, UnwrapErr};
-use syndic_proto::convert::{Duty, Owed, PlaceRef, RoundRef};
+#[cfg(feature = "tap")]
+use syndic_proto::convert::RoundRef;
+use syndic_proto::convert::{Owed, PlaceRef};
 use syndic_round::message::Kind;
-use syndic_round::participant::Invited;
-use syndic_round::{
-    Carrier, Digest, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundPlan, SealedRoster,
-    Timestamp,
-};
+use syndic_round::{Digest, JobId, ParticipantId, Rejection, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
-use tracing::{debug, info, warn};
 
 pub use error::AgentError;
 pub use spot_check::{Finding, SpotChecked, spot_check};
@@ -43,14 +42,10 @@ use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
 use crate::policy::Policy;
-use crate::shown::printable;
 use approval::{Approved, Latest};
 use error::{Declined, Undone};
-use link::Link;
-use lost::{Lost, is_lost, is_past, told, told_code};
+use pace::Pace;
 use renewed::Shown;
-use round::Beside;
-use seat::{Seat, Seats, Training};
 
 /// What an agent is made of.
 pub struct Parts {
@@ -80,8 +75,9 @@ pub struct Agent {
     /// Held by the local work that is under way.
     working: Arc<Mutex<()>>,
     encryption: StdMutex<Encryption>,
-    /// The survivors that this participant signed last, and of which job.
-    last_survivors: StdMutex<Option<(JobId, Vec<ParticipantId>)>>,
+    /// The survivors that this participant signed last, of each job that is not over.
+    last_survivors: StdMutex<BTreeMap<JobId, Vec<ParticipantId>>>,
+    pace: Pace,
     #[cfg(feature = "tap")]
     observer: Option<Arc<dyn Observer>>,
 }
@@ -101,7 +97,7 @@ pub trait Observer: Send + Sync {
 /// How an agent's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The job has its outcome.
+    /// All jobs that it took part in have their outcomes.
     JobOver,
     /// It was made to die.
     Died,
@@ -137,6 +133,7 @@ impl Agent {
             working: Arc::default(),
             encryption: StdMutex::default(),
             last_survivors: StdMutex::default(),
+            pace: Pace::default(),
             #[cfg(feature = "tap")]
             observer: None,
         })
@@ -160,206 +157,6 @@ impl Agent {
         *self.encryption.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes part until the job is over, connecting again whenever the connection is lost.
-    ///
-    /// # Errors
-    /// [`AgentError`] for what trying again does not mend.
-    pub async fn run(&self) -> Result<(), AgentError> {
-        self.run_until(|_, _| false).await.map(drop)
-    }
-
-    /// The same, but stops dead as soon as `dies` says so of a duty: nothing more is sent, and what was in
-    /// memory is lost, as in a power cut. So does the sandbox show what becomes of a round.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub async fn run_until(&self, dies: impl Fn(&RoundRef, &Owed) -> bool) -> Result<Ended, AgentError> {
-        let mut seats = Seats::default();
-        let mut patience = SHORTEST_WAIT;
-        let mut met = false;
-        loop {
-            match self.connected(&mut seats, &mut patience, &mut met, &dies).await {
-                Ok(ended) => return Ok(ended),
-                // Who has met the coordinator once does not give up because somebody else answers in its place.
-                Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
-                    warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
-                    patience = LONGEST_WAIT;
-                }
-                Err(Lost::Forever(error)) => return Err(error),
-                Err(Lost::ForNow(reason)) => {
-                    info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
-                }
-            }
-            // Those whom one coordinator lost do not all come back at one moment.
-            tokio::time::sleep(patience.mul_f64(system_randomness().random_range(0.5..1.0))).await;
-            patience = (patience * 2).min(LONGEST_WAIT);
-        }
-    }
-
-    /// One connection, until it ends.
-    async fn connected(
-        &self,
-        seats: &mut Seats,
-        patience: &mut Duration,
-        met: &mut bool,
-        dies: &impl Fn(&RoundRef, &Owed) -> bool,
-    ) -> Result<Ended, Lost> {
-        let mut link =
-            Link::connect(&self.shown.connectors(&self.enrolment)).await.map_err(Lost::of_connect)?;
-        let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
-        link.hello(federation, roster).await.map_err(Lost::of_hello)?;
-        let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
-        let mut duties = link.duties(seen, seats.holding()).await.map_err(Lost::of_call)?;
-        *patience = SHORTEST_WAIT;
-        *met = true;
-        info!(participant = self.enrolment.name(), "connected");
-        let mut awaiting_training: Option<Duty> = None;
-        loop {
-            let duty = tokio::select! {
-                duty = duties.message() => {
-                    let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
-                    Duty::try_from(duty).map_err(|error| Lost::ForNow(printable(&error.to_string())))?
-                }
-                () = trained(&mut seats.round), if awaiting_training.is_some() => {
-                    let Some(awaited) = awaiting_training.take() else { continue };
-                    awaited
-                }
-            };
-            let PlaceRef { job, place } = duty.at.clone();
-            let Place::Round(id) = place else {
-                self.attend_ahead(&mut link, seats, duty).await?;
-                continue;
-            };
-            let round = RoundRef { job, id };
-            if dies(&round, &duty.owed) {
-                return Ok(Ended::Died);
-            }
-            let is_mine = seats.round.as_ref().is_none_or(|seat| seat.round == round);
-            if matches!(duty.owed, Owed::Over(_)) && is_mine || matches!(duty.owed, Owed::JobOver(_)) {
-                // Their rounds are over; their keys are long gone.
-                self.journal.spool().forget().map_err(|error| Lost::Forever(error.into()))?;
-            }
-            if matches!(duty.owed, Owed::JobOver(_)) {
-                self.take_leave(&mut link, duty.ledger.as_ref()).await?;
-            }
-            match duty.owed {
-                Owed::JobOver(None) => {
-                    info!(participant = self.enrolment.name(), job = %round.job, "the job is complete");
-                    return Ok(Ended::JobOver);
-                }
-                Owed::JobOver(Some(reason)) => {
-                    return Err(Lost::Forever(AgentError::JobAbandoned(printable(&reason))));
-                }
-                Owed::Over(_) if !is_mine => {}
-                Owed::Over(abandoned) => {
-                    awaiting_training = None;
-                    // Of vectors that were shared themselves there is no aggregate to check.
-                    let has_aggregate =
-                        seats.round.take().is_none_or(|seat| seat.plan.carrier == Carrier::Ring);
-                    if abandoned.is_none() && has_aggregate {
-                        self.now_and_then_check(&mut link, &round).await?;
-                    }
-                }
-                _ => {
-                    let Some(plan) = plan_of(&duty, &round) else {
-                        warn!(round = %round.id, "the coordinator names a duty without the plan of its round");
-                        seats.pace.slow_down().await;
-                        seats.round = None;
-                        continue;
-                    };
-                    // Who may not submit can still help to open the others' sum.
-                    if matches!(duty.owed, Owed::Submit(_) | Owed::Certify(_)) {
-                        let taken_up = self.take_up(&mut link, seats, &round, &plan).await;
-                        if !self.settled(&mut link, seats, &duty.at, &plan.terms, taken_up).await? {
-                            continue;
-                        }
-                    }
-                    let shares_update = plan.carrier == Carrier::Shares && matches!(duty.owed, Owed::Deal(_));
-                    let needs_answer = matches!(duty.owed, Owed::Submit(_)) || shares_update;
-                    // While the local work goes on, later duties of the round are done in its stead.
-                    if needs_answer && is_training(&seats.round, &round) {
-                        awaiting_training = Some(duty);
-                        continue;
-                    }
-                    awaiting_training = None;
-                    let Duty { voided, ledger, at, owed, .. } = duty;
-                    let (beside, certifies) = (Beside { voided, ledger }, matches!(owed, Owed::Certify(_)));
-                    let done = self.perform(&mut link, seats, &round, &plan, owed, &beside).await;
-                    let is_done = self.settled(&mut link, seats, &at, &plan.terms, done).await?;
-                    // The round does not wait for this.
-                    if let (true, true, Some(shown)) = (is_done, certifies, &beside.ledger) {
-                        self.bear_witness(&mut link, shown).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Does a duty of a preparation that is made ahead.
-    async fn attend_ahead(&self, link: &mut Link, seats: &mut Seats, duty: Duty) -> Result<(), Lost> {
-        let Duty { at, plan, owed, .. } = duty;
-        let terms = match PreparationTerms::from_bytes(&plan) {
-            Ok(terms) if terms.job == at.job && Place::Ahead(terms.number) == at.place => terms,
-            _ => {
-                warn!(place = %at.place, "the coordinator names a duty without the terms of its preparation");
-                seats.pace.slow_down().await;
-                return Ok(());
-            }
-        };
-        let done = self.perform_ahead(link, seats, &at, &terms, owed).await;
-        self.settled(link, seats, &at, &terms, done).await.map(drop)
-    }
-
-    /// Whether a duty was done; says no where this participant must not do it.
-    async fn settled(
-        &self,
-        link: &mut Link,
-        seats: &mut Seats,
-        at: &PlaceRef,
-        terms: &PreparationTerms,
-        done: Result<(), Undone>,
-    ) -> Result<bool, Lost> {
-        let place = at.place;
-        let reason = match done {
-            Ok(()) => return Ok(true),
-            Err(Undone::Call(status)) if is_past(&status) => {
-                debug!(%place, reason = told(&status), "it has gone on without this message");
-                return Ok(false);
-            }
-            Err(Undone::Call(status)) if is_lost(&status) => return Err(Lost::of_call(*status)),
-            Err(Undone::Journal(error)) => return Err(Lost::Forever(error.into())),
-            Err(Undone::Call(status)) => {
-                warn!(%place, code = told_code(&status), reason = told(&status), "refused");
-                Declined::Refused
-            }
-            Err(Undone::Declined(reason)) => {
-                warn!(%place, code = reason.code(), reason = reason.shown(), "declining");
-                reason
-            }
-        };
-        seats.leave(at);
-        seats.pace.slow_down().await;
-        self.decline(link, at, terms, &reason).await?;
-        Ok(false)
-    }
-
-    async fn decline(
-        &self,
-        link: &mut Link,
-        at: &PlaceRef,
-        terms: &PreparationTerms,
-        reason: &Declined,
-    ) -> Result<(), Lost> {
-        let key = self.enrolment.keys().signing_key();
-        let signed = Invited::decline(terms, at.place, self.id, reason.code(), key);
-        let sent = leaving(at, Kind::Decline, &signed.to_bytes());
-        self.journal.sent(&sent).await.map_err(|error| Lost::Forever(error.into()))?;
-        match link.say(at, Kind::Decline, &signed, &[]).await {
-            Err(status) if is_lost(&status) => Err(Lost::of_call(status)),
-            Err(_) | Ok(_) => Ok(()),
-        }
-    }
-
     fn count_encryption(&self, more: Encryption) {
         let mut encryption = self.encryption.lock().unwrap_or_else(PoisonError::into_inner);
         encryption.coefficients += more.coefficients;
@@ -381,23 +178,6 @@ impl Agent {
             }
         }
     }
-}
-
-/// Resolves when the local work of the seat is done.
-async fn trained(seat: &mut Option<Seat>) {
-    if let Some(seat) = seat {
-        seat.training.finish().await;
-    }
-}
-
-fn is_training(seat: &Option<Seat>, of: &RoundRef) -> bool {
-    seat.as_ref().is_some_and(|seat| seat.round == *of && matches!(seat.training, Training::Running(_)))
-}
-
-/// The plan that a duty brings, if it is that of its round.
-fn plan_of(duty: &Duty, round: &RoundRef) -> Option<RoundPlan> {
-    let plan = RoundPlan::from_bytes(&duty.plan).ok()?;
-    (plan.terms.job == round.job && plan.id == round.id).then_some(plan)
 }
 
 fn kind_of(owed: &Owed) -> Option<Kind> {
@@ -439,7 +219,3 @@ fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
-
-/// Between attempts to connect, doubling up to the longest.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -34,7 +34,7 @@ impl Agent {
             None if matches!(owed, Owed::Advertise) => {
                 // Whatever was prepared before is of no use any more, and its secrets go with it.
                 seats.ahead = None;
-                seats.pace.slow_down().await;
+                self.pace.slow_down().await;
                 let accepted = self.accepted(link, terms).await?;
                 let invited = Invited::check(terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
                 seats.ahead.insert(self.begin_keys(at, invited).await?)
@@ -45,7 +45,7 @@ impl Agent {
             return Err(Declined::Coordinator(Rejection::Mismatch("preparation")).into());
         }
         if kind.is_some_and(|kind| current.said.contains_key(&kind)) {
-            seats.pace.slow_down().await;
+            self.pace.slow_down().await;
         } else {
             self.prepare(current, at, owed, None).await?;
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
 use syndic_learning::{JobRun, Program, Question};
-use syndic_ledger::ShownEntry;
+use syndic_ledger::Entry;
 use syndic_proto::convert::{Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
@@ -30,12 +30,11 @@ impl Agent {
         round: &RoundRef,
         plan: &RoundPlan,
         owed: Owed,
-        beside: &Beside,
+        beside: Beside,
     ) -> Result<(), Undone> {
-        let Beside { voided, ledger } = beside;
-        // Also where the signature is only said again: the next proof goes on from this one.
+        let Beside { voided, believed } = beside;
         let on_record = match owed {
-            Owed::Certify(_) => Some(self.on_record(round, ledger.as_ref()).await?),
+            Owed::Certify(_) => Some(Self::on_record(round, believed)?),
             _ => None,
         };
         if let Owed::Void(adverts) = owed {
@@ -45,7 +44,7 @@ impl Agent {
             return match owed {
                 Owed::Advertise => self.advertise(link, seats, round, plan).await,
                 _ => {
-                    seats.pace.slow_down().await;
+                    self.pace.slow_down().await;
                     self.say_from_journal(link, round, plan, kind_of(&owed)).await
                 }
             };
@@ -59,7 +58,7 @@ impl Agent {
         let is_keys = matches!(kind, Some(Kind::Advertise | Kind::Dealing | Kind::Ack));
         let said = if is_keys { &current.preparing.said } else { &current.said };
         if kind.is_some_and(|kind| said.contains_key(&kind)) {
-            seats.pace.slow_down().await;
+            self.pace.slow_down().await;
         } else {
             match owed {
                 Owed::Deal(_) | Owed::Acknowledge(_) => {
@@ -72,10 +71,10 @@ impl Agent {
                 }
                 Owed::Submit(acks) => {
                     self.encrypt(current, acks).await?;
-                    seats.pace.came_to_something();
+                    self.pace.came_to_something();
                 }
                 Owed::Certify(headers) => self.certify(current, headers, on_record).await?,
-                Owed::Reveal(signatures) => self.reveal(current, signatures, voided).await?,
+                Owed::Reveal(signatures) => self.reveal(current, signatures, &voided).await?,
                 Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
             }
         }
@@ -93,7 +92,7 @@ impl Agent {
     ) -> Result<(), Undone> {
         // Whatever round was in progress is over, its secrets with it, and so is what was prepared for this one.
         (seats.round, seats.ahead) = (None, None);
-        seats.pace.slow_down().await;
+        self.pace.slow_down().await;
         let accepted = self.accepted(link, &plan.terms).await?;
         let invited = Invited::check(plan.terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let question = self.question(link, plan).await?;
@@ -228,7 +227,7 @@ impl Agent {
             observer.answered(&seat.round, &super::upload::all_of(&*answer));
         }
         let (job, preparation) = (plan.terms.job.as_str(), plan.terms.number);
-        self.journal.spool().forget()?;
+        self.journal.spool().forget(job)?;
         let masks = Masks::new(&holding.state.cohort().h1());
         let file = self.journal.spool().begin(job, preparation)?;
         let work = move || encrypt_into_file(*key, *answer, &masks, file);
@@ -292,9 +291,7 @@ impl Agent {
     /// that one, which encryption cannot hide (rule 10).
     fn compare_with_last(&self, plan: &RoundPlan, survivors: &[ParticipantId]) {
         let mut last = self.last_survivors.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (plan.terms.job.clone(), survivors.to_vec());
-        if let Some((job, before)) = last.replace(now)
-            && job == plan.terms.job
+        if let Some(before) = last.insert(plan.terms.job.clone(), survivors.to_vec())
             && let Some(lone) = differ_by_one(&before, survivors)
         {
             let participant = self.enrolment.name();
@@ -325,7 +322,7 @@ impl Agent {
         plan: &RoundPlan,
         adverts: Vec<Signed>,
     ) -> Result<(), Undone> {
-        seats.pace.slow_down().await;
+        self.pace.slow_down().await;
         let accepted = self.accepted(link, &plan.terms).await?;
         Invited::check(plan.terms.clone(), &accepted.terms, self.roster.clone(), self.id)?;
         let (job, preparation) = (plan.terms.job.as_str(), plan.terms.number);
@@ -348,12 +345,12 @@ impl Agent {
     }
 }
 
-/// What comes beside a duty, to be believed only once it is verified.
+/// What comes beside a duty.
 pub(super) struct Beside {
     /// Earlier attempts at the question that are said to be void, with the promises.
     pub(super) voided: Vec<(RoundId, Vec<Signed>)>,
-    /// Where in the ledger the survivor set is said to be.
-    pub(super) ledger: Option<ShownEntry>,
+    /// The entry of the ledger that is said to freeze the survivor set.
+    pub(super) believed: Option<Result<Entry, Undone>>,
 }
 
 /// Attempts that are said to be void, with the promises.

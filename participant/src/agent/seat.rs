@@ -20,14 +20,12 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::warn;
 
 use super::error::Declined;
-use super::pace::Pace;
 
-/// The places that a participant has at a time: in a round, and in the preparation of the next.
+/// The places that a participant has in a job at a time: in a round, and in the preparation of the next.
 #[derive(Default)]
 pub(super) struct Seats {
     pub(super) round: Option<Seat>,
     pub(super) ahead: Option<Preparing>,
-    pub(super) pace: Pace,
 }
 
 /// A place in a preparation.

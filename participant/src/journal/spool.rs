@@ -89,13 +89,14 @@ impl Spool {
         }
     }
 
-    /// Removes all that lies here. What cannot be removed is in nobody's way, and removed the next time.
+    /// Removes all that lies here of `job`. What cannot be removed is in nobody's way, and removed the next time.
     ///
     /// # Errors
     /// [`JournalError::Io`] where the folder cannot be read.
-    pub fn forget(&self) -> Result<(), JournalError> {
+    pub fn forget(&self, job: &str) -> Result<(), JournalError> {
+        let is_of_job = |file: &&PathBuf| claim(file).is_some_and(|(of, _)| of == job);
         // If we crash here some are left; the next round, or the next start, removes them.
-        self.files()?.iter().for_each(|file| remove(file));
+        self.files()?.iter().filter(is_of_job).for_each(|file| remove(file));
         Ok(())
     }
 
@@ -332,7 +333,9 @@ mod tests {
         let journal = Journal::open(&path).await.unwrap();
 
         assert_eq!(names(journal.spool()), ["churn.2.4"]);
-        journal.spool().forget().unwrap();
+        journal.spool().forget("churn").unwrap();
+        assert_eq!(names(journal.spool()), ["churn.2.4"], "that of another job");
+        journal.spool().forget(JOB).unwrap();
         assert!(names(journal.spool()).is_empty());
     }
 

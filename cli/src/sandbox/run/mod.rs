@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
-use syndic_coordinator::event::{Event, Phase};
+use syndic_coordinator::event::{Event, Phase, Told};
 use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_learning::Outcome;
@@ -55,12 +55,13 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
         blobs: Box::new(blobs),
         cosignatures: Box::new(cosignatures),
         gather: GATHER,
+        most_jobs_at_once: 1,
     })
     .await
     .map_err(|error| failed(&error))?;
     let (told, mut events) = unbounded_channel();
     tokio::spawn(forward(coordinator.events(), told));
-    coordinator.agree(run.job_text).await.map_err(|error| failed(&error))?;
+    let job = coordinator.agree(run.job_text).await.map_err(|error| failed(&error))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(serve(coordinator.clone(), founded.incoming, async {
@@ -69,37 +70,38 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     }));
     let mut federation = Federation::start(founded.institutions, &run);
     let driving = tokio::spawn({
-        let coordinator = coordinator.clone();
-        async move { coordinator.drive().await }
+        let (coordinator, job) = (coordinator.clone(), job.clone());
+        async move { coordinator.drive(&job).await }
     });
     let over = federation.watch(driving, &mut events, observer).await;
-    let encrypt_ns_per_parameter = federation.farewell(&coordinator).await;
+    let encrypt_ns_per_parameter = federation.farewell(&coordinator, &job).await;
     drop(stop);
     // The port is closed; what the transport still has to say changes nothing.
     let _ = serving.await;
-    finish(&run, &coordinator, over, encrypt_ns_per_parameter, federation.victim_name()).await
+    finish(&run, &coordinator, &job, over, encrypt_ns_per_parameter, federation.victim_name()).await
 }
 
 async fn finish(
     run: &Run<'_>,
     coordinator: &Coordinator,
-    over: Result<(JobId, Over)>,
+    job: &JobId,
+    over: Result<Over>,
     encrypt_ns_per_parameter: f64,
     stopped: Option<String>,
 ) -> Result<Finished> {
     let head = coordinator.export_ledger(&run.ledger).await.map_err(|error| failed(&error))?;
     match over? {
-        (_, Over::Abandoned(reason)) => Err(Error::abandoned("job.abandoned", reason)
+        Over::Abandoned(reason) | Over::Stopped(reason) => Err(Error::abandoned("job.abandoned", reason)
             .help("the ledger in the folder of the run says what happened in each round")),
-        (_, Over::Completed(_)) => {
-            let outcome = coordinator.outcome().await;
+        Over::Completed(_) => {
+            let outcome = coordinator.outcome(job).await.map(Arc::unwrap_or_clone);
             let Some(Outcome { model, released_round, .. }) = outcome else {
                 return Err(Error::world(
                     "sandbox.no-model",
                     "the job is complete but its model is not there",
                 ));
             };
-            let provenance = coordinator.provenance(&head).await;
+            let provenance = coordinator.provenance(job, &head).await;
             let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
             let (size, root) = head;
             let ledger = LedgerHead { size, root, key };
@@ -152,7 +154,7 @@ impl Federation {
         mut driving: JoinHandle<Driven>,
         events: &mut UnboundedReceiver<Event>,
         observer: &mut Observer,
-    ) -> Result<(JobId, Over)> {
+    ) -> Result<Over> {
         let mut driven = None;
         loop {
             tokio::select! {
@@ -160,7 +162,10 @@ impl Federation {
                 event = events.recv() => {
                     let event = event.ok_or_else(|| Error::world("sandbox.events-lost", "the view fell behind"))?;
                     self.on_event(&event, observer);
-                    let is_last = matches!(event, Event::JobCompleted { .. } | Event::JobAbandoned { .. });
+                    let is_last = matches!(
+                        event,
+                        Event::JobCompleted { .. } | Event::JobAbandoned { .. } | Event::JobStopped { .. }
+                    );
                     if let (true, Some(over)) = (is_last, driven.take()) {
                         return Ok(over);
                     }
@@ -228,8 +233,8 @@ impl Federation {
     }
 
     /// Lets everybody hear of the job's end. Returns what a coefficient took to encrypt, in nanoseconds.
-    async fn farewell(&mut self, coordinator: &Coordinator) -> f64 {
-        coordinator.all_gone(FAREWELL).await;
+    async fn farewell(&mut self, coordinator: &Coordinator, job: &JobId) -> f64 {
+        coordinator.all_gone(job, FAREWELL).await;
         let rest = async {
             while let Some(life) = self.running.join_next().await {
                 self.lives.extend(life.ok());
@@ -247,8 +252,8 @@ impl Federation {
 }
 
 /// Every event reaches the view: round counts and sizes of the result come from them.
-async fn forward(mut from: broadcast::Receiver<Event>, to: UnboundedSender<Event>) {
-    while let Ok(event) = from.recv().await {
+async fn forward(mut from: broadcast::Receiver<Told>, to: UnboundedSender<Event>) {
+    while let Ok(Told { event, .. }) = from.recv().await {
         if to.send(event).is_err() {
             return;
         }
@@ -256,9 +261,9 @@ async fn forward(mut from: broadcast::Receiver<Event>, to: UnboundedSender<Event
 }
 
 /// What the coordinator's driver has come to.
-type Driven = std::result::Result<(JobId, Over), CoordinatorError>;
+type Driven = std::result::Result<Over, CoordinatorError>;
 
-fn settled(driven: std::result::Result<Driven, JoinError>) -> Result<(JobId, Over)> {
+fn settled(driven: std::result::Result<Driven, JoinError>) -> Result<Over> {
     match driven {
         Ok(over) => over.map_err(|error| failed(&error)),
         Err(stopped) => Err(lost(stopped)),

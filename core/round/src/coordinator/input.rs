@@ -40,6 +40,8 @@ pub enum Input {
     MoreReveals(String),
     /// The sum could not be opened, or failed its checks.
     SumRefused(String),
+    /// The job was stopped in the midst of the round: why, as whoever stopped it says.
+    Stop(String),
 }
 
 /// An upload as it was received: complete, stored, and measured while it streamed in.
@@ -121,7 +123,8 @@ impl Input {
             Self::Reveal(signed) => Some((Kind::Reveal, signed)),
             Self::Void(signed) => Some((Kind::Void, signed)),
             Self::Decline(signed) => Some((Kind::Decline, signed)),
-            Self::Wake | Self::Resume | Self::Opened(_) | Self::MoreReveals(_) | Self::SumRefused(_) => None,
+            Self::Wake | Self::Resume | Self::Opened(_) | Self::MoreReveals(_) => None,
+            Self::SumRefused(_) | Self::Stop(_) => None,
         }
     }
 }

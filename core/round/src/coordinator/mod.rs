@@ -197,6 +197,7 @@ impl Round {
             (_, Input::Wake) if self.wake_at().is_none_or(|at| now < at) => return Ok(self.unchanged()),
             (_, Input::Wake) => self.deadline(now),
             (_, Input::Resume) => self.resumed(now),
+            (_, Input::Stop(reason)) => Phase::Abandoned(Abandoned::Stopped(reason.clone())),
             (Phase::Preparing(phase), input) => self.onward(now, phase.take(&self.course, now, input)?),
             (Phase::Collecting(phase), Input::Submit(signed, upload)) => {
                 phase.submit(self, now, signed, upload)?

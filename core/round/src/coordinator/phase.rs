@@ -58,6 +58,9 @@ pub enum Abandoned {
     /// The sum could not be opened, or failed its checks. It counts as opened (rule 11).
     #[error("the sum was discarded: {0}")]
     SumRefused(String),
+    /// Its job was stopped. Nothing is asked again.
+    #[error("the job was stopped: {0}")]
+    Stopped(String),
 }
 
 impl Phase {

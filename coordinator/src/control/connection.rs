@@ -1,0 +1,121 @@
+//! Asking a running coordinator.
+
+use std::path::Path;
+
+use syndic_proto::control::JobStatus;
+use syndic_proto::v1;
+use syndic_proto::v1::control_client::ControlClient;
+use syndic_round::{JobId, Rejection};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
+
+use super::{ControlError, socket};
+use crate::fact::Priority;
+
+/// A connection to a running coordinator's socket.
+pub struct Connection {
+    calls: ControlClient<Channel>,
+}
+
+impl Connection {
+    /// Connects to the coordinator whose state is in `folder`.
+    ///
+    /// # Errors
+    /// [`ControlError::Unreachable`].
+    pub async fn connect(folder: &Path) -> Result<Self, ControlError> {
+        let path = socket(folder).display().to_string();
+        let endpoint = Endpoint::from_shared(format!("unix://{path}"));
+        let unreachable = |_| ControlError::Unreachable(path.clone());
+        let channel = endpoint.map_err(unreachable)?.connect().await.map_err(unreachable)?;
+        Ok(Self { calls: ControlClient::new(channel) })
+    }
+
+    /// Hands in a job. Answers whether it is new.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn submit(
+        &mut self,
+        file: String,
+        priority: Priority,
+    ) -> Result<(JobStatus, bool), ControlError> {
+        let request = v1::SubmitJobRequest { file, priority: priority.get() };
+        let reply = self.calls.submit_job(request).await.map_err(|status| ControlError::of(&status))?;
+        let v1::SubmitJobReply { job, fresh } = reply.into_inner();
+        Ok((read(job.unwrap_or_default())?, fresh))
+    }
+
+    /// All jobs, in the order of agreement.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn list(&mut self) -> Result<Vec<JobStatus>, ControlError> {
+        let reply = self.calls.list_jobs(v1::ListJobsRequest {}).await;
+        let jobs = reply.map_err(|status| ControlError::of(&status))?.into_inner().jobs;
+        jobs.into_iter().map(read).collect()
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn show(&mut self, job: &JobId) -> Result<JobStatus, ControlError> {
+        answer(self.calls.show_job(v1::ShowJobRequest { job: job.to_string() }).await)
+    }
+
+    /// Opens no further round of a job.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn pause(&mut self, job: &JobId, reason: &str) -> Result<JobStatus, ControlError> {
+        answer(self.calls.pause_job(act(job, reason)).await)
+    }
+
+    /// Lets a paused job go on.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn resume(&mut self, job: &JobId, reason: &str) -> Result<JobStatus, ControlError> {
+        answer(self.calls.resume_job(act(job, reason)).await)
+    }
+
+    /// Ends a job for good.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn stop(&mut self, job: &JobId, reason: &str) -> Result<JobStatus, ControlError> {
+        answer(self.calls.stop_job(act(job, reason)).await)
+    }
+
+    /// Makes a job more urgent, or less.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn prioritise(
+        &mut self,
+        job: &JobId,
+        priority: Priority,
+        reason: &str,
+    ) -> Result<JobStatus, ControlError> {
+        let (job, reason) = (job.to_string(), reason.into());
+        let request = v1::PrioritiseJobRequest { job, priority: priority.get(), reason };
+        answer(self.calls.prioritise_job(request).await)
+    }
+}
+
+fn act(job: &JobId, reason: &str) -> v1::JobAct {
+    v1::JobAct { job: job.to_string(), reason: reason.into() }
+}
+
+fn answer(answer: Result<Response<v1::JobStatus>, Status>) -> Result<JobStatus, ControlError> {
+    read(answer.map_err(|status| ControlError::of(&status))?.into_inner())
+}
+
+fn read(status: v1::JobStatus) -> Result<JobStatus, ControlError> {
+    let malformed = |error: Rejection| ControlError::Refused {
+        code: error.code().into(),
+        message: format!("the coordinator's answer makes no sense: {error}"),
+        is_of_the_world: true,
+    };
+    JobStatus::try_from(status).map_err(malformed)
+}

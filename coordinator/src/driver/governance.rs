@@ -1,0 +1,245 @@
+//! What people who may run jobs do to them, and what they see of them. Each act is on record before it counts.
+
+use syndic_learning::Next;
+use syndic_learning::job::Terms;
+use syndic_proto::control::{JobStanding, JobStatus};
+use syndic_round::JobId;
+
+use super::{Coordinator, CoordinatorError, Inner, State};
+use crate::clock;
+use crate::engine::{Ended, Engine, JobState, Over};
+use crate::event::{Event, Phase};
+use crate::fact::{Cause, Fact, Priority};
+
+impl Coordinator {
+    /// Agrees the job of the configuration. The file is recorded verbatim; its digest binds every round. The same job again
+    /// is fine.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn agree(&self, file: &str) -> Result<JobId, CoordinatorError> {
+        self.submit(file, Priority::default(), CONFIGURATION).await.map(|(id, _)| id)
+    }
+
+    /// Agrees a job that `by` hands in. The same file again is fine and changes nothing; then the answer is false.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::Job`] when the file is refused, [`CoordinatorError::OtherJob`] when a job of its id is on record
+    /// with another file.
+    pub async fn submit(
+        &self,
+        file: &str,
+        priority: Priority,
+        by: &str,
+    ) -> Result<(JobId, bool), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
+        let id = job.identity.id;
+        match state.engine.agreement(&id) {
+            Some(known) if known == terms.agreement => return Ok((id, false)),
+            Some(_) => return Err(CoordinatorError::OtherJob(id)),
+            None => {}
+        }
+        // If we crash here the job file is stored but not agreed; whoever hands it in does so again.
+        self.inner.blobs.put(file.as_bytes()).await?;
+        let fact = Fact::JobAgreed { job: id.clone(), file: file.into(), priority, by: by.into() };
+        // If we crash here nothing was agreed; after it the job is on record, and runs after the next start.
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.tell_started(&state, &id);
+        Ok((id, true))
+    }
+
+    /// Opens no further round of a job until it is resumed; one in progress goes on. A job that is paused stays so.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::NoSuchJob`], [`CoordinatorError::JobOver`].
+    pub async fn pause(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        if state.live(job)?.paused().is_some() {
+            return Ok(());
+        }
+        let event = Event::JobPaused { job: job.to_string(), reason: cause.reason.clone() };
+        self.inner.act(&mut state, job, Fact::JobPaused { job: job.clone(), cause }, event).await
+    }
+
+    /// Lets a paused job go on. One that is not paused goes on.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::NoSuchJob`], [`CoordinatorError::JobOver`].
+    pub async fn resume(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        if state.live(job)?.paused().is_none() {
+            return Ok(());
+        }
+        let event = Event::JobResumed { job: job.to_string(), reason: cause.reason.clone() };
+        self.inner.act(&mut state, job, Fact::JobResumed { job: job.clone(), cause }, event).await
+    }
+
+    /// Makes a job more urgent, or less.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::NoSuchJob`], [`CoordinatorError::JobOver`].
+    pub async fn prioritise(
+        &self,
+        job: &JobId,
+        priority: Priority,
+        cause: Cause,
+    ) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        if state.live(job)?.priority() == priority {
+            return Ok(());
+        }
+        let event = Event::JobPrioritised { job: job.to_string(), priority };
+        let fact = Fact::JobPrioritised { job: job.clone(), priority, cause };
+        self.inner.act(&mut state, job, fact, event).await
+    }
+
+    /// Ends a job for good, the round in progress with it. One that was stopped before stays so.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::NoSuchJob`]; [`CoordinatorError::JobOver`] where it ended otherwise.
+    pub async fn stop(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        if let Some(Ended { over: Over::Stopped(_), .. }) = state.engine.ended(job) {
+            return Ok(());
+        }
+        let round = state.live(job)?.round().map(|open| open.round.plan().id);
+        let (now, reason) = (clock::now(), cause.reason.clone());
+        let facts = state.engine.decide_stop(now, job, cause);
+        let facts = facts.ok_or_else(|| CoordinatorError::NoSuchJob(job.clone()))?;
+        // If we crash here the job goes on; after it the round is abandoned and the job over, both or neither.
+        self.inner.record(&mut state, now, &facts, None).await?;
+        for fact in facts {
+            if let (Fact::RoundAbandoned { reason, .. }, Some(id)) = (fact, round) {
+                self.inner.tell(job, Event::RoundAbandoned { id, reason });
+            }
+        }
+        self.inner.tell(job, Event::JobStopped { job: job.to_string(), reason });
+        Ok(())
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::NoSuchJob`].
+    pub async fn status(&self, job: &JobId) -> Result<JobStatus, CoordinatorError> {
+        let all = self.list().await;
+        let found = all.into_iter().find(|status| status.job == *job);
+        found.ok_or_else(|| CoordinatorError::NoSuchJob(job.clone()))
+    }
+
+    /// All jobs, in the order of agreement.
+    pub async fn list(&self) -> Vec<JobStatus> {
+        let state = self.inner.state.lock().await;
+        let under_way = state.engine.under_way(self.inner.most_jobs_at_once);
+        let mut all: Vec<JobStatus> = state.engine.all_ended().map(|(id, ended)| over(id, ended)).collect();
+        all.extend(
+            state.engine.jobs().map(|job| self.live(&state.engine, job, under_way.contains(&&job.id))),
+        );
+        all.sort_by_key(|status| status.order);
+        all
+    }
+
+    fn live(&self, engine: &Engine, job: &JobState, is_under_way: bool) -> JobStatus {
+        let present = self.inner.lock_present();
+        let connected = job.terms.admitted.iter().filter(|id| present.is_connected(**id)).count();
+        drop(present);
+        let threshold = usize::from(job.terms.protection.threshold());
+        let is_waiting =
+            job.round().is_none() && connected < threshold && matches!(job.pending(), Next::Ask(_));
+        let (standing, reason) = match (job.paused(), job.round()) {
+            (Some(reason), Some(_)) => (JobStanding::Pausing, Some(reason.to_owned())),
+            (Some(reason), None) => (JobStanding::Paused, Some(reason.to_owned())),
+            (None, _) if !is_under_way => {
+                let most = self.inner.most_jobs_at_once;
+                (JobStanding::Queued, Some(format!("{most} other jobs are under way")))
+            }
+            (None, _) if is_waiting => {
+                let needed =
+                    format!("{connected} of the {threshold} institutions that are needed are connected");
+                (JobStanding::Running, Some(needed))
+            }
+            (None, _) => (JobStanding::Running, job.last_reason().map(String::from)),
+        };
+        let name = |id| engine.roster().member(id).map_or_else(String::new, |member| member.name.clone());
+        let missing = job.round().map_or_else(Vec::new, |open| {
+            let carrier = open.round.plan().carrier;
+            open.missing
+                .iter()
+                .map(|missing| format!("{} {}", name(missing.participant), missing.reason(carrier)))
+                .collect()
+        });
+        JobStatus {
+            job: job.id.clone(),
+            standing,
+            reason,
+            priority: job.priority().get(),
+            order: job.order,
+            agreement: job.terms.agreement.to_string(),
+            round: job.round().map(|open| open.round.plan().id),
+            phase: job
+                .round()
+                .and_then(|open| Phase::of(open.round.phase()))
+                .map(|phase| phase.name().into()),
+            training_round: job.training_round(),
+            training_rounds: job.training_rounds(),
+            admitted: job.terms.admitted.len() as u32,
+            connected: connected as u32,
+            missing,
+            model: None,
+        }
+    }
+}
+
+impl State {
+    /// A job that is not over.
+    fn live(&self, job: &JobId) -> Result<&JobState, CoordinatorError> {
+        match self.engine.job(job) {
+            Some(live) => Ok(live),
+            None if self.engine.ended(job).is_some() => Err(CoordinatorError::JobOver(job.clone())),
+            None => Err(CoordinatorError::NoSuchJob(job.clone())),
+        }
+    }
+}
+
+impl Inner {
+    async fn act(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        fact: Fact,
+        event: Event,
+    ) -> Result<(), CoordinatorError> {
+        // If we crash here nothing was done; after it the act is on record, and counts after the next start.
+        self.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.tell(job, event);
+        Ok(())
+    }
+}
+
+fn over(id: &JobId, ended: &Ended) -> JobStatus {
+    let (standing, reason, model) = match &ended.over {
+        Over::Completed(model) => (JobStanding::Completed, None, Some(model.to_string())),
+        Over::Abandoned(reason) => (JobStanding::Abandoned, Some(reason.clone()), None),
+        Over::Stopped(reason) => (JobStanding::Stopped, Some(reason.clone()), None),
+    };
+    JobStatus {
+        job: id.clone(),
+        standing,
+        reason,
+        priority: ended.priority.get(),
+        order: ended.order,
+        agreement: ended.agreement.to_string(),
+        round: None,
+        phase: None,
+        training_round: None,
+        training_rounds: ended.training_rounds,
+        admitted: 0,
+        connected: 0,
+        missing: Vec::new(),
+        model,
+    }
+}
+
+/// Who hands in the job that the configuration names.
+const CONFIGURATION: &str = "configuration";

@@ -1,0 +1,290 @@
+//! Running: one connection after the other, and on each the duties of every job handed to who attends to that job.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rand::RngExt;
+use syndic_proto::convert::{Duty, Owed, RoundRef};
+use syndic_proto::v1;
+use syndic_round::JobId;
+use tokio::sync::mpsc;
+use tonic::Streaming;
+use tracing::{info, warn};
+
+use super::attending::{Attended, Handed};
+use super::link::Link;
+use super::lost::Lost;
+use super::seat::Seats;
+use super::{Agent, AgentError, Ended, system_randomness};
+use crate::shown::printable;
+
+/// When an agent ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Once the jobs that it takes part in are over.
+    JobOver,
+    /// Never: another job may come.
+    Stopped,
+}
+
+impl Agent {
+    /// Takes part until the jobs are over that it takes part in, connecting again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// [`AgentError`] for what trying again does not mend; [`AgentError::JobAbandoned`] where one of the jobs has no outcome.
+    pub async fn run(&self) -> Result<(), AgentError> {
+        self.run_until(|_, _| false).await.map(drop)
+    }
+
+    /// Takes part in one job after the other, and in several at once, for ever.
+    ///
+    /// # Errors
+    /// [`AgentError`] for what trying again does not mend.
+    pub async fn serve(&self) -> Result<(), AgentError> {
+        self.take_part(Until::Stopped, &|_, _| false).await.map(drop)
+    }
+
+    /// As [`Self::run`], but stops dead as soon as `dies` says so of a duty: nothing more is sent, and what was in
+    /// memory is lost, as in a power cut. So does the sandbox show what becomes of a round.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_until(
+        &self,
+        dies: impl Fn(&RoundRef, &Owed) -> bool + Sync,
+    ) -> Result<Ended, AgentError> {
+        self.take_part(Until::JobOver, &dies).await
+    }
+
+    async fn take_part(&self, until: Until, dies: &Dies<'_>) -> Result<Ended, AgentError> {
+        let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
+        let mut patience = SHORTEST_WAIT;
+        let mut met = false;
+        loop {
+            match self.connected(&mut jobs, &mut patience, &mut met, dies).await {
+                Ok(Ended::Died) => return Ok(Ended::Died),
+                Ok(Ended::JobOver) => {
+                    return match jobs.abandoned {
+                        Some(reason) => Err(AgentError::JobAbandoned(reason)),
+                        None => Ok(Ended::JobOver),
+                    };
+                }
+                // Who has met the coordinator once does not give up because somebody else answers in its place.
+                Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
+                    warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
+                    patience = LONGEST_WAIT;
+                }
+                Err(Lost::Forever(error)) => return Err(error),
+                Err(Lost::ForNow(reason)) => {
+                    info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
+                }
+            }
+            // Those whom one coordinator lost do not all come back at one moment.
+            tokio::time::sleep(patience.mul_f64(system_randomness().random_range(0.5..1.0))).await;
+            patience = (patience * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// One connection, until it ends.
+    async fn connected(
+        &self,
+        jobs: &mut Jobs,
+        patience: &mut Duration,
+        met: &mut bool,
+        dies: &Dies<'_>,
+    ) -> Result<Ended, Lost> {
+        let connectors = self.shown.connectors(&self.enrolment);
+        let mut link = Link::connect(&connectors).await.map_err(Lost::of_connect)?;
+        let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
+        link.hello(federation, roster).await.map_err(Lost::of_hello)?;
+        let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
+        let mut duties = link.duties(seen, jobs.held()).await.map_err(Lost::of_call)?;
+        *patience = SHORTEST_WAIT;
+        *met = true;
+        info!(participant = self.enrolment.name(), "connected");
+        let mut desk = Desk { agent: self, link, dies, queues: BTreeMap::new(), attending: Vec::new() };
+        let ended = desk.work(jobs, &mut duties).await;
+        if !matches!(ended, Ok(_) | Err(Lost::Forever(_))) {
+            // What is being said may still arrive; secrets are not lost with a connection.
+            desk.wind_up(jobs).await?;
+        }
+        ended
+    }
+}
+
+/// The jobs that this participant has something of, between connections.
+struct Jobs {
+    seats: BTreeMap<JobId, Seats>,
+    until: Until,
+    /// Why the first of those had no outcome that ended without one.
+    abandoned: Option<String>,
+}
+
+impl Jobs {
+    /// Jobs with a seat, and the preparation made ahead whose keys are held. Others are as if they had never been.
+    fn held(&mut self) -> BTreeMap<JobId, u64> {
+        self.seats.retain(|_, seats| seats.round.is_some() || seats.ahead.is_some());
+        self.seats.iter().map(|(job, seats)| (job.clone(), seats.holding())).collect()
+    }
+}
+
+/// Hands the duties that come over one connection to who attends to their jobs, one after the other in each job.
+struct Desk<'a> {
+    agent: &'a Agent,
+    link: Link,
+    dies: &'a Dies<'a>,
+    queues: BTreeMap<JobId, mpsc::Sender<Handed>>,
+    attending: Vec<Attending<'a>>,
+}
+
+/// One job's duties being done; then its seats are given back.
+type Attending<'a> = Pin<Box<dyn Future<Output = (JobId, Seats, Result<Attended, Lost>)> + Send + 'a>>;
+
+/// Whether a participant stops dead at a duty.
+type Dies<'a> = dyn Fn(&RoundRef, &Owed) -> bool + Sync + 'a;
+
+impl Desk<'_> {
+    async fn work(&mut self, jobs: &mut Jobs, duties: &mut Streaming<v1::Duty>) -> Result<Ended, Lost> {
+        let mut waiting: Option<(mpsc::Sender<Handed>, Handed)> = None;
+        let mut believing: Option<Pin<Box<dyn Future<Output = Handed> + Send + '_>>> = None;
+        loop {
+            let room = room(waiting.as_ref().map(|(queue, _)| queue.clone()));
+            tokio::select! {
+                (job, seats, attended) = first_of(&mut self.attending) => {
+                    self.queues.remove(&job);
+                    match attended {
+                        Ok(Attended::JobOver(abandoned)) => {
+                            if let Some(ended) = self.settle(jobs, &job, abandoned) {
+                                return Ok(ended);
+                            }
+                        }
+                        Ok(Attended::Died) => return Ok(Ended::Died),
+                        Ok(Attended::Interrupted) => drop(jobs.seats.insert(job, seats)),
+                        Err(lost) => {
+                            jobs.seats.insert(job, seats);
+                            return Err(lost);
+                        }
+                    }
+                }
+                duty = duties.message(), if waiting.is_none() && believing.is_none() => {
+                    let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
+                    let duty = Duty::try_from(duty).map_err(|error| Lost::ForNow(printable(&error.to_string())))?;
+                    believing = Some(Box::pin(self.agent.handed(duty)));
+                }
+                // Beside what is attended to, which may hold the journal, and before the next duty is read.
+                handed = done(&mut believing) => {
+                    let queue = self.queue(jobs, &handed.duty).await;
+                    waiting = queue.map(|queue| (queue, handed));
+                }
+                // Whoever does not keep up with a job's duties is not told further ones.
+                permit = room, if waiting.is_some() => {
+                    let Some((_, handed)) = waiting.take() else { continue };
+                    if let Some(permit) = permit {
+                        permit.send(handed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A job is over. Whether that ends it all.
+    fn settle(&self, jobs: &mut Jobs, job: &JobId, abandoned: Option<String>) -> Option<Ended> {
+        let participant = self.agent.enrolment.name();
+        match &abandoned {
+            None => info!(participant, %job, "the job is complete"),
+            Some(reason) => warn!(participant, %job, reason, "the job ended without an outcome"),
+        }
+        if jobs.abandoned.is_none() {
+            jobs.abandoned = abandoned;
+        }
+        let is_all = self.queues.is_empty() && jobs.seats.is_empty();
+        (jobs.until == Until::JobOver && is_all).then_some(Ended::JobOver)
+    }
+
+    /// The queue of who attends to a duty's job.
+    async fn queue(&mut self, jobs: &mut Jobs, duty: &Duty) -> Option<mpsc::Sender<Handed>> {
+        let job = &duty.at.job;
+        if let Some(queue) = self.queues.get(job) {
+            return Some(queue.clone());
+        }
+        let seats = match jobs.seats.remove(job) {
+            Some(seats) => seats,
+            None if self.queues.len() + jobs.seats.len() >= MOST_JOBS => {
+                warn!(%job, "the coordinator names more jobs at a time than this participant attends to");
+                self.agent.pace.slow_down().await;
+                return None;
+            }
+            None => Seats::default(),
+        };
+        let (queue, duties) = mpsc::channel(DUTIES_AHEAD);
+        self.queues.insert(job.clone(), queue.clone());
+        let (agent, link, dies, job) = (self.agent, self.link.clone(), self.dies, job.clone());
+        self.attending.push(Box::pin(async move {
+            let mut seats = seats;
+            let attended = agent.attend(link, &mut seats, duties, dies).await;
+            (job, seats, attended)
+        }));
+        Some(queue)
+    }
+
+    /// Lets everybody come to an end who attends to a job.
+    async fn wind_up(&mut self, jobs: &mut Jobs) -> Result<(), Lost> {
+        self.queues.clear();
+        while !self.attending.is_empty() {
+            let (job, seats, attended) = first_of(&mut self.attending).await;
+            match attended {
+                Ok(Attended::JobOver(abandoned)) => drop(self.settle(jobs, &job, abandoned)),
+                Err(lost @ Lost::Forever(_)) => return Err(lost),
+                Ok(Attended::Died | Attended::Interrupted) | Err(Lost::ForNow(_)) => {
+                    jobs.seats.insert(job, seats);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Room in a queue; none where nobody reads it any more.
+async fn room(queue: Option<mpsc::Sender<Handed>>) -> Option<mpsc::OwnedPermit<Handed>> {
+    match queue {
+        Some(queue) => queue.reserve_owned().await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// What this comes to, which then is none any more; never where there is none.
+async fn done<T>(one: &mut Option<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> T {
+    match one {
+        Some(future) => {
+            let result = future.await;
+            *one = None;
+            result
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the first of these comes to that comes to its end, which is then none of them any more.
+async fn first_of<T>(all: &mut Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> T {
+    poll_fn(|context| {
+        for position in 0..all.len() {
+            if let Poll::Ready(done) = all[position].as_mut().poll(context) {
+                drop(all.swap_remove(position));
+                return Poll::Ready(done);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Between attempts to connect, doubling up to the longest.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Jobs that are attended to at a time: more than a coordinator that means well runs at once.
+const MOST_JOBS: usize = 64;
+/// Duties of a job that wait until those before them are done.
+const DUTIES_AHEAD: usize = 4;
