@@ -1,5 +1,6 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
+mod phases;
 mod vectors;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use syndic_round::Protection;
 
 use crate::words::counted;
 use crate::{Error, Result};
+use phases::{explained, phases};
 use vectors::{carried, fitting, ranges, spoken};
 
 /// A job file as it was read.
@@ -112,6 +114,12 @@ pub fn render(file: &JobFile, job: &Job) -> String {
             line(if position == 0 { "vectors" } else { "" }, vector.told());
         }
     }
+    for (position, phase) in phases(job).iter().enumerate() {
+        line(if position == 0 { "each round" } else { "" }, phase.told());
+    }
+    if let Some(explained) = explained(job) {
+        line("", explained.into());
+    }
     line("digest", agreement(&file.text).to_string());
     for Warning { code, message, help } in warnings(job) {
         let label = style(format!("warning[{code}]")).yellow().bold();
@@ -129,6 +137,7 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
         "job": job.identity.id.as_str(),
         "digest": digest,
         "vectors": carried(job),
+        "phases": phases(job),
         "warnings": warnings(job),
     })
     .to_string()
@@ -234,6 +243,26 @@ mod tests {
         let summary = render(&job, &check(&job).unwrap());
         assert!(summary.contains("small.v1: 2 columns, 3 inputs; predicts `label`"), "{summary}");
         assert!(summary.contains("job.toml is a job that can be proposed."));
+    }
+
+    #[test]
+    fn every_phase_is_told_with_its_deadline_and_whom_it_needs() {
+        let text = JOB.replacen("count = 4", "count = 4\ndeadlines = { collect_seconds = 30 }", 1).replacen(
+            "[protection]",
+            "[protection]\nmin_survivors = 4",
+            1,
+        );
+        let job = check(&file(&text)).unwrap();
+
+        let summary = render(&file(&text), &job);
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file(&text), &job)).unwrap();
+
+        assert!(summary.contains("sign the survivor set        within     60 s, at least t\n"), "{summary}");
+        assert!(summary.contains("train and submit             within     30 s, at least 4\n"), "{summary}");
+        assert!(summary.contains("t of n institutions is 2n/3 rounded down, and one"), "{summary}");
+        let collect = serde_json::json!({ "phase": "collect", "deadline_seconds": 30, "needs": 4 });
+        assert_eq!(json["phases"][3], collect);
+        assert!(json["phases"][5]["needs"].is_null());
     }
 
     #[test]
