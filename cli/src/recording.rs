@@ -23,7 +23,11 @@ pub(crate) fn events(training_rounds: u32) -> Vec<Event> {
         events.push(metrics(number, "validation"));
         events.push(metrics(number, "test"));
     }
-    events.push(Event::JobCompleted { job: "bank-marketing".into(), rounds: training_rounds });
+    events.push(Event::JobCompleted {
+        job: "bank-marketing".into(),
+        rounds: training_rounds,
+        warnings: Vec::new(),
+    });
     events
 }
 

@@ -3,6 +3,7 @@
 //! Every change is decided first, as facts; the driver makes the facts durable; only then do they count.
 //! [`Engine::apply`] is the one way in which a fact counts, at work and in replay.
 
+mod attendance;
 mod job;
 
 use std::cmp::Reverse;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use crate::fact::{Cause, Fact};
 use crate::missing::Missing;
+pub use attendance::Attendance;
 pub use job::{ClosedRound, Ended, JobState, MOST_ATTEMPTS, Open, Over};
 
 /// What the ledger says, folded.
@@ -120,16 +122,30 @@ impl Engine {
     }
 
     /// The jobs that may open rounds while at most `most` are under way at once, first those that have a round in progress,
-    /// then those that were begun before; among equals by priority, then in the order of agreement. A paused job that has no
-    /// round in progress is none of them.
-    pub fn under_way(&self, most: usize) -> Vec<&JobId> {
-        let mut jobs: Vec<&JobState> =
-            self.jobs.values().filter(|job| job.paused.is_none() || job.round.is_some()).collect();
+    /// then those that were begun before; among equals by priority, then in the order of agreement. Without a round in
+    /// progress a job that is paused is none of them, nor one that `can_gather` nobody for the next: it keeps no other waiting.
+    pub fn under_way(&self, most: usize, can_gather: impl Fn(&JobState) -> bool) -> Vec<&JobId> {
+        let goes_on = |job: &&JobState| {
+            let asks = matches!(job.pending, Next::Ask(_));
+            job.round.is_some() || job.paused.is_none() && (!asks || can_gather(job))
+        };
+        let mut jobs: Vec<&JobState> = self.jobs.values().filter(goes_on).collect();
         jobs.sort_by_key(|job| {
             (Reverse(job.round.is_some()), Reverse(job.has_begun()), Reverse(job.priority), job.order)
         });
         jobs.truncate(most);
         jobs.into_iter().map(|job| &job.id).collect()
+    }
+
+    /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums.
+    pub fn warnings(&self, job: &JobId) -> Vec<String> {
+        let live = self.jobs.get(job).map(|job| &job.attendance);
+        let attendance = live.or_else(|| self.ended.get(job).map(|ended| &ended.attendance));
+        attendance.map_or_else(Vec::new, |attendance| attendance.warnings(|id| self.name(id)))
+    }
+
+    fn name(&self, id: ParticipantId) -> String {
+        self.roster.member(id).map_or_else(String::new, |member| member.name.clone())
     }
 
     /// Whether a closed round published this blob.
@@ -346,6 +362,7 @@ impl Engine {
                 state.last_abandoned = None;
                 state.voided.clear();
                 let before = state.round.take().ok_or(FoldError::Astray)?;
+                state.attendance.count(before.kind == TRAIN, &before.missing);
                 let key_sum = closed.opened.ring.map(|ring| ring.key_sum);
                 self.published.extend(key_sum.into_iter().chain([closed.opened.transcript]));
                 state.last_closed = Some((before.round.plan().id, ClosedRound::of(&before.round, closed)?));
@@ -371,8 +388,7 @@ impl Engine {
 
     /// Why a round or preparation was abandoned, with who declined it and why.
     fn told(&self, declined: &BTreeMap<ParticipantId, String>, reason: &Abandoned) -> String {
-        let name = |id| self.roster.member(id).map_or_else(String::new, |member| member.name.clone());
-        let declined = declined.iter().map(|(id, code)| format!("{} ({code})", name(*id)));
+        let declined = declined.iter().map(|(id, code)| format!("{} ({code})", self.name(*id)));
         match declined.collect::<Vec<_>>().join(", ") {
             nobody if nobody.is_empty() => reason.to_string(),
             declined => format!("{reason}; declined by {declined}"),
@@ -398,5 +414,7 @@ impl Engine {
     }
 }
 
+/// The kind of questions that ask for local training.
+const TRAIN: &str = "train";
 /// Outcomes that are held of jobs that are over: each holds a model.
 const OUTCOMES: usize = 8;

@@ -133,6 +133,8 @@ pub enum Event {
         job: String,
         /// Training rounds done.
         rounds: u32,
+        /// Who is missing in how many of its sums, a sentence for each.
+        warnings: Vec<String>,
     },
     /// The job ended without one.
     JobAbandoned {

@@ -172,6 +172,7 @@ impl Common {
         }
         print(&line(job))?;
         job.missing.iter().try_for_each(|missing| print(&format!("  missing: {missing}")))?;
+        job.warnings.iter().try_for_each(|warning| print(&format!("  warning: {warning}")))?;
         if let Some(model) = &job.model {
             print(&format!("  model: sha256 {model}"))?;
         }
@@ -201,8 +202,12 @@ fn line(job: &JobStatus) -> String {
     };
     let reason = job.reason.as_ref().map_or_else(String::new, |reason| format!("  ({reason})"));
     let standing = job.standing.name();
+    let warnings = match job.warnings.len() {
+        0 => "",
+        _ => "  (with warnings)",
+    };
     let (id, priority) = (job.job.as_str(), job.priority);
-    format!("{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{reason}")
+    format!("{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{warnings}{reason}")
 }
 
 fn urgency(number: u32) -> Result<Priority, DaemonError> {

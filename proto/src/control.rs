@@ -34,6 +34,8 @@ pub struct JobStatus {
     pub connected: u32,
     /// Who is missing in the round in progress, and why, once its survivor set is frozen.
     pub missing: Vec<String>,
+    /// Who is missing in how many of its sums, a sentence for each: what must be said beside its outcome.
+    pub warnings: Vec<String>,
     /// SHA-256 of the model, once there is one.
     pub model: Option<String>,
 }
@@ -91,6 +93,7 @@ impl From<JobStatus> for v1::JobStatus {
             admitted: status.admitted,
             connected: status.connected,
             missing: status.missing,
+            warnings: status.warnings,
             model: status.model.unwrap_or_default(),
         }
     }
@@ -116,6 +119,7 @@ impl TryFrom<v1::JobStatus> for JobStatus {
             admitted: wire.admitted,
             connected: wire.connected,
             missing: wire.missing,
+            warnings: wire.warnings,
             model: text(wire.model),
         })
     }
@@ -171,6 +175,7 @@ mod tests {
             admitted: 5,
             connected: 4,
             missing: vec!["bank_a declined: policy.purpose".into()],
+            warnings: vec!["bank_a is missing in 2 of 3 sums, 1 of 2 of local training".into()],
             model: Some("cd".repeat(32)),
         }
     }
@@ -184,6 +189,7 @@ mod tests {
             phase: None,
             training_round: None,
             missing: Vec::new(),
+            warnings: Vec::new(),
             model: None,
             ..status()
         };

@@ -131,8 +131,10 @@ impl Coordinator {
     /// All jobs, in the order of agreement.
     pub async fn list(&self) -> Vec<JobStatus> {
         let state = self.inner.state.lock().await;
-        let under_way = state.engine.under_way(self.inner.most_jobs_at_once);
-        let mut all: Vec<JobStatus> = state.engine.all_ended().map(|(id, ended)| over(id, ended)).collect();
+        let can_gather = |job: &JobState| self.enough_are_connected(job);
+        let under_way = state.engine.under_way(self.inner.most_jobs_at_once, can_gather);
+        let mut all: Vec<JobStatus> =
+            state.engine.all_ended().map(|(id, ended)| over(&state.engine, id, ended)).collect();
         all.extend(
             state.engine.jobs().map(|job| self.live(&state.engine, job, under_way.contains(&&job.id))),
         );
@@ -150,14 +152,14 @@ impl Coordinator {
         let (standing, reason) = match (job.paused(), job.round()) {
             (Some(reason), Some(_)) => (JobStanding::Pausing, Some(reason.to_owned())),
             (Some(reason), None) => (JobStanding::Paused, Some(reason.to_owned())),
-            (None, _) if !is_under_way => {
-                let most = self.inner.most_jobs_at_once;
-                (JobStanding::Queued, Some(format!("{most} other jobs are under way")))
-            }
             (None, _) if is_waiting => {
                 let needed =
                     format!("{connected} of the {threshold} institutions that are needed are connected");
                 (JobStanding::Running, Some(needed))
+            }
+            (None, _) if !is_under_way => {
+                let most = self.inner.most_jobs_at_once;
+                (JobStanding::Queued, Some(format!("{most} other jobs are under way")))
             }
             (None, _) => (JobStanding::Running, job.last_reason().map(String::from)),
         };
@@ -186,6 +188,7 @@ impl Coordinator {
             admitted: job.terms.admitted.len() as u32,
             connected: connected as u32,
             missing,
+            warnings: engine.warnings(&job.id),
             model: None,
         }
     }
@@ -217,7 +220,7 @@ impl Inner {
     }
 }
 
-fn over(id: &JobId, ended: &Ended) -> JobStatus {
+fn over(engine: &Engine, id: &JobId, ended: &Ended) -> JobStatus {
     let (standing, reason, model) = match &ended.over {
         Over::Completed(model) => (JobStanding::Completed, None, Some(model.to_string())),
         Over::Abandoned(reason) => (JobStanding::Abandoned, Some(reason.clone()), None),
@@ -237,6 +240,7 @@ fn over(id: &JobId, ended: &Ended) -> JobStatus {
         admitted: 0,
         connected: 0,
         missing: Vec::new(),
+        warnings: engine.warnings(id),
         model,
     }
 }

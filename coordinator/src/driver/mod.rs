@@ -409,6 +409,10 @@ impl Coordinator {
         if let Some(agreement) = state.engine.agreement(job) {
             provenance.insert("job".into(), job.to_string().into());
             provenance.insert("agreement".into(), agreement.to_string().into());
+            let warnings = state.engine.warnings(job);
+            if !warnings.is_empty() {
+                provenance.insert("warnings".into(), warnings.into());
+            }
         }
         provenance
     }

@@ -198,7 +198,10 @@ fn log(job: &JobId, event: &Event) {
             info!(%job, training_round, rows, roc_auc, pr_auc, log_loss, "metrics");
         }
         Event::JobStarted { rounds, .. } => info!(%job, rounds, "job agreed"),
-        Event::JobCompleted { .. } => info!(%job, "job completed"),
+        Event::JobCompleted { warnings, .. } if warnings.is_empty() => info!(%job, "job completed"),
+        Event::JobCompleted { warnings, .. } => {
+            warn!(%job, missing = warnings.join("; "), "job completed, but not with everybody in every sum");
+        }
         Event::JobAbandoned { reason, .. } => warn!(%job, reason, "job abandoned"),
         Event::JobStopped { reason, .. } => warn!(%job, reason, "job stopped"),
         Event::JobPaused { reason, .. } => info!(%job, reason, "job paused"),

@@ -116,7 +116,10 @@ impl Coordinator {
             }
             return earliest(of_round(&open.round), of_ahead(job));
         }
-        let may_open = state.engine.under_way(self.inner.most_jobs_at_once).contains(&id);
+        let may_open = state
+            .engine
+            .under_way(self.inner.most_jobs_at_once, |job| self.enough_are_connected(job))
+            .contains(&id);
         match (job.pending(), job.dead_end()) {
             (_, Some(reason)) => Work::Abandon(reason),
             (Next::Done(outcome), None) => Work::Release(Box::new(outcome.clone())),
@@ -127,7 +130,7 @@ impl Coordinator {
         }
     }
 
-    fn enough_are_connected(&self, job: &JobState) -> bool {
+    pub(super) fn enough_are_connected(&self, job: &JobState) -> bool {
         let present = self.inner.lock_present();
         let connected = job.terms.admitted.iter().filter(|id| present.is_connected(**id)).count();
         connected >= usize::from(job.terms.protection.threshold())
@@ -186,7 +189,10 @@ impl Coordinator {
     async fn open_round(&self, id: &JobId) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         // Paused, stopped or overtaken by another job since it was looked at: there is another look.
-        let may_open = state.engine.under_way(self.inner.most_jobs_at_once).contains(&id);
+        let may_open = state
+            .engine
+            .under_way(self.inner.most_jobs_at_once, |job| self.enough_are_connected(job))
+            .contains(&id);
         let Some(job) = state.engine.job(id).filter(|job| may_open && job.round().is_none()) else {
             return Ok(());
         };
@@ -274,7 +280,8 @@ impl Coordinator {
         let fact = Fact::JobCompleted { job: job.clone(), released_round: outcome.released_round, model };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
         let rounds = state.engine.ended(job).map_or(0, |ended| ended.training_rounds);
-        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds });
+        let warnings = state.engine.warnings(job);
+        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use syndic_round::{
 };
 use syndic_secure_aggregation::chunk_bytes;
 
-use super::FoldError;
+use super::{Attendance, FoldError};
 use crate::fact::Priority;
 use crate::missing::Missing;
 
@@ -47,6 +47,7 @@ pub struct JobState {
     pub(super) equivocated_ahead: BTreeSet<(u64, ParticipantId, Kind)>,
     /// Void attempts at the question that is pending.
     pub(super) voided: Vec<Voided>,
+    pub(super) attendance: Attendance,
     /// The last round with a result, for the spot check; those before it are read from the ledger again.
     pub(super) last_closed: Option<(RoundId, ClosedRound)>,
     /// Why the last attempt was abandoned, and whether its sum may have been opened.
@@ -105,6 +106,8 @@ pub struct Ended {
     pub over: Over,
     /// Training rounds that it asked for.
     pub training_rounds: u32,
+    /// Who is in its sums.
+    pub attendance: Attendance,
     /// The attempt that was abandoned last, and why.
     pub abandoned: Option<(RoundId, String)>,
     /// What it came to, for who writes it out; none where there is no outcome, or it was written out long ago.
@@ -162,6 +165,7 @@ impl JobState {
             abandoned: BTreeMap::new(),
             equivocated_ahead: BTreeSet::new(),
             voided: Vec::new(),
+            attendance: Attendance::default(),
             last_closed: None,
             last_abandoned: None,
         })
@@ -179,6 +183,7 @@ impl JobState {
             priority: self.priority,
             agreement: self.terms.agreement,
             outcome: outcome.filter(|_| matches!(over, Over::Completed(_))),
+            attendance: self.attendance,
             abandoned,
             over,
             training_rounds: self.job.rounds.count,
@@ -281,6 +286,11 @@ impl JobState {
     /// The last round with a result, if it is this one.
     pub fn last_closed(&self, id: RoundId) -> Option<&ClosedRound> {
         self.last_closed.as_ref().filter(|(last, _)| *last == id).map(|(_, closed)| closed)
+    }
+
+    /// Who is in its sums so far.
+    pub fn attendance(&self) -> &Attendance {
+        &self.attendance
     }
 
     /// The round in progress.

@@ -304,6 +304,57 @@ async fn who_was_not_there_and_who_said_no_is_on_record() {
 }
 
 #[tokio::test]
+async fn a_job_that_has_too_few_for_a_round_keeps_no_other_waiting() {
+    let house = House::of(4);
+    // Of a house, two jobs are under way at once; three of four institutions are there, and one job needs all.
+    let serving = Serving::with(&house, &house.members[..3]).await;
+    let demanding = |name: &str| {
+        let named = JOB.replace("id = \"small\"", &format!("id = \"{name}\""));
+        named.replace("[protection]", "[protection]\nthreshold = 4")
+    };
+    for name in ["first", "second"] {
+        serving.coordinator.submit(&demanding(name), Priority::default(), "local-user/7").await.unwrap();
+    }
+
+    let third = serving.submit("third", 50).await;
+
+    serving.until(&third, JobStanding::Running, true).await;
+    let first = serving.coordinator.status(&JobId::new("first").unwrap()).await.unwrap();
+    let waits = "3 of the 4 institutions that are needed are connected";
+    assert_eq!((first.standing, first.reason.as_deref()), (JobStanding::Running, Some(waits)));
+    let last = &house.members[3];
+    let _attached = serving.coordinator.attach(last.id, "bank-4".into(), &[]);
+    serving.until(&first.job, JobStanding::Running, true).await;
+    serving.close().await;
+    audited(&house, &house.entries().await).unwrap();
+}
+
+#[tokio::test]
+async fn that_somebody_is_missing_in_sums_is_told_with_the_job_also_once_it_is_over_and_after_a_restart() {
+    let mut house = House::of(4);
+    let mut members = std::mem::take(&mut house.members);
+    let serving = Serving::with(&house, &members).await;
+    serving.submit("small", 50).await;
+    serving.until(&small(), JobStanding::Running, true).await;
+    let (plan, ..) = serving.coordinator.duty_of(&small(), members[3].id).await.unwrap();
+    let no = members[3].decline(&plan, "policy.purpose");
+    serving.coordinator.hear(&small(), plan.id, no).await.unwrap();
+    assert!(serving.coordinator.status(&small()).await.unwrap().warnings.is_empty(), "there is no sum yet");
+
+    serving.play_round(&mut members[..3]).await;
+
+    let told = ["bank-4 is missing in 1 of 1 sums"];
+    assert_eq!(serving.coordinator.status(&small()).await.unwrap().warnings, told);
+    serving.coordinator.stop(&small(), cause("enough")).await.unwrap();
+    assert_eq!(serving.coordinator.status(&small()).await.unwrap().warnings, told);
+    serving.close().await;
+    let reopened = house.coordinator(house.log().await).await;
+    assert_eq!(reopened.status(&small()).await.unwrap().warnings, told);
+    let provenance = reopened.provenance(&small(), &(0, String::new())).await;
+    assert_eq!(provenance["warnings"], serde_json::json!(told));
+}
+
+#[tokio::test]
 async fn who_drains_opens_no_round_and_comes_to_an_end() {
     let house = House::of(4);
     let serving = Serving::in_house(&house).await;

@@ -1,0 +1,104 @@
+//! Who is in the sums of a job, and who is not: a model that was learnt without somebody is never a plain success.
+
+use std::collections::BTreeMap;
+
+use syndic_round::ParticipantId;
+
+use crate::missing::Missing;
+
+/// In how many sums of a job everybody is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    total: Sums,
+    missed: BTreeMap<ParticipantId, Sums>,
+}
+
+/// Sums, and those among them that were of local training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    all: u32,
+    training: u32,
+}
+
+impl Sums {
+    fn count(&mut self, is_training: bool) {
+        self.all += 1;
+        self.training += u32::from(is_training);
+    }
+}
+
+impl Attendance {
+    /// Counts a sum, of local training or of something else, and who is missing in it.
+    pub(super) fn count(&mut self, is_training: bool, missing: &[Missing]) {
+        self.total.count(is_training);
+        for one in missing {
+            self.missed.entry(one.participant).or_default().count(is_training);
+        }
+    }
+
+    /// What must be said beside the outcome, a sentence for each who is missing somewhere; none where everybody is in
+    /// every sum.
+    pub fn warnings(&self, name: impl Fn(ParticipantId) -> String) -> Vec<String> {
+        let warn = |(id, missed): (&ParticipantId, &Sums)| {
+            let (name, total) = (name(*id), self.total);
+            if total.training > 0 && missed.training == total.training {
+                return format!(
+                    "{name} is missing in every sum of local training: nothing was learnt from it"
+                );
+            }
+            let of_training = match total.training {
+                0 => String::new(),
+                all => format!(", {} of {all} of local training", missed.training),
+            };
+            format!("{name} is missing in {} of {} sums{of_training}", missed.all, total.all)
+        };
+        self.missed.iter().map(warn).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::missing::Why;
+
+    fn missing(number: u16) -> Missing {
+        let participant = ParticipantId::new(number).expect("a participant's number is from 1");
+        Missing { participant, why: Why::Absent, equivocated: false }
+    }
+
+    fn warnings(attendance: &Attendance) -> Vec<String> {
+        attendance.warnings(|id| format!("bank_{id}"))
+    }
+
+    #[test]
+    fn a_job_with_everybody_in_every_sum_needs_no_warning() {
+        let mut attendance = Attendance::default();
+        attendance.count(false, &[]);
+        attendance.count(true, &[]);
+        assert!(warnings(&attendance).is_empty());
+    }
+
+    #[test]
+    fn who_is_missing_in_some_sums_is_told_with_how_many() {
+        let mut attendance = Attendance::default();
+        attendance.count(false, &[missing(2)]);
+        attendance.count(true, &[]);
+        attendance.count(true, &[missing(2), missing(3)]);
+        let told = [
+            "bank_2 is missing in 2 of 3 sums, 1 of 2 of local training",
+            "bank_3 is missing in 1 of 3 sums, 1 of 2 of local training",
+        ];
+        assert_eq!(warnings(&attendance), told);
+    }
+
+    #[test]
+    fn from_whom_nothing_was_learnt_is_told_as_that() {
+        let mut attendance = Attendance::default();
+        attendance.count(false, &[]);
+        for _ in 0..2 {
+            attendance.count(true, &[missing(3)]);
+        }
+        let told = ["bank_3 is missing in every sum of local training: nothing was learnt from it"];
+        assert_eq!(warnings(&attendance), told);
+    }
+}
