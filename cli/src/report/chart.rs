@@ -1,99 +1,121 @@
 //! The chart of AUC by round and the grid of who took part, as coordinates for the template.
 
-use syndic_coordinator::event::Missing;
-
 use crate::history::{History, TrainingRound};
 use crate::result::MetricsByModel;
 
 /// AUC on the test rows after each training round, with what others reach as level lines. SVG coordinates.
-pub(super) struct Chart {
+pub(crate) struct Chart {
     /// Levels with a label on the left.
-    pub(super) rows: Vec<Tick>,
+    pub(crate) rows: Vec<Tick>,
     /// Rounds with a label below.
-    pub(super) columns: Vec<Tick>,
+    pub(crate) columns: Vec<Tick>,
     /// The points of the federation's line.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// One dot a round.
-    pub(super) dots: Vec<Dot>,
+    pub(crate) dots: Vec<Dot>,
     /// Pooled, and alone on average.
-    pub(super) levels: Vec<Level>,
+    pub(crate) levels: Vec<Level>,
+}
+
+/// What the model reached after a training round.
+pub(crate) struct Point {
+    /// The training round.
+    pub(crate) number: u32,
+    /// AUC on the test rows.
+    pub(crate) auc: f64,
+    /// Whose updates are not in it.
+    pub(crate) missing: Vec<String>,
 }
 
 /// A labelled position on an axis.
-pub(super) struct Tick {
+pub(crate) struct Tick {
     /// Coordinate along the axis.
-    pub(super) at: f64,
+    pub(crate) at: f64,
     /// What stands there.
-    pub(super) label: String,
+    pub(crate) label: String,
 }
 
 /// One round's AUC.
-pub(super) struct Dot {
+pub(crate) struct Dot {
     /// Horizontal.
-    pub(super) x: f64,
+    pub(crate) x: f64,
     /// Vertical.
-    pub(super) y: f64,
+    pub(crate) y: f64,
     /// Whether somebody's update is missing.
-    pub(super) missing: bool,
+    pub(crate) missing: bool,
     /// Whether its model is the one that was released.
-    pub(super) released: bool,
+    pub(crate) released: bool,
     /// What a reader sees who points at it.
-    pub(super) title: String,
+    pub(crate) title: String,
 }
 
 /// A level line, or the end of the federation's line, with its label on the right.
-pub(super) struct Level {
+pub(crate) struct Level {
     /// Style class: `federated`, `pooled` or `alone`.
-    pub(super) class: &'static str,
+    pub(crate) class: &'static str,
     /// Height of the line.
-    pub(super) y: f64,
+    pub(crate) y: f64,
     /// Height of its label, moved where labels would touch.
-    pub(super) label_y: f64,
+    pub(crate) label_y: f64,
     /// The label.
-    pub(super) label: String,
+    pub(crate) label: String,
 }
 
 /// A participant's row in the grid.
-pub(super) struct GridRow {
+pub(crate) struct GridRow {
     /// Who.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// One cell a training round.
-    pub(super) cells: Vec<Cell>,
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// Whether a participant's update is in one round's sum.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     /// In the sum.
-    pub(super) here: bool,
+    pub(crate) here: bool,
     /// What a reader sees who points at it.
-    pub(super) title: String,
+    pub(crate) title: String,
 }
 
 impl Chart {
     /// The chart; none where no round was evaluated.
-    pub(super) fn of(rounds: &[TrainingRound<'_>], released: u32, metrics: &MetricsByModel) -> Option<Self> {
+    pub(crate) fn of(rounds: &[TrainingRound<'_>], released: u32, metrics: &MetricsByModel) -> Option<Self> {
         let evaluated: Vec<_> =
             rounds.iter().filter_map(|round| Some((round, round.metrics?.roc_auc))).collect();
-        let (last, end) = evaluated.last()?;
-        let model = evaluated.iter().find(|(round, _)| round.number == released);
-        let reached = model.map_or(end, |(_, auc)| auc);
-        let mut levels =
-            vec![("federated", "federated", *reached), ("pooled", "pooled", metrics.pooled.roc_auc)];
+        let mut levels = vec![("pooled", "pooled", metrics.pooled.roc_auc)];
         levels.extend(metrics.alone_mean().map(|mean| ("alone", "alone (mean)", mean.roc_auc)));
-        let values = evaluated.iter().map(|(_, auc)| *auc).chain(levels.iter().map(|level| level.2));
+        let points = evaluated.iter().map(|(round, auc)| Point {
+            number: round.number,
+            auc: *auc,
+            missing: round.missing.iter().map(|missing| missing.participant.clone()).collect(),
+        });
+        Self::through(&points.collect::<Vec<_>>(), Some(released), levels)
+    }
+
+    /// The chart through these points, with further levels; none where there are no points.
+    pub(crate) fn through(
+        points: &[Point],
+        released: Option<u32>,
+        others: Vec<(&'static str, &'static str, f64)>,
+    ) -> Option<Self> {
+        let last = points.last()?;
+        let model = points.iter().find(|point| Some(point.number) == released);
+        let reached = model.unwrap_or(last).auc;
+        let levels = [vec![("federated", "federated", reached)], others].concat();
+        let values = points.iter().map(|point| point.auc).chain(levels.iter().map(|level| level.2));
         let scale = Scale::around(values);
         let x = |number: u32| {
             let span = f64::from(last.number.max(2) - 1);
             LEFT + (RIGHT - LEFT) * f64::from(number - 1) / span
         };
-        let dots: Vec<Dot> = evaluated
+        let dots: Vec<Dot> = points
             .iter()
-            .map(|(round, auc)| Dot {
-                x: x(round.number),
+            .map(|Point { number, auc, missing }| Dot {
+                x: x(*number),
                 y: scale.y(*auc),
-                missing: !round.missing.is_empty(),
-                released: round.number == released,
-                title: format!("Round {}: ROC-AUC {auc:.4}{}", round.number, without(round.missing)),
+                missing: !missing.is_empty(),
+                released: Some(*number) == released,
+                title: format!("Round {number}: ROC-AUC {auc:.4}{}", without(missing)),
             })
             .collect();
         let points: Vec<String> = dots.iter().map(|dot| format!("{:.1},{:.1}", dot.x, dot.y)).collect();
@@ -118,7 +140,7 @@ impl Chart {
 }
 
 /// Who took part in which training round.
-pub(super) fn grid(history: &History, participants: &[String]) -> Vec<GridRow> {
+pub(crate) fn grid(history: &History, participants: &[String]) -> Vec<GridRow> {
     let rounds = history.training_rounds();
     let cell = |round: &TrainingRound<'_>, name: &String| {
         let absent = round.missing.iter().find(|missing| missing.participant == *name);
@@ -141,9 +163,8 @@ pub(super) fn grid(history: &History, participants: &[String]) -> Vec<GridRow> {
         .collect()
 }
 
-fn without(missing: &[Missing]) -> String {
-    let names: Vec<_> = missing.iter().map(|missing| missing.participant.as_str()).collect();
-    if names.is_empty() { String::new() } else { format!(", without {}", names.join(", ")) }
+fn without(missing: &[String]) -> String {
+    if missing.is_empty() { String::new() } else { format!(", without {}", missing.join(", ")) }
 }
 
 /// Keeps labels apart without changing their order.

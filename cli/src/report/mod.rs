@@ -1,7 +1,8 @@
 //! `report.html`: what ran, how good it is, who took part, and what was and was not protected, on one page
 //! that a compliance reviewer can read, print and file. It loads nothing and runs nothing.
 
-mod chart;
+pub(crate) mod chart;
+mod job_text;
 mod participation;
 
 use askama::Template;
@@ -13,6 +14,7 @@ use crate::result::{RunResult, Scores};
 use crate::table::compared;
 use crate::words::{bytes, counted, listed, seconds, thousands};
 use chart::{Chart, GridRow};
+pub use job_text::JobText;
 use participation::Stretch;
 
 /// Everything the report is made of.
@@ -29,19 +31,6 @@ pub struct ReportData {
     pub version: String,
     /// The command that verifies the ledger, from where the run was started.
     pub verify: String,
-}
-
-/// What the job file says, for people.
-#[derive(Clone, Debug, Default)]
-pub struct JobText {
-    /// What the model is for.
-    pub purpose: String,
-    /// Further facts in order, label and text: program, data contract, privacy and so on.
-    pub facts: Vec<(String, String)>,
-    /// How the data set is to be cited, where the job names it.
-    pub citation: Option<String>,
-    /// The sensitive columns that the model may use.
-    pub sensitive: Vec<String>,
 }
 
 /// Makes the page.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use syndic_learning::job::{Privacy, ProgramTerms, agreement};
 use syndic_learning::{Job, Role};
 use syndic_ledger::Timestamp;
 use syndic_round::Carrier;
@@ -11,12 +10,10 @@ use syndic_round::Carrier;
 use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
 use crate::history::{EncryptedRound, History, RoundEnding};
-use crate::report::JobText;
 use crate::result::{
     DataFacts, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA, Scores, Timing,
     Traffic,
 };
-use crate::words::counted;
 use crate::{Error, Result};
 
 /// What was measured around the federation.
@@ -134,49 +131,6 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
         upload_bytes_per_round: upload,
         key_share_bytes: key_share_bytes / cohort.max(1),
     })
-}
-
-/// What the job file says, for the report.
-pub(super) fn job_text(job: &Job, file: &str, citation: Option<String>) -> JobText {
-    let ProgramTerms::LogisticRegression(terms) = &job.program;
-    let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
-    let mut fact = |label: &str, text: String| facts.push((label.into(), text));
-    if let Some(basis) = &job.identity.lawful_basis {
-        fact("Lawful basis", basis.clone());
-    }
-    fact(
-        "Program",
-        format!(
-            "{} by federated averaging: {} in batches of {}, learning rate {} times {} after each \
-             round, L2 penalty {}",
-            job.program.name(),
-            counted(terms.local_epochs as usize, "local epoch", "local epochs"),
-            terms.batch_size,
-            terms.learning_rate,
-            terms.learning_rate_decay,
-            terms.l2
-        ),
-    );
-    fact(
-        "Data contract",
-        format!(
-            "{}: {}, {} of the model; predicts `{}`",
-            job.contract.id(),
-            counted(job.contract.columns.len(), "column", "columns"),
-            counted(job.contract.inputs(), "input", "inputs"),
-            job.contract.label.column
-        ),
-    );
-    let Privacy::None {} = job.privacy;
-    fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
-    fact("Digest of the job file", agreement(file).to_string());
-    let sensitive = job.contract.columns.iter().filter(|column| column.sensitive);
-    JobText {
-        purpose: job.identity.purpose.clone(),
-        sensitive: sensitive.map(|column| column.name.clone()).collect(),
-        facts,
-        citation,
-    }
 }
 
 /// Now, for people: `2026-08-01 12:00 UTC`.

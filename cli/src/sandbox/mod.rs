@@ -33,7 +33,7 @@ pub use load::{Columns, Site};
 pub use source::Source;
 
 use crate::job_check::{self, JobFile};
-use crate::report::{self, ReportData};
+use crate::report::{self, JobText, ReportData};
 use crate::result::{LedgerHead, RunResult};
 use crate::table::{self, Closing};
 use crate::view::{Notice, Observer};
@@ -279,7 +279,7 @@ fn write(
     let report = report::render(&ReportData {
         result: result.clone(),
         history: observer.history().clone(),
-        job: assemble::job_text(job, job_text, options.citation.clone()),
+        job: JobText::of(job, job_text, options.citation.clone()),
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),
         verify: ledger_verify(options),

@@ -1,0 +1,64 @@
+//! What a job file says, for people.
+
+use syndic_learning::Job;
+use syndic_learning::job::{Privacy, ProgramTerms, agreement};
+
+use crate::words::counted;
+
+/// What the job file says, for people.
+#[derive(Clone, Debug, Default)]
+pub struct JobText {
+    /// What the model is for.
+    pub purpose: String,
+    /// Further facts in order, label and text: program, data contract, privacy and so on.
+    pub facts: Vec<(String, String)>,
+    /// How the data set is to be cited, where the job names it.
+    pub citation: Option<String>,
+    /// The sensitive columns that the model may use.
+    pub sensitive: Vec<String>,
+}
+
+impl JobText {
+    /// What `job` says, which is read from `file`.
+    pub fn of(job: &Job, file: &str, citation: Option<String>) -> Self {
+        let ProgramTerms::LogisticRegression(terms) = &job.program;
+        let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
+        let mut fact = |label: &str, text: String| facts.push((label.into(), text));
+        if let Some(basis) = &job.identity.lawful_basis {
+            fact("Lawful basis", basis.clone());
+        }
+        fact(
+            "Program",
+            format!(
+                "{} by federated averaging: {} in batches of {}, learning rate {} times {} after each \
+                 round, L2 penalty {}",
+                job.program.name(),
+                counted(terms.local_epochs as usize, "local epoch", "local epochs"),
+                terms.batch_size,
+                terms.learning_rate,
+                terms.learning_rate_decay,
+                terms.l2
+            ),
+        );
+        fact(
+            "Data contract",
+            format!(
+                "{}: {}, {} of the model; predicts `{}`",
+                job.contract.id(),
+                counted(job.contract.columns.len(), "column", "columns"),
+                counted(job.contract.inputs(), "input", "inputs"),
+                job.contract.label.column
+            ),
+        );
+        let Privacy::None {} = job.privacy;
+        fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
+        fact("Digest of the job file", agreement(file).to_string());
+        let sensitive = job.contract.columns.iter().filter(|column| column.sensitive);
+        Self {
+            purpose: job.identity.purpose.clone(),
+            sensitive: sensitive.map(|column| column.name.clone()).collect(),
+            facts,
+            citation,
+        }
+    }
+}
