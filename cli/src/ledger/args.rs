@@ -8,6 +8,7 @@ use super::export::Format;
 use super::search::FilterArgs;
 use super::trust::Trust;
 use crate::Result;
+use crate::words::quoted;
 
 /// `syndic ledger ...`
 #[derive(Debug, Subcommand)]
@@ -27,6 +28,9 @@ pub enum LedgerCommand {
     /// Write entries for other programs
     #[command(after_help = EXPORT)]
     Export(ExportArgs),
+    /// Write what a ledger says of a job, on a page to read, print and file
+    #[command(after_help = REPORT)]
+    Report(ReportArgs),
     /// Sign a ledger's checkpoint as a third party that has seen it only grow
     #[command(after_help = WITNESS)]
     Witness(WitnessArgs),
@@ -39,6 +43,7 @@ impl LedgerCommand {
             Self::Verify(args) => args.json,
             Self::Show(args) => args.json,
             Self::Search(args) => args.json,
+            Self::Report(args) => args.json,
             Self::Prove(_) | Self::Export(_) | Self::Witness(_) => false,
         }
     }
@@ -62,6 +67,15 @@ impl TrustArgs {
     /// As [`Trust::of`].
     pub fn trust(&self) -> Result<Trust> {
         Trust::of(self.key.as_deref(), self.policy.as_deref())
+    }
+
+    /// The command with these options.
+    pub fn again(&self, command: String) -> String {
+        match (&self.key, &self.policy) {
+            (Some(key), _) => format!("{command} --key '{key}'"),
+            (None, Some(policy)) => format!("{command} --policy {}", quoted(policy)),
+            (None, None) => command,
+        }
     }
 }
 
@@ -156,6 +170,29 @@ pub struct ExportArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `syndic ledger report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder of the ledger
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The job
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// Only this round, all attempts
+    #[arg(long, value_name = "N")]
+    pub round: Option<u64>,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// File to write, which must not exist [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write JSON instead of HTML
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `syndic ledger witness`.
 #[derive(Debug, Args)]
 pub struct WitnessArgs {
@@ -223,6 +260,15 @@ const EXPORT: &str = "Examples:
 
 The whole ledger is verified first, as `ledger verify` does it, and nothing is written of one that does not hold. \
 In CSV, text that a spreadsheet would take for a formula begins with an apostrophe.";
+
+const REPORT: &str = "Examples:
+  syndic ledger report syndic-demo/ledger --job bank-marketing --out report.html
+  syndic ledger report syndic-demo/ledger --job bank-marketing --round 3 --key 'NAME+HASH+KEY' --out round-3.html
+  syndic ledger report syndic-demo/ledger --job bank-marketing --json | jq .gaps
+
+The whole ledger is verified first, as `ledger verify` does it, and nothing is written of one that does not hold. The page \
+says what, who, why, how updates were protected, what came of it, what went wrong and what the ledger does not say. It loads \
+and runs nothing, and prints well.";
 
 const WITNESS: &str = "Examples:
   syndic ledger witness --new-key --name auditor.example --key auditor.pem

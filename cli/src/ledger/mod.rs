@@ -6,6 +6,7 @@
 //! | [`reading`] | entries, told only once all of the ledger has verified |
 //! | [`told`], [`names`] | entries as people read them |
 //! | [`search`], [`export`] | which entries, and for other programs |
+//! | [`report`] | what it says of a job, on a page |
 //! | [`prove`] | one entry's proof in a file, and the check of such a file |
 //! | [`witness`] | the signature of a third party |
 //! | [`trust`] | by whose word a ledger is believed |
@@ -19,6 +20,7 @@ pub mod folder;
 pub mod names;
 pub mod prove;
 pub mod reading;
+pub mod report;
 pub mod search;
 pub mod told;
 pub mod trust;
@@ -32,7 +34,7 @@ use console::style;
 use crate::commands::{called_as, now, print, stream};
 use crate::words::{counted, quoted, thousands};
 use crate::{Error, Result, new_file};
-use args::{ExportArgs, LedgerCommand, ProveArgs, SearchArgs, ShowArgs, VerifyArgs, WitnessArgs};
+use args::{ExportArgs, LedgerCommand, ProveArgs, ReportArgs, SearchArgs, ShowArgs, VerifyArgs, WitnessArgs};
 use export::Format;
 use folder::Folder;
 use names::Names;
@@ -51,6 +53,7 @@ pub fn run(command: &LedgerCommand) -> Result<()> {
         LedgerCommand::Show(args) => show(args),
         LedgerCommand::Search(args) => search(args),
         LedgerCommand::Export(args) => export(args),
+        LedgerCommand::Report(args) => report(args),
         LedgerCommand::Witness(args) => witness(args),
     }
 }
@@ -154,6 +157,21 @@ fn export(args: &ExportArgs) -> Result<()> {
     }
     note(&chosen);
     Ok(())
+}
+
+fn report(args: &ReportArgs) -> Result<()> {
+    let (folder, trust) = (Folder::open(&args.dir)?, args.trust.trust()?);
+    let question = report::Question { job: &args.job, round: args.round };
+    let said = report::report(folder, &trust, &question)?;
+    let text = if args.json {
+        said.to_json() + "\n"
+    } else {
+        let again = format!("{} ledger verify {}", called_as(), quoted(&args.dir));
+        report::render(&said, &args.trust.again(again))
+    };
+    let Some(out) = &args.out else { return print(&text) };
+    new_file::write(out, &text)?;
+    print(&format!("wrote {}\n", out.display()))
 }
 
 fn witness(args: &WitnessArgs) -> Result<()> {

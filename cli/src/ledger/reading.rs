@@ -60,6 +60,11 @@ impl Chosen {
         self.entries.is_empty()
     }
 
+    /// The places of the first and the last.
+    pub fn span(&self) -> Option<[u64; 2]> {
+        Some([self.entries.first()?.0, self.entries.last()?.0])
+    }
+
     /// Each of them, in order; an error, with exit code 4, where the files are no longer those that verified.
     pub fn told(&self) -> impl Iterator<Item = Result<Told>> {
         let number = |index: u64| index / WIDTH as u64;

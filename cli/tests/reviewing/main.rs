@@ -9,4 +9,5 @@ mod growth;
 mod proofs;
 mod published;
 mod reading;
+mod report;
 mod witness;

@@ -34,7 +34,12 @@ pub(crate) struct Published {
 impl Published {
     /// A ledger of at least `size` entries.
     pub(crate) fn of(size: u64) -> Self {
-        let published = Self { room: tempfile::tempdir().unwrap(), entries: log_of(size).entries };
+        Self::with(log_of(size).entries)
+    }
+
+    /// A ledger of these entries.
+    pub(crate) fn with(entries: Vec<Vec<u8>>) -> Self {
+        let published = Self { room: tempfile::tempdir().unwrap(), entries };
         published.publish();
         std::fs::write(published.ledger().join(VERIFIER_KEY), format!("{}\n", log_key(7))).unwrap();
         published

@@ -65,7 +65,33 @@ fn a_federation_of_separate_processes_finishes_and_its_ledger_verifies() {
     for bank in BANKS {
         every_message_of_a_round_is_in_the_journal(&hosts, bank);
     }
+    a_report_says_who_is_in_which_sum(&hosts);
     what_the_coordinator_kept_is_whole_until_a_blob_is_removed(&hosts);
+}
+
+fn a_report_says_who_is_in_which_sum(hosts: &Hosts) {
+    let report = process::run(
+        "syndic",
+        &hosts.host("operator"),
+        &["ledger", "report", "publish/ledger", "--job", "bank-marketing", "--json"],
+    );
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    let members = report["members"].as_array().unwrap();
+    let sums = json!(rounds_of(3));
+    let are_in_all: Vec<_> = members
+        .iter()
+        .filter(|member| member["sums"] == sums)
+        .map(|member| member["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(are_in_all, BANKS, "{report}");
+    let rounds = report["rounds"].as_array().unwrap();
+    // Sixty seconds for each of the phases; a round that was prepared ahead has three of them fewer.
+    let minutes = |round: &serde_json::Value| round["deadlines"][0].as_u64().unwrap() / 60_000;
+    assert!(rounds.iter().all(|round| [1, 4].contains(&minutes(round))), "{report}");
+    assert_eq!(
+        (&report["job"]["outcome"], &report["proof"]["audited"]["rounds"]),
+        (&json!("completed"), &sums)
+    );
 }
 
 fn what_the_coordinator_kept_is_whole_until_a_blob_is_removed(hosts: &Hosts) {

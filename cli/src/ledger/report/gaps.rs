@@ -1,0 +1,57 @@
+//! What a report cannot say, because the entries do not say or show it.
+
+use super::{JobFacts, Outcome, Proof, RoundFacts};
+use crate::words::counted;
+
+/// What is missing here: of this ledger first, then what this version writes into none.
+pub(super) fn of(job: &JobFacts, rounds: &[RoundFacts], proof: &Proof) -> Vec<String> {
+    let mut gaps = Vec::new();
+    let mut gap = |text: String| gaps.push(text);
+    if !proof.pinned {
+        gap("The key came with the ledger: whoever can write the folder could have made all of it anew. Name the \
+             coordinator's key, from another source, with --key."
+            .into());
+    }
+    if proof.roster.is_none() {
+        gap("There is no roster beside the entries: no signature of a participant was verified, no round played again, and \
+             participants are numbers."
+            .into());
+    }
+    if proof.witnesses.is_empty() {
+        gap("No witness's signature was demanded: the operator of the coordinator could show somebody else another ledger. \
+             Name those that must have signed in a --policy."
+            .into());
+    }
+    if job.purpose.is_none() {
+        gap("The job file cannot be read by this version: purpose, program and privacy are not shown.".into());
+    }
+    if job.outcome == Outcome::Open {
+        gap("The job has not ended in this ledger.".into());
+    }
+    let open = rounds.iter().filter(|round| round.outcome == Outcome::Open).count();
+    if open > 0 {
+        gap(format!("{} not ended in this ledger.", counted(open, "round has", "rounds have")));
+    }
+    let unchecked = rounds.iter().filter(|round| round.checked == Some(false)).count();
+    if unchecked > 0 {
+        let sums = counted(unchecked, "sum was opened", "sums were opened");
+        gap(format!(
+            "{sums} with exactly as many reveals as are needed: a single wrong one could have shifted it unnoticed."
+        ));
+    }
+    gaps.extend(NOT_WRITTEN.map(String::from));
+    gaps
+}
+
+/// What a reviewer may ask for and this version records nowhere.
+const NOT_WRITTEN: [&str; 7] = [
+    "People: who proposed, approved, changed or stopped the job, and who seconded it.",
+    "The law beyond purpose and lawful basis: controllers and processors, categories of data and persons, impact \
+     assessment, retention, transfers abroad.",
+    "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
+     by which it decided.",
+    "Which version of the software ran where, and with which configuration.",
+    "How each connection was protected: the version of TLS and the group of the key exchange.",
+    "Fairness and drift of the model, and who decided to use it.",
+    "What became of it afterwards: withdrawal of the model or of a consent, deletion of the stored updates.",
+];

@@ -1,0 +1,213 @@
+//! What the entries of a job come to, one after the other.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use syndic_learning::Job;
+use syndic_learning::job::Privacy as PrivacyTerms;
+use syndic_ledger::Entry;
+
+use super::rounds::Rounds;
+use super::{
+    Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question, ROSTER_SEALED,
+    Report, RoundFacts, gaps,
+};
+use crate::ledger::names::Names;
+use crate::ledger::reading::{Chosen, Told};
+use crate::ledger::told::what;
+use crate::report::JobText;
+
+/// Entries, as far as they were read.
+pub(super) struct Reading<'a> {
+    names: &'a Names,
+    federation: String,
+    job: JobFacts,
+    parsed: Option<Job>,
+    protection: Option<Protection>,
+    pub(super) rounds: Rounds<'a>,
+    metrics: Vec<Measured>,
+    incidents: Vec<(Incident, Option<u64>)>,
+    question: &'a Question<'a>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(question: &'a Question<'a>, names: &'a Names) -> Self {
+        let job = JobFacts {
+            id: question.job.into(),
+            purpose: None,
+            lawful_basis: None,
+            agreement: None,
+            file: None,
+            agreed: None,
+            ended: None,
+            outcome: Outcome::Open,
+            reason: None,
+            released_round: None,
+            model: None,
+        };
+        Self {
+            names,
+            federation: String::new(),
+            job,
+            parsed: None,
+            protection: None,
+            rounds: Rounds::new(names),
+            metrics: Vec::new(),
+            incidents: Vec::new(),
+            question,
+        }
+    }
+
+    pub(super) fn take(&mut self, told: &Told) {
+        let Told { index, entry, .. } = told;
+        let Entry { kind, data, time, .. } = entry;
+        let text = |key: &str| data[key].as_str().map(String::from);
+        match kind.as_str() {
+            ROSTER_SEALED => self.federation = text("federation").unwrap_or_default(),
+            "syndic.job.agreed" => {
+                (self.job.agreement, self.job.file, self.job.agreed) =
+                    (text("agreement"), text("file"), Some(*time));
+                self.parsed = self.job.file.as_deref().and_then(|file| Job::from_toml(file).ok());
+                let identity = self.parsed.as_ref().map(|job| &job.identity);
+                self.job.purpose = identity.map(|identity| identity.purpose.clone());
+                self.job.lawful_basis = identity.and_then(|identity| identity.lawful_basis.clone());
+            }
+            "syndic.job.progress" => self.measured(data),
+            "syndic.job.completed" => {
+                (self.job.outcome, self.job.ended) = (Outcome::Completed, Some(*time));
+                (self.job.released_round, self.job.model) = (data["released_round"].as_u64(), text("model"));
+            }
+            "syndic.job.abandoned" => {
+                (self.job.outcome, self.job.ended) = (Outcome::Abandoned, Some(*time));
+                self.job.reason = text("reason");
+            }
+            "syndic.round.opened" => self.protection = Some(protection(data)),
+            _ => {}
+        }
+        self.rounds.take(*index, entry);
+        if is_incident(entry) {
+            let subject = entry.subject.as_ref().and_then(|subject| subject.split_once('/'));
+            let subject =
+                subject.and_then(|(_, rest)| rest.split_once('/')).map(|(_, of)| of.replace('/', " "));
+            let what = match what(entry, self.names) {
+                told if told.is_empty() => kind.replace('.', " "),
+                told => told,
+            };
+            let incident = Incident { index: *index, time: *time, kind: kind.clone(), subject, what };
+            self.incidents.push((incident, data["round"].as_u64()));
+        }
+    }
+
+    fn measured(&mut self, data: &Value) {
+        let Some(training_round) = data["training_round"].as_u64() else { return };
+        for (rows, figures) in data["metrics"].as_object().into_iter().flatten() {
+            let figures = figures.as_object().into_iter().flatten();
+            let figures = figures.map(|(name, value)| (name.clone(), value.as_str().map(String::from)));
+            let (rows, figures) = (rows.clone(), figures.collect());
+            self.metrics.push(Measured { training_round, rows, figures });
+        }
+    }
+
+    pub(super) fn end(self, chosen: &Chosen) -> Report {
+        let Self { names, federation, job, parsed, protection, rounds, mut metrics, incidents, question } =
+            self;
+        let wanted = |round: Option<u64>| question.round.is_none_or(|wanted| round == Some(wanted));
+        let rounds = rounds.end(question.round);
+        if question.round.is_some() {
+            let trained = |measured: &Measured| {
+                rounds.iter().any(|round| round.training_round == Some(measured.training_round))
+            };
+            metrics.retain(trained);
+        }
+        let incidents: Vec<_> =
+            incidents.into_iter().filter(|(_, round)| wanted(*round)).map(|(incident, _)| incident).collect();
+        let privacy = parsed.as_ref().map(|job| {
+            let PrivacyTerms::None {} = job.privacy;
+            Privacy { mechanism: "none" }
+        });
+        let text = parsed.as_ref().zip(job.file.as_deref());
+        let text = text.map(|(job, file)| JobText::of(job, file, None));
+        let members = members(names, &rounds);
+        let summary = &chosen.verified.summary;
+        let proof = Proof {
+            origin: summary.origin.clone(),
+            entries: summary.size,
+            root: summary.root.to_string(),
+            fingerprint: summary.fingerprint.clone(),
+            pinned: summary.pinned,
+            witnesses: chosen.verified.witnesses.clone(),
+            roster: chosen.verified.roster,
+            audited: chosen.verified.audited,
+            read: chosen.len(),
+            span: chosen.span(),
+        };
+        let gaps = gaps::of(&job, &rounds, &proof);
+        let schema = "syndic-ledger-report/1";
+        Report {
+            schema,
+            federation,
+            members,
+            job,
+            protection,
+            privacy,
+            rounds,
+            metrics,
+            incidents,
+            gaps,
+            proof,
+            text,
+        }
+    }
+}
+
+fn protection(data: &Value) -> Protection {
+    let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+    let count = |key: &str| data[key].as_u64().unwrap_or_default();
+    Protection {
+        protocol: text("protocol"),
+        parameter_set: text("parameter_set"),
+        security_bits: data["security_bits"].clone(),
+        threshold: count("threshold"),
+        colluding: count("colluding"),
+        min_survivors: count("min_survivors"),
+        admitted: data["admitted"].as_array().map_or(0, Vec::len),
+    }
+}
+
+/// Those that the rounds admit, with what became of their updates.
+fn members(names: &Names, rounds: &[RoundFacts]) -> Vec<Member> {
+    let mut members: BTreeMap<u64, Member> = BTreeMap::new();
+    for round in rounds {
+        for id in &round.admitted_ids {
+            let member = members.entry(*id).or_insert_with(|| Member {
+                id: *id,
+                name: names.name(*id),
+                sums: 0,
+                missing: 0,
+            });
+            let is_in = round.survivors.contains(&member.name);
+            member.sums += usize::from(is_in);
+            member.missing += usize::from(!is_in && round.outcome == Outcome::Closed);
+        }
+    }
+    members.into_values().collect()
+}
+
+/// Whether an entry says that something did not go as planned.
+fn is_incident(entry: &Entry) -> bool {
+    let step = entry.kind.rsplit('.').next().unwrap_or_default();
+    let data = &entry.data;
+    match entry.kind.as_str() {
+        "syndic.round.closed" => {
+            data["checked"] == false
+                || data["wrong_reveals"].as_array().is_some_and(|wrong| !wrong.is_empty())
+        }
+        // Whatever else is decided of a job is for a reviewer to see.
+        kind if kind.starts_with("syndic.job.") => !matches!(step, "agreed" | "progress" | "completed"),
+        _ => INCIDENTS.contains(&step),
+    }
+}
+
+/// Steps of a round or preparation that a plain one does not have.
+const INCIDENTS: [&str; 8] =
+    ["declined", "equivocated", "abandoned", "more-reveals", "void-promised", "result", "resumed", "woke"];

@@ -1,0 +1,251 @@
+//! The rounds of a job, folded from their entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+use syndic_coordinator::fact::Fact;
+use syndic_ledger::{Entry, Timestamp};
+use syndic_round::Deadlines;
+
+use crate::ledger::names::Names;
+use crate::ledger::told::reason;
+
+/// One attempt at a round.
+#[derive(Debug, Serialize)]
+pub struct RoundFacts {
+    /// The round, counted through the job.
+    pub round: u64,
+    /// The attempt at it.
+    pub attempt: u64,
+    /// What it was for: `statistics`, `train` or `evaluate`.
+    pub kind: String,
+    /// The training round that it belongs to.
+    pub training_round: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, where it was abandoned.
+    pub reason: Option<String>,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// When the set of those in the sum was frozen.
+    pub frozen: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How many milliseconds it had at most, by its plan: until that was frozen, and from there to its end. After a restart of
+    /// the coordinator a phase has its whole time again. None where the plan cannot be read.
+    pub deadlines: Option<[u64; 2]>,
+    /// How vectors travelled: `ring`, encrypted, or `shares`.
+    pub carrier: String,
+    /// Length of the vector.
+    pub values: Option<u64>,
+    /// Bytes of all updates that were accepted.
+    pub update_bytes: u64,
+    /// Who was admitted.
+    pub admitted: Vec<String>,
+    #[serde(skip)]
+    pub(super) admitted_ids: Vec<u64>,
+    /// Whose updates are in the sum.
+    pub survivors: Vec<String>,
+    /// Who was admitted and is not, and why, once that was frozen.
+    pub missing: Vec<Missing>,
+    /// Whose reveals were wrong, and were corrected.
+    pub wrong_reveals: Vec<String>,
+    /// Whether a single wrong reveal would have been noticed.
+    pub checked: Option<bool>,
+    /// Digest of the plan.
+    pub plan: Option<String>,
+    /// What members signed before they revealed.
+    pub survivor_set: Option<String>,
+    /// SHA-256 of the opened sum.
+    pub sum: Option<String>,
+    /// SHA-256 of everything that participants signed.
+    pub transcript: Option<String>,
+    /// The places of its first and last entry in the ledger.
+    pub entries: [u64; 2],
+    #[serde(skip)]
+    heard: BTreeMap<u64, Last>,
+}
+
+/// How a round or a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A job, with a result.
+    Completed,
+    /// A round, with a result.
+    Closed,
+    /// Without one, on record.
+    Abandoned,
+    /// Not yet.
+    Open,
+}
+
+/// Somebody who is not in a sum.
+#[derive(Debug, Serialize)]
+pub struct Missing {
+    /// Who.
+    pub participant: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a participant was last heard to do.
+type Last = String;
+
+/// All rounds of a job, in the order in which they were opened.
+pub(super) struct Rounds<'a> {
+    names: &'a Names,
+    rounds: Vec<RoundFacts>,
+    /// Who was last heard so in a preparation that was made ahead.
+    ahead: BTreeMap<u64, BTreeMap<u64, Last>>,
+}
+
+impl<'a> Rounds<'a> {
+    pub(super) fn new(names: &'a Names) -> Self {
+        Self { names, rounds: Vec::new(), ahead: BTreeMap::new() }
+    }
+
+    /// The numbers of all rounds.
+    pub(super) fn numbers(&self) -> BTreeSet<u64> {
+        self.rounds.iter().map(|round| round.round).collect()
+    }
+
+    /// Takes in the next entry of the job.
+    pub(super) fn take(&mut self, index: u64, entry: &Entry) {
+        let (data, names) = (&entry.data, self.names);
+        let count = |key: &str| data[key].as_u64();
+        let Some((of, step)) = entry.kind.strip_prefix("syndic.").and_then(|kind| kind.split_once('.'))
+        else {
+            return;
+        };
+        let said = count("participant").map(|id| (id, last(step, entry)));
+        match (of, count("round"), count("attempt"), count("preparation")) {
+            ("preparation", _, _, Some(number)) => self.ahead.entry(number).or_default().extend(said),
+            ("round", Some(round), Some(attempt), _) => {
+                if step == "opened" {
+                    let ahead = count("preparation").and_then(|number| self.ahead.get(&number));
+                    let mut opened = opened(index, entry, names);
+                    opened.deadlines = deadlines(index, entry, ahead.is_some());
+                    opened.heard = ahead.cloned().unwrap_or_default();
+                    self.rounds.push(opened);
+                }
+                let known = self
+                    .rounds
+                    .iter_mut()
+                    .rev()
+                    .find(|known| (known.round, known.attempt) == (round, attempt));
+                if let Some(known) = known {
+                    known.heard.extend(said);
+                    known.entries[1] = index;
+                    known.take(step, entry, names);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The rounds, or the attempts at the one with this number.
+    pub(super) fn end(self, wanted: Option<u64>) -> Vec<RoundFacts> {
+        self.rounds.into_iter().filter(|round| wanted.is_none_or(|wanted| round.round == wanted)).collect()
+    }
+}
+
+impl RoundFacts {
+    fn take(&mut self, step: &str, entry: &Entry, names: &Names) {
+        let data = &entry.data;
+        let text = |key: &str| data[key].as_str().map(String::from);
+        match step {
+            "submitted" => self.update_bytes += data["ciphertext"]["bytes"].as_u64().unwrap_or_default(),
+            "frozen" => {
+                (self.frozen, self.survivor_set) = (Some(entry.time), text("digest"));
+                self.survivors(&ids(data, "survivors"), names);
+            }
+            "closed" => {
+                (self.outcome, self.ended) = (Outcome::Closed, Some(entry.time));
+                (self.sum, self.transcript, self.checked) =
+                    (text("sum"), text("transcript"), data["checked"].as_bool());
+                self.wrong_reveals =
+                    ids(data, "wrong_reveals").into_iter().map(|id| names.name(id)).collect();
+                self.survivors(&ids(data, "survivors"), names);
+            }
+            "abandoned" => {
+                (self.outcome, self.ended, self.reason) =
+                    (Outcome::Abandoned, Some(entry.time), text("reason"));
+            }
+            _ => {}
+        }
+    }
+
+    fn survivors(&mut self, survivors: &[u64], names: &Names) {
+        self.survivors = survivors.iter().map(|id| names.name(*id)).collect();
+        let missing = self.admitted_ids.iter().filter(|id| !survivors.contains(id));
+        let missing = missing.map(|id| Missing {
+            participant: names.name(*id),
+            reason: self.heard.get(id).cloned().unwrap_or_else(|| "was not heard of".into()),
+        });
+        self.missing = missing.collect();
+    }
+}
+
+fn opened(index: u64, entry: &Entry, names: &Names) -> RoundFacts {
+    let data = &entry.data;
+    let text = |key: &str| data[key].as_str().map(String::from);
+    let admitted_ids = ids(data, "admitted");
+    RoundFacts {
+        round: data["round"].as_u64().unwrap_or_default(),
+        attempt: data["attempt"].as_u64().unwrap_or_default(),
+        kind: text("kind").unwrap_or_default(),
+        training_round: data["training_round"].as_u64(),
+        outcome: Outcome::Open,
+        reason: None,
+        opened: entry.time,
+        frozen: None,
+        ended: None,
+        deadlines: None,
+        carrier: text("carrier").unwrap_or_default(),
+        values: data["values"].as_u64(),
+        update_bytes: 0,
+        admitted: admitted_ids.iter().map(|id| names.name(*id)).collect(),
+        admitted_ids,
+        survivors: Vec::new(),
+        missing: Vec::new(),
+        wrong_reveals: Vec::new(),
+        checked: None,
+        plan: text("plan"),
+        survivor_set: None,
+        sum: None,
+        transcript: None,
+        entries: [index; 2],
+        heard: BTreeMap::new(),
+    }
+}
+
+/// How long the phases of a round may take together, before and after its survivor set is frozen.
+fn deadlines(index: u64, entry: &Entry, is_prepared: bool) -> Option<[u64; 2]> {
+    let Ok(Fact::RoundOpened { plan, .. }) = Fact::from_entry(index, entry) else { return None };
+    let Deadlines { advertise, share, collect, certify, reveal } = plan.terms.deadlines;
+    // Sharing and acknowledging have as long each.
+    let preparing = if is_prepared { 0 } else { advertise + 2 * share };
+    Some([preparing + collect, certify + reveal])
+}
+
+/// What somebody is missing for whose last message was this one.
+fn last(step: &str, entry: &Entry) -> Last {
+    match step {
+        "declined" => match reason(entry) {
+            Some(code) => format!("declined: {code}"),
+            None => "declined".into(),
+        },
+        "advertised" => "was last heard when it sent its key".into(),
+        "shared" => "was last heard when it shared its key".into(),
+        "acknowledged" => "sent no update before the deadline".into(),
+        "submitted" => "sent an update whose key shares were not held by enough others".into(),
+        "void-promised" => "promised not to reveal".into(),
+        other => format!("was last heard so: {other}"),
+    }
+}
+
+fn ids(data: &Value, key: &str) -> Vec<u64> {
+    data[key].as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
+}
