@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[cfg(target_os = "linux")]
+mod besieged;
 mod founding;
 mod ledger;
 mod process;

@@ -186,7 +186,7 @@ fn a_job_that_too_many_decline_is_abandoned_with_who_and_why() {
     assert!(!hosts.host("operator").join("publish/model.safetensors").exists());
 }
 
-fn deny_the_purpose(hosts: &Hosts, bank: &str) {
+pub(crate) fn deny_the_purpose(hosts: &Hosts, bank: &str) {
     hosts.edit(&format!("{bank}/policy.toml"), "marketing-response", "credit-scoring");
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -60,9 +60,10 @@ impl Incoming {
         let (accepted, connections) = mpsc::channel(WAITING);
         let local_address = listener.local_addr().ok();
         let handshake_time = limits.handshake_time();
+        let at_the_door = Arc::new(Semaphore::new(limits.handshakes + GIVING_WAY));
         let census = Census::new(limits);
         tokio::spawn(judge_again(census.clone(), terms.clone(), accepted.clone()));
-        let door = Accepting { census: census.clone(), terms, handshake_time, accepted };
+        let door = Accepting { census: census.clone(), terms, handshake_time, at_the_door, accepted };
         let accepting = tokio::spawn(door.accept_all(listener));
         Self { connections, local_address, census, accepting }
     }
@@ -98,6 +99,9 @@ struct Accepting {
     census: Arc<Census>,
     terms: watch::Receiver<Arc<Terms>>,
     handshake_time: Duration,
+    /// One for each socket that has not proved whose it is, also while it is being closed: whoever has to give way is gone
+    /// only when its task was told, and connections can come faster than that.
+    at_the_door: Arc<Semaphore>,
     accepted: mpsc::Sender<Connection>,
 }
 
@@ -105,6 +109,8 @@ impl Accepting {
     async fn accept_all(self, listener: TcpListener) {
         let told = Told::default();
         loop {
+            let socket = self.at_the_door.clone().acquire_owned().await;
+            let socket = socket.expect("the semaphore is never closed");
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -118,7 +124,7 @@ impl Accepting {
                 Ok((place, must_go)) => {
                     let (door, told) = (self.clone(), told.clone());
                     tokio::spawn(async move {
-                        match door.let_in(stream, place, must_go).await {
+                        match door.let_in(stream, place, must_go, socket).await {
                             // A closed channel means that the coordinator is stopping.
                             Ok(connection) => drop(door.accepted.send(connection).await),
                             Err(refusal) => door.turn_away(from, &refusal, &told),
@@ -130,7 +136,13 @@ impl Accepting {
         }
     }
 
-    async fn let_in(&self, stream: TcpStream, place: Place, must_go: MustGo) -> Result<Connection, Refusal> {
+    async fn let_in(
+        &self,
+        stream: TcpStream,
+        place: Place,
+        must_go: MustGo,
+        _socket: OwnedSemaphorePermit,
+    ) -> Result<Connection, Refusal> {
         let terms = self.terms.borrow().clone();
         // Nothing is said to anybody: whoever is a member tries again until it is mended.
         terms.require_open(clock::now()).map_err(Refusal::Suspended)?;
@@ -308,6 +320,8 @@ impl AsyncWrite for Connection {
     }
 }
 
+/// Sockets that are being closed while others come in their place.
+const GIVING_WAY: usize = 64;
 /// Connections that were let in and that the transport has not taken over yet.
 const WAITING: usize = 64;
 /// Lines of the log about connections that were turned away.
