@@ -81,9 +81,10 @@ fn json_key(line: &str) -> Option<&str> {
     Some(key).filter(|key| is_plain(key) && !value.contains("\":"))
 }
 
-/// Whether `name` is one that a key of ours could have.
+/// Whether `name` is one that a key of ours could have; numbers of people and accounts are none.
 fn is_plain(name: &str) -> bool {
     (1..=64).contains(&name.len())
+        && name.bytes().filter(u8::is_ascii_digit).count() <= 2
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
@@ -139,6 +140,7 @@ mod tests {
         assert_eq!(of_toml("count = 1\n\"Jane Doe\" = 2\n"), "line 2: unknown field");
         assert_eq!(of_json("{\n\"cuont\": 1}"), "line 2: unknown field `cuont`");
         assert_eq!(of_json("{\n\"Jane Doe`, expected\": 1}"), "line 2: unknown field");
+        assert_eq!(of_toml("count = 1\naccount70123 = 2\n"), "line 2: unknown field");
         let long = "x".repeat(65);
         assert_eq!(of_toml(&format!("{long} = 1\n")), "line 1: unknown field");
     }

@@ -31,6 +31,8 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Runs once. Panics where a promise is broken.
     pub run: fn(&[u8]),
+    /// Among how many decoders an input chooses.
+    pub decoders: u32,
     /// Inputs in the sample that the test command runs.
     pub sample: u32,
 }

@@ -67,9 +67,11 @@ fn rule_broken(message: &str) -> String {
     }
 }
 
-/// Whether a key looks like one: bounded, and a word that this program could have for a key.
+/// Whether a key looks like one: bounded, and a word that this program could have for a key; numbers of people and accounts are
+/// none.
 fn is_plain(key: &str) -> bool {
     (1..=40).contains(&key.len())
+        && key.bytes().filter(u8::is_ascii_digit).count() <= 2
         && key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }

@@ -21,7 +21,7 @@ pub struct PeerIdentity {
 impl PeerIdentity {
     /// The identity in `certificate`, whose chain the caller has verified: exactly one URI of the form
     /// `syndic://<federation>/participant/<id>/<name>` and no other name.
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
         let names = parsed.subject_alternative_name().ok()??;
         let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else {

@@ -1,8 +1,10 @@
 //! The table of targets.
 
 mod approved;
+mod certificates;
 mod documents;
 mod evidence;
+mod founded;
 mod history;
 mod ledger;
 mod messages;
@@ -12,41 +14,58 @@ mod settings;
 mod shares;
 mod shown;
 mod small;
+mod stored;
 mod sums;
 mod tiles;
 mod wire;
+mod witnessed;
 
 use crate::{Target, preparation, round};
 
-/// Every target.
+/// Every target: its name, its decoders, and how many inputs the test command draws.
 pub const TARGETS: &[Target] = &[
-    Target { name: "payloads", seeds: messages::payload_seeds, run: messages::payload, sample: 4_000 },
-    Target { name: "signed", seeds: messages::signed_seeds, run: messages::signed, sample: 2_000 },
-    Target { name: "sealed-shares", seeds: messages::bundle_seeds, run: messages::bundle, sample: 2_000 },
-    Target { name: "plan", seeds: messages::plan_seeds, run: messages::plan, sample: 4_000 },
-    Target { name: "terms", seeds: messages::terms_seeds, run: messages::terms, sample: 4_000 },
-    Target { name: "transcript", seeds: messages::transcript_seeds, run: messages::transcript, sample: 500 },
-    Target { name: "documents", seeds: documents::seeds, run: documents::run, sample: 1_000 },
-    Target { name: "round", seeds: round::seeds, run: round::run, sample: 120 },
-    Target { name: "preparation", seeds: preparation::seeds, run: preparation::run, sample: 200 },
-    Target { name: "shares", seeds: shares::seeds, run: shares::run, sample: 1_000 },
-    Target { name: "kem", seeds: shares::kem_seeds, run: shares::kem, sample: 200 },
-    Target { name: "updates", seeds: shares::update_seeds, run: shares::update, sample: 300 },
-    Target { name: "chunk-evidence", seeds: evidence::seeds, run: evidence::run, sample: 1_000 },
-    Target { name: "reveals", seeds: reveals::seeds, run: reveals::run, sample: 200 },
-    Target { name: "small-vectors", seeds: small::seeds, run: small::run, sample: 1_000 },
-    Target { name: "entry", seeds: ledger::entry_seeds, run: ledger::entry, sample: 4_000 },
-    Target { name: "note", seeds: ledger::note_seeds, run: ledger::note, sample: 1_000 },
-    Target { name: "proofs", seeds: ledger::proof_seeds, run: ledger::proof, sample: 2_000 },
-    Target { name: "shown", seeds: shown::seeds, run: shown::run, sample: 1_000 },
-    Target { name: "tiles", seeds: tiles::seeds, run: tiles::run, sample: 500 },
-    Target { name: "history", seeds: history::seeds, run: history::run, sample: 500 },
-    Target { name: "facts", seeds: ledger::fact_seeds, run: ledger::fact, sample: 2_000 },
-    Target { name: "job", seeds: approved::job_seeds, run: approved::job, sample: 1_000 },
-    Target { name: "question", seeds: approved::question_seeds, run: approved::question, sample: 1_000 },
-    Target { name: "model", seeds: model::seeds, run: model::run, sample: 500 },
-    Target { name: "table", seeds: model::table_seeds, run: model::table, sample: 500 },
-    Target { name: "sums", seeds: sums::seeds, run: sums::run, sample: 300 },
-    Target { name: "wire", seeds: wire::seeds, run: wire::run, sample: 4_000 },
-    Target { name: "settings", seeds: settings::seeds, run: settings::run, sample: 300 },
+    of("payloads", 8, 4_000, messages::payload_seeds, messages::payload),
+    of("signed", 1, 2_000, messages::signed_seeds, messages::signed),
+    of("sealed-shares", 1, 2_000, messages::bundle_seeds, messages::bundle),
+    of("plan", 1, 4_000, messages::plan_seeds, messages::plan),
+    of("terms", 1, 4_000, messages::terms_seeds, messages::terms),
+    of("transcript", 1, 500, messages::transcript_seeds, messages::transcript),
+    of("documents", 8, 1_000, documents::seeds, documents::run),
+    of("round", 1, 120, round::seeds, round::run),
+    of("preparation", 1, 200, preparation::seeds, preparation::run),
+    of("shares", 1, 1_000, shares::seeds, shares::run),
+    of("kem", 1, 200, shares::kem_seeds, shares::kem),
+    of("updates", 1, 300, shares::update_seeds, shares::update),
+    of("chunk-evidence", 1, 1_000, evidence::seeds, evidence::run),
+    of("reveals", 1, 200, reveals::seeds, reveals::run),
+    of("small-vectors", 1, 1_000, small::seeds, small::run),
+    of("entry", 2, 4_000, ledger::entry_seeds, ledger::entry),
+    of("note", 3, 1_000, ledger::note_seeds, ledger::note),
+    of("proofs", 2, 2_000, ledger::proof_seeds, ledger::proof),
+    of("shown", 1, 1_000, shown::seeds, shown::run),
+    of("tiles", 2, 500, tiles::seeds, tiles::run),
+    of("history", 1, 500, history::seeds, history::run),
+    of("witnessed", 5, 2_000, witnessed::seeds, witnessed::run),
+    of("facts", 1, 2_000, ledger::fact_seeds, ledger::fact),
+    of("job", 1, 1_000, approved::job_seeds, approved::job),
+    of("question", 1, 1_000, approved::question_seeds, approved::question),
+    of("model", 1, 500, model::seeds, model::run),
+    of("table", 1, 500, model::table_seeds, model::table),
+    of("sums", 1, 300, sums::seeds, sums::run),
+    of("wire", 14, 4_000, wire::seeds, wire::run),
+    of("settings", 5, 300, settings::seeds, settings::run),
+    of("certificates", 5, 1_000, certificates::seeds, certificates::run),
+    of("founded", 10, 100, founded::seeds, founded::run),
+    of("journal", 1, 50, stored::journal_seeds, stored::journal),
+    of("log", 1, 50, stored::log_seeds, stored::log),
 ];
+
+const fn of(
+    name: &'static str,
+    decoders: u32,
+    sample: u32,
+    seeds: fn() -> Vec<Vec<u8>>,
+    run: fn(&[u8]),
+) -> Target {
+    Target { name, seeds, run, decoders, sample }
+}

@@ -1,10 +1,14 @@
 //! The messages that cross the network, from bytes to the core's types and back.
 
+use std::time::Duration;
+
 use prost::Message;
 use syndic_proto::convert::{Duty, Owed, RoundRef, digest};
+use syndic_proto::status::{code_of, limited, retry_after};
 use syndic_proto::v1;
 use syndic_round::participant::Received;
 use syndic_round::{Digest, JobId, RoundId};
+use tonic::metadata::MetadataValue;
 
 use crate::bounded::bounded;
 use crate::federation::{FEDERATION, id};
@@ -13,7 +17,7 @@ use crate::script::{choosing, chosen};
 /// The first byte chooses the message.
 pub(super) fn run(input: &[u8]) {
     let (choice, bytes) = chosen(input);
-    match choice % 9 {
+    match choice % 14 {
         0 => duty(bytes),
         1 => round(read::<v1::RoundRef>(bytes)),
         2 => round(read::<v1::Statement>(bytes).and_then(|statement| statement.round)),
@@ -28,7 +32,12 @@ pub(super) fn run(input: &[u8]) {
         ),
         6 => drop(read::<v1::HelloRequest>(bytes).map(|hello| digest(&hello.roster))),
         7 => round(read::<v1::ChunkRequest>(bytes).and_then(|request| request.round)),
-        _ => drop(read::<v1::FetchRequest>(bytes).map(|request| digest(&request.digest))),
+        8 => drop(read::<v1::FetchRequest>(bytes).map(|request| digest(&request.digest))),
+        9 => drop(read::<v1::HelloReply>(bytes)),
+        10 => drop(read::<v1::DutiesRequest>(bytes)),
+        11 => drop(read::<v1::Receipt>(bytes)),
+        12 => drop(read::<v1::FetchPart>(bytes)),
+        _ => told(bytes),
     }
 }
 
@@ -55,6 +64,19 @@ fn round(wire: Option<v1::RoundRef>) {
     if let Ok(round) = RoundRef::try_from(wire.clone()) {
         assert!(Some(v1::RoundRef::from(&round)) == wire, "a round changes on its way");
     }
+}
+
+/// What a coordinator says beside the status of a call: a value of a header.
+fn told(bytes: &[u8]) {
+    let mut status = limited(Duration::from_millis(7));
+    let Ok(value) = MetadataValue::try_from(bytes) else { return };
+    for key in ["syndic-code", "syndic-retry-after-ms"] {
+        status.metadata_mut().insert(key, value.clone());
+    }
+    assert!(
+        retry_after(&status).is_none() || bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+')
+    );
+    assert!(code_of(&status).is_none_or(|code| code.as_bytes() == bytes));
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
@@ -102,6 +124,11 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         .encode_to_vec(),
         v1::ChunkRequest { round: Some((&round).into()), index: 3 }.encode_to_vec(),
         v1::FetchRequest { digest: root.into() }.encode_to_vec(),
+        v1::HelloReply { software: "0.1.0".into() }.encode_to_vec(),
+        v1::DutiesRequest { ledger_size: 7, holding: 2 }.encode_to_vec(),
+        v1::Receipt { fresh: true, at_ms: 7, signature: vec![7; 64].into() }.encode_to_vec(),
+        v1::FetchPart { bytes: vec![7; 40].into() }.encode_to_vec(),
+        b"250".to_vec(),
     ];
     let others = (1..).zip(others).map(|(choice, bytes)| choosing(choice, bytes));
     duties.into_iter().map(duty).chain(others).collect()

@@ -179,7 +179,8 @@ async fn head(path: &Path, connection: &mut SqliteConnection) -> Result<u64, Sto
         .fetch_one(connection)
         .await
         .map_err(|error| StoreError::database(path, error))?;
-    Ok(u64::try_from(next).expect("the schema checks that positions are not negative"))
+    // The schema has no negative positions; a damaged page may.
+    u64::try_from(next).map_err(|_| StoreError::Corrupt { what: path.display().to_string() })
 }
 
 /// Switches a file that is known to be ours to write-ahead logging; it stays so.
