@@ -125,7 +125,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         v1::ChunkRequest { round: Some((&round).into()), index: 3 }.encode_to_vec(),
         v1::FetchRequest { digest: root.into() }.encode_to_vec(),
         v1::HelloReply { software: "0.1.0".into() }.encode_to_vec(),
-        v1::DutiesRequest { ledger_size: 7, holding: 2 }.encode_to_vec(),
+        v1::DutiesRequest { ledger_size: 7, held: vec![v1::Held { job: "churn".into(), preparation: 2 }] }
+            .encode_to_vec(),
         v1::Receipt { fresh: true, at_ms: 7, signature: vec![7; 64].into() }.encode_to_vec(),
         v1::FetchPart { bytes: vec![7; 40].into() }.encode_to_vec(),
         b"250".to_vec(),
