@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 use syndic_round::Timestamp;
 
 use super::SqliteLog;
@@ -49,7 +49,7 @@ impl Leases for SqliteLog {
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
         let mut writer = self.writer.lock().await;
-        let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        let mut change = self.begin(&mut writer).await?;
         require_held(&mut change, lease)
             .await
             .map_err(|error| self.failed(error))?
@@ -70,7 +70,7 @@ impl Leases for SqliteLog {
 
     async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         let mut writer = self.writer.lock().await;
-        let mut change = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        let mut change = self.begin(&mut writer).await?;
         if require_held(&mut change, lease).await.map_err(|error| self.failed(error))?.is_none() {
             return Ok(false);
         }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Connection, SqliteConnection,
+    ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use syndic_round::Digest;
@@ -27,6 +27,8 @@ use crate::durable::folder_of;
 /// The embedded log.
 pub struct SqliteLog {
     path: PathBuf,
+    /// How the writer is connected.
+    options: SqliteConnectOptions,
     writer: Mutex<SqliteConnection>,
     /// Reads run beside the writer, each on the state after some whole batch.
     reader: Mutex<SqliteConnection>,
@@ -54,8 +56,9 @@ impl SqliteLog {
         migrate(path, &mut writer).await?;
         write_ahead(path, &mut writer).await?;
         check::require_whole(path, &mut writer).await?;
-        let reader = options.read_only(true).connect().await.map_err(failed)?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        let reader = options.clone().read_only(true).connect().await.map_err(failed)?;
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok(Self { path: path.to_owned(), options, writer, reader })
     }
 
     /// The log in the file `path` as it is, to be looked at and never appended to, and what is damaged in the file itself,
@@ -72,7 +75,8 @@ impl SqliteLog {
         require_newest(path, &mut writer).await?;
         let damage = check::damage(path, &mut writer).await?;
         let reader = options.connect().await.map_err(failed)?;
-        Ok((Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) }, damage))
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok((Self { path: path.to_owned(), options, writer, reader }, damage))
     }
 
     /// Lets go of the file, into which what is in the write-ahead log moves. A log that is dropped does the same a moment
@@ -82,10 +86,24 @@ impl SqliteLog {
     ///
     /// [`StoreError::Io`]; nothing is lost then.
     pub async fn close(self) -> Result<(), StoreError> {
-        let Self { path, writer, reader } = self;
+        let Self { path, writer, reader, .. } = self;
         let failed = |error| StoreError::database(&path, error);
         reader.into_inner().close().await.map_err(failed)?;
         writer.into_inner().close().await.map_err(failed)
+    }
+
+    /// Begins what may write.
+    async fn begin<'a>(
+        &self,
+        writer: &'a mut SqliteConnection,
+    ) -> Result<Transaction<'a, Sqlite>, StoreError> {
+        // One that was given up is rolled back by what comes next on its connection. But after some errors, a full disk
+        // among them, SQLite has rolled back by itself; the library, which did not hear of it, takes that connection for
+        // one with a transaction under way, for good.
+        if writer.is_in_transaction() && (writer.ping().await.is_err() || writer.is_in_transaction()) {
+            *writer = self.options.connect().await.map_err(|error| self.failed(error))?;
+        }
+        writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: sqlx::Error) -> StoreError {
@@ -104,7 +122,7 @@ impl Log for SqliteLog {
         let failed = |error| self.failed(error);
         let mut writer = self.writer.lock().await;
         // Dropped before its commit, the transaction is rolled back.
-        let mut batch = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut batch = self.begin(&mut writer).await?;
         if let Some(lease) = lease {
             leases::require_held(&mut batch, lease).await.map_err(failed)?.ok_or_else(|| lease.fenced())?;
         }
@@ -140,7 +158,7 @@ impl Log for SqliteLog {
     async fn holds(&self, at: u64, entries: &[Vec<u8>]) -> Result<bool, StoreError> {
         let mut writer = self.writer.lock().await;
         // Whoever may write is alone: no append is under way.
-        let mut alone = writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))?;
+        let mut alone = self.begin(&mut writer).await?;
         Ok(read(&self.path, &mut alone, at, entries.len() as u64).await? == entries)
     }
 }
@@ -291,6 +309,27 @@ mod tests {
         assert_eq!(log.size().await.unwrap(), 3);
         assert_eq!(log.append(3, &[b"d".to_vec()]).await.unwrap(), 4);
         assert_eq!(log.read(3, 1).await.unwrap(), [b"d"]);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_full_goes_on_once_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log_with_three_entries(&dir.path().join("log.sqlite")).await;
+        let limit = async |pages: u32| {
+            let limit = format!("PRAGMA max_page_count = {pages}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&mut *log.writer.lock().await).await.unwrap();
+        };
+        limit(1).await;
+        for _ in 0..2 {
+            let full = log.append(3, &[vec![0; 60_000]]).await.unwrap_err();
+            assert_eq!(full.code(), "store.full");
+            assert_eq!(log.size().await.unwrap(), 3);
+            assert!(!log.holds(3, &[vec![0; 60_000]]).await.unwrap());
+            limit(1).await;
+        }
+        limit(1_000_000).await;
+        assert_eq!(log.append(3, &[b"d".to_vec()]).await.unwrap(), 4);
+        assert_eq!(log.read(0, 9).await.unwrap(), [b"a", b"b", b"c", b"d"]);
     }
 
     #[tokio::test]
