@@ -87,7 +87,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         Some(job) => Some(coordinator.agree(&job).await?),
         None => None,
     };
-    started.serves();
+    started.serves(coordinator.trouble());
     info!(job = job.as_ref().map(JobId::as_str), listening = ?listening, "ready");
 
     tokio::spawn(door.keep_up());
@@ -137,7 +137,7 @@ async fn run_one(
     config: &Config,
 ) -> Result<(), DaemonError> {
     let finish = async {
-        let over = coordinator.drive(job).await?;
+        let over = coordinator.through_trouble(|| coordinator.drive(job)).await?;
         let (size, _) = publish(coordinator, job, &config.publish).await?;
         coordinator.all_gone(job, FAREWELL).await;
         // If we crash here the ledger is published with fewer cosignatures; the next start publishes it again with all of them.
@@ -177,7 +177,7 @@ async fn run_until_told(
 ) -> Result<(), DaemonError> {
     let mut serving = tokio::spawn(ports.serve(coordinator.clone(), draining.clone()));
     let driven = coordinator.clone();
-    let mut driving = tokio::spawn(async move { driven.drive_all().await });
+    let mut driving = tokio::spawn(async move { driven.through_trouble(|| driven.drive_all()).await });
     tokio::select! {
         () = draining.clone().begun() => {}
         ended = &mut driving => {

@@ -19,19 +19,21 @@ use tracing::info;
 
 use crate::clock;
 use crate::drain::Draining;
+use crate::driver::Trouble;
 use crate::tls::{Connections, Counter, ListenError, Terms, bind};
 
 /// What is known of a coordinator's health.
 #[derive(Clone)]
 pub struct Health {
-    serving: watch::Receiver<bool>,
+    /// The store's trouble, once there is a coordinator that may have any.
+    serving: watch::Receiver<Option<watch::Receiver<Option<Trouble>>>>,
     draining: Draining,
     terms: watch::Receiver<Arc<Terms>>,
     counter: Counter,
 }
 
 /// Says that the coordinator serves; until then it is starting.
-pub struct Started(watch::Sender<bool>);
+pub struct Started(watch::Sender<Option<watch::Receiver<Option<Trouble>>>>);
 
 /// The answer of `/ready`, and of `/live` but for the status.
 #[derive(Serialize)]
@@ -65,7 +67,7 @@ enum State {
     Starting,
     /// It serves.
     Ready,
-    /// It serves those who are connected, and lets nobody new in.
+    /// It serves those who are connected, and lets nobody new in, or takes nothing new.
     Refusing,
     /// It is about to stop.
     Draining,
@@ -74,7 +76,7 @@ enum State {
 impl Health {
     /// The health of a coordinator that lets in whom `terms` admit, and what it is told with when it serves.
     pub fn new(terms: watch::Receiver<Arc<Terms>>, counter: Counter, draining: Draining) -> (Self, Started) {
-        let (started, serving) = watch::channel(false);
+        let (started, serving) = watch::channel(None);
         (Self { serving, draining, terms, counter }, Started(started))
     }
 
@@ -146,11 +148,13 @@ impl Health {
                 State::Draining,
                 Some(Reason { code: "coordinator.draining", message: "it is about to stop".into() }),
             )
-        } else if !*self.serving.borrow() {
+        } else if self.serving.borrow().is_none() {
             (
                 State::Starting,
                 Some(Reason { code: "coordinator.starting", message: "it reads its ledger".into() }),
             )
+        } else if let Some(Trouble { code, message }) = self.trouble() {
+            (State::Refusing, Some(Reason { code, message }))
         } else if let Some(reason) = suspended {
             (State::Refusing, Some(Reason { code: reason.code(), message: reason.to_string() }))
         } else {
@@ -160,12 +164,18 @@ impl Health {
         let connections = Counts { unproved, members: proved, turned_away };
         Report { schema: "syndic.health/1", state, reason, connections }
     }
+
+    fn trouble(&self) -> Option<Trouble> {
+        let serving = self.serving.borrow();
+        let trouble = serving.as_ref()?.borrow();
+        trouble.clone()
+    }
 }
 
 impl Started {
-    /// The coordinator serves from now on.
-    pub fn serves(&self) {
-        self.0.send_replace(true);
+    /// The coordinator serves from now on, but while its store is in `trouble`.
+    pub fn serves(&self, trouble: watch::Receiver<Option<Trouble>>) {
+        self.0.send_replace(Some(trouble));
     }
 }
 

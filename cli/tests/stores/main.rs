@@ -7,6 +7,7 @@
 #[path = "../two_hosts/founding.rs"]
 #[allow(dead_code, reason = "other tests found more")]
 mod founding;
+mod full;
 #[path = "../two_hosts/ledger.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod ledger;

@@ -129,7 +129,8 @@ impl Inner {
         // Whatever ends the append without an answer leaves unknown what is stored.
         state.stopped = true;
         let stored = self.log.append(state.record.history().size(), &batch.bytes).await;
-        if stored.is_err() {
+        if let Err(error) = &stored {
+            self.condition.met(error);
             // Whoever drives the job learns of it now, not at the round's next deadline.
             self.tick();
         }

@@ -53,8 +53,9 @@ pub enum CoordinatorError {
     /// An entry that the ledger's own rules forbid: a bug.
     #[error("the ledger refuses an entry: {0}")]
     Ledger(String),
-    /// An earlier append failed, so what is stored is unknown until a restart replays it.
-    #[error("the coordinator has stopped deciding because an entry could not be stored; restart it")]
+    /// An earlier append failed, so what is stored is unknown until it is read again: when the store takes things again, or at a
+    /// start.
+    #[error("the coordinator decides nothing because an entry could not be stored")]
     Stopped,
 }
 
@@ -114,7 +115,9 @@ impl CoordinatorError {
                 "run `syndic job check` on the job file, and look at the last round in the ledger"
             }
             Self::Ledger(_) => "this is a defect; please report it with the ledger",
-            Self::Stopped => "make room on the disk or repair it, then restart; nothing acknowledged is lost",
+            Self::Stopped => {
+                "make room on the disk, or mend the store; nothing acknowledged is lost, and it is sent again by itself"
+            }
         }
     }
 }

@@ -12,9 +12,11 @@ mod governance;
 mod opening;
 mod presence;
 mod record;
+mod recovery;
 mod replay;
 mod spot_check;
 mod telling;
+mod watched;
 mod witnessing;
 mod work;
 
@@ -40,6 +42,9 @@ pub use error::CoordinatorError;
 pub use opening::{Ready, open_sum};
 use presence::Presence;
 pub use presence::{Attached, Holding};
+use recovery::Condition;
+pub use recovery::Trouble;
+use watched::WatchedBlobs;
 
 use crate::audit::ROSTER;
 use crate::clock;
@@ -85,6 +90,8 @@ struct Inner {
     /// Set once nothing new is to be begun any more.
     draining: AtomicBool,
     state: Mutex<State>,
+    /// Whether the store takes things.
+    condition: Condition,
     /// Counts changes of the state or of who is connected.
     changed: watch::Sender<u64>,
     events: broadcast::Sender<Told>,
@@ -99,7 +106,7 @@ struct State {
     record: record::Record,
     /// Of jobs that are not over.
     tallies: BTreeMap<JobId, telling::Tally>,
-    /// Set when an append failed: whether it is stored is unknown, so nothing more is decided here.
+    /// Set when an append failed: whether it is stored is unknown, so nothing more is decided here until it is known.
     stopped: bool,
 }
 
@@ -114,6 +121,8 @@ impl Coordinator {
         if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
             return Err(CoordinatorError::OtherLedgerKey);
         }
+        let condition = Condition::good();
+        let blobs = Box::new(WatchedBlobs { blobs, condition: condition.clone() });
         blobs.sweep_partial().await?;
         let (engine, record) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
         let witnesses = witnessing::Witnesses::load(cosignatures).await?;
@@ -130,6 +139,7 @@ impl Coordinator {
                 most_jobs_at_once,
                 draining: AtomicBool::new(false),
                 state: Mutex::new(state),
+                condition,
                 changed: watch::Sender::new(0),
                 events: broadcast::Sender::new(4096),
                 present: StdMutex::default(),
@@ -465,16 +475,7 @@ impl Coordinator {
             let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
             return self.inner.record(&mut state, clock::now(), &[fact], None).await;
         }
-        let mut places = Vec::new();
-        for job in state.engine.jobs() {
-            let round = job.round().map(|open| Place::Round(open.round.plan().id));
-            let ahead = job.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
-            places.extend(round.into_iter().chain(ahead).map(|place| (job.id.clone(), place)));
-        }
-        for (job, place) in places {
-            self.inner.hear(&mut state, &job, place, Input::Resume, None).await?;
-        }
-        Ok(())
+        self.inner.resume(&mut state).await
     }
 }
 

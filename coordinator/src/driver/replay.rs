@@ -19,6 +19,17 @@ pub(super) async fn replay(
 ) -> Result<(Engine, Record), CoordinatorError> {
     let mut engine = Engine::new(roster);
     let mut record = Record::default();
+    catch_up(log, blobs, &mut engine, &mut record).await?;
+    Ok((engine, record))
+}
+
+/// Folds what is stored beyond what was folded before.
+pub(super) async fn catch_up(
+    log: &dyn Log,
+    blobs: &dyn Blobs,
+    engine: &mut Engine,
+    record: &mut Record,
+) -> Result<(), CoordinatorError> {
     let size = log.size().await?;
     while record.history().size() < size {
         for bytes in log.read(record.history().size(), 1024).await? {
@@ -27,12 +38,12 @@ pub(super) async fn replay(
                 |fault| StoreError::Corrupt { what: format!("entry {index} of the ledger ({fault}), it") };
             let accepted = record.history().check(&bytes).map_err(corrupt)?;
             let fact = Fact::from_entry(index, &accepted.entry)?;
-            let sum = sum_of(&engine, blobs, &fact).await?;
+            let sum = sum_of(engine, blobs, &fact).await?;
             engine.apply(Timestamp(accepted.entry.time.unix_ms()), &fact, sum.as_ref())?;
             record.take(&accepted, bytes, &fact).map_err(corrupt)?;
         }
     }
-    Ok((engine, record))
+    Ok(())
 }
 
 /// The stored sum that a fact closes its round with.

@@ -249,7 +249,10 @@ fn refused(error: &CoordinatorError) -> Status {
             with_code(Code::InvalidArgument, fault.code(), fault.to_string())
         }
         other => {
-            tracing::error!(code = other.code(), error = %other, "cannot answer");
+            // Why it decides nothing was logged when that began; callers come again and again.
+            if !matches!(other, CoordinatorError::Stopped) {
+                tracing::error!(code = other.code(), error = %other, "cannot answer");
+            }
             with_code(Code::Unavailable, other.code(), "the coordinator cannot store or answer this now")
         }
     }

@@ -249,9 +249,9 @@ impl StoreError {
             Self::Unsettled { .. } => {
                 Some("once the server is back the log is asked whether it holds the batch")
             }
-            Self::Denied { .. } => Some(
-                "check user, password or key, and what the server allows them; docs/operations.md lists it",
-            ),
+            Self::Denied { .. } => {
+                Some("check user, password or key, and what the server allows them; docs/stores.md lists it")
+            }
             Self::NotDurable { .. } => {
                 Some("turn it on for this database and user; an acknowledged entry must survive a power cut")
             }
@@ -290,6 +290,20 @@ impl StoreError {
                 | Self::NotMoved { .. }
                 | Self::NoLedger { .. }
                 | Self::Occupied { .. }
+        )
+    }
+
+    /// Whether the store may take the same another time, once somebody has made room or mended something.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Full { .. }
+                | Self::Busy { .. }
+                | Self::Io { .. }
+                | Self::Unreachable { .. }
+                | Self::Unsettled { .. }
+                | Self::Denied { .. }
+                | Self::NotDurable { .. }
         )
     }
 

@@ -69,15 +69,31 @@ impl House {
 
     /// A coordinator over `log` that drives the job, all members being connected, with a round in progress.
     pub(crate) async fn running(&self, log: impl Log + 'static) -> Running {
+        self.started(log, |coordinator, job| async move { coordinator.drive(&job).await }).await
+    }
+
+    /// The same where what the coordinator owes is begun again once its store takes things again.
+    pub(crate) async fn running_on(&self, log: impl Log + 'static) -> Running {
+        self.started(log, |coordinator, job| async move {
+            coordinator.through_trouble(|| coordinator.drive(&job)).await
+        })
+        .await
+    }
+
+    async fn started<D>(
+        &self,
+        log: impl Log + 'static,
+        drive: impl FnOnce(Coordinator, JobId) -> D,
+    ) -> Running
+    where
+        D: Future<Output = Result<Over, CoordinatorError>> + Send + 'static,
+    {
         let coordinator = self.coordinator(log).await;
         let job = coordinator.agree(JOB).await.unwrap();
         let name = |member: &Member| format!("bank-{}", member.id);
         let attached =
             self.members.iter().map(|member| coordinator.attach(member.id, name(member), &[])).collect();
-        let driving = tokio::spawn({
-            let coordinator = coordinator.clone();
-            async move { coordinator.drive(&job).await }
-        });
+        let driving = tokio::spawn(drive(coordinator.clone(), job));
         let running = Running { coordinator, driving, _attached: attached };
         running.until(async || running.current_round().await).await;
         running

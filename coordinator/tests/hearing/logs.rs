@@ -49,6 +49,35 @@ impl Log for Failing {
     }
 }
 
+/// A log on a disk that is full, as long as it is.
+pub(crate) struct Filled {
+    pub(crate) log: SqliteLog,
+    pub(crate) full: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Log for Filled {
+    async fn append_under(
+        &self,
+        lease: Option<&Lease>,
+        expected_size: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<u64, StoreError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Full { what: "the log".into() });
+        }
+        self.log.append_under(lease, expected_size, entries).await
+    }
+
+    async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.log.read(from, limit).await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.log.size().await
+    }
+}
+
 /// Lets an append pass only where the gate has a permit for it.
 pub(crate) struct Gated {
     pub(crate) log: SqliteLog,

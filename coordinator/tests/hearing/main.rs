@@ -9,6 +9,7 @@ mod job_files;
 mod jobs;
 mod logs;
 mod members;
+mod recovery;
 mod returns;
 
 use std::sync::Arc;

@@ -1,0 +1,101 @@
+//! A coordinator whose disk is full in the middle of a job: a small file system in memory, which root can mount.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::founding::{Hosts, Job, free_port};
+use super::{begins, ledger};
+
+/// A file system of a given size; gone when it is dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// None, said loudly, where nothing can be mounted.
+    fn mounted(at: &Path, megabytes: u32) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+            eprintln!("*** SKIPPED: this user cannot mount a file system of its own; run it as root ***");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    /// Leaves no byte free.
+    fn fill(&self) {
+        let mut filler = std::fs::File::create(self.filler()).unwrap();
+        for bytes in [1 << 20, 1 << 12, 1] {
+            while filler.write_all(&vec![1; bytes]).is_ok() {}
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("somebody-elses-file")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a daemon that is being killed may hold a file for a moment longer.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+/// The status of `/ready`, and its report.
+fn ready(port: u16) -> (u16, Value) {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.write_all(b"GET /ready HTTP/1.1\r\nHost: coordinator\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
+
+#[test]
+fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_room() {
+    let hosts = Hosts::ready(Job { training_rounds: 2, deadline_seconds: 60 });
+    let Some(disk) = Disk::mounted(&hosts.host("operator").join("state"), 48) else { return };
+    let port = free_port();
+    hosts.edit(
+        "operator/coordinator.toml",
+        "gather_seconds = 10",
+        &format!("gather_seconds = 10\nhealth = \"127.0.0.1:{port}\""),
+    );
+    let mut banks = hosts.start_banks();
+    let mut coordinator = hosts.start_coordinator();
+    for (round, phase) in [(1, "Share"), (2, "Collect")] {
+        coordinator.wait_for(phase, |line| begins(line, round, phase));
+        disk.fill();
+        let told = coordinator.wait_for("its trouble", |line| {
+            line.is("the store takes nothing: no new work until it does again")
+        });
+        assert_eq!(told.text("code"), "store.full", "{}", coordinator.told());
+        let (status, report) = ready(port);
+        assert_eq!(
+            (status, &report["state"], &report["reason"]["code"]),
+            (503, &"refusing".into(), &"store.full".into())
+        );
+
+        disk.make_room();
+        coordinator.wait_for("recovery", |line| line.is("the store takes things again; everything goes on"));
+        assert_eq!(ready(port).0, 200);
+    }
+
+    assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    for bank in &mut banks {
+        assert_eq!(bank.ended(), 0, "{}", bank.told());
+    }
+    let summary = ledger::verified(&hosts);
+    assert_eq!((&summary["rounds_closed"], &summary["rounds_abandoned"]), (&5.into(), &0.into()));
+    assert_eq!(ledger::count(&summary, "syndic.job.completed"), 1);
+}

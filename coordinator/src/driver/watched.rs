@@ -1,0 +1,65 @@
+//! Blobs that tell the coordinator when they cannot be stored, whoever stores them.
+
+use async_trait::async_trait;
+use syndic_round::Digest;
+
+use super::recovery::Condition;
+use crate::store::{BlobReader, BlobWriter, Blobs, StoreError, StoredBlob};
+
+/// The same blobs; an error that may pass is remembered before it is returned.
+pub(super) struct WatchedBlobs {
+    pub(super) blobs: Box<dyn Blobs>,
+    pub(super) condition: Condition,
+}
+
+impl WatchedBlobs {
+    fn told<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        outcome.inspect_err(|error| self.condition.met(error))
+    }
+}
+
+#[async_trait]
+impl Blobs for WatchedBlobs {
+    async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
+        let writer = self.told(self.blobs.writer().await)?;
+        Ok(Box::new(WatchedWriter { writer, condition: self.condition.clone() }))
+    }
+
+    async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
+        self.blobs.reader(digest).await
+    }
+
+    async fn contains(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.blobs.contains(digest).await
+    }
+
+    async fn remove(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.blobs.remove(digest).await
+    }
+
+    async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+        self.blobs.list(after, limit).await
+    }
+
+    async fn sweep_partial(&self) -> Result<u64, StoreError> {
+        self.blobs.sweep_partial().await
+    }
+}
+
+struct WatchedWriter {
+    writer: Box<dyn BlobWriter>,
+    condition: Condition,
+}
+
+#[async_trait]
+impl BlobWriter for WatchedWriter {
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        let written = self.writer.write(chunk).await;
+        written.inspect_err(|error| self.condition.met(error))
+    }
+
+    async fn finish(self: Box<Self>, expected: Option<Digest>) -> Result<Digest, StoreError> {
+        let Self { writer, condition } = *self;
+        writer.finish(expected).await.inspect_err(|error| condition.met(error))
+    }
+}
