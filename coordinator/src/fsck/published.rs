@@ -9,6 +9,7 @@ use syndic_ledger::{Checkpoint, Leaves, VerifierKey};
 
 use super::{Findings, Kept, PAGE, RESTORE};
 use crate::store::StoreError;
+use crate::witnesses::witnesses;
 
 /// Compares the published ledger in `folder` with the log.
 pub(super) async fn compare(
@@ -62,7 +63,10 @@ fn signed(note: &[u8], kept: &Kept<'_>) -> Result<Checkpoint, (&'static str, Str
     let key =
         VerifierKey::new(&roster.ledger_origin(), key).map_err(|error| (error.code(), error.to_string()))?;
     let note = std::str::from_utf8(note).map_err(|error| ("ledger.note-malformed", error.to_string()))?;
-    Checkpoint::verify(note, &key).map_err(|error| (error.code(), error.to_string()))
+    let checkpoint = Checkpoint::verify(note, &key).map_err(|error| (error.code(), error.to_string()))?;
+    // A line in the name of a member that is not its own. Lines in other names may be those of other witnesses.
+    witnesses(roster, note).map_err(|error| (error.code(), error.to_string()))?;
+    Ok(checkpoint)
 }
 
 /// Compares a file, the last entry below which is `last`, with what it must be.
