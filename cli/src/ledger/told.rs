@@ -108,7 +108,7 @@ pub fn what(entry: &Entry, names: &Names) -> String {
 }
 
 /// The code with which a participant said no.
-pub(super) fn reason(entry: &Entry) -> Option<String> {
+fn reason(entry: &Entry) -> Option<String> {
     match Fact::from_entry(0, entry) {
         Ok(Fact::Heard { input: Input::Decline(signed), .. }) => {
             Decline::decode(&signed.payload).ok().map(|decline| decline.reason)

@@ -15,7 +15,7 @@ fn two_jobs() -> Published {
     for job in ["small", "other"] {
         let file = include_str!("../../../coordinator/tests/hearing/small.toml");
         let file = file.replace("A small job", "A small job <script>alert(1)</script>");
-        let agreed = json!({"job": job, "agreement": digest("agreement"), "file": file});
+        let agreed = json!({"job": job, "agreement": digest("agreement"), "file": file, "priority": 50, "by": "local-user/1000"});
         of_job(&mut log, job, "agreed", agreed);
     }
     round(&mut log, (1, 1), "opened", &opened("statistics", Value::Null));
@@ -67,7 +67,10 @@ fn opened(kind: &str, training_round: Value) -> Value {
 }
 
 fn close(log: &mut Log, of: (u64, u64), survivors: &[u64]) {
-    round(log, of, "frozen", &json!({"survivors": survivors, "digest": digest("set")}));
+    let missing = (1..=4).filter(|id| !survivors.contains(id));
+    let missing: Vec<_> = missing.map(|id| json!({"participant": id, "why": "submit"})).collect();
+    let frozen = json!({"survivors": survivors, "digest": digest("set"), "missing": missing});
+    round(log, of, "frozen", &frozen);
     let sum = digest("sum");
     let closed = json!({"survivors": survivors, "sum": sum, "key_sum": sum, "aggregate_root": sum, "checked": true,
         "wrong_reveals": [], "transcript": digest("transcript")});
@@ -99,7 +102,8 @@ fn programs_are_told_what_the_entries_of_the_job_come_to() {
             (&json!(2), &json!(2), &json!("closed"))
         ]
     );
-    let missing = json!([{"participant": "participant 4", "reason": "sent no update before the deadline"}]);
+    let missing =
+        json!([{"participant": "participant 4", "reason": "vanished before it submitted its update"}]);
     assert_eq!((&rounds[0]["missing"], &rounds[0]["update_bytes"]), (&missing, &json!(3000)));
     let sums: Vec<_> = report["members"].as_array().unwrap().iter().map(|member| &member["sums"]).collect();
     assert_eq!(sums, [2, 2, 2, 1]);
@@ -125,14 +129,14 @@ fn people_are_told_the_same_on_a_page_that_runs_and_loads_nothing() {
     let told = [
         "2 sums of 4 institutions opened, of 3 rounds; the model of training round 1 was released.",
         "marketing-response",
-        "participant 4 sent no update before the deadline",
+        "participant 4 vanished before it submitted its update",
         "abandoned: fewer than 3 institutions acknowledged",
         "3 of 4 institutions, each of which signed",
         "There is no differential privacy.",
         "0.7610",
         "a deadline passed",
         "The key came with the ledger",
-        "who proposed, approved, changed or stopped",
+        "handed in by local-user/1000",
         "&#60;script&#62;",
         &digest("model"),
     ];

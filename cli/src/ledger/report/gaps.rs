@@ -45,7 +45,8 @@ pub(super) fn of(job: &JobFacts, rounds: &[RoundFacts], proof: &Proof) -> Vec<St
 
 /// What a reviewer may ask for and this version records nowhere.
 const NOT_WRITTEN: [&str; 7] = [
-    "People: who proposed, approved, changed or stopped the job, and who seconded it.",
+    "People: who proposed and approved the job, and who seconded it. Whoever handed it in, changed or stopped it is known as the \
+     account of the coordinator's host only.",
     "The law beyond purpose and lawful basis: controllers and processors, categories of data and persons, impact \
      assessment, retention, transfers abroad.",
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \

@@ -86,8 +86,10 @@ pub struct JobFacts {
     pub ended: Option<Timestamp>,
     /// How.
     pub outcome: Outcome,
-    /// Why, where it was abandoned.
+    /// Why, where it was abandoned or stopped.
     pub reason: Option<String>,
+    /// Who handed it in, as the coordinator knows them; never a person's name.
+    pub by: Option<String>,
     /// The training round whose model was released.
     pub released_round: Option<u64>,
     /// SHA-256 of the released model.

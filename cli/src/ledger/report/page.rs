@@ -128,6 +128,9 @@ fn summary(report: &Report) -> String {
         (Outcome::Completed, Some(round), _) => format!("the model of training round {round} was released"),
         (Outcome::Completed | Outcome::Closed, ..) => "the job was completed".into(),
         (Outcome::Abandoned, _, Some(reason)) => format!("the job was abandoned: {reason}"),
+        (Outcome::Stopped, _, reason) => {
+            format!("the job was stopped: {}", reason.as_deref().unwrap_or("no reason is on record"))
+        }
         (Outcome::Abandoned, _, None) => "the job was abandoned".into(),
         (Outcome::Open, ..) => "the job has not ended".into(),
     };
@@ -159,6 +162,7 @@ fn chart(report: &Report) -> Option<Chart> {
 fn name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Completed => "completed",
+        Outcome::Stopped => "stopped",
         Outcome::Closed => "closed",
         Outcome::Abandoned => "abandoned",
         Outcome::Open => "open",

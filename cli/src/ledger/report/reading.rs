@@ -42,6 +42,7 @@ impl<'a> Reading<'a> {
             ended: None,
             outcome: Outcome::Open,
             reason: None,
+            by: None,
             released_round: None,
             model: None,
         };
@@ -67,6 +68,7 @@ impl<'a> Reading<'a> {
             "syndic.job.agreed" => {
                 (self.job.agreement, self.job.file, self.job.agreed) =
                     (text("agreement"), text("file"), Some(*time));
+                self.job.by = text("by");
                 self.parsed = self.job.file.as_deref().and_then(|file| Job::from_toml(file).ok());
                 let identity = self.parsed.as_ref().map(|job| &job.identity);
                 self.job.purpose = identity.map(|identity| identity.purpose.clone());
@@ -77,9 +79,10 @@ impl<'a> Reading<'a> {
                 (self.job.outcome, self.job.ended) = (Outcome::Completed, Some(*time));
                 (self.job.released_round, self.job.model) = (data["released_round"].as_u64(), text("model"));
             }
-            "syndic.job.abandoned" => {
-                (self.job.outcome, self.job.ended) = (Outcome::Abandoned, Some(*time));
-                self.job.reason = text("reason");
+            "syndic.job.abandoned" | "syndic.job.stopped" => {
+                let is_stopped = kind.ends_with("stopped");
+                self.job.outcome = if is_stopped { Outcome::Stopped } else { Outcome::Abandoned };
+                (self.job.ended, self.job.reason) = (Some(*time), text("reason"));
             }
             "syndic.round.opened" => self.protection = Some(protection(data)),
             _ => {}
@@ -93,6 +96,8 @@ impl<'a> Reading<'a> {
                 told if told.is_empty() => kind.replace('.', " "),
                 told => told,
             };
+            // Whoever decided it, as the coordinator knows them.
+            let what = text("by").map_or_else(|| what.clone(), |by| format!("{by}: {what}"));
             let incident = Incident { index: *index, time: *time, kind: kind.clone(), subject, what };
             self.incidents.push((incident, data["round"].as_u64()));
         }
@@ -209,5 +214,14 @@ fn is_incident(entry: &Entry) -> bool {
 }
 
 /// Steps of a round or preparation that a plain one does not have.
-const INCIDENTS: [&str; 8] =
-    ["declined", "equivocated", "abandoned", "more-reveals", "void-promised", "result", "resumed", "woke"];
+const INCIDENTS: [&str; 9] = [
+    "stopped",
+    "declined",
+    "equivocated",
+    "abandoned",
+    "more-reveals",
+    "void-promised",
+    "result",
+    "resumed",
+    "woke",
+];

@@ -1,15 +1,14 @@
 //! The rounds of a job, folded from their entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
 use syndic_ledger::{Entry, Timestamp};
-use syndic_round::Deadlines;
+use syndic_round::{Carrier, Deadlines};
 
 use crate::ledger::names::Names;
-use crate::ledger::told::reason;
 
 /// One attempt at a round.
 #[derive(Debug, Serialize)]
@@ -47,7 +46,7 @@ pub struct RoundFacts {
     pub(super) admitted_ids: Vec<u64>,
     /// Whose updates are in the sum.
     pub survivors: Vec<String>,
-    /// Who was admitted and is not, and why, once that was frozen.
+    /// Who was admitted and did not do what the round needed, and why, as the ledger has it.
     pub missing: Vec<Missing>,
     /// Whose reveals were wrong, and were corrected.
     pub wrong_reveals: Vec<String>,
@@ -64,7 +63,7 @@ pub struct RoundFacts {
     /// The places of its first and last entry in the ledger.
     pub entries: [u64; 2],
     #[serde(skip)]
-    heard: BTreeMap<u64, Last>,
+    travels: Carrier,
 }
 
 /// How a round or a job ended.
@@ -73,6 +72,8 @@ pub struct RoundFacts {
 pub enum Outcome {
     /// A job, with a result.
     Completed,
+    /// A job, without one, because somebody stopped it.
+    Stopped,
     /// A round, with a result.
     Closed,
     /// Without one, on record.
@@ -81,7 +82,7 @@ pub enum Outcome {
     Open,
 }
 
-/// Somebody who is not in a sum.
+/// Somebody who did not do what a round needed.
 #[derive(Debug, Serialize)]
 pub struct Missing {
     /// Who.
@@ -90,20 +91,17 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// What a participant was last heard to do.
-type Last = String;
-
 /// All rounds of a job, in the order in which they were opened.
 pub(super) struct Rounds<'a> {
     names: &'a Names,
     rounds: Vec<RoundFacts>,
-    /// Who was last heard so in a preparation that was made ahead.
-    ahead: BTreeMap<u64, BTreeMap<u64, Last>>,
+    /// The preparations that were made ahead of their rounds.
+    ahead: BTreeSet<u64>,
 }
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(names: &'a Names) -> Self {
-        Self { names, rounds: Vec::new(), ahead: BTreeMap::new() }
+        Self { names, rounds: Vec::new(), ahead: BTreeSet::new() }
     }
 
     /// The numbers of all rounds.
@@ -119,15 +117,15 @@ impl<'a> Rounds<'a> {
         else {
             return;
         };
-        let said = count("participant").map(|id| (id, last(step, entry)));
         match (of, count("round"), count("attempt"), count("preparation")) {
-            ("preparation", _, _, Some(number)) => self.ahead.entry(number).or_default().extend(said),
+            ("preparation", _, _, Some(number)) => {
+                self.ahead.insert(number);
+            }
             ("round", Some(round), Some(attempt), _) => {
                 if step == "opened" {
-                    let ahead = count("preparation").and_then(|number| self.ahead.get(&number));
+                    let is_prepared = count("preparation").is_some_and(|number| self.ahead.contains(&number));
                     let mut opened = opened(index, entry, names);
-                    opened.deadlines = deadlines(index, entry, ahead.is_some());
-                    opened.heard = ahead.cloned().unwrap_or_default();
+                    opened.deadlines = deadlines(index, entry, is_prepared);
                     self.rounds.push(opened);
                 }
                 let known = self
@@ -136,9 +134,8 @@ impl<'a> Rounds<'a> {
                     .rev()
                     .find(|known| (known.round, known.attempt) == (round, attempt));
                 if let Some(known) = known {
-                    known.heard.extend(said);
                     known.entries[1] = index;
-                    known.take(step, entry, names);
+                    known.take(step, index, entry, names);
                 }
             }
             _ => {}
@@ -152,7 +149,7 @@ impl<'a> Rounds<'a> {
 }
 
 impl RoundFacts {
-    fn take(&mut self, step: &str, entry: &Entry, names: &Names) {
+    fn take(&mut self, step: &str, index: u64, entry: &Entry, names: &Names) {
         let data = &entry.data;
         let text = |key: &str| data[key].as_str().map(String::from);
         match step {
@@ -160,6 +157,7 @@ impl RoundFacts {
             "frozen" => {
                 (self.frozen, self.survivor_set) = (Some(entry.time), text("digest"));
                 self.survivors(&ids(data, "survivors"), names);
+                self.missing(index, entry, names);
             }
             "closed" => {
                 (self.outcome, self.ended) = (Outcome::Closed, Some(entry.time));
@@ -170,8 +168,9 @@ impl RoundFacts {
                 self.survivors(&ids(data, "survivors"), names);
             }
             "abandoned" => {
-                (self.outcome, self.ended, self.reason) =
-                    (Outcome::Abandoned, Some(entry.time), text("reason"));
+                (self.outcome, self.ended) = (Outcome::Abandoned, Some(entry.time));
+                self.reason = text("reason");
+                self.missing(index, entry, names);
             }
             _ => {}
         }
@@ -179,10 +178,17 @@ impl RoundFacts {
 
     fn survivors(&mut self, survivors: &[u64], names: &Names) {
         self.survivors = survivors.iter().map(|id| names.name(*id)).collect();
-        let missing = self.admitted_ids.iter().filter(|id| !survivors.contains(id));
-        let missing = missing.map(|id| Missing {
-            participant: names.name(*id),
-            reason: self.heard.get(id).cloned().unwrap_or_else(|| "was not heard of".into()),
+    }
+
+    fn missing(&mut self, index: u64, entry: &Entry, names: &Names) {
+        let (Ok(Fact::RoundFrozen { missing, .. }) | Ok(Fact::RoundAbandoned { missing, .. })) =
+            Fact::from_entry(index, entry)
+        else {
+            return;
+        };
+        let missing = missing.iter().map(|missing| Missing {
+            participant: names.name(missing.participant.get().into()),
+            reason: missing.reason(self.travels),
         });
         self.missing = missing.collect();
     }
@@ -217,7 +223,7 @@ fn opened(index: u64, entry: &Entry, names: &Names) -> RoundFacts {
         sum: None,
         transcript: None,
         entries: [index; 2],
-        heard: BTreeMap::new(),
+        travels: if data["carrier"] == "shares" { Carrier::Shares } else { Carrier::Ring },
     }
 }
 
@@ -228,22 +234,6 @@ fn deadlines(index: u64, entry: &Entry, is_prepared: bool) -> Option<[u64; 2]> {
     // Sharing and acknowledging have as long each.
     let preparing = if is_prepared { 0 } else { advertise + 2 * share };
     Some([preparing + collect, certify + reveal])
-}
-
-/// What somebody is missing for whose last message was this one.
-fn last(step: &str, entry: &Entry) -> Last {
-    match step {
-        "declined" => match reason(entry) {
-            Some(code) => format!("declined: {code}"),
-            None => "declined".into(),
-        },
-        "advertised" => "was last heard when it sent its key".into(),
-        "shared" => "was last heard when it shared its key".into(),
-        "acknowledged" => "sent no update before the deadline".into(),
-        "submitted" => "sent an update whose key shares were not held by enough others".into(),
-        "void-promised" => "promised not to reveal".into(),
-        other => format!("was last heard so: {other}"),
-    }
 }
 
 fn ids(data: &Value, key: &str) -> Vec<u64> {
