@@ -34,6 +34,9 @@ pub enum LedgerCommand {
     /// Sign a ledger's checkpoint as a third party that has seen it only grow
     #[command(after_help = WITNESS)]
     Witness(WitnessArgs),
+    /// Check whether a log signed two histories, offline, with its public key alone
+    #[command(after_help = CONVICT)]
+    Convict(ConvictArgs),
 }
 
 impl LedgerCommand {
@@ -44,6 +47,7 @@ impl LedgerCommand {
             Self::Show(args) => args.json,
             Self::Search(args) => args.json,
             Self::Report(args) => args.json,
+            Self::Convict(args) => args.json,
             Self::Prove(_) | Self::Export(_) | Self::Witness(_) => false,
         }
     }
@@ -222,6 +226,23 @@ pub struct WitnessArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `syndic ledger convict`.
+#[derive(Debug, Args)]
+pub struct ConvictArgs {
+    /// Files with evidence, checkpoints, and folders of ledgers, all of one log
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Verifier key of the log, NAME+HASH+KEY, from a source that you trust
+    #[arg(long, value_name = "VKEY")]
+    pub key: String,
+    /// File for the evidence, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 const VERIFY: &str = "Examples:
   syndic ledger verify syndic-demo/ledger
   syndic ledger verify syndic-demo/ledger --key 'NAME+HASH+KEY'
@@ -280,3 +301,12 @@ const WITNESS: &str = "Examples:
 The whole ledger is verified, as `ledger verify` does it, and must continue the checkpoint that was signed last. That \
 is kept in the state file before anything is signed: never lose it, and never use a copy of it. The signature is of \
 the form C2SP tlog-cosignature.";
+
+const CONVICT: &str = "Examples:
+  syndic ledger convict ledger-fork-0123456789abcdef.json --key 'NAME+HASH+KEY'
+  syndic ledger convict bank_a.checkpoint bank_b.checkpoint --key 'NAME+HASH+KEY'
+  syndic ledger convict bank_a.checkpoint syndic-demo/ledger --key 'NAME+HASH+KEY' --out evidence.json
+
+Exits with 0 where two checkpoints that the log signed exclude each other, and with 4 where nothing shows so. Two \
+checkpoints of different sizes need evidence that has more than them, or a ledger at least as long. `--out` writes \
+evidence that needs nothing beside it but the log's key.";

@@ -9,11 +9,13 @@
 //! | [`report`] | what it says of a job, on a page |
 //! | [`prove`] | one entry's proof in a file, and the check of such a file |
 //! | [`witness`] | the signature of a third party |
+//! | [`convict`] | whether the log signed two histories |
 //! | [`trust`] | by whose word a ledger is believed |
 //! | [`earlier`] | whether it continues what it was |
 //! | [`folder`] | the files of a ledger |
 
 pub mod args;
+pub mod convict;
 pub mod earlier;
 pub mod export;
 pub mod folder;
@@ -34,7 +36,10 @@ use console::style;
 use crate::commands::{called_as, now, print, stream};
 use crate::words::{counted, quoted, thousands};
 use crate::{Error, Result, new_file};
-use args::{ExportArgs, LedgerCommand, ProveArgs, ReportArgs, SearchArgs, ShowArgs, VerifyArgs, WitnessArgs};
+use args::{
+    ConvictArgs, ExportArgs, LedgerCommand, ProveArgs, ReportArgs, SearchArgs, ShowArgs, VerifyArgs,
+    WitnessArgs,
+};
 use export::Format;
 use folder::Folder;
 use names::Names;
@@ -55,6 +60,7 @@ pub fn run(command: &LedgerCommand) -> Result<()> {
         LedgerCommand::Export(args) => export(args),
         LedgerCommand::Report(args) => report(args),
         LedgerCommand::Witness(args) => witness(args),
+        LedgerCommand::Convict(args) => convict(args),
     }
 }
 
@@ -194,6 +200,15 @@ fn witness(args: &WitnessArgs) -> Result<()> {
     let did = if signed.already { "had signed" } else { "signed" };
     let entries = counted(signed.size as usize, "entry", "entries");
     print(&format!("{} {did} the checkpoint of {entries}\n", args.name))
+}
+
+fn convict(args: &ConvictArgs) -> Result<()> {
+    let key = convict::log_key(&args.key)?;
+    let conviction = convict::convict(&args.paths, &key)?;
+    if let Some(out) = &args.out {
+        new_file::write(out, &conviction.to_file(&key))?;
+    }
+    print(&if args.json { conviction.to_json() + "\n" } else { conviction.render() })
 }
 
 /// Says beside output for programs that the ledger is self-consistent only, where it is.

@@ -5,6 +5,7 @@
 
 #[path = "../../../core/ledger/tests/common/mod.rs"]
 mod common;
+mod convict;
 mod growth;
 mod proofs;
 mod published;

@@ -13,6 +13,7 @@
 //! | [`note`], [`checkpoint`] | C2SP signed notes and the signed head of the log |
 //! | [`mod@cosignature`], [`policy`] | what witnesses sign of a head, and how many of them have to |
 //! | [`growth`] | whether a log continues an earlier head of it |
+//! | [`fork`] | two signed heads of which neither continues the other, as evidence |
 //! | [`bundle`] | one entry's proof in a file, for whoever has nothing else |
 //! | [`tiles`] | the files of a log in the C2SP tlog-tiles layout |
 //! | [`mod@verify`] | the offline check of such files, from signature to the last round |
@@ -69,6 +70,7 @@ mod canonical;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entry;
+pub mod fork;
 pub mod growth;
 pub mod hash;
 pub mod history;
@@ -88,6 +90,7 @@ pub use canonical::CanonicalError;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{CosignerKey, cosign, cosignature, cosigned_at, with_cosignature};
 pub use entry::{Entry, EntryError};
+pub use fork::{Convicted, Fork, ForkError, Past};
 pub use growth::{Growth, GrowthError};
 pub use hash::{Hash, leaf_hash, node_hash};
 pub use history::{Accepted, Fault, History};

@@ -94,6 +94,24 @@ pub fn verify_consistency(
     } else {
         proof.split_first().ok_or(ProofError::Length)?
     };
+    let (old, new) = climb(older, newer, start, path)?;
+    expect_root(&old, older_root)?;
+    expect_root(&new, newer_root)
+}
+
+/// The root of the first `older` leaves of the tree of `newer` leaves, where `proof` shows it by itself: it does so but for a
+/// power of two, whose root a proof leaves out.
+pub(crate) fn root_before(older: u64, newer: u64, newer_root: &Hash, proof: &[Hash]) -> Option<Hash> {
+    if older == 0 || older >= newer || older.is_power_of_two() {
+        return None;
+    }
+    let (start, path) = proof.split_first()?;
+    let (old, new) = climb(older, newer, start, path).ok()?;
+    (new == *newer_root).then_some(old)
+}
+
+/// The roots of both trees to which a consistency proof leads from `start`.
+fn climb(older: u64, newer: u64, start: &Hash, path: &[Hash]) -> Result<(Hash, Hash), ProofError> {
     let shift = (older - 1).trailing_ones();
     let (mut node, mut last) = ((older - 1) >> shift, (newer - 1) >> shift);
     let (mut old, mut new) = (*start, *start);
@@ -111,11 +129,7 @@ pub fn verify_consistency(
         node >>= 1;
         last >>= 1;
     }
-    if last != 0 {
-        return Err(ProofError::Length);
-    }
-    expect_root(&old, older_root)?;
-    expect_root(&new, newer_root)
+    if last == 0 { Ok((old, new)) } else { Err(ProofError::Length) }
 }
 
 /// Skips the levels at which a rightmost node has no sibling.
