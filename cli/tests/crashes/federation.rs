@@ -109,7 +109,8 @@ fn table(job: &Job, number: u64) -> Table {
 /// the port while the coordinator is down.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 5000).unwrap();
+    // Tests that run at once have neighbouring numbers.
+    let start = u16::try_from(std::process::id() % 990 * 10).unwrap();
     let candidates = (0..5000).map(|_| 10_100 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 9_900);
     let mut free = candidates.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
     free.next().unwrap()
