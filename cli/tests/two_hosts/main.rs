@@ -10,6 +10,7 @@
 mod besieged;
 mod founding;
 mod ledger;
+#[allow(dead_code, reason = "other tests use more of it")]
 mod process;
 mod refusals;
 mod revoked;

@@ -82,8 +82,19 @@ pub(crate) struct Line(Value);
 
 impl Process {
     pub(crate) fn start(name: &str, folder: &Path, arguments: &[&str]) -> Self {
-        let mut child =
-            command(name, folder, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(name, folder, arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_with(
+        name: &str,
+        folder: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
+        let mut command = command(name, folder, arguments);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<(Mutex<Log>, Condvar)>::default();
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()).lines(), log.clone());
         std::thread::spawn(move || {
@@ -131,6 +142,12 @@ impl Process {
         self.wait(|log| log.ended.then_some(()), "its end");
         let status = self.child.wait().unwrap();
         status.code().unwrap_or_else(|| panic!("{} was killed", self.name))
+    }
+
+    /// Waits for the process to end; whether a signal has ended it.
+    pub(crate) fn was_killed(&mut self) -> bool {
+        self.wait(|log| log.ended.then_some(()), "its end");
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// All that it has said on standard error so far.

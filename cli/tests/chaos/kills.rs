@@ -1,0 +1,67 @@
+//! SIGKILL before and after every call by which a daemon makes something durable.
+
+use crate::faults::{Fate, Fault, Site, counting, sites};
+use crate::house::{BANKS, Founded};
+use crate::lanes::{chosen, is_soak, play};
+use crate::oracle::{Verdict, judge};
+use crate::victim::{Victim, started};
+
+#[test]
+fn a_coordinator_killed_at_any_durable_write_loses_nothing() {
+    let everybody = Verdict::Completed { abandoned: 0, fewest: BANKS.len() };
+    for (fault, verdict) in killed_everywhere(Victim::Coordinator, SAMPLE) {
+        assert_eq!(verdict, everybody, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_participant_killed_at_any_durable_write_costs_nobody_else_a_sum() {
+    for (fault, verdict) in killed_everywhere(Victim::Participant, SAMPLE) {
+        assert!(matches!(verdict, Verdict::Completed { .. }), "{fault:?}: {verdict:?}");
+    }
+}
+
+/// Kills the victim at every durable write of a calm run, or at a sample of them.
+fn killed_everywhere(victim: Victim, sample: usize) -> Vec<(Fault, Verdict)> {
+    let Some(calm) = calm(victim) else { return Vec::new() };
+    let repeats = if is_soak() { REPEATS } else { 1 };
+    let all = (1..=calm.len() as u64).flat_map(|number| {
+        let fault = move |fate| Fault { fate, at: (number, number), durable: true };
+        [fault(Fate::KilledBefore), fault(Fate::KilledAfter)].repeat(repeats)
+    });
+    let faults = chosen(all.collect(), sample);
+    let ran = play(&faults, |founded, fault| (*fault, killed(founded, victim, *fault)));
+    let died = ran.iter().filter(|(_, (_, died))| *died).count();
+    println!("{victim:?}: {} durable writes, {} kills, {died} struck", calm.len(), ran.len());
+    assert!(died * 10 >= ran.len() * 9, "hardly a kill struck");
+    ran.into_iter().map(|(fault, (verdict, _))| (fault, verdict)).collect()
+}
+
+/// The durable writes of the victim in a run in which nothing happens; none where they cannot be told.
+fn calm(victim: Victim) -> Option<Vec<Site>> {
+    let house = Founded::new().house(victim.deadlines());
+    let environment = counting(&house.state(victim.host()), true)?;
+    let (mut coordinator, mut banks) = started(&house, victim, &environment);
+    judge(&house, &mut coordinator, &mut banks);
+    let sites = sites(&house.state(victim.host()));
+    assert!(sites.len() > 20, "{sites:?}");
+    Some(sites)
+}
+
+/// One run in which the victim is killed, and started again; whether it was.
+fn killed(founded: &Founded, victim: Victim, fault: Fault) -> (Verdict, bool) {
+    let house = founded.house(victim.deadlines());
+    let environment = fault.environment(&house.state(victim.host())).unwrap();
+    let (mut coordinator, mut banks) = started(&house, victim, &environment);
+    let struck = victim.among(&mut coordinator, &mut banks);
+    let was_killed = struck.was_killed();
+    if was_killed {
+        *struck = victim.start(&house, &[]);
+    }
+    (judge(&house, &mut coordinator, &mut banks), was_killed)
+}
+
+/// Kills in the normal run, for each side.
+const SAMPLE: usize = 6;
+/// How often each kill is repeated in the soak.
+const REPEATS: usize = 5;

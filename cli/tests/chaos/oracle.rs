@@ -1,0 +1,153 @@
+//! What must be true of every run, whatever was done to it.
+//!
+//! The institution at place *i* brings 2 · 4^i rows of each role, so the digits of every count that is published, to the
+//! base of 4, say how often each of them is in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use syndic_participant::journal::read_receipts;
+use syndic_round::{ParticipantId, Place, RoundId, Sum};
+
+use crate::house::{BANKS, House, rows_of};
+use crate::kept::{Kept, Round, kept};
+use crate::process::{Process, run, succeed};
+
+/// How a job ended, once everything about it was found to be as it must.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// With a model.
+    Completed {
+        /// Attempts at rounds that were abandoned on the way.
+        abandoned: u64,
+        /// The fewest institutions that a sum is over.
+        fewest: usize,
+    },
+    /// On record, with a reason.
+    Abandoned,
+}
+
+/// Waits for the coordinator, which must end by itself, and judges what it leaves. `deaf` are institutions that may not
+/// have heard of the end.
+pub(crate) fn judge(house: &House, coordinator: &mut Process, banks: &mut [Process]) -> Verdict {
+    let exit = coordinator.ended();
+    assert!(matches!(exit, 0 | 1), "the coordinator ends with {exit}:\n{}", coordinator.told());
+    for bank in banks {
+        assert_eq!(bank.ended(), exit, "{}", bank.told());
+    }
+    let stored = stored(house);
+    let summary = verified(house);
+    assert_eq!(summary["size"], stored.entries.len());
+    let sums = stored.rounds.iter().filter(|round| round.closed.is_some());
+    let fewest = sums.clone().map(|round| counted_once(house, round)).min().unwrap_or(0);
+    assert_eq!(summary["rounds_closed"], sums.count());
+    nothing_is_said_twice(house, &stored);
+    nothing_acknowledged_is_lost(house, &stored);
+    let of_type = |kind: &str| summary["types"][kind].as_u64().unwrap_or(0);
+    match exit {
+        0 => {
+            assert_eq!((of_type("syndic.job.completed"), of_type("syndic.job.abandoned")), (1, 0));
+            assert_eq!(summary["rounds_open"], 0);
+            Verdict::Completed { abandoned: summary["rounds_abandoned"].as_u64().unwrap(), fewest }
+        }
+        _ => {
+            assert_eq!((of_type("syndic.job.completed"), of_type("syndic.job.abandoned")), (0, 1));
+            let reason = stored.entries.iter().find(|entry| entry.kind == "syndic.job.abandoned").unwrap();
+            assert!(reason.data["reason"].as_str().is_some_and(|reason| reason.len() > 10), "{reason:?}");
+            Verdict::Abandoned
+        }
+    }
+}
+
+/// Verifies the published ledger as a reviewer does, against the key that the operator shows.
+pub(crate) fn verified(house: &House) -> Value {
+    let operator = house.host("operator");
+    let roster = succeed("syndic", &operator, &["federation", "roster", "--dir", "federation"]);
+    let key = roster.lines().find_map(|line| line.strip_prefix("ledger key")).unwrap().trim();
+    let output = run("syndic", &operator, &["ledger", "verify", "publish/ledger", "--key", key, "--json"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["pinned"], true);
+    summary
+}
+
+fn stored(house: &House) -> Kept {
+    tokio::runtime::Runtime::new().unwrap().block_on(kept(&house.state("operator")))
+}
+
+/// The sum counts everybody whom the ledger names, once, and nobody else; how many they are.
+fn counted_once(house: &House, round: &Round) -> usize {
+    let (bytes, survivors) = round.closed.as_ref().unwrap();
+    let sum = Sum::from_bytes(round.plan.layout.clone(), bytes).unwrap();
+    let expected: u64 = survivors.iter().map(|id| rows_of(usize::from(id.get()) - 1)).sum();
+    let at = || format!("{} in {}", round.plan.id, house.host("operator").display());
+    for (what, counted) in counts(&sum) {
+        let digits: Vec<u64> = (0..BANKS.len()).map(|place| counted / rows_of(place) % 4).collect();
+        assert_eq!(counted, expected, "{what} of {}: {digits:?}, survivors {survivors:?}", at());
+    }
+    survivors.len()
+}
+
+/// Every count of rows that a sum tells.
+fn counts(sum: &Sum) -> Vec<(&'static str, u64)> {
+    let total = |names: &[&str]| {
+        let values = names.iter().map(|name| sum.values(name)).collect::<Option<Vec<_>>>()?;
+        Some(values.concat().iter().sum::<f64>() as u64)
+    };
+    if let Some(histogram) = total(&["test.negative", "test.positive"]) {
+        return vec![("test rows", histogram)];
+    }
+    match sum.values("rows").expect("every round counts rows").as_slice() {
+        // Of the statistics: to train on, to validate with, to test with.
+        [train, validation, test] => {
+            assert_eq!(*validation, 0.0);
+            vec![("training rows", *train as u64), ("test rows", *test as u64)]
+        }
+        [train] => vec![("training rows", *train as u64)],
+        other => panic!("{other:?}"),
+    }
+}
+
+/// No institution signed two messages where one may exist, none is recorded twice, and each sent the same bytes each time.
+fn nothing_is_said_twice(house: &House, stored: &Kept) {
+    let mut heard = BTreeSet::new();
+    for entry in &stored.entries {
+        assert!(!entry.kind.contains("equivocated"), "{entry:?}");
+        if let Some(from) = entry.data.get("participant") {
+            let message = (entry.subject.clone(), entry.kind.clone(), from.as_u64().unwrap());
+            assert!(heard.insert(message.clone()), "{message:?} is counted twice");
+        }
+    }
+    for bank in BANKS {
+        let mut said = BTreeMap::new();
+        let arguments = ["journal", "--config", "participant.toml", "--json"];
+        for line in succeed("syndic-participant", &house.host(bank), &arguments).lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let place = ["job", "round", "attempt", "preparation", "what"].map(|key| line[key].to_string());
+            let bytes = line["sha256"].to_string();
+            let first = said.entry(place.clone()).or_insert_with(|| bytes.clone());
+            assert_eq!(*first, bytes, "{bank} said {place:?} in two ways");
+        }
+    }
+}
+
+/// Whatever update an institution has a receipt for is on record.
+fn nothing_acknowledged_is_lost(house: &House, stored: &Kept) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let submitted: BTreeSet<(RoundId, ParticipantId)> = stored
+        .rounds
+        .iter()
+        .flat_map(|round| round.uploads.iter().map(|(from, ..)| (round.plan.id, *from)))
+        .collect();
+    for bank in BANKS {
+        let receipts = runtime.block_on(read_receipts(&house.state(bank).join("journal.sqlite"))).unwrap();
+        for (_, round) in receipts.into_keys() {
+            let place = Place::Round(round);
+            assert!(
+                submitted.contains(&(round, stored.ids[bank])),
+                "{bank} was told of its update in {place}"
+            );
+        }
+    }
+}
