@@ -78,6 +78,6 @@ fn gave_up(house: &House, victim: Victim, struck: &mut Process) -> Option<String
 }
 
 /// Faults in the normal run, for each side.
-const SAMPLE: usize = 6;
+const SAMPLE: usize = 2;
 /// How many more calls fail where a disk does not recover at once.
 const BURST: u64 = 24;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use syndic_round::enrolment::Bundle;
+
 use crate::process::{Process, succeed};
 
 /// The institutions, in the order of their ids.
@@ -94,6 +96,14 @@ impl House {
         self.root.path().join(name)
     }
 
+    /// Lets the institution find its coordinator at another port.
+    pub(crate) fn route(&self, bank: &str, port: u16) {
+        let path = self.host(bank).join("enrolment/bundle.json");
+        let mut bundle: Bundle = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        bundle.coordinator[0].port = port;
+        fs::write(path, serde_json::to_vec(&bundle).unwrap()).unwrap();
+    }
+
     /// What the daemon of this host keeps.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.host(name).join("state")
@@ -140,7 +150,8 @@ fn job(Seconds(seconds): Seconds) -> String {
 pub(crate) fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 2_000).unwrap();
+    // Tests run side by side in processes whose ids follow one another.
+    let start = u16::try_from(std::process::id() * 37 % 2_000).unwrap();
     let candidates = (0..2_000).map(|_| 30_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 2_000);
     let mut free = candidates.filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.next().unwrap()

@@ -62,6 +62,6 @@ fn killed(founded: &Founded, victim: Victim, fault: Fault) -> (Verdict, bool) {
 }
 
 /// Kills in the normal run, for each side.
-const SAMPLE: usize = 6;
+const SAMPLE: usize = 2;
 /// How often each kill is repeated in the soak.
 const REPEATS: usize = 5;

@@ -10,12 +10,11 @@ use rand::seq::SliceRandom as _;
 
 use crate::house::Founded;
 
-/// All scenarios in a soak; otherwise `sample` of them, drawn with a seed.
+/// All scenarios in a soak, or as many as it may play; otherwise `sample` of them. Drawn with a seed.
 pub(crate) fn chosen<T>(mut scenarios: Vec<T>, sample: usize) -> Vec<T> {
-    if !is_soak() {
-        scenarios.shuffle(&mut StdRng::seed_from_u64(seed()));
-        scenarios.truncate(sample);
-    }
+    let most = std::env::var("SYNDIC_SOAK_RUNS").map_or(usize::MAX, |runs| runs.parse().unwrap());
+    scenarios.shuffle(&mut StdRng::seed_from_u64(seed()));
+    scenarios.truncate(if is_soak() { most } else { sample });
     scenarios
 }
 

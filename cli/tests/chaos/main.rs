@@ -9,12 +9,14 @@
 
 mod disks;
 mod faults;
+mod flips;
 mod house;
 #[path = "../over_the_wire/kept.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod kept;
 mod kills;
 mod lanes;
+mod network;
 mod oracle;
 #[path = "../two_hosts/process.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]

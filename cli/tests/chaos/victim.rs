@@ -22,7 +22,7 @@ impl Victim {
     pub(crate) fn deadlines(self) -> Seconds {
         match self {
             Self::Coordinator => Seconds::FOR_EVER,
-            Self::Participant => Seconds(2),
+            Self::Participant => Seconds(5),
         }
     }
 

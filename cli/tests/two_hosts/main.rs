@@ -2,7 +2,7 @@
 //! and started again.
 //!
 //! Each process is the program that operators run. A wait is for a condition, a line of a log or the end of a
-//! process, and fails loudly after a minute.
+//! process, and fails loudly after three minutes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The longest that anything here is waited for; a condition that holds is noticed at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program of the workspace. All three are brought up to date together first: building the tests alone
 /// would leave the daemons as they were. With `SYNDIC_TEST_PROGRAMS` those in that folder are tested, as installed.
@@ -131,6 +131,15 @@ impl Process {
         line
     }
 
+    /// Waits until the log has a line that `wanted` accepts, or the process has ended; whether it has the line.
+    pub(crate) fn shows(&self, what: &str, wanted: impl Fn(&Line) -> bool) -> bool {
+        let shown = |log: &Log| {
+            let mut lines = log.lines.iter().filter_map(|line| serde_json::from_str(line).map(Line).ok());
+            lines.any(|line| wanted(&line)).then_some(true).or(log.ended.then_some(false))
+        };
+        self.wait(shown, what)
+    }
+
     /// SIGKILL: nothing is tidied up.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -148,6 +157,11 @@ impl Process {
     pub(crate) fn was_killed(&mut self) -> bool {
         self.wait(|log| log.ended.then_some(()), "its end");
         self.child.wait().unwrap().code().is_none()
+    }
+
+    /// Whether nothing more comes of it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.log.0.lock().unwrap().ended
     }
 
     /// All that it has said on standard error so far.
