@@ -11,12 +11,13 @@ struct Tool {
     file: &'static str,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool { package: "golang-go", file: "/usr/bin/go" },
     Tool {
         package: "golang-golang-x-mod-dev",
         file: "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go",
     },
+    Tool { package: "faketime", file: "/usr/bin/faketime" },
     Tool { package: "openssl", file: "/usr/bin/openssl" },
     // Its programs are in a folder named by their version; this file is there with any.
     Tool { package: "postgresql", file: "/var/lib/dpkg/info/postgresql.list" },

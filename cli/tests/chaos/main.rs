@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod clocks;
 mod disks;
 mod faults;
 mod flips;
@@ -16,8 +17,10 @@ mod house;
 mod kept;
 mod kills;
 mod lanes;
+mod moment;
 mod network;
 mod oracle;
+mod pauses;
 #[path = "../two_hosts/process.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod process;
