@@ -39,7 +39,7 @@ struct Arguments {
 enum Command {
     /// Every gate, then the build and all tests; stops at the first failure
     Test,
-    /// The long campaigns that the tests only sample: simulated rounds, a crash at every append, fuzzing
+    /// The long campaigns that the tests only sample: simulated rounds, crashes and chaos, fuzzing
     Soak(soak::Campaign),
     /// Coverage-guided fuzzing of every decoder and of the coordinator's state machine
     Fuzz(fuzz::Campaign),
