@@ -59,6 +59,10 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         health.listen(address).await?;
     }
 
+    let ledger_key = door.identity().ledger_key().clone();
+    // Before the wait for a store: who asks for the files to be read again meanwhile means no harm.
+    tokio::spawn(door.keep_up());
+
     let servers = config.store.as_ref().map(StoreConfig::servers).transpose();
     let servers = servers.map_err(FederationError::from)?;
     let federation = &roster.roster().federation;
@@ -72,7 +76,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let control = Listening::open(&config.state).await?;
     let parts = Parts {
         roster,
-        ledger_key: door.identity().ledger_key().clone(),
+        ledger_key,
         log,
         blobs,
         cosignatures: Box::new(cosignatures.map_err(CoordinatorError::Store)?),
@@ -90,7 +94,6 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     started.serves(coordinator.trouble());
     info!(job = job.as_ref().map(JobId::as_str), listening = ?listening, "ready");
 
-    tokio::spawn(door.keep_up());
     let ports = Ports { incoming, control, limits: config.limits.clone() };
     let running = async {
         match job {

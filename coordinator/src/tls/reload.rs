@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use syndic_round::Timestamp;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -93,9 +93,14 @@ impl Door {
         self.terms.subscribe()
     }
 
-    /// Reads the files again at each SIGHUP, and whenever they have changed; never ends.
-    pub async fn keep_up(mut self) {
-        let mut hangups = signal(SignalKind::hangup()).ok();
+    /// Reads the files again at each SIGHUP, and whenever they have changed; never ends. From this call on, and not only once it
+    /// is polled, a SIGHUP no longer ends the process.
+    pub fn keep_up(self) -> impl Future<Output = ()> {
+        let hangups = signal(SignalKind::hangup()).ok();
+        self.watch(hangups)
+    }
+
+    async fn watch(mut self, mut hangups: Option<Signal>) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
