@@ -1,6 +1,7 @@
 //! Where the bucket is, and who we are there.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -19,11 +20,10 @@ pub struct S3Address {
     /// Certificates of authorities that vouch for the store, beside those of this host.
     authorities: Option<Vec<u8>>,
     /// None: those of the environment.
-    credentials: Option<S3Credentials>,
+    credentials: Option<Arc<S3Credentials>>,
 }
 
 /// What requests are signed with. Never shown.
-#[derive(Clone)]
 pub struct S3Credentials {
     key_id: String,
     secret: Zeroizing<String>,
@@ -75,7 +75,7 @@ impl S3Address {
 
     /// The same with credentials of its own.
     pub fn with_credentials(self, credentials: S3Credentials) -> Self {
-        Self { credentials: Some(credentials), ..self }
+        Self { credentials: Some(Arc::new(credentials)), ..self }
     }
 
     /// The same where certificates in `pem` vouch for the store.
@@ -103,7 +103,7 @@ impl S3Address {
         for authority in Certificate::from_pem_bundle(self.authorities.as_deref().unwrap_or_default())? {
             client = client.with_root_certificate(authority);
         }
-        let mut builder = match &self.credentials {
+        let mut builder = match self.credentials.as_deref() {
             None => AmazonS3Builder::from_env(),
             Some(S3Credentials { key_id, secret, token }) => {
                 let builder =
