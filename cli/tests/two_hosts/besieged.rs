@@ -18,9 +18,9 @@ use tokio::runtime::Runtime;
 use tonic::transport::Endpoint;
 
 use super::founding::{BANKS, Hosts, Job};
-use super::process::Process;
+use super::process::{Line, Process};
 use super::refusals::deny_the_purpose;
-use super::{everybody_ends_well, ledger, rounds_of};
+use super::{WITHOUT_ALL, everybody_ends_well, ledger, rounds_of};
 
 /// What the attack is.
 #[derive(Clone, Copy)]
@@ -92,7 +92,9 @@ fn besiege(attack: Attack) -> Taken {
     let mut banks = hosts.start_banks();
     let (mut closed, mut descriptors) = (Vec::new(), 0);
     for round in 1..=rounds {
-        coordinator.wait_for("a round", |line| line.is("round closed") && line.round() == round);
+        // The member that declines is in none of them.
+        let has_closed = |line: &Line| line.is("round closed") || line.is(WITHOUT_ALL);
+        coordinator.wait_for("a round", |line| has_closed(line) && line.round() == round);
         closed.push(Instant::now());
         descriptors = descriptors.max(open_files(&coordinator));
         if attack.lasts.is_some_and(|lasts| began.elapsed() >= lasts) {
