@@ -303,7 +303,7 @@ is kept in the state file before anything is signed: never lose it, and never us
 the form C2SP tlog-cosignature.";
 
 const CONVICT: &str = "Examples:
-  syndic ledger convict ledger-fork-0123456789abcdef.json --key 'NAME+HASH+KEY'
+  syndic ledger convict evidence.json --key 'NAME+HASH+KEY'
   syndic ledger convict bank_a.checkpoint bank_b.checkpoint --key 'NAME+HASH+KEY'
   syndic ledger convict bank_a.checkpoint syndic-demo/ledger --key 'NAME+HASH+KEY' --out evidence.json
 
