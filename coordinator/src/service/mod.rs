@@ -74,7 +74,9 @@ impl Coordination for Service {
         }
         let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
         info!(participant = %caller.name, software, %certificate, "hello");
-        Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into() }))
+        let shown = self.coordinator.shown_to(caller.id, hello.ledger_size).await;
+        let ledger = Some(shown.map_err(|error| refused(&error))?.into());
+        Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into(), ledger }))
     }
 
     async fn duties(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost::Message;
+use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{Duty, Owed, RoundRef, digest};
 use syndic_proto::status::{code_of, limited, retry_after};
 use syndic_proto::v1;
@@ -33,7 +34,7 @@ pub(super) fn run(input: &[u8]) {
         6 => drop(read::<v1::HelloRequest>(bytes).map(|hello| digest(&hello.roster))),
         7 => round(read::<v1::ChunkRequest>(bytes).and_then(|request| request.round)),
         8 => drop(read::<v1::FetchRequest>(bytes).map(|request| digest(&request.digest))),
-        9 => drop(read::<v1::HelloReply>(bytes)),
+        9 => drop(read::<v1::HelloReply>(bytes).and_then(|reply| reply.ledger).map(ShownEntry::try_from)),
         10 => drop(read::<v1::DutiesRequest>(bytes)),
         11 => drop(read::<v1::Receipt>(bytes)),
         12 => drop(read::<v1::FetchPart>(bytes)),
@@ -124,7 +125,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         .encode_to_vec(),
         v1::ChunkRequest { round: Some((&round).into()), index: 3 }.encode_to_vec(),
         v1::FetchRequest { digest: root.into() }.encode_to_vec(),
-        v1::HelloReply { software: "0.1.0".into() }.encode_to_vec(),
+        v1::HelloReply { software: "0.1.0".into(), ledger: Some(super::shown::honest().into()) }
+            .encode_to_vec(),
         v1::DutiesRequest { ledger_size: 7, held: vec![v1::Held { job: "churn".into(), preparation: 2 }] }
             .encode_to_vec(),
         v1::Receipt { fresh: true, at_ms: 7, signature: vec![7; 64].into() }.encode_to_vec(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use syndic_ledger::ShownEntry;
 use syndic_proto::LARGEST_DUTY;
 use syndic_proto::convert::{Asked, PlaceRef, RoundRef, digest};
 use syndic_proto::status::retry_after;
@@ -11,7 +12,7 @@ use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
 use syndic_round::receipt::Receipt;
-use syndic_round::{Digest, JobId, Signed, Timestamp};
+use syndic_round::{Digest, JobId, Rejection, Signed, Timestamp};
 use syndic_secure_aggregation::ChunkProof;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -61,14 +62,24 @@ impl Link {
         Err(last.unwrap_or_else(nowhere))
     }
 
-    pub(super) async fn hello(&mut self, federation: &str, roster: Digest) -> Result<(), Status> {
+    /// The ledger as the coordinator shows it to a participant that kept the checkpoint of this size, with the newest
+    /// message of the participant that is in it.
+    pub(super) async fn hello(
+        &mut self,
+        federation: &str,
+        roster: Digest,
+        ledger_size: u64,
+    ) -> Result<ShownEntry, Status> {
         let hello = v1::HelloRequest {
             protocol: syndic_round::PROTOCOL.into(),
             federation: federation.into(),
             roster: roster.as_bytes().to_vec().into(),
             software: env!("CARGO_PKG_VERSION").into(),
+            ledger_size,
         };
-        self.calls.hello(hello).await.map(drop)
+        let shown = self.calls.hello(hello).await?.into_inner().ledger;
+        let shown = shown.ok_or_else(|| Status::data_loss("the coordinator does not show its ledger"))?;
+        shown.try_into().map_err(|error: Rejection| Status::data_loss(error.to_string()))
     }
 
     /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size, and has something of these

@@ -77,6 +77,10 @@ impl Journal {
         transaction.commit().await.map_err(|error| self.failed(error))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn failed(&self, error: sqlx::Error) -> JournalError {
         JournalError::database(&self.path, error)
     }
