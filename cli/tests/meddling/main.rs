@@ -7,8 +7,7 @@
 #[path = "../crashes/answers.rs"]
 mod answers;
 mod between;
-#[path = "../crashes/copies.rs"]
-mod copies;
+mod cuts;
 mod dealers;
 #[path = "../crashes/federation.rs"]
 #[allow(dead_code, reason = "other tests need less of it")]
@@ -25,7 +24,6 @@ mod life;
 mod log;
 mod on_record;
 mod questions;
-mod recognised;
 mod restarts;
 mod scene;
 mod speaking_for_others;

@@ -11,7 +11,6 @@ mod logs;
 mod members;
 mod recovery;
 mod returns;
-mod shown;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
