@@ -1,4 +1,4 @@
-//! The agent's commands: make keys, endorse and pin the roster, renew, run, and show what left.
+//! The agent's commands: make keys, endorse and pin the roster, renew, run, and show what left and what was seen.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -10,12 +10,12 @@ use clap::{Parser, Subcommand};
 use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use syndic_ledger::{Timestamp, VerifierKey};
+use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
 use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::{Config, Until};
 use syndic_participant::data::Source;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
-use syndic_participant::journal::{Journal, JournalError, read_receipts, read_sent};
+use syndic_participant::journal::{Journal, JournalError, read_checkpoint, read_receipts, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_proto::convert::RoundRef;
@@ -29,7 +29,7 @@ use tracing::{info, warn};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 a spot check failed."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 a spot check failed, or the ledger is another than before."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -131,6 +131,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the last checkpoint of the ledger that this institution was shown and believed.
+    #[command(
+        after_help = "Keep it, and compare it with what others were shown: `syndic ledger convict` judges by the ledger's key alone \
+                      whether two of them exclude each other, and `syndic ledger verify --from` whether a ledger continues it.\n\n\
+                      Example:\n  syndic-participant checkpoint --config participant.toml > bank_a.checkpoint"
+    )]
+    Checkpoint {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What to tell a person whose command failed.
@@ -175,6 +189,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             check(&config, &round, chunks, json).await
         }
         Command::Journal { config, json } => journal(&config, json).await,
+        Command::Checkpoint { config, json } => checkpoint(&config, json).await,
     }
 }
 
@@ -322,6 +337,33 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
         print(&line)?;
     }
     Ok(())
+}
+
+async fn checkpoint(config: &Path, json: bool) -> Result<(), Failure> {
+    let config = load(config)?;
+    let (enrolment, path) = (Enrolment::load(&config.enrolment)?, config.state.join(JOURNAL));
+    let Some(kept) = read_checkpoint(&path, enrolment.federation()).await? else {
+        return Err(Failure {
+            code: "journal.no-checkpoint".into(),
+            message: "no checkpoint of the ledger was kept yet".into(),
+            help: "the agent keeps one as soon as it has met the coordinator".into(),
+            exit: 2,
+        });
+    };
+    let damaged = || JournalError::Corrupt { path: path.display().to_string() };
+    let note = String::from_utf8(kept.note).map_err(|_| damaged())?;
+    let key = ledger_key(enrolment.roster().roster()).ok_or_else(damaged)?;
+    let head = Checkpoint::verify(&note, &key).map_err(|_| damaged())?;
+    if !json {
+        return print(note.trim_end_matches('\n'));
+    }
+    print(
+        &serde_json::json!({
+            "origin": head.origin(), "size": head.size(), "root": head.root().to_string(), "key": key.to_string(),
+            "checkpoint": note,
+        })
+        .to_string(),
+    )
 }
 
 /// Where something was said, for people.

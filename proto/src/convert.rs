@@ -126,6 +126,36 @@ impl From<Asked> for v1::DutiesRequest {
     }
 }
 
+impl TryFrom<v1::ShownEntry> for ShownEntry {
+    type Error = Rejection;
+
+    fn try_from(wire: v1::ShownEntry) -> Result<Self, Rejection> {
+        let hash = |bytes: &Bytes| Ok(Hash::from_bytes(digest(bytes)?.0));
+        Ok(Self {
+            checkpoint: wire.checkpoint,
+            older: wire.older,
+            consistency: wire.consistency.iter().map(hash).collect::<Result<_, Rejection>>()?,
+            index: wire.index,
+            entry: wire.entry.into(),
+            inclusion: wire.inclusion.iter().map(hash).collect::<Result<_, Rejection>>()?,
+        })
+    }
+}
+
+impl From<ShownEntry> for v1::ShownEntry {
+    fn from(entry: ShownEntry) -> Self {
+        let bytes = |hash: &Hash| Bytes::copy_from_slice(hash.as_bytes());
+        Self {
+            checkpoint: entry.checkpoint,
+            older: entry.older,
+            consistency: entry.consistency.iter().map(bytes).collect(),
+            index: entry.index,
+            entry: entry.entry.into(),
+            inclusion: entry.inclusion.iter().map(bytes).collect(),
+        }
+    }
+}
+
 impl From<RoundRef> for PlaceRef {
     fn from(RoundRef { job, id }: RoundRef) -> Self {
         Self { job, place: Place::Round(id) }
@@ -183,7 +213,7 @@ impl TryFrom<v1::Duty> for Duty {
             Wire::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
         };
         let voided = wire.voided.into_iter().map(voided).collect::<Result<_, _>>()?;
-        let ledger = wire.ledger.map(shown).transpose()?;
+        let ledger = wire.ledger.map(ShownEntry::try_from).transpose()?;
         Ok(Self { voided, ledger, at, plan: wire.plan, owed })
     }
 }
@@ -207,7 +237,7 @@ impl From<Duty> for v1::Duty {
             }
         };
         let voided = voided.iter().map(to_voided).collect();
-        let ledger = ledger.map(to_shown);
+        let ledger = ledger.map(Into::into);
         Self { round: Some((&at).into()), plan, voided, ledger, duty: Some(duty) }
     }
 }
@@ -222,30 +252,6 @@ pub fn digest(bytes: &[u8]) -> Result<Digest, Rejection> {
 
 fn signed_list(list: v1::SignedList) -> Result<Vec<Signed>, Rejection> {
     list.signed.iter().map(|bytes| Ok(Signed::from_bytes(bytes)?)).collect()
-}
-
-fn shown(wire: v1::ShownEntry) -> Result<ShownEntry, Rejection> {
-    let hash = |bytes: &Bytes| Ok(Hash::from_bytes(digest(bytes)?.0));
-    Ok(ShownEntry {
-        checkpoint: wire.checkpoint,
-        older: wire.older,
-        consistency: wire.consistency.iter().map(hash).collect::<Result<_, Rejection>>()?,
-        index: wire.index,
-        entry: wire.entry.into(),
-        inclusion: wire.inclusion.iter().map(hash).collect::<Result<_, Rejection>>()?,
-    })
-}
-
-fn to_shown(entry: ShownEntry) -> v1::ShownEntry {
-    let bytes = |hash: &Hash| Bytes::copy_from_slice(hash.as_bytes());
-    v1::ShownEntry {
-        checkpoint: entry.checkpoint,
-        older: entry.older,
-        consistency: entry.consistency.iter().map(bytes).collect(),
-        index: entry.index,
-        entry: entry.entry.into(),
-        inclusion: entry.inclusion.iter().map(bytes).collect(),
-    }
 }
 
 fn voided(wire: v1::VoidedAttempt) -> Result<(RoundId, Vec<Signed>), Rejection> {

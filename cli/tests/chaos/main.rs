@@ -24,5 +24,4 @@ mod pauses;
 #[path = "../two_hosts/process.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod process;
-mod uploads;
 mod victim;

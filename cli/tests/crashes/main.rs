@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod answers;
+mod copies;
 mod federation;
 mod fsck;
 #[path = "../over_the_wire/kept.rs"]
@@ -15,6 +16,7 @@ mod fsck;
 mod kept;
 mod life;
 mod log;
+mod older;
 mod run;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -11,11 +11,13 @@ use syndic_coordinator::tls::PeerIdentity;
 use syndic_learning::Question;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::tls::Connector;
+use syndic_proto::convert::PlaceRef;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::coordination_server::Coordination;
 use syndic_proto::v1::{self, duty::Duty as Wire, submit_part::Part};
-use syndic_round::message::Payload;
-use syndic_round::{Digest, ParticipantId, RoundPlan, Signed};
+use syndic_round::message::{Kind, Payload};
+use syndic_round::receipt::{Receipt, Received};
+use syndic_round::{Digest, ParticipantId, RoundPlan, Signed, Timestamp};
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -27,6 +29,11 @@ use crate::known::{Known, round_of};
 /// What he does with what passes by. Unless said otherwise, nothing.
 #[tonic::async_trait]
 pub(crate) trait Meddler: Send + Sync {
+    /// What `to` is shown of the ledger when it comes, in the place of `reply`.
+    fn greeting(&self, _to: ParticipantId, reply: v1::HelloReply, _known: &Known) -> v1::HelloReply {
+        reply
+    }
+
     /// What `to` is told in the place of `duty`.
     async fn telling(&self, _to: ParticipantId, duty: v1::Duty, _known: &Known) -> Vec<v1::Duty> {
         vec![duty]
@@ -57,11 +64,6 @@ pub(crate) trait Meddler: Send + Sync {
         _known: &Known,
     ) -> Result<Response<v1::Receipt>, Status> {
         calls.submit(tokio_stream::iter(parts)).await
-    }
-
-    /// What `to` is told that the coordinator has of its update.
-    fn holding(&self, _to: ParticipantId, held: v1::UploadedReply) -> v1::UploadedReply {
-        held
     }
 
     /// What `to` is told that a round came to, and what it is shown that the participants have signed.
@@ -99,7 +101,7 @@ pub(crate) struct Between {
 
 impl Between {
     /// He reaches the coordinator at its last address in everybody's name.
-    pub(crate) fn new(enrolments: &[Enrolment], meddler: Arc<dyn Meddler>) -> Self {
+    pub(crate) fn new(enrolments: &[Enrolment], ledger_key: &SigningKey, meddler: Arc<dyn Meddler>) -> Self {
         let upstream = |of: &Enrolment| (of.id(), of.connectors().unwrap().pop().unwrap());
         let keys: BTreeMap<ParticipantId, SigningKey> =
             enrolments.iter().map(|of| (of.id(), of.keys().signing_key().clone())).collect();
@@ -109,7 +111,7 @@ impl Between {
             calls: Arc::default(),
             forged: Arc::default(),
             meddler,
-            known: Arc::new(Known::new(roster, keys)),
+            known: Arc::new(Known::new(roster, keys, ledger_key.clone())),
         }
     }
 
@@ -143,6 +145,17 @@ impl Between {
         v1::Duty { plan: plan.to_bytes().into(), ..duty }
     }
 
+    /// The receipt that the coordinator would give for what a participant has said.
+    fn receipt_of(&self, said: &v1::Statement) -> Response<v1::Receipt> {
+        let PlaceRef { job, place } = said.round.clone().try_into().unwrap();
+        let kind = Kind::ALL.into_iter().find(|kind| v1::Kind::of(*kind) == Some(said.kind())).unwrap();
+        let message = Signed::from_bytes(&said.signed).unwrap();
+        let federation = &self.known.roster.roster().federation;
+        let received = Received { federation, job: &job, round: place.round(), kind, message: &message };
+        let Receipt { at, signature } = Receipt::sign(&received, Timestamp(1), &self.known.ledger_key);
+        Response::new(v1::Receipt { fresh: true, at_ms: at.0, signature: signature.to_vec().into() })
+    }
+
     async fn calls<T>(&self, request: &Request<T>) -> (ParticipantId, CoordinationClient<Channel>) {
         let caller = caller(request);
         (caller, self.calls.lock().await[&caller].clone())
@@ -166,8 +179,9 @@ impl Coordination for Between {
     type ChunkStream = Answers<v1::ChunkPart>;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
-        let mut calls = self.connect(caller(&request)).await?;
-        calls.hello(request.into_inner()).await
+        let to = caller(&request);
+        let reply = self.connect(to).await?.hello(request.into_inner()).await?.into_inner();
+        Ok(Response::new(self.meddler.greeting(to, reply, &self.known)))
     }
 
     async fn duties(
@@ -211,10 +225,13 @@ impl Coordination for Between {
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
         let (from, mut calls) = self.calls(&request).await;
-        let said = self.meddler.saying(from, request.into_inner(), &self.known);
+        let own = request.into_inner();
+        let said = self.meddler.saying(from, own.clone(), &self.known);
         let heard = calls.say(said.clone()).await;
         self.known.heard(from, &said);
-        heard
+        // Where the liar is the participant, its agent is to notice nothing: with the receipt of another message it would
+        // connect again, and find one of its own in the ledger that it has not said.
+        if heard.is_ok() && said != own { Ok(self.receipt_of(&own)) } else { heard }
     }
 
     async fn submit(
@@ -240,15 +257,6 @@ impl Coordination for Between {
         let chunks = chunks.into_iter().map(|chunk| v1::SubmitPart { part: Some(Part::Chunk(chunk.into())) });
         let parts = header.into_iter().chain(chunks).collect();
         self.meddler.passing_on(from, &round, parts, &mut calls, &self.known).await
-    }
-
-    async fn uploaded(
-        &self,
-        request: Request<v1::SubmitHeader>,
-    ) -> Result<Response<v1::UploadedReply>, Status> {
-        let (from, mut calls) = self.calls(&request).await;
-        let held = calls.uploaded(request.into_inner()).await?.into_inner();
-        Ok(Response::new(self.meddler.holding(from, held)))
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 pub(crate) struct Known {
     pub(crate) roster: SealedRoster,
     keys: BTreeMap<ParticipantId, SigningKey>,
+    /// The coordinator's, which signs checkpoints and receipts.
+    pub(crate) ledger_key: SigningKey,
     attempts: Mutex<BTreeMap<RoundId, Arc<Attempt>>>,
     /// Cohorts of preparations, by number.
     cohorts: Mutex<BTreeMap<u64, Cohort>>,
@@ -48,10 +50,15 @@ pub(crate) enum What {
 }
 
 impl Known {
-    pub(crate) fn new(roster: SealedRoster, keys: BTreeMap<ParticipantId, SigningKey>) -> Self {
+    pub(crate) fn new(
+        roster: SealedRoster,
+        keys: BTreeMap<ParticipantId, SigningKey>,
+        ledger_key: SigningKey,
+    ) -> Self {
         Self {
             roster,
             keys,
+            ledger_key,
             attempts: Mutex::default(),
             cohorts: Mutex::default(),
             said: watch::Sender::default(),
@@ -110,6 +117,16 @@ impl Known {
     /// All that was said so far.
     pub(crate) fn said(&self) -> Vec<Said> {
         self.said.borrow().clone()
+    }
+
+    /// Why participants declined this round and attempt, as they said it: (who, code).
+    pub(crate) fn declined(&self, round: u32, attempt: u32) -> Vec<(u16, String)> {
+        let said = self.said().into_iter().filter(|said| said.round == RoundId { round, attempt });
+        said.filter_map(|said| match said.what {
+            What::Declined(code) => Some((said.from.get(), code)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// Waits until as many have said this in this round and attempt.

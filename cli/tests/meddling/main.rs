@@ -7,7 +7,8 @@
 #[path = "../crashes/answers.rs"]
 mod answers;
 mod between;
-mod cuts;
+#[path = "../crashes/copies.rs"]
+mod copies;
 mod dealers;
 #[path = "../crashes/federation.rs"]
 #[allow(dead_code, reason = "other tests need less of it")]
@@ -24,6 +25,7 @@ mod life;
 mod log;
 mod on_record;
 mod questions;
+mod recognised;
 mod restarts;
 mod scene;
 mod speaking_for_others;

@@ -25,6 +25,7 @@ use tonic::transport::Server;
 
 use crate::answers::{Answers, Watcher};
 use crate::between::{Between, Meddler};
+use crate::copies::copy_folder;
 use crate::federation::{self, Federation, loopback};
 use crate::kept::{Kept, kept};
 use crate::known::{Known, What};
@@ -66,6 +67,11 @@ pub(crate) enum Fares {
     /// Its agent dies in the first attempt at round 1 once its update has left, before it has an answer, and is started
     /// again with what lies in its folder then.
     RestartedWhileItUploads(Meanwhile),
+    /// Its agent dies twice in the first attempt at round 1: when it is to share its key, and once it has said that it
+    /// has lost it; each time it is started again.
+    RestartedBeforeItSharesAndOnceItDeclined,
+    /// The same, but for its last life its state is as it was before it declined.
+    PutBackAfterItDeclined,
 }
 
 /// What becomes of the stored update while its agent is down.
@@ -104,7 +110,8 @@ impl Scene {
         let federation = Federation::found_at(institutions, &[front, loopback()]);
         let folder = tempfile::tempdir().unwrap();
         let hosts = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let between = Between::new(&federation.enrolments(), meddler);
+        let ledger_key = federation.identity.ledger_key();
+        let between = Between::new(&federation.enrolments(), ledger_key, meddler);
         let known = between.known.clone();
         hosts.block_on(async {
             let listener = tls::bind(front).await.unwrap();
@@ -113,9 +120,10 @@ impl Scene {
             tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
         });
         let answers = Arc::<Answers>::default();
-        let pairs = federation.enrolments().into_iter().zip(federation.enrolments());
-        let agents = pairs
-            .map(|(first, again)| {
+        let lives = federation.enrolments().into_iter().zip(federation.enrolments());
+        let agents = lives
+            .zip(federation.enrolments())
+            .map(|((first, again), last)| {
                 let (state, answers, known) = (folder.path().to_owned(), answers.clone(), known.clone());
                 let (fares, who, updates) = (fares(first.id()), first.id(), updates_of(&state, first.name()));
                 hosts.spawn(async move {
@@ -136,17 +144,29 @@ impl Scene {
                             drop(before);
                             meanwhile.happens(&updates);
                         }
+                        Fares::RestartedBeforeItSharesAndOnceItDeclined | Fares::PutBackAfterItDeclined => {
+                            let ended = before.run_until(is_to_share_at_first).await?;
+                            assert_eq!(ended, Ended::Died, "it must have been asked to share");
+                            drop(before);
+                            let copy = state.join("copy");
+                            copy_folder(&state.join(last.name()), &copy.join(last.name()));
+                            let before = watched(last, &state, spot_check_every, &answers).await;
+                            let lost = What::Declined("participant.restarted".into());
+                            tokio::select! {
+                                ended = before.run() => panic!("it must have declined: {ended:?}"),
+                                () = known.until_by(who, (1, 1), lost) => {}
+                            }
+                            drop(before);
+                            if fares == Fares::PutBackAfterItDeclined {
+                                return watched(again, &copy, spot_check_every, &answers).await.run().await;
+                            }
+                        }
                     }
                     watched(again, &state, spot_check_every, &answers).await.run().await
                 })
             })
             .collect();
         Self { federation, folder, hosts, answers, known, agents }
-    }
-
-    /// The folder in which the coordinator will keep everything.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("coordinator")
     }
 
     /// Runs the job to its end.
@@ -175,9 +195,9 @@ impl Scene {
     }
 
     /// Runs until the agent of `who` gives up; why it did. What becomes of the job is not waited for.
-    pub(crate) fn until_gives_up(mut self, who: ParticipantId) -> AgentError {
+    pub(crate) fn until_gives_up(&mut self, who: ParticipantId) -> AgentError {
         let agent = self.agents.remove(usize::from(who.get()) - 1);
-        let Self { federation, folder, .. } = &self;
+        let Self { federation, folder, .. } = self;
         let coordinator = Runtime::new().unwrap();
         let gave_up = coordinator.block_on(async {
             tokio::select! {
@@ -186,6 +206,18 @@ impl Scene {
             }
         });
         gave_up.expect_err("it was to give up")
+    }
+}
+
+impl Scene {
+    /// The folder in which an institution keeps its journal.
+    pub(crate) fn state_of(&self, number: u16) -> PathBuf {
+        self.folder.path().join(format!("bank_{number:02}"))
+    }
+
+    /// Why participants declined this round and attempt so far, as they said it: (who, code).
+    pub(crate) fn declined(&self, round: u32, attempt: u32) -> Vec<(u16, String)> {
+        self.known.declined(round, attempt)
     }
 }
 
@@ -201,11 +233,6 @@ impl Ran {
     /// The folder in which the coordinator has kept everything.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("coordinator")
-    }
-
-    /// The journal of a participant.
-    pub(crate) fn journal(&self, of: u16) -> PathBuf {
-        self.folder.path().join(format!("bank_{of:02}/journal.sqlite"))
     }
 
     /// The published ledger.
@@ -258,12 +285,7 @@ impl Ran {
 
     /// Why participants declined this round and attempt, as they said it: (who, code).
     pub(crate) fn declined(&self, round: u32, attempt: u32) -> Vec<(u16, String)> {
-        let said = self.known.said().into_iter().filter(|said| said.round == RoundId { round, attempt });
-        said.filter_map(|said| match said.what {
-            What::Declined(code) => Some((said.from.get(), code)),
-            _ => None,
-        })
-        .collect()
+        self.known.declined(round, attempt)
     }
 
     /// Who said this in this round and attempt, in order; also what was not taken.
@@ -288,6 +310,10 @@ pub(crate) fn id(number: u16) -> ParticipantId {
 /// Where an institution keeps encrypted updates.
 fn updates_of(state: &Path, name: &str) -> PathBuf {
     state.join(name).join("journal.sqlite.updates")
+}
+
+fn is_to_share_at_first(round: &RoundRef, owed: &Owed) -> bool {
+    matches!(owed, Owed::Deal(_)) && round.id == RoundId { round: 1, attempt: 1 }
 }
 
 fn is_to_reveal_at_first(round: &RoundRef, owed: &Owed) -> bool {

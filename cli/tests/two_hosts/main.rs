@@ -68,8 +68,31 @@ fn a_federation_of_separate_processes_finishes_and_its_ledger_verifies() {
     for bank in BANKS {
         every_message_of_a_round_is_in_the_journal(&hosts, bank);
     }
+    what_a_bank_was_shown_is_no_other_ledger(&hosts, BANKS[0]);
     a_report_says_who_is_in_which_sum(&hosts);
     what_the_coordinator_kept_is_whole_until_a_blob_is_removed(&hosts);
+}
+
+fn what_a_bank_was_shown_is_no_other_ledger(hosts: &Hosts, bank: &str) {
+    let command = ["checkpoint", "--config", "participant.toml"];
+    let kept = process::succeed("syndic-participant", &hosts.host(bank), &command);
+    let published = hosts.host("operator").join("publish/ledger");
+    let head = std::fs::read_to_string(published.join("checkpoint")).unwrap();
+    let of = |note: &str| note.lines().take(3).map(String::from).collect::<Vec<_>>();
+    assert_eq!(of(&kept), of(&head), "at the job's end it was shown the last");
+
+    let as_json =
+        process::succeed("syndic-participant", &hosts.host(bank), &[&command[..], &["--json"]].concat());
+    let as_json: serde_json::Value = serde_json::from_str(&as_json).unwrap();
+    assert_eq!((&as_json["checkpoint"], &as_json["origin"]), (&kept.into(), &of(&head)[0].clone().into()));
+    assert_eq!(as_json["size"].to_string(), of(&head)[1]);
+
+    let file = hosts.host(bank).join("seen.checkpoint");
+    std::fs::write(&file, as_json["checkpoint"].as_str().unwrap()).unwrap();
+    let (file, published) = (file.to_str().unwrap(), published.to_str().unwrap());
+    let key = as_json["key"].as_str().unwrap();
+    let convict = ["ledger", "convict", file, published, "--key", key];
+    assert_eq!(process::refusal("syndic", &hosts.host(bank), &convict), (4, "ledger.consistent".to_owned()));
 }
 
 fn a_report_says_who_is_in_which_sum(hosts: &Hosts) {

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, Hash, History, Leaves, ShownEntry};
 use syndic_round::coordinator::Input;
-use syndic_round::{JobId, Place, RoundId};
+use syndic_round::{JobId, ParticipantId, Place, RoundId};
+use tracing::warn;
 
 use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::fact::Fact;
@@ -23,6 +24,8 @@ pub(super) struct Record {
     opened: BTreeMap<JobId, u64>,
     /// The entries with which jobs ended.
     ended: BTreeMap<JobId, u64>,
+    /// The newest entry with a message of each participant, of each job that is not over.
+    said: BTreeMap<JobId, BTreeMap<ParticipantId, u64>>,
 }
 
 /// Where in the ledger a survivor set is.
@@ -70,6 +73,11 @@ impl Record {
         self.history.record(accepted)?;
         self.leaves.append(accepted.leaf);
         let index = accepted.index;
+        if let Fact::Heard { job, input, .. } = fact
+            && let Some((_, signed)) = input.message()
+        {
+            self.said.entry(job.clone()).or_default().insert(signed.from, index);
+        }
         match fact {
             Fact::RoundOpened { plan, .. } => drop(self.opened.insert(plan.terms.job.clone(), index)),
             Fact::RoundFrozen { job, round, .. } => {
@@ -86,6 +94,7 @@ impl Record {
             | Fact::JobStopped { job, .. } => {
                 self.frozen.remove(job);
                 self.opened.remove(job);
+                self.said.remove(job);
                 self.ended.insert(job.clone(), index);
             }
             _ => {}
@@ -96,6 +105,11 @@ impl Record {
     /// Where in the ledger a round with a result lies.
     pub(super) fn closed(&self, job: &JobId, id: RoundId) -> Option<RangeInclusive<u64>> {
         self.closed.get(&(job.clone(), id)).cloned()
+    }
+
+    /// The newest entry with a message of `participant` in a job that is not over.
+    fn last_said(&self, participant: ParticipantId) -> Option<u64> {
+        self.said.values().filter_map(|of_job| of_job.get(&participant)).copied().max()
     }
 }
 
@@ -139,6 +153,28 @@ impl Inner {
 }
 
 impl Coordinator {
+    /// The ledger as it is now, for a participant that comes and knows it as it was with `older` entries, with the newest
+    /// entry that has a message of it in a job that is not over; where there is none, the first of all.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the ledger cannot be read or signed.
+    pub async fn shown_to(
+        &self,
+        participant: ParticipantId,
+        older: u64,
+    ) -> Result<ShownEntry, CoordinatorError> {
+        let state = self.inner.state.lock().await;
+        let index = state.record.last_said(participant).unwrap_or(0);
+        let head = self.inner.head(&state)?;
+        if older > head.size() {
+            let size = head.size();
+            warn!(%participant, size, seen = older, "a participant has seen a longer ledger: was an older copy put back?");
+        }
+        let entry = self.inner.log.read(index, 1).await?.pop();
+        let entry = entry.ok_or_else(|| CoordinatorError::Ledger(format!("entry {index} is missing")))?;
+        self.inner.show(&state, &head, older, (index, entry))
+    }
+
     /// The entry that froze the survivor set of a round, with its place in the ledger, for somebody who knows the ledger
     /// as it was with `older` entries; and how many it is shown. None where that round's is not frozen.
     ///

@@ -60,7 +60,6 @@ enum Call {
     Duties,
     Say,
     Submit,
-    Uploaded,
     Fetch,
     Closing,
     Chunk,
@@ -167,7 +166,6 @@ impl Call {
             Some("Duties") => Self::Duties,
             Some("Say") => Self::Say,
             Some("Submit") => Self::Submit,
-            Some("Uploaded") => Self::Uploaded,
             Some("Fetch") => Self::Fetch,
             Some("Closing") => Self::Closing,
             Some("Chunk") => Self::Chunk,
@@ -183,7 +181,6 @@ impl Call {
             Self::Duties => calls.duties,
             Self::Say => calls.say,
             Self::Submit => calls.submit,
-            Self::Uploaded => calls.uploaded,
             Self::Fetch => calls.fetch,
             Self::Closing => calls.closing,
             Self::Chunk => calls.chunk,
@@ -207,9 +204,8 @@ impl Call {
         self != Self::Submit
     }
 
-    /// Whether it moves or reads much.
     fn is_large(self) -> bool {
-        matches!(self, Self::Say | Self::Submit | Self::Uploaded | Self::Fetch | Self::Chunk)
+        matches!(self, Self::Say | Self::Submit | Self::Fetch | Self::Chunk)
     }
 
     /// Whether its answer goes on until somebody ends it.

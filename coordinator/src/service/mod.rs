@@ -13,7 +13,6 @@ use syndic_round::coordinator::{Bundle, Input};
 use syndic_round::receipt::Receipt;
 use syndic_round::{Digest, PROTOCOL, Rejection, Signed, message};
 use syndic_secure_aggregation::ChunkProof;
-use tokio::task::JoinSet;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
@@ -28,20 +27,15 @@ pub use uploads::{Wanted, receive_body};
 pub struct Service {
     coordinator: Coordinator,
     uploading: Uploading,
-    /// Ends with the service.
-    _forgetting: JoinSet<()>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
-    /// The service of `coordinator`. Belongs into an asynchronous runtime.
+    /// The service of `coordinator`.
     pub fn new(coordinator: Coordinator) -> CoordinationServer<Self> {
         let uploading = Uploading::at_most(coordinator.most_jobs_at_once());
-        let mut forgetting = JoinSet::new();
-        forgetting.spawn(uploads::forget_ended(coordinator.clone()));
-        let service = Self { coordinator, uploading, _forgetting: forgetting };
-        CoordinationServer::new(service).max_decoding_message_size(LARGEST_MESSAGE)
+        CoordinationServer::new(Self { coordinator, uploading }).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Who is calling: a member of this federation by certificate and by roster.
@@ -80,7 +74,9 @@ impl Coordination for Service {
         }
         let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
         info!(participant = %caller.name, software, %certificate, "hello");
-        Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into() }))
+        let shown = self.coordinator.shown_to(caller.id, hello.ledger_size).await;
+        let ledger = Some(shown.map_err(|error| refused(&error))?.into());
+        Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into(), ledger }))
     }
 
     async fn duties(
@@ -138,16 +134,6 @@ impl Coordination for Service {
                 Ok(Response::new(self.receipt(&round.into(), message::Kind::Header, &signed, false)))
             }
         }
-    }
-
-    async fn uploaded(
-        &self,
-        request: Request<v1::SubmitHeader>,
-    ) -> Result<Response<v1::UploadedReply>, Status> {
-        let caller = self.caller(&request).await?;
-        // What is still under way is held by nobody yet, and may be more at every moment.
-        let _under_way = self.uploading.begin(caller.id)?;
-        uploads::uploaded(&self.coordinator, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

@@ -11,6 +11,7 @@ mod logs;
 mod members;
 mod recovery;
 mod returns;
+mod shown;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,7 +15,7 @@ use super::link::Link;
 use super::lost::{Lost, is_lost, is_past, told, told_code};
 use super::round::Beside;
 use super::seat::{Seat, Seats, Training};
-use super::{Agent, leaving};
+use super::{Agent, AgentError, leaving};
 use crate::shown::printable;
 
 /// A duty, and what came of looking at the entry of the ledger that is shown with it.
@@ -183,7 +183,15 @@ impl Agent {
         seats.leave(at);
         self.pace.slow_down().await;
         self.decline(link, at, terms, &reason).await?;
-        Ok(false)
+        match reason {
+            Declined::Ledger(unbelieved) if unbelieved.is_for_good() => {
+                Err(Lost::Forever(AgentError::Ledger(unbelieved)))
+            }
+            // The coordinator goes on from what it showed, and this participant from what it kept: a new connection begins
+            // with the latter.
+            Declined::Ledger(_) | Declined::NotOnRecord => Err(Lost::ForNow(reason.shown())),
+            _ => Ok(false),
+        }
     }
 
     async fn decline(

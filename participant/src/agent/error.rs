@@ -1,5 +1,7 @@
 //! Why an agent stops, or declines a round.
 
+use std::path::PathBuf;
+
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
 use syndic_ledger::ShownError;
@@ -44,12 +46,22 @@ pub enum AgentError {
         /// What is wrong.
         finding: Finding,
     },
-    /// The ledger at the job's end is no continuation of what this participant saw of it.
-    #[error("the ledger cannot be believed: {0}")]
-    Ledger(ShownError),
+    /// The ledger is no continuation of what this participant saw of it, or what is shown of it proves nothing.
+    #[error(transparent)]
+    Ledger(Unbelieved),
     /// The job ended without an outcome.
     #[error("the job was abandoned: {0}")]
     JobAbandoned(String),
+}
+
+/// Why the ledger cannot be believed.
+#[derive(Debug, Error)]
+#[error("the ledger cannot be believed: {error}{}", self.kept())]
+pub struct Unbelieved {
+    /// What is wrong with what the coordinator shows.
+    pub error: ShownError,
+    /// Where the two heads lie that exclude each other, if there are two.
+    pub evidence: Option<PathBuf>,
 }
 
 /// Why this participant takes no part in a round. Its code is all that the coordinator is told.
@@ -85,8 +97,8 @@ pub(super) enum Declined {
     Forbidden(JournalError),
     #[error("the survivor set is not shown to be in the ledger")]
     NotOnRecord,
-    #[error("the ledger cannot be believed: {0}; keep the journal as evidence, and tell the other members")]
-    Ledger(ShownError),
+    #[error(transparent)]
+    Ledger(Unbelieved),
 }
 
 /// Why a duty was not done.
@@ -115,7 +127,7 @@ impl AgentError {
             Self::Refused { code, .. } => code,
             Self::Journal(error) => error.code(),
             Self::SpotCheck { finding, .. } => finding.code(),
-            Self::Ledger(error) => error.code(),
+            Self::Ledger(unbelieved) => unbelieved.error.code(),
             Self::JobAbandoned(_) => "job.abandoned",
         }
     }
@@ -139,9 +151,7 @@ impl AgentError {
             Self::SpotCheck { .. } => {
                 "take no further part; tell the other members, and compare the aggregate's root with the ledger's"
             }
-            Self::Ledger(_) => {
-                "keep the state folder; compare `syndic-participant checkpoint` with what the other members were shown"
-            }
+            Self::Ledger(unbelieved) => unbelieved.help(),
             Self::JobAbandoned(_) => "the coordinator's ledger says what happened",
         }
     }
@@ -160,6 +170,34 @@ impl AgentError {
             ) => 2,
             Self::SelfTest(_) | Self::Connect(_) | Self::Journal(_) => 3,
         }
+    }
+}
+
+impl Unbelieved {
+    /// Whether no later word of the coordinator can mend it: its ledger is another one, or was shorter all of a sudden.
+    pub(super) fn is_for_good(&self) -> bool {
+        matches!(self.error, ShownError::Shrunk { .. } | ShownError::Forked(_))
+    }
+
+    fn help(&self) -> &'static str {
+        match &self.error {
+            ShownError::Shrunk { .. } => {
+                "an older copy of the coordinator's store was put back, or it hides entries: its operator has to find the newest. \
+                 Keep this state folder; `syndic-participant checkpoint` prints what was seen"
+            }
+            ShownError::Forked(_) => {
+                "take no further part, and give the evidence to the other members: `syndic ledger convict` judges it by the \
+                 ledger's key alone"
+            }
+            _ => {
+                "keep this state folder; compare `syndic-participant checkpoint` with what the other members were shown"
+            }
+        }
+    }
+
+    fn kept(&self) -> String {
+        let named = |path: &PathBuf| format!("; the evidence is in {}", path.display());
+        self.evidence.as_ref().map_or_else(String::new, named)
     }
 }
 
@@ -196,7 +234,7 @@ impl Declined {
             Self::OtherBytes => "blob.other-bytes",
             Self::Forbidden(error) => error.code(),
             Self::NotOnRecord => "ledger.not-on-record",
-            Self::Ledger(error) => error.code(),
+            Self::Ledger(unbelieved) => unbelieved.error.code(),
         }
     }
 }

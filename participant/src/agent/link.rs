@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use syndic_ledger::ShownEntry;
 use syndic_proto::LARGEST_DUTY;
 use syndic_proto::convert::{Asked, PlaceRef, RoundRef, digest};
 use syndic_proto::status::retry_after;
@@ -11,13 +12,13 @@ use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
 use syndic_round::message::Kind;
 use syndic_round::receipt::Receipt;
-use syndic_round::{Digest, JobId, Signed, Timestamp};
+use syndic_round::{Digest, JobId, Rejection, Signed, Timestamp};
 use syndic_secure_aggregation::ChunkProof;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Response, Status, Streaming};
+use tonic::{Response, Status, Streaming};
 
 use super::error::Declined;
 use super::error::Undone;
@@ -61,14 +62,24 @@ impl Link {
         Err(last.unwrap_or_else(nowhere))
     }
 
-    pub(super) async fn hello(&mut self, federation: &str, roster: Digest) -> Result<(), Status> {
+    /// The ledger as the coordinator shows it to a participant that kept the checkpoint of this size, with the newest
+    /// message of the participant that is in it.
+    pub(super) async fn hello(
+        &mut self,
+        federation: &str,
+        roster: Digest,
+        ledger_size: u64,
+    ) -> Result<ShownEntry, Status> {
         let hello = v1::HelloRequest {
             protocol: syndic_round::PROTOCOL.into(),
             federation: federation.into(),
             roster: roster.as_bytes().to_vec().into(),
             software: env!("CARGO_PKG_VERSION").into(),
+            ledger_size,
         };
-        self.calls.hello(hello).await.map(drop)
+        let shown = self.calls.hello(hello).await?.into_inner().ledger;
+        let shown = shown.ok_or_else(|| Status::data_loss("the coordinator does not show its ledger"))?;
+        shown.try_into().map_err(|error: Rejection| Status::data_loss(error.to_string()))
     }
 
     /// What is owed from now on, for a participant that kept the ledger's checkpoint of this size, and has something of these
@@ -101,30 +112,18 @@ impl Link {
         in_time(|| async { calls.clone().say(statement.clone()).await }).await.and_then(receipt)
     }
 
-    /// Submits the update whose bytes come in `parts`, without its first `offset` ones.
+    /// Submits the update whose bytes come in `parts`.
     pub(super) async fn submit(
         &mut self,
         round: &RoundRef,
         header: &Signed,
-        offset: u64,
         parts: mpsc::Receiver<Vec<u8>>,
     ) -> Result<Receipt, Status> {
-        let header = v1::SubmitHeader { offset, ..submit_header(round, header) };
+        let header = v1::SubmitHeader { round: Some(round.into()), signed: header.to_bytes().into() };
         let header = tokio_stream::once(Part::Header(header));
         let chunks = ReceiverStream::new(parts).map(|part| Part::Chunk(part.into()));
         let parts = header.chain(chunks).map(|part| v1::SubmitPart { part: Some(part) });
         self.calls.submit(parts).await.and_then(receipt)
-    }
-
-    /// How much the coordinator says that it has of the update with this header.
-    pub(super) async fn uploaded(&mut self, round: &RoundRef, header: &Signed) -> Result<Uploaded, Status> {
-        let calls = &self.calls;
-        match in_time(|| async { calls.clone().uploaded(submit_header(round, header)).await }).await {
-            Ok(reply) => Ok(Uploaded::of(&reply.into_inner())),
-            // A coordinator of an older version: an upload that is cut begins anew.
-            Err(status) if status.code() == Code::Unimplemented => Ok(Uploaded::Nothing),
-            Err(status) => Err(status),
-        }
     }
 
     /// This participant's word for the ledger's checkpoint of this size.
@@ -199,31 +198,6 @@ fn receipt(answer: Response<v1::Receipt>) -> Result<Receipt, Status> {
     let signature = signature.as_ref().try_into();
     let signature = signature.map_err(|_| Status::data_loss("the coordinator sent no receipt"))?;
     Ok(Receipt { at: Timestamp(at_ms), signature })
-}
-
-fn submit_header(round: &RoundRef, signed: &Signed) -> v1::SubmitHeader {
-    v1::SubmitHeader { round: Some(round.into()), signed: signed.to_bytes().into(), offset: 0 }
-}
-
-/// How much a coordinator says that it has of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Uploaded {
-    Nothing,
-    /// So many of its first bytes, with that digest.
-    Part(u64, Digest),
-    /// It is on record.
-    All,
-}
-
-impl Uploaded {
-    /// A reply that makes no sense says nothing of the update.
-    fn of(reply: &v1::UploadedReply) -> Self {
-        match digest(&reply.digest) {
-            _ if reply.accepted => Self::All,
-            Ok(digest) if reply.bytes > 0 => Self::Part(reply.bytes, digest),
-            _ => Self::Nothing,
-        }
-    }
 }
 
 /// What a closed round came to.

@@ -34,7 +34,7 @@ use syndic_round::message::Kind;
 use syndic_round::{Digest, JobId, ParticipantId, Rejection, RoundPlan, SealedRoster, Timestamp};
 use tokio::sync::Mutex;
 
-pub use error::AgentError;
+pub use error::{AgentError, Unbelieved};
 pub use spot_check::{Finding, SpotChecked, spot_check};
 pub use upload::encrypt_into_file;
 

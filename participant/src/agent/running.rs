@@ -99,8 +99,9 @@ impl Agent {
         let connectors = self.shown.connectors(&self.enrolment);
         let mut link = Link::connect(&connectors).await.map_err(Lost::of_connect)?;
         let (federation, roster) = (self.enrolment.federation(), self.roster.digest());
-        link.hello(federation, roster).await.map_err(Lost::of_hello)?;
         let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
+        let shown = link.hello(federation, roster, seen).await.map_err(Lost::of_hello)?;
+        let seen = self.recognise(&shown).await?;
         let mut duties = link.duties(seen, jobs.held()).await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
         *met = true;

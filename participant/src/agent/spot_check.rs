@@ -113,7 +113,8 @@ pub async fn spot_check(
         code: told_code(&status).unwrap_or(UNANSWERED).into(),
         message: told(&status),
     };
-    link.hello(enrolment.federation(), enrolment.roster().digest()).await.map_err(refused)?;
+    // What the ledger is, the agent looks at.
+    link.hello(enrolment.federation(), enrolment.roster().digest(), 0).await.map_err(refused)?;
     let check = async {
         let shown = Shown::ask(&mut link, enrolment.roster(), round).await?;
         let (job, preparation) = (round.job.as_str(), shown.transcript.plan.terms.number);

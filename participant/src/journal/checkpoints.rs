@@ -1,6 +1,13 @@
 //! The last checkpoint seen of each federation's ledger: what the next one must be consistent with.
 
-use super::{Journal, JournalError, file::stored};
+use std::path::Path;
+
+use sqlx::ConnectOptions;
+
+use super::{
+    Journal, JournalError,
+    file::{options, schema, stored},
+};
 
 /// A checkpoint that was verified and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +69,28 @@ impl Journal {
             .map_err(|error| self.failed(error))?;
         self.commit(step).await
     }
+}
+
+/// The last checkpoint that the journal in the file `path` keeps of the federation's ledger, while an agent may be using it.
+///
+/// # Errors
+///
+/// [`JournalError`] where the file cannot be read, is no journal, or is damaged.
+pub async fn read_checkpoint(path: &Path, federation: &str) -> Result<Option<KeptCheckpoint>, JournalError> {
+    let failed = |error| JournalError::database(path, error);
+    let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
+    if schema(path, &mut connection).await? == 0 {
+        return Err(JournalError::WrongFormat { path: path.display().to_string() });
+    }
+    let row: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT size, note FROM checkpoints WHERE federation = ?")
+            .bind(federation)
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(failed)?;
+    let Some((size, note)) = row else { return Ok(None) };
+    let size = size.try_into().map_err(|_| JournalError::Corrupt { path: path.display().to_string() })?;
+    Ok(Some(KeptCheckpoint { size, note }))
 }
 
 /// Origin, size and root of a note: its first three lines (C2SP tlog-checkpoint).

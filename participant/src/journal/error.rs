@@ -104,6 +104,18 @@ pub enum JournalError {
         /// The size of both.
         size: u64,
     },
+    /// Rule 9: the ledger has a message of this participant, in a job that is not over, that this journal did not send.
+    #[error(
+        "the ledger has a message of this participant that its journal did not send: entry {index}, {kind}, {subject}"
+    )]
+    Restored {
+        /// Its place in the ledger.
+        index: u64,
+        /// The entry's type.
+        kind: String,
+        /// What the entry is about.
+        subject: String,
+    },
     /// A number from outside is beyond what can be stored.
     #[error("{0} is out of range")]
     OutOfRange(u64),
@@ -187,6 +199,7 @@ impl JournalError {
             Self::OtherAgreement { .. } => "journal.other-agreement",
             Self::CheckpointOlder { .. } => "journal.checkpoint-older",
             Self::CheckpointForked { .. } => "journal.checkpoint-forked",
+            Self::Restored { .. } => "journal.restored",
             Self::OutOfRange(_) => "journal.out-of-range",
             Self::InUse { .. } => "journal.in-use",
             Self::WrongFormat { .. } => "journal.wrong-format",
@@ -202,6 +215,11 @@ impl JournalError {
         match self {
             Self::CheckpointOlder { .. } | Self::CheckpointForked { .. } => Some(
                 "the coordinator's ledger changed its past: keep this journal as evidence, tell the members",
+            ),
+            Self::Restored { .. } => Some(
+                "an older copy of the state folder was put back, or it is a new one, or two agents run with one institution's \
+                 keys. Put the newest state folder in its place, or leave this agent stopped until the job is over: it could \
+                 sign a second message where it has signed one",
             ),
             Self::InUse { .. } => {
                 Some("stop the other agent; two agents of one institution need two journals")

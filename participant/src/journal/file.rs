@@ -77,6 +77,10 @@ impl Journal {
         transaction.commit().await.map_err(|error| self.failed(error))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn failed(&self, error: sqlx::Error) -> JournalError {
         JournalError::database(&self.path, error)
     }
@@ -216,5 +220,4 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_voids.sql"),
     include_str!("migrations/0003_receipts.sql"),
     include_str!("migrations/0004_sent_ahead.sql"),
-    include_str!("migrations/0005_sent_by_place.sql"),
 ];

@@ -204,7 +204,20 @@ impl Journal {
         }
     }
 
-    async fn has_said(
+    /// Whether this journal knows of a message with this digest: one that is at most once in a preparation, or a decline,
+    /// which is only ever noted as sent.
+    pub async fn has_said(&self, message: Digest) -> Result<bool, JournalError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE digest = ?) OR EXISTS (SELECT 1 FROM sent WHERE digest = ?)",
+        )
+        .bind(&message.0[..])
+        .bind(&message.0[..])
+        .fetch_one(&mut *self.connection().await)
+        .await
+        .map_err(|error| self.failed(error))
+    }
+
+    async fn has_recorded(
         &self,
         step: &mut SqliteConnection,
         job: &str,
@@ -233,7 +246,7 @@ impl Journal {
             return Ok(());
         }
         for earlier in kind.excluded_by() {
-            if self.has_said(step, job, preparation, *earlier).await? {
+            if self.has_recorded(step, job, preparation, *earlier).await? {
                 return Err(JournalError::Excluded { kind, earlier: *earlier, preparation });
             }
         }
@@ -274,4 +287,37 @@ pub async fn read_message(
             .await
             .map_err(failed)?;
     Ok(found.flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use syndic_round::{Place, RoundId};
+
+    use super::*;
+
+    const JOB: &str = "churn";
+
+    #[tokio::test]
+    async fn the_journal_knows_what_it_recorded_and_what_it_only_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || async { Journal::open(&dir.path().join("journal.sqlite")).await.unwrap() };
+        let (round, digest) = (RoundId { round: 1, attempt: 1 }, Digest::of(b"no"));
+        let (job, what, place) = (JOB.into(), "decline".into(), Place::Round(round));
+        let no = Sent { job, place, what, bytes: 2, digest, at_ms: 1_700_000_000_000 };
+        let journal = open().await;
+        journal.claim_preparation(JOB, 1).await.unwrap();
+        journal.record_message(JOB, 1, MessageKind::Advertise, b"said").await.unwrap();
+        journal.sent(&no).await.unwrap();
+        drop(journal);
+
+        let journal = open().await;
+        let knows = async |message: &[u8]| journal.has_said(Digest::of(message)).await.unwrap();
+        assert!(knows(b"said").await && knows(b"no").await);
+        assert!(!knows(b"never").await);
+        // What is wiped with a lower preparation was said all the same.
+        journal.claim_preparation(JOB, 2).await.unwrap();
+        journal.bind(JOB, 2, round, Digest::of(b"question")).await.unwrap();
+        assert_eq!(journal.message(JOB, 1, MessageKind::Advertise).await.unwrap(), None);
+        assert!(knows(b"said").await);
+    }
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 4, once across restarts | [`Journal::record_message`]: a second, different message of one kind in one preparation |
 //! | 5, one key, one plaintext | [`Journal::claim_preparation`]: a preparation that is not newer than all before; [`Journal::bind`]: a second binding of a preparation, or a second preparation for an attempt |
-//! | 9, a restored snapshot counts as corrupted | [`Journal::boot`] counts the openings, so that a step back shows |
+//! | 9, a restored snapshot counts as corrupted | [`Journal::has_said`]: whether it knows a message that is on record; [`Journal::boot`] counts the openings, so that a step back shows |
 //! | 11, one opening per question | [`Journal::open_question`]: the same question in another attempt that is not void; [`Journal::record_message`]: a promise never to reveal beside a reveal; [`Journal::accept_job`]: another file for a job |
 //!
 //! Everything is durable when a call returns: journal first, send after. No key is ever written here; a
@@ -15,6 +15,7 @@
 
 mod checkpoints;
 mod error;
+mod evidence;
 mod file;
 mod jobs;
 mod messages;
@@ -26,7 +27,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoints::KeptCheckpoint;
+pub use checkpoints::{KeptCheckpoint, read_checkpoint};
 pub use error::JournalError;
 pub use file::Journal;
 pub use messages::{MessageKind, Recorded, read_message};

@@ -19,9 +19,9 @@ pub struct Sent {
     pub place: Place,
     /// What it was, in the words of the protocol: `advertise`, `header`, `reveal` ...
     pub what: String,
-    /// How many bytes. Of an update that is gone on with after a cut, those that go now.
+    /// How many bytes.
     pub bytes: u64,
-    /// SHA-256 of the message: of all of it, whatever goes now.
+    /// SHA-256 of the bytes.
     pub digest: Digest,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
@@ -36,27 +36,6 @@ impl Journal {
     pub async fn sent(&self, sent: &Sent) -> Result<(), JournalError> {
         // If we crash after this the journal names a sending that did not happen: too much, never too little.
         self.note_sent(&mut *self.connection().await, sent).await
-    }
-
-    /// Whether this message was sent before, if only in part.
-    ///
-    /// # Errors
-    ///
-    /// What the file can meet.
-    pub async fn has_sent(&self, sent: &Sent) -> Result<bool, JournalError> {
-        let round = sent.place.round();
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM sent
-                 WHERE job = ? AND round = ? AND attempt = ? AND what = ? AND digest = ?)",
-        )
-        .bind(&sent.job)
-        .bind(round.round)
-        .bind(round.attempt)
-        .bind(&sent.what)
-        .bind(&sent.digest.0[..])
-        .fetch_one(&mut *self.connection().await)
-        .await
-        .map_err(|error| self.failed(error))
     }
 
     pub(super) async fn note_sent(
