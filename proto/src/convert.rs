@@ -134,6 +134,7 @@ impl TryFrom<v1::ShownEntry> for ShownEntry {
         Ok(Self {
             checkpoint: wire.checkpoint,
             older: wire.older,
+            older_root: hash(&wire.older_root)?,
             consistency: wire.consistency.iter().map(hash).collect::<Result<_, Rejection>>()?,
             index: wire.index,
             entry: wire.entry.into(),
@@ -148,6 +149,7 @@ impl From<ShownEntry> for v1::ShownEntry {
         Self {
             checkpoint: entry.checkpoint,
             older: entry.older,
+            older_root: bytes(&entry.older_root),
             consistency: entry.consistency.iter().map(bytes).collect(),
             index: entry.index,
             entry: entry.entry.into(),
@@ -306,6 +308,7 @@ mod tests {
         let shown = || ShownEntry {
             checkpoint: "signed".into(),
             older: 3,
+            older_root: Hash::of(&[b"older"]),
             consistency: hashes(4),
             index: 7,
             entry: b"entry".to_vec(),
@@ -363,6 +366,7 @@ mod tests {
             },
             v1::Duty {
                 ledger: Some(v1::ShownEntry {
+                    older_root: Bytes::from_static(&[7; 32]),
                     inclusion: vec![Bytes::from_static(b"short")],
                     ..Default::default()
                 }),

@@ -23,6 +23,8 @@ pub(crate) struct Federation {
     pub(crate) protection: Protection,
     jobs: Vec<Job>,
     keys: Vec<SigningKey>,
+    /// The coordinator's.
+    ledger_key: SigningKey,
     seed: u64,
 }
 
@@ -63,7 +65,7 @@ impl Federation {
             deadlines: DEADLINES,
         };
         let jobs = vec![Job { accepted, shared }];
-        Self { roster: Arc::new(roster), protection, jobs, keys, seed }
+        Self { roster: Arc::new(roster), protection, jobs, keys, ledger_key: key(0), seed }
     }
 
     /// The members' ids, in order.
@@ -74,6 +76,11 @@ impl Federation {
     /// The key of `id`.
     pub(crate) fn key(&self, id: ParticipantId) -> &SigningKey {
         &self.keys[usize::from(id.get()) - 1]
+    }
+
+    /// The key that signs heads of the ledger.
+    pub(crate) fn ledger_key(&self) -> SigningKey {
+        self.ledger_key.clone()
     }
 
     /// With a second job, which all accepted, too: its vectors are encrypted, and less protects them.

@@ -37,7 +37,14 @@
 /// - `void_or_opened`: no attempt has both reveals that open it and promises that void it.
 /// - `never_panics`: whatever an honest participant is shown, it answers.
 /// - `codes_are_known`: it declines with codes that the documentation names.
-pub const INVARIANTS: [&str; 23] = [
+///
+/// With one that tells several histories of its ledger:
+///
+/// - `one_history`: the heads that a participant believes are of one history, each continuing the one before.
+/// - `fork_is_convicted`: who is shown the true growth of another history refuses it with evidence that convicts by the
+///   ledger's key alone, and so do the heads of any two who were told histories that exclude each other, with the entries
+///   of the longer one. Nobody is convicted, or refused, who told one (`nobody_honest_blamed`).
+pub const INVARIANTS: [&str; 25] = [
     "one_survivor_set",
     "no_double_reveal",
     "one_message_of_a_kind",
@@ -59,6 +66,8 @@ pub const INVARIANTS: [&str; 23] = [
     "wrong_reveal_shows",
     "own_sharing",
     "void_or_opened",
+    "one_history",
+    "fork_is_convicted",
     "never_panics",
     "codes_are_known",
 ];

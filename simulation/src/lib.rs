@@ -23,11 +23,14 @@
 //! Its victims accepted two jobs, of which the second lets fewer open more; it passes a preparation of the one off as one of
 //! the other.
 //!
+//! **A coordinator that tells several histories** ([`Histories`]) of its ledger shows each participant heads, proofs and entries of any of
+//! them, and freezes survivor sets in them; participants keep the last head that they believed, as the shipped agent does.
+//!
 //! **Engines.** Everything runs with KSA/1 or with the plain engine ([`Engine`]), which gives the same integers. Vectors that
 //! are shared themselves are shared as shipped by both; the plain engine does not seal their shares.
 //!
-//! **Not modelled here.** Connections, and what the agent asks of the ledger before it signs: a liar is judged by what it
-//! gets without those. What the coordinator knows of who is there, and who has lost the keys made ahead, is the truth of
+//! **Not modelled here.** Connections; and but for [`Histories`], what the agent asks of the ledger before it signs: a liar is
+//! judged by what it gets without that. What the coordinator knows of who is there, and who has lost the keys made ahead, is the truth of
 //! the moment in which it opens a round. What is in a journal stays there, unless an operator restores a copy.
 //!
 //! **Checked after every step**: [`INVARIANTS`]. A run that breaks one stops there; its [`Report`] prints
@@ -51,6 +54,7 @@ pub mod engine;
 mod federation;
 mod field;
 mod forge;
+mod histories;
 mod invariants;
 mod journal;
 mod knowledge;
@@ -79,6 +83,7 @@ mod watch;
 mod world;
 
 pub use engine::Engine;
+pub use histories::{Histories, Shown};
 pub use invariants::INVARIANTS;
 pub use liar::{Ask, Dealing, Liar};
 pub use misbehaviour::Misbehaviour;

@@ -75,7 +75,7 @@ fn simulate(campaign: &Campaign) -> Result<(), Failure> {
     let lengths: Vec<(&str, String)> =
         lengths.into_iter().filter_map(|(name, value)| Some((name, value?.to_string()))).collect();
     let lengths: Vec<(&str, &str)> = lengths.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let package = ["-p", "syndic-simulation", "--test", "sample"];
+    let package = ["-p", "syndic-simulation", "--test", "sample", "--test", "histories"];
     // One sweep after another, each on all threads.
     let arguments =
         [&["test", "--release", "--locked"], &package[..], &["--", "--nocapture", "--test-threads=1"]];

@@ -143,6 +143,7 @@ impl Coordinator {
         Ok(ShownEntry {
             checkpoint: checkpoint.sign(&self.ledger_key)?,
             older: 0,
+            older_root: state.leaves.root(0)?,
             consistency: state.leaves.consistency_proof(0, size)?,
             index,
             entry,

@@ -50,7 +50,8 @@ fn another_past(shown: v1::ShownEntry, known: &Known) -> v1::ShownEntry {
     let head = Checkpoint::new(&origin, size, leaves.root(size).unwrap()).unwrap();
     let consistency = leaves.consistency_proof(older, size).unwrap();
     let consistency = consistency.iter().map(|hash| hash.as_bytes().to_vec().into()).collect();
-    v1::ShownEntry { checkpoint: head.sign(&known.ledger_key).unwrap(), consistency, ..shown }
+    let older_root = leaves.root(older).unwrap().as_bytes().to_vec().into();
+    v1::ShownEntry { checkpoint: head.sign(&known.ledger_key).unwrap(), older_root, consistency, ..shown }
 }
 
 /// Participant 2 comes a second time, in the middle of round 1, and gives up.

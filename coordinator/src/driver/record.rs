@@ -144,6 +144,7 @@ impl Inner {
         Ok(ShownEntry {
             checkpoint: self.sign(head)?,
             older,
+            older_root: leaves.root(older).map_err(unsigned)?,
             consistency: leaves.consistency_proof(older, size).map_err(unsigned)?,
             index,
             entry,

@@ -112,13 +112,23 @@ impl Fork {
     }
 
     /// The same with the past of the newer head, if the proof `consistency`, which does not lead from the older one, shows
-    /// what it leads from instead.
+    /// what it leads from instead: `said`, the root that the log says it had, or where that is not so, what the proof shows by
+    /// itself.
     ///
     /// # Errors
     /// [`ForkError::Checkpoint`].
-    pub fn with_failed_proof(mut self, consistency: &[Hash], key: &VerifierKey) -> Result<Self, ForkError> {
+    pub fn with_failed_proof(
+        mut self,
+        said: Hash,
+        consistency: &[Hash],
+        key: &VerifierKey,
+    ) -> Result<Self, ForkError> {
         let (older, newer) = (Checkpoint::verify(&self.older, key)?, Checkpoint::verify(&self.newer, key)?);
-        let root = proof::root_before(older.size(), newer.size(), newer.root(), consistency);
+        let (older, newer, newer_root) = (older.size(), newer.size(), newer.root());
+        let root = match verify_consistency(older, &said, newer, newer_root, consistency) {
+            Ok(()) => Some(said),
+            Err(_) => proof::root_before(older, newer, newer_root, consistency),
+        };
         self.past = root.map(|root| Past { root, consistency: consistency.to_vec() });
         Ok(self)
     }

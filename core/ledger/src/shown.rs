@@ -17,6 +17,9 @@ pub struct ShownEntry {
     pub checkpoint: String,
     /// The size from which [`Self::consistency`] leads to the checkpoint.
     pub older: u64,
+    /// The root that the log had at that size, by its own account. Nothing is believed for it; of a log with another past it
+    /// is what convicts.
+    pub older_root: Hash,
     /// That the log of that size is a prefix of the checkpoint's.
     pub consistency: Vec<Hash>,
     /// The entry's place.

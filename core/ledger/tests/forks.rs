@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use ed25519_dalek::SigningKey;
-use syndic_ledger::{Checkpoint, Fork, ForkError, Leaves, Past, VerifierKey, leaf_hash};
+use syndic_ledger::{Checkpoint, Fork, ForkError, Hash, Leaves, Past, VerifierKey, leaf_hash};
 
 const LOG: &str = "coordinator.example/federation";
 const LONGEST: u64 = 11;
@@ -25,8 +25,12 @@ fn log(fork: u64) -> Leaves {
     leaves
 }
 
+fn head_of(leaves: &Leaves, size: u64) -> Checkpoint {
+    Checkpoint::new(LOG, size, leaves.root(size).unwrap()).unwrap()
+}
+
 fn head(of: &Leaves, size: u64) -> String {
-    Checkpoint::new(LOG, size, of.root(size).unwrap()).unwrap().sign(&signing()).unwrap()
+    head_of(of, size).sign(&signing()).unwrap()
 }
 
 #[test]
@@ -53,21 +57,28 @@ fn two_histories_convict_at_all_sizes_behind_their_fork_and_at_none_before() {
 }
 
 #[test]
-fn the_proof_that_fails_convicts_by_itself_but_for_a_power_of_two() {
+fn the_proof_that_fails_convicts_by_itself_but_where_a_power_of_two_is_not_owned_up_to() {
     let (one, other) = (log(LONGEST), log(3));
     for older in 4..LONGEST {
         let consistency = other.consistency_proof(older, LONGEST).unwrap();
+        let was = other.root(older).unwrap();
         let pair = Fork::of(&head(&one, older), &head(&other, LONGEST), &key()).unwrap();
-        let verdict = pair.with_failed_proof(&consistency, &key()).unwrap().verify(&key());
-        if older.is_power_of_two() {
-            assert_eq!(verdict, Err(ForkError::Undecided { older, newer: LONGEST }));
-        } else {
-            assert_eq!(verdict.unwrap().root, other.root(older).unwrap());
+        let verdict = |said, consistency: &[Hash]| {
+            pair.clone().with_failed_proof(said, consistency, &key()).unwrap().verify(&key())
+        };
+        // A log that says what it was is convicted by its word, one that says something else by the proof.
+        assert_eq!(verdict(was, &consistency).unwrap().root, was);
+        for false_root in [*head_of(&one, older).root(), Hash::of(&[b"none"])] {
+            let verdict = verdict(false_root, &consistency);
+            if older.is_power_of_two() {
+                assert_eq!(verdict, Err(ForkError::Undecided { older, newer: LONGEST }));
+            } else {
+                assert_eq!(verdict.unwrap().root, was);
+            }
         }
         // A proof that leads nowhere shows nothing.
-        let pair = Fork::of(&head(&one, older), &head(&other, LONGEST), &key()).unwrap();
         let elsewhere = one.consistency_proof(older, LONGEST).unwrap();
-        assert_eq!(pair.with_failed_proof(&elsewhere, &key()).unwrap().past, None);
+        assert_eq!(verdict(was, &elsewhere), Err(ForkError::Undecided { older, newer: LONGEST }));
     }
 }
 

@@ -29,6 +29,7 @@ fn shown(entries: &[Vec<u8>], older: u64, index: u64, size: u64) -> ShownEntry {
     ShownEntry {
         checkpoint: checkpoint(&leaves, size).sign(&key()).unwrap(),
         older,
+        older_root: leaves.root(older).unwrap(),
         consistency: leaves.consistency_proof(older, size).unwrap(),
         index,
         entry: entries[usize::try_from(index).unwrap()].clone(),

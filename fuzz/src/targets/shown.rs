@@ -72,6 +72,7 @@ fn of(older: u64, size: u64, index: u64) -> ShownEntry {
     ShownEntry {
         checkpoint: signed(size),
         older,
+        older_root: LOG.leaves.root(older).expect("an earlier size"),
         consistency: LOG.leaves.consistency_proof(older, size).expect("an earlier size"),
         index,
         entry: LOG.entries[index as usize].clone(),

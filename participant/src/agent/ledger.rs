@@ -165,7 +165,7 @@ impl Agent {
         let kept = String::from_utf8(kept.note).map_err(|_| self.journal.corrupt())?;
         let fork = Fork::of(&kept, &shown.checkpoint, key);
         // Both heads were verified when they came.
-        let fork = fork.and_then(|fork| fork.with_failed_proof(&shown.consistency, key));
+        let fork = fork.and_then(|fork| fork.with_failed_proof(shown.older_root, &shown.consistency, key));
         let fork = fork.map_err(|_| self.journal.corrupt())?;
         self.journal.keep_evidence(&fork.to_json(key)).await.map(Some)
     }
