@@ -1,7 +1,7 @@
 //! Institutions with a tiny table each, founded for one test.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,6 +24,8 @@ pub(crate) const JOB: &str = include_str!("../../../coordinator/tests/hearing/sm
 
 /// A founded federation.
 pub(crate) struct Federation {
+    /// The job that its coordinator runs.
+    pub(crate) job: String,
     pub(crate) identity: CoordinatorIdentity,
     pub(crate) roster: SealedRoster,
     /// Where the coordinator listens.
@@ -61,7 +63,13 @@ impl Federation {
         let roster = founding.seal(endorsements).unwrap().verify().unwrap();
         let bundles = members.into_iter().map(|(_, bundle)| bundle).collect();
         let address = *addresses.last().unwrap();
-        Self { identity: founding.into_identity(), roster, address, bundles, keys: folder }
+        let (job, identity) = (JOB.into(), founding.into_identity());
+        Self { job, identity, roster, address, bundles, keys: folder }
+    }
+
+    /// The same with another job.
+    pub(crate) fn with_job(self, job: String) -> Self {
+        Self { job, ..self }
     }
 
     /// Everybody's keys and certificate, as they load them when they start.
@@ -87,20 +95,37 @@ pub(crate) fn loopback() -> SocketAddr {
 
 /// The agent of an institution, with its journal in `state`. It spot-checks one closed round in `spot_check_every`.
 pub(crate) async fn agent(enrolment: Enrolment, state: &Path, spot_check_every: u32) -> Agent {
-    let job = Job::from_toml(JOB).unwrap();
+    let journal = Journal::open(&journal_of(&enrolment, state)).await.unwrap();
+    agent_with(enrolment, journal, JOB, 40, spot_check_every)
+}
+
+/// The agent of an institution with so many rows, in a federation that runs this job.
+pub(crate) fn agent_with(
+    enrolment: Enrolment,
+    journal: Journal,
+    job: &str,
+    rows: u64,
+    spot_check_every: u32,
+) -> Agent {
+    let job = Job::from_toml(job).unwrap();
     let protection = job.protection_of(enrolment.roster().roster().members.len()).unwrap();
     let policy = Policy { spot_check_every, ..Policy::allowing(&job, &protection) };
-    let source = Source::Loaded(Arc::new(table(&job, u64::from(enrolment.id().get()))));
-    let journal = Journal::open(&state.join(enrolment.name()).join("journal.sqlite")).await.unwrap();
+    let source = Source::Loaded(Arc::new(table(&job, u64::from(enrolment.id().get()), rows)));
     Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(1) }).unwrap()
 }
 
-fn table(job: &Job, number: u64) -> Table {
+/// Where an institution has its journal.
+pub(crate) fn journal_of(enrolment: &Enrolment, state: &Path) -> PathBuf {
+    state.join(enrolment.name()).join("journal.sqlite")
+}
+
+/// Of eight rows, four are to train on, two to validate with and two to test with.
+fn table(job: &Job, number: u64, rows: u64) -> Table {
     let mut table = TableBuilder::new(&job.contract, &["age", "label"]).unwrap();
-    for row in 0..40 {
+    for row in 0..rows {
         let role = [Role::Train, Role::Train, Role::Validation, Role::Test][row as usize / 2 % 4];
         let label = if (row * 7 + number) % 5 < 2 { "1" } else { "0" };
-        table.push(row, &[&(20 + row + 3 * number).to_string(), label], role);
+        table.push(row, &[&(20 + row % 40 + 3 * number).to_string(), label], role);
     }
     table.finish().unwrap()
 }

@@ -11,7 +11,7 @@ use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_coordinator::tls::{self, Limits};
 use tokio::runtime::Runtime;
 
-use crate::federation::{Federation, JOB};
+use crate::federation::Federation;
 use crate::log::{Count, Deadly, Plan};
 
 /// The job's end.
@@ -76,7 +76,7 @@ pub(crate) async fn work(
         most_jobs_at_once: 1,
     })
     .await?;
-    let job = coordinator.agree(JOB).await?;
+    let job = coordinator.agree(&federation.job).await?;
     tokio::spawn(serve(coordinator.clone(), incoming, std::future::pending()));
     let over = coordinator.drive(&job).await?;
     let (size, _) = coordinator.export_ledger(&folder.join("ledger")).await?;

@@ -16,6 +16,7 @@ mod fsck;
 mod kept;
 mod life;
 mod log;
+mod mortal;
 mod older;
 mod run;
 
@@ -74,6 +75,10 @@ fn a_coordinator_that_dies_again_and_again_loses_nothing() {
 
 /// Runs all plans, two at a time, and panics if one of them fails.
 fn on_two_lanes(plans: &[Plan]) -> Vec<Ran> {
+    two_at_a_time(plans, run)
+}
+
+fn two_at_a_time<P: Sync, R: Send>(plans: &[P], run: impl Fn(&P) -> R + Sync) -> Vec<R> {
     let next = AtomicU64::new(0);
     let lane = || {
         let mut ran = Vec::new();

@@ -67,7 +67,11 @@ pub(crate) async fn kept(store: &Path) -> Kept {
                 let round = rounds.iter_mut().find(|round| round.plan.id == id).unwrap();
                 match input {
                     Input::Submit(signed, upload) => {
-                        let ciphertext = blobs.read(upload.blob).await.unwrap();
+                        // Behind the header of a vector that was shared itself nothing travels.
+                        let ciphertext = match upload.chunks {
+                            0 => Vec::new(),
+                            _ => blobs.read(upload.blob).await.unwrap(),
+                        };
                         round.uploads.push((signed.from, upload, ciphertext));
                     }
                     Input::Opened(opened) => {

@@ -13,7 +13,7 @@ use sqlx::{
 use syndic_round::Digest;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{JournalError, Spool};
+use super::{JournalError, Spool, moments::Moments};
 use crate::durable::{create_folder, sync_entry};
 
 /// The durable memory of one participant.
@@ -21,6 +21,7 @@ pub struct Journal {
     path: PathBuf,
     connection: Mutex<SqliteConnection>,
     boot: u64,
+    pub(super) moments: Moments,
     pub(super) spool: Spool,
     /// Held for as long as the journal is open; the system lets go of it if we die.
     _lock: File,
@@ -35,19 +36,35 @@ impl Journal {
     /// [`JournalError::InUse`] where another process has it open; [`JournalError::WrongFormat`],
     /// [`JournalError::NewerSchema`] or [`JournalError::Corrupt`] where the file is something else.
     pub async fn open(path: &Path) -> Result<Self, JournalError> {
+        Self::open_with(path, Moments::default()).await
+    }
+
+    /// The same, with a process that dies where `dies` says so of the moments before and after its durable steps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::open`].
+    #[cfg(feature = "tap")]
+    pub async fn open_mortal(path: &Path, dies: super::Dies) -> Result<Self, JournalError> {
+        Self::open_with(path, Moments::of(dies)).await
+    }
+
+    async fn open_with(path: &Path, moments: Moments) -> Result<Self, JournalError> {
         let owned = path.to_owned();
         let lock = tokio::task::spawn_blocking(move || prepare(&owned))
             .await
             .map_err(|stopped| JournalError::io(path, io::Error::other(stopped)))??;
         let mut connection =
             options(path).connect().await.map_err(|error| JournalError::database(path, error))?;
+        moments.pass().await;
         let boot = migrate_and_count(path, &mut connection).await?;
+        moments.pass().await;
         write_ahead(path, &mut connection).await?;
         let mut updates = path.as_os_str().to_owned();
         updates.push(".updates");
-        let spool = Spool::open(Path::new(&updates))?;
+        let spool = Spool::open_with(Path::new(&updates), moments.clone())?;
         let connection = Mutex::new(connection);
-        let journal = Self { path: path.to_owned(), connection, boot, spool, _lock: lock };
+        let journal = Self { path: path.to_owned(), connection, boot, moments, spool, _lock: lock };
         journal.sweep_updates().await?;
         Ok(journal)
     }
@@ -74,7 +91,10 @@ impl Journal {
     pub(super) async fn commit(&self, transaction: Transaction<'_, Sqlite>) -> Result<(), JournalError> {
         // If we crash here nothing was sent or used yet; the step did not happen, and the same call does it
         // after the restart. Once this returns the step is on disk, and so may be told.
-        transaction.commit().await.map_err(|error| self.failed(error))
+        self.moments.pass().await;
+        transaction.commit().await.map_err(|error| self.failed(error))?;
+        self.moments.pass().await;
+        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -19,6 +19,7 @@ mod evidence;
 mod file;
 mod jobs;
 mod messages;
+mod moments;
 mod preparations;
 mod questions;
 mod receipts;
@@ -31,6 +32,8 @@ pub use checkpoints::{KeptCheckpoint, read_checkpoint};
 pub use error::JournalError;
 pub use file::Journal;
 pub use messages::{MessageKind, Recorded, read_message};
+#[cfg(feature = "tap")]
+pub use moments::Dies;
 pub use questions::Opening;
 pub use receipts::read_receipts;
 pub use sent::{Sent, read_sent};

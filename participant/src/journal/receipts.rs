@@ -24,6 +24,7 @@ impl Journal {
         round: RoundId,
         receipt: &Receipt,
     ) -> Result<(), JournalError> {
+        self.moments.pass().await;
         // If we crash here the update was accepted and its receipt is lost; sent again, it gets another one.
         sqlx::query("INSERT OR IGNORE INTO receipts (job, round, attempt, receipt) VALUES (?, ?, ?, ?)")
             .bind(job)
@@ -33,6 +34,7 @@ impl Journal {
             .execute(&mut *self.connection().await)
             .await
             .map_err(|error| self.failed(error))?;
+        self.moments.pass().await;
         Ok(())
     }
 }

@@ -34,8 +34,11 @@ impl Journal {
     ///
     /// What the file can meet; then nothing may be sent.
     pub async fn sent(&self, sent: &Sent) -> Result<(), JournalError> {
+        self.moments.pass().await;
         // If we crash after this the journal names a sending that did not happen: too much, never too little.
-        self.note_sent(&mut *self.connection().await, sent).await
+        self.note_sent(&mut *self.connection().await, sent).await?;
+        self.moments.pass().await;
+        Ok(())
     }
 
     pub(super) async fn note_sent(

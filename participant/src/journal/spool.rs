@@ -14,13 +14,14 @@ use syndic_secure_aggregation::merkle;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{Journal, JournalError, MessageKind};
+use super::{Journal, JournalError, MessageKind, moments::Moments};
 use crate::durable::{create_folder, sync_entry};
 
 /// The folder of the updates.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    moments: Moments,
 }
 
 /// An update that is being written. Dropped before [`SpoolWriter::finish`] it leaves nothing.
@@ -28,6 +29,7 @@ pub struct SpoolWriter {
     partial: PathBuf,
     path: PathBuf,
     file: File,
+    moments: Moments,
 }
 
 /// A whole update.
@@ -54,8 +56,12 @@ impl Spool {
     /// # Errors
     /// [`JournalError::Io`] where it cannot be made.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        Self::open_with(folder, Moments::default())
+    }
+
+    pub(super) fn open_with(folder: &Path, moments: Moments) -> Result<Self, JournalError> {
         create_folder(folder).map_err(|error| JournalError::io(folder, error))?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), moments })
     }
 
     /// Begins the update of a preparation of `job`.
@@ -72,7 +78,7 @@ impl Spool {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&partial).map_err(|error| JournalError::io(&partial, error))?;
-        Ok(SpoolWriter { partial, path, file })
+        Ok(SpoolWriter { partial, path, file, moments: self.moments.clone() })
     }
 
     /// The whole update of a preparation; none where there is none.
@@ -126,11 +132,24 @@ impl SpoolWriter {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn finish(self) -> Result<(), JournalError> {
-        self.file.sync_all().map_err(|error| JournalError::io(&self.partial, error))?;
+        let this = self.unless_it_dies()?;
+        this.file.sync_all().map_err(|error| JournalError::io(&this.partial, error))?;
         // If we crash here the bytes are safe but have no name; the next start removes them.
-        let named = fs::rename(&self.partial, &self.path).and_then(|()| sync_entry(&self.path));
+        let this = this.unless_it_dies()?;
+        let named = fs::rename(&this.partial, &this.path).and_then(|()| sync_entry(&this.path));
         // If we crash here the update is whole, but no header claims it: the next start removes it.
-        named.map_err(|error| JournalError::io(&self.path, error))
+        named.map_err(|error| JournalError::io(&this.path, error))?;
+        this.unless_it_dies().map(drop)
+    }
+
+    /// A process that dies leaves its file as it is, and what it would have answered is heard by nobody.
+    fn unless_it_dies(self) -> Result<Self, JournalError> {
+        if !self.moments.is_last() {
+            return Ok(self);
+        }
+        let path = self.partial.clone();
+        std::mem::forget(self);
+        Err(JournalError::io(&path, io::Error::other("the process died")))
     }
 }
 
