@@ -30,6 +30,8 @@ pub struct Audit {
     roster: Arc<SealedRoster>,
     /// Jobs that are agreed and not over.
     jobs: BTreeMap<JobId, Playing>,
+    /// How often a coordinator was started.
+    incarnations: u64,
     found: Audited,
 }
 
@@ -123,7 +125,8 @@ impl Audit {
     /// # Errors
     /// [`RosterError`] where a member has not signed it.
     pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
-        Ok(Self { roster: Arc::new(roster.verify()?), jobs: BTreeMap::new(), found: Audited::default() })
+        let roster = Arc::new(roster.verify()?);
+        Ok(Self { roster, jobs: BTreeMap::new(), incarnations: 0, found: Audited::default() })
     }
 
     /// What was found so far.
@@ -144,6 +147,14 @@ impl Audit {
         let plan = |error| AuditError::Plan { index, error };
         match fact {
             Fact::RosterSealed { digest, .. } => holds(index, "the roster", digest == roster.digest()),
+            Fact::CoordinatorStarted(started) => {
+                self.incarnations += 1;
+                holds(index, "how often a coordinator was started", started.incarnation == self.incarnations)
+            }
+            Fact::CoordinatorStopped(stopped) => {
+                let was_started = (1..=self.incarnations).contains(&stopped.incarnation);
+                holds(index, "how often a coordinator was started", was_started)
+            }
             Fact::JobAgreed { job, .. } => {
                 holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
             }

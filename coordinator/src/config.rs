@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use syndic_round::Digest;
 use thiserror::Error;
 
 use crate::limits::Limits;
@@ -12,7 +13,7 @@ use crate::malformed;
 use crate::store::config::StoreConfig;
 
 /// The configuration of a coordinator. Paths are relative to the file's own folder.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where to listen for participants.
@@ -46,6 +47,8 @@ pub struct Config {
     /// How many jobs are under way at once; others wait.
     #[serde(default = "default_most_jobs_at_once")]
     pub most_jobs_at_once: NonZeroUsize,
+    #[serde(skip)]
+    canonical: String,
 }
 
 /// Why a configuration is refused.
@@ -108,6 +111,8 @@ impl Config {
         }
         config.limits.check().map_err(malformed)?;
         config.store.as_ref().map_or(Ok(()), StoreConfig::check).map_err(malformed)?;
+        // With the paths as the file has them: a copy of it elsewhere is the same configuration.
+        config.canonical = canonical(&config).map_err(malformed)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let always = [&mut config.federation, &mut config.state, &mut config.publish];
         let optional = config.job.iter_mut().chain(&mut config.allow_fingerprints);
@@ -117,6 +122,22 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// The configuration as it counts, defaults included, in canonical JSON (RFC 8785). It holds no secret: those are in files
+    /// of their own, and what else could hold one is refused.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// SHA-256 of [`Self::canonical`].
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.canonical.as_bytes())
+    }
+}
+
+fn canonical(config: &Config) -> Result<String, String> {
+    let value = serde_json::to_value(config).map_err(|error| error.to_string())?;
+    syndic_ledger::canonical(&value).map_err(|error| error.to_string())
 }
 
 fn default_gather_seconds() -> u64 {
@@ -194,6 +215,17 @@ mod tests {
         assert_eq!(load(&format!("{GOOD}most_jobs_at_once = 9\n")).unwrap().most_jobs_at_once.get(), 9);
         let told = refusal(&format!("{GOOD}most_jobs_at_once = 0\n"));
         assert!(told.contains("line 6, `most_jobs_at_once`: "), "{told}");
+    }
+
+    #[test]
+    fn the_digest_is_of_what_counts_and_not_of_how_it_is_written() {
+        let digest = |text: &str| load(text).unwrap().digest();
+        let written_out =
+            format!("# as it was\n{GOOD}gather_seconds = 10\n[limits.calls]\nsay = {{ per_second = 100, burst = 400 }}\n");
+        assert_eq!(digest(&written_out), digest(GOOD));
+        assert_ne!(digest(&format!("{GOOD}gather_seconds = 11\n")), digest(GOOD));
+        let canonical = load(GOOD).unwrap();
+        assert!(canonical.canonical().contains(r#""state":"s""#), "{}", canonical.canonical());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::driver::{Coordinator, CoordinatorError, Parts};
 use crate::engine::Over;
 use crate::federation::{FederationError, load_sealed_roster};
 use crate::health::Health;
+use crate::instance::{Instance, Software};
 use crate::limits::Limits;
 use crate::serve::serve_within;
 use crate::service::Service;
@@ -59,6 +60,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         health.listen(address).await?;
     }
 
+    let software = tokio::task::spawn_blocking(Software::running);
     let ledger_key = door.identity().ledger_key().clone();
     // Before the wait for a store: who asks for the files to be read again meanwhile means no harm.
     tokio::spawn(door.keep_up());
@@ -82,6 +84,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         cosignatures: Box::new(cosignatures.map_err(CoordinatorError::Store)?),
         gather: Duration::from_secs(config.gather_seconds),
         most_jobs_at_once: config.most_jobs_at_once.get(),
+        instance: Instance::new(software.await.map_err(panicked)?, Some(config.digest())),
     };
     let coordinator = tokio::select! {
         opened = Coordinator::open(parts) => opened?,
@@ -108,6 +111,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     };
     // Whoever failed lets the lease lapse.
     if matches!(ran, Ok(()) | Err(DaemonError::Abandoned { .. })) {
+        coordinator.record_stop(if draining.has_begun() { TOLD } else { DONE }).await;
         hold.release().await;
     }
     ran
@@ -219,15 +223,21 @@ async fn finished(
 
 /// What a task came to; a panic there is one here.
 fn joined<T, E: Into<DaemonError>>(task: Result<Result<T, E>, JoinError>) -> Result<T, DaemonError> {
-    match task {
-        Ok(done) => done.map_err(Into::into),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(CoordinatorError::Stopped.into()),
-        },
+    task.map_err(panicked)?.map_err(Into::into)
+}
+
+/// A panic there is one here; else the process is ending.
+fn panicked(error: JoinError) -> DaemonError {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => CoordinatorError::Stopped.into(),
     }
 }
 
+/// Why it ended, for the record: it was told to.
+const TOLD: &str = "told to stop";
+/// The job that its configuration names is over.
+const DONE: &str = "the job is over";
 /// How long participants have to hear of the job's end before the port closes: twice what they wait at most
 /// before they connect again.
 const FAREWELL: Duration = Duration::from_secs(10);

@@ -33,6 +33,8 @@ pub struct Engine {
     latest: VecDeque<JobId>,
     /// Jobs agreed so far.
     agreed: u64,
+    /// How often a coordinator was started on this ledger.
+    incarnations: u64,
     /// Blobs that closed rounds published: transcripts, and sums of keys.
     published: BTreeSet<Digest>,
 }
@@ -81,6 +83,7 @@ impl Engine {
             ended: BTreeMap::new(),
             latest: VecDeque::new(),
             agreed: 0,
+            incarnations: 0,
             published: BTreeSet::new(),
         }
     }
@@ -88,6 +91,11 @@ impl Engine {
     /// The roster.
     pub fn roster(&self) -> &Arc<SealedRoster> {
         &self.roster
+    }
+
+    /// How often a coordinator was started on this ledger.
+    pub fn incarnations(&self) -> u64 {
+        self.incarnations
     }
 
     /// A job that is not over.
@@ -262,6 +270,11 @@ impl Engine {
                 let same = *digest == self.roster.digest();
                 same.then_some(()).ok_or(FoldError::OtherRoster)
             }
+            Fact::CoordinatorStarted(started) => {
+                let follows = started.incarnation == self.incarnations + 1;
+                self.incarnations = started.incarnation;
+                follows.then_some(()).ok_or(FoldError::Astray)
+            }
             Fact::JobAgreed { job, file, priority, .. } => {
                 if self.agreement(job).is_some() {
                     return Err(FoldError::AgreedTwice(job.clone()));
@@ -330,7 +343,8 @@ impl Engine {
             | Fact::PreparationAbandoned { .. }
             | Fact::RoundFrozen { .. }
             | Fact::RoundAbandoned { .. }
-            | Fact::JobProgress { .. } => Ok(()),
+            | Fact::JobProgress { .. }
+            | Fact::CoordinatorStopped(_) => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
+mod coordinator;
 mod governance;
 mod inputs;
 
@@ -13,6 +14,7 @@ use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundI
 use thiserror::Error;
 
 use crate::missing::Missing;
+pub use coordinator::{Started, Stopped, incarnation};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
 
@@ -28,6 +30,10 @@ pub enum Fact {
         /// SHA-256 of the sealed roster's file, which is stored as a blob.
         blob: Digest,
     },
+    /// A coordinator was started on this ledger.
+    CoordinatorStarted(Box<Started>),
+    /// A coordinator ended in order. One that was killed, or lost its store, says nothing.
+    CoordinatorStopped(Stopped),
     /// A job was agreed: its file, verbatim.
     JobAgreed {
         /// Job.
@@ -195,6 +201,8 @@ impl Fact {
                 let data = json!({ "federation": federation, "digest": digest, "blob": blob });
                 ("syndic.roster.sealed", None, data)
             }
+            Self::CoordinatorStarted(started) => started.parts(),
+            Self::CoordinatorStopped(stopped) => stopped.parts(),
             Self::JobAgreed { job, file, priority, by } => {
                 let agreement = Digest::of(file.as_bytes()).to_string();
                 let data = json!({ "job": job, "agreement": agreement, "file": file, "priority": priority, "by": by });
@@ -288,6 +296,8 @@ impl Fact {
                 digest: digest("digest")?,
                 blob: digest("blob")?,
             },
+            coordinator::STARTED => Self::CoordinatorStarted(Box::new(Started::read(data)?)),
+            coordinator::STOPPED => Self::CoordinatorStopped(Stopped::read(data)?),
             "syndic.job.agreed" => Self::JobAgreed {
                 job: job()?,
                 file: text("file")?,

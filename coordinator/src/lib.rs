@@ -16,6 +16,7 @@ pub mod federation;
 pub mod fsck;
 mod gate;
 pub mod health;
+pub mod instance;
 pub mod limits;
 mod malformed;
 pub mod migrate;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use syndic_coordinator::authority::Reason;
+use syndic_coordinator::config::Config;
 use syndic_coordinator::daemon::{self, DaemonError};
 use syndic_coordinator::federation::Federation;
 use syndic_coordinator::fsck;
@@ -42,6 +43,13 @@ enum Command {
         /// Log as JSON lines.
         #[arg(long)]
         json: bool,
+    },
+    /// Print the configuration as it counts, defaults included, and the digest of it that goes on record at each start.
+    #[command(after_help = "Example:\n  syndic-coordinator configuration --config coordinator.toml | jq -r .digest")]
+    Configuration {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// Check that ledger, blobs and published ledger are whole, and fit one another. Mends nothing.
     #[command(
@@ -140,6 +148,14 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
         Command::Run { config, json } => {
             logging::start(json);
             daemon::run(&config).await?;
+        }
+        Command::Configuration { config } => {
+            let config = Config::load(&config)?;
+            let (digest, canonical) = (config.digest(), config.canonical());
+            let told = format!(
+                "{{\"schema\":\"syndic-configuration/1\",\"digest\":\"{digest}\",\"configuration\":{canonical}}}"
+            );
+            writeln!(std::io::stdout(), "{told}").map_err(DaemonError::Output)?;
         }
         Command::Fsck { config, json } => {
             let findings = fsck::run(&config).await?;

@@ -66,6 +66,8 @@ pub fn what(entry: &Entry, names: &Names) -> String {
     let step = entry.kind.rsplit('.').next().unwrap_or_default();
     match entry.kind.as_str() {
         "syndic.roster.sealed" => format!("roster of {}, {}", text("federation"), brief("digest")),
+        "syndic.coordinator.started" => format!("start {}, version {}", data["incarnation"], text("version")),
+        "syndic.coordinator.stopped" => format!("start {}: {}", data["incarnation"], text("reason")),
         "syndic.job.agreed" => format!("{}, agreement {}", text("job"), brief("agreement")),
         "syndic.job.progress" => {
             format!("training round {}: {}", data["training_round"], metrics(&data["metrics"]))

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::fsck::{Damage, Findings, check_files};
+use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::store::{Blobs, FolderBlobs, FolderCosignatures, Log, SqliteLog};
 use syndic_round::Digest;
 use tokio::runtime::Runtime;
@@ -81,6 +82,7 @@ impl Store {
                 cosignatures: Box::new(FolderCosignatures::open(&state.join("cosignatures")).await?),
                 gather: Duration::ZERO,
                 most_jobs_at_once: 1,
+                instance: Instance::new(Software::built(), None),
             })
             .await?;
             let published = tempfile::tempdir().unwrap();

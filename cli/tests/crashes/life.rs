@@ -7,6 +7,7 @@ use std::time::Duration;
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::serve::serve;
+use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_coordinator::tls::{self, Limits};
 use tokio::runtime::Runtime;
@@ -74,6 +75,7 @@ pub(crate) async fn work(
         cosignatures: Box::new(cosignatures),
         gather: Duration::from_secs(3600),
         most_jobs_at_once: 1,
+        instance: Instance::new(Software::built(), None),
     })
     .await?;
     let job = coordinator.agree(&federation.job).await?;

@@ -145,7 +145,7 @@ impl Inner {
         let time = syndic_ledger::Timestamp::from_unix_ms(now.0);
         Ok(Entry {
             id: Uuid::now_v7().to_string(),
-            source: format!("coordinator/{}", self.federation),
+            source: self.incarnation.source(&self.federation),
             kind: kind.into(),
             time: time.map_err(|error| CoordinatorError::Ledger(error.to_string()))?,
             subject,

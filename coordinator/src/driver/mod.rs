@@ -9,6 +9,7 @@ mod closed;
 mod driving;
 mod error;
 mod governance;
+mod incarnation;
 mod opening;
 mod presence;
 mod record;
@@ -40,6 +41,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 pub use error::CoordinatorError;
 pub use opening::{Ready, open_sum};
+use incarnation::Incarnation;
 use presence::Presence;
 pub use presence::{Attached, Holding};
 use recovery::Condition;
@@ -51,6 +53,7 @@ use crate::clock;
 use crate::engine::{Engine, JobState, Over};
 use crate::event::Told;
 use crate::fact::Fact;
+use crate::instance::Instance;
 use crate::store::{Blobs, Cosignatures, Log};
 use crate::witnesses::{self, POLICY};
 
@@ -76,6 +79,8 @@ pub struct Parts {
     pub gather: Duration,
     /// How many jobs are under way at once; others wait.
     pub most_jobs_at_once: usize,
+    /// Which process this is, for the record.
+    pub instance: Instance,
 }
 
 struct Inner {
@@ -87,6 +92,8 @@ struct Inner {
     blobs: Box<dyn Blobs>,
     gather: Duration,
     most_jobs_at_once: usize,
+    /// Which process this is, and which of those that were started on the ledger.
+    incarnation: Incarnation,
     /// Set once nothing new is to be begun any more.
     draining: AtomicBool,
     state: Mutex<State>,
@@ -116,7 +123,8 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
     pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
-        let Parts { roster, ledger_key, log, blobs, cosignatures, gather, most_jobs_at_once } = parts;
+        let Parts { roster, ledger_key, log, blobs, cosignatures, gather, most_jobs_at_once, instance } =
+            parts;
         let sealed = Arc::new(roster);
         if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
             return Err(CoordinatorError::OtherLedgerKey);
@@ -137,6 +145,7 @@ impl Coordinator {
                 blobs,
                 gather,
                 most_jobs_at_once,
+                incarnation: Incarnation::of(instance),
                 draining: AtomicBool::new(false),
                 state: Mutex::new(state),
                 condition,
@@ -427,8 +436,9 @@ impl Coordinator {
         provenance
     }
 
-    /// Writes the whole ledger to `folder` in the tlog-tiles layout under its head, which bears the cosignatures that there
-    /// are, with the key that it verifies with, the roster and the policy beside it. Returns its size and root.
+    /// Writes the ledger, up to the entry with which a job ended last, to `folder` in the tlog-tiles layout under its head,
+    /// which bears the cosignatures that there are, with the key that it verifies with, the roster and the policy beside it.
+    /// Returns its size and root.
     ///
     /// # Errors
     /// What the store can meet.
@@ -437,7 +447,7 @@ impl Coordinator {
             let state = self.inner.state.lock().await;
             let roster = state.engine.roster();
             let policy = witnesses::policy(roster.roster());
-            (self.inner.head(&state)?, roster_file(&roster.endorsed())?, policy)
+            (self.inner.head_to_publish(&state, folder)?, roster_file(&roster.endorsed())?, policy)
         };
         let policy = policy.map_err(|error| CoordinatorError::Ledger(error.to_string()))?.to_text();
         let key = self.verifier_key()?;
@@ -473,8 +483,9 @@ impl Coordinator {
             let Roster { federation, .. } = &roster.roster;
             let digest = roster.roster.digest();
             let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
-            return self.inner.record(&mut state, clock::now(), &[fact], None).await;
+            self.inner.record(&mut state, clock::now(), &[fact], None).await?;
         }
+        self.inner.record_start(&mut state).await?;
         self.inner.resume(&mut state).await
     }
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{PostgresAddress, S3Address, S3Credentials};
 use crate::authority::{FileError, read_secret_text};
 
 /// The servers. Both or none: where the log outgrows this host, so do the blobs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreConfig {
     /// Where the log is.
@@ -19,7 +19,7 @@ pub struct StoreConfig {
 }
 
 /// `[store.postgres]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresConfig {
     /// `postgres://user@host:port/database`, without a password.
@@ -30,7 +30,7 @@ pub struct PostgresConfig {
 }
 
 /// `[store.s3]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3Config {
     /// `s3://bucket/prefix`.

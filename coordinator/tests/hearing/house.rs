@@ -7,6 +7,7 @@ use std::time::Duration;
 use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
+use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, Log, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
@@ -62,6 +63,7 @@ impl House {
             cosignatures: Box::new(cosignatures),
             gather: Duration::ZERO,
             most_jobs_at_once: 2,
+            instance: Instance::new(Software::built(), None),
         })
         .await
         .unwrap()

@@ -52,6 +52,15 @@ impl CanonicalError {
     }
 }
 
+/// The canonical form of `value`.
+///
+/// # Errors
+/// [`CanonicalError`] where it has none.
+pub fn canonical(value: &Value) -> Result<String, CanonicalError> {
+    let mut out = String::new();
+    write_value(&mut out, value, 0).map(|()| out)
+}
+
 /// Appends the canonical form of `value`, which itself lies `depth` containers deep.
 pub(crate) fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), CanonicalError> {
     match value {

@@ -86,7 +86,7 @@ pub mod tree;
 pub mod verify;
 
 pub use bundle::{BundleError, TlogProof};
-pub use canonical::CanonicalError;
+pub use canonical::{CanonicalError, canonical};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{CosignerKey, cosign, cosignature, cosigned_at, with_cosignature};
 pub use entry::{Entry, EntryError};

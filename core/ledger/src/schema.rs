@@ -18,6 +18,18 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.federation.created", &[]),
     ("syndic.roster.sealed", &[]),
     ("syndic.participant.policy", &[]),
+    (
+        "syndic.coordinator.started",
+        &[
+            ("instance", Form::Text),
+            INCARNATION,
+            ("version", Form::Text),
+            ("commit", Form::TextOrNull),
+            ("binary", Form::DigestOrNull),
+            ("configuration", Form::DigestOrNull),
+        ],
+    ),
+    ("syndic.coordinator.stopped", &[INCARNATION, REASON]),
     ("syndic.job.agreed", &[JOB]),
     ("syndic.job.progress", &[JOB]),
     ("syndic.job.completed", &[JOB]),
@@ -82,6 +94,8 @@ const ROUND: Key = ("round", Form::Count);
 const ATTEMPT: Key = ("attempt", Form::Count);
 const PREPARATION: Key = ("preparation", Form::Count);
 const REASON: Key = ("reason", Form::Text);
+/// How many times a coordinator had been started on this ledger, this time included.
+const INCARNATION: Key = ("incarnation", Form::Count);
 /// Who did it: never a person's name.
 const BY: Key = ("by", Form::Text);
 
@@ -93,6 +107,8 @@ pub type Key = (&'static str, Form);
 pub enum Form {
     /// A string that is not empty.
     Text,
+    /// The same, or null where there is none.
+    TextOrNull,
     /// An integer that is not negative.
     Count,
     /// 64 lower-case hexadecimal digits.
@@ -204,6 +220,7 @@ impl Form {
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::TextOrNull => value.is_null() || Self::Text.fits(value),
             Self::Count => value.is_u64(),
             Self::Digest => value.as_str().is_some_and(|text| Hash::from_hex(text).is_some()),
             Self::DigestOrNull => value.is_null() || Self::Digest.fits(value),
@@ -241,7 +258,8 @@ mod tests {
         json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
-            "priority": 50, "by": "local-user/1000"
+            "priority": 50, "by": "local-user/1000",
+            "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null
         })
     }
 
@@ -251,7 +269,11 @@ mod tests {
             assert_eq!(check(&entry(kind, complete())), Ok(()), "{kind}");
             for (key, form) in *keys {
                 let mut data = complete();
-                data[key] = if *form == Form::DigestOrNull { json!("none") } else { Value::Null };
+                data[key] = match form {
+                    Form::DigestOrNull => json!("none"),
+                    Form::TextOrNull => json!(""),
+                    _ => Value::Null,
+                };
                 assert_eq!(check(&entry(kind, data.clone())), Err(SchemaError::WrongForm(key)), "{kind}");
                 data.as_object_mut().unwrap().remove(*key);
                 assert_eq!(check(&entry(kind, data)), Err(SchemaError::MissingKey(key)), "{kind}");

@@ -1,10 +1,15 @@
 //! What a report cannot say, because the entries do not say or show it.
 
-use super::{JobFacts, Outcome, Proof, RoundFacts};
+use super::{CoordinatorFacts, JobFacts, Outcome, Proof, RoundFacts};
 use crate::words::counted;
 
 /// What is missing here: of this ledger first, then what this version writes into none.
-pub(super) fn of(job: &JobFacts, rounds: &[RoundFacts], proof: &Proof) -> Vec<String> {
+pub(super) fn of(
+    job: &JobFacts,
+    rounds: &[RoundFacts],
+    coordinators: &[CoordinatorFacts],
+    proof: &Proof,
+) -> Vec<String> {
     let mut gaps = Vec::new();
     let mut gap = |text: String| gaps.push(text);
     if !proof.pinned {
@@ -39,6 +44,12 @@ pub(super) fn of(job: &JobFacts, rounds: &[RoundFacts], proof: &Proof) -> Vec<St
             "{sums} with exactly as many reveals as are needed: a single wrong one could have shifted it unnoticed."
         ));
     }
+    if coordinators.is_empty() {
+        gap("Which version of the coordinator ran, and with which configuration: the entries are of a version that did not say so."
+            .into());
+    } else if coordinators.iter().any(|it| it.commit.is_none()) {
+        gap("Which commit the coordinator was built from: whoever built it did not say so.".into());
+    }
     gaps.extend(NOT_WRITTEN.map(String::from));
     gaps
 }
@@ -51,7 +62,7 @@ const NOT_WRITTEN: [&str; 7] = [
      assessment, retention, transfers abroad.",
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
      by which it decided.",
-    "Which version of the software ran where, and with which configuration.",
+    "Which version of the software ran at each institution, and with which configuration.",
     "How each connection was protected: the version of TLS and the group of the key exchange.",
     "Fairness and drift of the model, and who decided to use it.",
     "What became of it afterwards: withdrawal of the model or of a consent, deletion of the stored updates.",

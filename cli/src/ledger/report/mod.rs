@@ -1,6 +1,7 @@
 //! `syndic ledger report`: what a ledger says of a job, on one page that a reviewer can read, print and file, and for
 //! programs. It is made of entries that verified and of nothing else, and says what they do not say.
 
+mod coordinators;
 mod gaps;
 mod page;
 mod reading;
@@ -21,6 +22,7 @@ use super::trust::Trust;
 use crate::report::JobText;
 use crate::words::listed;
 use crate::{Error, Result};
+pub use coordinators::CoordinatorFacts;
 pub use page::render;
 use reading::Reading;
 pub use rounds::{Missing, Outcome, RoundFacts};
@@ -36,6 +38,8 @@ pub struct Report {
     pub members: Vec<Member>,
     /// What was to be done.
     pub job: JobFacts,
+    /// Which processes wrote the job's entries; none where they are of a version that did not say so.
+    pub coordinators: Vec<CoordinatorFacts>,
     /// How updates were protected, by the rounds' plans.
     pub protection: Option<Protection>,
     /// What was done beyond that for the privacy of rows; none where the job file cannot be read.
@@ -195,7 +199,9 @@ pub fn report(folder: Folder, trust: &Trust, question: &Question<'_>) -> Result<
         if let ("syndic.job.agreed", Some(job)) = (entry.kind.as_str(), entry.data["job"].as_str()) {
             jobs.push(job.to_owned());
         }
-        entry.kind == ROSTER_SEALED || entry.data["job"].as_str() == Some(question.job)
+        entry.kind == ROSTER_SEALED
+            || entry.kind.starts_with(COORDINATORS)
+            || entry.data["job"].as_str() == Some(question.job)
     })?;
     if !jobs.iter().any(|job| job == question.job) {
         return Err(absent("ledger.no-job", format!("no job `{}`", question.job), "--job", &jobs));
@@ -229,3 +235,5 @@ impl Report {
 }
 
 const ROSTER_SEALED: &str = "syndic.roster.sealed";
+/// With this begin the types of entries about coordinators.
+const COORDINATORS: &str = "syndic.coordinator.";

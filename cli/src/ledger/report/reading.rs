@@ -7,6 +7,7 @@ use syndic_learning::Job;
 use syndic_learning::job::Privacy as PrivacyTerms;
 use syndic_ledger::Entry;
 
+use super::coordinators::Coordinators;
 use super::rounds::Rounds;
 use super::{
     Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question, ROSTER_SEALED,
@@ -23,6 +24,7 @@ pub(super) struct Reading<'a> {
     federation: String,
     job: JobFacts,
     parsed: Option<Job>,
+    coordinators: Coordinators,
     protection: Option<Protection>,
     pub(super) rounds: Rounds<'a>,
     metrics: Vec<Measured>,
@@ -51,6 +53,7 @@ impl<'a> Reading<'a> {
             federation: String::new(),
             job,
             parsed: None,
+            coordinators: Coordinators::default(),
             protection: None,
             rounds: Rounds::new(names),
             metrics: Vec::new(),
@@ -88,6 +91,7 @@ impl<'a> Reading<'a> {
             _ => {}
         }
         self.rounds.take(*index, entry);
+        self.coordinators.take(*index, entry);
         if is_incident(entry) {
             let subject = entry.subject.as_ref().and_then(|subject| subject.split_once('/'));
             let subject =
@@ -114,8 +118,19 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn end(self, chosen: &Chosen) -> Report {
-        let Self { names, federation, job, parsed, protection, rounds, mut metrics, incidents, question } =
-            self;
+        let Self {
+            names,
+            federation,
+            job,
+            parsed,
+            coordinators,
+            protection,
+            rounds,
+            mut metrics,
+            incidents,
+            question,
+        } = self;
+        let coordinators = coordinators.end();
         let wanted = |round: Option<u64>| question.round.is_none_or(|wanted| round == Some(wanted));
         let rounds = rounds.end(question.round);
         if question.round.is_some() {
@@ -146,13 +161,14 @@ impl<'a> Reading<'a> {
             read: chosen.len(),
             span: chosen.span(),
         };
-        let gaps = gaps::of(&job, &rounds, &proof);
+        let gaps = gaps::of(&job, &rounds, &coordinators, &proof);
         let schema = "syndic-ledger-report/1";
         Report {
             schema,
             federation,
             members,
             job,
+            coordinators,
             protection,
             privacy,
             rounds,

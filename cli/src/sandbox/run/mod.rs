@@ -10,6 +10,7 @@ use std::time::Duration;
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::event::{Event, Phase, Told};
+use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_learning::Outcome;
@@ -48,6 +49,7 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     let log = SqliteLog::open(&run.state.join("coordinator/ledger.sqlite")).await.map_err(stored)?;
     let cosignatures = run.state.join("coordinator/cosignatures");
     let cosignatures = FolderCosignatures::open(&cosignatures).await.map_err(stored)?;
+    let software = tokio::task::spawn_blocking(Software::running).await.map_err(lost)?;
     let coordinator = Coordinator::open(Parts {
         roster: founded.roster,
         ledger_key: founded.ledger_key,
@@ -56,6 +58,7 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
         cosignatures: Box::new(cosignatures),
         gather: GATHER,
         most_jobs_at_once: 1,
+        instance: Instance::new(software, None),
     })
     .await
     .map_err(|error| failed(&error))?;

@@ -1,0 +1,82 @@
+//! Which process a coordinator is, and what runs in it: what goes on record when it is started.
+
+use std::fs::File;
+use std::io;
+
+use sha2::{Digest as _, Sha256};
+use syndic_round::Digest;
+use uuid::Uuid;
+
+/// A process that works on a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Unlike that of any other process.
+    pub id: String,
+    /// What runs in it.
+    pub software: Software,
+    /// SHA-256 of the configuration as it counts, without secrets; none where there is no such file.
+    pub configuration: Option<Digest>,
+}
+
+/// A build of this software.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Software {
+    /// Its version.
+    pub version: String,
+    /// The commit that it was built from, where whoever built it said so in `SYNDIC_COMMIT`.
+    pub commit: Option<String>,
+    /// SHA-256 of the program's file, where it could be read.
+    pub binary: Option<Digest>,
+}
+
+impl Instance {
+    /// A new process with this software and configuration.
+    pub fn new(software: Software, configuration: Option<Digest>) -> Self {
+        Self { id: Uuid::now_v7().to_string(), software, configuration }
+    }
+}
+
+impl Software {
+    /// This build; its file is not looked at.
+    pub fn built() -> Self {
+        let commit = option_env!("SYNDIC_COMMIT").filter(|commit| !commit.is_empty());
+        Self { version: env!("CARGO_PKG_VERSION").into(), commit: commit.map(String::from), binary: None }
+    }
+
+    /// The same with the digest of the file that this process was started from, as it was then: also where another one has taken
+    /// its place since. Reads the whole file.
+    pub fn running() -> Self {
+        Self { binary: digest_of_this_program().ok(), ..Self::built() }
+    }
+}
+
+fn digest_of_this_program() -> io::Result<Digest> {
+    let file = if cfg!(target_os = "linux") {
+        // The file itself, whatever its name leads to now.
+        File::open("/proc/self/exe")?
+    } else {
+        File::open(std::env::current_exe()?)?
+    };
+    let mut hash = Sha256::new();
+    io::copy(&mut io::BufReader::with_capacity(READ_BYTES, file), &mut hash)?;
+    Ok(Digest(hash.finalize().into()))
+}
+
+const READ_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_names_the_file_that_it_was_started_from() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(Software::running().binary, Some(Digest::of(&program)));
+    }
+
+    #[test]
+    fn no_two_processes_are_the_same() {
+        let instance = || Instance::new(Software::built(), None);
+        assert_ne!(instance().id, instance().id);
+    }
+}
