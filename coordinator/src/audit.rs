@@ -18,9 +18,10 @@ use syndic_round::{
 use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
 use thiserror::Error;
 
-use crate::engine::Open;
+use crate::engine::{Attendance, Open, TRAIN};
 use crate::fact::{Fact, UnreadableFact};
 use crate::missing::Missing;
+use crate::phases::{PhaseTime, PhaseTimes};
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
 pub const ROSTER: &str = "roster.json";
@@ -40,6 +41,7 @@ pub struct Audit {
 struct Playing {
     round: Option<Open>,
     ahead: Ahead,
+    attendance: Attendance,
 }
 
 /// What was found to be as the ledger says.
@@ -158,11 +160,16 @@ impl Audit {
             Fact::JobAgreed { job, .. } => {
                 holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
             }
-            Fact::JobCompleted { job, .. }
-            | Fact::JobAbandoned { job, .. }
+            Fact::JobCompleted { job, attendance, .. } => {
+                let ended = self.jobs.remove(&job).filter(|job| job.round.is_none());
+                let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
+                // What a program made of the sums is not played again: it takes the sums themselves.
+                let is_so = attendance.is_none_or(|told| told == ended.attendance);
+                holds(index, "who is in the sums of a job", is_so)
+            }
+            Fact::JobAbandoned { job, .. }
             | Fact::JobStopped { job, .. } => {
                 let ended = self.jobs.remove(&job);
-                // What a program made of the sums is not played again: it takes the sums themselves.
                 holds(index, "the end of a job", ended.is_some_and(|job| job.round.is_none()))
             }
             Fact::JobPaused { job, .. }
@@ -189,15 +196,16 @@ impl Audit {
                 let is_so = ahead.preparation().is_none() && ahead.last() == number;
                 holds(index, "the end of a preparation", is_so)
             }
-            Fact::RoundOpened { plan: opened, absent, .. } => {
+            Fact::RoundOpened { plan: opened, absent, kind, .. } => {
                 let job = self.job(index, &opened.terms.job)?;
                 holds(index, "rounds in progress", job.round.is_none())?;
                 let round = job.ahead.open(*opened, roster, now).map_err(plan)?;
-                job.round = Some(Open::now(round, now, "", absent));
+                let kind = if kind == TRAIN { TRAIN } else { "" };
+                job.round = Some(Open::now(round, now, kind, absent));
                 Ok(())
             }
-            Fact::Heard { job, place: Place::Round(id), input, survivors } => {
-                self.heard(index, now, (&job, id), &input, &survivors)
+            Fact::Heard { job, place: Place::Round(id), input, survivors, beside } => {
+                self.heard(index, now, (&job, id), &input, (&survivors, &beside.phases))
             }
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
                 self.heard_ahead(index, now, (&job, number), &input)
@@ -213,11 +221,12 @@ impl Audit {
                 holds(index, "the survivor set", is_so)?;
                 holds(index, "who is missing", open.is_some_and(|open| open.missing == missing))
             }
-            Fact::RoundAbandoned { job, round, missing, .. } => {
+            Fact::RoundAbandoned { job, round, missing, phases, .. } => {
                 let open = self.in_progress(&job, round);
                 let is_so = open.is_some_and(|open| matches!(open.round.phase(), Phase::Abandoned(_)));
                 holds(index, "the end of a round", is_so)?;
                 holds(index, "who is missing", open.is_some_and(|open| open.missing == missing))?;
+                holds(index, "its phases", open.is_some_and(|open| are(&phases, &open.phases, now)))?;
                 self.job(index, &job)?.round = None;
                 self.found.rounds += 1;
                 Ok(())
@@ -247,7 +256,7 @@ impl Audit {
         now: Timestamp,
         (job, id): (&JobId, RoundId),
         input: &Input,
-        survivors: &[ParticipantId],
+        (survivors, phases): (&[ParticipantId], &[PhaseTime]),
     ) -> Result<(), AuditError> {
         let round = self.in_progress(job, id).map(|open| &open.round);
         let round = round.ok_or(AuditError::Differs { index, what: "the round in progress" })?;
@@ -261,18 +270,21 @@ impl Audit {
         let Step { next, changed } = step.map_err(|rejection| AuditError::Rejected { index, rejection })?;
         holds(index, "what changed the round", changed)?;
         self.found.messages += u64::from(input.message().is_some());
-        let open = &mut self.job(index, job)?.round;
+        let playing = self.job(index, job)?;
         let Phase::Closed(closed) = next.phase() else {
-            if let Some(open) = open {
+            if let Some(open) = &mut playing.round {
                 if let Phase::Abandoned(reason) = next.phase() {
                     open.missing = Missing::at_end(open, &next, reason);
                 }
-                open.advance(next);
+                open.advance(next, now);
             }
             return Ok(());
         };
         holds(index, "the survivors", closed.survivors.ids() == survivors)?;
-        *open = None;
+        if let Some(open) = playing.round.take() {
+            holds(index, "its phases", are(phases, &open.phases, now))?;
+            playing.attendance.count(open.kind == TRAIN, &open.missing);
+        }
         match reopened {
             Some(Carrier::Ring) => self.found.key_sums += 1,
             Some(Carrier::Shares) => self.found.vector_sums += 1,
@@ -361,6 +373,11 @@ fn opened_again(
     holds(index, "who revealed wrongly", wrong == opened.wrong_reveals)?;
     holds(index, "whether the sum is checked", checked == opened.checked)?;
     Ok(plan.carrier)
+}
+
+/// Whether these are the phases of a round that ends now. Entries of older versions say nothing of them.
+fn are(told: &[PhaseTime], phases: &PhaseTimes, now: Timestamp) -> bool {
+    told.is_empty() || told == phases.until(now)
 }
 
 fn reason(unopened: Unopened) -> String {

@@ -18,7 +18,7 @@ use syndic_round::{
 };
 use thiserror::Error;
 
-use crate::fact::{Cause, Fact};
+use crate::fact::{Beside, Cause, Fact};
 use crate::missing::Missing;
 pub use attendance::Attendance;
 pub use job::{ClosedRound, Ended, JobState, MOST_ATTEMPTS, Open, Over};
@@ -204,7 +204,11 @@ impl Engine {
             Phase::Closed(closed) => closed.survivors.ids().to_vec(),
             _ => Vec::new(),
         };
-        let mut facts = vec![Fact::Heard { job: job.clone(), place: id.into(), input, survivors }];
+        let mut beside = Beside::default();
+        if matches!(next.phase(), Phase::Closed(_)) {
+            beside.phases = open.phases.until(now);
+        }
+        let mut facts = vec![Fact::Heard { job: job.clone(), place: id.into(), input, survivors, beside }];
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (open.round.phase(), next.phase()) {
             let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());
             let missing = Missing::in_set(open, &next, &survivors);
@@ -213,7 +217,8 @@ impl Engine {
         if let Phase::Abandoned(reason) = next.phase() {
             let missing = Missing::at_end(open, &next, reason);
             let reason = self.told(next.declined(), reason);
-            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason, missing });
+            let phases = open.phases.until(now);
+            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason, missing, phases });
         }
         Ok(Some((facts, After::Round(Box::new(next)))))
     }
@@ -231,7 +236,8 @@ impl Engine {
             return Ok(None);
         }
         let place = Place::Ahead(number);
-        let mut facts = vec![Fact::Heard { job: job.clone(), place, input, survivors: Vec::new() }];
+        let (survivors, beside) = (Vec::new(), Beside::default());
+        let mut facts = vec![Fact::Heard { job: job.clone(), place, input, survivors, beside }];
         match (ahead.standing(), next.standing()) {
             (Standing::Preparing(_), Standing::Ready(prepared)) => {
                 let eligible = prepared.eligible().to_vec();
@@ -317,12 +323,12 @@ impl Engine {
             Fact::Heard { job, place: Place::Round(id), input, .. } => {
                 let open = self.open_round(job, *id).ok_or(FoldError::Astray)?;
                 let next = open.round.step(now, input)?.next;
-                self.advance(job, After::Round(Box::new(next)), sum)
+                self.advance(now, job, After::Round(Box::new(next)), sum)
             }
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
                 let ahead = self.ahead(job, *number).ok_or(FoldError::Astray)?;
                 let (next, _) = ahead.step(now, input)?;
-                self.advance(job, After::Ahead(next), sum)
+                self.advance(now, job, After::Ahead(next), sum)
             }
             Fact::Equivocated { job, place, kind, message } => {
                 let state = self.job_mut(job)?;
@@ -352,9 +358,15 @@ impl Engine {
     ///
     /// # Errors
     /// [`FoldError`] when the program refuses the sum.
-    pub fn advance(&mut self, job: &JobId, after: After, sum: Option<&Sum>) -> Result<(), FoldError> {
+    pub fn advance(
+        &mut self,
+        now: Timestamp,
+        job: &JobId,
+        after: After,
+        sum: Option<&Sum>,
+    ) -> Result<(), FoldError> {
         match after {
-            After::Round(next) => self.advance_round(job, *next, sum),
+            After::Round(next) => self.advance_round(now, job, *next, sum),
             After::Ahead(next) => {
                 self.job_mut(job)?.ahead.advance(next);
                 Ok(())
@@ -362,7 +374,13 @@ impl Engine {
         }
     }
 
-    fn advance_round(&mut self, job: &JobId, next: Round, sum: Option<&Sum>) -> Result<(), FoldError> {
+    fn advance_round(
+        &mut self,
+        now: Timestamp,
+        job: &JobId,
+        next: Round,
+        sum: Option<&Sum>,
+    ) -> Result<(), FoldError> {
         let abandoned = match next.phase() {
             Phase::Abandoned(reason) => Some(self.told(next.declined(), reason)),
             _ => None,
@@ -395,7 +413,7 @@ impl Engine {
                 state.abandoned.insert(before.round.plan().id, reason.clone());
                 state.last_abandoned = Some((reason, may_have_opened));
             }
-            _ => state.round.as_mut().ok_or(FoldError::Astray)?.advance(next),
+            _ => state.round.as_mut().ok_or(FoldError::Astray)?.advance(next, now),
         }
         Ok(())
     }
@@ -429,6 +447,6 @@ impl Engine {
 }
 
 /// The kind of questions that ask for local training.
-const TRAIN: &str = "train";
+pub(crate) const TRAIN: &str = "train";
 /// Outcomes that are held of jobs that are over: each holds a model.
 const OUTCOMES: usize = 8;

@@ -192,6 +192,10 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Advertise, Self::Share, Self::Acknowledge, Self::Collect, Self::Certify, Self::Reveal];
+
     /// Its name, as in documents.
     pub fn name(self) -> &'static str {
         match self {

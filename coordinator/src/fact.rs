@@ -13,7 +13,9 @@ use syndic_round::message::Kind;
 use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, Signed};
 use thiserror::Error;
 
+use crate::engine::Attendance;
 use crate::missing::Missing;
+use crate::phases::PhaseTime;
 pub use coordinator::{Started, Stopped, incarnation};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
@@ -119,6 +121,8 @@ pub enum Fact {
         input: Input,
         /// Whose updates are in the sum; empty but for the input that closes the round.
         survivors: Vec<ParticipantId>,
+        /// What is told beside it.
+        beside: Beside,
     },
     /// A round's survivor set was frozen; what signers look for in the ledger.
     RoundFrozen {
@@ -154,6 +158,8 @@ pub enum Fact {
         reason: String,
         /// Who did not do what its last phase needed.
         missing: Vec<Missing>,
+        /// When its phases began and ended; empty where an older version did not say so.
+        phases: Vec<PhaseTime>,
     },
     /// A training round's model was measured.
     JobProgress {
@@ -172,6 +178,8 @@ pub enum Fact {
         released_round: u32,
         /// SHA-256 of the model file.
         model: Digest,
+        /// Who is in its sums, and who is not; none where an older version did not say so.
+        attendance: Option<Attendance>,
     },
     /// A job ended without one.
     JobAbandoned {
@@ -180,6 +188,15 @@ pub enum Fact {
         /// Why, for a person.
         reason: String,
     },
+}
+
+/// What an entry tells beside an input, for whoever reads it: nothing is decided by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// When the phases of a round that is closed began and ended; empty where an older version did not say so.
+    pub phases: Vec<PhaseTime>,
+    /// How often the upload of an update was begun until it came whole, as far as the coordinator that took it knows.
+    pub begun: Option<u32>,
 }
 
 /// An entry that is none of our facts although its type says so.
@@ -229,7 +246,7 @@ impl Fact {
             Self::RoundOpened { plan, kind, training_round, absent } => {
                 opened(plan, kind, *training_round, absent)
             }
-            Self::Heard { job, place, input, survivors } => heard(job, *place, input, survivors),
+            Self::Heard { job, place, input, survivors, beside } => heard(job, *place, input, survivors, beside),
             Self::RoundFrozen { job, round, survivors, digest, missing } => {
                 let place = Place::Round(*round);
                 let missing: Vec<Value> = missing.iter().map(Missing::to_json).collect();
@@ -246,19 +263,23 @@ impl Fact {
                 };
                 (of, Some(subject(job, *place)), with_place(job, *place, data))
             }
-            Self::RoundAbandoned { job, round, reason, missing } => {
+            Self::RoundAbandoned { job, round, reason, missing, phases } => {
                 let place = Place::Round(*round);
                 let missing: Vec<Value> = missing.iter().map(Missing::to_json).collect();
-                let data = with_place(job, place, json!({ "reason": reason, "missing": missing }));
+                let data = json!({ "reason": reason, "missing": missing });
+                let data = with_place(job, place, with_phases(data, phases));
                 ("syndic.round.abandoned", Some(subject(job, place)), data)
             }
             Self::JobProgress { job, training_round, metrics } => {
                 let data = json!({ "job": job, "training_round": training_round, "metrics": metrics });
                 ("syndic.job.progress", Some(job_subject(job)), data)
             }
-            Self::JobCompleted { job, released_round, model } => {
-                let data =
+            Self::JobCompleted { job, released_round, model, attendance } => {
+                let mut data =
                     json!({ "job": job, "released_round": released_round, "model": model.to_string() });
+                if let Some(attendance) = attendance {
+                    data["attendance"] = attendance.to_json();
+                }
                 ("syndic.job.completed", Some(job_subject(job)), data)
             }
             Self::JobAbandoned { job, reason } => {
@@ -347,6 +368,7 @@ impl Fact {
                 round: round()?,
                 reason: text("reason")?,
                 missing: missing()?,
+                phases: phases(data)?,
             },
             "syndic.job.progress" => Self::JobProgress {
                 job: job()?,
@@ -357,13 +379,41 @@ impl Fact {
                 job: job()?,
                 released_round: count("released_round")?,
                 model: digest("model")?,
+                attendance: match data.get("attendance") {
+                    None => None,
+                    Some(attendance) => Some(Attendance::from_json(attendance)?),
+                },
             },
             "syndic.job.abandoned" => Self::JobAbandoned { job: job()?, reason: text("reason")? },
             kind => {
                 let (input, survivors) = read_input(kind, data)?;
-                Self::Heard { job: job()?, place: place()?, input, survivors }
+                let beside = Beside::read(data)?;
+                Self::Heard { job: job()?, place: place()?, input, survivors, beside }
             }
         })
+    }
+}
+
+impl Beside {
+    fn read(data: &Value) -> Option<Self> {
+        let begun = match data.get("uploads_begun") {
+            None => None,
+            Some(count) => Some(u32::try_from(count.as_u64()?).ok()?),
+        };
+        Some(Self { phases: phases(data)?, begun })
+    }
+}
+
+/// Entries of older versions say nothing of phases.
+fn phases(data: &Value) -> Option<Vec<PhaseTime>> {
+    let Some(phases) = data.get("phases") else { return Some(Vec::new()) };
+    phases.as_array()?.iter().map(PhaseTime::from_json).collect()
+}
+
+fn with_phases(data: Value, phases: &[PhaseTime]) -> Value {
+    match phases {
+        [] => data,
+        phases => with(data, "phases", phases.iter().map(PhaseTime::to_json).collect()),
     }
 }
 

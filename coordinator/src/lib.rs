@@ -21,6 +21,7 @@ pub mod limits;
 mod malformed;
 pub mod migrate;
 pub mod missing;
+pub mod phases;
 pub mod renewal;
 pub mod revocation;
 pub mod serve;

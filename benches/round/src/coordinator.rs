@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use syndic_coordinator::driver::{Ready, open_sum};
-use syndic_coordinator::fact::Fact;
+use syndic_coordinator::fact::{Beside, Fact};
 use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
 use syndic_ledger::{Checkpoint, Entry, History, Leaves, ShownEntry};
 use syndic_proto::status::rejected;
@@ -118,7 +118,7 @@ impl Coordinator {
             Phase::Closed(closed) => closed.survivors.ids().to_vec(),
             _ => Vec::new(),
         };
-        let mut facts = vec![Fact::Heard { job: job.clone(), place: round.into(), input, survivors }];
+        let mut facts = vec![Fact::Heard { job: job.clone(), place: round.into(), input, survivors, beside: Beside::default() }];
         let prepared = matches!((before.phase(), next.phase()), (Phase::Preparing(_), Phase::Collecting(_)));
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (before.phase(), next.phase()) {
             let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());

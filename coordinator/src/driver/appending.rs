@@ -50,12 +50,13 @@ impl Inner {
             }
             (decided, _) => decided?,
         };
-        let Some((facts, after)) = decided else { return Ok(false) };
+        let Some((mut facts, after)) = decided else { return Ok(false) };
+        state.count_uploads(job, &mut facts);
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
         self.append(state, now, &facts).await?;
         // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
         let before = state.engine.open_round(job, place.round()).cloned();
-        state.engine.advance(job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
+        state.engine.advance(now, job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
         match (before, after) {
             (Some(before), After::Round(next)) => self.tell_heard(state, &before, &next, &facts, now),
             (_, After::Ahead(next)) => self.tell_ahead(state, job, &next, &facts),

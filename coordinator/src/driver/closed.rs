@@ -62,7 +62,7 @@ fn read(
         Fact::RoundOpened { plan: opened, .. } if opened.terms.job == *job && opened.id == id => {
             *plan = Some(opened);
         }
-        Fact::Heard { job: of, place, input, survivors } if of == *job && place == Place::Round(id) => {
+        Fact::Heard { job: of, place, input, survivors, .. } if of == *job && place == Place::Round(id) => {
             match (input, plan) {
                 (Input::Submit(signed, upload), _) => drop(uploads.insert(signed.from, upload.blob)),
                 (Input::Opened(opened), Some(plan)) => {

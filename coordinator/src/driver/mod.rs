@@ -285,9 +285,13 @@ impl Coordinator {
         signed: &Signed,
     ) -> Result<Option<Header>, CoordinatorError> {
         let judged = {
-            let state = self.inner.state.lock().await;
+            let mut state = self.inner.state.lock().await;
             let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
-            open.round.judge_header(clock::now(), signed)
+            let judged = open.round.judge_header(clock::now(), signed);
+            if let Ok(Some(_)) = judged {
+                state.upload_begins(job, signed.from);
+            }
+            judged
         };
         match judged {
             Ok(header) => Ok(header),

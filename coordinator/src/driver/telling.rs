@@ -1,5 +1,7 @@
 //! Telling watchers what is stored already.
 
+use std::collections::BTreeMap;
+
 use syndic_round::coordinator::{Input, Phase as RoundPhase, Preparation, Round};
 use syndic_round::message::Kind;
 use syndic_round::{JobId, ParticipantId, Timestamp};
@@ -11,12 +13,32 @@ use crate::event::{Did, Event, Missing, Phase, Told};
 use crate::fact::Fact;
 
 /// Bytes that the round in progress has received so far.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tally {
     uploads: u64,
     key_shares: u64,
     /// Key shares of the preparation that is made ahead of the next round.
     ahead: u64,
+    /// How often each participant began to upload its update.
+    begun: BTreeMap<ParticipantId, u32>,
+}
+
+impl State {
+    /// An upload to the round in progress begins.
+    pub(super) fn upload_begins(&mut self, job: &JobId, from: ParticipantId) {
+        let begun = self.tallies.entry(job.clone()).or_default().begun.entry(from).or_default();
+        *begun = begun.saturating_add(1);
+    }
+
+    /// Notes beside an update that came how often its upload was begun.
+    pub(super) fn count_uploads(&self, job: &JobId, facts: &mut [Fact]) {
+        for fact in facts {
+            if let Fact::Heard { input: Input::Submit(signed, _), beside, .. } = fact {
+                let tally = self.tallies.get(job);
+                beside.begun = tally.and_then(|tally| tally.begun.get(&signed.from).copied());
+            }
+        }
+    }
 }
 
 impl Inner {
@@ -122,7 +144,7 @@ impl Inner {
                 participant: name(state, missing.participant),
                 reason: missing.reason(carrier),
             });
-            let tally = state.tallies.get(job).copied().unwrap_or_default();
+            let tally = state.tallies.get(job).cloned().unwrap_or_default();
             let closed = Event::RoundClosed {
                 id,
                 kind: before.kind,

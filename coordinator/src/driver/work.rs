@@ -277,7 +277,9 @@ impl Coordinator {
         let model = outcome.model.to_safetensors()?;
         // If we crash here the model is stored but not released; the same bytes are stored again.
         let model = self.inner.blobs.put(&model).await?;
-        let fact = Fact::JobCompleted { job: job.clone(), released_round: outcome.released_round, model };
+        let attendance = state.engine.job(job).map(|job| job.attendance().clone());
+        let released_round = outcome.released_round;
+        let fact = Fact::JobCompleted { job: job.clone(), released_round, model, attendance };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
         let rounds = state.engine.ended(job).map_or(0, |ended| ended.training_rounds);
         let warnings = state.engine.warnings(job);

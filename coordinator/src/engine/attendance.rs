@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
 use syndic_round::ParticipantId;
 
 use crate::missing::Missing;
@@ -29,11 +30,36 @@ impl Sums {
 
 impl Attendance {
     /// Counts a sum, of local training or of something else, and who is missing in it.
-    pub(super) fn count(&mut self, is_training: bool, missing: &[Missing]) {
+    pub(crate) fn count(&mut self, is_training: bool, missing: &[Missing]) {
         self.total.count(is_training);
         for one in missing {
             self.missed.entry(one.participant).or_default().count(is_training);
         }
+    }
+
+    /// As an entry says it: `sums` in all, those of them that were of local training, and who is `missing` in how many of each.
+    pub(crate) fn to_json(&self) -> Value {
+        let counts = |sums: &Sums| json!({ "sums": sums.all, "training_sums": sums.training });
+        let missing = self.missed.iter().map(|(id, missed)| {
+            let mut one = counts(missed);
+            one["participant"] = json!(id);
+            one
+        });
+        let mut all = counts(&self.total);
+        all["missing"] = missing.collect();
+        all
+    }
+
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let counts = |value: &Value| {
+            let count = |key: &str| u32::try_from(value.get(key)?.as_u64()?).ok();
+            Some(Sums { all: count("sums")?, training: count("training_sums")? })
+        };
+        let missed = value.get("missing")?.as_array()?.iter().map(|one| {
+            let id = serde_json::from_value(one.get("participant")?.clone()).ok()?;
+            Some((id, counts(one)?))
+        });
+        Some(Self { total: counts(value)?, missed: missed.collect::<Option<_>>()? })
     }
 
     /// What must be said beside the outcome, a sentence for each who is missing somewhere; none where everybody is in
@@ -89,6 +115,7 @@ mod tests {
             "bank_3 is missing in 1 of 3 sums, 1 of 2 of local training",
         ];
         assert_eq!(warnings(&attendance), told);
+        assert_eq!(Attendance::from_json(&attendance.to_json()), Some(attendance));
     }
 
     #[test]

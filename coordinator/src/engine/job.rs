@@ -16,6 +16,7 @@ use syndic_secure_aggregation::chunk_bytes;
 use super::{Attendance, FoldError};
 use crate::fact::Priority;
 use crate::missing::Missing;
+use crate::phases::PhaseTimes;
 
 /// Attempts at one round before its job is abandoned.
 pub const MOST_ATTEMPTS: u32 = 10;
@@ -69,6 +70,8 @@ pub struct Open {
     pub equivocated: BTreeSet<(ParticipantId, Kind)>,
     /// Who is not in the survivor set, once that is frozen.
     pub missing: Vec<Missing>,
+    /// When its phases began and ended.
+    pub phases: PhaseTimes,
 }
 
 /// What the spot check needs of a round with a result.
@@ -122,7 +125,8 @@ impl Open {
         kind: &'static str,
         absent: Vec<ParticipantId>,
     ) -> Self {
-        Self { round, opened_at, kind, absent, equivocated: BTreeSet::new(), missing: Vec::new() }
+        let phases = PhaseTimes::begun(&round, opened_at);
+        Self { round, opened_at, kind, absent, equivocated: BTreeSet::new(), missing: Vec::new(), phases }
     }
 
     /// Whether it is on record that this participant said something twice in it.
@@ -131,10 +135,11 @@ impl Open {
     }
 
     /// Puts `next` in the place of the round; whom its survivor set leaves out is known from when it is frozen on.
-    pub(crate) fn advance(&mut self, next: Round) {
+    pub(crate) fn advance(&mut self, next: Round, now: Timestamp) {
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (self.round.phase(), next.phase()) {
             self.missing = Missing::in_set(self, &next, frozen.survivors().ids());
         }
+        self.phases.advance(&next, now);
         self.round = next;
     }
 }

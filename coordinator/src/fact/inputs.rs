@@ -6,13 +6,14 @@ use syndic_round::coordinator::{Bundle, Input, Opened, RingOpened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{Digest, JobId, ParticipantId, Place, Signed};
 
-use super::{BASE64, bytes, subject, with, with_place};
+use super::{BASE64, Beside, bytes, subject, with, with_phases, with_place};
 
 pub(super) fn heard(
     job: &JobId,
     place: Place,
     input: &Input,
     survivors: &[ParticipantId],
+    beside: &Beside,
 ) -> (&'static str, Option<String>, Value) {
     let message =
         |signed: &Signed| json!({ "participant": signed.from, "message": BASE64.encode(signed.to_bytes()) });
@@ -30,7 +31,11 @@ pub(super) fn heard(
                 "chunks": upload.chunks,
                 "root": upload.root.to_string(),
             });
-            (Names::of_round("syndic.round.submitted"), with(message(signed), "ciphertext", ciphertext))
+            let mut data = with(message(signed), "ciphertext", ciphertext);
+            if let Some(begun) = beside.begun {
+                data["uploads_begun"] = json!(begun);
+            }
+            (Names::of_round("syndic.round.submitted"), data)
         }
         Input::Certify(signed) => (Names::of_round("syndic.round.certified"), message(signed)),
         Input::Reveal(signed) => (Names::of_round("syndic.round.revealed"), message(signed)),
@@ -38,7 +43,10 @@ pub(super) fn heard(
         Input::Decline(signed) => (DECLINED, message(signed)),
         Input::Wake => (WOKE, json!({})),
         Input::Resume => (RESUMED, json!({})),
-        Input::Opened(opened) => (Names::of_round("syndic.round.closed"), closed(opened, survivors)),
+        Input::Opened(opened) => {
+            let data = with_phases(closed(opened, survivors), &beside.phases);
+            (Names::of_round("syndic.round.closed"), data)
+        }
         Input::MoreReveals(reason) => {
             (Names::of_round("syndic.round.more-reveals"), json!({ "reason": reason }))
         }

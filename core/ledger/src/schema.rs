@@ -80,6 +80,14 @@ pub const TYPES: &[(&str, &[Key])] = &[
     (ROUND_ABANDONED, &[JOB, ROUND, ATTEMPT, REASON]),
 ];
 
+/// Keys of `data` that entries of a type have since some version of this software: where one is there, it has its form.
+pub const LATER: &[(&str, &[Key])] = &[
+    ("syndic.job.completed", &[("attendance", Form::Any)]),
+    ("syndic.round.submitted", &[("uploads_begun", Form::Count)]),
+    (ROUND_CLOSED, &[PHASES]),
+    (ROUND_ABANDONED, &[PHASES]),
+];
+
 /// Begins a preparation ahead of its round; the first entry of its subject.
 pub const PREPARATION_OPENED: &str = "syndic.preparation.opened";
 /// Opens a round; the first entry of its subject.
@@ -93,6 +101,7 @@ const JOB: Key = ("job", Form::Text);
 const ROUND: Key = ("round", Form::Count);
 const ATTEMPT: Key = ("attempt", Form::Count);
 const PREPARATION: Key = ("preparation", Form::Count);
+const PHASES: Key = ("phases", Form::List);
 const REASON: Key = ("reason", Form::Text);
 /// How many times a coordinator had been started on this ledger, this time included.
 const INCARNATION: Key = ("incarnation", Form::Count);
@@ -117,6 +126,8 @@ pub enum Form {
     DigestOrNull,
     /// True or false.
     Flag,
+    /// An array.
+    List,
     /// Anything but null.
     Any,
 }
@@ -179,6 +190,12 @@ pub fn check(entry: &Entry) -> Result<(), SchemaError> {
             return Err(SchemaError::WrongForm(key));
         }
     }
+    let later = LATER.iter().filter(|(kind, _)| *kind == entry.kind).flat_map(|(_, keys)| *keys);
+    for (key, form) in later {
+        if entry.data.get(key).is_some_and(|value| !form.fits(value)) {
+            return Err(SchemaError::WrongForm(key));
+        }
+    }
     match named(entry) {
         Some(expected) if entry.subject.as_ref() != Some(&expected) => Err(SchemaError::Subject { expected }),
         _ => Ok(()),
@@ -225,6 +242,7 @@ impl Form {
             Self::Digest => value.as_str().is_some_and(|text| Hash::from_hex(text).is_some()),
             Self::DigestOrNull => value.is_null() || Self::Digest.fits(value),
             Self::Flag => value.is_boolean(),
+            Self::List => value.is_array(),
             Self::Any => !value.is_null(),
         }
     }
@@ -277,6 +295,19 @@ mod tests {
                 assert_eq!(check(&entry(kind, data.clone())), Err(SchemaError::WrongForm(key)), "{kind}");
                 data.as_object_mut().unwrap().remove(*key);
                 assert_eq!(check(&entry(kind, data)), Err(SchemaError::MissingKey(key)), "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_older_entries_lack_has_its_form_where_it_is() {
+        for (kind, keys) in LATER {
+            assert!(TYPES.iter().any(|(known, _)| known == kind), "{kind}");
+            for (key, _) in *keys {
+                let mut data = complete();
+                assert_eq!(check(&entry(kind, data.clone())), Ok(()), "{kind}");
+                data[key] = Value::Null;
+                assert_eq!(check(&entry(kind, data)), Err(SchemaError::WrongForm(key)), "{kind}");
             }
         }
     }

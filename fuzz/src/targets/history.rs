@@ -99,6 +99,7 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             place: syndic_round::Place::Ahead(plan.terms.number),
             input: syndic_round::coordinator::Input::Advertise(advert.clone()),
             survivors: Vec::new(),
+            beside: syndic_coordinator::fact::Beside::default(),
         },
         syndic_coordinator::fact::Fact::PreparationReady {
             job: plan.terms.job.clone(),
@@ -116,12 +117,14 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             place: plan.id.into(),
             input: syndic_round::coordinator::Input::Advertise(advert.clone()),
             survivors: Vec::new(),
+            beside: syndic_coordinator::fact::Beside::default(),
         },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),
             place: plan.id.into(),
             input: syndic_round::coordinator::Input::MoreReveals("implausible".into()),
             survivors: Vec::new(),
+            beside: syndic_coordinator::fact::Beside::default(),
         },
         syndic_coordinator::fact::Fact::RoundAbandoned {
             job: plan.terms.job.clone(),
@@ -131,6 +134,12 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
                 missing(&plan, 1, Why::Declined("policy.purpose".into())),
                 missing(&plan, 2, Why::Missed(Step::Submit)),
             ],
+            phases: vec![syndic_coordinator::phases::PhaseTime {
+                phase: syndic_coordinator::event::Phase::Advertise,
+                began: syndic_round::Timestamp(1),
+                ended: syndic_round::Timestamp(2),
+                deadline: syndic_round::Timestamp(3),
+            }],
         },
         syndic_coordinator::fact::Fact::JobAbandoned { job: plan.terms.job, reason: "too few".into() },
     ];

@@ -25,7 +25,7 @@ use crate::{Error, Result};
 pub use coordinators::CoordinatorFacts;
 pub use page::render;
 use reading::Reading;
-pub use rounds::{Missing, Outcome, RoundFacts};
+pub use rounds::{Missing, Outcome, PhaseFacts, RoundFacts};
 
 /// What a ledger says of a job.
 #[derive(Debug, Serialize)]
@@ -94,6 +94,9 @@ pub struct JobFacts {
     pub reason: Option<String>,
     /// Who handed it in, as the coordinator knows them; never a person's name.
     pub by: Option<String>,
+    /// Who is missing in how many of its sums, a sentence for each, as the entry that completes it says; empty where it says
+    /// nothing.
+    pub warnings: Vec<String>,
     /// The training round whose model was released.
     pub released_round: Option<u64>,
     /// SHA-256 of the released model.

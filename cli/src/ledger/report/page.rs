@@ -82,6 +82,13 @@ impl<'a> Page<'a> {
         }
     }
 
+    fn phases(&self, round: &RoundFacts) -> String {
+        let phase = |it: &super::PhaseFacts| {
+            format!("{} {} of {}", it.phase, in_seconds(it.millis), in_seconds(it.at_most))
+        };
+        round.phases.iter().map(phase).collect::<Vec<_>>().join(", ")
+    }
+
     fn missing(&self, round: &RoundFacts) -> String {
         let missing =
             round.missing.iter().map(|missing| format!("{} {}", missing.participant, missing.reason));

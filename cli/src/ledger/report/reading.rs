@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use syndic_coordinator::fact::Fact;
 use syndic_learning::Job;
 use syndic_learning::job::Privacy as PrivacyTerms;
 use syndic_ledger::Entry;
@@ -45,6 +46,7 @@ impl<'a> Reading<'a> {
             outcome: Outcome::Open,
             reason: None,
             by: None,
+            warnings: Vec::new(),
             released_round: None,
             model: None,
         };
@@ -81,6 +83,11 @@ impl<'a> Reading<'a> {
             "syndic.job.completed" => {
                 (self.job.outcome, self.job.ended) = (Outcome::Completed, Some(*time));
                 (self.job.released_round, self.job.model) = (data["released_round"].as_u64(), text("model"));
+                if let Ok(Fact::JobCompleted { attendance: Some(attendance), .. }) =
+                    Fact::from_entry(*index, entry)
+                {
+                    self.job.warnings = attendance.warnings(|id| self.names.name(id.get().into()));
+                }
             }
             "syndic.job.abandoned" | "syndic.job.stopped" => {
                 let is_stopped = kind.ends_with("stopped");

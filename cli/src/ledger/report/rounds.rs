@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
+use syndic_coordinator::phases::PhaseTime;
 use syndic_ledger::{Entry, Timestamp};
 use syndic_round::{Carrier, Deadlines};
 
@@ -34,12 +35,16 @@ pub struct RoundFacts {
     /// How many milliseconds it had at most, by its plan: until that was frozen, and from there to its end. After a restart of
     /// the coordinator a phase has its whole time again. None where the plan cannot be read.
     pub deadlines: Option<[u64; 2]>,
+    /// When its phases began and ended, in order; empty where the ledger does not say it.
+    pub phases: Vec<PhaseFacts>,
     /// How vectors travelled: `ring`, encrypted, or `shares`.
     pub carrier: String,
     /// Length of the vector.
     pub values: Option<u64>,
     /// Bytes of all updates that were accepted.
     pub update_bytes: u64,
+    /// How many uploads were begun and did not come whole; they were begun again.
+    pub uploads_again: u64,
     /// Who was admitted.
     pub admitted: Vec<String>,
     #[serde(skip)]
@@ -89,6 +94,19 @@ pub struct Missing {
     pub participant: String,
     /// Why.
     pub reason: String,
+}
+
+/// A phase of a round.
+#[derive(Debug, Serialize)]
+pub struct PhaseFacts {
+    /// Its name.
+    pub phase: &'static str,
+    /// When it began.
+    pub began: Timestamp,
+    /// How many milliseconds it took.
+    pub millis: u64,
+    /// How many it could have taken; from its begin on also where the coordinator was started again in it.
+    pub at_most: u64,
 }
 
 /// All rounds of a job, in the order in which they were opened.
@@ -153,7 +171,10 @@ impl RoundFacts {
         let data = &entry.data;
         let text = |key: &str| data[key].as_str().map(String::from);
         match step {
-            "submitted" => self.update_bytes += data["ciphertext"]["bytes"].as_u64().unwrap_or_default(),
+            "submitted" => {
+                self.update_bytes += data["ciphertext"]["bytes"].as_u64().unwrap_or_default();
+                self.uploads_again += data["uploads_begun"].as_u64().unwrap_or(1).saturating_sub(1);
+            }
             "frozen" => {
                 (self.frozen, self.survivor_set) = (Some(entry.time), text("digest"));
                 self.survivors(&ids(data, "survivors"), names);
@@ -166,11 +187,13 @@ impl RoundFacts {
                 self.wrong_reveals =
                     ids(data, "wrong_reveals").into_iter().map(|id| names.name(id)).collect();
                 self.survivors(&ids(data, "survivors"), names);
+                self.phases(index, entry);
             }
             "abandoned" => {
                 (self.outcome, self.ended) = (Outcome::Abandoned, Some(entry.time));
                 self.reason = text("reason");
                 self.missing(index, entry, names);
+                self.phases(index, entry);
             }
             _ => {}
         }
@@ -178,6 +201,21 @@ impl RoundFacts {
 
     fn survivors(&mut self, survivors: &[u64], names: &Names) {
         self.survivors = survivors.iter().map(|id| names.name(*id)).collect();
+    }
+
+    fn phases(&mut self, index: u64, entry: &Entry) {
+        let phases = match Fact::from_entry(index, entry) {
+            Ok(Fact::RoundAbandoned { phases, .. }) => phases,
+            Ok(Fact::Heard { beside, .. }) => beside.phases,
+            _ => return,
+        };
+        let facts = |it: &PhaseTime| {
+            let since = |at: syndic_round::Timestamp| at.0.saturating_sub(it.began.0);
+            let began = Timestamp::from_unix_ms(it.began.0).ok()?;
+            let (millis, at_most) = (since(it.ended), since(it.deadline));
+            Some(PhaseFacts { phase: it.phase.name(), began, millis, at_most })
+        };
+        self.phases = phases.iter().filter_map(facts).collect();
     }
 
     fn missing(&mut self, index: u64, entry: &Entry, names: &Names) {
@@ -209,9 +247,11 @@ fn opened(index: u64, entry: &Entry, names: &Names) -> RoundFacts {
         frozen: None,
         ended: None,
         deadlines: None,
+        phases: Vec::new(),
         carrier: text("carrier").unwrap_or_default(),
         values: data["values"].as_u64(),
         update_bytes: 0,
+        uploads_again: 0,
         admitted: admitted_ids.iter().map(|id| names.name(*id)).collect(),
         admitted_ids,
         survivors: Vec::new(),
