@@ -157,6 +157,9 @@ impl Audit {
                 let was_started = (1..=self.incarnations).contains(&stopped.incarnation);
                 holds(index, "how often a coordinator was started", was_started)
             }
+            Fact::Connected(connected) => {
+                holds(index, "who is a member", roster.member(connected.participant).is_some())
+            }
             Fact::JobAgreed { job, .. } => {
                 holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
             }

@@ -4,6 +4,7 @@
 //! [`Engine::apply`] is the one way in which a fact counts, at work and in replay.
 
 mod attendance;
+mod connections;
 mod job;
 
 use std::cmp::Reverse;
@@ -18,9 +19,10 @@ use syndic_round::{
 };
 use thiserror::Error;
 
-use crate::fact::{Beside, Cause, Fact};
+use crate::fact::{Beside, Cause, Connected, Fact};
 use crate::missing::Missing;
 pub use attendance::Attendance;
+use connections::Connections;
 pub use job::{ClosedRound, Ended, JobState, MOST_ATTEMPTS, Open, Over};
 
 /// What the ledger says, folded.
@@ -35,6 +37,7 @@ pub struct Engine {
     agreed: u64,
     /// How often a coordinator was started on this ledger.
     incarnations: u64,
+    connections: Connections,
     /// Blobs that closed rounds published: transcripts, and sums of keys.
     published: BTreeSet<Digest>,
 }
@@ -84,6 +87,7 @@ impl Engine {
             latest: VecDeque::new(),
             agreed: 0,
             incarnations: 0,
+            connections: Connections::default(),
             published: BTreeSet::new(),
         }
     }
@@ -96,6 +100,11 @@ impl Engine {
     /// How often a coordinator was started on this ledger.
     pub fn incarnations(&self) -> u64 {
         self.incarnations
+    }
+
+    /// Whether it is to go on record that a participant is connected so.
+    pub fn is_news(&self, now: Timestamp, connected: &Connected) -> bool {
+        self.connections.is_news(now, connected)
     }
 
     /// A job that is not over.
@@ -280,6 +289,10 @@ impl Engine {
                 let follows = started.incarnation == self.incarnations + 1;
                 self.incarnations = started.incarnation;
                 follows.then_some(()).ok_or(FoldError::Astray)
+            }
+            Fact::Connected(connected) => {
+                self.connections.take(now, connected);
+                self.roster.member(connected.participant).map(drop).ok_or(FoldError::Astray)
             }
             Fact::JobAgreed { job, file, priority, .. } => {
                 if self.agreement(job).is_some() {

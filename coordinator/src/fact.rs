@@ -1,5 +1,6 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
+mod connected;
 mod coordinator;
 mod governance;
 mod inputs;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::engine::Attendance;
 use crate::missing::Missing;
 use crate::phases::PhaseTime;
+pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
@@ -34,6 +36,8 @@ pub enum Fact {
     },
     /// A coordinator was started on this ledger.
     CoordinatorStarted(Box<Started>),
+    /// A participant is connected otherwise than is on record of it.
+    Connected(Box<Connected>),
     /// A coordinator ended in order. One that was killed, or lost its store, says nothing.
     CoordinatorStopped(Stopped),
     /// A job was agreed: its file, verbatim.
@@ -220,6 +224,7 @@ impl Fact {
             }
             Self::CoordinatorStarted(started) => started.parts(),
             Self::CoordinatorStopped(stopped) => stopped.parts(),
+            Self::Connected(connected) => connected.parts(),
             Self::JobAgreed { job, file, priority, by } => {
                 let agreement = Digest::of(file.as_bytes()).to_string();
                 let data = json!({ "job": job, "agreement": agreement, "file": file, "priority": priority, "by": by });
@@ -319,6 +324,7 @@ impl Fact {
             },
             coordinator::STARTED => Self::CoordinatorStarted(Box::new(Started::read(data)?)),
             coordinator::STOPPED => Self::CoordinatorStopped(Stopped::read(data)?),
+            connected::CONNECTED => Self::Connected(Box::new(Connected::read(data)?)),
             "syndic.job.agreed" => Self::JobAgreed {
                 job: job()?,
                 file: text("file")?,

@@ -51,12 +51,8 @@ impl Software {
 }
 
 fn digest_of_this_program() -> io::Result<Digest> {
-    let file = if cfg!(target_os = "linux") {
-        // The file itself, whatever its name leads to now.
-        File::open("/proc/self/exe")?
-    } else {
-        File::open(std::env::current_exe()?)?
-    };
+    // On Linux the file itself, whatever its name leads to by now.
+    let file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
     let mut hash = Sha256::new();
     io::copy(&mut io::BufReader::with_capacity(READ_BYTES, file), &mut hash)?;
     Ok(Digest(hash.finalize().into()))

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 pub use allowed::read_fingerprints;
 pub use census::Connections;
 pub use incoming::{Connection, Counter, Incoming};
-pub use peer::PeerIdentity;
+pub use peer::{Channel, PeerIdentity};
 pub use refusal::Refusal;
 pub use reload::{Door, DoorError};
 pub use terms::{Admission, Excluded, Suspended, Terms};

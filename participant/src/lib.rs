@@ -9,5 +9,6 @@ pub mod journal;
 pub mod keys;
 mod malformed;
 pub mod policy;
+mod program;
 mod shown;
 pub mod tls;

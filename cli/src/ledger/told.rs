@@ -67,6 +67,10 @@ pub fn what(entry: &Entry, names: &Names) -> String {
     match entry.kind.as_str() {
         "syndic.roster.sealed" => format!("roster of {}, {}", text("federation"), brief("digest")),
         "syndic.coordinator.started" => format!("start {}, version {}", data["incarnation"], text("version")),
+        "syndic.participant.connected" => {
+            let (tls, group, version) = (text("tls"), text("group"), text("version"));
+            format!("{who}, {tls}, {group}, certificate {}, says it is version {version}", brief("certificate"))
+        }
         "syndic.coordinator.stopped" => format!("start {}: {}", data["incarnation"], text("reason")),
         "syndic.job.agreed" => format!("{}, agreement {}", text("job"), brief("agreement")),
         "syndic.job.progress" => {

@@ -6,6 +6,7 @@
 
 mod appending;
 mod closed;
+mod connecting;
 mod driving;
 mod error;
 mod governance;

@@ -18,8 +18,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
 use crate::driver::{Coordinator, CoordinatorError, Holding};
+use crate::fact::Connected;
 use crate::limits::LARGEST_MESSAGE;
-use crate::tls::PeerIdentity;
+use crate::tls::{Channel, PeerIdentity};
 use uploads::{Heard, Uploading};
 pub use uploads::{Wanted, receive_body};
 
@@ -74,6 +75,12 @@ impl Coordination for Service {
         }
         let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
         info!(participant = %caller.name, software, %certificate, "hello");
+        if let Some(Channel { version: tls, group }) = caller.channel {
+            let (participant, version) = (caller.id, software.to_owned());
+            let (serial, binary) = (caller.serial, digest(&hello.binary).ok());
+            let connected = Connected { participant, certificate, serial, tls, group, version, binary };
+            self.coordinator.note_connected(connected).await;
+        }
         let shown = self.coordinator.shown_to(caller.id, hello.ledger_size).await;
         let ledger = Some(shown.map_err(|error| refused(&error))?.into());
         Ok(Response::new(v1::HelloReply { software: env!("CARGO_PKG_VERSION").into(), ledger }))

@@ -220,6 +220,8 @@ mod tests {
             name: "bank".into(),
             federation: "credit".into(),
             certificate_fingerprint: syndic_round::Digest::of(b""),
+            serial: "07".into(),
+            channel: None,
         }
     }
 

@@ -20,7 +20,7 @@ use tonic::transport::server::Connected;
 use tracing::{info, warn};
 
 use super::census::{Census, Connections, MustGo, Place};
-use super::peer::PeerIdentity;
+use super::peer::{Channel, PeerIdentity};
 use super::refusal::Refusal;
 use super::terms::Terms;
 use crate::clock;
@@ -235,7 +235,8 @@ pub(super) async fn handshake(
     }
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
     let certificate = certificate.ok_or(Refusal::NotAMember)?.clone().into_owned();
-    let peer = PeerIdentity::of(&certificate).ok_or(Refusal::NotAMember)?;
+    let mut peer = PeerIdentity::of(&certificate).ok_or(Refusal::NotAMember)?;
+    peer.channel = Channel::of(session);
     Ok((stream, peer, certificate))
 }
 

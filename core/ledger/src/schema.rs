@@ -29,6 +29,18 @@ pub const TYPES: &[(&str, &[Key])] = &[
             ("configuration", Form::DigestOrNull),
         ],
     ),
+    (
+        "syndic.participant.connected",
+        &[
+            PARTICIPANT,
+            ("certificate", Form::Digest),
+            ("serial", Form::Text),
+            ("tls", Form::Text),
+            ("group", Form::Text),
+            ("version", Form::Text),
+            ("binary", Form::DigestOrNull),
+        ],
+    ),
     ("syndic.coordinator.stopped", &[INCARNATION, REASON]),
     ("syndic.job.agreed", &[JOB]),
     ("syndic.job.progress", &[JOB]),
@@ -105,6 +117,8 @@ const PHASES: Key = ("phases", Form::List);
 const REASON: Key = ("reason", Form::Text);
 /// How many times a coordinator had been started on this ledger, this time included.
 const INCARNATION: Key = ("incarnation", Form::Count);
+/// By its number in the roster.
+const PARTICIPANT: Key = ("participant", Form::Count);
 /// Who did it: never a person's name.
 const BY: Key = ("by", Form::Text);
 
@@ -277,7 +291,8 @@ mod tests {
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
             "priority": 50, "by": "local-user/1000",
-            "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null
+            "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null,
+            "participant": 2, "certificate": digest, "serial": "07", "tls": "TLS 1.3", "group": "X25519MLKEM768"
         })
     }
 

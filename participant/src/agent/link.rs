@@ -22,6 +22,7 @@ use tonic::{Response, Status, Streaming};
 
 use super::error::Declined;
 use super::error::Undone;
+use crate::program;
 use crate::shown::printable;
 use crate::tls::{ConnectError, Connector};
 
@@ -70,12 +71,14 @@ impl Link {
         roster: Digest,
         ledger_size: u64,
     ) -> Result<ShownEntry, Status> {
+        let binary = tokio::task::spawn_blocking(program::digest).await.unwrap_or_default();
         let hello = v1::HelloRequest {
             protocol: syndic_round::PROTOCOL.into(),
             federation: federation.into(),
             roster: roster.as_bytes().to_vec().into(),
             software: env!("CARGO_PKG_VERSION").into(),
             ledger_size,
+            binary: binary.map_or_else(Vec::new, |digest| digest.as_bytes().to_vec()).into(),
         };
         let shown = self.calls.hello(hello).await?.into_inner().ledger;
         let shown = shown.ok_or_else(|| Status::data_loss("the coordinator does not show its ledger"))?;

@@ -1,6 +1,6 @@
 //! What a report cannot say, because the entries do not say or show it.
 
-use super::{CoordinatorFacts, JobFacts, Outcome, Proof, RoundFacts};
+use super::{CoordinatorFacts, JobFacts, Member, Outcome, Proof, RoundFacts};
 use crate::words::counted;
 
 /// What is missing here: of this ledger first, then what this version writes into none.
@@ -8,6 +8,7 @@ pub(super) fn of(
     job: &JobFacts,
     rounds: &[RoundFacts],
     coordinators: &[CoordinatorFacts],
+    members: &[Member],
     proof: &Proof,
 ) -> Vec<String> {
     let mut gaps = Vec::new();
@@ -50,20 +51,23 @@ pub(super) fn of(
     } else if coordinators.iter().any(|it| it.commit.is_none()) {
         gap("Which commit the coordinator was built from: whoever built it did not say so.".into());
     }
+    if members.iter().any(|member| member.connections.is_empty()) {
+        gap("How each connection was protected, and which software ran at each institution: the entries do not say it of all."
+            .into());
+    }
     gaps.extend(NOT_WRITTEN.map(String::from));
     gaps
 }
 
 /// What a reviewer may ask for and this version records nowhere.
-const NOT_WRITTEN: [&str; 7] = [
+const NOT_WRITTEN: [&str; 6] = [
     "People: who proposed and approved the job, and who seconded it. Whoever handed it in, changed or stopped it is known as the \
      account of the coordinator's host only.",
     "The law beyond purpose and lawful basis: controllers and processors, categories of data and persons, impact \
      assessment, retention, transfers abroad.",
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
      by which it decided.",
-    "Which version of the software ran at each institution, and with which configuration.",
-    "How each connection was protected: the version of TLS and the group of the key exchange.",
+    "Which program really ran at each institution, and with which configuration: what it says of itself is its own word.",
     "Fairness and drift of the model, and who decided to use it.",
     "What became of it afterwards: withdrawal of the model or of a consent, deletion of the stored updates.",
 ];

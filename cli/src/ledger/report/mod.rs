@@ -1,6 +1,7 @@
 //! `syndic ledger report`: what a ledger says of a job, on one page that a reviewer can read, print and file, and for
 //! programs. It is made of entries that verified and of nothing else, and says what they do not say.
 
+mod connections;
 mod coordinators;
 mod gaps;
 mod page;
@@ -22,6 +23,7 @@ use super::trust::Trust;
 use crate::report::JobText;
 use crate::words::listed;
 use crate::{Error, Result};
+pub use connections::ConnectionFacts;
 pub use coordinators::CoordinatorFacts;
 pub use page::render;
 use reading::Reading;
@@ -69,6 +71,8 @@ pub struct Member {
     pub sums: usize,
     /// From how many rounds here that closed it is missing, though it was admitted.
     pub missing: usize,
+    /// How it was connected while the job ran, in order; empty where the ledger does not say it.
+    pub connections: Vec<ConnectionFacts>,
 }
 
 /// What was to be done, and what came of it.
@@ -204,6 +208,7 @@ pub fn report(folder: Folder, trust: &Trust, question: &Question<'_>) -> Result<
         }
         entry.kind == ROSTER_SEALED
             || entry.kind.starts_with(COORDINATORS)
+            || entry.kind.starts_with(PARTICIPANTS)
             || entry.data["job"].as_str() == Some(question.job)
     })?;
     if !jobs.iter().any(|job| job == question.job) {
@@ -240,3 +245,5 @@ impl Report {
 const ROSTER_SEALED: &str = "syndic.roster.sealed";
 /// With this begin the types of entries about coordinators.
 const COORDINATORS: &str = "syndic.coordinator.";
+/// And about how participants were connected.
+const PARTICIPANTS: &str = "syndic.participant.";

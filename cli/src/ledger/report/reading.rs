@@ -8,6 +8,7 @@ use syndic_learning::Job;
 use syndic_learning::job::Privacy as PrivacyTerms;
 use syndic_ledger::Entry;
 
+use super::connections::Connections;
 use super::coordinators::Coordinators;
 use super::rounds::Rounds;
 use super::{
@@ -26,6 +27,7 @@ pub(super) struct Reading<'a> {
     job: JobFacts,
     parsed: Option<Job>,
     coordinators: Coordinators,
+    connections: Connections,
     protection: Option<Protection>,
     pub(super) rounds: Rounds<'a>,
     metrics: Vec<Measured>,
@@ -56,6 +58,7 @@ impl<'a> Reading<'a> {
             job,
             parsed: None,
             coordinators: Coordinators::default(),
+            connections: Connections::default(),
             protection: None,
             rounds: Rounds::new(names),
             metrics: Vec::new(),
@@ -99,6 +102,7 @@ impl<'a> Reading<'a> {
         }
         self.rounds.take(*index, entry);
         self.coordinators.take(*index, entry);
+        self.connections.take(*index, entry);
         if is_incident(entry) {
             let subject = entry.subject.as_ref().and_then(|subject| subject.split_once('/'));
             let subject =
@@ -131,6 +135,7 @@ impl<'a> Reading<'a> {
             job,
             parsed,
             coordinators,
+            mut connections,
             protection,
             rounds,
             mut metrics,
@@ -154,7 +159,7 @@ impl<'a> Reading<'a> {
         });
         let text = parsed.as_ref().zip(job.file.as_deref());
         let text = text.map(|(job, file)| JobText::of(job, file, None));
-        let members = members(names, &rounds);
+        let members = members(names, &rounds, &mut connections);
         let summary = &chosen.verified.summary;
         let proof = Proof {
             origin: summary.origin.clone(),
@@ -168,7 +173,7 @@ impl<'a> Reading<'a> {
             read: chosen.len(),
             span: chosen.span(),
         };
-        let gaps = gaps::of(&job, &rounds, &coordinators, &proof);
+        let gaps = gaps::of(&job, &rounds, &coordinators, &members, &proof);
         let schema = "syndic-ledger-report/1";
         Report {
             schema,
@@ -203,7 +208,7 @@ fn protection(data: &Value) -> Protection {
 }
 
 /// Those that the rounds admit, with what became of their updates.
-fn members(names: &Names, rounds: &[RoundFacts]) -> Vec<Member> {
+fn members(names: &Names, rounds: &[RoundFacts], connections: &mut Connections) -> Vec<Member> {
     let mut members: BTreeMap<u64, Member> = BTreeMap::new();
     for round in rounds {
         for id in &round.admitted_ids {
@@ -212,6 +217,7 @@ fn members(names: &Names, rounds: &[RoundFacts]) -> Vec<Member> {
                 name: names.name(*id),
                 sums: 0,
                 missing: 0,
+                connections: connections.of(*id),
             });
             let is_in = round.survivors.contains(&member.name);
             member.sums += usize::from(is_in);
