@@ -19,7 +19,7 @@ use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct}
 use thiserror::Error;
 
 use crate::engine::{Attendance, Open, TRAIN};
-use crate::fact::{Fact, UnreadableFact};
+use crate::fact::{Admitted, Fact, UnreadableFact};
 use crate::missing::Missing;
 use crate::phases::{PhaseTime, PhaseTimes};
 
@@ -33,6 +33,8 @@ pub struct Audit {
     jobs: BTreeMap<JobId, Playing>,
     /// How often a coordinator was started.
     incarnations: u64,
+    /// Whom the coordinator lets in.
+    admitted: Option<Admitted>,
     found: Audited,
 }
 
@@ -128,7 +130,8 @@ impl Audit {
     /// [`RosterError`] where a member has not signed it.
     pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
         let roster = Arc::new(roster.verify()?);
-        Ok(Self { roster, jobs: BTreeMap::new(), incarnations: 0, found: Audited::default() })
+        let (jobs, found) = (BTreeMap::new(), Audited::default());
+        Ok(Self { roster, jobs, incarnations: 0, admitted: None, found })
     }
 
     /// What was found so far.
@@ -159,6 +162,14 @@ impl Audit {
             }
             Fact::Connected(connected) => {
                 holds(index, "who is a member", roster.member(connected.participant).is_some())
+            }
+            Fact::Refused(refused) => {
+                holds(index, "who is a member", roster.member(refused.participant).is_some())
+            }
+            Fact::AdmissionChanged(changed) => {
+                let follows = changed.before == self.admitted;
+                self.admitted = Some(changed.now);
+                holds(index, "who was let in before", follows)
             }
             Fact::JobAgreed { job, .. } => {
                 holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())

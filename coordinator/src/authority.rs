@@ -27,6 +27,7 @@ pub(crate) use files::{
     create_directory, read_certificate, read_public, read_secret, read_secret_text, write_public,
     write_secret,
 };
+pub(crate) use revocation::serial_number;
 pub use revocation::{Reason, RevocationError, RevocationList, Revoked};
 pub use tls_key::TlsKey;
 

@@ -52,7 +52,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     // No job runs whose result has no place.
     create_folder(&config.publish).await.map_err(CoordinatorError::Store)?;
     let incoming = Incoming::new(listener, door.terms(), config.limits.clone());
-    let listening = incoming.local_address();
+    let (listening, refusals, terms) = (incoming.local_address(), incoming.refusals(), door.terms());
     let longest = Duration::from_secs(config.limits.drain_seconds.into());
     let (draining, second) = Termination::listen().map_err(DaemonError::Signals)?.watch(longest);
     let (health, started) = Health::new(door.terms(), incoming.counter(), draining.clone());
@@ -90,6 +90,12 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         opened = Coordinator::open(parts) => opened?,
         () = draining.clone().begun() => return Ok(()),
     };
+    coordinator.note_admission(&terms.borrow().clone()).await?;
+    let noting = coordinator.clone();
+    let noting = tokio::spawn({
+        let refusals = refusals.clone();
+        async move { tokio::join!(noting.record_admission(terms), noting.record_refusals(&refusals)) }
+    });
     let job = match job {
         Some(job) => Some(coordinator.agree(&job).await?),
         None => None,
@@ -111,6 +117,8 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     };
     // Whoever failed lets the lease lapse.
     if matches!(ran, Ok(()) | Err(DaemonError::Abandoned { .. })) {
+        noting.abort();
+        coordinator.record_last_refusals(&refusals).await;
         coordinator.record_stop(if draining.has_begun() { TOLD } else { DONE }).await;
         hold.release().await;
     }

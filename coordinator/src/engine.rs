@@ -19,7 +19,7 @@ use syndic_round::{
 };
 use thiserror::Error;
 
-use crate::fact::{Beside, Cause, Connected, Fact};
+use crate::fact::{Admitted, Beside, Cause, Connected, Fact};
 use crate::missing::Missing;
 pub use attendance::Attendance;
 use connections::Connections;
@@ -38,6 +38,10 @@ pub struct Engine {
     /// How often a coordinator was started on this ledger.
     incarnations: u64,
     connections: Connections,
+    /// Whom the coordinator lets in, as it is on record.
+    admitted: Option<Admitted>,
+    /// Serial numbers of the certificates that are on record as revoked.
+    revoked: BTreeSet<String>,
     /// Blobs that closed rounds published: transcripts, and sums of keys.
     published: BTreeSet<Digest>,
 }
@@ -88,6 +92,8 @@ impl Engine {
             agreed: 0,
             incarnations: 0,
             connections: Connections::default(),
+            admitted: None,
+            revoked: BTreeSet::new(),
             published: BTreeSet::new(),
         }
     }
@@ -105,6 +111,12 @@ impl Engine {
     /// Whether it is to go on record that a participant is connected so.
     pub fn is_news(&self, now: Timestamp, connected: &Connected) -> bool {
         self.connections.is_news(now, connected)
+    }
+
+    /// Whom the coordinator lets in, where it is on record, and the serial numbers of certificates that are on record as
+    /// revoked.
+    pub fn admission(&self) -> (Option<&Admitted>, &BTreeSet<String>) {
+        (self.admitted.as_ref(), &self.revoked)
     }
 
     /// A job that is not over.
@@ -294,6 +306,11 @@ impl Engine {
                 self.connections.take(now, connected);
                 self.roster.member(connected.participant).map(drop).ok_or(FoldError::Astray)
             }
+            Fact::AdmissionChanged(changed) => {
+                self.admitted = Some(changed.now.clone());
+                self.revoked.extend(changed.newly_revoked.iter().map(|one| one.serial.clone()));
+                Ok(())
+            }
             Fact::JobAgreed { job, file, priority, .. } => {
                 if self.agreement(job).is_some() {
                     return Err(FoldError::AgreedTwice(job.clone()));
@@ -363,6 +380,7 @@ impl Engine {
             | Fact::RoundFrozen { .. }
             | Fact::RoundAbandoned { .. }
             | Fact::JobProgress { .. }
+            | Fact::Refused(_)
             | Fact::CoordinatorStopped(_) => Ok(()),
         }
     }

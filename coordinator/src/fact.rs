@@ -1,9 +1,11 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
+mod admission;
 mod connected;
 mod coordinator;
 mod governance;
 mod inputs;
+mod refused;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,10 +19,14 @@ use thiserror::Error;
 use crate::engine::Attendance;
 use crate::missing::Missing;
 use crate::phases::PhaseTime;
+pub use admission::{
+    AdmissionChanged, Admitted, Allowed, MOST as MOST_REVOKED, Revocations, RevokedCertificate,
+};
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
+pub use refused::{Refusal, Refused};
 
 /// One thing that happened and had an effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +44,10 @@ pub enum Fact {
     CoordinatorStarted(Box<Started>),
     /// A participant is connected otherwise than is on record of it.
     Connected(Box<Connected>),
+    /// A participant was refused things.
+    Refused(Refused),
+    /// Others are let in than before, or nobody new is.
+    AdmissionChanged(Box<AdmissionChanged>),
     /// A coordinator ended in order. One that was killed, or lost its store, says nothing.
     CoordinatorStopped(Stopped),
     /// A job was agreed: its file, verbatim.
@@ -225,6 +235,8 @@ impl Fact {
             Self::CoordinatorStarted(started) => started.parts(),
             Self::CoordinatorStopped(stopped) => stopped.parts(),
             Self::Connected(connected) => connected.parts(),
+            Self::Refused(refused) => refused.parts(),
+            Self::AdmissionChanged(changed) => changed.parts(),
             Self::JobAgreed { job, file, priority, by } => {
                 let agreement = Digest::of(file.as_bytes()).to_string();
                 let data = json!({ "job": job, "agreement": agreement, "file": file, "priority": priority, "by": by });
@@ -325,6 +337,8 @@ impl Fact {
             coordinator::STARTED => Self::CoordinatorStarted(Box::new(Started::read(data)?)),
             coordinator::STOPPED => Self::CoordinatorStopped(Stopped::read(data)?),
             connected::CONNECTED => Self::Connected(Box::new(Connected::read(data)?)),
+            refused::REFUSED => Self::Refused(Refused::read(data)?),
+            admission::CHANGED => Self::AdmissionChanged(Box::new(AdmissionChanged::read(data)?)),
             "syndic.job.agreed" => Self::JobAgreed {
                 job: job()?,
                 file: text("file")?,

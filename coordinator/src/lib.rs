@@ -22,6 +22,7 @@ mod malformed;
 pub mod migrate;
 pub mod missing;
 pub mod phases;
+pub mod refusals;
 pub mod renewal;
 pub mod revocation;
 pub mod serve;

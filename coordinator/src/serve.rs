@@ -73,7 +73,7 @@ where
         .http2_max_pending_accept_reset_streams(Some(limits.resets))
         .http2_max_local_error_reset_streams(Some(limits.resets))
         .tcp_nodelay(true)
-        .layer(GateLayer::new(limits, draining.clone()))
+        .layer(GateLayer::new(limits, incoming.refusals(), draining.clone()))
         .add_service(health)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 
 /// Metadata key of the stable code.
@@ -17,6 +18,12 @@ pub fn with_code(kind: Code, code: &'static str, message: impl Into<String>) -> 
 /// The stable code of a status, if its sender put one there.
 pub fn code_of(status: &Status) -> Option<&str> {
     status.metadata().get(CODE_KEY)?.to_str().ok()
+}
+
+/// The kind and the stable code of a refusal, in the headers of an answer that has nothing else.
+pub fn refusal(headers: &HeaderMap) -> Option<(Code, &str)> {
+    let kind = headers.get("grpc-status")?;
+    Some((Code::from_bytes(kind.as_bytes()), headers.get(CODE_KEY)?.to_str().ok()?))
 }
 
 /// The status of a refused message.
@@ -65,5 +72,7 @@ mod tests {
         assert_eq!((code_of(&status), status.code()), (Some("rate.limited"), Code::ResourceExhausted));
         assert_eq!(retry_after(&status), Some(Duration::from_millis(251)));
         assert_eq!(retry_after(&come_again()), None);
+        let answer = status.into_http::<String>();
+        assert_eq!(refusal(answer.headers()), Some((Code::ResourceExhausted, "rate.limited")));
     }
 }

@@ -71,6 +71,8 @@ pub fn what(entry: &Entry, names: &Names) -> String {
             let (tls, group, version) = (text("tls"), text("group"), text("version"));
             format!("{who}, {tls}, {group}, certificate {}, says it is version {version}", brief("certificate"))
         }
+        "syndic.participant.refused" => format!("{who} was refused: {}", refusals(&data["refusals"])),
+        "syndic.admission.changed" => admission(data),
         "syndic.coordinator.stopped" => format!("start {}: {}", data["incarnation"], text("reason")),
         "syndic.job.agreed" => format!("{}, agreement {}", text("job"), brief("agreement")),
         "syndic.job.progress" => {
@@ -111,6 +113,34 @@ pub fn what(entry: &Entry, names: &Names) -> String {
         _ if step == "resumed" => "the coordinator was started again".into(),
         _ => String::new(),
     }
+}
+
+/// Codes, and how often each: `rate.limited (12 times)`.
+fn refusals(of: &Value) -> String {
+    let told = of.as_array().into_iter().flatten().map(|one| {
+        let code = one["code"].as_str().map(plain).unwrap_or_default();
+        format!("{code} ({})", counted(one["count"].as_u64().unwrap_or_default() as usize, "time", "times"))
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// Whom the coordinator lets in.
+fn admission(data: &Value) -> String {
+    if let Some(code) = data["suspended"].as_str() {
+        return format!("nobody new is let in: {}", plain(code));
+    }
+    let revocations = data["revocations"]["number"].as_u64().map(|number| {
+        let newly = data["newly_revoked"].as_array().map_or(0, Vec::len);
+        let further = data["further"].as_u64().unwrap_or_default() as usize;
+        let new = counted(newly + further, "certificate", "certificates");
+        format!("revocation list {number} is in force, {new} newly revoked")
+    });
+    let allowed = data["allowed"]["fingerprints"].as_u64();
+    let allowed = allowed.map(|count| {
+        format!("only {} let in", counted(count as usize, "listed certificate is", "listed certificates are"))
+    });
+    let told: Vec<_> = revocations.into_iter().chain(allowed).collect();
+    if told.is_empty() { "every member is let in".into() } else { told.join("; ") }
 }
 
 /// The code with which a participant said no.

@@ -158,6 +158,11 @@ impl RevocationList {
         self.revoked.get(&Serial::of_certificate(certificate)?).copied()
     }
 
+    /// Every certificate that was taken back, by its serial number in hexadecimal.
+    pub fn iter(&self) -> impl Iterator<Item = (String, Revoked)> {
+        self.revoked.iter().map(|(serial, revoked)| (serial_number(&serial.0), *revoked))
+    }
+
     /// How many certificates were taken back.
     pub fn len(&self) -> usize {
         self.revoked.len()
@@ -298,6 +303,11 @@ impl FromStr for Reason {
         let found = Self::ALL.into_iter().find(|reason| reason.name() == text);
         found.ok_or_else(|| format!("a reason is one of {known}"))
     }
+}
+
+/// A serial number as it is written: in hexadecimal, without leading zeros.
+pub(crate) fn serial_number(bytes: &[u8]) -> String {
+    hex::encode(Serial::of(bytes).0)
 }
 
 impl Serial {

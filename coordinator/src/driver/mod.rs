@@ -4,6 +4,7 @@
 //! the coordinator itself owes follows from the state alone, so [`Coordinator::drive`] after a crash goes on
 //! where the ledger ends.
 
+mod admitting;
 mod appending;
 mod closed;
 mod connecting;

@@ -13,15 +13,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use syndic_proto::status::limited;
+use syndic_proto::status::{limited, refusal};
 use syndic_round::ParticipantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tonic::Code;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 use tracing::warn;
 
 use crate::limits::{LARGEST_MESSAGE, LARGEST_SMALL_BODY, Limits, Rate};
+use crate::refusals::Refusals;
 use crate::tls::PeerIdentity;
 use body::{Answer, Bounded};
 use rate::Bucket;
@@ -39,6 +41,7 @@ pub(crate) struct Gate<S> {
 
 struct Shared {
     limits: Limits,
+    refusals: Refusals,
     members: Mutex<BTreeMap<ParticipantId, Member>>,
     /// True once calls that go on are to end.
     draining: watch::Receiver<bool>,
@@ -68,8 +71,9 @@ enum Call {
 }
 
 impl GateLayer {
-    pub(crate) fn new(limits: &Limits, draining: watch::Receiver<bool>) -> Self {
-        Self(Arc::new(Shared { limits: limits.clone(), members: Mutex::default(), draining }))
+    pub(crate) fn new(limits: &Limits, refusals: Refusals, draining: watch::Receiver<bool>) -> Self {
+        let (limits, members) = (limits.clone(), Mutex::default());
+        Self(Arc::new(Shared { limits, refusals, members, draining }))
     }
 }
 
@@ -102,18 +106,24 @@ where
         let peer = request.extensions().get::<PeerIdentity>().cloned();
         let call = Call::of(request.uri().path());
         Box::pin(async move {
-            let admitted = match peer {
-                Some(peer) => shared.admit(&peer, call).await,
+            let admitted = match &peer {
+                Some(peer) => shared.admit(peer, call).await,
                 // The handler refuses it.
                 None => Ok(None),
             };
+            let who = peer.map(|peer| peer.id);
             let permit = match admitted {
                 Ok(permit) => permit,
-                Err(wait) => return Ok(limited(wait).into_http()),
+                Err(wait) => {
+                    let limited = limited(wait).into_http();
+                    shared.note(who, &limited);
+                    return Ok(limited);
+                }
             };
             let time = call.has_deadline().then(|| Duration::from_secs(shared.limits.body_seconds.into()));
             let request = request.map(|body| Body::new(Bounded::new(body, call.largest_body(), time)));
             let response = inner.call(request).await?;
+            shared.note(who, &response);
             let draining = call.is_lasting().then(|| shared.draining.clone());
             Ok(response.map(|body| Body::new(Answer::new(body, permit, draining))))
         })
@@ -121,6 +131,16 @@ where
 }
 
 impl Shared {
+    /// Counts a refusal, for the record. What comes too late, or asks for what is no longer offered, is nobody's fault.
+    fn note(&self, who: Option<ParticipantId>, answer: &Response<Body>) {
+        if let (Some(who), Some((kind, code))) = (who, refusal(answer.headers()))
+            && !matches!(kind, Code::Ok | Code::NotFound | Code::Unavailable | Code::Unknown)
+            && !FAULTLESS.contains(&code)
+        {
+            self.refusals.note(who, code);
+        }
+    }
+
     /// Waits for `peer`'s turn; how long it is to wait where it calls too often.
     async fn admit(&self, peer: &PeerIdentity, call: Call) -> Result<Option<OwnedSemaphorePermit>, Duration> {
         let places = {
@@ -214,5 +234,7 @@ impl Call {
     }
 }
 
+/// Codes of refusals that an honest participant meets.
+const FAULTLESS: [&str; 3] = ["round.late", "round.over", "round.early"];
 /// What who has as many calls under way as it may is told to wait.
 const BUSY: Duration = Duration::from_secs(1);

@@ -25,6 +25,7 @@ use super::refusal::Refusal;
 use super::terms::Terms;
 use crate::clock;
 use crate::limits::Limits;
+use crate::refusals::Refusals;
 
 /// The authenticated connections of a listener, for `serve_with_incoming`. Never yields an error and never
 /// ends: a failed handshake is logged and forgotten. Dropping it closes the listener; who is inside stays.
@@ -32,6 +33,7 @@ pub struct Incoming {
     connections: mpsc::Receiver<Connection>,
     local_address: Option<SocketAddr>,
     census: Arc<Census>,
+    refusals: Refusals,
     accepting: JoinHandle<()>,
 }
 
@@ -62,15 +64,22 @@ impl Incoming {
         let handshake_time = limits.handshake_time();
         let at_the_door = Arc::new(Semaphore::new(limits.handshakes + GIVING_WAY));
         let census = Census::new(limits);
-        tokio::spawn(judge_again(census.clone(), terms.clone(), accepted.clone()));
-        let door = Accepting { census: census.clone(), terms, handshake_time, at_the_door, accepted };
+        let refusals = Refusals::default();
+        tokio::spawn(judge_again(census.clone(), refusals.clone(), terms.clone(), accepted.clone()));
+        let (of_door, of_port) = (census.clone(), refusals.clone());
+        let door = Accepting { census, refusals, terms, handshake_time, at_the_door, accepted };
         let accepting = tokio::spawn(door.accept_all(listener));
-        Self { connections, local_address, census, accepting }
+        Self { connections, local_address, census: of_door, refusals: of_port, accepting }
     }
 
     /// Where it listens.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.local_address
+    }
+
+    /// What members were refused here, as it comes.
+    pub fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 
     /// Counts its connections, also after it is gone.
@@ -97,6 +106,7 @@ impl Drop for Incoming {
 #[derive(Clone)]
 struct Accepting {
     census: Arc<Census>,
+    refusals: Refusals,
     terms: watch::Receiver<Arc<Terms>>,
     handshake_time: Duration,
     /// One for each socket that has not proved whose it is, also while it is being closed: whoever has to give way is gone
@@ -151,9 +161,12 @@ impl Accepting {
             proved = handshake(stream, &acceptor, self.handshake_time) => proved?,
             _ = must_go => return Err(Refusal::GaveWay),
         };
-        let must_go = place.prove(peer.clone(), certificate.clone())?;
-        // The terms may have been replaced during the handshake; from here on they are seen to change.
-        self.terms.borrow().admission().check(&certificate)?;
+        let judged = place.prove(peer.clone(), certificate.clone()).and_then(|must_go| {
+            // The terms may have been replaced during the handshake; from here on they are seen to change.
+            self.terms.borrow().admission().check(&certificate)?;
+            Ok(must_go)
+        });
+        let must_go = judged.inspect_err(|refusal| self.refusals.note(peer.id, refusal.code()))?;
         Ok(Connection { stream, peer, must_go, _place: place })
     }
 
@@ -169,6 +182,7 @@ impl Accepting {
 /// inside.
 async fn judge_again(
     census: Arc<Census>,
+    refusals: Refusals,
     mut terms: watch::Receiver<Arc<Terms>>,
     accepted: mpsc::Sender<Connection>,
 ) {
@@ -184,6 +198,7 @@ async fn judge_again(
         for (peer, excluded) in census.judge_again(now.admission()) {
             let (certificate, code) = (peer.certificate_fingerprint, excluded.code());
             census.turned_away(code);
+            refusals.note(peer.id, code);
             warn!(participant = %peer.name, %certificate, code, reason = %excluded, "cut a member off");
         }
     }

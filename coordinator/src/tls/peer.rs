@@ -2,6 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ProtocolVersion, ServerConnection};
+use crate::authority::serial_number;
 use syndic_round::enrolment::MemberIdentity;
 use syndic_round::{Digest, ParticipantId};
 use x509_parser::extensions::GeneralName;
@@ -55,7 +56,7 @@ impl PeerIdentity {
         };
         let MemberIdentity { federation, id, name } = MemberIdentity::from_uri(uri)?;
         let certificate_fingerprint = Digest::of(certificate);
-        let serial = hex::encode(parsed.raw_serial());
+        let serial = serial_number(parsed.raw_serial());
         Some(Self { id, name, federation, certificate_fingerprint, serial, channel: None })
     }
 }

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::{ListenError, configuration_under};
 use crate::authority::{RevocationError, RevocationList, Revoked};
+use crate::fact::{Admitted, Allowed, Revocations, RevokedCertificate};
 use crate::federation::CoordinatorIdentity;
 
 /// The coordinator's own certificate, and whom it admits.
@@ -79,6 +80,32 @@ impl Terms {
         }
         let list = self.admission.revocations.as_ref();
         Ok(list.map_or(Ok(()), |list| list.require_current(now))?)
+    }
+
+    /// The lists behind them, as the ledger names them.
+    pub(crate) fn on_record(&self) -> Admitted {
+        let Admission { revocations, allowed } = &*self.admission;
+        let revocations = revocations.as_ref().map(|list| Revocations {
+            number: list.number,
+            until: list.until,
+            revoked: list.len() as u64,
+        });
+        let allowed = allowed.as_ref().map(|list| {
+            let lines: String = list.iter().map(|fingerprint| format!("{fingerprint}\n")).collect();
+            Allowed { digest: Digest::of(lines.as_bytes()), fingerprints: list.len() as u64 }
+        });
+        let suspended = self.suspended.as_ref().map(|reason| reason.code().into());
+        Admitted { revocations, allowed, suspended }
+    }
+
+    /// The certificates that were taken back.
+    pub(crate) fn revoked(&self) -> impl Iterator<Item = RevokedCertificate> {
+        let all = self.admission.revocations.iter().flat_map(RevocationList::iter);
+        all.map(|(serial, Revoked { at, reason })| RevokedCertificate {
+            serial,
+            at,
+            reason: reason.name().into(),
+        })
     }
 
     /// Whom these terms admit.

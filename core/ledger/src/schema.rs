@@ -41,6 +41,11 @@ pub const TYPES: &[(&str, &[Key])] = &[
             ("binary", Form::DigestOrNull),
         ],
     ),
+    ("syndic.participant.refused", &[PARTICIPANT, ("refusals", Form::List)]),
+    (
+        "syndic.admission.changed",
+        &[("suspended", Form::TextOrNull), ("newly_revoked", Form::List), ("further", Form::Count)],
+    ),
     ("syndic.coordinator.stopped", &[INCARNATION, REASON]),
     ("syndic.job.agreed", &[JOB]),
     ("syndic.job.progress", &[JOB]),
@@ -291,7 +296,7 @@ mod tests {
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
             "priority": 50, "by": "local-user/1000",
-            "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null,
+            "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null, "refusals": [], "newly_revoked": [], "further": 0, "suspended": null,
             "participant": 2, "certificate": digest, "serial": "07", "tls": "TLS 1.3", "group": "X25519MLKEM768"
         })
     }

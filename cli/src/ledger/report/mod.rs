@@ -154,7 +154,7 @@ pub struct Incident {
     /// The entry's type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The round or preparation; none where it is of the whole job.
+    /// The round or preparation, or the federation; none where it is of the whole job.
     pub subject: Option<String>,
     /// What.
     pub what: String,
@@ -209,6 +209,7 @@ pub fn report(folder: Folder, trust: &Trust, question: &Question<'_>) -> Result<
         entry.kind == ROSTER_SEALED
             || entry.kind.starts_with(COORDINATORS)
             || entry.kind.starts_with(PARTICIPANTS)
+            || entry.kind == ADMISSION
             || entry.data["job"].as_str() == Some(question.job)
     })?;
     if !jobs.iter().any(|job| job == question.job) {
@@ -245,5 +246,7 @@ impl Report {
 const ROSTER_SEALED: &str = "syndic.roster.sealed";
 /// With this begin the types of entries about coordinators.
 const COORDINATORS: &str = "syndic.coordinator.";
-/// And about how participants were connected.
+/// Of those that say whom the coordinator lets in.
+const ADMISSION: &str = "syndic.admission.changed";
+/// And about participants: how they were connected, and what they were refused.
 const PARTICIPANTS: &str = "syndic.participant.";

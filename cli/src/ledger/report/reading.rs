@@ -103,10 +103,12 @@ impl<'a> Reading<'a> {
         self.rounds.take(*index, entry);
         self.coordinators.take(*index, entry);
         self.connections.take(*index, entry);
-        if is_incident(entry) {
-            let subject = entry.subject.as_ref().and_then(|subject| subject.split_once('/'));
-            let subject =
-                subject.and_then(|(_, rest)| rest.split_once('/')).map(|(_, of)| of.replace('/', " "));
+        if is_incident(entry) && (data["job"].is_string() || self.is_running()) {
+            let of_job = entry.subject.as_deref().and_then(|subject| subject.strip_prefix("job/"));
+            let subject = match of_job {
+                Some(rest) => rest.split_once('/').map(|(_, of)| of.replace('/', " ")),
+                None => Some("the federation".into()),
+            };
             let what = match what(entry, self.names) {
                 told if told.is_empty() => kind.replace('.', " "),
                 told => told,
@@ -116,6 +118,11 @@ impl<'a> Reading<'a> {
             let incident = Incident { index: *index, time: *time, kind: kind.clone(), subject, what };
             self.incidents.push((incident, data["round"].as_u64()));
         }
+    }
+
+    /// Whether the job was agreed and has not ended yet.
+    fn is_running(&self) -> bool {
+        self.job.agreed.is_some() && self.job.ended.is_none()
     }
 
     fn measured(&mut self, data: &Value) {
@@ -243,7 +250,10 @@ fn is_incident(entry: &Entry) -> bool {
 }
 
 /// Steps of a round or preparation that a plain one does not have.
-const INCIDENTS: [&str; 9] = [
+const INCIDENTS: [&str; 11] = [
+    // Of the federation, while the job ran.
+    "changed",
+    "refused",
     "stopped",
     "declined",
     "equivocated",
