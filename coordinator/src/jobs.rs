@@ -9,7 +9,7 @@ use syndic_coordinator::config::Config;
 use syndic_coordinator::control::{Connection, ControlError};
 use syndic_coordinator::daemon::DaemonError;
 use syndic_coordinator::fact::Priority;
-use syndic_proto::control::JobStatus;
+use syndic_proto::control::{JobStatus, JobTrouble};
 use syndic_round::JobId;
 
 #[derive(Subcommand)]
@@ -171,6 +171,9 @@ impl Common {
             return print(&json!(job).to_string());
         }
         print(&line(job))?;
+        if let Some(JobTrouble { code, message }) = &job.trouble {
+            print(&format!("  does not go on: {code}: {message}"))?;
+        }
         job.missing.iter().try_for_each(|missing| print(&format!("  missing: {missing}")))?;
         job.warnings.iter().try_for_each(|warning| print(&format!("  warning: {warning}")))?;
         if let Some(model) = &job.model {
@@ -200,6 +203,7 @@ fn line(job: &JobStatus) -> String {
         0 => String::new(),
         admitted => format!("  {} of {admitted} connected", job.connected),
     };
+    let trouble = job.trouble.as_ref().map_or_else(String::new, |trouble| format!("  ({})", trouble.code));
     let reason = job.reason.as_ref().map_or_else(String::new, |reason| format!("  ({reason})"));
     let standing = job.standing.name();
     let warnings = match job.warnings.len() {
@@ -207,7 +211,7 @@ fn line(job: &JobStatus) -> String {
         _ => "  (with warnings)",
     };
     let (id, priority) = (job.job.as_str(), job.priority);
-    format!("{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{warnings}{reason}")
+    format!("{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{warnings}{trouble}{reason}")
 }
 
 fn urgency(number: u32) -> Result<Priority, DaemonError> {

@@ -38,6 +38,17 @@ pub struct JobStatus {
     pub warnings: Vec<String>,
     /// SHA-256 of the model, once there is one.
     pub model: Option<String>,
+    /// Why it does not go on, where the coordinator's store takes nothing now; none of a job that is over.
+    pub trouble: Option<JobTrouble>,
+}
+
+/// Why the coordinator's store takes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobTrouble {
+    /// The stable code, as `/ready` shows it.
+    pub code: String,
+    /// What is wrong, and where.
+    pub message: String,
 }
 
 /// What a job does.
@@ -95,6 +106,7 @@ impl From<JobStatus> for v1::JobStatus {
             missing: status.missing,
             warnings: status.warnings,
             model: status.model.unwrap_or_default(),
+            trouble: status.trouble.map(|JobTrouble { code, message }| v1::Trouble { code, message }),
         }
     }
 }
@@ -121,6 +133,7 @@ impl TryFrom<v1::JobStatus> for JobStatus {
             missing: wire.missing,
             warnings: wire.warnings,
             model: text(wire.model),
+            trouble: wire.trouble.map(|v1::Trouble { code, message }| JobTrouble { code, message }),
         })
     }
 }
@@ -177,6 +190,7 @@ mod tests {
             missing: vec!["bank_a declined: policy.purpose".into()],
             warnings: vec!["bank_a is missing in 2 of 3 sums, 1 of 2 of local training".into()],
             model: Some("cd".repeat(32)),
+            trouble: Some(JobTrouble { code: "store.full".into(), message: "the disk is full".into() }),
         }
     }
 
@@ -191,6 +205,7 @@ mod tests {
             missing: Vec::new(),
             warnings: Vec::new(),
             model: None,
+            trouble: None,
             ..status()
         };
         for status in [status(), waiting] {

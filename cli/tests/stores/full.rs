@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::founding::{Hosts, Job, free_port};
+use super::process::succeed;
 use super::{begins, ledger};
 
 /// A file system of a given size; gone when it is dropped.
@@ -61,11 +62,18 @@ fn ready(port: u16) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap())
 }
 
+/// The job as whoever runs it is told.
+fn shown(hosts: &Hosts) -> Value {
+    let arguments = ["job", "show", "bank-marketing", "--config", "coordinator.toml", "--json"];
+    let told = succeed("syndic-coordinator", &hosts.host("operator"), &arguments);
+    serde_json::from_str(&told).unwrap()
+}
+
 #[test]
 fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_room() {
     let hosts = Hosts::ready(Job { training_rounds: 2, deadline_seconds: 60 });
     let Some(disk) = Disk::mounted(&hosts.host("operator").join("state"), 48) else { return };
-    let port = free_port();
+    let (port, operator) = (free_port(), hosts.host("operator"));
     hosts.edit(
         "operator/coordinator.toml",
         "gather_seconds = 10",
@@ -85,10 +93,15 @@ fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_
             (status, &report["state"], &report["reason"]["code"]),
             (503, &"refusing".into(), &"store.full".into())
         );
+        let job = shown(&hosts);
+        assert_eq!((&job["standing"], &job["trouble"]["code"]), (&"running".into(), &"store.full".into()));
+        let listed = succeed("syndic-coordinator", &operator, &["job", "list", "--config", "coordinator.toml"]);
+        assert!(listed.contains("(store.full)"), "{listed}");
 
         disk.make_room();
         coordinator.wait_for("recovery", |line| line.is("the store takes things again; everything goes on"));
         assert_eq!(ready(port).0, 200);
+        assert!(shown(&hosts)["trouble"].is_null());
     }
 
     assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());

@@ -190,6 +190,7 @@ impl Coordinator {
             missing,
             warnings: engine.warnings(&job.id),
             model: None,
+            trouble: self.job_trouble(),
         }
     }
 }
@@ -242,6 +243,7 @@ fn over(engine: &Engine, id: &JobId, ended: &Ended) -> JobStatus {
         missing: Vec::new(),
         warnings: engine.warnings(id),
         model,
+        trouble: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syndic_proto::control::JobTrouble;
 use syndic_round::Place;
 use syndic_round::coordinator::Input;
 use tokio::sync::watch;
@@ -64,6 +65,12 @@ impl Coordinator {
     /// Why the store takes nothing now; nothing where it does.
     pub fn trouble(&self) -> watch::Receiver<Option<Trouble>> {
         self.inner.condition.watch()
+    }
+
+    /// The same, beside a job that does not go on for it.
+    pub(super) fn job_trouble(&self) -> Option<JobTrouble> {
+        let trouble = self.trouble().borrow().clone();
+        trouble.map(|Trouble { code, message }| JobTrouble { code: code.into(), message })
     }
 
     /// Does what `drive` does, again and again: it is given up when the store takes nothing, and begun anew once it takes
