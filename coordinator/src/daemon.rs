@@ -27,7 +27,7 @@ use crate::store::{FolderCosignatures, Store, create_folder};
 use crate::tls::{self, Door, Incoming};
 pub use error::DaemonError;
 pub use publishing::publish;
-use publishing::{LEDGER, publish_as_they_end};
+use publishing::{Publishing, publish_as_they_end};
 
 /// Runs the coordinator that the file at `path` describes: until its job is over where it names one, and in any case until it
 /// is told to stop.
@@ -100,14 +100,15 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         Some(job) => Some(coordinator.agree(&job).await?),
         None => None,
     };
-    started.serves(coordinator.trouble());
+    let publishing = Publishing::to(&config.publish);
+    started.serves(coordinator.trouble(), publishing.trouble());
     info!(job = job.as_ref().map(JobId::as_str), listening = ?listening, "ready");
 
     let ports = Ports { incoming, control, limits: config.limits.clone() };
     let running = async {
         match job {
-            Some(job) => run_one(&coordinator, ports, &draining, &job, &config).await,
-            None => run_until_told(&coordinator, ports, &draining, &config).await,
+            Some(job) => run_one(&coordinator, ports, &draining, &job, &publishing).await,
+            None => run_until_told(&coordinator, ports, &draining, &publishing).await,
         }
     };
     let ran = tokio::select! {
@@ -149,14 +150,14 @@ async fn run_one(
     ports: Ports,
     draining: &Draining,
     job: &JobId,
-    config: &Config,
+    publishing: &Publishing,
 ) -> Result<(), DaemonError> {
     let finish = async {
         let over = coordinator.through_trouble(|| coordinator.drive(job)).await?;
-        let (size, _) = publish(coordinator, job, &config.publish).await?;
+        let (size, _) = publishing.publish(coordinator, job).await?;
         coordinator.all_gone(job, FAREWELL).await;
         // If we crash here the ledger is published with fewer cosignatures; the next start publishes it again with all of them.
-        coordinator.publish_cosigned(&config.publish.join(LEDGER), size).await?;
+        publishing.publish_cosigned(coordinator, size).await?;
         Ok::<_, DaemonError>(over)
     };
     let over = tokio::select! {
@@ -174,7 +175,7 @@ async fn run_one(
     let abandoned = |reason| DaemonError::Abandoned { job: job.to_string(), reason };
     match over {
         Over::Completed(model) => {
-            info!(%job, %model, publish = %config.publish.display(), "the job is complete");
+            info!(%job, %model, publish = %publishing.folder().display(), "the job is complete");
             Ok(())
         }
         Over::Abandoned(reason) => Err(abandoned(reason)),
@@ -188,8 +189,9 @@ async fn run_until_told(
     coordinator: &Coordinator,
     ports: Ports,
     draining: &Draining,
-    config: &Config,
+    publishing: &Publishing,
 ) -> Result<(), DaemonError> {
+    let longest = Duration::from_secs(ports.limits.drain_seconds.into());
     let mut serving = tokio::spawn(ports.serve(coordinator.clone(), draining.clone()));
     let driven = coordinator.clone();
     let mut driving = tokio::spawn(async move { driven.through_trouble(|| driven.drive_all()).await });
@@ -200,13 +202,13 @@ async fn run_until_told(
             return Err(CoordinatorError::Stopped.into());
         }
         served = &mut serving => joined(served)?,
-        published = publish_as_they_end(coordinator, &config.publish) => return Ok(published?),
+        published = publish_as_they_end(coordinator, publishing) => return Ok(published?),
     }
     if !draining.has_begun() {
         return Err(DaemonError::PortClosed);
     }
     coordinator.drain();
-    finished(driving, Duration::from_secs(config.limits.drain_seconds.into())).await?;
+    finished(driving, longest).await?;
     if !serving.is_finished() {
         joined(serving.await)?;
     }

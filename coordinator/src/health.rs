@@ -25,15 +25,21 @@ use crate::tls::{Connections, Counter, ListenError, Terms, bind};
 /// What is known of a coordinator's health.
 #[derive(Clone)]
 pub struct Health {
-    /// The store's trouble, once there is a coordinator that may have any.
-    serving: watch::Receiver<Option<watch::Receiver<Option<Trouble>>>>,
+    /// Once there is a coordinator that may have any trouble.
+    serving: watch::Receiver<Option<Troubles>>,
     draining: Draining,
     terms: watch::Receiver<Arc<Terms>>,
     counter: Counter,
 }
 
+/// What a coordinator may have trouble with.
+struct Troubles {
+    store: watch::Receiver<Option<Trouble>>,
+    publishing: watch::Receiver<Option<Trouble>>,
+}
+
 /// Says that the coordinator serves; until then it is starting.
-pub struct Started(watch::Sender<Option<watch::Receiver<Option<Trouble>>>>);
+pub struct Started(watch::Sender<Option<Troubles>>);
 
 /// The answer of `/ready`, and of `/live` but for the status.
 #[derive(Serialize)]
@@ -43,6 +49,9 @@ struct Report {
     /// Why the state is not `ready`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// What does not keep it from taking work, and is to be mended all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Reason>,
     connections: Counts,
 }
 
@@ -153,7 +162,7 @@ impl Health {
                 State::Starting,
                 Some(Reason { code: "coordinator.starting", message: "it reads its ledger".into() }),
             )
-        } else if let Some(Trouble { code, message }) = self.trouble() {
+        } else if let Some(Trouble { code, message }) = self.trouble(|troubles| &troubles.store) {
             (State::Refusing, Some(Reason { code, message }))
         } else if let Some(reason) = suspended {
             (State::Refusing, Some(Reason { code: reason.code(), message: reason.to_string() }))
@@ -162,20 +171,27 @@ impl Health {
         };
         let Connections { unproved, proved, turned_away } = self.counter.connections();
         let connections = Counts { unproved, members: proved, turned_away };
-        Report { schema: "syndic.health/1", state, reason, connections }
+        let publishing = self.trouble(|troubles| &troubles.publishing);
+        let warnings = publishing.map(|Trouble { code, message }| Reason { code, message });
+        let warnings = warnings.into_iter().collect();
+        Report { schema: "syndic.health/1", state, reason, warnings, connections }
     }
 
-    fn trouble(&self) -> Option<Trouble> {
+    fn trouble(&self, of: fn(&Troubles) -> &watch::Receiver<Option<Trouble>>) -> Option<Trouble> {
         let serving = self.serving.borrow();
-        let trouble = serving.as_ref()?.borrow();
+        let trouble = of(serving.as_ref()?).borrow();
         trouble.clone()
     }
 }
 
 impl Started {
-    /// The coordinator serves from now on, but while its store is in `trouble`.
-    pub fn serves(&self, trouble: watch::Receiver<Option<Trouble>>) {
-        self.0.send_replace(Some(trouble));
+    /// The coordinator serves from now on, but while its `store` is in trouble; that of `publishing` is told and no more.
+    pub fn serves(
+        &self,
+        store: watch::Receiver<Option<Trouble>>,
+        publishing: watch::Receiver<Option<Trouble>>,
+    ) {
+        self.0.send_replace(Some(Troubles { store, publishing }));
     }
 }
 

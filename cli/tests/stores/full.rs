@@ -1,4 +1,4 @@
-//! A coordinator whose disk is full in the middle of a job: a small file system in memory, which root can mount.
+//! A coordinator whose disk, or the volume that it publishes to, is full in the middle of a job: a small file system in memory, which root can mount.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -111,4 +111,45 @@ fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_
     let summary = ledger::verified(&hosts);
     assert_eq!((&summary["rounds_closed"], &summary["rounds_abandoned"]), (&5.into(), &0.into()));
     assert_eq!(ledger::count(&summary, "syndic.job.completed"), 1);
+}
+
+#[test]
+fn a_full_volume_for_results_stops_nothing_and_they_are_written_once_there_is_room() {
+    let hosts = Hosts::ready(Job { training_rounds: 1, deadline_seconds: 60 });
+    let operator = hosts.host("operator");
+    let Some(disk) = Disk::mounted(&operator.join("published"), 1) else { return };
+    hosts.edit("operator/coordinator.toml", "publish = \"published\"", "publish = \"published/here\"");
+    let port = free_port();
+    hosts.edit(
+        "operator/coordinator.toml",
+        "gather_seconds = 10",
+        &format!("gather_seconds = 10\nhealth = \"127.0.0.1:{port}\""),
+    );
+    let mut coordinator = hosts.start_coordinator();
+    coordinator.wait_for("readiness", |line| line.is("ready"));
+    disk.fill();
+    let mut banks = hosts.start_banks();
+
+    let told = coordinator.wait_for("its trouble", |line| {
+        line.is("cannot write out ledger and models; jobs go on, and it is tried again")
+    });
+
+    assert_eq!(told.text("code"), "publish.full", "{}", coordinator.told());
+    let (status, report) = ready(port);
+    assert_eq!(
+        (status, &report["state"], &report["warnings"][0]["code"]),
+        (200, &"ready".into(), &"publish.full".into())
+    );
+    assert_eq!(shown(&hosts)["standing"], "completed", "only its results have no place yet");
+
+    disk.make_room();
+    assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    for bank in &mut banks {
+        assert_eq!(bank.ended(), 0, "{}", bank.told());
+    }
+    let ledger = operator.join("published/here/ledger");
+    let arguments = ["ledger", "verify", ledger.to_str().unwrap(), "--json"];
+    let summary: Value = serde_json::from_str(&succeed("syndic", &operator, &arguments)).unwrap();
+    assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&3.into(), &0.into()));
+    assert!(operator.join("published/here/model.safetensors").exists());
 }

@@ -1,11 +1,99 @@
 //! Writing out for reviewers: the ledger, and the models of jobs that are complete.
+//!
+//! Where it cannot be written, jobs go on all the same, and it is tried again until it can: all that is written out follows
+//! from the ledger.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use syndic_round::JobId;
+use tokio::sync::watch;
+use tracing::{error, info};
 
-use crate::driver::{Coordinator, CoordinatorError};
-use crate::store::write_file;
+use crate::driver::{Coordinator, CoordinatorError, Trouble};
+use crate::store::{StoreError, write_file};
+
+/// The folder that is written to, and why it takes nothing, if it does not.
+pub(super) struct Publishing {
+    folder: PathBuf,
+    trouble: watch::Sender<Option<Trouble>>,
+}
+
+impl Publishing {
+    pub(super) fn to(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), trouble: watch::Sender::new(None) }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Why nothing can be written out now; nothing where it can.
+    pub(super) fn trouble(&self) -> watch::Receiver<Option<Trouble>> {
+        self.trouble.subscribe()
+    }
+
+    /// Writes the ledger, and the model of `job` if there is one, as soon as that is possible. The head that was written.
+    ///
+    /// # Errors
+    /// Those that do not pass by themselves.
+    pub(super) async fn publish(
+        &self,
+        coordinator: &Coordinator,
+        job: &JobId,
+    ) -> Result<(u64, String), CoordinatorError> {
+        self.once_possible(|| publish(coordinator, job, &self.folder)).await
+    }
+
+    /// Gives the ledger of `size` entries that was written its head once more, with the cosignatures that have come since.
+    ///
+    /// # Errors
+    /// Those that do not pass by themselves.
+    pub(super) async fn publish_cosigned(
+        &self,
+        coordinator: &Coordinator,
+        size: u64,
+    ) -> Result<(), CoordinatorError> {
+        let ledger = self.folder.join(LEDGER);
+        self.once_possible(|| coordinator.publish_cosigned(&ledger, size)).await
+    }
+
+    /// Does what `write` does, again and again until it is done.
+    async fn once_possible<T, W>(&self, write: impl Fn() -> W) -> Result<T, CoordinatorError>
+    where
+        W: Future<Output = Result<T, CoordinatorError>>,
+    {
+        let mut wait = SHORTEST_WAIT;
+        loop {
+            // If we crash here, or while we wait, what is not written is at the next start.
+            match write().await {
+                Err(CoordinatorError::Store(error)) if error.may_pass() => self.met(&error),
+                written => {
+                    if self.trouble.send_replace(None).is_some() {
+                        info!(folder = %self.folder.display(), "written out after all");
+                    }
+                    return written;
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    fn met(&self, error: &StoreError) {
+        let code = match error {
+            StoreError::Full { .. } => "publish.full",
+            StoreError::Io { .. } => "publish.io",
+            other => other.code(),
+        };
+        let message = format!("ledger and models are not written out: {error}");
+        let before = self.trouble.send_replace(Some(Trouble { code, message }));
+        if before.is_none_or(|before| before.code != code) {
+            let help = error.help().unwrap_or_default();
+            error!(code, %error, help, "cannot write out ledger and models; jobs go on, and it is tried again");
+        }
+    }
+}
 
 /// Writes the ledger, and the model of `job` if there is one, to `folder`.
 ///
@@ -25,7 +113,7 @@ pub async fn publish(
 /// ledger's head is written again when witnesses have cosigned it. Comes to an end only where it cannot.
 pub(super) async fn publish_as_they_end(
     coordinator: &Coordinator,
-    folder: &Path,
+    publishing: &Publishing,
 ) -> Result<(), CoordinatorError> {
     let mut changed = coordinator.changes();
     let mut known = 0;
@@ -34,11 +122,7 @@ pub(super) async fn publish_as_they_end(
         changed.borrow_and_update();
         let ended = coordinator.how_many_ended().await;
         if ended > known {
-            let head = coordinator.export_ledger(&folder.join(LEDGER)).await?;
-            // If we crash here, or below, what is not written is at the next start: outcomes follow from the ledger.
-            for job in coordinator.with_outcomes().await {
-                write_model(coordinator, &job, &head, &folder.join(format!("{JOB}{job}"))).await?;
-            }
+            let head = publishing.once_possible(|| publish_all(coordinator, &publishing.folder)).await?;
             known = ended;
             (published, cosigned) = (Some(head.0), 0);
         }
@@ -47,13 +131,23 @@ pub(super) async fn publish_as_they_end(
             && now > cosigned
         {
             // If we crash here the ledger is published with fewer cosignatures; the next start publishes it with all of them.
-            coordinator.publish_cosigned(&folder.join(LEDGER), size).await?;
+            publishing.publish_cosigned(coordinator, size).await?;
             cosigned = now;
         }
         if changed.changed().await.is_err() {
             return Ok(());
         }
     }
+}
+
+/// Writes the ledger, and the model of each job to a folder of its own.
+async fn publish_all(coordinator: &Coordinator, folder: &Path) -> Result<(u64, String), CoordinatorError> {
+    let head = coordinator.export_ledger(&folder.join(LEDGER)).await?;
+    // If we crash here, or below, what is not written is at the next start: outcomes follow from the ledger.
+    for job in coordinator.with_outcomes().await {
+        write_model(coordinator, &job, &head, &folder.join(format!("{JOB}{job}"))).await?;
+    }
+    Ok(head)
 }
 
 async fn write_model(
@@ -73,7 +167,10 @@ async fn write_model(
     Ok(())
 }
 
+/// Between attempts; doubled each time.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The ledger's folder among what is published.
-pub(super) const LEDGER: &str = "ledger";
+const LEDGER: &str = "ledger";
 /// With this begins the folder of a job: an id may consist of dots.
 const JOB: &str = "job-";
