@@ -114,6 +114,9 @@ pub fn render(file: &JobFile, job: &Job) -> String {
             line(if position == 0 { "vectors" } else { "" }, vector.told());
         }
     }
+    if let Some(seconds) = job.rounds.deadlines.start_seconds {
+        line("start", format!("within {seconds} s of being handed in, or the job is abandoned"));
+    }
     for (position, phase) in phases(job).iter().enumerate() {
         line(if position == 0 { "each round" } else { "" }, phase.told());
     }
@@ -137,6 +140,7 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
         "job": job.identity.id.as_str(),
         "digest": digest,
         "vectors": carried(job),
+        "start_seconds": job.rounds.deadlines.start_seconds,
         "phases": phases(job),
         "warnings": warnings(job),
     })
@@ -263,6 +267,17 @@ mod tests {
         let collect = serde_json::json!({ "phase": "collect", "deadline_seconds": 30, "needs": 4 });
         assert_eq!(json["phases"][3], collect);
         assert!(json["phases"][5]["needs"].is_null());
+        assert!(!summary.contains("being handed in") && json["start_seconds"].is_null(), "{summary}");
+    }
+
+    #[test]
+    fn a_deadline_for_the_start_is_part_of_the_plan() {
+        let text = JOB.replacen("count = 4", "count = 4\ndeadlines = { start_seconds = 3600 }", 1);
+        let job = check(&file(&text)).unwrap();
+        let summary = render(&file(&text), &job);
+        assert!(summary.contains("within 3600 s of being handed in, or the job is abandoned"), "{summary}");
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file(&text), &job)).unwrap();
+        assert_eq!(json["start_seconds"], 3600);
     }
 
     #[test]

@@ -317,7 +317,7 @@ impl Engine {
                 }
                 let agreed = Terms::of(file, self.roster.roster())?;
                 self.agreed += 1;
-                let state = JobState::agreed(job.clone(), agreed, self.agreed, *priority)?;
+                let state = JobState::agreed(job.clone(), agreed, self.agreed, (now, *priority))?;
                 self.jobs.insert(job.clone(), state);
                 Ok(())
             }

@@ -9,6 +9,7 @@ use syndic_coordinator::config::Config;
 use syndic_coordinator::control::{Connection, ControlError};
 use syndic_coordinator::daemon::DaemonError;
 use syndic_coordinator::fact::Priority;
+use syndic_ledger::Timestamp;
 use syndic_proto::control::{JobStatus, JobTrouble};
 use syndic_round::JobId;
 
@@ -173,6 +174,12 @@ impl Common {
         print(&line(job))?;
         if let Some(JobTrouble { code, message }) = &job.trouble {
             print(&format!("  does not go on: {code}: {message}"))?;
+        }
+        if !job.waiting_for.is_empty() {
+            print(&format!("  waits for: {}", job.waiting_for.join(", ")))?;
+        }
+        if let Some(by) = job.starts_by_ms.and_then(|by| Timestamp::from_unix_ms(by).ok()) {
+            print(&format!("  abandoned unless it has started by {by}"))?;
         }
         job.missing.iter().try_for_each(|missing| print(&format!("  missing: {missing}")))?;
         job.warnings.iter().try_for_each(|warning| print(&format!("  warning: {warning}")))?;

@@ -40,6 +40,11 @@ pub struct JobStatus {
     pub model: Option<String>,
     /// Why it does not go on, where the coordinator's store takes nothing now; none of a job that is over.
     pub trouble: Option<JobTrouble>,
+    /// Where it waits for institutions: those that are not connected.
+    pub waiting_for: Vec<String>,
+    /// When it is abandoned unless its first round has opened (Unix milliseconds); none once it has, or where its file sets no
+    /// such deadline.
+    pub starts_by_ms: Option<u64>,
 }
 
 /// Why the coordinator's store takes nothing.
@@ -107,6 +112,8 @@ impl From<JobStatus> for v1::JobStatus {
             warnings: status.warnings,
             model: status.model.unwrap_or_default(),
             trouble: status.trouble.map(|JobTrouble { code, message }| v1::Trouble { code, message }),
+            waiting_for: status.waiting_for,
+            starts_by_ms: status.starts_by_ms.unwrap_or_default(),
         }
     }
 }
@@ -134,6 +141,8 @@ impl TryFrom<v1::JobStatus> for JobStatus {
             warnings: wire.warnings,
             model: text(wire.model),
             trouble: wire.trouble.map(|v1::Trouble { code, message }| JobTrouble { code, message }),
+            waiting_for: wire.waiting_for,
+            starts_by_ms: Some(wire.starts_by_ms).filter(|at| *at > 0),
         })
     }
 }
@@ -191,6 +200,8 @@ mod tests {
             warnings: vec!["bank_a is missing in 2 of 3 sums, 1 of 2 of local training".into()],
             model: Some("cd".repeat(32)),
             trouble: Some(JobTrouble { code: "store.full".into(), message: "the disk is full".into() }),
+            waiting_for: vec!["bank_b".into()],
+            starts_by_ms: Some(1_800_000_000_000),
         }
     }
 
@@ -206,6 +217,8 @@ mod tests {
             warnings: Vec::new(),
             model: None,
             trouble: None,
+            waiting_for: Vec::new(),
+            starts_by_ms: None,
             ..status()
         };
         for status in [status(), waiting] {

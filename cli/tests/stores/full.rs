@@ -117,8 +117,7 @@ fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_
 fn a_full_volume_for_results_stops_nothing_and_they_are_written_once_there_is_room() {
     let hosts = Hosts::ready(Job { training_rounds: 1, deadline_seconds: 60 });
     let operator = hosts.host("operator");
-    let Some(disk) = Disk::mounted(&operator.join("published"), 1) else { return };
-    hosts.edit("operator/coordinator.toml", "publish = \"published\"", "publish = \"published/here\"");
+    let Some(disk) = Disk::mounted(&operator.join("publish"), 16) else { return };
     let port = free_port();
     hosts.edit(
         "operator/coordinator.toml",
@@ -147,9 +146,7 @@ fn a_full_volume_for_results_stops_nothing_and_they_are_written_once_there_is_ro
     for bank in &mut banks {
         assert_eq!(bank.ended(), 0, "{}", bank.told());
     }
-    let ledger = operator.join("published/here/ledger");
-    let arguments = ["ledger", "verify", ledger.to_str().unwrap(), "--json"];
-    let summary: Value = serde_json::from_str(&succeed("syndic", &operator, &arguments)).unwrap();
+    let summary = ledger::verified(&hosts);
     assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&3.into(), &0.into()));
-    assert!(operator.join("published/here/model.safetensors").exists());
+    assert!(operator.join("publish/model.safetensors").exists());
 }

@@ -191,6 +191,8 @@ impl Coordinator {
             warnings: engine.warnings(&job.id),
             model: None,
             trouble: self.job_trouble(),
+            waiting_for: if is_waiting { self.not_connected(engine, job) } else { Vec::new() },
+            starts_by_ms: job.starts_by().map(|by| by.0),
         }
     }
 }
@@ -244,6 +246,8 @@ fn over(engine: &Engine, id: &JobId, ended: &Ended) -> JobStatus {
         warnings: engine.warnings(id),
         model,
         trouble: None,
+        waiting_for: Vec::new(),
+        starts_by_ms: None,
     }
 }
 

@@ -19,6 +19,7 @@ mod recovery;
 mod replay;
 mod spot_check;
 mod telling;
+mod waiting;
 mod watched;
 mod witnessing;
 mod work;

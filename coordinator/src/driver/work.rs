@@ -92,7 +92,10 @@ impl Coordinator {
                     continue;
                 }
             };
-            let deadline = wait.unwrap_or_else(|| Instant::now() + IDLE);
+            let mut deadline = wait.unwrap_or_else(|| Instant::now() + IDLE);
+            if let Some(by) = self.look_at_start(job).await {
+                deadline = deadline.min(by);
+            }
             tokio::select! {
                 _ = changed.changed() => {}
                 () = sleep_until(deadline) => {}
@@ -120,7 +123,8 @@ impl Coordinator {
             .engine
             .under_way(self.inner.most_jobs_at_once, |job| self.enough_are_connected(job))
             .contains(&id);
-        match (job.pending(), job.dead_end()) {
+        let dead_end = job.dead_end().or_else(|| self.missed_its_start(&state, job, may_open));
+        match (job.pending(), dead_end) {
             (_, Some(reason)) => Work::Abandon(reason),
             (Next::Done(outcome), None) => Work::Release(Box::new(outcome.clone())),
             (Next::Ask(_), None) if !may_open => of_ahead(job).unwrap_or(Work::Nothing),
@@ -217,7 +221,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn absent(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
+    pub(super) fn absent(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
         let present = self.inner.lock_present();
         admitted.iter().copied().filter(|id| !present.is_connected(*id)).collect()
     }
@@ -289,6 +293,10 @@ impl Coordinator {
 
     async fn abandon(&self, job: &JobId, reason: String) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
+        if state.engine.job(job).is_none() {
+            // Stopped since it was looked at.
+            return Ok(());
+        }
         let fact = Fact::JobAbandoned { job: job.clone(), reason: reason.clone() };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
         self.inner.tell(job, Event::JobAbandoned { job: job.to_string(), reason });

@@ -27,6 +27,8 @@ pub struct JobState {
     pub id: JobId,
     /// Its place in the order of agreement.
     pub order: u64,
+    /// When it was agreed.
+    pub(super) agreed_at: Timestamp,
     pub(super) priority: Priority,
     /// Why it is paused, if it is.
     pub(super) paused: Option<String>,
@@ -150,13 +152,14 @@ impl JobState {
         id: JobId,
         (job, terms): (Job, Terms),
         order: u64,
-        priority: Priority,
+        (agreed_at, priority): (Timestamp, Priority),
     ) -> Result<Self, FoldError> {
         let mut run = JobRun::new(&job);
         let pending = run.next(None)?;
         Ok(Self {
             id,
             order,
+            agreed_at,
             priority,
             paused: None,
             job,
@@ -218,6 +221,17 @@ impl JobState {
     /// Whether a round of it was ever opened.
     pub fn has_begun(&self) -> bool {
         self.round.is_some() || self.number > 1 || self.attempts > 0
+    }
+
+    /// How many seconds after its agreement it must have begun, where its file says so.
+    pub fn start_seconds(&self) -> Option<u32> {
+        self.job.rounds.deadlines.start_seconds
+    }
+
+    /// When it must have begun, where its file says so; none once it has.
+    pub fn starts_by(&self) -> Option<Timestamp> {
+        let seconds = self.start_seconds().filter(|_| !self.has_begun())?;
+        Some(Timestamp(self.agreed_at.0.saturating_add(u64::from(seconds) * 1000)))
     }
 
     /// Number of the round in progress or next to open, and of attempts at it so far.

@@ -176,8 +176,9 @@ fn range(column: &ColumnSketch) -> (Transform, f64, f64) {
 fn write_terms(text: &mut String) {
     let LogisticRegressionTerms { local_epochs, batch_size, learning_rate, learning_rate_decay, l2, .. } =
         LogisticRegressionTerms::default();
-    let Deadlines { advertise_seconds, share_seconds, collect_seconds, certify_seconds, reveal_seconds } =
-        Deadlines::default();
+    let Deadlines {
+        advertise_seconds, share_seconds, collect_seconds, certify_seconds, reveal_seconds, ..
+    } = Deadlines::default();
     let EvaluationTerms { bins } = EvaluationTerms::default();
     text.push_str(&format!(
         r#"

@@ -122,6 +122,9 @@ pub struct Deadlines {
     pub certify_seconds: u32,
     /// Revealing shares.
     pub reveal_seconds: u32,
+    /// From the agreement until the first round has opened; without it a job waits until it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_seconds: Option<u32>,
 }
 
 /// What is added against inference from the results.
@@ -250,6 +253,7 @@ impl Default for Deadlines {
             collect_seconds: 600,
             certify_seconds: 60,
             reveal_seconds: 60,
+            start_seconds: None,
         }
     }
 }

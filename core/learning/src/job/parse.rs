@@ -145,6 +145,7 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Ra
     reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
     let count = reader.integer(&mut section, "count", 1..=10_000);
     let mut inner = reader.section(&mut section, "deadlines", "[rounds.deadlines]");
+    let start_seconds = reader.integer(&mut inner, "start_seconds", 1..=YEAR).map(narrow);
     let mut seconds = |key, default| reader.integer(&mut inner, key, 1..=WEEK).map_or(default, narrow);
     let default = Deadlines::default();
     let deadlines = Deadlines {
@@ -153,6 +154,7 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Ra
         collect_seconds: seconds("collect_seconds", default.collect_seconds),
         certify_seconds: seconds("certify_seconds", default.certify_seconds),
         reveal_seconds: seconds("reveal_seconds", default.reveal_seconds),
+        start_seconds,
     };
     reader.close(inner);
     reader.close(section);
@@ -254,3 +256,4 @@ pub(super) const MACHINE_WORD: &str = "use 1 to 64 characters of a-z, 0-9, `-` a
 const MOST_SYNTAX_ERRORS: usize = 3;
 
 const WEEK: u64 = 7 * 24 * 3600;
+const YEAR: u64 = 365 * 24 * 3600;
