@@ -6,6 +6,7 @@
 #[path = "../../../core/ledger/tests/common/mod.rs"]
 mod common;
 mod convict;
+mod earlier;
 mod growth;
 mod proofs;
 mod published;
