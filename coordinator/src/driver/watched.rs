@@ -1,4 +1,5 @@
-//! Blobs that tell the coordinator when they cannot be stored, whoever stores them.
+//! Blobs that tell the coordinator when they cannot be stored, whoever stores them, and when they cannot be read because their
+//! server is away.
 
 use async_trait::async_trait;
 use syndic_round::Digest;
@@ -26,7 +27,8 @@ impl Blobs for WatchedBlobs {
     }
 
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
-        self.blobs.reader(digest).await
+        let reader = away(&self.condition, self.blobs.reader(digest).await)?;
+        Ok(Box::new(WatchedReader { reader, condition: self.condition.clone() }))
     }
 
     async fn contains(&self, digest: Digest) -> Result<bool, StoreError> {
@@ -43,6 +45,31 @@ impl Blobs for WatchedBlobs {
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
         self.blobs.sweep_partial().await
+    }
+}
+
+/// Remembers that what is read is on a server that is away. Whatever else a reader meets is of that blob alone.
+fn away<T>(condition: &Condition, read: Result<T, StoreError>) -> Result<T, StoreError> {
+    read.inspect_err(|error| {
+        if matches!(error, StoreError::Unreachable { .. }) {
+            condition.met(error);
+        }
+    })
+}
+
+struct WatchedReader {
+    reader: Box<dyn BlobReader>,
+    condition: Condition,
+}
+
+#[async_trait]
+impl BlobReader for WatchedReader {
+    fn length(&self) -> u64 {
+        self.reader.length()
+    }
+
+    async fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        away(&self.condition, self.reader.up_to(most).await)
     }
 }
 
