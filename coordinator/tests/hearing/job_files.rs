@@ -40,7 +40,8 @@ async fn a_job_file_of_any_length_is_either_too_large_or_recorded() {
                     drop(coordinator);
                     let reopened = house.coordinator(house.log().await).await;
                     assert_eq!(reopened.agree(&file).await.unwrap().as_str(), "small");
-                    assert_eq!(house.log().await.size().await.unwrap(), 2, "roster and job");
+                    let size = house.log().await.size().await.unwrap();
+                    assert_eq!(size, 4, "roster, job, and two starts");
                 }
                 Err(refused) => assert_eq!(refused.code(), "job.too-large", "{length} of {filler:?}"),
             }

@@ -9,6 +9,7 @@ mod job_files;
 mod jobs;
 mod logs;
 mod members;
+mod record;
 mod recovery;
 mod returns;
 mod shown;
