@@ -10,8 +10,10 @@ use std::task::{Context, Poll};
 use http_body::{Body as _, Frame};
 use rand::rngs::StdRng;
 use syndic_coordinator::authority::Validity;
+use syndic_coordinator::fact::Refusal;
 use syndic_coordinator::federation::Federation;
 use syndic_coordinator::limits::{Calls, Limits, Rate};
+use syndic_coordinator::refusals::Refusals;
 use syndic_coordinator::serve::serve_within;
 use syndic_coordinator::tls::{accept, bind};
 use syndic_participant::keys::Keys;
@@ -85,6 +87,7 @@ impl http_body::Body for Sent {
 struct Port {
     address: SocketAddr,
     federation: Federation,
+    refusals: Refusals,
     _stop: oneshot::Sender<()>,
 }
 
@@ -97,12 +100,13 @@ impl Port {
         let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let incoming = accept(listener, federation.identity(), limits.clone()).unwrap();
+        let refusals = incoming.refusals();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             serve_within(&limits, Taker, incoming, stopped).await.unwrap();
         });
-        Self { address, federation, _stop: stop }
+        Self { address, federation, refusals, _stop: stop }
     }
 
     fn connector(&self, member: u16) -> Connector {
@@ -156,6 +160,11 @@ async fn who_calls_too_often_is_told_when_to_come_again_and_nobody_else_is() {
     assert!(retry_after(&last).is_some_and(|wait| !wait.is_zero()));
     assert_eq!(call(&flooding, "Hello", whole(10)).await.code(), Code::Ok, "each call has its own rate");
     assert_eq!(call(&honest, "Say", whole(10)).await.code(), Code::Ok);
+    let refused = port.refusals.all();
+    let refused: Vec<_> =
+        refused.iter().map(|one| (one.participant.get(), one.refusals.as_slice())).collect();
+    let [(1, [Refusal { code, count: 1, .. }])] = refused.as_slice() else { panic!("{refused:?}") };
+    assert_eq!(code, "rate.limited", "counted, for the record");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use syndic_coordinator::driver::{Coordinator, CoordinatorError, Parts};
 use syndic_coordinator::engine::Over;
-use syndic_coordinator::serve::serve;
 use syndic_coordinator::instance::{Instance, Software};
+use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
 use syndic_coordinator::tls::{self, Limits};
 use tokio::runtime::Runtime;

@@ -189,7 +189,7 @@ impl Scene {
             .unwrap()
             .summary;
         assert!(summary.pinned);
-        assert_eq!(summary.size, stored.entries.len() as u64);
+        assert_eq!(summary.size, stored.published());
         let deaths = count.deaths();
         Ran { over, stored, known, summary, agents, deaths, answers, folder }
     }

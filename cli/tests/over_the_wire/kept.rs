@@ -17,6 +17,14 @@ pub(crate) struct Kept {
     pub(crate) ids: BTreeMap<String, ParticipantId>,
 }
 
+impl Kept {
+    /// How many entries the published ledger has: up to the one with which the job ended.
+    pub(crate) fn published(&self) -> u64 {
+        let ends = ["syndic.job.completed", "syndic.job.abandoned", "syndic.job.stopped"];
+        self.entries.iter().rposition(|entry| ends.contains(&&*entry.kind)).unwrap() as u64 + 1
+    }
+}
+
 /// An encrypted round, from the coordinator's side.
 pub(crate) struct Round {
     pub(crate) plan: RoundPlan,

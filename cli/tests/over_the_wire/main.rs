@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod exactness;
+#[allow(dead_code, reason = "other tests use more of it")]
 mod kept;
 mod keys;
 mod nothing_plain_leaves;

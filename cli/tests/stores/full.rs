@@ -1,14 +1,12 @@
 //! A coordinator whose disk, or the volume that it publishes to, is full in the middle of a job: a small file system in memory, which root can mount.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
-
-use super::founding::{Hosts, Job, free_port};
+use super::founding::{Hosts, Job};
 use super::process::succeed;
+use super::watching::{health, ready, shown};
 use super::{begins, ledger};
 
 /// A file system of a given size; gone when it is dropped.
@@ -51,34 +49,11 @@ impl Drop for Disk {
     }
 }
 
-/// The status of `/ready`, and its report.
-fn ready(port: u16) -> (u16, Value) {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    connection.write_all(b"GET /ready HTTP/1.1\r\nHost: coordinator\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
-}
-
-/// The job as whoever runs it is told.
-fn shown(hosts: &Hosts) -> Value {
-    let arguments = ["job", "show", "bank-marketing", "--config", "coordinator.toml", "--json"];
-    let told = succeed("syndic-coordinator", &hosts.host("operator"), &arguments);
-    serde_json::from_str(&told).unwrap()
-}
-
 #[test]
 fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_room() {
     let hosts = Hosts::ready(Job { training_rounds: 2, deadline_seconds: 60 });
     let Some(disk) = Disk::mounted(&hosts.host("operator").join("state"), 48) else { return };
-    let (port, operator) = (free_port(), hosts.host("operator"));
-    hosts.edit(
-        "operator/coordinator.toml",
-        "gather_seconds = 10",
-        &format!("gather_seconds = 10\nhealth = \"127.0.0.1:{port}\""),
-    );
+    let (port, operator) = (health(&hosts), hosts.host("operator"));
     let mut banks = hosts.start_banks();
     let mut coordinator = hosts.start_coordinator();
     for (round, phase) in [(1, "Share"), (2, "Collect")] {
@@ -93,15 +68,16 @@ fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_by_itself_when_there_is_
             (status, &report["state"], &report["reason"]["code"]),
             (503, &"refusing".into(), &"store.full".into())
         );
-        let job = shown(&hosts);
+        let job = shown(&hosts, "bank-marketing");
         assert_eq!((&job["standing"], &job["trouble"]["code"]), (&"running".into(), &"store.full".into()));
-        let listed = succeed("syndic-coordinator", &operator, &["job", "list", "--config", "coordinator.toml"]);
+        let listed =
+            succeed("syndic-coordinator", &operator, &["job", "list", "--config", "coordinator.toml"]);
         assert!(listed.contains("(store.full)"), "{listed}");
 
         disk.make_room();
         coordinator.wait_for("recovery", |line| line.is("the store takes things again; everything goes on"));
         assert_eq!(ready(port).0, 200);
-        assert!(shown(&hosts)["trouble"].is_null());
+        assert!(shown(&hosts, "bank-marketing")["trouble"].is_null());
     }
 
     assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
@@ -118,12 +94,7 @@ fn a_full_volume_for_results_stops_nothing_and_they_are_written_once_there_is_ro
     let hosts = Hosts::ready(Job { training_rounds: 1, deadline_seconds: 60 });
     let operator = hosts.host("operator");
     let Some(disk) = Disk::mounted(&operator.join("publish"), 16) else { return };
-    let port = free_port();
-    hosts.edit(
-        "operator/coordinator.toml",
-        "gather_seconds = 10",
-        &format!("gather_seconds = 10\nhealth = \"127.0.0.1:{port}\""),
-    );
+    let port = health(&hosts);
     let mut coordinator = hosts.start_coordinator();
     coordinator.wait_for("readiness", |line| line.is("ready"));
     disk.fill();
@@ -139,7 +110,11 @@ fn a_full_volume_for_results_stops_nothing_and_they_are_written_once_there_is_ro
         (status, &report["state"], &report["warnings"][0]["code"]),
         (200, &"ready".into(), &"publish.full".into())
     );
-    assert_eq!(shown(&hosts)["standing"], "completed", "only its results have no place yet");
+    assert_eq!(
+        shown(&hosts, "bank-marketing")["standing"],
+        "completed",
+        "only its results have no place yet"
+    );
 
     disk.make_room();
     assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());

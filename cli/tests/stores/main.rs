@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod away;
 #[path = "../two_hosts/founding.rs"]
 #[allow(dead_code, reason = "other tests found more")]
 mod founding;
 mod full;
+mod gateway;
 #[path = "../two_hosts/ledger.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod ledger;
@@ -18,6 +20,7 @@ mod process;
 #[path = "../../../coordinator/tests/servers/mod.rs"]
 mod servers;
 mod serving;
+mod watching;
 
 use founding::{Hosts, Job};
 use process::Line;
@@ -56,7 +59,7 @@ fn a_job_on_servers_goes_on_after_each_kill_and_its_ledger_verifies() {
     let arguments = ["fsck", "--config", "coordinator.toml", "--json"];
     let findings: Value =
         serde_json::from_str(&process::succeed("syndic-coordinator", &operator, &arguments)).unwrap();
-    assert_eq!((&findings["damage"], &findings["entries"]), (&json!([]), &summary["size"]), "{findings}");
+    assert_eq!((&findings["damage"], &findings["published"]), (&json!([]), &summary["size"]), "{findings}");
     let state = operator.join("state");
     for of_a_folder in ["ledger.sqlite", "blobs"] {
         assert!(!state.join(of_a_folder).exists(), "{of_a_folder} is on the servers");

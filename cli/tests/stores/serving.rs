@@ -23,6 +23,19 @@ impl Serving {
 
     /// Gives the coordinator's configuration its servers, and the secrets that it shows them.
     pub(crate) fn configure(&self, hosts: &Hosts) {
+        self.configure_at(hosts, self.postgres_port(), self.s3_port());
+    }
+
+    pub(crate) fn postgres_port(&self) -> u16 {
+        self.postgres.port()
+    }
+
+    pub(crate) fn s3_port(&self) -> u16 {
+        self.s3.endpoint().rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
+    /// The same where the servers are reached by other ports, which lead there.
+    pub(crate) fn configure_at(&self, hosts: &Hosts, postgres: u16, s3: u16) {
         let [password, key] = Self::SECRETS;
         for (name, text) in [
             ("postgres.secret", format!("{password}\n")),
@@ -34,9 +47,8 @@ impl Serving {
         }
         let servers = format!(
             "\n[store.postgres]\nurl = \"{}\"\npassword_file = \"postgres.secret\"\n\
-             [store.s3]\nurl = \"s3://bucket/federation\"\nendpoint = \"{}\"\ncredentials_file = \"s3.secret\"\n",
-            self.postgres.url(),
-            self.s3.endpoint()
+             [store.s3]\nurl = \"s3://bucket/federation\"\nendpoint = \"http://127.0.0.1:{s3}\"\ncredentials_file = \"s3.secret\"\n",
+            Postgres::url_at(postgres)
         );
         hosts.write("operator/coordinator.toml", &(config(hosts) + &servers));
     }

@@ -8,6 +8,7 @@
 
 #[cfg(target_os = "linux")]
 mod besieged;
+mod controlled;
 mod founding;
 mod ledger;
 #[allow(dead_code, reason = "other tests use more of it")]

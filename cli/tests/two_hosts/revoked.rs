@@ -1,9 +1,11 @@
 //! Who is let in changes while a job runs.
 
 use rustix::process::{Pid, Signal, kill_process};
+use syndic_coordinator::fact::Fact;
+use syndic_round::{Digest, ParticipantId};
 
 use super::founding::{BANKS, Hosts, Job};
-use super::process::{Process, succeed};
+use super::process::{Process, program, succeed};
 use super::{everybody_ends_well, is_phase, ledger};
 
 /// Sends a signal to a process that runs.
@@ -32,10 +34,39 @@ fn a_member_revoked_in_the_middle_of_a_job_ends_and_the_others_finish_it() {
     assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
     everybody_ends_well(&mut banks);
     assert_eq!(ledger::verified(&hosts)["rounds_closed"], super::rounds_of(1));
+    the_ledger_says_from_when_on(&hosts);
     // Nor is it let in by a coordinator that is started anew, which here has the job's end to tell.
     let mut coordinator = hosts.start_coordinator();
     coordinator.wait_for("the list", |line| line.is("certificates were revoked before"));
     assert_eq!(hosts.participant_refuses(BANKS[1]), (2, "tls.certificate-revoked".into()));
+}
+
+/// Which certificate was revoked, whose it is, and that its member was cut off.
+fn the_ledger_says_from_when_on(hosts: &Hosts) {
+    let revoked = ParticipantId::new(2).unwrap();
+    let (mut connected, mut changed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for fact in ledger::facts(hosts) {
+        match fact {
+            Fact::Connected(it) if it.participant == revoked => connected.push(it),
+            Fact::AdmissionChanged(it) => changed.push(it),
+            Fact::Refused(it) if it.participant == revoked => refused.extend(it.refusals),
+            _ => {}
+        }
+    }
+    let [connected] = connected.as_slice() else { panic!("{connected:?}") };
+    assert_eq!((&*connected.tls, &*connected.group), ("TLS 1.3", "X25519MLKEM768"));
+    assert_eq!(connected.version, env!("CARGO_PKG_VERSION"), "its own word");
+    let program = std::fs::read(program("syndic-participant")).unwrap();
+    assert_eq!(connected.binary, Some(Digest::of(&program)));
+    let [changed] = changed.as_slice() else { panic!("{changed:?}") };
+    assert_eq!(
+        (&changed.before, changed.now.revocations.as_ref().map(|list| list.revoked)),
+        (&None, Some(1))
+    );
+    let [newly] = changed.newly_revoked.as_slice() else { panic!("{changed:?}") };
+    assert_eq!((&newly.serial, &*newly.reason), (&connected.serial, "key-compromise"));
+    let refused: Vec<_> = refused.iter().map(|it| (it.code.as_str(), it.count)).collect();
+    assert_eq!(refused, [("tls.certificate-revoked", 1)]);
 }
 
 #[test]

@@ -53,6 +53,12 @@ fn a_coordinator_that_drains_in_the_middle_of_rounds_is_started_again_and_the_jo
     let summary = ledger::verified(&hosts);
     assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&rounds_of(1).into(), &0.into()));
     assert!(ledger::survivors(&hosts).iter().all(|survivors| survivors.len() == 5), "nobody was lost");
+    assert_eq!(ledger::count(&summary, "syndic.coordinator.started"), 3);
+    assert_eq!(
+        ledger::count(&summary, "syndic.coordinator.stopped"),
+        2,
+        "the third is published before it ends"
+    );
 }
 
 #[test]
