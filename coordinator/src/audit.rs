@@ -181,8 +181,7 @@ impl Audit {
                 let is_so = attendance.is_none_or(|told| told == ended.attendance);
                 holds(index, "who is in the sums of a job", is_so)
             }
-            Fact::JobAbandoned { job, .. }
-            | Fact::JobStopped { job, .. } => {
+            Fact::JobAbandoned { job, .. } | Fact::JobStopped { job, .. } => {
                 let ended = self.jobs.remove(&job);
                 holds(index, "the end of a job", ended.is_some_and(|job| job.round.is_none()))
             }

@@ -1,6 +1,7 @@
 //! What the coordinator records: each fact is one ledger entry, and the entry is all that replay needs.
 
 mod admission;
+mod beside;
 mod connected;
 mod coordinator;
 mod governance;
@@ -22,6 +23,8 @@ use crate::phases::PhaseTime;
 pub use admission::{
     AdmissionChanged, Admitted, Allowed, MOST as MOST_REVOKED, Revocations, RevokedCertificate,
 };
+pub use beside::Beside;
+use beside::{phases, with_phases};
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
 pub use governance::{Cause, Priority};
@@ -204,15 +207,6 @@ pub enum Fact {
     },
 }
 
-/// What an entry tells beside an input, for whoever reads it: nothing is decided by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beside {
-    /// When the phases of a round that is closed began and ended; empty where an older version did not say so.
-    pub phases: Vec<PhaseTime>,
-    /// How often the upload of an update was begun until it came whole, as far as the coordinator that took it knows.
-    pub begun: Option<u32>,
-}
-
 /// An entry that is none of our facts although its type says so.
 #[derive(Debug, Error)]
 #[error("entry {index} of type {kind} is not one that this version writes")]
@@ -263,7 +257,9 @@ impl Fact {
             Self::RoundOpened { plan, kind, training_round, absent } => {
                 opened(plan, kind, *training_round, absent)
             }
-            Self::Heard { job, place, input, survivors, beside } => heard(job, *place, input, survivors, beside),
+            Self::Heard { job, place, input, survivors, beside } => {
+                heard(job, *place, input, survivors, beside)
+            }
             Self::RoundFrozen { job, round, survivors, digest, missing } => {
                 let place = Place::Round(*round);
                 let missing: Vec<Value> = missing.iter().map(Missing::to_json).collect();
@@ -411,29 +407,6 @@ impl Fact {
                 Self::Heard { job: job()?, place: place()?, input, survivors, beside }
             }
         })
-    }
-}
-
-impl Beside {
-    fn read(data: &Value) -> Option<Self> {
-        let begun = match data.get("uploads_begun") {
-            None => None,
-            Some(count) => Some(u32::try_from(count.as_u64()?).ok()?),
-        };
-        Some(Self { phases: phases(data)?, begun })
-    }
-}
-
-/// Entries of older versions say nothing of phases.
-fn phases(data: &Value) -> Option<Vec<PhaseTime>> {
-    let Some(phases) = data.get("phases") else { return Some(Vec::new()) };
-    phases.as_array()?.iter().map(PhaseTime::from_json).collect()
-}
-
-fn with_phases(data: Value, phases: &[PhaseTime]) -> Value {
-    match phases {
-        [] => data,
-        phases => with(data, "phases", phases.iter().map(PhaseTime::to_json).collect()),
     }
 }
 

@@ -218,7 +218,9 @@ fn line(job: &JobStatus) -> String {
         _ => "  (with warnings)",
     };
     let (id, priority) = (job.job.as_str(), job.priority);
-    format!("{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{warnings}{trouble}{reason}")
+    format!(
+        "{id:<24} {standing:<10} priority {priority:>3}{training}{round}{there}{warnings}{trouble}{reason}"
+    )
 }
 
 fn urgency(number: u32) -> Result<Priority, DaemonError> {

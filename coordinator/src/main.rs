@@ -45,7 +45,9 @@ enum Command {
         json: bool,
     },
     /// Print the configuration as it counts, defaults included, and the digest of it that goes on record at each start.
-    #[command(after_help = "Example:\n  syndic-coordinator configuration --config coordinator.toml | jq -r .digest")]
+    #[command(
+        after_help = "Example:\n  syndic-coordinator configuration --config coordinator.toml | jq -r .digest"
+    )]
     Configuration {
         /// The configuration file.
         #[arg(long)]

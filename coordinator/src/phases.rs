@@ -55,9 +55,11 @@ impl PhaseTimes {
 }
 
 impl PhaseTime {
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         // A deadline may lie after the last moment that entries can name.
-        let text = |at: &Timestamp| syndic_ledger::Timestamp::from_unix_ms(at.0).unwrap_or(syndic_ledger::Timestamp::MAX);
+        let text = |at: Timestamp| {
+            syndic_ledger::Timestamp::from_unix_ms(at.0).unwrap_or(syndic_ledger::Timestamp::MAX)
+        };
         let Self { phase, began, ended, deadline } = self;
         json!({ "phase": phase.name(), "began": text(began), "ended": text(ended), "deadline": text(deadline) })
     }

@@ -48,15 +48,14 @@ impl Refusals {
         self.0.news.notify_one();
     }
 
-    /// What may go on record now; what does not, because some of its member did within the last minute, stays.
-    pub(crate) fn due(&self) -> Vec<Refused> {
-        let now = Instant::now();
-        self.take(|told| told.is_none_or(|told| now.duration_since(told) >= BETWEEN))
+    /// What may go on record at `now`; what does not, because some of its member did within the last minute, stays.
+    pub(crate) fn due(&self, now: Instant) -> Vec<Refused> {
+        self.take(now, |told| told.is_none_or(|told| now.duration_since(told) >= BETWEEN))
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<Refused> {
-        self.take(|_| true)
+    /// Takes all of them.
+    pub fn all(&self) -> Vec<Refused> {
+        self.take(Instant::now(), |_| true)
     }
 
     /// Counts again what could not be put on record.
@@ -75,9 +74,8 @@ impl Refusals {
     /// Waits until something is due.
     pub(crate) async fn until_due(&self) {
         loop {
-            let next = self.next();
             let due = async {
-                match next {
+                match self.next(Instant::now()) {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -89,15 +87,14 @@ impl Refusals {
         }
     }
 
-    /// When something is due next; none where there is nothing.
-    fn next(&self) -> Option<Instant> {
+    /// When something is due next, at `now` at the earliest; none where there is nothing.
+    fn next(&self, now: Instant) -> Option<Instant> {
         let counted = self.lock();
         let waiting = counted.values().filter(|counted| !counted.of.is_empty());
-        waiting.map(|counted| counted.told.map_or_else(Instant::now, |told| told + BETWEEN)).min()
+        waiting.map(|counted| counted.told.map_or(now, |told| now.max(told + BETWEEN))).min()
     }
 
-    fn take(&self, is_due: impl Fn(Option<Instant>) -> bool) -> Vec<Refused> {
-        let now = Instant::now();
+    fn take(&self, now: Instant, is_due: impl Fn(Option<Instant>) -> bool) -> Vec<Refused> {
         let mut counted = self.lock();
         let due = counted.iter_mut().filter(|(_, counted)| !counted.of.is_empty() && is_due(counted.told));
         due.map(|(participant, counted)| {
@@ -138,32 +135,33 @@ mod tests {
             .collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_first_is_due_at_once_and_what_follows_together_after_a_minute() {
-        let refusals = Refusals::default();
+    #[test]
+    fn the_first_is_due_at_once_and_what_follows_together_after_a_minute() {
+        let (refusals, start) = (Refusals::default(), Instant::now());
+        assert_eq!(refusals.next(start), None);
         refusals.note(id(1), "rate.limited");
-        refusals.until_due().await;
-        assert_eq!(counts(&refusals.due()), [(1, vec![("rate.limited", 1)])]);
+        assert_eq!(refusals.next(start), Some(start));
+        assert_eq!(counts(&refusals.due(start)), [(1, vec![("rate.limited", 1)])]);
 
-        let begun = Instant::now();
         for _ in 0..1_000 {
             refusals.note(id(1), "rate.limited");
         }
         refusals.note(id(1), "round.mismatch");
-        assert!(refusals.due().is_empty());
+        assert!(refusals.due(start).is_empty());
         refusals.note(id(2), "round.malformed");
-        assert_eq!(counts(&refusals.due()), [(2, vec![("round.malformed", 1)])], "another has its own minute");
-        refusals.until_due().await;
-        assert!(begun.elapsed() >= BETWEEN);
-        assert_eq!(counts(&refusals.due()), [(1, vec![("rate.limited", 1_000), ("round.mismatch", 1)])]);
+        let due = refusals.due(start);
+        assert_eq!(counts(&due), [(2, vec![("round.malformed", 1)])], "another has its own minute");
+        assert_eq!(refusals.next(start), Some(start + BETWEEN));
+        let due = refusals.due(start + BETWEEN);
+        assert_eq!(counts(&due), [(1, vec![("rate.limited", 1_000), ("round.mismatch", 1)])]);
         assert!(refusals.all().is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_could_not_be_stored_is_counted_again_since_when_it_began() {
+    #[test]
+    fn what_could_not_be_stored_is_counted_again_since_when_it_began() {
         let refusals = Refusals::default();
         refusals.note(id(1), "round.mismatch");
-        let taken = refusals.due();
+        let taken = refusals.all();
         let since = taken[0].refusals[0].since;
         refusals.note(id(1), "round.mismatch");
         refusals.again(taken);

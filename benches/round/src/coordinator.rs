@@ -118,7 +118,13 @@ impl Coordinator {
             Phase::Closed(closed) => closed.survivors.ids().to_vec(),
             _ => Vec::new(),
         };
-        let mut facts = vec![Fact::Heard { job: job.clone(), place: round.into(), input, survivors, beside: Beside::default() }];
+        let mut facts = vec![Fact::Heard {
+            job: job.clone(),
+            place: round.into(),
+            input,
+            survivors,
+            beside: Beside::default(),
+        }];
         let prepared = matches!((before.phase(), next.phase()), (Phase::Preparing(_), Phase::Collecting(_)));
         if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (before.phase(), next.phase()) {
             let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());

@@ -69,7 +69,10 @@ pub fn what(entry: &Entry, names: &Names) -> String {
         "syndic.coordinator.started" => format!("start {}, version {}", data["incarnation"], text("version")),
         "syndic.participant.connected" => {
             let (tls, group, version) = (text("tls"), text("group"), text("version"));
-            format!("{who}, {tls}, {group}, certificate {}, says it is version {version}", brief("certificate"))
+            format!(
+                "{who}, {tls}, {group}, certificate {}, says it is version {version}",
+                brief("certificate")
+            )
         }
         "syndic.participant.refused" => format!("{who} was refused: {}", refusals(&data["refusals"])),
         "syndic.admission.changed" => admission(data),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::{Coordinator, CoordinatorError};
@@ -41,8 +42,7 @@ impl Coordinator {
         let further = newly_revoked.len().saturating_sub(MOST_REVOKED) as u64;
         newly_revoked.truncate(MOST_REVOKED);
         let before = before.cloned();
-        let fact =
-            Fact::AdmissionChanged(Box::new(AdmissionChanged { now, before, newly_revoked, further }));
+        let fact = Fact::AdmissionChanged(Box::new(AdmissionChanged { now, before, newly_revoked, further }));
         // If we crash here the lists are in force and not on record; the next start puts them there.
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
     }
@@ -51,13 +51,20 @@ impl Coordinator {
     pub async fn record_refusals(&self, refusals: &Refusals) {
         loop {
             refusals.until_due().await;
-            self.store_refusals(refusals, Refusals::due).await;
+            self.store_refusals(refusals, |refusals| refusals.due(Instant::now())).await;
         }
     }
 
     /// Puts on record what is not yet; for when the coordinator ends.
     pub async fn record_last_refusals(&self, refusals: &Refusals) {
-        self.store_refusals(refusals, Refusals::all).await;
+        // Whoever drove the jobs may have been dropped in the middle of an append.
+        let settled = {
+            let mut state = self.inner.state.lock().await;
+            self.inner.settle(&mut state).await
+        };
+        if settled.is_ok() {
+            self.store_refusals(refusals, Refusals::all).await;
+        }
     }
 
     async fn store_refusals(

@@ -40,7 +40,12 @@ impl Inner {
         let fact = Fact::CoordinatorStarted(Box::new(started));
         // If we crash here nothing says that this process was there, and it has done nothing.
         self.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        info!(incarnation, instance = instance.id, version = instance.software.version, "on record as started");
+        info!(
+            incarnation,
+            instance = instance.id,
+            version = instance.software.version,
+            "on record as started"
+        );
         Ok(())
     }
 }
@@ -52,8 +57,12 @@ impl Coordinator {
         let mut state = self.inner.state.lock().await;
         let incarnation = self.inner.incarnation.number.load(Ordering::Relaxed);
         let fact = Fact::CoordinatorStopped(Stopped { incarnation, reason: reason.into() });
-        // If we crash here the ledger does not say that it ended in order, and nothing else is missing.
-        let recorded = self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await;
+        // Whoever drove the jobs may have been dropped in the middle of an append.
+        let recorded = match self.inner.settle(&mut state).await {
+            // If we crash here the ledger does not say that it ended in order, and nothing else is missing.
+            Ok(()) => self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = recorded {
             warn!(code = error.code(), %error, "that it stops is not on record");
         }

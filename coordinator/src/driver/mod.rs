@@ -14,6 +14,7 @@ mod governance;
 mod incarnation;
 mod opening;
 mod presence;
+mod publishing;
 mod record;
 mod recovery;
 mod replay;
@@ -31,8 +32,6 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::Outcome;
-use syndic_ledger::VerifierKey;
-use syndic_ledger::tiles::{TileFile, VERIFIER_KEY};
 use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
@@ -43,22 +42,20 @@ use syndic_round::{
 use tokio::sync::{Mutex, broadcast, watch};
 
 pub use error::CoordinatorError;
-pub use opening::{Ready, open_sum};
 use incarnation::Incarnation;
+pub use opening::{Ready, open_sum};
 use presence::Presence;
 pub use presence::{Attached, Holding};
 use recovery::Condition;
 pub use recovery::Trouble;
 use watched::WatchedBlobs;
 
-use crate::audit::ROSTER;
 use crate::clock;
 use crate::engine::{Engine, JobState, Over};
 use crate::event::Told;
 use crate::fact::Fact;
 use crate::instance::Instance;
 use crate::store::{Blobs, Cosignatures, Log};
-use crate::witnesses::{self, POLICY};
 
 /// One federation's coordinator. Clones share it.
 #[derive(Clone)]
@@ -441,42 +438,6 @@ impl Coordinator {
             }
         }
         provenance
-    }
-
-    /// Writes the ledger, up to the entry with which a job ended last, to `folder` in the tlog-tiles layout under its head,
-    /// which bears the cosignatures that there are, with the key that it verifies with, the roster and the policy beside it.
-    /// Returns its size and root.
-    ///
-    /// # Errors
-    /// What the store can meet.
-    pub async fn export_ledger(&self, folder: &std::path::Path) -> Result<(u64, String), CoordinatorError> {
-        let (head, roster, policy) = {
-            let state = self.inner.state.lock().await;
-            let roster = state.engine.roster();
-            let policy = witnesses::policy(roster.roster());
-            (self.inner.head_to_publish(&state, folder)?, roster_file(&roster.endorsed())?, policy)
-        };
-        let policy = policy.map_err(|error| CoordinatorError::Ledger(error.to_string()))?.to_text();
-        let key = self.verifier_key()?;
-        let beside = vec![
-            TileFile { path: VERIFIER_KEY.into(), bytes: format!("{key}\n").into() },
-            TileFile { path: ROSTER.into(), bytes: roster },
-            TileFile { path: POLICY.into(), bytes: policy.into() },
-        ];
-        let (size, root) = (head.size(), head.root().to_string());
-        let checkpoint = self.cosigned(&head).await?;
-        crate::store::export::export_ledger(&*self.inner.log, size, beside, checkpoint.as_bytes(), folder)
-            .await?;
-        Ok((size, root))
-    }
-
-    /// The key that checkpoints verify with.
-    ///
-    /// # Errors
-    /// When the federation's name cannot name a key.
-    pub fn verifier_key(&self) -> Result<VerifierKey, CoordinatorError> {
-        VerifierKey::new(&self.inner.origin, self.inner.ledger_key.verifying_key())
-            .map_err(|error| CoordinatorError::Ledger(error.to_string()))
     }
 
     /// An empty ledger begins with the roster; a round that was under way gets its phase's time again, and so does a

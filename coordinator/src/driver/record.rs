@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
 
-use syndic_ledger::tiles::CHECKPOINT;
 use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, Hash, History, Leaves, ShownEntry};
 use syndic_round::coordinator::Input;
 use syndic_round::{JobId, ParticipantId, Place, RoundId};
@@ -104,6 +102,11 @@ impl Record {
         Ok(())
     }
 
+    /// The entry with which a job ended last.
+    pub(super) fn last_end(&self) -> Option<u64> {
+        self.ended.values().max().copied()
+    }
+
     /// Where in the ledger a round with a result lies.
     pub(super) fn closed(&self, job: &JobId, id: RoundId) -> Option<RangeInclusive<u64>> {
         self.closed.get(&(job.clone(), id)).cloned()
@@ -119,19 +122,6 @@ impl Inner {
     /// The head of everything that is on record.
     pub(super) fn head(&self, state: &State) -> Result<Checkpoint, CoordinatorError> {
         Checkpoint::of(&self.origin, state.record.history().tree()).map_err(unsigned)
-    }
-
-    /// The head that is published: the one that the end of a job made last, which those who were there have cosigned; the
-    /// newest where no job has ended, or where `folder` has a longer ledger already, so that what is published never shrinks.
-    pub(super) fn head_to_publish(
-        &self,
-        state: &State,
-        folder: &Path,
-    ) -> Result<Checkpoint, CoordinatorError> {
-        match state.record.ended.values().max() {
-            Some(last) if published_size(folder) <= *last + 1 => self.head_of(state, *last + 1),
-            _ => self.head(state),
-        }
     }
 
     /// The head that the ledger had with `size` entries.
@@ -239,12 +229,6 @@ impl Coordinator {
         };
         Ok(Some((head.size(), self.inner.show(&state, &head, older, (index, entry))?)))
     }
-}
-
-/// Entries of the ledger that `folder` has; 0 where it has none that can be read.
-fn published_size(folder: &Path) -> u64 {
-    let note = std::fs::read_to_string(folder.join(CHECKPOINT)).unwrap_or_default();
-    note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
 }
 
 fn unsigned(error: impl std::fmt::Display) -> CoordinatorError {

@@ -131,6 +131,12 @@ impl Inner {
         // Asked before anybody has to wait for us: what does not answer would hold up those who read.
         self.log.size().await?;
         let mut state = self.state.lock().await;
+        self.settle(&mut state).await?;
+        self.resume(&mut state).await
+    }
+
+    /// Finds out what became of an append that has no answer.
+    pub(super) async fn settle(&self, state: &mut State) -> Result<(), CoordinatorError> {
         if state.stopped {
             // The answer is had once an append that lost its caller is over.
             self.log.holds(state.record.history().size(), &[]).await?;
@@ -138,7 +144,7 @@ impl Inner {
             replay::catch_up(&*self.log, &*self.blobs, engine, record).await?;
             state.stopped = false;
         }
-        self.resume(&mut state).await
+        Ok(())
     }
 
     /// Gives the phases of rounds and preparations that were under way their time again.

@@ -30,9 +30,13 @@ impl Coordinator {
         let why = match job.paused() {
             Some(reason) => format!("it was paused: {reason}"),
             None if !self.enough_are_connected(job) => {
-                let (absent, needed) = (self.not_connected(&state.engine, job), job.terms.protection.threshold());
+                let (absent, needed) =
+                    (self.not_connected(&state.engine, job), job.terms.protection.threshold());
                 let admitted = job.terms.admitted.len();
-                format!("{needed} of {admitted} institutions are needed, and not connected: {}", absent.join(", "))
+                format!(
+                    "{needed} of {admitted} institutions are needed, and not connected: {}",
+                    absent.join(", ")
+                )
             }
             None if !is_under_way => format!("{} other jobs were under way", self.most_jobs_at_once()),
             None => "it was about to".into(),

@@ -96,12 +96,14 @@ impl AdmissionChanged {
 
 impl Admitted {
     fn to_json(&self) -> Value {
-        let revocations = self.revocations.as_ref().map(|list| {
-            json!({ "number": list.number, "until": time(list.until), "revoked": list.revoked })
-        });
-        let allowed = self.allowed.as_ref().map(
-            |list| json!({ "digest": list.digest.to_string(), "fingerprints": list.fingerprints }),
-        );
+        let revocations = self
+            .revocations
+            .as_ref()
+            .map(|list| json!({ "number": list.number, "until": time(list.until), "revoked": list.revoked }));
+        let allowed = self
+            .allowed
+            .as_ref()
+            .map(|list| json!({ "digest": list.digest.to_string(), "fingerprints": list.fingerprints }));
         json!({ "revocations": revocations, "allowed": allowed, "suspended": self.suspended })
     }
 

@@ -1,8 +1,8 @@
 //! Who is at the other end of a connection.
 
+use crate::authority::serial_number;
 use rustls::pki_types::CertificateDer;
 use rustls::{ProtocolVersion, ServerConnection};
-use crate::authority::serial_number;
 use syndic_round::enrolment::MemberIdentity;
 use syndic_round::{Digest, ParticipantId};
 use x509_parser::extensions::GeneralName;
