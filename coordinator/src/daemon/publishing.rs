@@ -45,7 +45,8 @@ impl Publishing {
         self.once_possible(|| publish(coordinator, job, &self.folder)).await
     }
 
-    /// Gives the ledger of `size` entries that was written its head once more, with the cosignatures that have come since.
+    /// Gives the ledger of `size` entries that was written its head once more, with the cosignatures that have come since; or a
+    /// longer one, where more have signed that. The size of what is published then.
     ///
     /// # Errors
     /// Those that do not pass by themselves.
@@ -53,9 +54,13 @@ impl Publishing {
         &self,
         coordinator: &Coordinator,
         size: u64,
-    ) -> Result<(), CoordinatorError> {
+    ) -> Result<u64, CoordinatorError> {
         let ledger = self.folder.join(LEDGER);
-        self.once_possible(|| coordinator.publish_cosigned(&ledger, size)).await
+        if coordinator.best_cosigned(size).await.0 == size {
+            self.once_possible(|| coordinator.publish_cosigned(&ledger, size)).await?;
+            return Ok(size);
+        }
+        Ok(self.once_possible(|| coordinator.export_ledger(&ledger)).await?.0)
     }
 
     /// Does what `write` does, again and again until it is done.
@@ -127,11 +132,11 @@ pub(super) async fn publish_as_they_end(
             (published, cosigned) = (Some(head.0), 0);
         }
         if let Some(size) = published
-            && let now = coordinator.how_many_cosigned(size).await
+            && let (_, now) = coordinator.best_cosigned(size).await
             && now > cosigned
         {
             // If we crash here the ledger is published with fewer cosignatures; the next start publishes it with all of them.
-            publishing.publish_cosigned(coordinator, size).await?;
+            published = Some(publishing.publish_cosigned(coordinator, size).await?);
             cosigned = now;
         }
         if changed.changed().await.is_err() {

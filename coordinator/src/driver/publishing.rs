@@ -2,27 +2,28 @@
 
 use std::path::Path;
 
+use syndic_ledger::VerifierKey;
 use syndic_ledger::tiles::{CHECKPOINT, TileFile, VERIFIER_KEY};
-use syndic_ledger::{Checkpoint, VerifierKey};
 
-use super::{Coordinator, CoordinatorError, Inner, State, roster_file};
+use super::{Coordinator, CoordinatorError, roster_file};
 use crate::audit::ROSTER;
 use crate::store::export::export_ledger;
 use crate::witnesses::{self, POLICY};
 
 impl Coordinator {
-    /// Writes the ledger, up to the entry with which a job ended last, to `folder` in the tlog-tiles layout under its head,
+    /// Writes the ledger, up to the entry with which a job ended last or further, to `folder` in the tlog-tiles layout under its head,
     /// which bears the cosignatures that there are, with the key that it verifies with, the roster and the policy beside it.
     /// Returns its size and root.
     ///
     /// # Errors
     /// What the store can meet.
     pub async fn export_ledger(&self, folder: &Path) -> Result<(u64, String), CoordinatorError> {
+        let size = self.size_to_publish(folder).await;
         let (head, roster, policy) = {
             let state = self.inner.state.lock().await;
             let roster = state.engine.roster();
             let policy = witnesses::policy(roster.roster());
-            (self.inner.head_to_publish(&state, folder)?, roster_file(&roster.endorsed())?, policy)
+            (self.inner.head_of(&state, size)?, roster_file(&roster.endorsed())?, policy)
         };
         let policy = policy.map_err(|error| CoordinatorError::Ledger(error.to_string()))?.to_text();
         let key = self.verifier_key()?;
@@ -37,6 +38,19 @@ impl Coordinator {
         Ok((size, root))
     }
 
+    /// Entries of the ledger that is published: up to the end of the job that ended last, or as far as most of those who were
+    /// there have signed it since; all where no job has ended. What
+    /// `folder` has already never shrinks.
+    async fn size_to_publish(&self, folder: &Path) -> u64 {
+        let (last, all) = {
+            let state = self.inner.state.lock().await;
+            (state.record.last_end(), state.record.history().size())
+        };
+        let Some(last) = last else { return all };
+        let least = published_size(folder).max(last + 1);
+        if least > all { all } else { self.best_cosigned(least).await.0 }
+    }
+
     /// The key that checkpoints verify with.
     ///
     /// # Errors
@@ -44,17 +58,6 @@ impl Coordinator {
     pub fn verifier_key(&self) -> Result<VerifierKey, CoordinatorError> {
         VerifierKey::new(&self.inner.origin, self.inner.ledger_key.verifying_key())
             .map_err(|error| CoordinatorError::Ledger(error.to_string()))
-    }
-}
-
-impl Inner {
-    /// The head that is published: the one that the end of a job made last, which those who were there have cosigned; the
-    /// newest where no job has ended, or where `folder` has a longer ledger already, so that what is published never shrinks.
-    fn head_to_publish(&self, state: &State, folder: &Path) -> Result<Checkpoint, CoordinatorError> {
-        match state.record.last_end() {
-            Some(last) if published_size(folder) <= last + 1 => self.head_of(state, last + 1),
-            _ => self.head(state),
-        }
     }
 }
 

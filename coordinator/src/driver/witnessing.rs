@@ -1,5 +1,6 @@
 //! What members sign of the ledger as its witnesses: verified, kept, and published below the head.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -76,9 +77,16 @@ impl Coordinator {
         Ok(note)
     }
 
-    /// How many witnesses have cosigned, last of all, the head that the ledger had with `size` entries.
-    pub async fn how_many_cosigned(&self, size: u64) -> usize {
-        self.inner.witnesses.lock().await.newest.values().filter(|one| one.size == size).count()
+    /// The head with at least `size` entries that most witnesses have signed last of all, by its size, and how many they are; that
+    /// of `size` entries where none has signed any. Who connects after a restart has seen a longer ledger, and signs no shorter one.
+    pub async fn best_cosigned(&self, size: u64) -> (u64, usize) {
+        let witnesses = self.inner.witnesses.lock().await;
+        let mut counts = BTreeMap::from([(size, 0)]);
+        for one in witnesses.newest.values().filter(|one| one.size >= size) {
+            *counts.entry(one.size).or_default() += 1;
+        }
+        let best = counts.into_iter().max_by_key(|(size, count)| (*count, Reverse(*size)));
+        best.unwrap_or((size, 0))
     }
 
     /// Gives the ledger of `size` entries that was exported to `folder` its head once more, with the cosignatures that have

@@ -56,7 +56,7 @@ fn key(number: u16) -> SigningKey {
 pub(crate) struct Member {
     pub(crate) id: ParticipantId,
     roster: Arc<SealedRoster>,
-    key: SigningKey,
+    pub(crate) key: SigningKey,
     table: Table,
     rng: StdRng,
     stage: Stage,

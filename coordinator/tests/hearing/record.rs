@@ -2,9 +2,10 @@
 //! that ledgers which say less are gone on with.
 
 use serde_json::json;
-use syndic_coordinator::fact::{Connected, Fact, incarnation};
+use syndic_coordinator::fact::{Cause, Connected, Fact, incarnation};
 use syndic_coordinator::store::Log as _;
-use syndic_ledger::{Entry, History};
+use syndic_coordinator::witnesses::witnesses;
+use syndic_ledger::{Entry, History, cosignature};
 use syndic_round::Digest;
 use syndic_round::coordinator::{Duty, Input};
 
@@ -139,6 +140,37 @@ async fn a_ledger_that_an_earlier_version_wrote_is_gone_on_with() {
     assert_eq!(all[earlier.len()].kind, "syndic.coordinator.started");
     assert_eq!(all[earlier.len()].data["incarnation"], 1);
     audited(&house, &all).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_published_ends_with_the_job_or_with_the_head_that_most_have_signed_since() {
+    let house = House::of(4);
+    let coordinator = house.coordinator(house.log().await).await;
+    coordinator.agree(crate::members::JOB).await.unwrap();
+    let cause = Cause { by: "local-user/7".into(), reason: "enough".into() };
+    coordinator.stop(&small(), cause).await.unwrap();
+    let ended = house.entries().await.len() as u64;
+    drop(coordinator);
+    // Killed before anybody had heard of the end: whoever comes now sees a longer ledger, and signs no shorter one.
+    let coordinator = house.coordinator(house.log().await).await;
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(coordinator.export_ledger(folder.path()).await.unwrap().0, ended);
+    for (member, seconds) in house.members.iter().zip(1..).take(3) {
+        let shown = coordinator.shown_to(member.id, 0).await.unwrap();
+        let roster = house.roster().roster();
+        let name = roster.witness_name(house.roster().member(member.id).unwrap());
+        let key = coordinator.verifier_key().unwrap();
+        let line = cosignature(&shown.checkpoint, &key, &name, seconds, &member.key).unwrap();
+        coordinator.take_cosignature(member.id, ended + 1, &line).await.unwrap();
+    }
+    coordinator.record_stop("told to stop").await;
+
+    let published = coordinator.export_ledger(folder.path()).await.unwrap().0;
+
+    assert_eq!(published, ended + 1, "up to the head that three have signed, and no further");
+    let note = std::fs::read_to_string(folder.path().join("checkpoint")).unwrap();
+    assert_eq!(witnesses(house.roster().roster(), &note).unwrap().len(), 3);
+    assert_eq!(coordinator.export_ledger(folder.path()).await.unwrap().0, published, "it never shrinks");
 }
 
 #[tokio::test]
