@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::serve::serve_within;
 use crate::service::Service;
 use crate::store::config::StoreConfig;
-use crate::store::{FolderCosignatures, Store, create_folder};
+use crate::store::{Store, create_folder};
 use crate::tls::{self, Door, Incoming};
 pub use error::DaemonError;
 pub use publishing::publish;
@@ -72,16 +72,15 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         opened = Store::open(&config.state, servers.as_ref(), federation) => opened,
         () = draining.clone().begun() => return Ok(()),
     };
-    let Store { log, blobs, hold } = store.map_err(CoordinatorError::Store)?;
-    // In the folder with either store: one that is lost is a witness fewer, no more.
-    let cosignatures = FolderCosignatures::open(&config.state.join("cosignatures")).await;
+    let Store { log, blobs, cosignatures, hold } = store.map_err(CoordinatorError::Store)?;
     let control = Listening::open(&config.state).await?;
     let parts = Parts {
         roster,
         ledger_key,
         log,
         blobs,
-        cosignatures: Box::new(cosignatures.map_err(CoordinatorError::Store)?),
+        cosignatures,
+        replica: hold.replica(),
         gather: Duration::from_secs(config.gather_seconds),
         most_jobs_at_once: config.most_jobs_at_once.get(),
         instance: Instance::new(software.await.map_err(panicked)?, Some(config.digest())),

@@ -71,7 +71,7 @@ async fn check_servers(
     published: Option<&Path>,
 ) -> Result<Findings, StoreError> {
     let federation = roster.roster().federation.clone();
-    let Store { log, blobs, hold } = Store::take(state, servers, &federation).await?;
+    let Store { log, blobs, hold, .. } = Store::take(state, servers, &federation).await?;
     let stored = names(&*blobs).await?;
     let findings =
         check(Kept { roster: Arc::new(roster), log: &*log, blobs: &*blobs, stored, published }).await;

@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 use super::opening::well_formed;
 use super::record::Batch;
+use super::together::ends;
 use super::{CoordinatorError, Inner, State};
 use crate::clock;
 use crate::engine::After;
 use crate::fact::Fact;
+use crate::store::{Lease, StoreError};
 
 impl State {
     /// The facts that an input leads to, and what stands after them; none where it changes nothing.
@@ -34,6 +36,7 @@ impl State {
 }
 
 impl Inner {
+    /// Takes an input; where it is refused, or another replica was faster, once more by the state as it is stored.
     pub(super) async fn hear(
         &self,
         state: &mut State,
@@ -41,6 +44,26 @@ impl Inner {
         place: Place,
         input: Input,
         sum: Option<&Sum>,
+        under: Option<&Lease>,
+    ) -> Result<bool, CoordinatorError> {
+        let mut is_current = self.replica.is_none();
+        loop {
+            match self.hear_here(state, (job, place), &input, sum, under).await {
+                Err(CoordinatorError::Rejected(_)) if !is_current => is_current = true,
+                Err(error) if self.was_overtaken(&error) => {}
+                heard => return heard,
+            }
+            self.catch_up(state).await?;
+        }
+    }
+
+    async fn hear_here(
+        &self,
+        state: &mut State,
+        (job, place): (&JobId, Place),
+        input: &Input,
+        sum: Option<&Sum>,
+        under: Option<&Lease>,
     ) -> Result<bool, CoordinatorError> {
         let now = clock::now();
         let decided = match (state.decide(now, job, place, input.clone()), input.message()) {
@@ -53,7 +76,7 @@ impl Inner {
         let Some((mut facts, after)) = decided else { return Ok(false) };
         state.count_uploads(job, &mut facts);
         // If we crash here the input never happened: nothing is stored, and the sender says it again.
-        self.append(state, now, &facts).await?;
+        self.append(state, now, &facts, under).await?;
         // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
         let before = state.engine.open_round(job, place.round()).cloned();
         state.engine.advance(now, job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
@@ -88,7 +111,7 @@ impl Inner {
         warn!(participant = %from, kind = kind.name(), %place, "a participant signed two messages where one may exist");
         let fact = Fact::Equivocated { job: job.clone(), place, kind, message: message.clone() };
         // If we crash here the message was refused and is not on record; whoever sends it again puts it there.
-        self.record(state, clock::now(), std::slice::from_ref(&fact), None).await
+        self.record(state, clock::now(), std::slice::from_ref(&fact), None, None).await
     }
 
     /// Makes facts durable, then lets them count.
@@ -98,14 +121,12 @@ impl Inner {
         now: Timestamp,
         facts: &[Fact],
         sum: Option<&Sum>,
+        under: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
-        self.append(state, now, facts).await?;
+        self.append(state, now, facts, under).await?;
         for fact in facts {
             state.engine.apply(now, fact, sum)?;
-            if let Fact::JobCompleted { job, .. }
-            | Fact::JobAbandoned { job, .. }
-            | Fact::JobStopped { job, .. } = fact
-            {
+            if let Some(job) = ends(fact) {
                 state.tallies.remove(job);
                 self.lock_present().forget(job);
             }
@@ -119,6 +140,7 @@ impl Inner {
         state: &mut State,
         now: Timestamp,
         facts: &[Fact],
+        under: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
         if state.stopped {
             return Err(CoordinatorError::Stopped);
@@ -129,7 +151,13 @@ impl Inner {
         }
         // Whatever ends the append without an answer leaves unknown what is stored.
         state.stopped = true;
-        let stored = self.log.append(state.record.history().size(), &batch.bytes).await;
+        let stored = self.log.append_under(under, state.record.history().size(), &batch.bytes).await;
+        if self.replica.is_some()
+            && let Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) = stored
+        {
+            // Another replica has appended, or taken over: nothing of this is stored.
+            state.stopped = false;
+        }
         if let Err(error) = &stored {
             self.condition.met(error);
             // Whoever drives the job learns of it now, not at the round's next deadline.

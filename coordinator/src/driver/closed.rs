@@ -23,7 +23,10 @@ impl Coordinator {
         id: RoundId,
     ) -> Result<Option<ClosedRound>, CoordinatorError> {
         let range = {
-            let state = self.inner.state.lock().await;
+            let mut state = self.inner.state.lock().await;
+            if state.record.closed(job, id).is_none() {
+                self.inner.catch_up(&mut state).await?;
+            }
             if let Some(closed) = state.engine.job(job).and_then(|job| job.last_closed(id)) {
                 return Ok(Some(closed.clone()));
             }

@@ -1,12 +1,15 @@
 //! Driving: each job that is not over has a task that does what the coordinator owes it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use syndic_round::JobId;
 use tokio::task::JoinSet;
+use tracing::{info, warn};
 
 use super::{Coordinator, CoordinatorError};
 use crate::engine::Over;
+use crate::store::{Holding, Replica, StoreError, Tenure};
 
 /// How the driving of one job ended.
 pub(super) enum Driven {
@@ -66,6 +69,81 @@ impl Coordinator {
 
     async fn has_stopped(&self) -> bool {
         self.inner.state.lock().await.stopped
+    }
+}
+
+impl Coordinator {
+    /// Does what the coordinator owes a job, until it is over or nothing new is begun any more; of several replicas, whenever
+    /// no other does.
+    async fn drive_job(&self, job: &JobId) -> Result<Driven, CoordinatorError> {
+        let Some(replica) = &self.inner.replica else { return self.drive_under(job, None).await };
+        loop {
+            let tenure = match self.take_over(replica, job).await? {
+                Ok(tenure) => tenure,
+                Err(driven) => return Ok(driven),
+            };
+            match self.drive_under(job, Some(&tenure)).await {
+                // Another took it over from us, whom it took for dead.
+                Err(CoordinatorError::Store(StoreError::Fenced { name, .. }))
+                    if name == tenure.lease().await.name =>
+                {
+                    warn!(%job, "another replica may drive the job: this one was not heard for too long");
+                }
+                driven => {
+                    // If we crash here, or before, another replica takes the job over when the lease is over.
+                    tenure.release().await;
+                    return driven;
+                }
+            }
+        }
+    }
+
+    /// Waits until no other replica drives the job, and takes it over; or says why there is nothing to take over.
+    async fn take_over(
+        &self,
+        replica: &Replica,
+        job: &JobId,
+    ) -> Result<Result<Tenure, Driven>, CoordinatorError> {
+        let (mut changed, mut stirs) = (self.changes(), replica.stirs());
+        loop {
+            changed.borrow_and_update();
+            if self.over(job).await.is_some() {
+                return Ok(Err(Driven::Over));
+            }
+            if self.is_draining() {
+                return Ok(Err(Driven::Drained));
+            }
+            // Asked first, since to ask changes nothing.
+            let driver = replica.driver(job).await?.filter(|driver| driver.holder != replica.name());
+            let taken = match &driver {
+                None => replica.drive(job).await,
+                Some(Holding { name, holder, .. }) => {
+                    Err(StoreError::Held { name: name.clone(), holder: holder.clone() })
+                }
+            };
+            match taken {
+                Ok(tenure) => {
+                    info!(%job, replica = replica.name(), "this replica drives the job");
+                    let lease = tenure.lease().await;
+                    let mut state = self.inner.state.lock().await;
+                    self.inner.catch_up(&mut state).await?;
+                    // Nobody ended phases while nobody drove the job: they get their time again.
+                    match self.inner.resume_job(&mut state, job, Some(&lease)).await {
+                        Err(CoordinatorError::Store(StoreError::Fenced { name, .. }))
+                            if name == lease.name => {}
+                        resumed => return resumed.map(|()| Ok(tenure)),
+                    }
+                }
+                Err(StoreError::Held { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let left = driver.map_or(Duration::ZERO, |driver| driver.left);
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = stirs.next() => {}
+                () = tokio::time::sleep(left) => {}
+            }
+        }
     }
 }
 

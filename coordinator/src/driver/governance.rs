@@ -35,18 +35,22 @@ impl Coordinator {
         let mut state = self.inner.state.lock().await;
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
         let id = job.identity.id;
-        match state.engine.agreement(&id) {
-            Some(known) if known == terms.agreement => return Ok((id, false)),
-            Some(_) => return Err(CoordinatorError::OtherJob(id)),
-            None => {}
+        if state.engine.agreement(&id).is_none() {
+            // If we crash here the job file is stored but not agreed; whoever hands it in does so again.
+            self.inner.blobs.put(file.as_bytes()).await?;
         }
-        // If we crash here the job file is stored but not agreed; whoever hands it in does so again.
-        self.inner.blobs.put(file.as_bytes()).await?;
         let fact = Fact::JobAgreed { job: id.clone(), file: file.into(), priority, by: by.into() };
+        let agree = |state: &State| match state.engine.agreement(&id) {
+            Some(known) if known == terms.agreement => Ok(Vec::new()),
+            Some(_) => Err(CoordinatorError::OtherJob(id.clone())),
+            None => Ok(vec![fact.clone()]),
+        };
         // If we crash here nothing was agreed; after it the job is on record, and runs after the next start.
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        self.inner.tell_started(&state, &id);
-        Ok((id, true))
+        let is_new = !self.inner.decided(&mut state, None, agree).await?.is_empty();
+        if is_new {
+            self.inner.tell_started(&state, &id);
+        }
+        Ok((id, is_new))
     }
 
     /// Opens no further round of a job until it is resumed; one in progress goes on. A job that is paused stays so.
@@ -54,12 +58,9 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError::NoSuchJob`], [`CoordinatorError::JobOver`].
     pub async fn pause(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        if state.live(job)?.paused().is_some() {
-            return Ok(());
-        }
         let event = Event::JobPaused { job: job.to_string(), reason: cause.reason.clone() };
-        self.inner.act(&mut state, job, Fact::JobPaused { job: job.clone(), cause }, event).await
+        let fact = Fact::JobPaused { job: job.clone(), cause };
+        self.inner.act(job, fact, event, |live| live.paused().is_none()).await
     }
 
     /// Lets a paused job go on. One that is not paused goes on.
@@ -67,12 +68,9 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError::NoSuchJob`], [`CoordinatorError::JobOver`].
     pub async fn resume(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        if state.live(job)?.paused().is_none() {
-            return Ok(());
-        }
         let event = Event::JobResumed { job: job.to_string(), reason: cause.reason.clone() };
-        self.inner.act(&mut state, job, Fact::JobResumed { job: job.clone(), cause }, event).await
+        let fact = Fact::JobResumed { job: job.clone(), cause };
+        self.inner.act(job, fact, event, |live| live.paused().is_some()).await
     }
 
     /// Makes a job more urgent, or less.
@@ -85,13 +83,9 @@ impl Coordinator {
         priority: Priority,
         cause: Cause,
     ) -> Result<(), CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        if state.live(job)?.priority() == priority {
-            return Ok(());
-        }
         let event = Event::JobPrioritised { job: job.to_string(), priority };
         let fact = Fact::JobPrioritised { job: job.clone(), priority, cause };
-        self.inner.act(&mut state, job, fact, event).await
+        self.inner.act(job, fact, event, |live| live.priority() != priority).await
     }
 
     /// Ends a job for good, the round in progress with it. One that was stopped before stays so.
@@ -99,19 +93,24 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError::NoSuchJob`]; [`CoordinatorError::JobOver`] where it ended otherwise.
     pub async fn stop(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
+        let reason = cause.reason.clone();
+        let stop = |state: &State| {
+            if let Some(Ended { over: Over::Stopped(_), .. }) = state.engine.ended(job) {
+                return Ok(Vec::new());
+            }
+            state.live(job)?;
+            let facts = state.engine.decide_stop(clock::now(), job, cause.clone());
+            facts.ok_or_else(|| CoordinatorError::NoSuchJob(job.clone()))
+        };
         let mut state = self.inner.state.lock().await;
-        if let Some(Ended { over: Over::Stopped(_), .. }) = state.engine.ended(job) {
+        // If we crash here the job goes on; after it the round is abandoned and the job over, both or neither.
+        let facts = self.inner.decided(&mut state, None, stop).await?;
+        if facts.is_empty() {
             return Ok(());
         }
-        let round = state.live(job)?.round().map(|open| open.round.plan().id);
-        let (now, reason) = (clock::now(), cause.reason.clone());
-        let facts = state.engine.decide_stop(now, job, cause);
-        let facts = facts.ok_or_else(|| CoordinatorError::NoSuchJob(job.clone()))?;
-        // If we crash here the job goes on; after it the round is abandoned and the job over, both or neither.
-        self.inner.record(&mut state, now, &facts, None).await?;
         for fact in facts {
-            if let (Fact::RoundAbandoned { reason, .. }, Some(id)) = (fact, round) {
-                self.inner.tell(job, Event::RoundAbandoned { id, reason });
+            if let Fact::RoundAbandoned { round, reason, .. } = fact {
+                self.inner.tell(job, Event::RoundAbandoned { id: round, reason });
             }
         }
         self.inner.tell(job, Event::JobStopped { job: job.to_string(), reason });
@@ -130,7 +129,9 @@ impl Coordinator {
 
     /// All jobs, in the order of agreement.
     pub async fn list(&self) -> Vec<JobStatus> {
-        let state = self.inner.state.lock().await;
+        let mut state = self.inner.state.lock().await;
+        // Where the ledger cannot be read, its trouble is known and what was read before is shown.
+        let _ = self.inner.catch_up(&mut state).await;
         let can_gather = |job: &JobState| self.enough_are_connected(job);
         let under_way = state.engine.under_way(self.inner.most_jobs_at_once, can_gather);
         let mut all: Vec<JobStatus> =
@@ -209,16 +210,20 @@ impl State {
 }
 
 impl Inner {
+    /// Puts an act on record where `is_due`.
     async fn act(
         &self,
-        state: &mut State,
         job: &JobId,
         fact: Fact,
         event: Event,
+        is_due: impl Fn(&JobState) -> bool,
     ) -> Result<(), CoordinatorError> {
+        let mut state = self.state.lock().await;
+        let act = |state: &State| Ok(is_due(state.live(job)?).then(|| fact.clone()).into_iter().collect());
         // If we crash here nothing was done; after it the act is on record, and counts after the next start.
-        self.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
-        self.tell(job, event);
+        if !self.decided(&mut state, None, act).await?.is_empty() {
+            self.tell(job, event);
+        }
         Ok(())
     }
 }

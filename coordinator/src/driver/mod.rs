@@ -20,6 +20,7 @@ mod recovery;
 mod replay;
 mod spot_check;
 mod telling;
+mod together;
 mod waiting;
 mod watched;
 mod witnessing;
@@ -36,8 +37,8 @@ use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::message::{Header, Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, Rejection, Roster, RoundId,
-    RoundPlan, SealedRoster, Voided,
+    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundId, RoundPlan,
+    SealedRoster, Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -55,7 +56,7 @@ use crate::engine::{Engine, JobState, Over};
 use crate::event::Told;
 use crate::fact::Fact;
 use crate::instance::Instance;
-use crate::store::{Blobs, Cosignatures, Log};
+use crate::store::{Blobs, Cosignatures, Log, Replica};
 
 /// One federation's coordinator. Clones share it.
 #[derive(Clone)]
@@ -75,6 +76,8 @@ pub struct Parts {
     pub blobs: Box<dyn Blobs>,
     /// What witnesses have signed of the ledger's head.
     pub cosignatures: Box<dyn Cosignatures>,
+    /// This process among several that run the federation; none where it runs it alone.
+    pub replica: Option<Arc<Replica>>,
     /// How long a round waits for institutions that are not connected, once enough are.
     pub gather: Duration,
     /// How many jobs are under way at once; others wait.
@@ -90,6 +93,7 @@ struct Inner {
     ledger_key: SigningKey,
     log: Box<dyn Log>,
     blobs: Box<dyn Blobs>,
+    replica: Option<Arc<Replica>>,
     gather: Duration,
     most_jobs_at_once: usize,
     /// Which process this is, and which of those that were started on the ledger.
@@ -123,8 +127,17 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
     pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
-        let Parts { roster, ledger_key, log, blobs, cosignatures, gather, most_jobs_at_once, instance } =
-            parts;
+        let Parts {
+            roster,
+            ledger_key,
+            log,
+            blobs,
+            cosignatures,
+            replica,
+            gather,
+            most_jobs_at_once,
+            instance,
+        } = parts;
         let sealed = Arc::new(roster);
         if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
             return Err(CoordinatorError::OtherLedgerKey);
@@ -143,6 +156,7 @@ impl Coordinator {
                 ledger_key,
                 log,
                 blobs,
+                replica: replica.clone(),
                 gather,
                 most_jobs_at_once,
                 incarnation: Incarnation::of(instance),
@@ -157,6 +171,9 @@ impl Coordinator {
             }),
         };
         coordinator.begin_or_resume(sealed.endorsed()).await?;
+        if let Some(replica) = replica {
+            coordinator.keep_together(replica);
+        }
         Ok(coordinator)
     }
 
@@ -195,7 +212,7 @@ impl Coordinator {
         // A task of its own: a caller that hangs up must not leave an append without its answer.
         let heard = tokio::spawn(async move {
             let mut state = inner.state.lock().await;
-            inner.hear(&mut state, &job, place, input, None).await
+            inner.hear(&mut state, &job, place, input, None, None).await
         });
         match heard.await {
             Ok(answer) => answer,
@@ -265,12 +282,15 @@ impl Coordinator {
     ) -> Result<bool, CoordinatorError> {
         let place = place.into();
         let decided = {
-            let state = self.inner.state.lock().await;
-            state.decide(clock::now(), job, place, input.clone())
+            let mut state = self.inner.state.lock().await;
+            let decide = |state: &State| Ok(state.decide(clock::now(), job, place, input.clone())?.is_some());
+            self.inner.current(&mut state, decide).await
         };
         match decided {
-            Ok(decided) => Ok(decided.is_some()),
-            Err(rejection) => Err(self.refused(job, place, input.message(), rejection).await),
+            Err(CoordinatorError::Rejected(rejection)) => {
+                Err(self.refused(job, place, input.message(), rejection).await)
+            }
+            decided => decided,
         }
     }
 
@@ -286,18 +306,21 @@ impl Coordinator {
     ) -> Result<Option<Header>, CoordinatorError> {
         let judged = {
             let mut state = self.inner.state.lock().await;
-            let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
-            let judged = open.round.judge_header(clock::now(), signed);
+            let judge = |state: &State| {
+                let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
+                Ok(open.round.judge_header(clock::now(), signed)?)
+            };
+            let judged = self.inner.current(&mut state, judge).await;
             if let Ok(Some(_)) = judged {
                 state.upload_begins(job, signed.from);
             }
             judged
         };
         match judged {
-            Ok(header) => Ok(header),
-            Err(rejection) => {
+            Err(CoordinatorError::Rejected(rejection)) => {
                 Err(self.refused(job, id.into(), Some((Kind::Header, signed)), rejection).await)
             }
+            judged => judged,
         }
     }
 
@@ -358,11 +381,20 @@ impl Coordinator {
 
     /// Whether members may fetch this blob: the files of jobs that are not over, the questions of rounds in progress, and of
     /// closed rounds what their participants signed and the sum of the keys.
-    pub async fn is_public(&self, digest: Digest) -> bool {
-        let state = self.inner.state.lock().await;
-        let asks = |job: &JobState| job.round().is_some_and(|open| open.round.plan().question == digest);
-        state.engine.publishes(digest)
-            || state.engine.jobs().any(|job| job.terms.agreement == digest || asks(job))
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the ledger cannot be read to its end.
+    pub async fn is_public(&self, digest: Digest) -> Result<bool, CoordinatorError> {
+        let is_public = |state: &State| {
+            let asks = |job: &JobState| job.round().is_some_and(|open| open.round.plan().question == digest);
+            state.engine.publishes(digest)
+                || state.engine.jobs().any(|job| job.terms.agreement == digest || asks(job))
+        };
+        let mut state = self.inner.state.lock().await;
+        if !is_public(&state) {
+            self.inner.catch_up(&mut state).await?;
+        }
+        Ok(is_public(&state))
     }
 
     /// Why this round was abandoned, with who declined it and why; none where it was not. Of a job that is over only the last
@@ -448,13 +480,19 @@ impl Coordinator {
             let file = roster_file(&roster)?;
             // If we crash here the roster is stored but the ledger is empty; the next start begins it.
             let blob = self.inner.blobs.put(&file).await?;
-            let Roster { federation, .. } = &roster.roster;
-            let digest = roster.roster.digest();
-            let fact = Fact::RosterSealed { federation: federation.clone(), digest, blob };
-            self.inner.record(&mut state, clock::now(), &[fact], None).await?;
+            let sealed = Fact::RosterSealed {
+                federation: roster.roster.federation.clone(),
+                digest: roster.roster.digest(),
+                blob,
+            };
+            let begin = |state: &State| {
+                let is_empty = state.record.history().size() == 0;
+                Ok(is_empty.then(|| sealed.clone()).into_iter().collect())
+            };
+            self.inner.decided(&mut state, None, begin).await?;
         }
         self.inner.record_start(&mut state).await?;
-        self.inner.resume(&mut state).await
+        self.inner.resume_all(&mut state).await
     }
 }
 

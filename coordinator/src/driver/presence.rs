@@ -1,5 +1,7 @@
 //! Who is connected, and who has heard that a job is over.
 
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::clock;
 pub(super) struct Presence {
     /// Connections of each participant; none of nobody.
     connections: BTreeMap<ParticipantId, Connected>,
+    /// The same at other replicas, by their names, as they last said.
+    elsewhere: BTreeMap<String, BTreeMap<ParticipantId, Connected>>,
     /// Who was told that a job is over, of the job of which anybody was told so last.
     dismissed: Option<(JobId, BTreeSet<ParticipantId>)>,
 }
@@ -24,6 +28,8 @@ pub(super) struct Presence {
 struct Connected {
     connections: usize,
     since: Timestamp,
+    /// Numbers of the preparations whose keys it held when it came, by job.
+    came_with: BTreeMap<JobId, u64>,
     /// By job; nothing is held of jobs that are not here.
     jobs: BTreeMap<JobId, Keeping>,
 }
@@ -35,6 +41,13 @@ struct Keeping {
     holding: u64,
     /// It did not keep up with the last preparation that a round made for itself, and has not been heard since.
     is_silent: bool,
+}
+
+impl Keeping {
+    fn of(came_with: &BTreeMap<JobId, u64>) -> BTreeMap<JobId, Self> {
+        let keeping = |number: &u64| Self { holding: *number, is_silent: false };
+        came_with.iter().map(|(job, number)| (job.clone(), keeping(number))).collect()
+    }
 }
 
 /// What a participant says it has of a job when it comes.
@@ -59,27 +72,39 @@ pub(super) struct MadeAhead<'a> {
 }
 
 impl Presence {
+    /// Here or at another replica.
     pub(super) fn is_connected(&self, id: ParticipantId) -> bool {
-        self.connections.contains_key(&id)
+        self.connection(id).is_some()
+    }
+
+    /// Its newest connection. Whoever lost one to a replica that died is still told of there for a while.
+    fn connection(&self, id: ParticipantId) -> Option<&Connected> {
+        let elsewhere = self.elsewhere.values().filter_map(|at| at.get(&id));
+        elsewhere.chain(self.connections.get(&id)).max_by_key(|it| it.since)
+    }
+
+    fn connections_of(&mut self, id: ParticipantId) -> impl Iterator<Item = &mut Connected> {
+        let elsewhere = self.elsewhere.values_mut().filter_map(move |at| at.get_mut(&id));
+        elsewhere.chain(self.connections.get_mut(&id))
     }
 
     /// It has acknowledged the shares of the preparation with this number.
     pub(super) fn holds(&mut self, id: ParticipantId, job: &JobId, number: u64) {
-        if let Some(it) = self.connections.get_mut(&id) {
+        for it in self.connections_of(id) {
             it.jobs.insert(job.clone(), Keeping { holding: number, is_silent: false });
         }
     }
 
     /// It has not acknowledged in time what a round prepared for itself.
     pub(super) fn fell_silent(&mut self, id: ParticipantId, job: &JobId) {
-        if let Some(it) = self.connections.get_mut(&id) {
+        for it in self.connections_of(id) {
             it.jobs.entry(job.clone()).or_default().is_silent = true;
         }
     }
 
     /// Nothing is kept of a job that is over.
     pub(super) fn forget(&mut self, job: &JobId) {
-        for it in self.connections.values_mut() {
+        for it in self.elsewhere.values_mut().chain([&mut self.connections]).flat_map(BTreeMap::values_mut) {
             it.jobs.remove(job);
         }
     }
@@ -95,7 +120,7 @@ impl Presence {
     /// Whether `id` is there but came too late for `ahead`, has lost its keys since, or did not keep up. Whoever keeps up
     /// with nothing is not waited for again and again.
     fn is_left_out(&self, id: ParticipantId, ahead: &MadeAhead<'_>) -> bool {
-        let Some(it) = self.connections.get(&id) else { return false };
+        let Some(it) = self.connection(id) else { return false };
         let Keeping { holding, is_silent } = it.jobs.get(ahead.job).copied().unwrap_or_default();
         let came_without = it.since > ahead.begun && holding != ahead.number;
         let took_part = ahead.eligible.contains(&id) || ahead.declined.contains_key(&id);
@@ -117,10 +142,9 @@ impl Coordinator {
             let mut present = self.inner.lock_present();
             let connections = present.connections.get(&id).map_or(0, |it| it.connections) + 1;
             // An older connection may be dead and not known to be: who comes anew says what it holds now.
-            let keeping =
-                |it: &Holding| (it.job.clone(), Keeping { holding: it.preparation, is_silent: false });
-            let jobs = holding.iter().map(keeping).collect();
-            let came = Connected { connections, since: clock::now(), jobs };
+            let came_with = holding.iter().map(|it| (it.job.clone(), it.preparation)).collect();
+            let jobs = Keeping::of(&came_with);
+            let came = Connected { connections, since: clock::now(), came_with, jobs };
             present.connections.insert(id, came);
         }
         self.inner.tell_connection(&name, true);
@@ -205,7 +229,7 @@ mod tests {
     /// Five members, there since before the preparation was begun, who all hold its keys.
     fn all_present() -> Presence {
         let jobs = BTreeMap::from([(job(), Keeping { holding: NUMBER, is_silent: false })]);
-        let connected = Connected { connections: 1, since: Timestamp(0), jobs };
+        let connected = Connected { connections: 1, since: Timestamp(0), came_with: BTreeMap::new(), jobs };
         Presence {
             connections: (1..=5).map(|number| (id(number), connected.clone())).collect(),
             ..Presence::default()

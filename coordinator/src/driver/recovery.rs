@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syndic_proto::control::JobTrouble;
-use syndic_round::Place;
 use syndic_round::coordinator::Input;
+use syndic_round::{JobId, Place, Rejection};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::{Coordinator, CoordinatorError, Inner, State, replay};
-use crate::store::{Blobs, StoreError};
+use super::{Coordinator, CoordinatorError, Inner, State};
+use crate::store::{Blobs, Lease, StoreError};
 
 /// Why a store takes nothing now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,23 +140,41 @@ impl Inner {
         if state.stopped {
             // The answer is had once an append that lost its caller is over.
             self.log.holds(state.record.history().size(), &[]).await?;
-            let State { engine, record, .. } = &mut *state;
-            replay::catch_up(&*self.log, &*self.blobs, engine, record).await?;
+            self.read_on(&mut state).await?;
             state.stopped = false;
         }
         Ok(())
     }
 
-    /// Gives the phases of rounds and preparations that were under way their time again.
-    pub(super) async fn resume(&self, state: &mut State) -> Result<(), CoordinatorError> {
-        let mut places = Vec::new();
-        for job in state.engine.jobs() {
-            let round = job.round().map(|open| Place::Round(open.round.plan().id));
-            let ahead = job.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
-            places.extend(round.into_iter().chain(ahead).map(|place| (job.id.clone(), place)));
+    /// Gives the phases of rounds and preparations that were under way their time again. Of several replicas, whoever takes
+    /// a job over does so.
+    pub(super) async fn resume_all(&self, state: &mut State) -> Result<(), CoordinatorError> {
+        if self.replica.is_some() {
+            return Ok(());
         }
-        for (job, place) in places {
-            self.hear(state, &job, place, Input::Resume, None).await?;
+        let jobs: Vec<JobId> = state.engine.jobs().map(|job| job.id.clone()).collect();
+        for job in jobs {
+            self.resume_job(state, &job, None).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for one job.
+    pub(super) async fn resume_job(
+        &self,
+        state: &mut State,
+        job: &JobId,
+        under: Option<&Lease>,
+    ) -> Result<(), CoordinatorError> {
+        let Some(live) = state.engine.job(job) else { return Ok(()) };
+        let round = live.round().map(|open| Place::Round(open.round.plan().id));
+        let ahead = live.ahead().map(|ahead| Place::Ahead(ahead.terms().number));
+        for place in round.into_iter().chain(ahead) {
+            match self.hear(state, job, place, Input::Resume, None, under).await {
+                // Another replica heard meanwhile what ended it.
+                Ok(_) | Err(CoordinatorError::Rejected(Rejection::Over)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -19,16 +19,17 @@ pub(super) async fn replay(
 ) -> Result<(Engine, Record), CoordinatorError> {
     let mut engine = Engine::new(roster);
     let mut record = Record::default();
-    catch_up(log, blobs, &mut engine, &mut record).await?;
+    catch_up(log, blobs, &mut engine, &mut record, |_, _| {}).await?;
     Ok((engine, record))
 }
 
-/// Folds what is stored beyond what was folded before.
+/// Folds what is stored beyond what was folded before, and tells of each fact once it counts.
 pub(super) async fn catch_up(
     log: &dyn Log,
     blobs: &dyn Blobs,
     engine: &mut Engine,
     record: &mut Record,
+    mut counted: impl FnMut(&Engine, &Fact),
 ) -> Result<(), CoordinatorError> {
     let size = log.size().await?;
     while record.history().size() < size {
@@ -41,6 +42,7 @@ pub(super) async fn catch_up(
             let sum = sum_of(engine, blobs, &fact).await?;
             engine.apply(Timestamp(accepted.entry.time.unix_ms()), &fact, sum.as_ref())?;
             record.take(&accepted, bytes, &fact).map_err(corrupt)?;
+            counted(engine, &fact);
         }
     }
     Ok(())

@@ -163,7 +163,7 @@ impl Inner {
     }
 
     /// Who has not acknowledged what the round prepared for itself, when that was over.
-    fn note_the_silent(&self, round: &Round) {
+    pub(super) fn note_the_silent(&self, round: &Round) {
         let mut present = self.lock_present();
         for id in &round.plan().terms.admitted {
             let kept_up = matches!(round.last_heard(*id), Some(Kind::Ack));

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::{Coordinator, CoordinatorError};
 use crate::store::export::LedgerExport;
-use crate::store::{Cosignature, Cosignatures};
+use crate::store::{Cosignature, Cosignatures, StoreError};
 use crate::witnesses::witness_key;
 
 /// The newest cosignature of each witness, as it is stored.
@@ -23,6 +23,18 @@ impl Witnesses {
     pub(super) async fn load(store: Box<dyn Cosignatures>) -> Result<Self, CoordinatorError> {
         let kept = store.kept().await?;
         Ok(Self { store, newest: kept.into_iter().map(|one| (one.witness, one)).collect() })
+    }
+
+    /// Reads what other replicas have kept; says whether there is anything new.
+    pub(super) async fn hear_of_others(&mut self) -> Result<bool, StoreError> {
+        let mut is_new = false;
+        for one in self.store.kept().await? {
+            if self.newest.get(&one.witness).is_none_or(|known| known.size < one.size) {
+                self.newest.insert(one.witness, one);
+                is_new = true;
+            }
+        }
+        Ok(is_new)
     }
 }
 
@@ -39,7 +51,11 @@ impl Coordinator {
         line: &str,
     ) -> Result<(), CoordinatorError> {
         let head = {
-            let state = self.inner.state.lock().await;
+            let mut state = self.inner.state.lock().await;
+            if size > state.record.history().size() {
+                // The head may have been shown by another replica.
+                self.inner.catch_up(&mut state).await?;
+            }
             if size > state.record.history().size() {
                 return Err(CoordinatorError::Cosignature(NoteError::Malformed));
             }

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::engine::JobState;
 use crate::event::Event;
 use crate::fact::Fact;
+use crate::store::{Lease, Tenure};
 
 enum Work {
     /// Nothing until something changes.
@@ -44,12 +45,22 @@ enum Work {
 }
 
 impl Coordinator {
-    /// Does what the coordinator owes a job, until it is over or nothing new is begun any more.
-    pub(super) async fn drive_job(&self, job: &JobId) -> Result<Driven, CoordinatorError> {
+    /// Does what the coordinator owes a job, until it is over or nothing new is begun any more: of several replicas, as
+    /// long as the job's lease is held.
+    pub(super) async fn drive_under(
+        &self,
+        job: &JobId,
+        tenure: Option<&Tenure>,
+    ) -> Result<Driven, CoordinatorError> {
         let mut changed = self.changes();
         let mut due_since = Instant::now();
         loop {
             changed.borrow_and_update();
+            let lease = match tenure {
+                Some(tenure) => Some(tenure.lease().await),
+                None => None,
+            };
+            let lease = lease.as_ref();
             let work = self.work(job).await;
             if !matches!(work, Work::OpenRound) {
                 due_since = Instant::now();
@@ -61,34 +72,34 @@ impl Coordinator {
                 Work::Nothing => None,
                 Work::OpenRound => match self.gathered(job, due_since).await {
                     Gathered::Yes => {
-                        self.open_round(job).await?;
+                        self.unless_overtaken(self.open_round(job, lease).await).await?;
                         continue;
                     }
                     Gathered::Until(at) => Some(at),
                     Gathered::No => None,
                 },
                 Work::Prepare => {
-                    self.prepare(job).await?;
+                    self.unless_overtaken(self.prepare(job, lease).await).await?;
                     continue;
                 }
                 Work::Wait(place, at) => {
                     let left = at.0.saturating_sub(clock::now().0);
                     if left == 0 {
-                        unless_over(self.hear(job, place, Input::Wake).await)?;
+                        unless_over(self.wake(job, place, lease).await)?;
                         continue;
                     }
                     Some(Instant::now() + Duration::from_millis(left))
                 }
                 Work::OpenSum(plan, opening) => {
-                    unless_over(self.open_sum(job, &plan, &opening).await)?;
+                    unless_over(self.open_sum(job, &plan, &opening, lease).await)?;
                     continue;
                 }
                 Work::Release(outcome) => {
-                    self.release(job, &outcome).await?;
+                    self.unless_overtaken(self.release(job, &outcome, lease).await).await?;
                     continue;
                 }
                 Work::Abandon(reason) => {
-                    self.abandon(job, reason).await?;
+                    self.unless_overtaken(self.abandon(job, reason, lease).await).await?;
                     continue;
                 }
             };
@@ -101,6 +112,20 @@ impl Coordinator {
                 () = sleep_until(deadline) => {}
             }
         }
+    }
+
+    /// Where another replica was faster there is another look, at what is stored by now.
+    async fn unless_overtaken(&self, done: Result<(), CoordinatorError>) -> Result<(), CoordinatorError> {
+        match done {
+            Err(error) if self.inner.was_overtaken(&error) => self.catch_up().await,
+            done => done,
+        }
+    }
+
+    /// Ends a phase whose time is over.
+    async fn wake(&self, job: &JobId, place: Place, lease: Option<&Lease>) -> Result<bool, CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        self.inner.hear(&mut state, job, place, Input::Wake, None, lease).await
     }
 
     async fn work(&self, id: &JobId) -> Work {
@@ -160,14 +185,14 @@ impl Coordinator {
     }
 
     /// Begins a preparation ahead of the next round.
-    async fn prepare(&self, job: &JobId) -> Result<(), CoordinatorError> {
+    async fn prepare(&self, job: &JobId, lease: Option<&Lease>) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let wants = state.engine.job(job).filter(|job| job.wants_ahead() && job.paused().is_none());
         let Some(job) = wants else { return Ok(()) };
         let terms = Box::new(job.next_terms(state.engine.roster()));
         let fact = Fact::PreparationOpened { terms };
         // If we crash here nothing was begun; after it the preparation is on record, and goes on after the next start.
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await
     }
 
     /// The terms of the preparation that was made ahead, where it serves: the next vector is to be encrypted, and those who
@@ -190,7 +215,7 @@ impl Coordinator {
         self.inner.lock_present().is_served_by(&made).then(|| terms.clone())
     }
 
-    async fn open_round(&self, id: &JobId) -> Result<(), CoordinatorError> {
+    async fn open_round(&self, id: &JobId, lease: Option<&Lease>) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         // Paused, stopped or overtaken by another job since it was looked at: there is another look.
         let may_open = state
@@ -216,7 +241,7 @@ impl Coordinator {
         };
         let absent = self.absent(&plan.terms.admitted);
         let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round, absent };
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         self.inner.tell_opened(&mut state, id, opened);
         Ok(())
     }
@@ -231,6 +256,7 @@ impl Coordinator {
         job: &JobId,
         plan: &RoundPlan,
         opening: &Opening,
+        lease: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
         let opened = open_sum(plan, opening, self.blobs()).await?;
         let mut state = self.inner.state.lock().await;
@@ -241,13 +267,14 @@ impl Coordinator {
         let refused = match ahead {
             Ok((sum, stored, metrics)) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
-                self.inner.hear(&mut state, job, plan.id.into(), Input::Opened(stored), Some(&sum)).await?;
-                return self.progress(&mut state, job, &metrics).await;
+                let stored = Input::Opened(stored);
+                self.inner.hear(&mut state, job, plan.id.into(), stored, Some(&sum), lease).await?;
+                return self.progress(&mut state, job, &metrics, lease).await;
             }
             Err(Unopened::MoreReveals(reason)) => Input::MoreReveals(reason),
             Err(Unopened::Refused(reason)) => Input::SumRefused(reason),
         };
-        self.inner.hear(&mut state, job, plan.id.into(), refused, None).await?;
+        self.inner.hear(&mut state, job, plan.id.into(), refused, None, lease).await?;
         Ok(())
     }
 
@@ -256,6 +283,7 @@ impl Coordinator {
         state: &mut State,
         job: &JobId,
         metrics: &[RoundMetrics],
+        lease: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
         for measured in metrics {
             let training_round = measured.training_round;
@@ -267,7 +295,7 @@ impl Coordinator {
             let fact = Fact::JobProgress { job: job.clone(), training_round, metrics: Value::Object(text) };
             // If we crash here the round is closed but its metrics are not written out: they follow from the
             // sums, so nothing is lost but the convenience of reading them in the ledger.
-            self.inner.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
+            self.inner.decided(state, lease, |_| Ok(vec![fact.clone()])).await?;
             for (rows, Metrics { roc_auc, pr_auc, log_loss, .. }) in rows {
                 let (Some(roc_auc), Some(pr_auc)) = (roc_auc, pr_auc) else { continue };
                 self.inner.tell(job, Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss });
@@ -276,7 +304,12 @@ impl Coordinator {
         Ok(())
     }
 
-    async fn release(&self, job: &JobId, outcome: &Outcome) -> Result<(), CoordinatorError> {
+    async fn release(
+        &self,
+        job: &JobId,
+        outcome: &Outcome,
+        lease: Option<&Lease>,
+    ) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let model = outcome.model.to_safetensors()?;
         // If we crash here the model is stored but not released; the same bytes are stored again.
@@ -284,21 +317,26 @@ impl Coordinator {
         let attendance = state.engine.job(job).map(|job| job.attendance().clone());
         let released_round = outcome.released_round;
         let fact = Fact::JobCompleted { job: job.clone(), released_round, model, attendance };
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         let rounds = state.engine.ended(job).map_or(0, |ended| ended.training_rounds);
         let warnings = state.engine.warnings(job);
         self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
         Ok(())
     }
 
-    async fn abandon(&self, job: &JobId, reason: String) -> Result<(), CoordinatorError> {
+    async fn abandon(
+        &self,
+        job: &JobId,
+        reason: String,
+        lease: Option<&Lease>,
+    ) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         if state.engine.job(job).is_none() {
             // Stopped since it was looked at.
             return Ok(());
         }
         let fact = Fact::JobAbandoned { job: job.clone(), reason: reason.clone() };
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         self.inner.tell(job, Event::JobAbandoned { job: job.to_string(), reason });
         Ok(())
     }

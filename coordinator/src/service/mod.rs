@@ -73,6 +73,8 @@ impl Coordination for Service {
             let message = format!("the participant speaks of another {what} than this coordinator");
             return Err(with_code(Code::FailedPrecondition, code, message));
         }
+        // Another replica may have shown this participant more of the ledger.
+        self.coordinator.catch_up().await.map_err(|error| refused(&error))?;
         let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
         info!(participant = %caller.name, software, %certificate, "hello");
         if let Some(Channel { version: tls, group }) = caller.channel {
@@ -92,6 +94,7 @@ impl Coordination for Service {
     ) -> Result<Response<Self::DutiesStream>, Status> {
         let caller = self.caller(&request).await?;
         let asked = convert::Asked::try_from(request.into_inner()).map_err(|error| rejected(&error))?;
+        self.coordinator.catch_up().await.map_err(|error| refused(&error))?;
         let holding: Vec<Holding> =
             asked.held.into_iter().map(|(job, preparation)| Holding { job, preparation }).collect();
         let attached = self.coordinator.attach(caller.id, caller.name.clone(), &holding);
@@ -147,7 +150,7 @@ impl Coordination for Service {
         self.caller(&request).await?;
         let wanted = digest(&request.into_inner().digest).map_err(|error| rejected(&error))?;
         // Ciphertexts and sealed shares are blobs too, and nobody's to fetch.
-        if !self.coordinator.is_public(wanted).await {
+        if !self.coordinator.is_public(wanted).await.map_err(|error| refused(&error))? {
             return Err(with_code(Code::NotFound, "blob.not-offered", "no such blob is offered now"));
         }
         let bytes = self.coordinator.blobs().read(wanted).await.map_err(|error| refused(&error.into()))?;

@@ -237,12 +237,10 @@ impl StoreError {
             }
             Self::Full { .. } => Some("free space on that volume; nothing is lost, the sender will retry"),
             Self::Busy { .. } => Some("see whether a second coordinator runs on the same folder"),
-            Self::Fenced { .. } => {
-                Some("another coordinator has taken over; let it, or stop it and start again")
-            }
-            Self::Held { .. } => {
-                Some("another coordinator runs this federation; stop it, or wait until its lease is over")
-            }
+            Self::Fenced { .. } => Some(
+                "another process has this one's name, from a copy of its state folder, or does its work; stop one of them",
+            ),
+            Self::Held { .. } => Some("stop whoever works on the ledger, or wait until its lease is over"),
             Self::Unreachable { .. } => {
                 Some("check address, network and server; nothing was stored, and it is tried again")
             }
@@ -304,6 +302,7 @@ impl StoreError {
                 | Self::Unsettled { .. }
                 | Self::Denied { .. }
                 | Self::NotDurable { .. }
+                | Self::Held { .. }
         )
     }
 

@@ -1,7 +1,5 @@
 //! The promise of the log: append if the head is what I saw, read a range.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use super::{Lease, StoreError};
@@ -51,19 +49,4 @@ pub trait Log: Send + Sync {
     async fn holds(&self, at: u64, entries: &[Vec<u8>]) -> Result<bool, StoreError> {
         Ok(self.read(at, entries.len() as u64).await? == entries)
     }
-
-    /// Returns when the log may hold more than `beyond` entries, whoever appended them.
-    ///
-    /// # Errors
-    ///
-    /// What asking for the size can meet.
-    async fn grown(&self, beyond: u64) -> Result<(), StoreError> {
-        while self.size().await? <= beyond {
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
-    }
 }
-
-/// How often a log is looked at that cannot say by itself that it has grown.
-const POLL: Duration = Duration::from_secs(1);

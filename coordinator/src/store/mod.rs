@@ -6,7 +6,7 @@
 //! | append if the head is what I saw; read a range | [`Log`] | [`SqliteLog`]: one SQLite file, write-ahead log, synchronous FULL | [`PostgresLog`]: a schema in PostgreSQL |
 //! | one holder at a time, each with a later epoch | [`Leases`] | the same | the same |
 //! | complete or absent under its SHA-256 name | [`Blobs`] | [`FolderBlobs`]: one file per blob | [`ObjectBlobs`]: an object per blob in an S3-compatible store |
-//! | the newest word of each witness | [`Cosignatures`] | [`FolderCosignatures`]: one file per witness | the same |
+//! | the newest word of each witness | [`Cosignatures`] | [`FolderCosignatures`]: one file per witness | [`PostgresLog`] |
 //!
 //! The log is the only truth: no table beside it holds state, a round is the fold of its entries. A blob
 //! that no entry names has no meaning and may be removed. Everything is durable when the call returns, so
@@ -30,6 +30,7 @@ pub mod migration;
 mod object;
 mod opening;
 mod postgres;
+mod replica;
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
@@ -42,11 +43,12 @@ pub use cosignatures::{Cosignature, Cosignatures, FolderCosignatures};
 pub use durable::{create_folder, write_file};
 pub use error::StoreError;
 pub use folder::FolderBlobs;
-pub use leases::{Holding, Lease, Leases};
+pub use leases::{Holding, Lease, Leases, Stirs};
 pub use log::Log;
 pub use object::{BadBucket, ObjectBlobs, S3Address, S3Credentials};
 pub use opening::{Hold, Store};
 pub use postgres::{BadAddress, PostgresAddress, PostgresLog};
+pub use replica::Replica;
 pub use sqlite::SqliteLog;
 pub use standing::{Movable, Standing};
 pub use tenure::{FolderLock, HeldLog, Tenure};

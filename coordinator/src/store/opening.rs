@@ -1,4 +1,4 @@
-//! Opening the store that a configuration names, for this process alone.
+//! Opening the store that a configuration names.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -6,89 +6,122 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::Servers;
+use super::replica::alone;
 use super::tenure::holder;
 use super::{
-    Blobs, FolderBlobs, FolderLock, Log, Movable, ObjectBlobs, PostgresLog, SqliteLog, Standing, StoreError,
-    Tenure, create_folder,
+    Blobs, Cosignatures, FolderBlobs, FolderCosignatures, FolderLock, Log, Movable, ObjectBlobs, PostgresLog,
+    Replica, SqliteLog, Standing, StoreError, Tenure, create_folder,
 };
 
-/// Log and blobs of a federation, on which nobody else works.
+/// What a federation keeps, and the right to work on it.
 pub struct Store {
     /// The ledger's entries.
     pub log: Box<dyn Log>,
     /// What they name.
     pub blobs: Box<dyn Blobs>,
-    /// Keeps others out as long as it lives.
+    /// What its witnesses have signed.
+    pub cosignatures: Box<dyn Cosignatures>,
+    /// The right of this process to work on it, as long as it lives.
     pub hold: Hold,
 }
 
 /// The right of this process to work on a store.
 pub struct Hold {
-    tenure: Option<Tenure<PostgresLog>>,
-    /// Let go after the lease: whoever gets the folder next finds it free.
+    by: By,
+    /// Let go after the leases: whoever gets the folder next finds it free.
     _folder: FolderLock,
 }
 
+/// How others are kept out, or in step.
+enum By {
+    /// The folder's lock alone.
+    Lock,
+    /// The lease of the only one on the servers.
+    Alone(Tenure),
+    /// The lease of one among several.
+    Replica(Arc<Replica>),
+}
+
 impl Store {
-    /// The store of `federation`: on `servers`, or else in the folder `state`, which is made, for this user alone,
-    /// if need be. Waits where another coordinator holds the servers' lease.
+    /// The store of `federation`: on `servers`, as one of its replicas, or else in the folder `state`, alone. The folder is
+    /// made, for this user alone, if need be. Waits where somebody works alone on the servers.
     ///
     /// # Errors
     ///
     /// [`StoreError::Busy`] where a process of this host works with the folder; [`StoreError::Left`],
     /// [`StoreError::Filling`] or [`StoreError::NotMoved`] where the ledger is elsewhere; what opening can meet.
     pub async fn open(state: &Path, servers: Option<&Servers>, federation: &str) -> Result<Self, StoreError> {
+        let folder = lock(state).await?;
         let Some(servers) = servers else {
-            let folder = lock(state).await?;
             let (log, blobs) = embedded(state).await?;
             log.require_in_use().await?;
-            let hold = Hold { tenure: None, _folder: folder };
-            return Ok(Self { log: Box::new(log), blobs: Box::new(blobs), hold });
+            // In the folder: one that is lost is a witness fewer, no more.
+            let cosignatures = FolderCosignatures::open(&state.join("cosignatures")).await?;
+            let hold = Hold { by: By::Lock, _folder: folder };
+            return Ok(Self {
+                log: Box::new(log),
+                blobs: Box::new(blobs),
+                cosignatures: Box::new(cosignatures),
+                hold,
+            });
         };
-        Self::open_on(servers, state, federation, async |log, holder| Tenure::wait(log, &holder).await).await
+        require_moved(state).await?;
+        let log = Arc::new(PostgresLog::open(&servers.log, federation).await?);
+        let replica = Arc::new(Replica::join(log.clone(), holder(state).await?).await?);
+        let blobs = on_servers(state, servers, federation).await?;
+        Ok(Self {
+            log: Box::new(replica.log()),
+            blobs: Box::new(blobs),
+            cosignatures: Box::new(log),
+            hold: Hold { by: By::Replica(replica), _folder: folder },
+        })
     }
 
-    /// The store on `servers`, without waiting for a coordinator that works on it.
+    /// The store on `servers`, on which nobody else works.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Held`]; otherwise as [`Store::open`].
+    /// [`StoreError::Held`] where somebody does; otherwise as [`Store::open`].
     pub async fn take(state: &Path, servers: &Servers, federation: &str) -> Result<Self, StoreError> {
-        Self::open_on(servers, state, federation, async |log, holder| Tenure::take(log, &holder).await).await
-    }
-
-    async fn open_on(
-        servers: &Servers,
-        state: &Path,
-        federation: &str,
-        take: impl AsyncFnOnce(Arc<PostgresLog>, String) -> Result<Tenure<PostgresLog>, StoreError>,
-    ) -> Result<Self, StoreError> {
         let folder = lock(state).await?;
         require_moved(state).await?;
         let log = Arc::new(PostgresLog::open(&servers.log, federation).await?);
-        let tenure = take(log.clone(), holder(state).await?).await?;
-        // Under the lease: a migration holds it too.
+        let tenure = alone(log.clone(), &holder(state).await?).await?;
         log.require_in_use().await?;
         let blobs = on_servers(state, servers, federation).await?;
-        let held = tenure.log();
-        let hold = Hold { tenure: Some(tenure), _folder: folder };
-        Ok(Self { log: Box::new(held), blobs: Box::new(blobs), hold })
+        Ok(Self {
+            log: Box::new(tenure.log(log.clone())),
+            blobs: Box::new(blobs),
+            cosignatures: Box::new(log),
+            hold: Hold { by: By::Alone(tenure), _folder: folder },
+        })
     }
 }
 
 impl Hold {
-    /// Resolves when another coordinator has taken over; what is locked on this host alone is never lost.
-    pub async fn lost(&self) -> StoreError {
-        match &self.tenure {
-            Some(tenure) => tenure.lost().await,
-            None => std::future::pending().await,
+    /// This process among the replicas; none where it works alone.
+    pub fn replica(&self) -> Option<Arc<Replica>> {
+        match &self.by {
+            By::Replica(replica) => Some(replica.clone()),
+            By::Lock | By::Alone(_) => None,
         }
     }
 
-    /// Lets the store go, so that the next coordinator need not wait.
+    /// Resolves when another process has taken this one's place; what is locked on this host alone is never lost.
+    pub async fn lost(&self) -> StoreError {
+        match &self.by {
+            By::Lock => std::future::pending().await,
+            By::Alone(tenure) => tenure.lost().await,
+            By::Replica(replica) => replica.lost().await,
+        }
+    }
+
+    /// Lets the store go, so that nobody need wait for this process.
     pub async fn release(self) {
-        if let Some(tenure) = self.tenure {
-            tenure.release().await;
+        match &self.by {
+            By::Lock => {}
+            By::Alone(tenure) => tenure.release().await,
+            By::Replica(replica) => replica.leave().await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One process at a time works on a store: on this host by a lock, beyond it by a lease.
+//! Who works on a store: on this host by a lock, beyond it by leases.
 //!
 //! The lock is the system's, so that it is over the moment its holder dies. A lease outlives its holder; so that a
 //! coordinator which is started again need not wait for its former self, a state folder holds leases under one name
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::durable::blocking;
-use super::{Holding, Lease, Leases, Log, StoreError, write_file};
+use super::{Holding, Lease, Leases, Log, Movable, StoreError, write_file};
 
 /// Keeps other processes of this host out of a state folder for as long as it lives.
 pub struct FolderLock {
@@ -46,64 +46,76 @@ impl FolderLock {
     }
 }
 
-/// The lease on a log, renewed as long as this lives.
-pub struct Tenure<S> {
-    shared: Arc<Shared<S>>,
+/// A lease, renewed as long as this lives.
+pub struct Tenure {
+    held: Arc<Held>,
     lost: watch::Receiver<bool>,
     renewing: AbortHandle,
 }
 
-struct Shared<S> {
-    store: Arc<S>,
+/// A lease, and what it is worth.
+struct Held {
+    leases: Arc<dyn Leases>,
+    /// Without it the lease is worth nothing: a ledger that is in use, on which nobody works alone.
+    ledger: Option<Arc<dyn Movable>>,
     lease: Mutex<Lease>,
 }
 
-impl<S: Log + Leases + 'static> Tenure<S> {
-    /// Takes the lease for `holder` at once, or not at all.
+impl Tenure {
+    /// Takes the lease `name` for `holder` at once, or not at all.
     ///
     /// # Errors
     ///
     /// [`StoreError::Held`] says by whom.
-    pub async fn take(store: Arc<S>, holder: &str) -> Result<Self, StoreError> {
-        Self::take_at(store, holder, RENEW_EVERY).await
+    pub async fn take(leases: Arc<dyn Leases>, name: &str, holder: &str) -> Result<Self, StoreError> {
+        Self::begin(leases, None, (name, holder), RENEW_EVERY).await
     }
 
-    async fn take_at(store: Arc<S>, holder: &str, renew_every: Duration) -> Result<Self, StoreError> {
-        let lease = store.acquire(LEASE, holder, TTL).await?;
-        let shared = Arc::new(Shared { store, lease: Mutex::new(lease) });
-        let (lose, lost) = watch::channel(false);
-        let renewing = tokio::spawn(renew(shared.clone(), renew_every, lose)).abort_handle();
-        Ok(Self { shared, lost, renewing })
-    }
-
-    /// The same, when whoever holds it has let it go, or has not renewed it.
+    /// The same for a lease that is good only while `ledger` is in use and nobody works alone on it.
     ///
     /// # Errors
     ///
-    /// What the store can meet.
-    pub async fn wait(store: Arc<S>, holder: &str) -> Result<Self, StoreError> {
-        let mut told = None;
-        loop {
-            match Self::take(store.clone(), holder).await {
-                Err(StoreError::Held { .. }) => {}
-                taken => return taken,
-            }
-            let Some(Holding { holder: other, epoch, left }) = store.holding(LEASE).await? else { continue };
-            if told != Some(epoch) {
-                info!(
-                    holder = other,
-                    ?left,
-                    "another coordinator runs this federation; waiting for its lease"
-                );
-                told = Some(epoch);
-            }
-            tokio::time::sleep(left.min(RENEW_EVERY)).await;
-        }
+    /// [`StoreError::Held`] says by whom; [`StoreError::Left`] and [`StoreError::Filling`] where it is not in use.
+    pub(super) async fn take_in(
+        leases: Arc<dyn Leases>,
+        ledger: Arc<dyn Movable>,
+        name: &str,
+        holder: &str,
+    ) -> Result<Self, StoreError> {
+        Self::begin(leases, Some(ledger), (name, holder), RENEW_EVERY).await
     }
 
-    /// The log, to which whatever is appended is appended under the lease.
-    pub fn log(&self) -> HeldLog<S> {
-        HeldLog { shared: self.shared.clone() }
+    async fn begin(
+        leases: Arc<dyn Leases>,
+        ledger: Option<Arc<dyn Movable>>,
+        (name, holder): (&str, &str),
+        renew_every: Duration,
+    ) -> Result<Self, StoreError> {
+        let lease = acquire(&*leases, ledger.as_deref(), name, holder).await?;
+        let held = Arc::new(Held { leases, ledger, lease: Mutex::new(lease) });
+        let (lose, lost) = watch::channel(false);
+        let renewing = tokio::spawn(renew(held.clone(), renew_every, lose)).abort_handle();
+        Ok(Self { held, lost, renewing })
+    }
+
+    /// What is shown with what is done under the lease.
+    pub async fn lease(&self) -> Lease {
+        self.held.lease.lock().await.clone()
+    }
+
+    /// Lets the others know something as long as the lease is held.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`]; what the store can meet.
+    pub async fn note(&self, note: &str) -> Result<(), StoreError> {
+        let lease = self.held.lease.lock().await;
+        self.held.leases.note(&lease, note).await
+    }
+
+    /// `log`, to which whatever is appended without another lease is appended under this one.
+    pub fn log(&self, log: Arc<dyn Log>) -> HeldLog {
+        HeldLog { held: self.held.clone(), log }
     }
 
     /// Resolves when somebody else has the lease.
@@ -112,37 +124,38 @@ impl<S: Log + Leases + 'static> Tenure<S> {
         if lost.wait_for(|lost| *lost).await.is_err() {
             std::future::pending::<()>().await;
         }
-        self.shared.lease.lock().await.fenced()
+        self.held.lease.lock().await.fenced()
     }
 
     /// Lets the lease go, so that the next need not wait.
-    pub async fn release(self) {
+    pub async fn release(&self) {
         self.renewing.abort();
-        let lease = self.shared.lease.lock().await.clone();
-        if let Err(error) = self.shared.store.release(&lease).await {
-            warn!(%error, "the lease could not be let go; it ends by itself in {TTL:?}");
+        let lease = self.held.lease.lock().await;
+        if let Err(error) = self.held.leases.release(&lease).await {
+            warn!(%error, lease = lease.name, "a lease could not be let go; it ends by itself in {TTL:?}");
         }
     }
 }
 
-impl<S> Drop for Tenure<S> {
+impl Drop for Tenure {
     fn drop(&mut self) {
         self.renewing.abort();
     }
 }
 
-impl<S: Log + Leases> Shared<S> {
+impl Held {
     /// The lease anew after `stale` was over, if nobody had it meanwhile.
     async fn regain(&self, stale: &Lease) -> Result<Lease, StoreError> {
         let mut lease = self.lease.lock().await;
         if lease.epoch != stale.epoch {
             return Ok(lease.clone());
         }
-        if self.store.holding(&stale.name).await?.is_some() {
+        if self.leases.holding(&stale.name).await?.is_some() {
             return Err(stale.fenced());
         }
-        *lease = self.store.acquire(&stale.name, &stale.holder, TTL).await?;
+        *lease = acquire(&*self.leases, self.ledger.as_deref(), &stale.name, &stale.holder).await?;
         warn!(
+            lease = lease.name,
             epoch = lease.epoch,
             "the lease was over before it was renewed; nobody else had it, and it is taken anew"
         );
@@ -150,73 +163,96 @@ impl<S: Log + Leases> Shared<S> {
     }
 }
 
-async fn renew<S: Log + Leases>(shared: Arc<Shared<S>>, every: Duration, lose: watch::Sender<bool>) {
+/// Takes a lease, and gives it back where it is worth nothing. Who would work alone looks at all leases once it has its
+/// own: so of two who come at once, one at least sees the other.
+async fn acquire(
+    leases: &dyn Leases,
+    ledger: Option<&dyn Movable>,
+    name: &str,
+    holder: &str,
+) -> Result<Lease, StoreError> {
+    let lease = leases.acquire(name, holder, TTL).await?;
+    let Some(ledger) = ledger else { return Ok(lease) };
+    let worth = match leases.holding(ALONE).await {
+        Ok(Some(Holding { name, holder: other, .. })) if other != holder => {
+            Err(StoreError::Held { name, holder: other })
+        }
+        Ok(_) => ledger.require_in_use().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = worth {
+        // If we crash here the lease ends by itself; whoever works alone waits for that, or comes again.
+        leases.release(&lease).await?;
+        return Err(error);
+    }
+    Ok(lease)
+}
+
+async fn renew(held: Arc<Held>, every: Duration, lose: watch::Sender<bool>) {
     loop {
         tokio::time::sleep(every).await;
-        let lease = shared.lease.lock().await.clone();
-        let renewed = match shared.store.renew(&lease, TTL).await {
-            Err(StoreError::Fenced { .. }) => shared.regain(&lease).await,
+        let lease = held.lease.lock().await.clone();
+        let renewed = match held.leases.renew(&lease, TTL).await {
+            Err(StoreError::Fenced { .. }) => held.regain(&lease).await,
             renewed => renewed,
         };
         match renewed {
             Ok(renewed) => {
-                let mut lease = shared.lease.lock().await;
+                let mut lease = held.lease.lock().await;
                 if lease.epoch == renewed.epoch {
                     *lease = renewed;
                 }
             }
-            Err(StoreError::Fenced { .. } | StoreError::Held { .. }) => {
+            Err(StoreError::Fenced { .. }) => {
                 lose.send_replace(true);
                 return;
             }
-            Err(error) => warn!(%error, "the lease could not be renewed; it is tried again"),
+            Err(error) => {
+                warn!(%error, lease = lease.name, "the lease could not be renewed; it is tried again")
+            }
         }
     }
 }
 
-/// A log to which nobody else appends as long as the lease is held.
-pub struct HeldLog<S> {
-    shared: Arc<Shared<S>>,
+/// A log to which this process appends as long as its lease is held.
+pub struct HeldLog {
+    held: Arc<Held>,
+    log: Arc<dyn Log>,
 }
 
 #[async_trait::async_trait]
-impl<S: Log + Leases> Log for HeldLog<S> {
+impl Log for HeldLog {
     async fn append_under(
         &self,
         lease: Option<&Lease>,
         expected_size: u64,
         entries: &[Vec<u8>],
     ) -> Result<u64, StoreError> {
-        let store = &self.shared.store;
         if lease.is_some() {
-            return store.append_under(lease, expected_size, entries).await;
+            return self.log.append_under(lease, expected_size, entries).await;
         }
-        let ours = self.shared.lease.lock().await.clone();
-        match store.append_under(Some(&ours), expected_size, entries).await {
+        let ours = self.held.lease.lock().await.clone();
+        match self.log.append_under(Some(&ours), expected_size, entries).await {
             // The host slept, or the server was away, for longer than a lease lasts. Taken anew it is as good: had
             // anybody appended meanwhile, the log would have another size than we saw.
             Err(StoreError::Fenced { .. }) => {
-                let anew = self.shared.regain(&ours).await?;
-                store.append_under(Some(&anew), expected_size, entries).await
+                let anew = self.held.regain(&ours).await?;
+                self.log.append_under(Some(&anew), expected_size, entries).await
             }
             appended => appended,
         }
     }
 
     async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.shared.store.read(from, limit).await
+        self.log.read(from, limit).await
     }
 
     async fn size(&self) -> Result<u64, StoreError> {
-        self.shared.store.size().await
+        self.log.size().await
     }
 
     async fn holds(&self, at: u64, entries: &[Vec<u8>]) -> Result<bool, StoreError> {
-        self.shared.store.holds(at, entries).await
-    }
-
-    async fn grown(&self, beyond: u64) -> Result<(), StoreError> {
-        self.shared.store.grown(beyond).await
+        self.log.holds(at, entries).await
     }
 }
 
@@ -244,10 +280,10 @@ pub(super) async fn holder(state: &Path) -> Result<String, StoreError> {
     Ok(format!("{}/{id}", host.nodename().to_string_lossy()))
 }
 
-/// What the only coordinator of a federation holds.
-const LEASE: &str = "coordinator";
-/// How long a federation has no coordinator at most, after its host has died.
-const TTL: Duration = Duration::from_secs(20);
+/// Who holds it works on the store, and nobody beside.
+pub(super) const ALONE: &str = "alone";
+/// For how long nobody does what a replica did, at most, after its host has died.
+pub(super) const TTL: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

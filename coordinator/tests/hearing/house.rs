@@ -8,7 +8,7 @@ use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts}
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::instance::{Instance, Software};
-use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, Log, SqliteLog};
+use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, Log, Replica, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::{JobId, ParticipantId, Place, RoundId, RoundPlan, SealedRoster};
@@ -44,7 +44,11 @@ impl House {
 
     /// The log; also while a coordinator writes it.
     pub(crate) async fn log(&self) -> SqliteLog {
-        SqliteLog::open(&self.state().join("ledger.sqlite")).await.unwrap()
+        SqliteLog::open(&self.log_file()).await.unwrap()
+    }
+
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.state().join("ledger.sqlite")
     }
 
     fn state(&self) -> PathBuf {
@@ -53,6 +57,16 @@ impl House {
 
     /// A coordinator over `log`, without a job as yet.
     pub(crate) async fn coordinator(&self, log: impl Log + 'static) -> Coordinator {
+        self.opened(log, None).await
+    }
+
+    /// One of several on the same log, known by this name.
+    pub(crate) async fn replica(&self, name: &str) -> (Coordinator, Arc<Replica>) {
+        let replica = Arc::new(Replica::join(Arc::new(self.log().await), name.into()).await.unwrap());
+        (self.opened(replica.log(), Some(replica.clone())).await, replica)
+    }
+
+    async fn opened(&self, log: impl Log + 'static, replica: Option<Arc<Replica>>) -> Coordinator {
         let blobs = FolderBlobs::open(&self.state()).await.unwrap();
         let cosignatures = FolderCosignatures::open(&self.state().join("cosignatures")).await.unwrap();
         Coordinator::open(Parts {
@@ -61,6 +75,7 @@ impl House {
             log: Box::new(log),
             blobs: Box::new(blobs),
             cosignatures: Box::new(cosignatures),
+            replica,
             gather: Duration::ZERO,
             most_jobs_at_once: 2,
             instance: Instance::new(Software::built(), None),

@@ -11,6 +11,7 @@ mod logs;
 mod members;
 mod record;
 mod recovery;
+mod replicas;
 mod returns;
 mod shown;
 

@@ -23,13 +23,26 @@ pub(super) async fn leases_keep_their_promise(leases: &dyn Leases) {
     let other = leases.acquire("b", "two", LONG).await.unwrap();
     assert_eq!(other.epoch, first.epoch, "leases of different names have nothing to do with one another");
 
+    leases.note(&first, "at work").await.unwrap();
+    let noted = async || -> Vec<(String, Option<String>)> {
+        let held = leases.all("").await.unwrap();
+        held.into_iter().map(|holding| (holding.name, holding.note)).collect()
+    };
+    let (a, b) = (("a".to_owned(), Some("at work".to_owned())), ("b".to_owned(), None));
+    assert_eq!(noted().await, [a, b], "others read it, in the order of names");
+    assert_eq!(leases.all("b").await.unwrap().len(), 1);
+    assert_eq!(leases.all("ba").await.unwrap(), [], "a longer name than any");
+
     let renewed = leases.renew(&first, 2 * LONG).await.unwrap();
     assert!(renewed.epoch == first.epoch && renewed.expires > first.expires, "{renewed:?}");
     let again = leases.acquire("a", "one", LONG).await.unwrap();
     assert!(again.epoch > first.epoch, "whoever lost the answer takes it anew");
     is_fenced(leases.renew(&renewed, LONG).await, &first);
+    is_fenced(leases.note(&renewed, "late").await, &first);
+    assert_eq!(noted().await[0].1, None, "taken anew it has no note, and none of a former holder");
 
     assert!(leases.release(&again).await.unwrap());
+    is_fenced(leases.note(&again, "late").await, &again);
     assert!(!leases.release(&again).await.unwrap(), "the second time there is nothing to release");
     assert_eq!(leases.holding("a").await.unwrap(), None);
     is_fenced(leases.renew(&again, LONG).await, &again);

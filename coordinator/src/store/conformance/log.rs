@@ -37,7 +37,6 @@ pub(super) async fn a_log_keeps_its_promise<L: Log, F: Future<Output = L>>(open:
     assert!(!log.holds(1, &entries(2..4)).await.unwrap(), "another batch is not there");
     assert!(!log.holds(4, &entries(4..5)).await.unwrap(), "nor is one in whose place something else stands");
     assert!(!log.holds(5, &entries(5..6)).await.unwrap(), "nor one beyond the end");
-    log.grown(4).await.unwrap();
 }
 
 /// Of writers that saw the same head, one wins each time, and no batch is torn or mixed.

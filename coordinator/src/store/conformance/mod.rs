@@ -3,6 +3,7 @@
 //! Each suite gets a function that opens the store anew, so that what it checks is what survived.
 
 mod blobs;
+mod cosignatures;
 mod leases;
 mod log;
 mod object;
@@ -12,13 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blobs::{a_damaged_blob_is_named, blobs_keep_their_promise};
+use cosignatures::cosignatures_keep_their_promise;
 use leases::{an_append_is_fenced, contenders_take_turns, leases_keep_their_promise};
 use log::{a_damaged_entry_is_named, a_log_keeps_its_promise, writers_race_and_batches_stay_whole};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use syndic_round::Digest;
 
-use super::{FolderBlobs, SqliteLog};
+use super::{FolderBlobs, FolderCosignatures, SqliteLog};
 
 async fn sqlite(dir: &Path) -> SqliteLog {
     SqliteLog::open(&dir.join("new/folder/log.sqlite")).await.unwrap()
@@ -101,4 +103,11 @@ async fn a_folder_names_a_damaged_blob() {
         std::fs::write(path(digest), &bytes[..bytes.len() - 1]).unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_promise_of_cosignatures() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("cosignatures");
+    cosignatures_keep_their_promise(async || FolderCosignatures::open(&folder).await.unwrap()).await;
 }

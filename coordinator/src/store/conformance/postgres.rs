@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::servers::postgres::Postgres;
+use super::cosignatures::cosignatures_keep_their_promise;
 use super::leases::{an_append_is_fenced, contenders_take_turns, leases_keep_their_promise};
 use super::log::{a_damaged_entry_is_named, a_log_keeps_its_promise, writers_race_and_batches_stay_whole};
-use crate::store::PostgresLog;
+use crate::store::{Cosignature, Cosignatures as _, PostgresLog};
 
 async fn open(server: &Postgres, federation: &str) -> PostgresLog {
     PostgresLog::open(&server.url().parse().unwrap(), federation).await.unwrap()
@@ -21,6 +22,12 @@ async fn postgres_keeps_all_promises_of_a_log_and_of_leases() {
 
     leases_keep_their_promise(&open(&server, "leases").await).await;
     an_append_is_fenced(&open(&server, "fence").await, &open(&server, "fence").await).await;
+
+    cosignatures_keep_their_promise(async || open(&server, "witnessed").await).await;
+    let log = open(&server, "witnessed").await;
+    let [.., newest] = &log.kept().await.unwrap()[..] else { panic!("two are kept") };
+    log.keep(&Cosignature { size: newest.size - 1, ..newest.clone() }).await.unwrap();
+    assert!(log.kept().await.unwrap().contains(newest), "a replica that is late takes nothing back");
 
     let log = open(&server, "damaged").await;
     a_damaged_entry_is_named(&log, async |position| {

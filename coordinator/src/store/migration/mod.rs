@@ -23,8 +23,9 @@ use tracing::info;
 
 use super::config::Servers;
 use super::opening::{embedded, lock, on_servers};
+use super::replica::alone;
 use super::tenure::holder;
-use super::{Blobs, Log, Movable, PostgresLog, Standing, StoreError, Tenure};
+use super::{Blobs, Cosignatures, FolderCosignatures, Log, Movable, PostgresLog, Standing, StoreError};
 use comparing::{require_same_blobs, require_same_entries};
 use copying::{copy_blobs, copy_entries};
 
@@ -58,6 +59,7 @@ struct End {
     /// To which entries are appended: the same log, under the lease where it has one.
     appends: Arc<dyn Log>,
     blobs: Box<dyn Blobs>,
+    cosignatures: Box<dyn Cosignatures>,
 }
 
 /// Moves the store of `federation` between the folder `state` and `servers`, or goes on with a move that was
@@ -76,15 +78,17 @@ pub async fn migrate(
 ) -> Result<Moved, StoreError> {
     let _folder = lock(state).await?;
     let log = Arc::new(PostgresLog::open(&servers.log, federation).await?);
-    let tenure = Tenure::take(log.clone(), &holder(state).await?).await?;
+    let tenure = alone(log.clone(), &holder(state).await?).await?;
     let served = End {
-        appends: Arc::new(tenure.log()),
+        appends: Arc::new(tenure.log(log.clone())),
+        cosignatures: Box::new(log.clone()),
         log,
         blobs: Box::new(on_servers(state, servers, federation).await?),
     };
     let (log, blobs) = embedded(state).await?;
     let log = Arc::new(log);
-    let embedded = End { appends: log.clone(), log, blobs: Box::new(blobs) };
+    let cosignatures = Box::new(FolderCosignatures::open(&state.join("cosignatures")).await?);
+    let embedded = End { appends: log.clone(), log, blobs: Box::new(blobs), cosignatures };
     let moved = match to {
         Target::Servers => move_all(&embedded, &served).await,
         Target::Folder => move_all(&served, &embedded).await,
@@ -106,6 +110,10 @@ async fn move_all(source: &End, target: &End) -> Result<Moved, StoreError> {
     info!(copied, "the blobs are copied");
     let copied = copy_entries(source, target).await?;
     info!(copied, "the entries are copied");
+    for cosignature in source.cosignatures.kept().await? {
+        // If we crash here the next run goes on; a witness's newest word is in the source, and may be in the target.
+        target.cosignatures.keep(&cosignature).await?;
+    }
     let (entries, root) = require_same_entries(&*source.log, &*target.log).await?;
     let (blobs, bytes) = require_same_blobs(&*source.blobs, &*target.blobs).await?;
     info!(entries, %root, blobs, bytes, "both are the same");

@@ -123,7 +123,13 @@ async fn end(dir: &Path, knife: &Knife) -> End {
         knife: knife.clone(),
     };
     let blobs = Cut { inner: FolderBlobs::open(dir).await.unwrap(), knife: knife.clone() };
-    End { log: Arc::new(cut().await), appends: Arc::new(cut().await), blobs: Box::new(blobs) }
+    let cosignatures = FolderCosignatures::open(&dir.join("cosignatures")).await.unwrap();
+    End {
+        log: Arc::new(cut().await),
+        appends: Arc::new(cut().await),
+        blobs: Box::new(blobs),
+        cosignatures: Box::new(cosignatures),
+    }
 }
 
 /// Two folders, the first with a ledger.

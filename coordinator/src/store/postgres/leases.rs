@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use syndic_round::Timestamp;
 
 use super::PostgresLog;
-use crate::store::leases::milliseconds;
-use crate::store::{Holding, Lease, Leases, StoreError};
+use super::listening::Listening;
+use crate::store::leases::{Row, milliseconds};
+use crate::store::{Holding, Lease, Leases, Stirs, StoreError};
 
 #[async_trait]
 impl Leases for PostgresLog {
@@ -20,7 +21,7 @@ impl Leases for PostgresLog {
                 "INSERT INTO leases (name, holder, epoch, expires)
                  VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
                  ON CONFLICT (name) DO UPDATE
-                 SET holder = $2, epoch = leases.epoch + 1,
+                 SET holder = $2, epoch = leases.epoch + 1, note = NULL,
                      expires = clock_timestamp() + $3 * interval '1 millisecond'
                  WHERE leases.holder IS NULL OR leases.holder = $2 OR leases.expires <= clock_timestamp()
                  RETURNING epoch, (extract(epoch FROM expires) * 1000)::bigint",
@@ -64,7 +65,7 @@ impl Leases for PostgresLog {
     async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         self.in_time(async {
             let released = sqlx::query(
-                "UPDATE leases SET holder = NULL
+                "UPDATE leases SET holder = NULL, note = NULL
                  WHERE name = $1 AND holder = $2 AND epoch = $3 AND expires > clock_timestamp()",
             )
             .bind(&lease.name)
@@ -78,23 +79,43 @@ impl Leases for PostgresLog {
         .await
     }
 
-    async fn holding(&self, name: &str) -> Result<Option<Holding>, StoreError> {
+    async fn note(&self, lease: &Lease, note: &str) -> Result<(), StoreError> {
         self.in_time(async {
-            let held: Option<(String, i64, i64)> = sqlx::query_as(
-                "SELECT holder, epoch, (extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint
-                 FROM leases WHERE name = $1 AND holder IS NOT NULL AND expires > clock_timestamp()",
+            let noted = sqlx::query(
+                "UPDATE leases SET note = $4
+                 WHERE name = $1 AND holder = $2 AND epoch = $3 AND expires > clock_timestamp()",
             )
-            .bind(name)
-            .fetch_optional(&self.pool)
+            .bind(&lease.name)
+            .bind(&lease.holder)
+            .bind(epoch_of(lease))
+            .bind(note)
+            .execute(&self.pool)
             .await
             .map_err(|error| self.failures.before_commit(error))?;
-            Ok(held.map(|(holder, epoch, left)| Holding {
-                holder,
-                epoch: epoch.unsigned_abs(),
-                left: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
-            }))
+            if noted.rows_affected() == 1 { Ok(()) } else { Err(lease.fenced()) }
         })
         .await
+    }
+
+    async fn all(&self, prefix: &str) -> Result<Vec<Holding>, StoreError> {
+        self.in_time(async {
+            let held: Vec<Row> = sqlx::query_as(
+                "SELECT name, holder, epoch, (extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint, note
+                 FROM leases
+                 WHERE starts_with(name, $1) AND holder IS NOT NULL AND expires > clock_timestamp() ORDER BY name",
+            )
+            .bind(prefix)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.failures.before_commit(error))?;
+            Ok(held.into_iter().map(Holding::from).collect())
+        })
+        .await
+    }
+
+    fn stirs(&self) -> Box<dyn Stirs> {
+        let listening = self.listening.get_or_init(|| Listening::begin(&self.pool, &self.schema));
+        Box::new(listening.stirs())
     }
 }
 

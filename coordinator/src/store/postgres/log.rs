@@ -5,7 +5,6 @@ use sqlx::PgConnection;
 use syndic_round::Digest;
 
 use super::failure::Failures;
-use super::growth::Growth;
 use super::{PostgresLog, leases};
 use crate::store::{Lease, Log, StoreError};
 
@@ -44,13 +43,6 @@ impl Log for PostgresLog {
             .await
             .map_err(failed)?;
             let size = actual + entries.len() as u64;
-            // Told to those who listen when the transaction is committed, and not before.
-            sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(&self.schema)
-                .bind(size.to_string())
-                .execute(&mut *batch)
-                .await
-                .map_err(failed)?;
             Ok((batch, size))
         };
         let (batch, size) = self.in_time(written).await?;
@@ -83,18 +75,6 @@ impl Log for PostgresLog {
             Ok(read(&mut alone, at, entries.len() as u64, &self.failures).await? == entries)
         })
         .await
-    }
-
-    async fn grown(&self, beyond: u64) -> Result<(), StoreError> {
-        let growth = self.growth.get_or_init(async || Growth::listen(&self.pool, &self.schema)).await;
-        let mut told = growth.told();
-        loop {
-            told.mark_unchanged();
-            if self.size().await? > beyond {
-                return Ok(());
-            }
-            Growth::wait(&mut told).await;
-        }
     }
 }
 

@@ -112,4 +112,7 @@ async fn version(
     }
 }
 
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres_0001_log.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/postgres_0001_log.sql"),
+    include_str!("../migrations/postgres_0002_replicas.sql"),
+];

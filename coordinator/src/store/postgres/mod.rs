@@ -9,9 +9,10 @@
 //! that keeps one server session for each of ours.
 
 mod address;
+mod cosignatures;
 mod failure;
-mod growth;
 mod leases;
+mod listening;
 mod log;
 mod migrate;
 mod standing;
@@ -19,26 +20,26 @@ mod standing;
 mod tests;
 
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
-use tokio::sync::OnceCell;
 use tracing::warn;
 
 pub use address::{BadAddress, PostgresAddress};
 
 use self::failure::Failures;
-use self::growth::Growth;
+use self::listening::Listening;
 use super::StoreError;
 
 /// The log, and the leases beside it, in a PostgreSQL database.
 pub struct PostgresLog {
     pool: PgPool,
     failures: Failures,
-    /// The schema, and the channel that tells of new entries.
+    /// The schema, and the channel that tells of changes.
     schema: String,
-    growth: OnceCell<Growth>,
+    listening: OnceLock<Listening>,
 }
 
 impl PostgresLog {
@@ -63,7 +64,7 @@ impl PostgresLog {
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE_FOR_A_CONNECTION)
             .connect_lazy_with(options);
-        Ok(Self { pool, failures, schema, growth: OnceCell::new() })
+        Ok(Self { pool, failures, schema, listening: OnceLock::new() })
     }
 
     /// Begins what may write, and waits until nobody else does.

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use syndic_round::Timestamp;
 
 use super::SqliteLog;
-use crate::store::leases::milliseconds;
+use crate::store::leases::{Row, milliseconds};
 use crate::store::{Holding, Lease, Leases, StoreError};
 
 #[async_trait]
@@ -19,7 +19,7 @@ impl Leases for SqliteLog {
             "INSERT INTO leases (name, holder, epoch, expires)
              VALUES (?1, ?2, 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) + ?3)
              ON CONFLICT (name) DO UPDATE
-             SET holder = excluded.holder, epoch = epoch + 1, expires = excluded.expires
+             SET holder = excluded.holder, epoch = epoch + 1, expires = excluded.expires, note = NULL
              WHERE holder IS NULL OR holder = excluded.holder OR expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER)
              RETURNING epoch, expires",
         )
@@ -74,7 +74,7 @@ impl Leases for SqliteLog {
         if require_held(&mut change, lease).await.map_err(|error| self.failed(error))?.is_none() {
             return Ok(false);
         }
-        sqlx::query("UPDATE leases SET holder = NULL WHERE name = ?")
+        sqlx::query("UPDATE leases SET holder = NULL, note = NULL WHERE name = ?")
             .bind(&lease.name)
             .execute(&mut *change)
             .await
@@ -84,21 +84,34 @@ impl Leases for SqliteLog {
         Ok(true)
     }
 
-    async fn holding(&self, name: &str) -> Result<Option<Holding>, StoreError> {
+    async fn note(&self, lease: &Lease, note: &str) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut change = self.begin(&mut writer).await?;
+        require_held(&mut change, lease)
+            .await
+            .map_err(|error| self.failed(error))?
+            .ok_or_else(|| lease.fenced())?;
+        sqlx::query("UPDATE leases SET note = ? WHERE name = ?")
+            .bind(note)
+            .bind(&lease.name)
+            .execute(&mut *change)
+            .await
+            .map_err(|error| self.failed(error))?;
+        // If we crash here the note is the one before it, and ends with the lease.
+        change.commit().await.map_err(|error| self.failed(error))
+    }
+
+    async fn all(&self, prefix: &str) -> Result<Vec<Holding>, StoreError> {
         let mut reader = self.reader.lock().await;
-        let held: Option<(String, i64, i64)> = sqlx::query_as(
-            "SELECT holder, epoch, expires - CAST(unixepoch('subsec') * 1000 AS INTEGER) AS remaining
-             FROM leases WHERE name = ? AND holder IS NOT NULL AND remaining > 0",
+        let held: Vec<Row> = sqlx::query_as(
+            "SELECT name, holder, epoch, expires - CAST(unixepoch('subsec') * 1000 AS INTEGER) AS remaining, note
+             FROM leases WHERE substr(name, 1, length(?1)) = ?1 AND holder IS NOT NULL AND remaining > 0 ORDER BY name",
         )
-        .bind(name)
-        .fetch_optional(&mut *reader)
+        .bind(prefix)
+        .fetch_all(&mut *reader)
         .await
         .map_err(|error| self.failed(error))?;
-        Ok(held.map(|(holder, epoch, left)| Holding {
-            holder,
-            epoch: epoch.unsigned_abs(),
-            left: Duration::from_millis(left.unsigned_abs()),
-        }))
+        Ok(held.into_iter().map(Holding::from).collect())
     }
 }
 

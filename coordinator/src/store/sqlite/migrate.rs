@@ -68,4 +68,5 @@ async fn schema(path: &Path, connection: &mut SqliteConnection) -> Result<i64, S
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite_0001_entries.sql"),
     include_str!("../migrations/sqlite_0002_leases_and_digests.sql"),
+    include_str!("../migrations/sqlite_0003_lease_notes.sql"),
 ];

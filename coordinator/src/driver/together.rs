@@ -1,0 +1,184 @@
+//! Several replicas on one ledger. Each reads what the others have appended before it refuses anything, and decides again
+//! where another was faster; what one of them alone may do, it does under a lease.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use syndic_round::coordinator::{Input, Phase};
+use syndic_round::{JobId, Place, RoundId};
+use tokio::sync::watch;
+
+use super::{Coordinator, CoordinatorError, Inner, State, replay};
+use crate::clock;
+use crate::engine::Engine;
+use crate::fact::Fact;
+use crate::store::{Lease, Replica, StoreError};
+
+impl Coordinator {
+    /// Reads the ledger to its end. Alone, there is nothing that is not known.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when it cannot be read.
+    pub async fn catch_up(&self) -> Result<(), CoordinatorError> {
+        if self.inner.replica.is_none() {
+            return Ok(());
+        }
+        let mut state = self.inner.state.lock().await;
+        self.inner.catch_up(&mut state).await
+    }
+
+    /// Hears of what other replicas do, and lets them know who is connected here, until the coordinator is gone.
+    pub(super) fn keep_together(&self, replica: Arc<Replica>) {
+        tokio::spawn(keep_together(Arc::downgrade(&self.inner), replica, self.changes()));
+    }
+}
+
+impl Inner {
+    /// Lets count what other replicas have appended.
+    pub(super) async fn catch_up(&self, state: &mut State) -> Result<(), CoordinatorError> {
+        match self.replica {
+            None => Ok(()),
+            Some(_) if state.stopped => Err(CoordinatorError::Stopped),
+            Some(_) => self.read_on(state).await,
+        }
+    }
+
+    /// Lets count whatever is stored.
+    pub(super) async fn read_on(&self, state: &mut State) -> Result<(), CoordinatorError> {
+        let State { engine, record, tallies, .. } = state;
+        let (size, mut preparing) = (record.history().size(), BTreeMap::new());
+        let read = replay::catch_up(&*self.log, &*self.blobs, engine, record, |engine, fact| {
+            if ends(fact).is_some_and(|job| tallies.remove(job).is_some()) {
+                self.tick();
+            }
+            self.follow(engine, fact, &mut preparing);
+        })
+        .await;
+        if let Err(CoordinatorError::Store(error)) = &read {
+            self.condition.met(error);
+        }
+        if record.history().size() > size {
+            self.tick();
+        }
+        read
+    }
+
+    /// Takes the hints for what to do next from a fact that another replica has decided.
+    fn follow(&self, engine: &Engine, fact: &Fact, preparing: &mut BTreeMap<JobId, RoundId>) {
+        if let Some(job) = ends(fact) {
+            self.lock_present().forget(job);
+        }
+        let Fact::Heard { job, place, input, .. } = fact else { return };
+        let open = engine.open_round(job, place.round());
+        if let Input::Acknowledge(signed) = input {
+            let number = match place {
+                Place::Ahead(number) => Some(*number),
+                Place::Round(_) => open.map(|open| open.round.plan().terms.number),
+            };
+            if let Some(number) = number {
+                self.lock_present().holds(signed.from, job, number);
+            }
+        }
+        let Some(open) = open else { return };
+        match open.round.phase() {
+            Phase::Preparing(_) => drop(preparing.insert(job.clone(), open.round.plan().id)),
+            Phase::Collecting(_) if preparing.remove(job) == Some(open.round.plan().id) => {
+                self.note_the_silent(&open.round);
+            }
+            _ => {}
+        }
+    }
+
+    /// What `look` finds: what it refuses by the state as it is known here it looks at again in the state as it is stored.
+    pub(super) async fn current<T>(
+        &self,
+        state: &mut State,
+        look: impl Fn(&State) -> Result<T, CoordinatorError>,
+    ) -> Result<T, CoordinatorError> {
+        match look(state) {
+            Err(_) if self.replica.is_some() => {
+                self.catch_up(state).await?;
+                look(state)
+            }
+            looked => looked,
+        }
+    }
+
+    /// Puts on record what `decide` makes of the state as it is stored, and says what; nothing where there is nothing to do.
+    pub(super) async fn decided(
+        &self,
+        state: &mut State,
+        under: Option<&Lease>,
+        decide: impl Fn(&State) -> Result<Vec<Fact>, CoordinatorError>,
+    ) -> Result<Vec<Fact>, CoordinatorError> {
+        loop {
+            self.catch_up(state).await?;
+            let facts = decide(state)?;
+            if facts.is_empty() {
+                return Ok(facts);
+            }
+            match self.record(state, clock::now(), &facts, None, under).await {
+                Err(error) if self.was_overtaken(&error) => {}
+                recorded => return recorded.map(|()| facts),
+            }
+        }
+    }
+
+    /// Whether nothing was stored only because another replica has appended something meanwhile.
+    pub(super) fn was_overtaken(&self, error: &CoordinatorError) -> bool {
+        self.replica.is_some() && matches!(error, CoordinatorError::Store(StoreError::Conflict { .. }))
+    }
+
+    /// Whom the others say they are connected to.
+    async fn hear_of_others(&self, replica: &Replica) -> Result<(), StoreError> {
+        let others = replica.others().await?;
+        let elsewhere = others.into_iter().filter_map(|other| Some((other.holder, other.note?)));
+        if self.lock_present().is_elsewhere(elsewhere) {
+            self.tick();
+        }
+        if self.witnesses.lock().await.hear_of_others().await? {
+            self.tick();
+        }
+        Ok(())
+    }
+}
+
+/// The job that a fact ends.
+pub(super) fn ends(fact: &Fact) -> Option<&JobId> {
+    match fact {
+        Fact::JobCompleted { job, .. } | Fact::JobAbandoned { job, .. } | Fact::JobStopped { job, .. } => {
+            Some(job)
+        }
+        _ => None,
+    }
+}
+
+async fn keep_together(inner: Weak<Inner>, replica: Arc<Replica>, mut changed: watch::Receiver<u64>) {
+    let (mut stirs, mut noted) = (replica.stirs(), None);
+    loop {
+        let has_stirred = tokio::select! {
+            () = stirs.next() => true,
+            changed = changed.changed() => if changed.is_ok() { false } else { return },
+        };
+        let Some(inner) = inner.upgrade() else { return };
+        if has_stirred {
+            // What fails is tried again at the next stir, and whoever needs it meanwhile meets the same.
+            let _ = inner.catch_up(&mut *inner.state.lock().await).await;
+            if let Err(error) = inner.hear_of_others(&replica).await {
+                inner.condition.met(&error);
+            }
+        }
+        // A lease that was taken anew has no note any more.
+        let note = inner.lock_present().note();
+        let lease = replica.epoch().await;
+        if noted.as_ref() != Some(&(note.clone(), lease)) {
+            noted = match replica.note(&note).await {
+                Ok(()) => Some((note, lease)),
+                Err(error) => {
+                    inner.condition.met(&error);
+                    None
+                }
+            };
+        }
+    }
+}
