@@ -12,6 +12,7 @@ mod driving;
 mod error;
 mod governance;
 mod incarnation;
+mod judging;
 mod opening;
 mod presence;
 mod publishing;
@@ -34,11 +35,11 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use syndic_learning::Outcome;
 use syndic_round::coordinator::{Duty, Input, Phase};
-use syndic_round::message::{Header, Kind, Signed};
+use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, Rejection, RoundId, RoundPlan,
-    SealedRoster, Voided,
+    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster,
+    Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
 
@@ -268,87 +269,6 @@ impl Coordinator {
     pub async fn current_round(&self, job: &JobId) -> Option<RoundId> {
         let state = self.inner.state.lock().await;
         Some(state.engine.job(job)?.round()?.round.plan().id)
-    }
-
-    /// Whether the round or preparation would take this input now, and change by it. Asked before anything is stored for it.
-    ///
-    /// # Errors
-    /// [`CoordinatorError::Rejected`] where it would be refused.
-    pub async fn would_hear(
-        &self,
-        job: &JobId,
-        place: impl Into<Place>,
-        input: Input,
-    ) -> Result<bool, CoordinatorError> {
-        let place = place.into();
-        let decided = {
-            let mut state = self.inner.state.lock().await;
-            let decide = |state: &State| Ok(state.decide(clock::now(), job, place, input.clone())?.is_some());
-            self.inner.current(&mut state, decide).await
-        };
-        match decided {
-            Err(CoordinatorError::Rejected(rejection)) => {
-                Err(self.refused(job, place, input.message(), rejection).await)
-            }
-            decided => decided,
-        }
-    }
-
-    /// Judges an upload's header before its body is read. None where the very same was accepted before.
-    ///
-    /// # Errors
-    /// [`CoordinatorError::Rejected`] where it is refused.
-    pub async fn judge_header(
-        &self,
-        job: &JobId,
-        id: RoundId,
-        signed: &Signed,
-    ) -> Result<Option<Header>, CoordinatorError> {
-        let judged = {
-            let mut state = self.inner.state.lock().await;
-            let judge = |state: &State| {
-                let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
-                Ok(open.round.judge_header(clock::now(), signed)?)
-            };
-            let judged = self.inner.current(&mut state, judge).await;
-            if let Ok(Some(_)) = judged {
-                state.upload_begins(job, signed.from);
-            }
-            judged
-        };
-        match judged {
-            Err(CoordinatorError::Rejected(rejection)) => {
-                Err(self.refused(job, id.into(), Some((Kind::Header, signed)), rejection).await)
-            }
-            judged => judged,
-        }
-    }
-
-    /// The error of a refused message, once what it gives evidence of is on record.
-    async fn refused(
-        &self,
-        job: &JobId,
-        place: Place,
-        message: Option<(Kind, &Signed)>,
-        rejection: Rejection,
-    ) -> CoordinatorError {
-        let Some((kind, signed)) = message.filter(|_| matches!(rejection, Rejection::Equivocated { .. }))
-        else {
-            return rejection.into();
-        };
-        let (inner, job, signed) = (self.inner.clone(), job.clone(), signed.clone());
-        // A task of its own, as in `hear`.
-        let kept = tokio::spawn(async move {
-            let mut state = inner.state.lock().await;
-            inner.keep_evidence(&mut state, &job, place, kind, &signed).await
-        });
-        match kept.await {
-            Ok(Ok(())) => rejection.into(),
-            Ok(Err(error)) => error,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The process is ending.
-            Err(_) => CoordinatorError::Stopped,
-        }
     }
 
     /// The bytes that an upload to this round must have, and those of each chunk.
