@@ -6,8 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{Coordinator, CoordinatorError};
-use crate::clock;
+use super::{Coordinator, CoordinatorError, State};
 use crate::fact::{AdmissionChanged, Fact, MOST_REVOKED};
 use crate::refusals::Refusals;
 use crate::tls::Terms;
@@ -32,19 +31,22 @@ impl Coordinator {
     /// What the store can meet.
     pub async fn note_admission(&self, terms: &Terms) -> Result<(), CoordinatorError> {
         let now = terms.on_record();
+        let note = |state: &State| {
+            let (before, known) = state.engine.admission();
+            if before.cloned().unwrap_or_default() == now {
+                return Ok(Vec::new());
+            }
+            let revoked = terms.revoked().filter(|one| !known.contains(&one.serial));
+            let mut newly_revoked: Vec<_> = revoked.collect();
+            let further = newly_revoked.len().saturating_sub(MOST_REVOKED) as u64;
+            newly_revoked.truncate(MOST_REVOKED);
+            let (now, before) = (now.clone(), before.cloned());
+            let changed = AdmissionChanged { now, before, newly_revoked, further };
+            Ok(vec![Fact::AdmissionChanged(Box::new(changed))])
+        };
         let mut state = self.inner.state.lock().await;
-        let (before, known) = state.engine.admission();
-        if before.cloned().unwrap_or_default() == now {
-            return Ok(());
-        }
-        let revoked = terms.revoked().filter(|one| !known.contains(&one.serial));
-        let mut newly_revoked: Vec<_> = revoked.collect();
-        let further = newly_revoked.len().saturating_sub(MOST_REVOKED) as u64;
-        newly_revoked.truncate(MOST_REVOKED);
-        let before = before.cloned();
-        let fact = Fact::AdmissionChanged(Box::new(AdmissionChanged { now, before, newly_revoked, further }));
         // If we crash here the lists are in force and not on record; the next start puts them there.
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await
+        self.inner.decided(&mut state, None, note).await.map(drop)
     }
 
     /// Puts on record what members are refused, never more than one entry of each in a minute; never ends.
@@ -79,7 +81,7 @@ impl Coordinator {
             return;
         }
         // If we crash here up to a minute of refusals is in the log output only.
-        if let Err(error) = self.inner.record(&mut state, clock::now(), &facts, None).await {
+        if let Err(error) = self.inner.decided(&mut state, None, |_| Ok(facts.clone())).await {
             debug!(code = error.code(), %error, "refusals are not on record yet");
             refusals.again(refused);
         }

@@ -100,18 +100,21 @@ impl Inner {
         message: &Signed,
     ) -> Result<(), CoordinatorError> {
         let from = message.from;
-        let is_known = state.engine.job(job).is_none_or(|state| state.has_equivocated(place, from, kind));
-        let is_there = match place {
-            Place::Round(id) => state.engine.open_round(job, id).is_some(),
-            Place::Ahead(number) => state.engine.ahead(job, number).is_some(),
+        let keep = |state: &State| {
+            let is_known = state.engine.job(job).is_none_or(|state| state.has_equivocated(place, from, kind));
+            let is_there = match place {
+                Place::Round(id) => state.engine.open_round(job, id).is_some(),
+                Place::Ahead(number) => state.engine.ahead(job, number).is_some(),
+            };
+            let is_due = kind != Kind::Decline && !is_known && is_there;
+            let fact = || Fact::Equivocated { job: job.clone(), place, kind, message: message.clone() };
+            Ok(is_due.then(fact).into_iter().collect())
         };
-        if kind == Kind::Decline || is_known || !is_there {
-            return Ok(());
-        }
-        warn!(participant = %from, kind = kind.name(), %place, "a participant signed two messages where one may exist");
-        let fact = Fact::Equivocated { job: job.clone(), place, kind, message: message.clone() };
         // If we crash here the message was refused and is not on record; whoever sends it again puts it there.
-        self.record(state, clock::now(), std::slice::from_ref(&fact), None, None).await
+        if !self.decided(state, None, keep).await?.is_empty() {
+            warn!(participant = %from, kind = kind.name(), %place, "a participant signed two messages where one may exist");
+        }
+        Ok(())
     }
 
     /// Makes facts durable, then lets them count.

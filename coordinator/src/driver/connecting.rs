@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::{Coordinator, CoordinatorError};
+use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::fact::{Connected, Fact};
 
@@ -14,13 +14,15 @@ impl Coordinator {
         // A task of its own: a caller that hangs up must not leave an append without its answer.
         let noted = tokio::spawn(async move {
             let mut state = inner.state.lock().await;
-            let now = clock::now();
-            if state.stopped || !state.engine.is_news(now, &connected) {
+            if state.stopped {
                 return Ok(());
             }
-            let fact = Fact::Connected(Box::new(connected));
+            let note = |state: &State| {
+                let is_news = state.engine.is_news(clock::now(), &connected);
+                Ok(is_news.then(|| Fact::Connected(Box::new(connected.clone()))).into_iter().collect())
+            };
             // If we crash here it is not on record, and the participant connects again.
-            inner.record(&mut state, now, std::slice::from_ref(&fact), None).await
+            inner.decided(&mut state, None, note).await.map(drop)
         });
         match noted.await {
             Ok(Ok(()) | Err(CoordinatorError::Stopped)) => {}

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::{info, warn};
 
 use super::{Coordinator, CoordinatorError, Inner, State};
-use crate::clock;
 use crate::fact::{Fact, Started, Stopped};
 use crate::instance::Instance;
 
@@ -34,12 +33,15 @@ impl Inner {
     /// Puts on record that this process works on the ledger from now on, before it does anything else there.
     pub(super) async fn record_start(&self, state: &mut State) -> Result<(), CoordinatorError> {
         let Incarnation { instance, number } = &self.incarnation;
-        let incarnation = state.engine.incarnations() + 1;
-        number.store(incarnation, Ordering::Relaxed);
-        let started = Started { incarnation, instance: instance.clone() };
-        let fact = Fact::CoordinatorStarted(Box::new(started));
+        let start = |state: &State| {
+            let incarnation = state.engine.incarnations() + 1;
+            number.store(incarnation, Ordering::Relaxed);
+            let started = Started { incarnation, instance: instance.clone() };
+            Ok(vec![Fact::CoordinatorStarted(Box::new(started))])
+        };
         // If we crash here nothing says that this process was there, and it has done nothing.
-        self.record(state, clock::now(), std::slice::from_ref(&fact), None).await?;
+        self.decided(state, None, start).await?;
+        let incarnation = number.load(Ordering::Relaxed);
         info!(
             incarnation,
             instance = instance.id,
@@ -60,7 +62,7 @@ impl Coordinator {
         // Whoever drove the jobs may have been dropped in the middle of an append.
         let recorded = match self.inner.settle(&mut state).await {
             // If we crash here the ledger does not say that it ended in order, and nothing else is missing.
-            Ok(()) => self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None).await,
+            Ok(()) => self.inner.decided(&mut state, None, |_| Ok(vec![fact.clone()])).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {

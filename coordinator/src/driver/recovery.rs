@@ -132,7 +132,7 @@ impl Inner {
         self.log.size().await?;
         let mut state = self.state.lock().await;
         self.settle(&mut state).await?;
-        self.resume(&mut state).await
+        self.resume_all(&mut state).await
     }
 
     /// Finds out what became of an append that has no answer.
@@ -140,7 +140,7 @@ impl Inner {
         if state.stopped {
             // The answer is had once an append that lost its caller is over.
             self.log.holds(state.record.history().size(), &[]).await?;
-            self.read_on(&mut state).await?;
+            self.read_on(state).await?;
             state.stopped = false;
         }
         Ok(())
