@@ -24,4 +24,7 @@ mod pauses;
 #[path = "../two_hosts/process.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod process;
+mod replicas;
+#[path = "../../../coordinator/tests/servers/mod.rs"]
+mod servers;
 mod victim;

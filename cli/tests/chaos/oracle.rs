@@ -32,6 +32,11 @@ pub(crate) fn judge(house: &House, coordinator: &mut Process, banks: &mut [Proce
     let exit = coordinator.ended();
     assert!(matches!(exit, 0 | 1), "the coordinator ends with {exit}:\n{}", coordinator.told());
     all_hear_of_the_end(house, banks, exit);
+    judge_what_is_left(house, exit)
+}
+
+/// Judges what everybody has left, where the ledger is in the coordinator's folder, once all have ended.
+pub(crate) fn judge_what_is_left(house: &House, exit: i32) -> Verdict {
     let stored = stored(house);
     let summary = verified(house);
     assert_eq!(summary["size"], stored.published());

@@ -58,7 +58,7 @@ fn paused(founded: &Founded, victim: Victim, moment: Moment) -> Verdict {
     judge(&house, &mut coordinator, &mut banks)
 }
 
-fn signal(process: &Process, name: &str) {
+pub(crate) fn signal(process: &Process, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &process.id().to_string()]).status();
     assert!(status.unwrap().success(), "{name}");
 }

@@ -140,6 +140,19 @@ impl Process {
         self.wait(shown, what)
     }
 
+    /// How many lines of its log so far `wanted` accepts.
+    pub(crate) fn count(&self, wanted: impl Fn(&Line) -> bool) -> usize {
+        let log = self.log.0.lock().unwrap();
+        let lines = log.lines.iter().filter_map(|line| serde_json::from_str(line).map(Line).ok());
+        lines.filter(wanted).count()
+    }
+
+    /// Waits until the log grows, for a moment at most: for whoever watches several processes.
+    pub(crate) fn grows(&self) {
+        let (log, grown) = &*self.log;
+        drop(grown.wait_timeout(log.lock().unwrap(), Duration::from_millis(100)).unwrap());
+    }
+
     /// SIGKILL: nothing is tidied up.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -79,12 +79,19 @@ impl ObjectBlobs {
         let failed = |error| self.failures.of_the_bucket(error);
         let key = self.key("format.toml");
         let what = || self.failures.what().to_owned();
-        let text = match self.bucket.get(&key).await {
+        let mut found = self.bucket.get(&key).await;
+        if let Err(object_store::Error::NotFound { .. }) = found
+            && self.bucket.list(Some(&self.prefix)).next().await.transpose().map_err(failed)?.is_some()
+        {
+            // Another replica may have begun between the two questions.
+            found = self.bucket.get(&key).await;
+            if let Err(object_store::Error::NotFound { .. }) = found {
+                return Err(StoreError::WrongFormat { path: what(), expected: "store of blobs" });
+            }
+        }
+        let text = match found {
             Ok(found) => found.bytes().await.map_err(failed)?,
             Err(object_store::Error::NotFound { .. }) => {
-                if self.bucket.list(Some(&self.prefix)).next().await.transpose().map_err(failed)?.is_some() {
-                    return Err(StoreError::WrongFormat { path: what(), expected: "store of blobs" });
-                }
                 let format =
                     Format { format: FORMAT.into(), version: VERSION, federation: federation.into() };
                 let text = toml::to_string(&format).expect("three plain values are TOML");

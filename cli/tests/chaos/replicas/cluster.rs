@@ -1,0 +1,116 @@
+//! Three coordinators on one PostgreSQL server and one bucket, behind one address.
+
+use std::fs;
+
+use super::balancer::{Ports, balance};
+use crate::house::{BANKS, Founded, House, Seconds, free_port};
+use crate::oracle::{Verdict, judge_what_is_left};
+use crate::process::{Process, succeed};
+use crate::servers::postgres::Postgres;
+use crate::servers::s3::S3;
+
+/// The coordinators, the institutions, and what they work on.
+pub(crate) struct Cluster {
+    house: House,
+    replicas: Vec<Process>,
+    pub(crate) banks: Vec<Process>,
+    _servers: (Postgres, S3),
+}
+
+impl Cluster {
+    /// All of them at work; none, said loudly, where a server is not installed.
+    pub(crate) fn start() -> Option<Self> {
+        let (postgres, s3) = (Postgres::start()?, S3::with_bucket("bucket")?);
+        let founded = Founded::new();
+        let house = founded.house(Seconds::FOR_EVER);
+        let ports: Vec<Ports> =
+            HOSTS.iter().map(|_| Ports { participants: free_port(), health: free_port() }).collect();
+        for (host, ports) in HOSTS.iter().zip(&ports) {
+            configure(&house, host, *ports, &postgres, &s3);
+        }
+        balance(founded.port, ports);
+        let mut cluster = Self { house, replicas: Vec::new(), banks: Vec::new(), _servers: (postgres, s3) };
+        cluster.replicas = (0..HOSTS.len()).map(|place| cluster.begun(place)).collect();
+        for place in 0..HOSTS.len() {
+            cluster.is_ready(place);
+        }
+        cluster.banks = BANKS.iter().map(|bank| cluster.house.bank_with(bank, &[])).collect();
+        Some(cluster)
+    }
+
+    fn begun(&self, place: usize) -> Process {
+        let arguments = ["run", "--config", "coordinator.toml", "--json"];
+        Process::start("syndic-coordinator", &self.house.host(HOSTS[place]), &arguments)
+    }
+
+    fn is_ready(&mut self, place: usize) {
+        self.replicas[place].wait_for("readiness", |line| line.is("ready"));
+    }
+
+    pub(crate) fn replica(&mut self, place: usize) -> &mut Process {
+        &mut self.replicas[place]
+    }
+
+    /// Starts a coordinator in the place of one that ended.
+    pub(crate) fn start_again(&mut self, place: usize) {
+        self.replicas[place] = self.begun(place);
+        self.is_ready(place);
+    }
+
+    /// How often each has taken over the job.
+    pub(crate) fn takeovers(&self) -> Vec<usize> {
+        self.replicas.iter().map(|replica| replica.count(|line| line.is(DRIVES))).collect()
+    }
+
+    /// The one that takes over the job next, after it was taken over so often.
+    pub(crate) fn driver_after(&self, before: &[usize]) -> usize {
+        loop {
+            for (place, (now, before)) in self.takeovers().iter().zip(before).enumerate() {
+                if now > before {
+                    return place;
+                }
+            }
+            self.replicas[0].grows();
+        }
+    }
+
+    /// Waits until all are done, and judges what they leave, brought into the folder of the first.
+    pub(crate) fn ends(mut self) -> Verdict {
+        for replica in &mut self.replicas {
+            let exit = replica.ended();
+            assert_eq!(exit, 0, "{}", replica.told());
+        }
+        for bank in &mut self.banks {
+            assert_eq!(bank.ended(), 0, "{}", bank.told());
+        }
+        let moved = ["migrate-store", "--config", "coordinator.toml", "--to", "folder"];
+        succeed("syndic-coordinator", &self.house.host(HOSTS[0]), &moved);
+        judge_what_is_left(&self.house, 0)
+    }
+}
+
+fn configure(house: &House, host: &str, ports: Ports, postgres: &Postgres, s3: &S3) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (first, own) = (house.host(HOSTS[0]), house.host(host));
+    fs::create_dir_all(&own).unwrap();
+    let secret = own.join("s3.secret");
+    fs::write(&secret, "[default]\naws_access_key_id = sesame\naws_secret_access_key = sesame\n").unwrap();
+    fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!(
+        "listen = \"127.0.0.1:{}\"\nhealth = \"127.0.0.1:{}\"\nfederation = \"{}\"\nstate = \"state\"\n\
+         job = \"{}\"\npublish = \"publish\"\ngather_seconds = 2\n[store.postgres]\nurl = \"{}\"\n\
+         [store.s3]\nurl = \"s3://bucket/federation\"\nendpoint = \"{}\"\n\
+         credentials_file = \"s3.secret\"\n",
+        ports.participants,
+        ports.health,
+        first.join("federation").display(),
+        first.join("job.toml").display(),
+        postgres.url(),
+        s3.endpoint(),
+    );
+    fs::write(own.join("coordinator.toml"), text).unwrap();
+}
+
+/// The first is where its federation was founded.
+const HOSTS: [&str; 3] = ["operator", "operator-2", "operator-3"];
+const DRIVES: &str = "this replica drives the job";
