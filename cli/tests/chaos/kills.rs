@@ -1,5 +1,7 @@
 //! SIGKILL before and after every call by which a daemon makes something durable.
 
+use std::path::Path;
+
 use crate::faults::{Fate, Fault, Site, counting, sites};
 use crate::house::{BANKS, Founded};
 use crate::lanes::{chosen, is_soak, play};
@@ -45,7 +47,29 @@ fn calm(victim: Victim) -> Option<Vec<Site>> {
     judge(&house, &mut coordinator, &mut banks);
     let sites = sites(&house.state(victim.host()));
     assert!(sites.len() > 20, "{sites:?}");
+    survives_a_power_cut(&sites);
     Some(sites)
+}
+
+/// No kill loses what the system holds, a power cut does: each file was synced before it got its name, and its folder after
+/// that; and each commit of a database syncs its log.
+fn survives_a_power_cut(sites: &[Site]) {
+    let is_sync = |site: &Site| site.call.ends_with("sync");
+    let mut whole = 0;
+    for (at, site) in sites.iter().enumerate() {
+        if is_sync(site) && site.path.contains("partial") {
+            whole += 1;
+        }
+        if site.call == "rename" {
+            assert!(whole > 0, "it got its name before it was synced: {site:?} in {sites:#?}");
+            whole -= 1;
+            let folder = Path::new(&site.path).parent();
+            let named = |later: &Site| is_sync(later) && Some(Path::new(&later.path)) == folder;
+            assert!(sites[at..].iter().any(named), "its name was not synced: {site:?} in {sites:#?}");
+        }
+    }
+    let commits = sites.iter().filter(|site| is_sync(site) && site.path.ends_with("-wal")).count();
+    assert!(commits > 20, "{commits} commits were synced: {sites:#?}");
 }
 
 /// One run in which the victim is killed, and started again; whether it was.

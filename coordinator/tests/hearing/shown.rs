@@ -16,6 +16,8 @@ async fn shown(
     kept: Option<&Checkpoint>,
 ) -> (Checkpoint, Entry) {
     let shown = coordinator.shown_to(who, kept.map_or(0, Checkpoint::size)).await.unwrap();
+    // It says what it was, as evidence against it.
+    assert!(kept.is_none_or(|kept| shown.older_root == *kept.root()));
     shown.verify(&coordinator.verifier_key().unwrap(), kept).unwrap()
 }
 
