@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use syndic_round::Digest;
 
 use super::recovery::Condition;
-use crate::store::{BlobReader, BlobWriter, Blobs, StoreError, StoredBlob};
+use crate::store::{BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName};
 
 /// The same blobs; an error that may pass is remembered before it is returned.
 pub(super) struct WatchedBlobs {
@@ -17,13 +17,17 @@ impl WatchedBlobs {
     fn told<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         outcome.inspect_err(|error| self.condition.met(error))
     }
+
+    fn watched(&self, writer: Box<dyn BlobWriter>) -> Box<dyn BlobWriter> {
+        Box::new(WatchedWriter { writer, condition: self.condition.clone() })
+    }
 }
 
 #[async_trait]
 impl Blobs for WatchedBlobs {
     async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
         let writer = self.told(self.blobs.writer().await)?;
-        Ok(Box::new(WatchedWriter { writer, condition: self.condition.clone() }))
+        Ok(self.watched(writer))
     }
 
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
@@ -45,6 +49,30 @@ impl Blobs for WatchedBlobs {
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
         self.blobs.sweep_partial().await
+    }
+
+    async fn resume(
+        &self,
+        name: &UploadName,
+        from: u64,
+        seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
+    ) -> Result<Resumed, StoreError> {
+        Ok(match self.told(self.blobs.resume(name, from, seen).await)? {
+            Resumed::On(writer) => Resumed::On(self.watched(writer)),
+            other => other,
+        })
+    }
+
+    async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError> {
+        self.blobs.begun(name).await
+    }
+
+    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+        self.blobs.all_begun().await
+    }
+
+    async fn forget(&self, name: &UploadName) -> Result<bool, StoreError> {
+        self.blobs.forget(name).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use syndic_round::Digest;
 
-use super::StoreError;
+use super::{Held, Resumed, StoreError, UploadName};
 
 /// Bytes in every chunk that [`BlobReader::next`] yields, except a blob's last: 1 MiB.
 pub const CHUNK_BYTES: usize = 1 << 20;
@@ -57,9 +57,43 @@ pub trait Blobs: Send + Sync {
     /// For a sweep of what no entry names, and for checking: their bytes are not read.
     async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError>;
 
-    /// Removes what interrupted writers left, and makes sure that all which [`Blobs::contains`] shows is
-    /// durable. To be called once, at start. Returns how many leftovers there were.
+    /// Removes what interrupted writers left, but for uploads that were begun under a name, and makes sure that all which
+    /// [`Blobs::contains`] shows is durable. To be called once, at start. Returns how many leftovers there were.
     async fn sweep_partial(&self) -> Result<u64, StoreError>;
+
+    /// Goes on with the upload `name` behind its first `from` bytes, which are read anew and shown to `seen`, in order; what
+    /// lies behind them is given up, and so is whatever else the same participant had begun in the same attempt. From 0 it
+    /// begins anew. Until it is finished its bytes are held, as long as the store can, also when its writer or its process
+    /// ends.
+    ///
+    /// A store may hold nothing: then an upload that is cut begins anew. That is what is written here.
+    async fn resume(
+        &self,
+        name: &UploadName,
+        from: u64,
+        seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
+    ) -> Result<Resumed, StoreError> {
+        let _ = (name, seen);
+        if from > 0 {
+            return Ok(Resumed::Fewer(0));
+        }
+        Ok(Resumed::On(self.writer().await?))
+    }
+
+    /// How much is held of the upload `name`, read anew; none where nothing is.
+    async fn begun(&self, _name: &UploadName) -> Result<Option<Held>, StoreError> {
+        Ok(None)
+    }
+
+    /// Every upload that something is held of.
+    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes what is held of the upload `name`, unless a writer is at it; says whether anything was removed.
+    async fn forget(&self, _name: &UploadName) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }
 
 /// A blob as a listing shows it.

@@ -2,7 +2,9 @@
 //!
 //! A blob is written under `<dir>/blobs/partial/`, synced, renamed to its name, and its folder synced: a
 //! reader sees all of it or nothing. A writer holds a lock on its partial file while it lives, so that a
-//! sweep takes only what dead writers left.
+//! sweep takes only what dead writers left. An upload that may be gone on with has a name there, and stays.
+
+mod begun;
 
 use std::{
     fs::{self, File},
@@ -20,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 use super::{
-    BlobReader, BlobWriter, Blobs, StoreError, StoredBlob, create_folder,
+    BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
     durable::{FOLDER_MODE, blocking},
 };
 use crate::durable::{create_folder_in, sync_folder};
@@ -105,6 +107,30 @@ impl Blobs for FolderBlobs {
         })
         .await
     }
+
+    async fn resume(
+        &self,
+        name: &UploadName,
+        from: u64,
+        seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
+    ) -> Result<Resumed, StoreError> {
+        begun::resume(self, name, from, seen).await
+    }
+
+    async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError> {
+        let path = begun::path_of(self, name);
+        blocking(move || begun::measure(&path)).await
+    }
+
+    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+        let partials = self.folder.join(PARTIALS);
+        blocking(move || Ok(list(&partials)?.iter().filter_map(|path| begun::name_of(path)).collect())).await
+    }
+
+    async fn forget(&self, name: &UploadName) -> Result<bool, StoreError> {
+        let path = begun::path_of(self, name);
+        blocking(move || Ok(begun::forget(&path)? == begun::Forgotten::Removed)).await
+    }
 }
 
 /// The async face of a [`Partial`], which travels to the blocking threads and back.
@@ -133,12 +159,14 @@ impl BlobWriter for FolderWriter {
     }
 }
 
-/// A blob on its way, in a file that goes with it.
+/// A blob on its way, in a file that goes with it, unless it is to be gone on with.
 struct Partial {
     store: FolderBlobs,
     path: PathBuf,
     file: File,
     hash: Sha256,
+    /// Whether the file outlives its writer.
+    stays: bool,
 }
 
 impl Partial {
@@ -159,17 +187,24 @@ impl Partial {
             }
         };
         file.lock().map_err(|error| StoreError::io("cannot lock", &path, error))?;
-        Ok(Self { store, path, file, hash: Sha256::new() })
+        Ok(Self { store, path, file, hash: Sha256::new(), stays: false })
     }
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        // If we crash here a partial file is left; the sweep at the next start removes it.
-        self.file.write_all(chunk).map_err(|error| StoreError::io("cannot write", &self.path, error))?;
+        // If we crash here a partial file is left. The sweep at the next start removes it; where it has a name, it is gone
+        // on with behind what of it is found then.
+        self.file.write_all(chunk).map_err(|error| {
+            // On a full disk it would be in the way of those that can come to their end.
+            self.stays = false;
+            StoreError::io("cannot write", &self.path, error)
+        })?;
         self.hash.update(chunk);
         Ok(())
     }
 
-    fn finish(self, expected: Option<Digest>) -> Result<Digest, StoreError> {
+    fn finish(mut self, expected: Option<Digest>) -> Result<Digest, StoreError> {
+        // It has all of its bytes: whatever is wrong with them now is not mended by more.
+        self.stays = false;
         let actual = Digest(self.hash.clone().finalize().into());
         if let Some(expected) = expected.filter(|expected| *expected != actual) {
             return Err(StoreError::DigestMismatch { expected, actual });
@@ -183,13 +218,16 @@ impl Partial {
             has_folder.store(true, Ordering::Release);
         }
         self.file.sync_all().map_err(|error| StoreError::io("cannot sync", &self.path, error))?;
-        // If we crash here the bytes are safe but have no name; the sweep removes them, the sender retries.
+        // If we crash here the bytes are safe but are no blob; the sweep removes them, or the sender, who retries, finds them
+        // held.
         // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.
         fs::rename(&self.path, &path).map_err(|error| {
             // Should somebody have taken the folder away, the next blob makes it anew.
             has_folder.store(false, Ordering::Release);
             StoreError::io("cannot name", &path, error)
         })?;
+        // What has the former name from now on is somebody else's.
+        self.stays = true;
         // If we crash here the blob shows but a power cut may take it; nobody was told, and the sweep at
         // the next start syncs its folder. Unclaimed by any entry, it does no harm.
         sync_folder(folder)?;
@@ -199,9 +237,10 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // After the rename nothing of this name is left, which is as it should be; what cannot be removed
-        // now is removed by the next sweep.
-        let _ = fs::remove_file(&self.path);
+        // What cannot be removed now is removed by the next sweep.
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -269,10 +308,10 @@ impl OpenBlob {
     }
 }
 
-/// Removes the files in `partials` that no living writer holds.
+/// Removes the files in `partials` that no living writer holds and nobody goes on with.
 fn sweep(partials: &Path) -> Result<u64, StoreError> {
     let mut swept = 0;
-    for path in list(partials)? {
+    for path in list(partials)?.into_iter().filter(|path| begun::name_of(path).is_none()) {
         let file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             opened => opened.map_err(|error| StoreError::io("cannot open", &path, error))?,

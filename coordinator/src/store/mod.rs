@@ -15,6 +15,7 @@
 //!
 //! [`export`] writes a log as a folder that anyone can verify without this software.
 
+mod begun;
 mod blobs;
 pub mod config;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod sqlite;
 mod standing;
 mod tenure;
 
+pub use begun::{Held, NotAName, Resumed, UploadName};
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};
 pub use cosignatures::{Cosignature, Cosignatures, FolderCosignatures};
 pub use durable::{create_folder, write_file};

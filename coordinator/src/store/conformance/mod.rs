@@ -2,6 +2,7 @@
 //!
 //! Each suite gets a function that opens the store anew, so that what it checks is what survived.
 
+mod begun;
 mod blobs;
 mod cosignatures;
 mod leases;
@@ -12,6 +13,7 @@ mod postgres;
 use std::path::Path;
 use std::sync::Arc;
 
+use begun::{a_cut_upload_is_gone_on_with, an_attempt_has_one_upload_of_each};
 use blobs::{a_damaged_blob_is_named, blobs_keep_their_promise};
 use cosignatures::cosignatures_keep_their_promise;
 use leases::{an_append_is_fenced, contenders_take_turns, leases_keep_their_promise};
@@ -82,6 +84,18 @@ async fn sqlite_names_a_damaged_entry() {
 async fn a_folder_keeps_the_promise_of_blobs() {
     let dir = tempfile::tempdir().unwrap();
     blobs_keep_their_promise(|| folder(dir.path())).await;
+}
+
+#[tokio::test]
+async fn a_folder_goes_on_with_uploads_that_were_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    a_cut_upload_is_gone_on_with(|| folder(dir.path())).await;
+}
+
+#[tokio::test]
+async fn a_folder_has_one_upload_of_each_participant_in_an_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    an_attempt_has_one_upload_of_each(|| folder(dir.path())).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! An S3 store, a real server, is asked the same as a folder.
 
 use super::super::servers::s3::S3;
+use super::begun::a_cut_upload_begins_anew;
 use super::blobs::{a_damaged_blob_is_named, blobs_keep_their_promise};
 use crate::store::ObjectBlobs;
 use crate::store::object::tests::address;
@@ -18,5 +19,6 @@ async fn an_s3_store_keeps_all_promises_of_blobs() {
     a_damaged_blob_is_named(&blobs, async |digest| blobs.by_hand(digest, |bytes| bytes[9] ^= 1).await).await;
     a_damaged_blob_is_named(&blobs, async |digest| blobs.by_hand(digest, |bytes| bytes.truncate(9)).await)
         .await;
+    a_cut_upload_begins_anew(&open("s3://bucket/cut").await).await;
     assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0, "nothing is left on the way");
 }
