@@ -57,6 +57,8 @@ pub struct Calls {
     pub say: Rate,
     /// `Submit`, once a round.
     pub submit: Rate,
+    /// `Uploaded`, once for an upload that was cut. Each time what is held of it is read.
+    pub uploaded: Rate,
     /// `Fetch`, once or twice a round.
     pub fetch: Rate,
     /// `Closing`, once a spot check.
@@ -130,12 +132,13 @@ impl Limits {
 }
 
 impl Calls {
-    fn named(&self) -> [(&'static str, Rate); 9] {
+    fn named(&self) -> [(&'static str, Rate); 10] {
         [
             ("hello", self.hello),
             ("duties", self.duties),
             ("say", self.say),
             ("submit", self.submit),
+            ("uploaded", self.uploaded),
             ("fetch", self.fetch),
             ("closing", self.closing),
             ("chunk", self.chunk),
@@ -176,6 +179,7 @@ impl Default for Calls {
             duties: rate(60, 2),
             say: rate(400, 100),
             submit: rate(100, 20),
+            uploaded: rate(60, 2),
             fetch: rate(400, 100),
             closing: rate(200, 50),
             chunk: rate(2_000, 500),

@@ -16,3 +16,6 @@ pub const LARGEST_DUTY: usize = 8 << 20;
 
 /// Bytes of ciphertext in one message of a stream: well under the default message limit.
 pub const PART_BYTES: usize = 1 << 20;
+
+/// Bytes of an update in one message: a message that a cut strikes is lost whole, so they are smaller.
+pub const UPLOAD_PART_BYTES: usize = 1 << 18;

@@ -95,7 +95,7 @@ async fn hand_in(
     let measured = update.measure(b"", chunks).unwrap().unwrap();
     assert_eq!(measured.root, root);
     let (sender, mut parts) = mpsc::channel(2);
-    let sending = tokio::task::spawn_blocking(move || update.send_to(&sender));
+    let sending = tokio::task::spawn_blocking(move || update.send_to(0, &sender));
     let mut writer = blobs.writer().await.unwrap();
     while let Some(part) = parts.recv().await {
         writer.write(&part).await.unwrap();

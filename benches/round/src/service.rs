@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 
 use syndic_coordinator::service::{Wanted, receive_body};
-use syndic_coordinator::store::Blobs;
+use syndic_coordinator::store::{Blobs, UploadName};
 use syndic_coordinator::tls::{Incoming, PeerIdentity};
 use syndic_proto::convert::{self, Owed, RoundRef};
 use syndic_proto::status::rejected;
@@ -13,7 +13,7 @@ use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Phase, Round};
 use syndic_round::participant::Received;
 use syndic_round::receipt::{self, Receipt};
-use syndic_round::{ParticipantId, Rejection, Signed, message};
+use syndic_round::{Digest, ParticipantId, Rejection, Signed, message};
 use syndic_secure_aggregation::chunk_bytes;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -105,6 +105,10 @@ impl Coordination for Service {
         Err(left_out())
     }
 
+    async fn uploaded(&self, _: Request<v1::SubmitHeader>) -> Result<Response<v1::UploadedReply>, Status> {
+        Err(left_out())
+    }
+
     async fn cosign(&self, _: Request<v1::Cosignature>) -> Result<Response<v1::CosignReply>, Status> {
         Err(left_out())
     }
@@ -120,7 +124,13 @@ impl Service {
         let plan = round.plan();
         let chunk_bytes = chunk_bytes(plan.terms.protection.parameter_set());
         let bytes = (plan.chunks() * chunk_bytes) as u64;
-        Ok(Wanted { root: header.root, bytes, chunk_bytes })
+        let name = UploadName {
+            job: plan.terms.job.clone(),
+            round: plan.id,
+            from: signed.from,
+            header: Digest::of(&signed.to_bytes()),
+        };
+        Ok(Wanted { name, offset: 0, root: header.root, bytes, chunk_bytes })
     }
 
     async fn hear(&self, input: Input) -> Result<Response<v1::Receipt>, Status> {

@@ -54,13 +54,14 @@ impl Participant {
             let measured = update.measure(&said, chunks)?.ok_or("the stored update is damaged")?;
             Ok((update, measured))
         };
-        let (update, measured) = spawn_blocking(look).await??;
+        let (mut update, measured) = spawn_blocking(look).await??;
         let bytes = header.to_bytes().len() as u64 + measured.bytes;
         self.leave(plan, Kind::Header, bytes, measured.digest).await?;
         let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-        let reading = spawn_blocking(move || update.send_to(&sender));
+        let reading = spawn_blocking(move || update.send_to(0, &sender));
         let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
-        let first = v1::SubmitHeader { round: Some((&round).into()), signed: header.to_bytes().into() };
+        let signed = header.to_bytes().into();
+        let first = v1::SubmitHeader { round: Some((&round).into()), signed, offset: 0 };
         let chunks = ReceiverStream::new(parts).map(|part: Vec<u8>| Part::Chunk(part.into()));
         let parts = tokio_stream::once(Part::Header(first)).chain(chunks);
         let answer = self.calls.submit(parts.map(|part| v1::SubmitPart { part: Some(part) })).await;

@@ -66,6 +66,11 @@ pub(crate) trait Meddler: Send + Sync {
         calls.submit(tokio_stream::iter(parts)).await
     }
 
+    /// What `to` is told that the coordinator has of its update.
+    fn holding(&self, _to: ParticipantId, held: v1::UploadedReply) -> v1::UploadedReply {
+        held
+    }
+
     /// What `to` is told that a round came to, and what it is shown that the participants have signed.
     fn closing(
         &self,
@@ -257,6 +262,15 @@ impl Coordination for Between {
         let chunks = chunks.into_iter().map(|chunk| v1::SubmitPart { part: Some(Part::Chunk(chunk.into())) });
         let parts = header.into_iter().chain(chunks).collect();
         self.meddler.passing_on(from, &round, parts, &mut calls, &self.known).await
+    }
+
+    async fn uploaded(
+        &self,
+        request: Request<v1::SubmitHeader>,
+    ) -> Result<Response<v1::UploadedReply>, Status> {
+        let (from, mut calls) = self.calls(&request).await;
+        let held = calls.uploaded(request.into_inner()).await?.into_inner();
+        Ok(Response::new(self.meddler.holding(from, held)))
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

@@ -9,6 +9,7 @@ mod answers;
 mod between;
 #[path = "../crashes/copies.rs"]
 mod copies;
+mod cuts;
 mod dealers;
 #[path = "../crashes/federation.rs"]
 #[allow(dead_code, reason = "other tests need less of it")]

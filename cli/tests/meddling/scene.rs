@@ -169,6 +169,11 @@ impl Scene {
         Self { federation, folder, hosts, answers, known, agents }
     }
 
+    /// The folder in which the coordinator will keep everything.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("coordinator")
+    }
+
     /// Runs the job to its end.
     pub(crate) fn run(self) -> Ran {
         self.run_with_deaths(Plan::NEVER)
@@ -233,6 +238,11 @@ impl Ran {
     /// The folder in which the coordinator has kept everything.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("coordinator")
+    }
+
+    /// The journal of a participant.
+    pub(crate) fn journal(&self, of: u16) -> PathBuf {
+        self.folder.path().join(format!("bank_{of:02}/journal.sqlite"))
     }
 
     /// The published ledger.

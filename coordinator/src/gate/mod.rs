@@ -63,6 +63,7 @@ enum Call {
     Duties,
     Say,
     Submit,
+    Uploaded,
     Fetch,
     Closing,
     Chunk,
@@ -186,6 +187,7 @@ impl Call {
             Some("Duties") => Self::Duties,
             Some("Say") => Self::Say,
             Some("Submit") => Self::Submit,
+            Some("Uploaded") => Self::Uploaded,
             Some("Fetch") => Self::Fetch,
             Some("Closing") => Self::Closing,
             Some("Chunk") => Self::Chunk,
@@ -201,6 +203,7 @@ impl Call {
             Self::Duties => calls.duties,
             Self::Say => calls.say,
             Self::Submit => calls.submit,
+            Self::Uploaded => calls.uploaded,
             Self::Fetch => calls.fetch,
             Self::Closing => calls.closing,
             Self::Chunk => calls.chunk,
@@ -224,8 +227,9 @@ impl Call {
         self != Self::Submit
     }
 
+    /// Whether it moves or reads much.
     fn is_large(self) -> bool {
-        matches!(self, Self::Say | Self::Submit | Self::Fetch | Self::Chunk)
+        matches!(self, Self::Say | Self::Submit | Self::Uploaded | Self::Fetch | Self::Chunk)
     }
 
     /// Whether its answer goes on until somebody ends it.

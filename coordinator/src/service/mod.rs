@@ -13,6 +13,7 @@ use syndic_round::coordinator::{Bundle, Input};
 use syndic_round::receipt::Receipt;
 use syndic_round::{Digest, PROTOCOL, Rejection, Signed, message};
 use syndic_secure_aggregation::ChunkProof;
+use tokio::task::JoinSet;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
@@ -28,15 +29,20 @@ pub use uploads::{Wanted, receive_body};
 pub struct Service {
     coordinator: Coordinator,
     uploading: Uploading,
+    /// Ends with the service.
+    _forgetting: JoinSet<()>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
-    /// The service of `coordinator`.
+    /// The service of `coordinator`. Belongs into an asynchronous runtime.
     pub fn new(coordinator: Coordinator) -> CoordinationServer<Self> {
         let uploading = Uploading::at_most(coordinator.most_jobs_at_once());
-        CoordinationServer::new(Self { coordinator, uploading }).max_decoding_message_size(LARGEST_MESSAGE)
+        let mut forgetting = JoinSet::new();
+        forgetting.spawn(uploads::forget_ended(coordinator.clone()));
+        let service = Self { coordinator, uploading, _forgetting: forgetting };
+        CoordinationServer::new(service).max_decoding_message_size(LARGEST_MESSAGE)
     }
 
     /// Who is calling: a member of this federation by certificate and by roster.
@@ -144,6 +150,16 @@ impl Coordination for Service {
                 Ok(Response::new(self.receipt(&round.into(), message::Kind::Header, &signed, false)))
             }
         }
+    }
+
+    async fn uploaded(
+        &self,
+        request: Request<v1::SubmitHeader>,
+    ) -> Result<Response<v1::UploadedReply>, Status> {
+        let caller = self.caller(&request).await?;
+        // What is still under way is held by nobody yet, and may be more at every moment.
+        let _under_way = self.uploading.begin(caller.id)?;
+        uploads::uploaded(&self.coordinator, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {

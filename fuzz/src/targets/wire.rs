@@ -18,7 +18,7 @@ use crate::script::{choosing, chosen};
 /// The first byte chooses the message.
 pub(super) fn run(input: &[u8]) {
     let (choice, bytes) = chosen(input);
-    match choice % 14 {
+    match choice % 15 {
         0 => duty(bytes),
         1 => round(read::<v1::RoundRef>(bytes)),
         2 => round(read::<v1::Statement>(bytes).and_then(|statement| statement.round)),
@@ -38,6 +38,7 @@ pub(super) fn run(input: &[u8]) {
         10 => drop(read::<v1::DutiesRequest>(bytes)),
         11 => drop(read::<v1::Receipt>(bytes)),
         12 => drop(read::<v1::FetchPart>(bytes)),
+        13 => drop(read::<v1::UploadedReply>(bytes).map(|reply| digest(&reply.digest))),
         _ => told(bytes),
     }
 }
@@ -109,7 +110,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         signed: adverts()[0].to_bytes().into(),
         ..Default::default()
     };
-    let header = v1::SubmitHeader { round: Some((&round).into()), signed: vec![1; 90].into() };
+    let header = v1::SubmitHeader { round: Some((&round).into()), signed: vec![1; 90].into(), offset: 8_192 };
     let root: Vec<u8> = Digest::of(b"root").as_bytes().to_vec();
     let others = [
         v1::RoundRef::from(&round).encode_to_vec(),
@@ -124,13 +125,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         }
         .encode_to_vec(),
         v1::ChunkRequest { round: Some((&round).into()), index: 3 }.encode_to_vec(),
-        v1::FetchRequest { digest: root.into() }.encode_to_vec(),
+        v1::FetchRequest { digest: root.clone().into() }.encode_to_vec(),
         v1::HelloReply { software: "0.1.0".into(), ledger: Some(super::shown::honest().into()) }
             .encode_to_vec(),
         v1::DutiesRequest { ledger_size: 7, held: vec![v1::Held { job: "churn".into(), preparation: 2 }] }
             .encode_to_vec(),
         v1::Receipt { fresh: true, at_ms: 7, signature: vec![7; 64].into() }.encode_to_vec(),
         v1::FetchPart { bytes: vec![7; 40].into() }.encode_to_vec(),
+        v1::UploadedReply { accepted: false, bytes: 8_192, digest: root.into() }.encode_to_vec(),
         b"250".to_vec(),
     ];
     let others = (1..).zip(others).map(|(choice, bytes)| choosing(choice, bytes));

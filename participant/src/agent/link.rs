@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 
 use super::error::Declined;
 use super::error::Undone;
@@ -115,18 +115,30 @@ impl Link {
         in_time(|| async { calls.clone().say(statement.clone()).await }).await.and_then(receipt)
     }
 
-    /// Submits the update whose bytes come in `parts`.
+    /// Submits the update whose bytes come in `parts`, without its first `offset` ones.
     pub(super) async fn submit(
         &mut self,
         round: &RoundRef,
         header: &Signed,
+        offset: u64,
         parts: mpsc::Receiver<Vec<u8>>,
     ) -> Result<Receipt, Status> {
-        let header = v1::SubmitHeader { round: Some(round.into()), signed: header.to_bytes().into() };
+        let header = v1::SubmitHeader { offset, ..submit_header(round, header) };
         let header = tokio_stream::once(Part::Header(header));
         let chunks = ReceiverStream::new(parts).map(|part| Part::Chunk(part.into()));
         let parts = header.chain(chunks).map(|part| v1::SubmitPart { part: Some(part) });
         self.calls.submit(parts).await.and_then(receipt)
+    }
+
+    /// How much the coordinator says that it has of the update with this header.
+    pub(super) async fn uploaded(&mut self, round: &RoundRef, header: &Signed) -> Result<Uploaded, Status> {
+        let calls = &self.calls;
+        match in_time(|| async { calls.clone().uploaded(submit_header(round, header)).await }).await {
+            Ok(reply) => Ok(Uploaded::of(&reply.into_inner())),
+            // A coordinator of an older version: an upload that is cut begins anew.
+            Err(status) if status.code() == Code::Unimplemented => Ok(Uploaded::Nothing),
+            Err(status) => Err(status),
+        }
     }
 
     /// This participant's word for the ledger's checkpoint of this size.
@@ -201,6 +213,31 @@ fn receipt(answer: Response<v1::Receipt>) -> Result<Receipt, Status> {
     let signature = signature.as_ref().try_into();
     let signature = signature.map_err(|_| Status::data_loss("the coordinator sent no receipt"))?;
     Ok(Receipt { at: Timestamp(at_ms), signature })
+}
+
+fn submit_header(round: &RoundRef, signed: &Signed) -> v1::SubmitHeader {
+    v1::SubmitHeader { round: Some(round.into()), signed: signed.to_bytes().into(), offset: 0 }
+}
+
+/// How much a coordinator says that it has of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uploaded {
+    Nothing,
+    /// So many of its first bytes, with that digest.
+    Part(u64, Digest),
+    /// It is on record.
+    All,
+}
+
+impl Uploaded {
+    /// A reply that makes no sense says nothing of the update.
+    fn of(reply: &v1::UploadedReply) -> Self {
+        match digest(&reply.digest) {
+            _ if reply.accepted => Self::All,
+            Ok(digest) if reply.bytes > 0 => Self::Part(reply.bytes, digest),
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// What a closed round came to.

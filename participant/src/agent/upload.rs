@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use syndic_proto::convert::{PlaceRef, RoundRef};
+use syndic_proto::status::code_of;
 use syndic_round::message::{Header, Kind, Payload};
 use syndic_round::receipt::Receipt;
 use syndic_round::vector::Coefficients;
@@ -10,13 +11,15 @@ use syndic_round::{Digest, RING_DIMENSION, Rejection, Signed};
 use syndic_secure_aggregation::{Masks, OneTimeKey};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tonic::Status;
+use tracing::{info, warn};
 
 use super::error::{Declined, Undone};
-use super::link::Link;
+use super::link::{Link, Uploaded};
+use super::lost::told;
 use super::seat::joined;
 use super::{Agent, Encryption, leaving, system_randomness};
-use crate::journal::{JournalError, Sent, SpoolWriter};
+use crate::journal::{JournalError, Sent, SpoolWriter, SpooledUpdate};
 
 /// Encrypts `update` into `file`, chunk by chunk, under a key that is gone then, whatever comes of it. The update is whole
 /// and durable when this returns: its Merkle root, and what encryption cost.
@@ -65,7 +68,7 @@ impl Agent {
             // The update was shared itself: there is no ciphertext, and the header says it all.
             let (_, parts) = mpsc::channel(1);
             self.journal.sent(&leaving(&at, Kind::Header, &header.to_bytes())).await?;
-            let receipt = link.submit(round, header, parts).await?;
+            let receipt = link.submit(round, header, 0, parts).await?;
             return self.keep(round, header, &receipt).await;
         }
         let (spool, job, said) = (self.journal.spool().clone(), round.job.clone(), header.to_bytes());
@@ -78,15 +81,55 @@ impl Agent {
             warn!(round = %round.id, "the stored update is gone or damaged");
             return Err(Declined::Restarted.into());
         };
-        let bytes = header.to_bytes().len() as u64 + measured.bytes;
-        let leaving = leaving(&at, Kind::Header, &[]);
-        self.journal.sent(&Sent { bytes, digest: measured.digest, ..leaving }).await?;
-        let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-        let reading = spawn_blocking(move || update.send_to(&sender));
-        let answer = link.submit(round, header, parts).await;
-        // A file that ends too early is refused by the coordinator, but it is this disk's fault.
-        joined(reading.await)??;
-        self.keep(round, header, &answer?).await
+        let (mut update, whole) = (update, measured.bytes);
+        let leaving = Sent { digest: measured.digest, ..leaving(&at, Kind::Header, &[]) };
+        let mut offset = 0;
+        if self.journal.has_sent(&leaving).await? {
+            (update, offset) = self.agreed_offset(link, round, header, update, whole).await?;
+        }
+        loop {
+            let bytes = header.to_bytes().len() as u64 + whole - offset;
+            self.journal.sent(&Sent { bytes, ..leaving.clone() }).await?;
+            let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+            let reading = spawn_blocking(move || update.send_to(offset, &sender).map(|()| update));
+            let answer = link.submit(round, header, offset, parts).await;
+            // A file that ends too early is refused by the coordinator, but it is this disk's fault.
+            update = joined(reading.await)??;
+            match answer {
+                Err(status) if offset > 0 && begins_anew(&status) => {
+                    info!(round = %round.id, offset, reason = told(&status), "sending the whole update");
+                    offset = 0;
+                }
+                answer => return self.keep(round, header, &answer?).await,
+            }
+        }
+    }
+
+    /// Behind how many of its bytes an update is gone on with: those that the coordinator shows that it has. Whatever it
+    /// says, it gets no other bytes than those of this update.
+    async fn agreed_offset(
+        &self,
+        link: &mut Link,
+        round: &RoundRef,
+        header: &Signed,
+        mut update: SpooledUpdate,
+        whole: u64,
+    ) -> Result<(SpooledUpdate, u64), Undone> {
+        let (bytes, digest) = match link.uploaded(round, header).await? {
+            Uploaded::Nothing => return Ok((update, 0)),
+            // Should that not be so there will be no receipt.
+            Uploaded::All => return Ok((update, whole)),
+            Uploaded::Part(bytes, digest) => (bytes, digest),
+        };
+        let compare = move || update.digest_of_first(bytes).map(|own| (update, own == Some(digest)));
+        let compared: Result<_, JournalError> = joined(spawn_blocking(compare).await)?;
+        let (update, is_same) = compared?;
+        if !is_same {
+            warn!(round = %round.id, bytes, "what the coordinator has is no beginning of this update; sending all of it");
+            return Ok((update, 0));
+        }
+        info!(round = %round.id, bytes, of = whole, "the upload goes on");
+        Ok((update, bytes))
     }
 
     /// Keeps the receipt of an update, once it verifies.
@@ -94,6 +137,11 @@ impl Agent {
         self.check_receipt(&round.clone().into(), Kind::Header, header, receipt)?;
         Ok(self.journal.keep_receipt(round.job.as_str(), round.id, receipt).await?)
     }
+}
+
+/// Whether the coordinator wants all of an update of which it was to get the rest.
+fn begins_anew(status: &Status) -> bool {
+    matches!(code_of(status), Some("upload.not-held" | "upload.damaged"))
 }
 
 /// Parts that are read while others travel.

@@ -19,9 +19,9 @@ pub struct Sent {
     pub place: Place,
     /// What it was, in the words of the protocol: `advertise`, `header`, `reveal` ...
     pub what: String,
-    /// How many bytes.
+    /// How many bytes. Of an update that is gone on with after a cut, those that go now.
     pub bytes: u64,
-    /// SHA-256 of the bytes.
+    /// SHA-256 of the message: of all of it, whatever goes now.
     pub digest: Digest,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
@@ -39,6 +39,27 @@ impl Journal {
         self.note_sent(&mut *self.connection().await, sent).await?;
         self.moments.pass().await;
         Ok(())
+    }
+
+    /// Whether this message was sent before, if only in part.
+    ///
+    /// # Errors
+    ///
+    /// What the file can meet.
+    pub async fn has_sent(&self, sent: &Sent) -> Result<bool, JournalError> {
+        let round = sent.place.round();
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sent
+                 WHERE job = ? AND round = ? AND attempt = ? AND what = ? AND digest = ?)",
+        )
+        .bind(&sent.job)
+        .bind(round.round)
+        .bind(round.attempt)
+        .bind(&sent.what)
+        .bind(&sent.digest.0[..])
+        .fetch_one(&mut *self.connection().await)
+        .await
+        .map_err(|error| self.failed(error))
     }
 
     pub(super) async fn note_sent(

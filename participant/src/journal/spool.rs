@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use syndic_proto::PART_BYTES;
+use syndic_proto::UPLOAD_PART_BYTES;
 use syndic_round::Digest;
 use syndic_secure_aggregation::merkle;
 use tokio::sync::mpsc;
@@ -174,33 +174,63 @@ impl SpooledUpdate {
         }
         let (mut hash, mut leaves) = (Sha256::new_with_prefix(said_before), Vec::new());
         let mut chunk = vec![0; chunk_bytes as usize];
-        let mut reader = io::BufReader::with_capacity(PART_BYTES, &self.file);
+        self.seek(0)?;
+        let mut reader = io::BufReader::with_capacity(UPLOAD_PART_BYTES, &self.file);
         for _ in 0..chunks {
             reader.read_exact(&mut chunk).map_err(|error| JournalError::io(&self.path, error))?;
             hash.update(&chunk);
             leaves.push(merkle::leaf(&chunk));
         }
-        self.file.rewind().map_err(|error| JournalError::io(&self.path, error))?;
         let digest = Digest(hash.finalize().into());
         Ok(Some(Measured { root: merkle::root(&leaves), digest, bytes: self.bytes }))
     }
 
-    /// Hands the update to `receiver` in parts as they travel, until all are handed over or nobody receives any more.
-    /// Blocks.
+    /// SHA-256 of the first `bytes` of the update; none where it has not as many. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn digest_of_first(&mut self, bytes: u64) -> Result<Option<Digest>, JournalError> {
+        if bytes > self.bytes {
+            return Ok(None);
+        }
+        self.seek(0)?;
+        let (mut hash, mut left) = (Sha256::new(), bytes);
+        while left > 0 {
+            let part = self.part(left)?;
+            left -= part.len() as u64;
+            hash.update(&part);
+        }
+        Ok(Some(Digest(hash.finalize().into())))
+    }
+
+    /// Hands the update, without its first `offset` bytes, to `receiver` in parts as they travel, until all are handed over
+    /// or nobody receives any more. Blocks.
     ///
     /// # Errors
     /// [`JournalError::Io`] where it cannot be read to its end; what was handed over is then no update.
-    pub fn send_to(mut self, receiver: &mpsc::Sender<Vec<u8>>) -> Result<(), JournalError> {
-        let mut left = self.bytes;
+    pub fn send_to(&mut self, offset: u64, receiver: &mpsc::Sender<Vec<u8>>) -> Result<(), JournalError> {
+        self.seek(offset)?;
+        let mut left = self.bytes.saturating_sub(offset);
         while left > 0 {
-            let mut part = vec![0; left.min(PART_BYTES as u64) as usize];
-            self.file.read_exact(&mut part).map_err(|error| JournalError::io(&self.path, error))?;
+            let part = self.part(left)?;
             left -= part.len() as u64;
             if receiver.blocking_send(part).is_err() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn seek(&mut self, to: u64) -> Result<(), JournalError> {
+        let sought = self.file.seek(io::SeekFrom::Start(to));
+        sought.map(drop).map_err(|error| JournalError::io(&self.path, error))
+    }
+
+    /// The next part of `left` bytes.
+    fn part(&mut self, left: u64) -> Result<Vec<u8>, JournalError> {
+        let mut part = vec![0; left.min(UPLOAD_PART_BYTES as u64) as usize];
+        self.file.read_exact(&mut part).map_err(|error| JournalError::io(&self.path, error))?;
+        Ok(part)
     }
 }
 
@@ -273,10 +303,10 @@ mod tests {
         let mut update = spool.find(JOB, 7).unwrap().unwrap();
         let measured = update.measure(b"header", 300).unwrap().unwrap();
         let (sender, mut receiver) = mpsc::channel(1);
-        let sending = tokio::task::spawn_blocking(move || update.send_to(&sender));
+        let sending = tokio::task::spawn_blocking(move || update.send_to(0, &sender));
         let mut sent = Vec::new();
         while let Some(part) = receiver.recv().await {
-            assert!(part.len() <= PART_BYTES);
+            assert!(part.len() <= UPLOAD_PART_BYTES);
             sent.extend_from_slice(&part);
         }
         sending.await.unwrap().unwrap();
@@ -292,11 +322,38 @@ mod tests {
     async fn nobody_who_receives_ends_the_sending() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
-        write(&spool, 1, &[&vec![1; 3 * PART_BYTES]]);
-        let update = spool.find(JOB, 1).unwrap().unwrap();
+        write(&spool, 1, &[&vec![1; 3 * UPLOAD_PART_BYTES]]);
+        let mut update = spool.find(JOB, 1).unwrap().unwrap();
         let (sender, receiver) = mpsc::channel(1);
         drop(receiver);
-        tokio::task::spawn_blocking(move || update.send_to(&sender)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || update.send_to(0, &sender)).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_update_is_gone_on_with_behind_any_byte_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let bytes: Vec<u8> = (0..UPLOAD_PART_BYTES + 17).map(|k| (k % 251) as u8).collect();
+        write(&spool, 1, &[&bytes]);
+        let mut update = spool.find(JOB, 1).unwrap().unwrap();
+        for offset in [0, 1, UPLOAD_PART_BYTES - 1, UPLOAD_PART_BYTES, bytes.len() - 1, bytes.len()] {
+            let held = update.digest_of_first(offset as u64).unwrap();
+            assert_eq!(held, Some(Digest::of(&bytes[..offset])));
+            let (sender, mut receiver) = mpsc::channel(bytes.len());
+            update = tokio::task::spawn_blocking(move || {
+                update.send_to(offset as u64, &sender).unwrap();
+                update
+            })
+            .await
+            .unwrap();
+            let mut rest = Vec::new();
+            while let Some(part) = receiver.recv().await {
+                rest.extend_from_slice(&part);
+            }
+            assert_eq!(rest, bytes[offset..]);
+        }
+        assert_eq!(update.digest_of_first(bytes.len() as u64 + 1).unwrap(), None);
+        assert_eq!(update.digest_of_first(u64::MAX).unwrap(), None);
     }
 
     #[test]
