@@ -27,4 +27,5 @@ mod process;
 mod replicas;
 #[path = "../../../coordinator/tests/servers/mod.rs"]
 mod servers;
+mod uploads;
 mod victim;

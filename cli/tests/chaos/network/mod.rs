@@ -1,6 +1,6 @@
 //! A network that misbehaves in every way that TCP leaves it, and calls that are said again in another order.
 
-mod proxy;
+pub(crate) mod proxy;
 mod table;
 
 use std::collections::BTreeMap;
