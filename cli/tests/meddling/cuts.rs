@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use syndic_coordinator::fact::Fact;
 use syndic_participant::journal::read_sent;
 use syndic_proto::status::code_of;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, SubmitHeader, submit_part::Part};
+use syndic_round::coordinator::Input;
 use syndic_round::{Digest, ParticipantId, Place, RoundId};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -253,6 +255,19 @@ fn a_participant_goes_on_behind_its_own_bytes_only_and_sends_all_of_them_where_t
     }
     assert_eq!(sent[&5], [all, nothing, all], "what is said to be there is not");
     assert_eq!(sent[&6], [all, rest, all], "what was there is another's now");
+
+    // On record is how often each of them was begun or gone on with; to be asked what is held is neither.
+    let first = Place::Round(RoundId { round: 1, attempt: 1 });
+    let begun = ran.facts().into_iter().filter_map(|fact| match fact {
+        Fact::Heard { place, input: Input::Submit(signed, _), beside, .. } if place == first => {
+            Some((signed.from.get(), beside.begun.unwrap() as usize))
+        }
+        _ => None,
+    });
+    let expected: BTreeMap<u16, usize> = sent.iter().map(|(who, sent)| (*who, sent.len())).collect();
+    assert_eq!(begun.collect::<BTreeMap<_, _>>(), expected);
+    // What an honest participant can meet is no refusal of it.
+    assert!(!ran.facts().iter().any(|fact| matches!(fact, Fact::Refused(_))));
 
     // The journal says how much left the building each time, and that it was the same message.
     let rows = Runtime::new().unwrap().block_on(read_sent(&ran.journal(1))).unwrap();

@@ -2,7 +2,7 @@
 
 use syndic_round::coordinator::Input;
 use syndic_round::message::{Header, Kind};
-use syndic_round::{JobId, Place, Rejection, RoundId, Signed};
+use syndic_round::{JobId, ParticipantId, Place, Rejection, RoundId, Signed};
 
 use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
@@ -32,6 +32,11 @@ impl Coordinator {
         }
     }
 
+    /// Counts an upload that `from` begins, or goes on with, in the round in progress.
+    pub async fn upload_begins(&self, job: &JobId, from: ParticipantId) {
+        self.inner.state.lock().await.upload_begins(job, from);
+    }
+
     /// Judges an upload's header before its body is read. None where the very same was accepted before.
     ///
     /// # Errors
@@ -48,11 +53,7 @@ impl Coordinator {
                 let open = state.engine.open_round(job, id).ok_or(Rejection::Over)?;
                 Ok(open.round.judge_header(clock::now(), signed)?)
             };
-            let judged = self.inner.current(&mut state, judge).await;
-            if let Ok(Some(_)) = judged {
-                state.upload_begins(job, signed.from);
-            }
-            judged
+            self.inner.current(&mut state, judge).await
         };
         match judged {
             Err(CoordinatorError::Rejected(rejection)) => {

@@ -239,6 +239,6 @@ impl Call {
 }
 
 /// Codes of refusals that an honest participant meets.
-const FAULTLESS: [&str; 3] = ["round.late", "round.over", "round.early"];
+const FAULTLESS: [&str; 5] = ["round.late", "round.over", "round.early", "upload.not-held", "upload.damaged"];
 /// What who has as many calls under way as it may is told to wait.
 const BUSY: Duration = Duration::from_secs(1);

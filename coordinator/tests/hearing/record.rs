@@ -60,9 +60,13 @@ async fn one_round() -> (House, Vec<Entry>) {
         let (plan, duty) = running.duty_of(first).await;
         let input = house.members[0].play(&running.coordinator, &plan, duty).await;
         let Input::Submit(signed, _) = &input else { panic!("an update is due") };
-        for _ in 0..2 {
+        for begins in [true, false, true] {
             let judged = running.coordinator.judge_header(&small(), plan.id, signed).await.unwrap();
             assert!(judged.is_some(), "its body is to be read");
+            // Who asks how much is held begins nothing.
+            if begins {
+                running.coordinator.upload_begins(&small(), signed.from).await;
+            }
         }
         assert!(running.hear(&input).await.unwrap());
         running.play_until(&mut house.members, |duty| matches!(duty, Duty::Advertise)).await;

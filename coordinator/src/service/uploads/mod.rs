@@ -46,6 +46,7 @@ pub(super) async fn receive(
     let offset = header.offset;
     let Asked { round, signed, header } = Asked::read(coordinator, caller, header).await?;
     let Some(header) = header else { return Ok(Heard::Before(round, signed)) };
+    coordinator.upload_begins(&round.job, signed.from).await;
     let awaited = coordinator.upload_bytes(&round.job, round.id).await;
     let (awaited, chunk_bytes) = awaited.ok_or_else(|| rejected(&Rejection::Over))?;
     let mut too_late = pin!(no_longer_awaited(coordinator, round.clone()));
