@@ -1,9 +1,7 @@
 //! Which process a coordinator is, and what runs in it: what goes on record when it is started.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::{fs, io};
 
-use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 use uuid::Uuid;
 
@@ -44,7 +42,7 @@ impl Software {
     }
 
     /// The same with the digest of the file that this process was started from, as it was then: also where another one has taken
-    /// its place since. Reads the whole file.
+    /// its place since. Reads the whole file, at once.
     pub fn running() -> Self {
         Self { binary: digest_of_this_program().ok(), ..Self::built() }
     }
@@ -52,21 +50,9 @@ impl Software {
 
 fn digest_of_this_program() -> io::Result<Digest> {
     // On Linux the file itself, whatever its name leads to by now.
-    let file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
-    let (mut program, mut hash) = (BufReader::with_capacity(READ_BYTES, file), Sha256::new());
-    loop {
-        let part = program.fill_buf()?;
-        if part.is_empty() {
-            break;
-        }
-        hash.update(part);
-        let read = part.len();
-        program.consume(read);
-    }
-    Ok(Digest(hash.finalize().into()))
+    let program = fs::read("/proc/self/exe").or_else(|_| fs::read(std::env::current_exe()?))?;
+    Ok(Digest::of(&program))
 }
-
-const READ_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

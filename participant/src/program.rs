@@ -1,10 +1,8 @@
 //! Which program this is, for the coordinator's record.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
 use std::sync::LazyLock;
+use std::{fs, io};
 
-use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 /// SHA-256 of the file that this process was started from; none where it cannot be read. The first call reads all of it.
@@ -15,18 +13,6 @@ pub(crate) fn digest() -> Option<Digest> {
 
 fn read() -> io::Result<Digest> {
     // On Linux the file itself, whatever its name leads to by now.
-    let file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
-    let (mut program, mut hash) = (BufReader::with_capacity(READ_BYTES, file), Sha256::new());
-    loop {
-        let part = program.fill_buf()?;
-        if part.is_empty() {
-            break;
-        }
-        hash.update(part);
-        let read = part.len();
-        program.consume(read);
-    }
-    Ok(Digest(hash.finalize().into()))
+    let program = fs::read("/proc/self/exe").or_else(|_| fs::read(std::env::current_exe()?))?;
+    Ok(Digest::of(&program))
 }
-
-const READ_BYTES: usize = 1 << 20;
