@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 use syndic_round::Timestamp;
 
 use super::SqliteLog;
@@ -49,11 +49,7 @@ impl Leases for SqliteLog {
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
         let mut writer = self.writer.lock().await;
-        let mut change = self.begin(&mut writer).await?;
-        require_held(&mut change, lease)
-            .await
-            .map_err(|error| self.failed(error))?
-            .ok_or_else(|| lease.fenced())?;
+        let mut change = self.begin_under(&mut writer, lease).await?;
         let expires: i64 = sqlx::query_scalar(
             "UPDATE leases SET expires = CAST(unixepoch('subsec') * 1000 AS INTEGER) + ? WHERE name = ?
              RETURNING expires",
@@ -86,11 +82,7 @@ impl Leases for SqliteLog {
 
     async fn note(&self, lease: &Lease, note: &str) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
-        let mut change = self.begin(&mut writer).await?;
-        require_held(&mut change, lease)
-            .await
-            .map_err(|error| self.failed(error))?
-            .ok_or_else(|| lease.fenced())?;
+        let mut change = self.begin_under(&mut writer, lease).await?;
         sqlx::query("UPDATE leases SET note = ? WHERE name = ?")
             .bind(note)
             .bind(&lease.name)
@@ -115,12 +107,22 @@ impl Leases for SqliteLog {
     }
 }
 
+impl SqliteLog {
+    /// Begins what may be written as long as the lease is held; it is, until this is over.
+    pub(super) async fn begin_under<'a>(
+        &self,
+        writer: &'a mut SqliteConnection,
+        lease: &Lease,
+    ) -> Result<Transaction<'a, Sqlite>, StoreError> {
+        let mut change = self.begin(writer).await?;
+        let held = require_held(&mut change, lease).await.map_err(|error| self.failed(error))?;
+        held.map(|()| change).ok_or_else(|| lease.fenced())
+    }
+}
+
 /// Nothing where the lease is not held with its epoch. To be asked in a transaction that may write: then it
 /// stays held until the transaction is over.
-pub(super) async fn require_held(
-    connection: &mut SqliteConnection,
-    lease: &Lease,
-) -> Result<Option<()>, sqlx::Error> {
+async fn require_held(connection: &mut SqliteConnection, lease: &Lease) -> Result<Option<()>, sqlx::Error> {
     let held: Option<i64> = sqlx::query_scalar(
         "SELECT 1 FROM leases
          WHERE name = ? AND holder = ? AND epoch = ? AND expires > CAST(unixepoch('subsec') * 1000 AS INTEGER)",

@@ -122,10 +122,10 @@ impl Log for SqliteLog {
         let failed = |error| self.failed(error);
         let mut writer = self.writer.lock().await;
         // Dropped before its commit, the transaction is rolled back.
-        let mut batch = self.begin(&mut writer).await?;
-        if let Some(lease) = lease {
-            leases::require_held(&mut batch, lease).await.map_err(failed)?.ok_or_else(|| lease.fenced())?;
-        }
+        let mut batch = match lease {
+            Some(lease) => self.begin_under(&mut writer, lease).await?,
+            None => self.begin(&mut writer).await?,
+        };
         let actual = head(&self.path, &mut batch).await?;
         if actual != expected_size {
             return Err(StoreError::Conflict { expected: expected_size, actual });
