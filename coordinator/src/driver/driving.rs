@@ -1,7 +1,6 @@
 //! Driving: each job that is not over has a task that does what the coordinator owes it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use syndic_round::JobId;
 use tokio::task::JoinSet;
@@ -9,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{Coordinator, CoordinatorError};
 use crate::engine::Over;
-use crate::store::{Holding, Replica, StoreError, Tenure};
+use crate::store::{Replica, StoreError, Tenure};
 
 /// How the driving of one job ended.
 pub(super) enum Driven {
@@ -82,7 +81,11 @@ impl Coordinator {
                 Ok(tenure) => tenure,
                 Err(driven) => return Ok(driven),
             };
-            match self.drive_under(job, Some(&tenure)).await {
+            let driven = match self.took_over(replica, job, &tenure).await {
+                Ok(()) => self.drive_under(job, Some(&tenure)).await,
+                Err(error) => Err(error),
+            };
+            match driven {
                 // Another took it over from us, whom it took for dead.
                 Err(CoordinatorError::Store(StoreError::Fenced { name, .. }))
                     if name == tenure.lease().await.name =>
@@ -114,36 +117,34 @@ impl Coordinator {
                 return Ok(Err(Driven::Drained));
             }
             // Asked first, since to ask changes nothing.
-            let driver = replica.driver(job).await?.filter(|driver| driver.holder != replica.name());
-            let taken = match &driver {
-                None => replica.drive(job).await,
-                Some(Holding { name, holder, .. }) => {
-                    Err(StoreError::Held { name: name.clone(), holder: holder.clone() })
-                }
-            };
-            match taken {
-                Ok(tenure) => {
-                    info!(%job, replica = replica.name(), "this replica drives the job");
-                    let lease = tenure.lease().await;
-                    let mut state = self.inner.state.lock().await;
-                    self.inner.catch_up(&mut state).await?;
-                    // Nobody ended phases while nobody drove the job: they get their time again.
-                    match self.inner.resume_job(&mut state, job, Some(&lease)).await {
-                        Err(CoordinatorError::Store(StoreError::Fenced { name, .. }))
-                            if name == lease.name => {}
-                        resumed => return resumed.map(|()| Ok(tenure)),
-                    }
-                }
-                Err(StoreError::Held { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let left = driver.map_or(Duration::ZERO, |driver| driver.left);
-            tokio::select! {
-                _ = changed.changed() => {}
-                () = stirs.next() => {}
-                () = tokio::time::sleep(left) => {}
+            match replica.driver(job).await?.filter(|driver| driver.holder != replica.name()) {
+                Some(driver) => tokio::select! {
+                    _ = changed.changed() => {}
+                    () = stirs.next() => {}
+                    () = tokio::time::sleep(driver.left) => {}
+                },
+                None => match replica.drive(job).await {
+                    Ok(tenure) => return Ok(Ok(tenure)),
+                    // By another, a moment ago.
+                    Err(StoreError::Held { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                },
             }
         }
+    }
+
+    /// Nobody ended the phases of a job while nobody drove it: they get their time again.
+    async fn took_over(
+        &self,
+        replica: &Replica,
+        job: &JobId,
+        tenure: &Tenure,
+    ) -> Result<(), CoordinatorError> {
+        info!(%job, replica = replica.name(), "this replica drives the job");
+        let lease = tenure.lease().await;
+        let mut state = self.inner.state.lock().await;
+        self.inner.catch_up(&mut state).await?;
+        self.inner.resume_job(&mut state, job, Some(&lease)).await
     }
 }
 
