@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use syndic_round::coordinator::{Input, Phase};
 use syndic_round::{JobId, Place, RoundId};
 use tokio::sync::watch;
+use tracing::error;
 
 use super::{Coordinator, CoordinatorError, Inner, State, replay};
 use crate::clock;
@@ -48,8 +49,8 @@ impl Inner {
         let State { engine, record, tallies, .. } = state;
         let (size, mut preparing) = (record.history().size(), BTreeMap::new());
         let read = replay::catch_up(&*self.log, &*self.blobs, engine, record, |engine, fact| {
-            if ends(fact).is_some_and(|job| tallies.remove(job).is_some()) {
-                self.tick();
+            if let Some(job) = ends(fact) {
+                tallies.remove(job);
             }
             self.follow(engine, fact, &mut preparing);
         })
@@ -154,7 +155,7 @@ pub(super) fn ends(fact: &Fact) -> Option<&JobId> {
 }
 
 async fn keep_together(inner: Weak<Inner>, replica: Arc<Replica>, mut changed: watch::Receiver<u64>) {
-    let (mut stirs, mut noted) = (replica.stirs(), None);
+    let (mut stirs, mut noted, mut is_told) = (replica.stirs(), None, false);
     loop {
         let has_stirred = tokio::select! {
             () = stirs.next() => true,
@@ -163,7 +164,13 @@ async fn keep_together(inner: Weak<Inner>, replica: Arc<Replica>, mut changed: w
         let Some(inner) = inner.upgrade() else { return };
         if has_stirred {
             // What fails is tried again at the next stir, and whoever needs it meanwhile meets the same.
-            let _ = inner.catch_up(&mut *inner.state.lock().await).await;
+            let read = inner.catch_up(&mut *inner.state.lock().await).await;
+            if let Err(error) = &read
+                && !is_told
+            {
+                error!(code = error.code(), %error, help = error.help(), "cannot follow what other replicas do");
+            }
+            is_told = read.is_err();
             if let Err(error) = inner.hear_of_others(&replica).await {
                 inner.condition.met(&error);
             }
