@@ -58,7 +58,7 @@ fn another_past(shown: v1::ShownEntry, known: &Known) -> v1::ShownEntry {
 fn gives_up(shows: fn(v1::ShownEntry, v1::ShownEntry, &Known) -> v1::ShownEntry) -> (Scene, AgentError) {
     let again = Again { first: Mutex::default(), shows };
     let fares = |who| if who == id(2) { Fares::RestartedBeforeItReveals } else { Fares::Well };
-    let mut scene = Scene::set(6, 0, Arc::new(again), fares);
+    let mut scene = Scene::set(5, 0, Arc::new(again), fares);
     let gave_up = scene.until_gives_up(id(2));
     (scene, gave_up)
 }
@@ -109,7 +109,7 @@ impl Meddler for WithADuty {
 
 #[test]
 fn another_past_in_the_middle_of_a_round_stops_the_participant_once_it_has_declined() {
-    let mut scene = Scene::set(6, 0, Arc::new(WithADuty), |_| Fares::Well);
+    let mut scene = Scene::set(5, 0, Arc::new(WithADuty), |_| Fares::Well);
     let gave_up = scene.until_gives_up(id(2));
     assert_eq!(scene.declined(2, 1), [(2, "ledger.forked".to_owned())]);
     is_convicted(&scene, gave_up);
