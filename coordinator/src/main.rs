@@ -55,7 +55,7 @@ enum Command {
     },
     /// Check that ledger, blobs and published ledger are whole, and fit one another. Mends nothing.
     #[command(
-        after_help = "Stop the coordinator first. Exits with 0 where everything is whole, with 4 where something is missing or \
+        after_help = "Stop all coordinators first. Exits with 0 where everything is whole, with 4 where something is missing or \
                       damaged: each with its place, what it means and what to do. Blobs that no entry names are listed; \
                       they are no damage.\n\nExamples:\n  syndic-coordinator fsck --config coordinator.toml\n  \
                       syndic-coordinator fsck --config coordinator.toml --json | jq -r .damage[].place"
