@@ -1,7 +1,7 @@
 //! What a job file says, for people.
 
 use syndic_learning::Job;
-use syndic_learning::job::{Privacy, ProgramTerms, agreement};
+use syndic_learning::job::{Privacy, Processing, ProgramTerms, agreement};
 
 use crate::words::counted;
 
@@ -27,6 +27,8 @@ impl JobText {
         if let Some(basis) = &job.identity.lawful_basis {
             fact("Lawful basis", basis.clone());
         }
+        facts.extend(processing(&job.processing));
+        let mut fact = |label: &str, text: String| facts.push((label.into(), text));
         fact(
             "Program",
             format!(
@@ -61,4 +63,22 @@ impl JobText {
             citation,
         }
     }
+}
+
+/// What is on record of the processing, as far as something is.
+fn processing(said: &Processing) -> Vec<(String, String)> {
+    let list = |items: &[String]| (!items.is_empty()).then(|| items.join(", "));
+    let special = |items: &Vec<String>| list(items).unwrap_or_else(|| "none".into());
+    let facts = [
+        ("Controllers", list(&said.controllers)),
+        ("Processors", list(&said.processors)),
+        ("Persons that the data is about", list(&said.data_subjects)),
+        ("Categories of data", list(&said.data_categories)),
+        ("Special categories", said.special_categories.as_ref().map(special)),
+        ("Highest level of the data", said.highest_level.map(|level| format!("{level} of 5"))),
+        ("Impact assessment", said.impact_assessment.clone()),
+        ("Agreement of the parties", said.agreement.clone()),
+        ("Crosses a border", said.cross_border.map(|it| if it { "yes" } else { "no" }.into())),
+    ];
+    facts.into_iter().filter_map(|(label, text)| Some((label.to_owned(), text?))).collect()
 }

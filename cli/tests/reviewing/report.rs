@@ -14,7 +14,7 @@ fn two_jobs() -> Published {
     log.append(federation).unwrap();
     for job in ["small", "other"] {
         let file = include_str!("../../../coordinator/tests/hearing/small.toml");
-        let file = file.replace("A small job", "A small job <script>alert(1)</script>");
+        let file = file.replace("A small job", "A small job <script>alert(1)</script>") + PROCESSING;
         let agreed = json!({"job": job, "agreement": digest("agreement"), "file": file, "priority": 50, "by": "local-user/1000"});
         of_job(&mut log, job, "agreed", agreed);
     }
@@ -40,6 +40,14 @@ fn two_jobs() -> Published {
     of_job(&mut log, "other", "abandoned", json!({"job": "other", "reason": "nobody wanted it"}));
     Published::with(log.entries)
 }
+
+/// What the job says of the law; nothing of an impact assessment.
+const PROCESSING: &str = "
+[processing]
+controllers = [\"Bank <b>A</b>\", \"Bank B\"]
+special_categories = []
+cross_border = false
+";
 
 fn digest(of: &str) -> String {
     leaf_hash(of.as_bytes()).to_string()
@@ -115,7 +123,11 @@ fn programs_are_told_what_the_entries_of_the_job_come_to() {
         (&report["proof"]["pinned"], &report["proof"]["entries"]),
         (&json!(true), &json!(published.entries.len()))
     );
+    let processing =
+        json!({"controllers": ["Bank <b>A</b>", "Bank B"], "special_categories": [], "cross_border": false});
+    assert_eq!(report["job"]["processing"], processing);
     let gaps = report["gaps"].to_string();
+    assert!(gaps.contains("an impact assessment") && !gaps.contains("controllers"), "{gaps}");
     assert!(gaps.contains("no roster beside") && !gaps.contains("came with the ledger"), "{gaps}");
 }
 
@@ -138,6 +150,7 @@ fn people_are_told_the_same_on_a_page_that_runs_and_loads_nothing() {
         "The key came with the ledger",
         "handed in by local-user/1000",
         "&#60;script&#62;",
+        "<dt>Controllers</dt><dd>Bank &#60;b&#62;A&#60;/b&#62;, Bank B</dd> <dt>Special categories</dt><dd>none</dd>",
         &digest("model"),
     ];
     for text_of in told {

@@ -1,5 +1,7 @@
 //! What a report cannot say, because the entries do not say or show it.
 
+use syndic_learning::job::Processing;
+
 use super::{CoordinatorFacts, JobFacts, Member, Outcome, Proof, RoundFacts};
 use crate::words::counted;
 
@@ -31,6 +33,9 @@ pub(super) fn of(
     if job.purpose.is_none() {
         gap("The job file cannot be read by this version: purpose, program and privacy are not shown.".into());
     }
+    if let Some(unsaid) = job.processing.as_ref().and_then(|said| unsaid(job, said)) {
+        gap(unsaid);
+    }
     if job.outcome == Outcome::Open {
         gap("The job has not ended in this ledger.".into());
     }
@@ -59,12 +64,30 @@ pub(super) fn of(
     gaps
 }
 
+/// What the job file could say of the law and does not.
+fn unsaid(job: &JobFacts, said: &Processing) -> Option<String> {
+    let unsaid = [
+        (job.lawful_basis.is_none(), "the lawful basis"),
+        (said.controllers.is_empty(), "controllers"),
+        (said.processors.is_empty(), "processors"),
+        (said.data_subjects.is_empty(), "categories of persons"),
+        (said.data_categories.is_empty(), "categories of data"),
+        (said.special_categories.is_none(), "special categories"),
+        (said.highest_level.is_none(), "the highest level of the data"),
+        (said.impact_assessment.is_none(), "an impact assessment"),
+        (said.agreement.is_none(), "the agreement of the parties"),
+        (said.cross_border.is_none(), "whether anything crosses a border"),
+    ];
+    let unsaid: Vec<_> =
+        unsaid.into_iter().filter_map(|(is_unsaid, what)| is_unsaid.then_some(what)).collect();
+    (!unsaid.is_empty())
+        .then(|| format!("The law, as far as the job file does not say it: {}.", unsaid.join(", ")))
+}
+
 /// What a reviewer may ask for and this version records nowhere.
-const NOT_WRITTEN: [&str; 6] = [
+const NOT_WRITTEN: [&str; 5] = [
     "People: who proposed and approved the job, and who seconded it. Whoever handed it in, changed or stopped it is known as the \
      account of the coordinator's host only.",
-    "The law beyond purpose and lawful basis: controllers and processors, categories of data and persons, impact \
-     assessment, retention, transfers abroad.",
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
      by which it decided.",
     "Which program really ran at each institution, and with which configuration: what it says of itself is its own word.",

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::audit::Audited;
+use syndic_learning::job::Processing;
 use syndic_ledger::Timestamp;
 use syndic_round::Digest;
 
@@ -84,6 +85,8 @@ pub struct JobFacts {
     pub purpose: Option<String>,
     /// The lawful basis that the job file names.
     pub lawful_basis: Option<String>,
+    /// What the job file says of the processing; none where it cannot be read.
+    pub processing: Option<Processing>,
     /// SHA-256 of the job file, which each round's plan names.
     pub agreement: Option<String>,
     /// The job file, verbatim.

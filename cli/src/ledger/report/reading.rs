@@ -41,6 +41,7 @@ impl<'a> Reading<'a> {
             id: question.job.into(),
             purpose: None,
             lawful_basis: None,
+            processing: None,
             agreement: None,
             file: None,
             agreed: None,
@@ -80,6 +81,7 @@ impl<'a> Reading<'a> {
                 self.parsed = self.job.file.as_deref().and_then(|file| Job::from_toml(file).ok());
                 let identity = self.parsed.as_ref().map(|job| &job.identity);
                 self.job.purpose = identity.map(|identity| identity.purpose.clone());
+                self.job.processing = self.parsed.as_ref().map(|job| job.processing.clone());
                 self.job.lawful_basis = identity.and_then(|identity| identity.lawful_basis.clone());
             }
             "syndic.job.progress" => self.measured(data),

@@ -254,6 +254,18 @@ purpose = "my-purpose" # one word that site policies allow or not, such as marke
 description = "Say in a sentence what is predicted, from whose data, and what for."
 # lawful_basis = "..."
 
+# What a record of processing activities says of it; all of it is optional.
+# [processing]
+# controllers = ["Bank A", "Bank B"]
+# processors = ["..."]         # who operates the coordinator, for instance
+# data_subjects = ["..."]      # categories of the persons that the rows are about
+# data_categories = ["..."]
+# special_categories = []      # an empty list says that there are none
+# highest_level = 3            # classification of the data, 1 (public) to 5
+# impact_assessment = "..."    # where it is found
+# agreement = "..."            # between the parties: where it is found
+# cross_border = false
+
 # Ranges and levels are public and bind every institution: declare what is possible, not what one table holds.
 [contract]
 name = "my_contract"

@@ -4,6 +4,7 @@ mod diagnostic;
 pub mod draft;
 mod parse;
 pub(crate) mod parse_contract;
+mod processing;
 mod reader;
 pub mod terms;
 
@@ -12,6 +13,7 @@ use syndic_round::{JobId, ParameterSet};
 
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
+pub use processing::Processing;
 pub use terms::{Terms, TermsError, agreement};
 
 use crate::contract::Contract;
@@ -26,6 +28,9 @@ pub struct Job {
     /// Who it is and what it is for.
     #[serde(rename = "job")]
     pub identity: Identity,
+    /// What a record of processing activities says of it.
+    #[serde(default, skip_serializing_if = "Processing::is_absent")]
+    pub processing: Processing,
     /// The data that it reads.
     pub contract: Contract,
     /// What it computes.

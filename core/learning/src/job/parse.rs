@@ -6,6 +6,7 @@ use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
 use super::parse_contract;
+use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
     Deadlines, Diagnostic, EvaluationTerms, Identity, Job, LogisticRegressionTerms, Privacy, ProgramTerms,
@@ -27,6 +28,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let mut root = Section::root(&document);
     let identity = identity(&mut reader, &mut root);
     let contract = parse_contract::contract(&mut reader, &mut root);
+    let processing = processing(&mut reader, &mut root, contract.as_ref());
     let program = program(&mut reader, &mut root);
     let rounds = rounds(&mut reader, &mut root);
     let privacy = privacy(&mut reader, &mut root);
@@ -45,7 +47,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             Some(privacy),
             Some(protection),
         ) if reader.is_clean() => {
-            Ok(Job { identity, contract, program, rounds, privacy, protection, evaluation })
+            Ok(Job { identity, processing, contract, program, rounds, privacy, protection, evaluation })
         }
         _ => Err(reader.into_diagnostics()),
     }

@@ -84,6 +84,57 @@ fn a_job_is_the_same_after_toml_and_json() {
     assert_eq!(serde_json::from_slice::<Job>(&json).unwrap(), job);
 }
 
+/// What a record of processing activities may say, all of it.
+const PROCESSING: &str = r#"
+[processing]
+controllers = ["Bank A", "Bank B"]
+processors = ["Operator"]
+data_subjects = ["account holders"]
+data_categories = ["contact", "account"]
+special_categories = []
+highest_level = 3
+impact_assessment = "DPIA 2026-17"
+agreement = "Joint controllers, 2026-04-01"
+cross_border = false
+
+[program]"#;
+
+#[test]
+fn what_is_recorded_of_the_processing_is_read_and_written() {
+    let job = Job::from_toml(&FILE.replace("\n[program]", PROCESSING)).unwrap();
+    let Processing { controllers, special_categories, highest_level, cross_border, .. } = &job.processing;
+    assert_eq!(controllers, &["Bank A", "Bank B"]);
+    // That there are none is said; that nothing is said is another thing.
+    assert_eq!(
+        (special_categories, *highest_level, *cross_border),
+        (&Some(Vec::new()), Some(3), Some(false))
+    );
+    assert_eq!(Job::from_toml(FILE).unwrap().processing.special_categories, None);
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    let json = serde_json::to_vec(&job).unwrap();
+    assert_eq!(serde_json::from_slice::<Job>(&json).unwrap(), job);
+    assert!(!Job::from_toml(FILE).unwrap().to_toml().unwrap().contains("processing"));
+}
+
+#[test]
+fn a_record_of_the_processing_says_something_and_contradicts_no_column() {
+    let with = |from: &str, to: &str| PROCESSING.replace(from, to);
+    for (processing, code, at) in [
+        (with("\"Bank B\"", "\" Bank B\""), "job.bad-phrase", "controllers"),
+        (with("DPIA 2026-17", ""), "job.bad-phrase", "impact_assessment"),
+        (with("highest_level = 3", "highest_level = 6"), "job.out-of-range", "highest_level"),
+        // The column `job` has level 2.
+        (with("highest_level = 3", "highest_level = 1"), "job.level-too-low", "highest_level"),
+        (with("cross_border = false", "cross_border = \"no\""), "job.wrong-type", "cross_border"),
+        (with("controllers", "controler"), "job.unknown-key", "controler"),
+    ] {
+        let refused = Job::from_toml(&FILE.replace("\n[program]", &processing)).expect_err(&processing);
+        let text = FILE.replace("\n[program]", &processing);
+        let line = text.lines().position(|line| line.contains(at)).map(|line| line + 1);
+        assert_eq!(refused.iter().map(|one| (one.code, one.line)).collect::<Vec<_>>(), [(code, line)]);
+    }
+}
+
 #[test]
 fn a_job_read_as_json_keeps_the_same_rules() {
     let json = serde_json::to_string(&Job::from_toml(FILE).unwrap()).unwrap();

@@ -39,6 +39,7 @@ fn job(rounds: u32) -> Job {
             description: "A small job".into(),
             lawful_basis: None,
         },
+        processing: Default::default(),
         contract,
         // Short tables need short batches.
         program: crate::job::ProgramTerms::LogisticRegression(crate::job::LogisticRegressionTerms {
