@@ -23,10 +23,8 @@ impl JobText {
     pub fn of(job: &Job, file: &str, citation: Option<String>) -> Self {
         let ProgramTerms::LogisticRegression(terms) = &job.program;
         let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
-        let mut fact = |label: &str, text: String| facts.push((label.into(), text));
-        if let Some(basis) = &job.identity.lawful_basis {
-            fact("Lawful basis", basis.clone());
-        }
+        let basis = job.identity.lawful_basis.clone();
+        facts.extend(basis.map(|basis| ("Lawful basis".to_owned(), basis)));
         facts.extend(processing(&job.processing));
         let mut fact = |label: &str, text: String| facts.push((label.into(), text));
         fact(
