@@ -4,11 +4,9 @@
 //! reader sees all of it or nothing. A writer holds a lock on its partial file while it lives, so that a
 //! sweep takes only what dead writers left. An upload that may be gone on with has a name there, and stays.
 
-mod begun;
-
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
     process,
     sync::{
@@ -24,6 +22,7 @@ use syndic_round::Digest;
 use super::{
     BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
     durable::{FOLDER_MODE, blocking},
+    unfinished::{Growing, Reopened, Unfinished, list, name_of},
 };
 use crate::durable::{create_folder_in, sync_folder};
 
@@ -51,6 +50,10 @@ impl FolderBlobs {
     fn path_of(&self, digest: Digest) -> PathBuf {
         let hex = digest.to_string();
         self.folder.join(&hex[..2]).join(&hex[2..])
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        Unfinished::of(self.folder.join(PARTIALS))
     }
 }
 
@@ -114,22 +117,26 @@ impl Blobs for FolderBlobs {
         from: u64,
         seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
     ) -> Result<Resumed, StoreError> {
-        begun::resume(self, name, from, seen).await
+        Ok(match self.unfinished().resume(name, from, seen).await? {
+            Reopened::On(growing) => {
+                let partial = Some(Partial { store: self.clone(), growing });
+                Resumed::On(Box::new(FolderWriter { partial }))
+            }
+            Reopened::Fewer(held) => Resumed::Fewer(held),
+            Reopened::InUse => Resumed::InUse,
+        })
     }
 
     async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError> {
-        let path = begun::path_of(self, name);
-        blocking(move || begun::measure(&path)).await
+        self.unfinished().begun(name).await
     }
 
     async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
-        let partials = self.folder.join(PARTIALS);
-        blocking(move || Ok(list(&partials)?.iter().filter_map(|path| begun::name_of(path)).collect())).await
+        self.unfinished().all().await
     }
 
     async fn forget(&self, name: &UploadName) -> Result<bool, StoreError> {
-        let path = begun::path_of(self, name);
-        blocking(move || Ok(begun::forget(&path)? == begun::Forgotten::Removed)).await
+        self.unfinished().forget(name).await
     }
 }
 
@@ -145,7 +152,7 @@ impl BlobWriter for FolderWriter {
         let chunk = chunk.to_vec();
         self.partial = Some(
             blocking(move || {
-                partial.write(&chunk)?;
+                partial.growing.write(&chunk)?;
                 Ok(partial)
             })
             .await?,
@@ -159,14 +166,10 @@ impl BlobWriter for FolderWriter {
     }
 }
 
-/// A blob on its way, in a file that goes with it, unless it is to be gone on with.
+/// A blob on its way to its name.
 struct Partial {
     store: FolderBlobs,
-    path: PathBuf,
-    file: File,
-    hash: Sha256,
-    /// Whether the file outlives its writer.
-    stays: bool,
+    growing: Growing,
 }
 
 impl Partial {
@@ -187,25 +190,13 @@ impl Partial {
             }
         };
         file.lock().map_err(|error| StoreError::io("cannot lock", &path, error))?;
-        Ok(Self { store, path, file, hash: Sha256::new(), stays: false })
-    }
-
-    fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        // If we crash here a partial file is left. The sweep at the next start removes it; where it has a name, it is gone
-        // on with behind what of it is found then.
-        self.file.write_all(chunk).map_err(|error| {
-            // On a full disk it would be in the way of those that can come to their end.
-            self.stays = false;
-            StoreError::io("cannot write", &self.path, error)
-        })?;
-        self.hash.update(chunk);
-        Ok(())
+        Ok(Self { store, growing: Growing { path, file, hash: Sha256::new(), stays: false } })
     }
 
     fn finish(mut self, expected: Option<Digest>) -> Result<Digest, StoreError> {
         // It has all of its bytes: whatever is wrong with them now is not mended by more.
-        self.stays = false;
-        let actual = Digest(self.hash.clone().finalize().into());
+        self.growing.stays = false;
+        let actual = self.growing.digest();
         if let Some(expected) = expected.filter(|expected| *expected != actual) {
             return Err(StoreError::DigestMismatch { expected, actual });
         }
@@ -217,30 +208,24 @@ impl Partial {
             create_folder_in(&self.store.folder, folder, FOLDER_MODE)?;
             has_folder.store(true, Ordering::Release);
         }
-        self.file.sync_all().map_err(|error| StoreError::io("cannot sync", &self.path, error))?;
+        self.growing
+            .file
+            .sync_all()
+            .map_err(|error| StoreError::io("cannot sync", &self.growing.path, error))?;
         // If we crash here the bytes are safe but are no blob; the sweep removes them, or the sender, who retries, finds them
         // held.
         // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.
-        fs::rename(&self.path, &path).map_err(|error| {
+        fs::rename(&self.growing.path, &path).map_err(|error| {
             // Should somebody have taken the folder away, the next blob makes it anew.
             has_folder.store(false, Ordering::Release);
             StoreError::io("cannot name", &path, error)
         })?;
         // What has the former name from now on is somebody else's.
-        self.stays = true;
+        self.growing.stays = true;
         // If we crash here the blob shows but a power cut may take it; nobody was told, and the sweep at
         // the next start syncs its folder. Unclaimed by any entry, it does no harm.
         sync_folder(folder)?;
         Ok(actual)
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next sweep.
-        if !self.stays {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -311,7 +296,7 @@ impl OpenBlob {
 /// Removes the files in `partials` that no living writer holds and nobody goes on with.
 fn sweep(partials: &Path) -> Result<u64, StoreError> {
     let mut swept = 0;
-    for path in list(partials)?.into_iter().filter(|path| begun::name_of(path).is_none()) {
+    for path in list(partials)?.into_iter().filter(|path| name_of(path).is_none()) {
         let file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             opened => opened.map_err(|error| StoreError::io("cannot open", &path, error))?,
@@ -360,12 +345,6 @@ fn digest_of(path: &Path) -> Option<Digest> {
     let mut digest = Digest([0; 32]);
     hex::decode_to_slice(format!("{folder}{file}"), &mut digest.0).ok()?;
     Some(digest)
-}
-
-fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
-        .map_err(|error| StoreError::io("cannot list", folder, error))
 }
 
 fn spent() -> StoreError {

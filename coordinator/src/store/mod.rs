@@ -38,6 +38,7 @@ mod servers;
 mod sqlite;
 mod standing;
 mod tenure;
+mod unfinished;
 
 pub use begun::{Held, NotAName, Resumed, UploadName};
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};

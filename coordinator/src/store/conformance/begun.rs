@@ -116,15 +116,3 @@ pub(super) async fn an_attempt_has_one_upload_of_each<B: Blobs, F: Future<Output
     }
     assert!(blobs.all_begun().await.unwrap().is_empty());
 }
-
-/// A store that holds nothing says so, and takes the whole upload again.
-pub(super) async fn a_cut_upload_begins_anew(blobs: &dyn Blobs) {
-    let (update, mine) = (update(), name(1, 1, "mine"));
-    cut(blobs, &mine, &update[..CHUNK_BYTES]).await;
-    assert_eq!((blobs.begun(&mine).await.unwrap(), blobs.all_begun().await.unwrap()), (None, vec![]));
-    assert!(matches!(is_refused(blobs, &mine, CHUNK_BYTES as u64).await, Resumed::Fewer(0)));
-    assert!(!blobs.forget(&mine).await.unwrap());
-    let mut writer = gone_on(blobs, &mine, 0).await;
-    writer.write(&update).await.unwrap();
-    assert_eq!(writer.finish(None).await.unwrap(), Digest::of(&update));
-}

@@ -6,7 +6,8 @@
 //! harm: a damaged copy is mended by it, and the age that a sweep goes by begins anew, which a put that leaves alone
 //! what is there would not do.
 //!
-//! What is handed in piece by piece waits in a local file, since its key is not known before its end.
+//! What is handed in piece by piece waits in a local file, since its key is not known before its end. An upload that is cut is
+//! gone on with from there: by whoever comes back to this host.
 
 mod address;
 mod failure;
@@ -33,7 +34,10 @@ pub use address::{BadBucket, S3Address, S3Credentials};
 use self::failure::Failures;
 use self::reader::ObjectReader;
 use self::writer::ObjectWriter;
-use super::{BlobReader, BlobWriter, Blobs, StoreError, StoredBlob, create_folder};
+use super::unfinished::{Reopened, Unfinished};
+use super::{
+    BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
+};
 use crate::clock;
 
 /// Blobs below a prefix of a bucket, which belongs to one federation.
@@ -43,6 +47,8 @@ pub struct ObjectBlobs {
     prefix: Key,
     /// Where blobs wait whose name is not known yet.
     spool: PathBuf,
+    /// Those among them that are gone on with after a cut.
+    unfinished: Unfinished,
     /// From which age on an upload that is not completed is given up for dead.
     abandoned_after: Duration,
     failures: Failures,
@@ -67,6 +73,7 @@ impl ObjectBlobs {
             bucket: Arc::new(address.connect().map_err(|error| failures.of_the_bucket(error))?),
             prefix: Key::from(address.prefix()),
             spool: spool.to_owned(),
+            unfinished: Unfinished::of(spool.to_owned()),
             abandoned_after: ABANDONED_AFTER,
             failures,
         };
@@ -188,6 +195,31 @@ impl Blobs for ObjectBlobs {
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
         self.sweep_uploads().await
+    }
+
+    async fn resume(
+        &self,
+        name: &UploadName,
+        from: u64,
+        seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
+    ) -> Result<Resumed, StoreError> {
+        Ok(match self.unfinished.resume(name, from, seen).await? {
+            Reopened::On(growing) => Resumed::On(Box::new(ObjectWriter::go_on(self.clone(), growing, from))),
+            Reopened::Fewer(held) => Resumed::Fewer(held),
+            Reopened::InUse => Resumed::InUse,
+        })
+    }
+
+    async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError> {
+        self.unfinished.begun(name).await
+    }
+
+    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+        self.unfinished.all().await
+    }
+
+    async fn forget(&self, name: &UploadName) -> Result<bool, StoreError> {
+        self.unfinished.forget(name).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is peculiar to an S3 store, against a real server.
 
 use object_store::multipart::MultipartStore;
+use syndic_round::{JobId, ParticipantId, RoundId};
 
 use super::super::servers::s3::S3;
 use super::upload::PART_BYTES;
@@ -88,4 +89,33 @@ async fn a_store_that_is_not_there_is_an_error_that_names_it() {
     let refused = ObjectBlobs::open(&nobody, "a", spool.path()).await.err().unwrap();
     assert_eq!(refused.code(), "store.unreachable", "{refused}");
     assert!(refused.to_string().contains("s3://bucket/p at http://127.0.0.1:9"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_upload_that_the_store_does_not_take_is_held_whole_until_it_does() {
+    let Some(server) = S3::with_bucket("bucket") else { return };
+    let spool = tempfile::tempdir().unwrap();
+    let blobs = ObjectBlobs::open(&address(&server, "s3://bucket/p"), "a", spool.path()).await.unwrap();
+    let bucket = Arc::new(address(&server, "s3://no-such-bucket/p").connect().unwrap());
+    let away = ObjectBlobs { bucket, ..blobs.clone() };
+    let name = UploadName {
+        job: JobId::new("churn").unwrap(),
+        round: RoundId { round: 1, attempt: 1 },
+        from: ParticipantId::new(1).unwrap(),
+        header: Digest::of(b"header"),
+    };
+    // In one piece, and in parts.
+    for length in [9, PART_BYTES + 1] {
+        let update: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+        let Resumed::On(mut writer) = away.resume(&name, 0, &mut |_| {}).await.unwrap() else { panic!() };
+        writer.write(&update).await.unwrap();
+        assert!(writer.finish(None).await.is_err());
+
+        let held = away.begun(&name).await.unwrap().unwrap();
+        assert_eq!((held.bytes, held.digest), (length, Digest::of(&update)));
+        let Resumed::On(writer) = blobs.resume(&name, length, &mut |_| {}).await.unwrap() else { panic!() };
+        assert!(blobs.read(writer.finish(None).await.unwrap()).await.unwrap() == update);
+        assert_eq!(blobs.begun(&name).await.unwrap(), None);
+    }
+    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0, "nothing is left on the way");
 }

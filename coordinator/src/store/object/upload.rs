@@ -16,20 +16,20 @@ use crate::store::StoreError;
 use crate::store::durable::blocking;
 
 impl ObjectBlobs {
-    /// Stores the blob `digest`, whose bytes are in `spool`.
-    pub(super) async fn upload(&self, digest: Digest, mut spool: Spool) -> Result<(), StoreError> {
+    /// Stores the blob `digest`, whose bytes are in `spool`, which is given back then.
+    pub(super) async fn upload(&self, digest: Digest, mut spool: Spool) -> Result<Spool, StoreError> {
         spool = blocking(move || spool.rewind().map(|()| spool)).await?;
         let key = self.key_of(digest);
         if spool.length() > PART_BYTES {
             return self.upload_in_parts(&key, spool).await;
         }
-        let bytes = blocking(move || spool.next(PART_BYTES)).await?;
+        let (bytes, spool) = blocking(move || Ok((spool.next(PART_BYTES)?, spool))).await?;
         // If we crash here the store has the whole object or none. Unclaimed by any entry it does no harm.
         let stored = self.bucket.put(&key, PutPayload::from(bytes)).await;
-        stored.map(drop).map_err(|error| self.failures.of_the_bucket(error))
+        stored.map(|_| spool).map_err(|error| self.failures.of_the_bucket(error))
     }
 
-    async fn upload_in_parts(&self, key: &Key, spool: Spool) -> Result<(), StoreError> {
+    async fn upload_in_parts(&self, key: &Key, spool: Spool) -> Result<Spool, StoreError> {
         let failed = |error| self.failures.of_the_bucket(error);
         let id = self.bucket.create_multipart(key).await.map_err(failed)?;
         // If we crash here an upload is left that has no parts and that no note tells of; it holds no bytes.
@@ -46,7 +46,7 @@ impl ObjectBlobs {
         stored
     }
 
-    async fn send_parts(&self, key: &Key, id: &MultipartId, mut spool: Spool) -> Result<(), StoreError> {
+    async fn send_parts(&self, key: &Key, id: &MultipartId, mut spool: Spool) -> Result<Spool, StoreError> {
         let failed = |error| self.failures.of_the_bucket(error);
         let mut parts = Vec::new();
         loop {
@@ -58,7 +58,7 @@ impl ObjectBlobs {
             let part = self.bucket.put_part(key, id, parts.len(), PutPayload::from(bytes)).await;
             parts.push(part.map_err(failed)?);
         }
-        self.bucket.complete_multipart(key, id, parts).await.map(drop).map_err(failed)
+        self.bucket.complete_multipart(key, id, parts).await.map(|_| spool).map_err(failed)
     }
 
     async fn end_upload(&self, key: &Key, id: &MultipartId) -> Result<(), StoreError> {
