@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::limits::Limits;
 use crate::malformed;
 use crate::store::config::StoreConfig;
+use crate::sweep::SweepConfig;
 
 /// The configuration of a coordinator. Paths are relative to the file's own folder.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -44,6 +45,9 @@ pub struct Config {
     /// The servers that keep ledger and blobs; the folder `state` does where there are none.
     #[serde(default)]
     pub store: Option<StoreConfig>,
+    /// When blobs go that no entry names.
+    #[serde(default)]
+    pub sweep: SweepConfig,
     /// How many jobs are under way at once; others wait.
     #[serde(default = "default_most_jobs_at_once")]
     pub most_jobs_at_once: NonZeroUsize,
@@ -110,6 +114,7 @@ impl Config {
             ));
         }
         config.limits.check().map_err(malformed)?;
+        config.sweep.check().map_err(malformed)?;
         config.store.as_ref().map_or(Ok(()), StoreConfig::check).map_err(malformed)?;
         // With the paths as the file has them: a copy of it elsewhere is the same configuration.
         config.canonical = canonical(&config).map_err(malformed)?;
@@ -227,6 +232,15 @@ mod tests {
         assert_ne!(digest(&format!("{GOOD}gather_seconds = 11\n")), digest(GOOD));
         let canonical = load(GOOD).unwrap();
         assert!(canonical.canonical().contains(r#""state":"s""#), "{}", canonical.canonical());
+    }
+
+    #[test]
+    fn what_no_entry_names_yet_has_a_day_at_least() {
+        assert_eq!(load(GOOD).unwrap().sweep, SweepConfig { older_than_days: 7 });
+        let told = refusal(&format!("{GOOD}[sweep]\nolder_than_days = 0\n"));
+        assert!(told.contains("`sweep.older_than_days` is 0, which is not from 1 to"), "{told}");
+        let told = refusal(&format!("{GOOD}[sweep]\nolder_than = 87\n"));
+        assert!(told.contains("line 7"), "{told}");
     }
 
     #[test]

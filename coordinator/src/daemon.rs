@@ -113,6 +113,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
     let ran = tokio::select! {
         ran = running => ran,
         _ = second => return Err(DaemonError::Interrupted),
+        never = coordinator.sweep_daily(config.sweep.older_than()) => match never {},
         lost = hold.lost() => return Err(CoordinatorError::Store(lost).into()),
     };
     // Whoever failed lets the lease lapse.

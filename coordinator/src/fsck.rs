@@ -6,10 +6,9 @@
 //! what follows can still be believed.
 
 mod findings;
-mod named;
 mod published;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use syndic_round::coordinator::Input;
 use syndic_round::{Digest, SealedRoster, Sum, Timestamp};
 
 use crate::audit::Audit;
+use crate::claims::Claims;
 use crate::config::Config;
 use crate::daemon::DaemonError;
 use crate::driver::CoordinatorError;
@@ -25,9 +25,8 @@ use crate::engine::Engine;
 use crate::fact::Fact;
 use crate::federation::{FederationError, load_sealed_roster};
 use crate::store::config::Servers;
-use crate::store::{Blobs, FolderBlobs, Log, SqliteLog, Store, StoreError};
+use crate::store::{Blobs, FolderBlobs, Log, SqliteLog, Store, StoreError, all_aside, all_stored};
 pub use findings::{Damage, Findings};
-use named::{Role, named};
 
 /// What is looked at.
 pub struct Kept<'a> {
@@ -37,8 +36,8 @@ pub struct Kept<'a> {
     pub log: &'a dyn Log,
     /// The blobs.
     pub blobs: &'a dyn Blobs,
-    /// The names of all blobs that are stored.
-    pub stored: Vec<Digest>,
+    /// The names of all blobs that are stored, set aside or not.
+    pub stored: BTreeSet<Digest>,
     /// The folder of the published ledger, if there is one.
     pub published: Option<&'a Path>,
 }
@@ -119,7 +118,7 @@ pub async fn check(kept: Kept<'_>) -> Result<Findings, StoreError> {
         leaves: Some(Leaves::new()),
         audit: Audit::new(kept.roster.endorsed()).ok(),
         engine: Some(Engine::new(kept.roster.clone())),
-        named: BTreeMap::new(),
+        claims: Claims::default(),
         findings: Findings { entries: kept.log.size().await?, ..Findings::default() },
     };
     let mut position = 0;
@@ -165,8 +164,8 @@ struct Check {
     audit: Option<Audit>,
     /// None once the state cannot be derived any further.
     engine: Option<Engine>,
-    /// The blobs that entries name: the first entry that does, and what it is to it.
-    named: BTreeMap<Digest, (u64, Role)>,
+    /// The blobs that entries name.
+    claims: Claims,
     findings: Findings,
 }
 
@@ -201,9 +200,7 @@ impl Check {
             self.findings.audited = self.audit.take().map(|audit| audit.found()).unwrap_or_default();
             self.broken(error.code(), *index, error.to_string());
         }
-        for (what, digest) in named(fact) {
-            self.named.entry(digest).or_insert((*index, what));
-        }
+        self.claims.take(*index, fact);
         let Some(engine) = &mut self.engine else { return Ok(()) };
         let applied = match sum_of(engine, fact, blobs).await {
             Err(error @ (StoreError::Absent { .. } | StoreError::Corrupt { .. })) => Err(error.to_string()),
@@ -235,7 +232,7 @@ impl Check {
 
     /// Reads every blob that an entry names, and finds those that none does.
     async fn blobs(&mut self, kept: &Kept<'_>) -> Result<(), StoreError> {
-        for (digest, (index, role)) in &self.named {
+        for (digest, (index, role)) in self.claims.all() {
             match length(kept.blobs, *digest).await {
                 Ok(bytes) => {
                     self.findings.blobs += 1;
@@ -251,7 +248,7 @@ impl Check {
         }
         // What entries that could not be read name is not known.
         if self.history.size() == self.findings.entries {
-            let unclaimed = kept.stored.iter().filter(|digest| !self.named.contains_key(digest));
+            let unclaimed = kept.stored.iter().filter(|digest| !self.claims.has(digest));
             self.findings.unclaimed = unclaimed.copied().collect();
         }
         Ok(())
@@ -277,16 +274,11 @@ async fn sum_of(engine: &Engine, fact: &Fact, blobs: &dyn Blobs) -> Result<Optio
     Ok(Sum::from_bytes(open.round.plan().layout.clone(), &bytes))
 }
 
-/// The names of all blobs that are stored.
-async fn names(blobs: &dyn Blobs) -> Result<Vec<Digest>, StoreError> {
-    let mut names: Vec<Digest> = Vec::new();
-    loop {
-        let listed = blobs.list(names.last().copied(), PAGE as usize).await?;
-        if listed.is_empty() {
-            return Ok(names);
-        }
-        names.extend(listed.iter().map(|blob| blob.digest));
-    }
+/// The names of all blobs that are stored, set aside or not.
+async fn names(blobs: &dyn Blobs) -> Result<BTreeSet<Digest>, StoreError> {
+    let stored = all_stored(blobs).await?;
+    let aside = all_aside(blobs).await?;
+    Ok(stored.iter().chain(&aside).map(|blob| blob.digest).collect())
 }
 
 /// The length of a blob whose every byte was read and found right.

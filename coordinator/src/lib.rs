@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authority;
+mod claims;
 mod clock;
 pub mod config;
 pub mod control;
@@ -21,6 +22,7 @@ pub mod limits;
 mod malformed;
 pub mod migrate;
 pub mod missing;
+mod named;
 pub mod phases;
 pub mod refusals;
 pub mod renewal;
@@ -28,5 +30,6 @@ pub mod revocation;
 pub mod serve;
 pub mod service;
 pub mod store;
+pub mod sweep;
 pub mod tls;
 pub mod witnesses;

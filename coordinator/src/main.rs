@@ -17,6 +17,7 @@ use syndic_coordinator::migrate::migrate_store;
 use syndic_coordinator::renewal::renew;
 use syndic_coordinator::revocation::{Signed, revoke};
 use syndic_coordinator::store::migration::{Moved, Target};
+use syndic_coordinator::sweep;
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]
@@ -64,6 +65,28 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove blobs that no entry names, and what is held of uploads that nobody goes on with, once they are old.
+    #[command(
+        after_help = "A coordinator that runs does this at its start and once a day. With servers it works beside coordinators; with the \
+                      folder stop the coordinator first. A blob is set aside, where it is found still, and removed a day later unless an \
+                      entry names it by then. Changes nothing where an entry cannot be read.\n\nExamples:\n  \
+                      syndic-coordinator sweep --config coordinator.toml --dry-run\n  \
+                      syndic-coordinator sweep --config coordinator.toml --json | jq -r .removed[].name"
+    )]
+    Sweep {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Change nothing: list what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Days from which on things are old; otherwise those of `[sweep]`.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(sweep::MOST_DAYS)))]
+        older_than_days: Option<u32>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -165,6 +188,11 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
             // The exit code says it too, whether anybody reads this or not.
             let _ = std::io::stdout().write_all(told.as_bytes());
             return Ok(ExitCode::from(if findings.is_whole() { 0 } else { 4 }));
+        }
+        Command::Sweep { config, dry_run, older_than_days, json } => {
+            let swept = sweep::run(&config, older_than_days, dry_run).await?;
+            let told = if json { swept.to_json() + "\n" } else { swept.to_string() };
+            std::io::stdout().write_all(told.as_bytes()).map_err(DaemonError::Output)?;
         }
         Command::MigrateStore { config, to, json } => {
             logging::start(json);

@@ -20,12 +20,14 @@ mod process;
 #[path = "../../../coordinator/tests/servers/mod.rs"]
 mod servers;
 mod serving;
+mod sweeping;
 mod watching;
 
 use founding::{Hosts, Job};
 use process::Line;
 use serde_json::{Value, json};
 use serving::Serving;
+use sweeping::{Orphan, sweeps_beside_a_coordinator};
 
 #[test]
 fn a_job_on_servers_goes_on_after_each_kill_and_its_ledger_verifies() {
@@ -41,6 +43,9 @@ fn a_job_on_servers_goes_on_after_each_kill_and_its_ledger_verifies() {
             let arguments = ["fsck", "--config", "coordinator.toml"];
             let refused = process::refusal("syndic-coordinator", &hosts.host("operator"), &arguments);
             assert_eq!(refused, (3, "store.busy".into()), "a coordinator works on them");
+        }
+        if round == 2 {
+            sweeps_beside_a_coordinator(&hosts, &serving, &Orphan::plant(&serving));
         }
         told += &coordinator.told();
         coordinator.kill();

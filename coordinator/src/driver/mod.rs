@@ -20,6 +20,7 @@ mod record;
 mod recovery;
 mod replay;
 mod spot_check;
+mod sweeping;
 mod telling;
 mod together;
 mod waiting;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use syndic_round::Digest;
 
 use super::recovery::Condition;
-use crate::store::{BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName};
+use crate::store::{Begun, BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName};
 
 /// The same blobs; an error that may pass is remembered before it is returned.
 pub(super) struct WatchedBlobs {
@@ -43,12 +43,32 @@ impl Blobs for WatchedBlobs {
         self.blobs.remove(digest).await
     }
 
+    async fn set_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.blobs.set_aside(digest).await
+    }
+
+    async fn aside(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+        self.blobs.aside(after, limit).await
+    }
+
+    async fn put_back(&self, digest: Digest) -> Result<(), StoreError> {
+        self.blobs.put_back(digest).await
+    }
+
+    async fn remove_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.blobs.remove_aside(digest).await
+    }
+
     async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
         self.blobs.list(after, limit).await
     }
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
         self.blobs.sweep_partial().await
+    }
+
+    async fn sweep_abandoned(&self) -> Result<u64, StoreError> {
+        self.blobs.sweep_abandoned().await
     }
 
     async fn resume(
@@ -67,7 +87,7 @@ impl Blobs for WatchedBlobs {
         self.blobs.begun(name).await
     }
 
-    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
         self.blobs.all_begun().await
     }
 

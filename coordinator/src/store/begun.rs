@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use syndic_round::{Digest, JobId, ParticipantId, RoundId};
 
@@ -28,6 +29,17 @@ pub struct Held {
     pub bytes: u64,
     /// Their SHA-256, as they lie there now.
     pub digest: Digest,
+}
+
+/// An upload as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// What it is known by.
+    pub name: UploadName,
+    /// How many bytes are held.
+    pub length: u64,
+    /// How long ago the last of them came.
+    pub age: Duration,
 }
 
 /// What becomes of an upload that is to be gone on with.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use syndic_round::Digest;
 
-use super::{Held, Resumed, StoreError, UploadName};
+use super::{Begun, Held, Resumed, StoreError, UploadName};
 
 /// Bytes in every chunk that [`BlobReader::next`] yields, except a blob's last: 1 MiB.
 pub const CHUNK_BYTES: usize = 1 << 20;
@@ -26,7 +26,7 @@ pub trait Blobs: Send + Sync {
     /// nothing behind.
     async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError>;
 
-    /// The whole blob.
+    /// The whole blob, also where it is set aside.
     ///
     /// # Errors
     ///
@@ -40,18 +40,33 @@ pub trait Blobs: Send + Sync {
         Ok(bytes)
     }
 
-    /// The blob in chunks, for what is too large to hold.
+    /// The blob in chunks, for what is too large to hold; also where it is set aside.
     ///
     /// # Errors
     ///
     /// [`StoreError::Absent`]; see [`BlobReader::up_to`] for damage.
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError>;
 
-    /// Whether the blob is stored. Its bytes are not read, so damage is not noticed.
+    /// Whether the blob is stored, and not set aside. Its bytes are not read, so damage is not noticed.
     async fn contains(&self, digest: Digest) -> Result<bool, StoreError>;
 
-    /// Removes the blob for good; says whether it was there.
+    /// Removes the blob for good, set aside or not; says whether it was there.
     async fn remove(&self, digest: Digest) -> Result<bool, StoreError>;
+
+    /// Sets the blob aside; says whether it was there. It is read as before, but listed apart, and [`Blobs::contains`] does not
+    /// count it: whoever stores the same again, also at the same moment and elsewhere, has stored it whatever becomes of what
+    /// was set aside. Setting it aside again is fine, and lets its time there begin anew.
+    async fn set_aside(&self, digest: Digest) -> Result<bool, StoreError>;
+
+    /// What is set aside, as [`Blobs::list`] shows what is not; ages count from when it was.
+    async fn aside(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError>;
+
+    /// Puts a blob that is set aside back in its place, unless it was stored there again meanwhile. Putting back what is back is
+    /// fine.
+    async fn put_back(&self, digest: Digest) -> Result<(), StoreError>;
+
+    /// Removes what is set aside of this name, for good, and not what is stored; says whether it was there.
+    async fn remove_aside(&self, digest: Digest) -> Result<bool, StoreError>;
 
     /// At most `limit` blobs whose names come after `after`, in the order of their names; fewer only at the end.
     /// For a sweep of what no entry names, and for checking: their bytes are not read.
@@ -60,6 +75,12 @@ pub trait Blobs: Send + Sync {
     /// Removes what interrupted writers left, but for uploads that were begun under a name, and makes sure that all which
     /// [`Blobs::contains`] shows is durable. To be called once, at start. Returns how many leftovers there were.
     async fn sweep_partial(&self) -> Result<u64, StoreError>;
+
+    /// The same, at any time, for what writers of other processes left that have been dead for long: for stores that several
+    /// share.
+    async fn sweep_abandoned(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 
     /// Goes on with the upload `name` behind its first `from` bytes, which are read anew and shown to `seen`, in order; what
     /// lies behind them is given up, and so is whatever else the same participant had begun in the same attempt. From 0 it
@@ -86,13 +107,37 @@ pub trait Blobs: Send + Sync {
     }
 
     /// Every upload that something is held of.
-    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
         Ok(Vec::new())
     }
 
     /// Removes what is held of the upload `name`, unless a writer is at it; says whether anything was removed.
     async fn forget(&self, _name: &UploadName) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+/// All blobs that are stored and not set aside, in the order of their names.
+pub(crate) async fn all_stored(blobs: &dyn Blobs) -> Result<Vec<StoredBlob>, StoreError> {
+    let mut all: Vec<StoredBlob> = Vec::new();
+    loop {
+        let next = blobs.list(all.last().map(|blob| blob.digest), BLOBS_AT_A_TIME).await?;
+        if next.is_empty() {
+            return Ok(all);
+        }
+        all.extend(next);
+    }
+}
+
+/// All blobs that are set aside.
+pub(crate) async fn all_aside(blobs: &dyn Blobs) -> Result<Vec<StoredBlob>, StoreError> {
+    let mut all: Vec<StoredBlob> = Vec::new();
+    loop {
+        let next = blobs.aside(all.last().map(|blob| blob.digest), BLOBS_AT_A_TIME).await?;
+        if next.is_empty() {
+            return Ok(all);
+        }
+        all.extend(next);
     }
 }
 
@@ -141,3 +186,6 @@ pub trait BlobReader: Send {
     /// [`StoreError::Corrupt`], named, at the end of a blob whose bytes have another digest.
     async fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError>;
 }
+
+/// In one page of a listing.
+const BLOBS_AT_A_TIME: usize = 1000;

@@ -1,6 +1,8 @@
 //! File work of the store, off the threads that answer participants.
 
+use std::fs::Metadata;
 use std::path::Path;
+use std::time::Duration;
 
 use super::StoreError;
 use crate::durable::{self, Failed, folder_of, sync_folder, write_whole};
@@ -42,6 +44,11 @@ pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         Ok(sync_folder(folder)?)
     })
     .await
+}
+
+/// How long ago a file was written; not at all where a clock says that it will be.
+pub(super) fn age_of(file: &Metadata) -> Duration {
+    file.modified().ok().and_then(|stored| stored.elapsed().ok()).unwrap_or_default()
 }
 
 impl From<Failed> for StoreError {

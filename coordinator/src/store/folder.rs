@@ -3,6 +3,9 @@
 //! A blob is written under `<dir>/blobs/partial/`, synced, renamed to its name, and its folder synced: a
 //! reader sees all of it or nothing. A writer holds a lock on its partial file while it lives, so that a
 //! sweep takes only what dead writers left. An upload that may be gone on with has a name there, and stays.
+//! What was set aside is in `<dir>/blobs/set-aside/`.
+
+mod aside;
 
 use std::{
     fs::{self, File},
@@ -13,6 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -20,8 +24,8 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
 use super::{
-    BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
-    durable::{FOLDER_MODE, blocking},
+    Begun, BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
+    durable::{FOLDER_MODE, age_of, blocking},
     unfinished::{Growing, Reopened, Unfinished, list, name_of},
 };
 use crate::durable::{create_folder_in, sync_folder};
@@ -43,7 +47,9 @@ impl FolderBlobs {
     /// [`StoreError::Io`] where the folder cannot be made or written to.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = dir.join("blobs");
-        create_folder(&folder.join(PARTIALS)).await?;
+        for part in [PARTIALS, aside::FOLDER] {
+            create_folder(&folder.join(part)).await?;
+        }
         Ok(Self { folder, has_folder: Arc::new([const { AtomicBool::new(false) }; 256]) })
     }
 
@@ -66,8 +72,8 @@ impl Blobs for FolderBlobs {
     }
 
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
-        let path = self.path_of(digest);
-        let open = blocking(move || OpenBlob::open(digest, path)).await?;
+        let store = self.clone();
+        let open = blocking(move || aside::open_anywhere(&store, digest)).await?;
         Ok(Box::new(FolderReader { length: open.left, open: Some(open) }))
     }
 
@@ -78,17 +84,28 @@ impl Blobs for FolderBlobs {
     }
 
     async fn remove(&self, digest: Digest) -> Result<bool, StoreError> {
-        let path = self.path_of(digest);
-        blocking(move || {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-                removed => removed.map_err(|error| StoreError::io("cannot remove", &path, error))?,
-            }
-            // If we crash here the blob may be back after a power cut: complete, and still unclaimed.
-            path.parent().map_or(Ok(()), sync_folder)?;
-            Ok(true)
-        })
-        .await
+        let (path, aside) = (self.path_of(digest), self.aside_of(digest));
+        blocking(move || Ok(removed(&path)? | removed(&aside)?)).await
+    }
+
+    async fn set_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        let store = self.clone();
+        blocking(move || aside::set(&store, digest)).await
+    }
+
+    async fn aside(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+        let store = self.clone();
+        blocking(move || aside::listed(&store, after, limit)).await
+    }
+
+    async fn put_back(&self, digest: Digest) -> Result<(), StoreError> {
+        let store = self.clone();
+        blocking(move || aside::put_back(&store, digest)).await
+    }
+
+    async fn remove_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        let aside = self.aside_of(digest);
+        blocking(move || removed(&aside)).await
     }
 
     async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
@@ -131,7 +148,7 @@ impl Blobs for FolderBlobs {
         self.unfinished().begun(name).await
     }
 
-    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
         self.unfinished().all().await
     }
 
@@ -208,10 +225,10 @@ impl Partial {
             create_folder_in(&self.store.folder, folder, FOLDER_MODE)?;
             has_folder.store(true, Ordering::Release);
         }
-        self.growing
-            .file
-            .sync_all()
-            .map_err(|error| StoreError::io("cannot sync", &self.growing.path, error))?;
+        let Growing { path: from, file, .. } = &self.growing;
+        // Its bytes may have lain here for long; its age as a blob begins now.
+        date(file, from)?;
+        file.sync_all().map_err(|error| StoreError::io("cannot sync", from, error))?;
         // If we crash here the bytes are safe but are no blob; the sweep removes them, or the sender, who retries, finds them
         // held.
         // A copy that is there already is replaced by the same bytes: if it was damaged, it is mended.
@@ -293,6 +310,22 @@ impl OpenBlob {
     }
 }
 
+/// Removes the blob at `path`; says whether it was there.
+fn removed(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        removed => removed.map_err(|error| StoreError::io("cannot remove", path, error))?,
+    }
+    // If we crash here the blob may be back after a power cut: complete, and still unclaimed.
+    path.parent().map_or(Ok(()), sync_folder)?;
+    Ok(true)
+}
+
+/// Lets the age of a file begin now.
+fn date(file: &File, path: &Path) -> Result<(), StoreError> {
+    file.set_modified(SystemTime::now()).map_err(|error| StoreError::io("cannot date", path, error))
+}
+
 /// Removes the files in `partials` that no living writer holds and nobody goes on with.
 fn sweep(partials: &Path) -> Result<u64, StoreError> {
     let mut swept = 0;
@@ -317,25 +350,26 @@ fn listed(folder: &Path, after: Option<Digest>, limit: usize) -> Result<Vec<Stor
         if found.len() >= limit || !below.exists() {
             continue;
         }
-        let mut names: Vec<(Digest, PathBuf)> =
-            list(&below)?.into_iter().filter_map(|path| Some((digest_of(&path)?, path))).collect();
-        names.sort();
-        for (digest, path) in
-            names.into_iter().filter(|(digest, _)| after.is_none_or(|after| *digest > after))
-        {
-            match path.metadata() {
-                // Removed a moment ago.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(StoreError::io("cannot look at", &path, error)),
-                Ok(file) => {
-                    let age =
-                        file.modified().ok().and_then(|stored| stored.elapsed().ok()).unwrap_or_default();
-                    found.push(StoredBlob { digest, length: file.len(), age });
-                }
-            }
-        }
+        let named = list(&below)?.into_iter().filter_map(|path| Some((digest_of(&path)?, path)));
+        found.extend(shown(named.collect(), after)?);
     }
     found.truncate(limit);
+    Ok(found)
+}
+
+/// These files as blobs, by name, from after `after` on.
+fn shown(mut files: Vec<(Digest, PathBuf)>, after: Option<Digest>) -> Result<Vec<StoredBlob>, StoreError> {
+    files.retain(|(digest, _)| after.is_none_or(|after| *digest > after));
+    files.sort();
+    let mut found = Vec::with_capacity(files.len());
+    for (digest, path) in files {
+        match path.metadata() {
+            // Removed a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("cannot look at", &path, error)),
+            Ok(file) => found.push(StoredBlob { digest, length: file.len(), age: age_of(&file) }),
+        }
+    }
     Ok(found)
 }
 

@@ -40,8 +40,9 @@ mod standing;
 mod tenure;
 mod unfinished;
 
-pub use begun::{Held, NotAName, Resumed, UploadName};
+pub use begun::{Begun, Held, NotAName, Resumed, UploadName};
 pub use blobs::{BlobReader, BlobWriter, Blobs, CHUNK_BYTES, StoredBlob};
+pub(crate) use blobs::{all_aside, all_stored};
 pub use cosignatures::{Cosignature, Cosignatures, FolderCosignatures};
 pub use durable::{create_folder, write_file};
 pub use error::StoreError;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::Servers;
-use super::replica::alone;
-use super::tenure::holder;
+use super::replica::{alone, sweep_beside};
+use super::tenure::{holder, visitor};
 use super::{
     Blobs, Cosignatures, FolderBlobs, FolderCosignatures, FolderLock, Log, Movable, ObjectBlobs, PostgresLog,
     Replica, SqliteLog, Standing, StoreError, Tenure, create_folder,
@@ -28,8 +28,8 @@ pub struct Store {
 /// The right of this process to work on a store.
 pub struct Hold {
     by: By,
-    /// Let go after the leases: whoever gets the folder next finds it free.
-    _folder: FolderLock,
+    /// Let go after the leases: whoever gets the folder next finds it free. None beside whoever has it.
+    _folder: Option<FolderLock>,
 }
 
 /// How others are kept out, or in step.
@@ -40,6 +40,8 @@ enum By {
     Alone(Tenure),
     /// The lease of one among several.
     Replica(Arc<Replica>),
+    /// The lease of whoever sweeps, beside those several.
+    Sweep(Tenure),
 }
 
 impl Store {
@@ -57,7 +59,7 @@ impl Store {
             log.require_in_use().await?;
             // In the folder: one that is lost is a witness fewer, no more.
             let cosignatures = FolderCosignatures::open(&state.join("cosignatures")).await?;
-            let hold = Hold { by: By::Lock, _folder: folder };
+            let hold = Hold { by: By::Lock, _folder: Some(folder) };
             return Ok(Self {
                 log: Box::new(log),
                 blobs: Box::new(blobs),
@@ -73,7 +75,7 @@ impl Store {
             log: Box::new(replica.log()),
             blobs: Box::new(blobs),
             cosignatures: Box::new(log),
-            hold: Hold { by: By::Replica(replica), _folder: folder },
+            hold: Hold { by: By::Replica(replica), _folder: Some(folder) },
         })
     }
 
@@ -93,7 +95,26 @@ impl Store {
             log: Box::new(tenure.log(log.clone())),
             blobs: Box::new(blobs),
             cosignatures: Box::new(log),
-            hold: Hold { by: By::Alone(tenure), _folder: folder },
+            hold: Hold { by: By::Alone(tenure), _folder: Some(folder) },
+        })
+    }
+
+    /// The store on `servers`, for sweeping it, also while coordinators work on it: those of this host too, whose folder
+    /// `state` may be.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] where another sweeps it, or works alone on it; otherwise as [`Store::open`].
+    pub async fn sweep(state: &Path, servers: &Servers, federation: &str) -> Result<Self, StoreError> {
+        require_moved(state).await?;
+        let log = Arc::new(PostgresLog::open(&servers.log, federation).await?);
+        let tenure = sweep_beside(log.clone(), &visitor()).await?;
+        let blobs = on_servers(state, servers, federation).await?;
+        Ok(Self {
+            log: Box::new(tenure.log(log.clone())),
+            blobs: Box::new(blobs),
+            cosignatures: Box::new(log),
+            hold: Hold { by: By::Sweep(tenure), _folder: None },
         })
     }
 }
@@ -103,7 +124,7 @@ impl Hold {
     pub fn replica(&self) -> Option<Arc<Replica>> {
         match &self.by {
             By::Replica(replica) => Some(replica.clone()),
-            By::Lock | By::Alone(_) => None,
+            By::Lock | By::Alone(_) | By::Sweep(_) => None,
         }
     }
 
@@ -111,7 +132,7 @@ impl Hold {
     pub async fn lost(&self) -> StoreError {
         match &self.by {
             By::Lock => std::future::pending().await,
-            By::Alone(tenure) => tenure.lost().await,
+            By::Alone(tenure) | By::Sweep(tenure) => tenure.lost().await,
             By::Replica(replica) => replica.lost().await,
         }
     }
@@ -120,7 +141,7 @@ impl Hold {
     pub async fn release(self) {
         match &self.by {
             By::Lock => {}
-            By::Alone(tenure) => tenure.release().await,
+            By::Alone(tenure) | By::Sweep(tenure) => tenure.release().await,
             By::Replica(replica) => replica.leave().await,
         }
     }

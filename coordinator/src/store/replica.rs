@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `replica/HOLDER` | is a replica: it hears participants and appends what it accepts. Its note says who is connected to it |
 //! | `job/JOB` | drives that job: opens its rounds, ends its phases, opens its sums |
+//! | `sweep` | removes what no entry names, also beside replicas |
 //! | `alone` | is the only one on the store: a migration, or `fsck` |
 //!
 //! All append under a lease, and only to the log as they have read it.
@@ -72,6 +73,15 @@ impl Replica {
         Tenure::take(self.leases.clone(), &name_of(job), &self.holder).await
     }
 
+    /// Takes over the sweeping of what no entry names, if nobody else sweeps.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Held`] says who does.
+    pub async fn sweep(&self) -> Result<Tenure, StoreError> {
+        Tenure::take(self.leases.clone(), SWEEP, &self.holder).await
+    }
+
     /// Who drives a job now.
     ///
     /// # Errors
@@ -118,8 +128,8 @@ impl Replica {
 
     /// Lets everything go that it holds, so that no other need wait for it.
     pub async fn leave(&self) {
-        for Holding { name, holder, epoch, .. } in self.leases.all(JOB).await.unwrap_or_default() {
-            if holder == self.holder {
+        for Holding { name, holder, epoch, .. } in self.leases.all("").await.unwrap_or_default() {
+            if holder == self.holder && !name.starts_with(REPLICA) {
                 let lease = Lease { name, holder, epoch, expires: Timestamp(0) };
                 // One that stays ends by itself.
                 let _ = self.leases.release(&lease).await;
@@ -151,12 +161,26 @@ pub(super) async fn alone(leases: Arc<dyn Leases>, holder: &str) -> Result<Tenur
     }
 }
 
+/// Takes over the sweeping of `store` for `holder`, who is none of its replicas.
+///
+/// # Errors
+///
+/// [`StoreError::Held`] where another sweeps, or works alone; [`StoreError::Left`], [`StoreError::Filling`] where the ledger
+/// is elsewhere.
+pub(super) async fn sweep_beside<S>(store: Arc<S>, holder: &str) -> Result<Tenure, StoreError>
+where
+    S: Leases + Movable + 'static,
+{
+    Tenure::take_in(store.clone(), store, SWEEP, holder).await
+}
+
 fn name_of(job: &JobId) -> String {
     format!("{JOB}{job}")
 }
 
 const REPLICA: &str = "replica/";
 const JOB: &str = "job/";
+const SWEEP: &str = "sweep";
 
 #[cfg(test)]
 mod tests;

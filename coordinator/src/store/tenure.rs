@@ -276,8 +276,17 @@ pub(super) async fn holder(state: &Path) -> Result<String, StoreError> {
             id
         }
     };
+    Ok(on_this_host(id))
+}
+
+/// Under which name this process holds leases beside the coordinator of its folder: another in every life.
+pub(super) fn visitor() -> String {
+    on_this_host(Uuid::now_v7())
+}
+
+fn on_this_host(id: Uuid) -> String {
     let host = rustix::system::uname();
-    Ok(format!("{}/{id}", host.nodename().to_string_lossy()))
+    format!("{}/{id}", host.nodename().to_string_lossy())
 }
 
 /// Who holds it works on the store, and nobody beside.

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 use tracing::warn;
 
-use super::durable::blocking;
-use super::{CHUNK_BYTES, Held, StoreError, UploadName};
+use super::durable::{age_of, blocking};
+use super::{Begun, CHUNK_BYTES, Held, StoreError, UploadName};
 
 /// A folder that such files are in, among others.
 #[derive(Clone, Debug)]
@@ -84,9 +84,9 @@ impl Unfinished {
     }
 
     /// See [`Blobs::all_begun`](super::Blobs::all_begun).
-    pub(super) async fn all(&self) -> Result<Vec<UploadName>, StoreError> {
+    pub(super) async fn all(&self) -> Result<Vec<Begun>, StoreError> {
         let folder = self.folder.clone();
-        blocking(move || Ok(list(&folder)?.iter().filter_map(|path| name_of(path)).collect())).await
+        blocking(move || all(&folder)).await
     }
 
     /// See [`Blobs::forget`](super::Blobs::forget).
@@ -205,6 +205,21 @@ fn lock(path: &Path, made: bool) -> Result<Locked, StoreError> {
             Err(error) => return Err(failed("cannot read", error)),
         }
     }
+}
+
+/// Every upload that `folder` holds something of.
+fn all(folder: &Path) -> Result<Vec<Begun>, StoreError> {
+    let mut all = Vec::new();
+    for path in list(folder)? {
+        let Some(name) = name_of(&path) else { continue };
+        match path.metadata() {
+            // Finished or forgotten a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("cannot look at", &path, error)),
+            Ok(file) => all.push(Begun { name, length: file.len(), age: age_of(&file) }),
+        }
+    }
+    Ok(all)
 }
 
 /// How much the file at `path` holds of its upload.

@@ -51,7 +51,7 @@ impl House {
         self.state().join("ledger.sqlite")
     }
 
-    fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod audit;
+mod cut;
 mod house;
 mod job_files;
 mod jobs;
@@ -14,6 +15,7 @@ mod recovery;
 mod replicas;
 mod returns;
 mod shown;
+mod sweeping;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

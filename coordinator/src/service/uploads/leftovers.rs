@@ -4,7 +4,7 @@ use syndic_round::JobId;
 use tracing::{debug, warn};
 
 use crate::driver::Coordinator;
-use crate::store::{StoreError, UploadName};
+use crate::store::{Begun, StoreError, UploadName};
 
 /// Forgets what is held of uploads to attempts that await none any more, those of an earlier life first. Never ends.
 pub(in crate::service) async fn forget_ended(coordinator: Coordinator) {
@@ -28,7 +28,7 @@ pub(in crate::service) async fn forget_ended(coordinator: Coordinator) {
 }
 
 async fn forget_all_ended(coordinator: &Coordinator) -> Result<(), StoreError> {
-    for name in coordinator.blobs().all_begun().await? {
+    for Begun { name, .. } in coordinator.blobs().all_begun().await? {
         let UploadName { job, round, from, .. } = &name;
         // Asked of each by itself: another attempt may have begun since. One that has ended never awaits anything again.
         if !coordinator.is_collecting(job, *round).await && coordinator.blobs().forget(&name).await? {

@@ -1,6 +1,7 @@
 //! What every store promises of uploads that are cut and gone on with.
 
 use std::future::Future;
+use std::time::Duration;
 
 use syndic_round::{Digest, JobId, ParticipantId, RoundId};
 
@@ -105,7 +106,9 @@ pub(super) async fn an_attempt_has_one_upload_of_each<B: Blobs, F: Future<Output
     cut(&blobs, &instead, b"instead").await;
 
     assert_eq!(blobs.begun(&mine).await.unwrap(), None);
-    let mut all = blobs.all_begun().await.unwrap();
+    let all = blobs.all_begun().await.unwrap();
+    assert!(all.iter().all(|begun| begun.length > 0 && begun.age < Duration::from_secs(3600)), "{all:?}");
+    let mut all: Vec<_> = all.into_iter().map(|begun| begun.name).collect();
     all.sort();
     let mut expected = [&others[..], std::slice::from_ref(&instead)].concat();
     expected.sort();

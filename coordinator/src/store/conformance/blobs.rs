@@ -55,6 +55,7 @@ pub(super) async fn blobs_keep_their_promise<B: Blobs, F: Future<Output = B>>(op
     pieces_are_as_long_as_asked_for(&blobs, &large).await;
 
     a_listing_shows_every_blob_once(&blobs).await;
+    what_is_set_aside_is_read_and_not_stored(&blobs, &large).await;
 
     assert!(blobs.remove(streamed).await.unwrap());
     assert!(!blobs.remove(streamed).await.unwrap(), "the second time there is nothing to remove");
@@ -102,6 +103,72 @@ async fn a_listing_shows_every_blob_once(blobs: &dyn Blobs) {
             after = page.last().map(|blob| blob.digest);
         }
         assert!(paged.iter().eq(all.iter().map(|blob| &blob.digest)), "in pages of {limit}");
+    }
+}
+
+/// What is set aside is found by every reader, and by nobody who asks whether it is stored.
+async fn what_is_set_aside_is_read_and_not_stored(blobs: &dyn Blobs, stored: &[u8]) {
+    let digest = Digest::of(stored);
+    assert!(!blobs.set_aside(Digest::of(b"nobody stored this")).await.unwrap());
+    blobs.put_back(Digest::of(b"nobody stored this")).await.unwrap();
+    let is_stored = async || blobs.contains(digest).await.unwrap();
+    let listed = async || {
+        let (stored, aside) = (blobs.list(None, 9).await.unwrap(), blobs.aside(None, 9).await.unwrap());
+        assert!(stored.iter().chain(&aside).all(|blob| blob.age < Duration::from_secs(3600)), "{aside:?}");
+        [stored, aside].map(|list| list.iter().filter(|blob| blob.digest == digest).count())
+    };
+
+    let mut reader = blobs.reader(digest).await.unwrap();
+    let first = reader.next().await.unwrap().unwrap();
+    assert!(blobs.set_aside(digest).await.unwrap());
+    assert_eq!((is_stored().await, listed().await), (false, [0, 1]));
+    assert_eq!(blobs.read(digest).await.unwrap(), stored);
+    assert!(!blobs.set_aside(digest).await.unwrap(), "it is set aside already");
+    // Whoever was reading goes on, there and back.
+    let second = reader.next().await.unwrap().unwrap();
+    blobs.put_back(digest).await.unwrap();
+    let third = reader.next().await.unwrap().unwrap();
+    assert_eq!((reader.next().await.unwrap(), [first, second, third].concat()), (None, stored.to_vec()));
+    assert_eq!((is_stored().await, listed().await), (true, [1, 0]));
+    blobs.put_back(digest).await.unwrap();
+    assert_eq!(listed().await, [1, 0], "it is back already");
+
+    // Stored again meanwhile, it is no longer what was set aside.
+    blobs.set_aside(digest).await.unwrap();
+    blobs.put(stored).await.unwrap();
+    assert_eq!((is_stored().await, listed().await), (true, [1, 1]));
+    blobs.put_back(digest).await.unwrap();
+    assert_eq!(listed().await, [1, 0]);
+    blobs.set_aside(digest).await.unwrap();
+    blobs.put(stored).await.unwrap();
+    assert!(blobs.remove_aside(digest).await.unwrap());
+    assert!(!blobs.remove_aside(digest).await.unwrap());
+    assert_eq!((listed().await, blobs.read(digest).await.unwrap()), ([1, 0], stored.to_vec()));
+
+    // What is removed is removed wherever it is.
+    blobs.set_aside(digest).await.unwrap();
+    blobs.put(stored).await.unwrap();
+    assert!(blobs.remove(digest).await.unwrap());
+    assert_eq!(listed().await, [0, 0]);
+    blobs.put(stored).await.unwrap();
+    blobs.set_aside(digest).await.unwrap();
+    assert!(blobs.remove(digest).await.unwrap() && !blobs.remove(digest).await.unwrap());
+    assert_eq!(blobs.read(digest).await.unwrap_err().code(), "store.absent");
+    assert_eq!(blobs.reader(digest).await.err().unwrap().code(), "store.absent");
+
+    let many: Vec<Digest> = [&b"1"[..], b"2", b"3"].map(Digest::of).into();
+    for bytes in [&b"1"[..], b"2", b"3"] {
+        blobs.put(bytes).await.unwrap();
+        blobs.set_aside(Digest::of(bytes)).await.unwrap();
+    }
+    let all = blobs.aside(None, 9).await.unwrap();
+    assert!(
+        all.is_sorted_by_key(|blob| blob.digest) && all.len() == 3 && all.iter().all(|blob| blob.length == 1)
+    );
+    let rest = blobs.aside(Some(all[0].digest), 1).await.unwrap();
+    assert_eq!(rest.iter().map(|blob| blob.digest).collect::<Vec<_>>(), [all[1].digest], "a page");
+    for digest in many {
+        assert!(blobs.remove_aside(digest).await.unwrap());
     }
 }
 

@@ -3,7 +3,7 @@
 use syndic_ledger::{Hash, Tree, leaf_hash};
 
 use super::copying::copy_blob;
-use super::{ENTRIES_AT_A_TIME, page};
+use super::{ENTRIES_AT_A_TIME, blobs_of};
 use crate::store::{Blobs, Movable, StoreError};
 
 /// The size of two logs that hold the same, and the root of the tree over it.
@@ -41,23 +41,19 @@ pub(super) async fn require_same_blobs(
     source: &dyn Blobs,
     target: &dyn Blobs,
 ) -> Result<(u64, u64), StoreError> {
-    let (mut number, mut bytes, mut after) = (0, 0, None);
-    loop {
-        let blobs = page(source, after).await?;
-        let Some((last, _)) = blobs.last() else { return Ok((number, bytes)) };
-        after = Some(*last);
-        for (digest, length) in blobs {
-            match read_whole(target, digest).await {
-                Err(StoreError::Corrupt { .. } | StoreError::Absent { .. }) => {
-                    copy_blob(source, target, digest).await?;
-                    read_whole(target, digest).await?;
-                }
-                read => read?,
+    let (mut number, mut bytes) = (0, 0);
+    for (digest, length) in blobs_of(source).await? {
+        match read_whole(target, digest).await {
+            Err(StoreError::Corrupt { .. } | StoreError::Absent { .. }) => {
+                copy_blob(source, target, digest).await?;
+                read_whole(target, digest).await?;
             }
-            number += 1;
-            bytes += length;
+            read => read?,
         }
+        number += 1;
+        bytes += length;
     }
+    Ok((number, bytes))
 }
 
 /// Reads a blob to its end, where its digest is checked.

@@ -2,24 +2,20 @@
 
 use syndic_round::Digest;
 
-use super::{ENTRIES_AT_A_TIME, End, page};
+use super::{ENTRIES_AT_A_TIME, End, blobs_of};
 use crate::store::{Blobs, StoreError};
 
 /// Copies every blob that `target` does not show; says how many.
 pub(super) async fn copy_blobs(source: &dyn Blobs, target: &dyn Blobs) -> Result<u64, StoreError> {
-    let (mut copied, mut after) = (0, None);
-    loop {
-        let blobs = page(source, after).await?;
-        let Some((last, _)) = blobs.last() else { return Ok(copied) };
-        after = Some(*last);
-        for (digest, _) in blobs {
-            // Damage in what is there is found when both are compared.
-            if !target.contains(digest).await? {
-                copy_blob(source, target, digest).await?;
-                copied += 1;
-            }
+    let mut copied = 0;
+    for digest in blobs_of(source).await?.into_keys() {
+        // Damage in what is there is found when both are compared.
+        if !target.contains(digest).await? {
+            copy_blob(source, target, digest).await?;
+            copied += 1;
         }
     }
+    Ok(copied)
 }
 
 /// Copies one blob: damaged on its way or before, it is not stored.

@@ -8,13 +8,14 @@
 //! | mark the source as left | no coordinator runs on either; the next run goes on | in both, the same |
 //! | mark the target as in use | it was done | in the target |
 //!
-//! So at no moment could a coordinator go on with both, or with a part.
+//! What is set aside in the source is a blob like others in the target: a sweep there decides anew. So at no moment could a coordinator go on with both, or with a part.
 
 mod comparing;
 mod copying;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +26,10 @@ use super::config::Servers;
 use super::opening::{embedded, lock, on_servers};
 use super::replica::alone;
 use super::tenure::holder;
-use super::{Blobs, Cosignatures, FolderCosignatures, Log, Movable, PostgresLog, Standing, StoreError};
+use super::{
+    Blobs, Cosignatures, FolderCosignatures, Log, Movable, PostgresLog, Standing, StoreError, all_aside,
+    all_stored,
+};
 use comparing::{require_same_blobs, require_same_entries};
 use copying::{copy_blobs, copy_entries};
 
@@ -146,12 +150,12 @@ async fn begin(source: &End, target: &End) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Every name in a store of blobs with its length, in order, a page at a time.
-async fn page(blobs: &dyn Blobs, after: Option<Digest>) -> Result<Vec<(Digest, u64)>, StoreError> {
-    let page = blobs.list(after, BLOBS_AT_A_TIME).await?;
-    Ok(page.iter().map(|blob| (blob.digest, blob.length)).collect())
+/// Every blob of a store with its length, in order; also those that are set aside, which an entry may name.
+async fn blobs_of(blobs: &dyn Blobs) -> Result<BTreeMap<Digest, u64>, StoreError> {
+    let stored = all_stored(blobs).await?;
+    let aside = all_aside(blobs).await?;
+    Ok(stored.into_iter().chain(aside).map(|blob| (blob.digest, blob.length)).collect())
 }
 
-const BLOBS_AT_A_TIME: usize = 1000;
 /// Few in tests, so that a short ledger is copied in several batches.
 const ENTRIES_AT_A_TIME: u64 = if cfg!(test) { 8 } else { 1024 };

@@ -28,15 +28,7 @@ impl Failures {
         StoreError::Corrupt { what: format!("blob {digest} ({})", self.what) }
     }
 
-    /// The error of a request for the blob `digest`.
-    pub(super) fn of_the_blob(&self, digest: Digest, error: object_store::Error) -> StoreError {
-        match error {
-            object_store::Error::NotFound { .. } => StoreError::Absent { digest },
-            error => self.of_the_bucket(error),
-        }
-    }
-
-    /// The error of any other request.
+    /// The error of a request, but for one that may find nothing.
     pub(super) fn of_the_bucket(&self, error: object_store::Error) -> StoreError {
         use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
         let what = self.what.clone();

@@ -8,8 +8,10 @@
 //!
 //! What is handed in piece by piece waits in a local file, since its key is not known before its end. An upload that is cut is
 //! gone on with from there: by whoever comes back to this host.
+//! What was set aside is below `<prefix>/set-aside/`.
 
 mod address;
+mod aside;
 mod failure;
 mod reader;
 #[cfg(test)]
@@ -36,7 +38,7 @@ use self::reader::ObjectReader;
 use self::writer::ObjectWriter;
 use super::unfinished::{Reopened, Unfinished};
 use super::{
-    BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
+    Begun, BlobReader, BlobWriter, Blobs, Held, Resumed, StoreError, StoredBlob, UploadName, create_folder,
 };
 use crate::clock;
 
@@ -137,8 +139,52 @@ impl ObjectBlobs {
     }
 
     fn key_of(&self, digest: Digest) -> Key {
+        self.key_below(BLOBS, digest)
+    }
+
+    fn key_below(&self, folder: &str, digest: Digest) -> Key {
         let hex = digest.to_string();
-        self.key(&format!("blobs/{}/{}", &hex[..2], &hex[2..]))
+        self.key(&format!("{folder}/{}/{}", &hex[..2], &hex[2..]))
+    }
+
+    async fn has(&self, key: &Key) -> Result<bool, StoreError> {
+        match self.bucket.head(key).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failures.of_the_bucket(error)),
+        }
+    }
+
+    /// Removes an object; says whether it was there.
+    async fn removed(&self, key: &Key) -> Result<bool, StoreError> {
+        // The store does not say whether there was anything to remove.
+        let was_there = self.has(key).await?;
+        match self.bucket.delete(key).await {
+            Ok(()) => Ok(was_there),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failures.of_the_bucket(error)),
+        }
+    }
+
+    /// At most `limit` of the blobs below `folder`, from after `after` on.
+    async fn listed_below(
+        &self,
+        folder: &str,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<StoredBlob>, StoreError> {
+        let below = self.key(folder);
+        // S3 lists in the order of the keys, which is that of the digests.
+        let mut objects = match after {
+            Some(after) => self.bucket.list_with_offset(Some(&below), &self.key_below(folder, after)),
+            None => self.bucket.list(Some(&below)),
+        };
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(object) = objects.next().await else { break };
+            found.extend(self.listed(&object.map_err(|error| self.failures.of_the_bucket(error))?));
+        }
+        Ok(found)
     }
 
     fn listed(&self, object: &ObjectMeta) -> Option<StoredBlob> {
@@ -161,39 +207,38 @@ impl Blobs for ObjectBlobs {
     }
 
     async fn contains(&self, digest: Digest) -> Result<bool, StoreError> {
-        match self.bucket.head(&self.key_of(digest)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(self.failures.of_the_bucket(error)),
-        }
+        self.has(&self.key_of(digest)).await
     }
 
     async fn remove(&self, digest: Digest) -> Result<bool, StoreError> {
-        // The store does not say whether there was anything to remove.
-        let was_there = self.contains(digest).await?;
-        match self.bucket.delete(&self.key_of(digest)).await {
-            Ok(()) => Ok(was_there),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(self.failures.of_the_bucket(error)),
-        }
+        Ok(self.removed(&self.key_of(digest)).await? | self.remove_aside(digest).await?)
+    }
+
+    async fn set_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        aside::set(self, digest).await
+    }
+
+    async fn aside(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
+        self.listed_below(aside::FOLDER, after, limit).await
+    }
+
+    async fn put_back(&self, digest: Digest) -> Result<(), StoreError> {
+        aside::put_back(self, digest).await
+    }
+
+    async fn remove_aside(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.removed(&self.aside_of(digest)).await
     }
 
     async fn list(&self, after: Option<Digest>, limit: usize) -> Result<Vec<StoredBlob>, StoreError> {
-        let below = self.key("blobs");
-        // S3 lists in the order of the keys, which is that of the digests.
-        let mut objects = match after {
-            Some(after) => self.bucket.list_with_offset(Some(&below), &self.key_of(after)),
-            None => self.bucket.list(Some(&below)),
-        };
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let Some(object) = objects.next().await else { break };
-            found.extend(self.listed(&object.map_err(|error| self.failures.of_the_bucket(error))?));
-        }
-        Ok(found)
+        self.listed_below(BLOBS, after, limit).await
     }
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
+        self.sweep_uploads().await
+    }
+
+    async fn sweep_abandoned(&self) -> Result<u64, StoreError> {
         self.sweep_uploads().await
     }
 
@@ -214,7 +259,7 @@ impl Blobs for ObjectBlobs {
         self.unfinished.begun(name).await
     }
 
-    async fn all_begun(&self) -> Result<Vec<UploadName>, StoreError> {
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
         self.unfinished.all().await
     }
 
@@ -237,6 +282,7 @@ struct Format {
     federation: String,
 }
 
+const BLOBS: &str = "blobs";
 const FORMAT: &str = "syndic-blobs";
 const VERSION: i64 = 1;
 /// No upload of ours takes so long: a phase's deadline is at most a day.

@@ -1,7 +1,10 @@
 //! Reading a blob by ranges.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use object_store::ObjectStoreExt;
+use object_store::path::Path as Key;
 use sha2::{Digest as _, Sha256};
 use syndic_round::Digest;
 
@@ -12,6 +15,8 @@ use crate::store::{BlobReader, StoreError};
 pub(super) struct ObjectReader {
     blobs: ObjectBlobs,
     digest: Digest,
+    /// Where it was found last: stored, or set aside.
+    key: Key,
     length: u64,
     position: u64,
     hash: Sha256,
@@ -20,9 +25,33 @@ pub(super) struct ObjectReader {
 
 impl ObjectReader {
     pub(super) async fn open(blobs: &ObjectBlobs, digest: Digest) -> Result<Self, StoreError> {
-        let found = blobs.bucket.head(&blobs.key_of(digest)).await;
-        let length = found.map_err(|error| blobs.failures.of_the_blob(digest, error))?.size;
-        Ok(Self { blobs: blobs.clone(), digest, length, position: 0, hash: Sha256::new(), spent: false })
+        for key in places(blobs, digest) {
+            match blobs.bucket.head(&key).await {
+                Err(object_store::Error::NotFound { .. }) => {}
+                found => {
+                    let length = found.map_err(|error| blobs.failures.of_the_bucket(error))?.size;
+                    let (blobs, hash) = (blobs.clone(), Sha256::new());
+                    return Ok(Self { blobs, digest, key, length, position: 0, hash, spent: false });
+                }
+            }
+        }
+        Err(StoreError::Absent { digest })
+    }
+
+    /// These bytes, also where the blob was set aside or put back since the last.
+    async fn range(&mut self, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+        let elsewhere = places(&self.blobs, self.digest);
+        for key in std::iter::once(self.key.clone()).chain(elsewhere) {
+            match self.blobs.bucket.get_range(&key, range.clone()).await {
+                Err(object_store::Error::NotFound { .. }) => {}
+                read => {
+                    self.key = key;
+                    let read = read.map_err(|error| self.blobs.failures.of_the_bucket(error));
+                    return read.map(Vec::from);
+                }
+            }
+        }
+        Err(StoreError::Absent { digest: self.digest })
     }
 
     async fn piece(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
@@ -31,15 +60,19 @@ impl ObjectReader {
             return if is_right { Ok(None) } else { Err(self.blobs.failures.corrupt(self.digest)) };
         }
         let until = self.length.min(self.position.saturating_add(most.max(1) as u64));
-        let read = self.blobs.bucket.get_range(&self.blobs.key_of(self.digest), self.position..until).await;
-        let piece = read.map_err(|error| self.blobs.failures.of_the_blob(self.digest, error))?;
+        let piece = self.range(self.position..until).await?;
         if piece.len() as u64 != until - self.position {
             return Err(self.blobs.failures.corrupt(self.digest));
         }
         self.hash.update(&piece);
         self.position = until;
-        Ok(Some(piece.into()))
+        Ok(Some(piece))
     }
+}
+
+/// Where a blob may be. The second look in its place is for one that is put back between both others.
+fn places(blobs: &ObjectBlobs, digest: Digest) -> [Key; 3] {
+    [blobs.key_of(digest), blobs.aside_of(digest), blobs.key_of(digest)]
 }
 
 #[async_trait]

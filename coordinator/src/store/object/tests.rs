@@ -71,13 +71,44 @@ async fn a_large_blob_goes_up_in_parts_and_an_abandoned_upload_is_swept() {
     blobs.bucket.put(&blobs.key("partial/note"), note).await.unwrap();
     assert_eq!(blobs.sweep_partial().await.unwrap(), 0, "it may be alive");
     let later = ObjectBlobs { abandoned_after: Duration::ZERO, ..blobs.clone() };
-    assert_eq!(later.sweep_partial().await.unwrap(), 1);
+    assert_eq!(later.sweep_abandoned().await.unwrap(), 1, "also while this process is at work");
     assert!(
         blobs.bucket.put_part(&key, &id, 1, PutPayload::from_static(b"part")).await.is_err(),
         "it is ended"
     );
     assert_eq!(later.sweep_partial().await.unwrap(), 0);
     assert!(!blobs.contains(lost).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_blob_is_not_lost_though_it_is_stored_again_or_everything_ends_while_it_is_set_aside_or_put_back() {
+    let Some(server) = S3::with_bucket("bucket") else { return };
+    let blobs = try_open(&server, "s3://bucket/p", "a").await.unwrap();
+    let digest = blobs.put(b"a question").await.unwrap();
+    let (stored, aside) = (blobs.key_of(digest), blobs.aside_of(digest));
+    let is_whole = async || blobs.read(digest).await.unwrap() == b"a question";
+    let listed =
+        async || [blobs.list(None, 9).await.unwrap().len(), blobs.aside(None, 9).await.unwrap().len()];
+
+    // Whoever sets it aside dies after the first of two steps.
+    assert!(blobs.copied(&stored, &aside).await.unwrap());
+    assert_eq!((is_whole().await, listed().await), (true, [1, 1]));
+    assert!(blobs.set_aside(digest).await.unwrap());
+    assert_eq!((is_whole().await, listed().await), (true, [0, 1]));
+
+    // Whoever puts it back dies after the first of two.
+    assert!(blobs.copied(&aside, &stored).await.unwrap());
+    assert_eq!((is_whole().await, listed().await), (true, [1, 1]));
+    blobs.put_back(digest).await.unwrap();
+    assert_eq!((is_whole().await, listed().await), (true, [1, 0]));
+
+    // Another process stores it between both steps of setting it aside: the second takes that away.
+    assert!(blobs.copied(&stored, &aside).await.unwrap());
+    blobs.put(b"a question").await.unwrap();
+    assert!(blobs.removed(&stored).await.unwrap());
+    assert!(is_whole().await, "it is found where it was set aside");
+    blobs.put_back(digest).await.unwrap();
+    assert_eq!((is_whole().await, listed().await), (true, [1, 0]));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::fact::Fact;
 
 /// What a blob is to an entry that names it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     SealedRoster,
     JobFile,
     Question,
@@ -22,7 +22,7 @@ pub(super) enum Role {
 
 impl Role {
     /// Its name in a sentence.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::SealedRoster => "sealed roster",
             Self::JobFile => "job file",
@@ -38,7 +38,7 @@ impl Role {
     }
 
     /// What does not work without it.
-    pub(super) fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Sum => "the coordinator does not start without it",
             Self::SealedShares | Self::Question => {
@@ -60,7 +60,7 @@ impl Role {
 }
 
 /// The blobs that a fact names.
-pub(super) fn named(fact: &Fact) -> Vec<(Role, Digest)> {
+pub(crate) fn named(fact: &Fact) -> Vec<(Role, Digest)> {
     match fact {
         Fact::RosterSealed { blob, .. } => vec![(Role::SealedRoster, *blob)],
         Fact::JobAgreed { file, .. } => vec![(Role::JobFile, Digest::of(file.as_bytes()))],
