@@ -59,6 +59,12 @@ pub fn come_again() -> Status {
     with_code(Code::Unavailable, "coordinator.draining", "the coordinator is about to stop; connect again")
 }
 
+/// The status where a coordinator is cut off from what it shares with others: the caller connects again, to one of these.
+pub fn elsewhere() -> Status {
+    let told = "the coordinator is cut off from its database; connect again, to another where there is one";
+    with_code(Code::Unavailable, "store.cut-off", told)
+}
+
 /// Metadata key of the milliseconds to wait.
 const RETRY_AFTER_KEY: &str = "syndic-retry-after-ms";
 

@@ -52,7 +52,7 @@ impl Condition {
         self.0.send_replace(None);
     }
 
-    fn is_bad(&self) -> bool {
+    pub(super) fn is_bad(&self) -> bool {
         self.0.borrow().is_some()
     }
 

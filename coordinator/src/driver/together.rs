@@ -28,8 +28,20 @@ impl Coordinator {
         self.inner.catch_up(&mut state).await
     }
 
+    /// Resolves while others take this replica for dead, since it is cut off from what they share: participants are better off with
+    /// them. Never where there are no others.
+    pub async fn cut_off(&self) {
+        if let Some(replica) = &self.inner.replica
+            && replica.cut_off().wait_for(|cut_off| *cut_off).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
     /// Hears of what other replicas do, and lets them know who is connected here, until the coordinator is gone.
     pub(super) fn keep_together(&self, replica: Arc<Replica>) {
+        tokio::spawn(notice_cuts(Arc::downgrade(&self.inner), replica.cut_off()));
         tokio::spawn(keep_together(Arc::downgrade(&self.inner), replica, self.changes()));
     }
 }
@@ -186,6 +198,20 @@ async fn keep_together(inner: Weak<Inner>, replica: Arc<Replica>, mut changed: w
                     None
                 }
             };
+        }
+    }
+}
+
+/// Says of a replica that is cut off that it takes nothing, also where whatever it asks is not answered at all.
+async fn notice_cuts(inner: Weak<Inner>, mut cut_off: watch::Receiver<bool>) {
+    while cut_off.wait_for(|cut_off| *cut_off).await.is_ok() {
+        let Some(inner) = inner.upgrade() else { return };
+        if !inner.condition.is_bad() {
+            inner.condition.met(&StoreError::CutOff);
+        }
+        drop(inner);
+        if cut_off.wait_for(|cut_off| !*cut_off).await.is_err() {
+            return;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{self, Owed, PlaceRef, RoundRef};
+use syndic_proto::status::elsewhere;
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
 use syndic_round::participant::Received;
@@ -60,7 +61,10 @@ pub(super) fn stream(
     tokio::spawn(async move {
         let _attached = attached;
         let jobs = held.into_iter().map(|job| (job, OfJob::default())).collect();
-        tell(&coordinator, caller.id, Told { jobs, seen }, &sender).await;
+        tokio::select! {
+            () = tell(&coordinator, caller.id, Told { jobs, seen }, &sender) => {}
+            () = coordinator.cut_off() => drop(sender.send(Err(elsewhere())).await),
+        }
     });
     Box::pin(ReceiverStream::new(receiver))
 }

@@ -6,7 +6,7 @@ mod uploads;
 use std::pin::Pin;
 
 use syndic_proto::convert::{self, PlaceRef, RoundRef, digest};
-use syndic_proto::status::{rejected, with_code};
+use syndic_proto::status::{elsewhere, rejected, with_code};
 use syndic_proto::v1::coordination_server::{Coordination, CoordinationServer};
 use syndic_proto::v1::{self, Kind};
 use syndic_round::coordinator::{Bundle, Input};
@@ -80,7 +80,7 @@ impl Coordination for Service {
             return Err(with_code(Code::FailedPrecondition, code, message));
         }
         // Another replica may have shown this participant more of the ledger.
-        self.coordinator.catch_up().await.map_err(|error| refused(&error))?;
+        self.catch_up().await?;
         let (software, certificate) = (version(&hello.software), caller.certificate_fingerprint);
         info!(participant = %caller.name, software, %certificate, "hello");
         if let Some(Channel { version: tls, group }) = caller.channel {
@@ -100,7 +100,7 @@ impl Coordination for Service {
     ) -> Result<Response<Self::DutiesStream>, Status> {
         let caller = self.caller(&request).await?;
         let asked = convert::Asked::try_from(request.into_inner()).map_err(|error| rejected(&error))?;
-        self.coordinator.catch_up().await.map_err(|error| refused(&error))?;
+        self.catch_up().await?;
         let holding: Vec<Holding> =
             asked.held.into_iter().map(|(job, preparation)| Holding { job, preparation }).collect();
         let attached = self.coordinator.attach(caller.id, caller.name.clone(), &holding);
@@ -217,6 +217,15 @@ impl Coordination for Service {
 }
 
 impl Service {
+    /// Reads the ledger to its end; whoever asks is sent away where that cannot be had here.
+    async fn catch_up(&self) -> Result<(), Status> {
+        tokio::select! {
+            biased;
+            () = self.coordinator.cut_off() => Err(elsewhere()),
+            read = self.coordinator.catch_up() => read.map_err(|error| refused(&error)),
+        }
+    }
+
     /// The receipt of a message that is on record.
     fn receipt(&self, at: &PlaceRef, kind: message::Kind, signed: &Signed, fresh: bool) -> v1::Receipt {
         let Receipt { at, signature } = self.coordinator.receipt(&at.job, at.place, kind, signed);

@@ -103,6 +103,9 @@ pub enum StoreError {
         /// What was said.
         source: io::Error,
     },
+    /// The lease of a replica was not renewed for as long as it lasts: the others take it for dead.
+    #[error("cut off from the database: the lease of this coordinator could not be renewed in time")]
+    CutOff,
     /// The answer to a commit was lost: the batch is there as a whole, or not at all.
     #[error("{what} did not say whether a batch is stored: {source}")]
     Unsettled {
@@ -206,6 +209,7 @@ impl StoreError {
             Self::Fenced { .. } => "store.fenced",
             Self::Held { .. } => "store.lease-held",
             Self::Unreachable { .. } => "store.unreachable",
+            Self::CutOff => "store.cut-off",
             Self::Unsettled { .. } => "store.unsettled",
             Self::Denied { .. } => "store.denied",
             Self::NotDurable { .. } => "store.not-durable",
@@ -244,6 +248,9 @@ impl StoreError {
             Self::Unreachable { .. } => {
                 Some("check address, network and server; nothing was stored, and it is tried again")
             }
+            Self::CutOff => Some(
+                "check the network between this host and its database; participants go to other coordinators meanwhile, and it serves again by itself",
+            ),
             Self::Unsettled { .. } => {
                 Some("once the server is back the log is asked whether it holds the batch")
             }
@@ -299,6 +306,7 @@ impl StoreError {
                 | Self::Busy { .. }
                 | Self::Io { .. }
                 | Self::Unreachable { .. }
+                | Self::CutOff
                 | Self::Unsettled { .. }
                 | Self::Denied { .. }
                 | Self::NotDurable { .. }

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use syndic_round::{JobId, Timestamp};
+use tokio::sync::watch;
 use tracing::info;
 
 use super::tenure::{ALONE, HeldLog, TTL};
@@ -124,6 +125,11 @@ impl Replica {
     /// Resolves when another process is known by this one's name.
     pub async fn lost(&self) -> StoreError {
         self.membership.lost().await
+    }
+
+    /// Whether the others take it for dead, since it could not renew its lease in time.
+    pub fn cut_off(&self) -> watch::Receiver<bool> {
+        self.membership.cut_off()
     }
 
     /// Lets everything go that it holds, so that no other need wait for it.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
-use tracing::warn;
+use tokio::time::Instant;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::durable::blocking;
@@ -49,8 +50,28 @@ impl FolderLock {
 /// A lease, renewed as long as this lives.
 pub struct Tenure {
     held: Arc<Held>,
-    lost: watch::Receiver<bool>,
+    told: Told,
     renewing: AbortHandle,
+}
+
+/// What becomes of a lease.
+#[derive(Clone)]
+struct Told {
+    /// Somebody else has it.
+    lost: watch::Receiver<bool>,
+    /// It was not renewed for as long as it lasts.
+    cut_off: watch::Receiver<bool>,
+}
+
+/// How long a lease lasts, and how often it is renewed.
+#[derive(Clone, Copy)]
+struct Pace {
+    lasts: Duration,
+    renew_every: Duration,
+}
+
+impl Pace {
+    const USUAL: Self = Self { lasts: TTL, renew_every: RENEW_EVERY };
 }
 
 /// A lease, and what it is worth.
@@ -68,7 +89,7 @@ impl Tenure {
     ///
     /// [`StoreError::Held`] says by whom.
     pub async fn take(leases: Arc<dyn Leases>, name: &str, holder: &str) -> Result<Self, StoreError> {
-        Self::begin(leases, None, (name, holder), RENEW_EVERY).await
+        Self::begin(leases, None, (name, holder), Pace::USUAL).await
     }
 
     /// The same for a lease that is good only while `ledger` is in use and nobody works alone on it.
@@ -82,20 +103,22 @@ impl Tenure {
         name: &str,
         holder: &str,
     ) -> Result<Self, StoreError> {
-        Self::begin(leases, Some(ledger), (name, holder), RENEW_EVERY).await
+        Self::begin(leases, Some(ledger), (name, holder), Pace::USUAL).await
     }
 
     async fn begin(
         leases: Arc<dyn Leases>,
         ledger: Option<Arc<dyn Movable>>,
         (name, holder): (&str, &str),
-        renew_every: Duration,
+        pace: Pace,
     ) -> Result<Self, StoreError> {
+        let lasts_until = Instant::now() + pace.lasts;
         let lease = acquire(&*leases, ledger.as_deref(), name, holder).await?;
         let held = Arc::new(Held { leases, ledger, lease: Mutex::new(lease) });
-        let (lose, lost) = watch::channel(false);
-        let renewing = tokio::spawn(renew(held.clone(), renew_every, lose)).abort_handle();
-        Ok(Self { held, lost, renewing })
+        let ((lose, lost), (cut, cut_off)) = (watch::channel(false), watch::channel(false));
+        let renewing = Renewing { held: held.clone(), pace, lasts_until, lose, cut };
+        let renewing = tokio::spawn(renewing.run()).abort_handle();
+        Ok(Self { held, told: Told { lost, cut_off }, renewing })
     }
 
     /// What is shown with what is done under the lease.
@@ -120,11 +143,17 @@ impl Tenure {
 
     /// Resolves when somebody else has the lease.
     pub async fn lost(&self) -> StoreError {
-        let mut lost = self.lost.clone();
+        let mut lost = self.told.lost.clone();
         if lost.wait_for(|lost| *lost).await.is_err() {
             std::future::pending::<()>().await;
         }
         self.held.lease.lock().await.fenced()
+    }
+
+    /// Whether the lease was not renewed for as long as it lasts, so that others take its holder for dead; until it is renewed, or
+    /// taken anew.
+    pub fn cut_off(&self) -> watch::Receiver<bool> {
+        self.told.cut_off.clone()
     }
 
     /// Lets the lease go, so that the next need not wait.
@@ -144,6 +173,20 @@ impl Drop for Tenure {
 }
 
 impl Held {
+    /// Renews the lease, or takes it anew where it was over and nobody else had it.
+    async fn renew(&self) -> Result<(), StoreError> {
+        let lease = self.lease.lock().await.clone();
+        let renewed = match self.leases.renew(&lease, TTL).await {
+            Err(StoreError::Fenced { .. }) => self.regain(&lease).await,
+            renewed => renewed,
+        }?;
+        let mut lease = self.lease.lock().await;
+        if lease.epoch == renewed.epoch {
+            *lease = renewed;
+        }
+        Ok(())
+    }
+
     /// The lease anew after `stale` was over, if nobody had it meanwhile.
     async fn regain(&self, stale: &Lease) -> Result<Lease, StoreError> {
         let mut lease = self.lease.lock().await;
@@ -188,27 +231,40 @@ async fn acquire(
     Ok(lease)
 }
 
-async fn renew(held: Arc<Held>, every: Duration, lose: watch::Sender<bool>) {
-    loop {
-        tokio::time::sleep(every).await;
-        let lease = held.lease.lock().await.clone();
-        let renewed = match held.leases.renew(&lease, TTL).await {
-            Err(StoreError::Fenced { .. }) => held.regain(&lease).await,
-            renewed => renewed,
-        };
-        match renewed {
-            Ok(renewed) => {
-                let mut lease = held.lease.lock().await;
-                if lease.epoch == renewed.epoch {
-                    *lease = renewed;
+/// A lease that is renewed, as long as it can be.
+struct Renewing {
+    held: Arc<Held>,
+    pace: Pace,
+    /// When it is over for the others, if it is not renewed; by this host's clock, from before it was asked for.
+    lasts_until: Instant,
+    lose: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
+}
+
+impl Renewing {
+    async fn run(mut self) {
+        let lease = &*self.held.lease.lock().await.name.clone();
+        loop {
+            tokio::time::sleep(self.pace.renew_every).await;
+            let begun = Instant::now();
+            // Who does not answer is asked again, too: it may be the connection.
+            let patience = self.lasts_until.max(begun + self.pace.renew_every);
+            match tokio::time::timeout_at(patience, self.held.renew()).await {
+                Ok(Ok(())) => {
+                    self.lasts_until = begun + self.pace.lasts;
+                    if self.cut.send_replace(false) {
+                        info!(lease, "the lease is held again");
+                    }
                 }
+                Ok(Err(StoreError::Fenced { .. })) => {
+                    self.lose.send_replace(true);
+                    return;
+                }
+                Ok(Err(error)) => warn!(%error, lease, "the lease could not be renewed; it is tried again"),
+                Err(_) => warn!(lease, "nobody answers whether the lease is renewed; it is tried again"),
             }
-            Err(StoreError::Fenced { .. }) => {
-                lose.send_replace(true);
-                return;
-            }
-            Err(error) => {
-                warn!(%error, lease = lease.name, "the lease could not be renewed; it is tried again")
+            if Instant::now() >= self.lasts_until && !self.cut.send_replace(true) {
+                warn!(lease, "the lease was not renewed in time: others take this coordinator for dead");
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::balancer::{Ports, balance};
+use super::line::Line;
 use crate::house::{BANKS, Founded, House, Seconds, free_port};
 use crate::oracle::{Verdict, judge_what_is_left};
 use crate::process::{Process, succeed};
@@ -14,6 +15,8 @@ pub(crate) struct Cluster {
     house: House,
     replicas: Vec<Process>,
     pub(crate) banks: Vec<Process>,
+    /// From each coordinator to the database.
+    pub(crate) lines: Vec<Line>,
     _servers: (Postgres, S3),
 }
 
@@ -25,11 +28,13 @@ impl Cluster {
         let house = founded.house(Seconds::FOR_EVER);
         let ports: Vec<Ports> =
             HOSTS.iter().map(|_| Ports { participants: free_port(), health: free_port() }).collect();
-        for (host, ports) in HOSTS.iter().zip(&ports) {
-            configure(&house, host, *ports, &postgres, &s3);
+        let lines: Vec<Line> = HOSTS.iter().map(|_| Line::to(postgres.port())).collect();
+        for ((host, ports), line) in HOSTS.iter().zip(&ports).zip(&lines) {
+            configure(&house, host, *ports, line, &s3);
         }
         balance(founded.port, ports);
-        let mut cluster = Self { house, replicas: Vec::new(), banks: Vec::new(), _servers: (postgres, s3) };
+        let mut cluster =
+            Self { house, replicas: Vec::new(), banks: Vec::new(), lines, _servers: (postgres, s3) };
         cluster.replicas = (0..HOSTS.len()).map(|place| cluster.begun(place)).collect();
         for place in 0..HOSTS.len() {
             cluster.is_ready(place);
@@ -89,7 +94,7 @@ impl Cluster {
     }
 }
 
-fn configure(house: &House, host: &str, ports: Ports, postgres: &Postgres, s3: &S3) {
+fn configure(house: &House, host: &str, ports: Ports, line: &Line, s3: &S3) {
     use std::os::unix::fs::PermissionsExt as _;
     let (first, own) = (house.host(HOSTS[0]), house.host(host));
     fs::create_dir_all(&own).unwrap();
@@ -105,7 +110,7 @@ fn configure(house: &House, host: &str, ports: Ports, postgres: &Postgres, s3: &
         ports.health,
         first.join("federation").display(),
         first.join("job.toml").display(),
-        postgres.url(),
+        Postgres::url_at(line.port),
         s3.endpoint(),
     );
     fs::write(own.join("coordinator.toml"), text).unwrap();

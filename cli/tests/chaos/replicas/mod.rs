@@ -2,6 +2,7 @@
 
 mod balancer;
 mod cluster;
+mod line;
 
 use std::time::Instant;
 
@@ -50,6 +51,27 @@ fn coordinators_are_replaced_one_by_one_under_a_running_job() {
         cluster.start_again(place);
     }
     signal(&cluster.banks[1], "CONT");
+
+    assert_eq!(cluster.ends(), WHOLE);
+}
+
+#[test]
+fn participants_of_a_coordinator_that_is_cut_off_from_the_database_alone_go_to_others() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let before = vec![0; 3];
+    let first = cluster.driver_after(&before);
+    cluster.replica(first).wait_for("a round", |line| line.is("phase begins"));
+    let (before, cut) = (cluster.takeovers(), Instant::now());
+    // Nobody is told: what it asks is not answered any more. Participants reach it as before.
+    cluster.lines[first].cut();
+    cluster.driver_after(&before);
+    println!("cut off: another drives the job after {:.1} s", cut.elapsed().as_secs_f64());
+    for bank in &mut cluster.banks {
+        assert_eq!(bank.ended(), 0, "{}", bank.told());
+    }
+    println!("cut off: all participants are done after {:.1} s", cut.elapsed().as_secs_f64());
+    assert!(!cluster.replica(first).has_ended());
+    cluster.lines[first].mend();
 
     assert_eq!(cluster.ends(), WHOLE);
 }
