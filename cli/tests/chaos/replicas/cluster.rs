@@ -21,8 +21,17 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// All of them at work; none, said loudly, where a server is not installed.
+    /// All of them at work on one job; none, said loudly, where a server is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("job = \"../operator/job.toml\"\n")
+    }
+
+    /// All of them waiting for jobs.
+    pub(crate) fn start_without_a_job() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    fn start_with(job: &str) -> Option<Self> {
         let (postgres, s3) = (Postgres::start()?, S3::with_bucket("bucket")?);
         let founded = Founded::new();
         let house = founded.house(Seconds::FOR_EVER);
@@ -30,7 +39,7 @@ impl Cluster {
             HOSTS.iter().map(|_| Ports { participants: free_port(), health: free_port() }).collect();
         let lines: Vec<Line> = HOSTS.iter().map(|_| Line::to(postgres.port())).collect();
         for ((host, ports), line) in HOSTS.iter().zip(&ports).zip(&lines) {
-            configure(&house, host, *ports, line, &s3);
+            configure(&house, (host, job), *ports, line, &s3);
         }
         balance(founded.port, ports);
         let mut cluster =
@@ -62,6 +71,17 @@ impl Cluster {
         self.is_ready(place);
     }
 
+    /// Hands in the job where this coordinator runs.
+    pub(crate) fn submit_at(&self, place: usize) {
+        let submit = ["job", "submit", "../operator/job.toml", "--config", "coordinator.toml"];
+        succeed("syndic-coordinator", &self.house.host(HOSTS[place]), &submit);
+    }
+
+    /// How many participants each has greeted.
+    pub(crate) fn greeted(&self) -> Vec<usize> {
+        self.replicas.iter().map(|replica| replica.count(|line| line.is("hello"))).collect()
+    }
+
     /// How often each has taken over the job.
     pub(crate) fn takeovers(&self) -> Vec<usize> {
         self.replicas.iter().map(|replica| replica.count(|line| line.is(DRIVES))).collect()
@@ -79,22 +99,36 @@ impl Cluster {
         }
     }
 
+    /// Waits until the first has written the job out.
+    pub(crate) fn publishes(&self) {
+        let published = self.house.host(HOSTS[0]).join("publish");
+        while !["ledger/checkpoint", "job-small/model.json"].iter().all(|file| published.join(file).exists())
+        {
+            self.replicas[0].grows();
+        }
+    }
+
+    /// Waits until all institutions are done.
+    pub(crate) fn all_banks_end(&mut self) {
+        for bank in &mut self.banks {
+            assert_eq!(bank.ended(), 0, "{}", bank.told());
+        }
+    }
+
     /// Waits until all are done, and judges what they leave, brought into the folder of the first.
     pub(crate) fn ends(mut self) -> Verdict {
         for replica in &mut self.replicas {
             let exit = replica.ended();
             assert_eq!(exit, 0, "{}", replica.told());
         }
-        for bank in &mut self.banks {
-            assert_eq!(bank.ended(), 0, "{}", bank.told());
-        }
+        self.all_banks_end();
         let moved = ["migrate-store", "--config", "coordinator.toml", "--to", "folder"];
         succeed("syndic-coordinator", &self.house.host(HOSTS[0]), &moved);
         judge_what_is_left(&self.house, 0)
     }
 }
 
-fn configure(house: &House, host: &str, ports: Ports, line: &Line, s3: &S3) {
+fn configure(house: &House, (host, job): (&str, &str), ports: Ports, line: &Line, s3: &S3) {
     use std::os::unix::fs::PermissionsExt as _;
     let (first, own) = (house.host(HOSTS[0]), house.host(host));
     fs::create_dir_all(&own).unwrap();
@@ -103,13 +137,12 @@ fn configure(house: &House, host: &str, ports: Ports, line: &Line, s3: &S3) {
     fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
     let text = format!(
         "listen = \"127.0.0.1:{}\"\nhealth = \"127.0.0.1:{}\"\nfederation = \"{}\"\nstate = \"state\"\n\
-         job = \"{}\"\npublish = \"publish\"\ngather_seconds = 2\n[store.postgres]\nurl = \"{}\"\n\
+         {job}publish = \"publish\"\ngather_seconds = 2\n[store.postgres]\nurl = \"{}\"\n\
          [store.s3]\nurl = \"s3://bucket/federation\"\nendpoint = \"{}\"\n\
          credentials_file = \"s3.secret\"\n",
         ports.participants,
         ports.health,
         first.join("federation").display(),
-        first.join("job.toml").display(),
         Postgres::url_at(line.port),
         s3.endpoint(),
     );

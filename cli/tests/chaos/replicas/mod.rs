@@ -11,6 +11,7 @@ use crate::lanes::is_soak;
 use crate::oracle::Verdict;
 use crate::pauses::signal;
 use cluster::Cluster;
+use line::Cut;
 
 #[test]
 fn a_job_goes_on_whichever_coordinator_dies_or_stands_still() {
@@ -56,22 +57,37 @@ fn coordinators_are_replaced_one_by_one_under_a_running_job() {
 }
 
 #[test]
-fn participants_of_a_coordinator_that_is_cut_off_from_the_database_alone_go_to_others() {
+fn participants_leave_a_coordinator_that_its_database_does_not_answer() {
     let Some(mut cluster) = Cluster::start() else { return };
-    let before = vec![0; 3];
-    let first = cluster.driver_after(&before);
+    let first = cluster.driver_after(&[0; 3]);
     cluster.replica(first).wait_for("a round", |line| line.is("phase begins"));
     let (before, cut) = (cluster.takeovers(), Instant::now());
-    // Nobody is told: what it asks is not answered any more. Participants reach it as before.
-    cluster.lines[first].cut();
+    cluster.lines[first].cut(Cut::Silent);
     cluster.driver_after(&before);
     println!("cut off: another drives the job after {:.1} s", cut.elapsed().as_secs_f64());
-    for bank in &mut cluster.banks {
-        assert_eq!(bank.ended(), 0, "{}", bank.told());
-    }
+    cluster.all_banks_end();
     println!("cut off: all participants are done after {:.1} s", cut.elapsed().as_secs_f64());
-    assert!(!cluster.replica(first).has_ended());
     cluster.lines[first].mend();
+
+    assert_eq!(cluster.ends(), WHOLE);
+}
+
+#[test]
+fn participants_that_wait_leave_a_coordinator_that_has_lost_its_database() {
+    let Some(mut cluster) = Cluster::start_without_a_job() else { return };
+    for bank in &mut cluster.banks {
+        bank.wait_for("a connection", |line| line.is("connected"));
+    }
+    let somebody = cluster.greeted().iter().position(|greeted| *greeted > 0).unwrap();
+    cluster.lines[somebody].cut(Cut::Loud);
+    // Nothing tells them: they have no job, and their coordinator answers them.
+    cluster.submit_at((somebody + 1) % 3);
+    cluster.all_banks_end();
+    cluster.lines[somebody].mend();
+    cluster.publishes();
+    for place in 0..3 {
+        signal(cluster.replica(place), "TERM");
+    }
 
     assert_eq!(cluster.ends(), WHOLE);
 }
