@@ -32,6 +32,9 @@ pub(crate) struct Campaign {
     /// At most so many runs of each of those; all otherwise, which takes hours
     #[arg(long)]
     chaos_runs: Option<u64>,
+    /// How many of those runs go on side by side: they wait more than they work
+    #[arg(long, default_value_t = 2)]
+    chaos_lanes: u64,
 }
 
 /// Runs one campaign after another, until one fails.
@@ -56,11 +59,14 @@ pub(crate) fn run(campaign: &Campaign) -> Result<String, Failure> {
 
 /// Kills, pauses, failing disks, bad networks, jumping clocks and flipped bytes, with what came of them.
 fn chaos(campaign: &Campaign, filter: &[&str]) -> Result<(), Failure> {
-    let (seed, runs) = (campaign.seed.to_string(), campaign.chaos_runs.map(|runs| runs.to_string()));
+    let variables = [
+        ("SYNDIC_SOAK_SEED", Some(campaign.seed)),
+        ("SYNDIC_SOAK_RUNS", campaign.chaos_runs),
+        ("SYNDIC_SOAK_LANES", Some(campaign.chaos_lanes)),
+    ];
     let package = ["test", "--release", "--locked", "-p", "syndic", "--test", "chaos"];
     let arguments = [&package[..], &["--", "--nocapture", "--test-threads=1"], filter].concat();
-    let runs = runs.as_deref().map(|runs| ("SYNDIC_SOAK_RUNS", runs));
-    run_one(&arguments, &[Some(("SYNDIC_SOAK_SEED", &*seed)), runs].into_iter().flatten().collect::<Vec<_>>())
+    run_with(&arguments, &variables)
 }
 
 fn simulate(campaign: &Campaign) -> Result<(), Failure> {
@@ -72,14 +78,20 @@ fn simulate(campaign: &Campaign) -> Result<(), Failure> {
         ("SYNDIC_SOAK_SEED", Some(seed)),
         ("SYNDIC_SOAK_SECONDS", seconds),
     ];
-    let lengths: Vec<(&str, String)> =
-        lengths.into_iter().filter_map(|(name, value)| Some((name, value?.to_string()))).collect();
-    let lengths: Vec<(&str, &str)> = lengths.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let package = ["-p", "syndic-simulation", "--test", "sample", "--test", "histories"];
     // One sweep after another, each on all threads.
     let arguments =
         [&["test", "--release", "--locked"], &package[..], &["--", "--nocapture", "--test-threads=1"]];
-    run_one(&arguments.concat(), &lengths)
+    run_with(&arguments.concat(), &lengths)
+}
+
+/// The same with numbers in the environment, those that are given.
+fn run_with(arguments: &[&str], variables: &[(&str, Option<u64>)]) -> Result<(), Failure> {
+    let variables: Vec<(&str, String)> =
+        variables.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?.to_string()))).collect();
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    run_one(arguments, &variables)
 }
 
 fn run_one(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), Failure> {

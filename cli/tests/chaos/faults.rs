@@ -1,4 +1,4 @@
-//! Faults at a daemon's own writes, by a library of 150 lines of C that is put before the system's (`faults.c`).
+//! Faults at a daemon's own writes, by a library of 200 lines of C that is put before the system's (`faults.c`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,6 +65,12 @@ pub(crate) fn counting(folder: &Path, durable: bool) -> Option<Vec<(String, Stri
         environment.push(("FAULTS_SYNCS".into(), "1".into()));
     }
     Some(environment)
+}
+
+/// What goes into such an environment so that calls count, too, by which servers at these ports are to make something durable.
+pub(crate) fn on_servers(ports: &[u16]) -> (String, String) {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    ("FAULTS_SERVERS".into(), ports.join(","))
 }
 
 /// The calls of all processes that kept their state in `folder`, in order.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::faults::{Fate, Fault, Site, counting, sites};
 use crate::house::{BANKS, Founded};
-use crate::lanes::{chosen, is_soak, play};
+use crate::lanes::{chosen_again, play};
 use crate::oracle::{Verdict, judge};
 use crate::victim::{Victim, started};
 
@@ -26,15 +26,27 @@ fn a_participant_killed_at_any_durable_write_costs_nobody_else_a_sum() {
 /// Kills the victim at every durable write of a calm run, or at a sample of them.
 fn killed_everywhere(victim: Victim, sample: usize) -> Vec<(Fault, Verdict)> {
     let Some(calm) = calm(victim) else { return Vec::new() };
-    let repeats = if is_soak() { REPEATS } else { 1 };
-    let all = (1..=calm.len() as u64).flat_map(|number| {
+    println!("{victim:?}: {} durable writes", calm.len());
+    played(&kills(calm.len(), sample), |founded, fault| killed(founded, victim, fault))
+}
+
+/// A kill before and one after each of so many durable writes, or a sample of them.
+pub(crate) fn kills(writes: usize, sample: usize) -> Vec<Fault> {
+    let all = (1..=writes as u64).flat_map(|number| {
         let fault = move |fate| Fault { fate, at: (number, number), durable: true };
-        [fault(Fate::KilledBefore), fault(Fate::KilledAfter)].repeat(repeats)
+        [fault(Fate::KilledBefore), fault(Fate::KilledAfter)]
     });
-    let faults = chosen(all.collect(), sample);
-    let ran = play(&faults, |founded, fault| (*fault, killed(founded, victim, *fault)));
+    chosen_again(all.collect(), REPEATS, sample)
+}
+
+/// What came of each kill; `run` says besides whether somebody died of it.
+pub(crate) fn played(
+    kills: &[Fault],
+    run: impl Fn(&Founded, Fault) -> (Verdict, bool) + Sync,
+) -> Vec<(Fault, Verdict)> {
+    let ran = play(kills, |founded, fault| (*fault, run(founded, *fault)));
     let died = ran.iter().filter(|(_, (_, died))| *died).count();
-    println!("{victim:?}: {} durable writes, {} kills, {died} struck", calm.len(), ran.len());
+    println!("{} kills, {died} struck", ran.len());
     assert!(died * 10 >= ran.len() * 9, "hardly a kill struck");
     ran.into_iter().map(|(fault, (verdict, _))| (fault, verdict)).collect()
 }

@@ -16,9 +16,11 @@ mod house;
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod kept;
 mod kills;
+mod kills_on_servers;
 mod lanes;
 mod moment;
 mod network;
+mod on_servers;
 mod oracle;
 mod pauses;
 #[path = "../two_hosts/process.rs"]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use syndic_ledger::{Tree, leaf_hash};
 use syndic_participant::journal::read_receipts;
 use syndic_round::{ParticipantId, Place, RoundId, Sum};
 
@@ -29,17 +30,34 @@ pub(crate) enum Verdict {
 
 /// Waits for the coordinator, which must end by itself, and judges what it leaves.
 pub(crate) fn judge(house: &House, coordinator: &mut Process, banks: &mut [Process]) -> Verdict {
+    let exit = all_end(house, coordinator, banks);
+    judge_what_is_left(house, exit)
+}
+
+/// What is published is what is stored, up to the end of the job or to what most have signed since.
+fn is_the_beginning_of(summary: &Value, stored: &Kept) {
+    let published = summary["size"].as_u64().unwrap();
+    assert!((stored.published()..=stored.entries.len() as u64).contains(&published), "{published} entries");
+    let mut tree = Tree::default();
+    for entry in &stored.entries[..published as usize] {
+        tree.append(leaf_hash(&entry.to_canonical().unwrap()));
+    }
+    assert_eq!(summary["root"], tree.root().to_string());
+}
+
+/// Waits for the coordinator, which must end by itself, and for everybody else; how it ended.
+pub(crate) fn all_end(house: &House, coordinator: &mut Process, banks: &mut [Process]) -> i32 {
     let exit = coordinator.ended();
     assert!(matches!(exit, 0 | 1), "the coordinator ends with {exit}:\n{}", coordinator.told());
     all_hear_of_the_end(house, banks, exit);
-    judge_what_is_left(house, exit)
+    exit
 }
 
 /// Judges what everybody has left, where the ledger is in the coordinator's folder, once all have ended.
 pub(crate) fn judge_what_is_left(house: &House, exit: i32) -> Verdict {
     let stored = stored(house);
     let summary = verified(house);
-    assert_eq!(summary["size"], stored.published());
+    is_the_beginning_of(&summary, &stored);
     let sums = stored.rounds.iter().filter(|round| round.closed.is_some());
     let fewest = sums.clone().map(|round| counted_once(house, round)).min().unwrap_or(0);
     assert_eq!(summary["rounds_closed"], sums.count());

@@ -1,6 +1,7 @@
 //! A daemon as a child process, and its log as it is written.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -10,6 +11,9 @@ use serde_json::Value;
 
 /// The longest that anything here is waited for; a condition that holds is noticed at once.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The longest that a health port may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A program of the workspace. All three are brought up to date together first: building the tests alone
 /// would leave the daemons as they were. With `SYNDIC_TEST_PROGRAMS` those in that folder are tested, as installed.
@@ -232,6 +236,19 @@ impl Line {
     pub(crate) fn round(&self) -> u32 {
         self.text("round").split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
     }
+}
+
+/// Whether the coordinator whose health port this is says that it takes work.
+pub(crate) fn is_ready(health: u16) -> bool {
+    let asked = || -> std::io::Result<[u8; 12]> {
+        let mut connection =
+            TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, health).into(), ANSWERS_WITHIN)?;
+        connection.set_read_timeout(Some(ANSWERS_WITHIN))?;
+        connection.write_all(b"GET /ready HTTP/1.1\r\nHost: coordinator\r\n\r\n")?;
+        let mut status = [0; 12];
+        connection.read_exact(&mut status).map(|()| status)
+    };
+    asked().is_ok_and(|status| status == *b"HTTP/1.1 200")
 }
 
 /// Whether a process listens for connections of any kind, by its own file descriptors.

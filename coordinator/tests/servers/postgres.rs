@@ -73,7 +73,20 @@ impl Postgres {
 
     /// The same through another port, which leads here.
     pub fn url_at(port: u16) -> String {
-        format!("postgres://syndic@127.0.0.1:{port}/postgres?sslmode=disable")
+        Self::url_of(port, "postgres")
+    }
+
+    fn url_of(port: u16, database: &str) -> String {
+        format!("postgres://syndic@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+
+    /// Another database, empty, beside the first; its address.
+    pub fn create_database(&self, name: &str) -> String {
+        let mut createdb = Command::new(self.programs.join("createdb"));
+        createdb.args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username=syndic", name]);
+        let made = createdb.output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::url_of(self.port, name)
     }
 
     pub fn port(&self) -> u16 {

@@ -1,9 +1,10 @@
 //! One address for several coordinators: passes TCP on to those that say they are ready, in turn.
 
-use std::io::{Read as _, Write as _, copy};
+use std::io::copy;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+
+use crate::process::is_ready;
 
 /// Where a coordinator listens.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub(crate) fn balance(port: u16, backends: Vec<Ports>) {
             backends.rotate_left(turn);
             // Nobody is ready: the connection is dropped, as where nobody listens.
             thread::spawn(move || {
-                let ready = backends.into_iter().find(|backend| is_ready(*backend));
+                let ready = backends.into_iter().find(|backend| is_ready(backend.health));
                 let far = ready.and_then(|backend| TcpStream::connect(at(backend.participants)).ok());
                 if let Some(far) = far {
                     carry(near, far);
@@ -30,17 +31,6 @@ pub(crate) fn balance(port: u16, backends: Vec<Ports>) {
             });
         }
     });
-}
-
-fn is_ready(Ports { health, .. }: Ports) -> bool {
-    let asked = || -> std::io::Result<[u8; 12]> {
-        let mut connection = TcpStream::connect_timeout(&at(health), PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.write_all(b"GET /ready HTTP/1.1\r\nHost: coordinator\r\n\r\n")?;
-        let mut status = [0; 12];
-        connection.read_exact(&mut status).map(|()| status)
-    };
-    asked().is_ok_and(|status| status == *b"HTTP/1.1 200")
 }
 
 fn carry(near: TcpStream, far: TcpStream) {
@@ -59,6 +49,3 @@ fn carry(near: TcpStream, far: TcpStream) {
 fn at(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
-
-/// Of one that asks whether a coordinator is ready.
-const PATIENCE: Duration = Duration::from_millis(500);

@@ -5,6 +5,7 @@ use std::fs;
 use super::balancer::{Ports, balance};
 use super::line::Line;
 use crate::house::{BANKS, Founded, House, Seconds, free_port};
+use crate::on_servers::brought_home;
 use crate::oracle::{Verdict, judge_what_is_left};
 use crate::process::{Process, succeed};
 use crate::servers::postgres::Postgres;
@@ -122,8 +123,7 @@ impl Cluster {
             assert_eq!(exit, 0, "{}", replica.told());
         }
         self.all_banks_end();
-        let moved = ["migrate-store", "--config", "coordinator.toml", "--to", "folder"];
-        succeed("syndic-coordinator", &self.house.host(HOSTS[0]), &moved);
+        brought_home(&self.house.host(HOSTS[0]));
         judge_what_is_left(&self.house, 0)
     }
 }
