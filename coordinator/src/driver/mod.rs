@@ -242,10 +242,19 @@ impl Coordinator {
         round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
     }
 
-    /// What `caller` owes the preparation that is made ahead of a job's next round, and under which terms.
-    pub async fn duty_ahead(&self, job: &JobId, caller: ParticipantId) -> Option<(PreparationTerms, Duty)> {
+    /// What `caller` owes the preparation that is made ahead of a job's next round, and under which terms, as long as `round`
+    /// is the one in progress. Whoever looked at another looks again first: the new one may want keys that are given up for
+    /// those of the next preparation.
+    pub async fn duty_ahead(
+        &self,
+        job: &JobId,
+        caller: ParticipantId,
+        round: Option<RoundId>,
+    ) -> Option<(PreparationTerms, Duty)> {
         let state = self.inner.state.lock().await;
-        let ahead = state.engine.job(job)?.ahead()?;
+        let job = state.engine.job(job)?;
+        let in_progress = job.round().map(|open| open.round.plan().id);
+        let ahead = job.ahead().filter(|_| in_progress == round)?;
         ahead.duty_of(caller).map(|duty| (ahead.terms().clone(), duty))
     }
 

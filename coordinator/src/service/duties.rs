@@ -121,7 +121,8 @@ impl Told {
     }
 }
 
-/// What to tell next, if it differs from what was told: of each job, the round in progress comes first.
+/// What to tell next, if it differs from what was told: of each job, the round in progress comes first. Once another has
+/// opened, nothing ahead is told before that one was looked at: the change of it is still to be seen.
 async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
@@ -129,11 +130,14 @@ async fn next(
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
     for job in coordinator.jobs_for(&told.held()).await {
         let of_job = told.jobs.entry(job.clone()).or_default();
-        if let Some(duty) = next_of_round(coordinator, caller, &job, of_job, &mut told.seen).await? {
+        let current = coordinator.current_round(&job).await;
+        if let Some(duty) =
+            next_of_round(coordinator, caller, (&job, current), of_job, &mut told.seen).await?
+        {
             return Ok(Some(duty));
         }
         if of_job.round != Last::JobOver
-            && let Some(duty) = next_ahead(coordinator, caller, &job, of_job).await?
+            && let Some(duty) = next_ahead(coordinator, caller, (&job, current), of_job).await?
         {
             return Ok(Some(duty));
         }
@@ -144,11 +148,10 @@ async fn next(
 async fn next_of_round(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    job: &JobId,
+    (job, current): (&JobId, Option<RoundId>),
     told: &mut OfJob,
     seen: &mut u64,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let current = coordinator.current_round(job).await;
     if let Last::Duty(round, ..) = &told.round
         && current != Some(round.id)
     {
@@ -208,10 +211,10 @@ async fn next_of_round(
 async fn next_ahead(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    job: &JobId,
+    (job, current): (&JobId, Option<RoundId>),
     told: &mut OfJob,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let Some((terms, duty)) = coordinator.duty_ahead(job, caller).await else { return Ok(None) };
+    let Some((terms, duty)) = coordinator.duty_ahead(job, caller, current).await else { return Ok(None) };
     let now = Some((terms.number, ordinal(&duty)));
     if now == told.ahead {
         return Ok(None);

@@ -173,7 +173,8 @@ impl Running {
 
     /// Nobody here prepares ahead: rounds are what these tests are about.
     pub(crate) async fn decline_ahead(&self, member: &Member) {
-        if let Some((terms, _)) = self.coordinator.duty_ahead(&small(), member.id).await {
+        let round = self.coordinator.current_round(&small()).await;
+        if let Some((terms, _)) = self.coordinator.duty_ahead(&small(), member.id, round).await {
             let place = Place::Ahead(terms.number);
             let no = member.decline_at(&terms, place, "participant.busy");
             self.coordinator.hear(&terms.job, place, no).await.unwrap();

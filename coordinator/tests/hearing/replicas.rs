@@ -74,7 +74,8 @@ async fn play(members: &mut [Member], at: [&At; 2], until: impl AsyncFn() -> boo
 /// One member does what it owes, if it owes anything; nobody here prepares ahead.
 async fn act(member: &mut Member, at: &At) -> bool {
     let coordinator = &at.coordinator;
-    if let Some((terms, _)) = coordinator.duty_ahead(&small(), member.id).await {
+    let round = coordinator.current_round(&small()).await;
+    if let Some((terms, _)) = coordinator.duty_ahead(&small(), member.id, round).await {
         let place = Place::Ahead(terms.number);
         taken(
             coordinator.hear(&terms.job, place, member.decline_at(&terms, place, "participant.busy")).await,

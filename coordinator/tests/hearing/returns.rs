@@ -21,11 +21,13 @@ async fn a_preparation_is_passed_over_for_who_came_back_without_its_keys_before_
         }
         let plan = running.plan(&house.members).await;
         assert!(in_round(&running.duty_of(house.members[0].id).await.1));
-        let (terms, _) = running.until(async || coordinator.duty_ahead(&small(), ahead[0].id).await).await;
+        let (_, first) = running.round().await;
+        let asked = async |id| coordinator.duty_ahead(&small(), id, Some(first)).await;
+        let (terms, _) = running.until(async || asked(ahead[0].id).await).await;
         let plan_ahead = RoundPlan { terms: terms.clone(), ..plan };
         for _ in 0..3 {
             for member in &mut ahead {
-                let (_, duty) = coordinator.duty_ahead(&small(), member.id).await.unwrap();
+                let (_, duty) = asked(member.id).await.unwrap();
                 let input = member.play(coordinator, &plan_ahead, duty).await;
                 coordinator.hear(&terms.job, Place::Ahead(terms.number), input).await.unwrap();
             }
@@ -33,7 +35,6 @@ async fn a_preparation_is_passed_over_for_who_came_back_without_its_keys_before_
         // Its host lost power: the coordinator has not noticed that the old connection is dead.
         let _restarted = coordinator.attach(house.members[4].id, "bank-5".into(), &[]);
 
-        let (_, first) = running.round().await;
         while coordinator.current_round(&small()).await == Some(first) {
             for member in &mut house.members {
                 if let Some((plan, duty, _)) = coordinator.duty_of(&small(), member.id).await
