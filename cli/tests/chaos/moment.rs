@@ -1,6 +1,6 @@
 //! When something happens: while a message of a round is on its way.
 
-use crate::process::Process;
+use crate::process::{Line, Process};
 
 /// After so many messages of a round have been heard.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +17,14 @@ impl Moment {
         (1..=ROUNDS).flat_map(within).collect()
     }
 
-    /// Waits for it.
+    /// Waits for it. A round that was prepared ahead has fewer messages: its end is the last moment then.
     pub(crate) fn comes(self, coordinator: &mut Process) {
+        let has_closed = |line: &Line| line.text("message").starts_with("round closed");
         for _ in 0..self.messages {
-            coordinator.wait_for("a message", |line| line.is("heard") && line.round() == self.round);
+            let is_next = |line: &Line| line.round() == self.round && (line.is("heard") || has_closed(line));
+            if has_closed(&coordinator.wait_for("a message", is_next)) {
+                return;
+            }
         }
     }
 }
