@@ -103,7 +103,8 @@ impl Coordinator {
                     continue;
                 }
             };
-            let mut deadline = wait.unwrap_or_else(|| Instant::now() + IDLE);
+            let idle = Instant::now() + IDLE;
+            let mut deadline = wait.map_or(idle, |at| at.min(idle));
             if let Some(by) = self.look_at_start(job).await {
                 deadline = deadline.min(by);
             }
@@ -395,5 +396,6 @@ fn as_text(metrics: &Metrics) -> Value {
     })
 }
 
-/// A state that changed without a tick would be looked at again after this long.
+/// A state that changed without a tick would be looked at again after this long; and so is the clock, which may have been set
+/// past a deadline.
 const IDLE: Duration = Duration::from_secs(5);
