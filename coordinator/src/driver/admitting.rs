@@ -31,7 +31,7 @@ impl Coordinator {
     /// What the store can meet.
     pub async fn note_admission(&self, terms: &Terms) -> Result<(), CoordinatorError> {
         let now = terms.on_record();
-        let note = |state: &State| {
+        let note = |state: &State, _| {
             let (before, known) = state.engine.admission();
             if before.cloned().unwrap_or_default() == now {
                 return Ok(Vec::new());
@@ -81,7 +81,7 @@ impl Coordinator {
             return;
         }
         // If we crash here up to a minute of refusals is in the log output only.
-        if let Err(error) = self.inner.decided(&mut state, None, |_| Ok(facts.clone())).await {
+        if let Err(error) = self.inner.decided(&mut state, None, |_, _| Ok(facts.clone())).await {
             debug!(code = error.code(), %error, "refusals are not on record yet");
             refusals.again(refused);
         }

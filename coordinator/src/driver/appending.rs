@@ -100,7 +100,7 @@ impl Inner {
         message: &Signed,
     ) -> Result<(), CoordinatorError> {
         let from = message.from;
-        let keep = |state: &State| {
+        let keep = |state: &State, _| {
             let is_known = state.engine.job(job).is_none_or(|state| state.has_equivocated(place, from, kind));
             let is_there = match place {
                 Place::Round(id) => state.engine.open_round(job, id).is_some(),

@@ -3,7 +3,6 @@
 use tracing::warn;
 
 use super::{Coordinator, CoordinatorError, State};
-use crate::clock;
 use crate::fact::{Connected, Fact};
 
 impl Coordinator {
@@ -17,8 +16,8 @@ impl Coordinator {
             if state.stopped {
                 return Ok(());
             }
-            let note = |state: &State| {
-                let is_news = state.engine.is_news(clock::now(), &connected);
+            let note = |state: &State, now| {
+                let is_news = state.engine.is_news(now, &connected);
                 Ok(is_news.then(|| Fact::Connected(Box::new(connected.clone()))).into_iter().collect())
             };
             // If we crash here it is not on record, and the participant connects again.

@@ -6,7 +6,6 @@ use syndic_proto::control::{JobStanding, JobStatus};
 use syndic_round::JobId;
 
 use super::{Coordinator, CoordinatorError, Inner, State};
-use crate::clock;
 use crate::engine::{Ended, Engine, JobState, Over};
 use crate::event::{Event, Phase};
 use crate::fact::{Cause, Fact, Priority};
@@ -40,7 +39,7 @@ impl Coordinator {
             self.inner.blobs.put(file.as_bytes()).await?;
         }
         let fact = Fact::JobAgreed { job: id.clone(), file: file.into(), priority, by: by.into() };
-        let agree = |state: &State| match state.engine.agreement(&id) {
+        let agree = |state: &State, _| match state.engine.agreement(&id) {
             Some(known) if known == terms.agreement => Ok(Vec::new()),
             Some(_) => Err(CoordinatorError::OtherJob(id.clone())),
             None => Ok(vec![fact.clone()]),
@@ -94,12 +93,12 @@ impl Coordinator {
     /// [`CoordinatorError::NoSuchJob`]; [`CoordinatorError::JobOver`] where it ended otherwise.
     pub async fn stop(&self, job: &JobId, cause: Cause) -> Result<(), CoordinatorError> {
         let reason = cause.reason.clone();
-        let stop = |state: &State| {
+        let stop = |state: &State, now| {
             if let Some(Ended { over: Over::Stopped(_), .. }) = state.engine.ended(job) {
                 return Ok(Vec::new());
             }
             state.live(job)?;
-            let facts = state.engine.decide_stop(clock::now(), job, cause.clone());
+            let facts = state.engine.decide_stop(now, job, cause.clone());
             facts.ok_or_else(|| CoordinatorError::NoSuchJob(job.clone()))
         };
         let mut state = self.inner.state.lock().await;
@@ -219,7 +218,7 @@ impl Inner {
         is_due: impl Fn(&JobState) -> bool,
     ) -> Result<(), CoordinatorError> {
         let mut state = self.state.lock().await;
-        let act = |state: &State| Ok(is_due(state.live(job)?).then(|| fact.clone()).into_iter().collect());
+        let act = |state: &State, _| Ok(is_due(state.live(job)?).then(|| fact.clone()).into_iter().collect());
         // If we crash here nothing was done; after it the act is on record, and counts after the next start.
         if !self.decided(&mut state, None, act).await?.is_empty() {
             self.tell(job, event);

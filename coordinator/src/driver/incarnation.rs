@@ -33,7 +33,7 @@ impl Inner {
     /// Puts on record that this process works on the ledger from now on, before it does anything else there.
     pub(super) async fn record_start(&self, state: &mut State) -> Result<(), CoordinatorError> {
         let Incarnation { instance, number } = &self.incarnation;
-        let start = |state: &State| {
+        let start = |state: &State, _| {
             let incarnation = state.engine.incarnations() + 1;
             number.store(incarnation, Ordering::Relaxed);
             let started = Started { incarnation, instance: instance.clone() };
@@ -62,7 +62,7 @@ impl Coordinator {
         // Whoever drove the jobs may have been dropped in the middle of an append.
         let recorded = match self.inner.settle(&mut state).await {
             // If we crash here the ledger does not say that it ended in order, and nothing else is missing.
-            Ok(()) => self.inner.decided(&mut state, None, |_| Ok(vec![fact.clone()])).await.map(drop),
+            Ok(()) => self.inner.decided(&mut state, None, |_, _| Ok(vec![fact.clone()])).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {

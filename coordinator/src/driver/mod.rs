@@ -415,7 +415,7 @@ impl Coordinator {
                 digest: roster.roster.digest(),
                 blob,
             };
-            let begin = |state: &State| {
+            let begin = |state: &State, _| {
                 let is_empty = state.record.history().size() == 0;
                 Ok(is_empty.then(|| sealed.clone()).into_iter().collect())
             };

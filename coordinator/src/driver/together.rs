@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use syndic_round::coordinator::{Input, Phase};
-use syndic_round::{JobId, Place, RoundId};
+use syndic_round::{JobId, Place, RoundId, Timestamp};
 use tokio::sync::watch;
 use tracing::error;
 
@@ -117,20 +117,22 @@ impl Inner {
         }
     }
 
-    /// Puts on record what `decide` makes of the state as it is stored, and says what; nothing where there is nothing to do.
+    /// Puts on record what `decide` makes of the state as it is stored and of the time that goes on record, and says what; nothing where
+    /// there is nothing to do.
     pub(super) async fn decided(
         &self,
         state: &mut State,
         under: Option<&Lease>,
-        decide: impl Fn(&State) -> Result<Vec<Fact>, CoordinatorError>,
+        decide: impl Fn(&State, Timestamp) -> Result<Vec<Fact>, CoordinatorError>,
     ) -> Result<Vec<Fact>, CoordinatorError> {
         loop {
             self.catch_up(state).await?;
-            let facts = decide(state)?;
+            let now = clock::now();
+            let facts = decide(state, now)?;
             if facts.is_empty() {
                 return Ok(facts);
             }
-            match self.record(state, clock::now(), &facts, None, under).await {
+            match self.record(state, now, &facts, None, under).await {
                 Err(error) if self.was_overtaken(&error) => {}
                 recorded => return recorded.map(|()| facts),
             }

@@ -296,7 +296,7 @@ impl Coordinator {
             let fact = Fact::JobProgress { job: job.clone(), training_round, metrics: Value::Object(text) };
             // If we crash here the round is closed but its metrics are not written out: they follow from the
             // sums, so nothing is lost but the convenience of reading them in the ledger.
-            self.inner.decided(state, lease, |_| Ok(vec![fact.clone()])).await?;
+            self.inner.decided(state, lease, |_, _| Ok(vec![fact.clone()])).await?;
             for (rows, Metrics { roc_auc, pr_auc, log_loss, .. }) in rows {
                 let (Some(roc_auc), Some(pr_auc)) = (roc_auc, pr_auc) else { continue };
                 self.inner.tell(job, Event::Metrics { training_round, rows, roc_auc, pr_auc, log_loss });
