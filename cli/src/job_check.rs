@@ -8,7 +8,7 @@ use std::path::Path;
 
 use console::style;
 use serde::Serialize;
-use syndic_learning::job::{ProgramTerms, agreement};
+use syndic_learning::job::{ProgramTerms, Retention, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
@@ -123,6 +123,7 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     if let Some(explained) = explained(job) {
         line("", explained.into());
     }
+    line("retention", kept(job));
     line("digest", agreement(&file.text).to_string());
     for Warning { code, message, help } in warnings(job) {
         let label = style(format!("warning[{code}]")).yellow().bold();
@@ -142,9 +143,21 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
         "vectors": carried(job),
         "start_seconds": job.rounds.deadlines.start_seconds,
         "phases": phases(job),
+        "updates_days": job.retention.map(|retention| retention.updates_days),
         "warnings": warnings(job),
     })
     .to_string()
+}
+
+/// How long what the rounds were made of is kept.
+fn kept(job: &Job) -> String {
+    match job.retention {
+        Some(Retention { updates_days }) => {
+            let days = counted(updates_days as usize, "day", "days");
+            format!("encrypted updates are erased {days} after the job's end")
+        }
+        None => "encrypted updates are kept until somebody erases them".into(),
+    }
 }
 
 /// What a job may ask for, but will hardly get.
@@ -230,7 +243,8 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 
 const WIDEST: usize = 90;
 
-const SECTIONS: [&str; 7] = ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation"];
+const SECTIONS: [&str; 8] =
+    ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation", "retention"];
 
 #[cfg(test)]
 mod tests {
@@ -278,6 +292,19 @@ mod tests {
         assert!(summary.contains("within 3600 s of being handed in, or the job is abandoned"), "{summary}");
         let json: serde_json::Value = serde_json::from_str(&to_json(&file(&text), &job)).unwrap();
         assert_eq!(json["start_seconds"], 3600);
+    }
+
+    #[test]
+    fn how_long_updates_are_kept_is_part_of_the_plan() {
+        let of = |text: &str| {
+            let job = check(&file(text)).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&to_json(&file(text), &job)).unwrap();
+            (render(&file(text), &job), json["updates_days"].clone())
+        };
+        let (summary, days) = of(JOB);
+        assert!(summary.contains("kept until somebody erases them") && days.is_null(), "{summary}");
+        let (summary, days) = of(&format!("{JOB}\n[retention]\nupdates_days = 1\n"));
+        assert!(summary.contains("are erased 1 day after the job's end") && days == 1, "{summary}");
     }
 
     #[test]

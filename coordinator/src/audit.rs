@@ -4,6 +4,8 @@
 //! must follow from it. Of a sum that was opened, what the ledger holds is computed again: the sum of keys, or the sum of
 //! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use crate::engine::{Attendance, Open, TRAIN};
 use crate::fact::{Admitted, Fact, UnreadableFact};
 use crate::missing::Missing;
 use crate::phases::{PhaseTime, PhaseTimes};
+use kept::Kept;
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
 pub const ROSTER: &str = "roster.json";
@@ -31,6 +34,8 @@ pub struct Audit {
     roster: Arc<SealedRoster>,
     /// Jobs that are agreed and not over.
     jobs: BTreeMap<JobId, Playing>,
+    /// What is known of the retention of all jobs.
+    kept: Kept,
     /// How often a coordinator was started.
     incarnations: u64,
     /// Whom the coordinator lets in.
@@ -130,8 +135,8 @@ impl Audit {
     /// [`RosterError`] where a member has not signed it.
     pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
         let roster = Arc::new(roster.verify()?);
-        let (jobs, found) = (BTreeMap::new(), Audited::default());
-        Ok(Self { roster, jobs, incarnations: 0, admitted: None, found })
+        let (jobs, kept, found) = (BTreeMap::new(), Kept::default(), Audited::default());
+        Ok(Self { roster, jobs, kept, incarnations: 0, admitted: None, found })
     }
 
     /// What was found so far.
@@ -171,10 +176,12 @@ impl Audit {
                 self.admitted = Some(changed.now);
                 holds(index, "who was let in before", follows)
             }
-            Fact::JobAgreed { job, .. } => {
+            Fact::JobAgreed { job, file, .. } => {
+                self.kept.agreed(&job, &file);
                 holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
             }
             Fact::JobCompleted { job, attendance, .. } => {
+                self.kept.ended(&job, now);
                 let ended = self.jobs.remove(&job).filter(|job| job.round.is_none());
                 let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
                 // What a program made of the sums is not played again: it takes the sums themselves.
@@ -182,8 +189,12 @@ impl Audit {
                 holds(index, "who is in the sums of a job", is_so)
             }
             Fact::JobAbandoned { job, .. } | Fact::JobStopped { job, .. } => {
+                self.kept.ended(&job, now);
                 let ended = self.jobs.remove(&job);
                 holds(index, "the end of a job", ended.is_some_and(|job| job.round.is_none()))
+            }
+            Fact::UpdatesErased(erased) => {
+                holds(index, "what is erased of a job", self.kept.may_erase(&erased, now))
             }
             Fact::JobPaused { job, .. }
             | Fact::JobResumed { job, .. }

@@ -371,9 +371,13 @@ impl Engine {
                 }
                 Ok(())
             }
-            Fact::JobCompleted { job, model, .. } => self.end(job, Over::Completed(*model)),
-            Fact::JobAbandoned { job, reason } => self.end(job, Over::Abandoned(reason.clone())),
-            Fact::JobStopped { job, cause } => self.end(job, Over::Stopped(cause.reason.clone())),
+            Fact::JobCompleted { job, model, .. } => self.end(now, job, Over::Completed(*model)),
+            Fact::JobAbandoned { job, reason } => self.end(now, job, Over::Abandoned(reason.clone())),
+            Fact::JobStopped { job, cause } => self.end(now, job, Over::Stopped(cause.reason.clone())),
+            Fact::UpdatesErased(erased) => {
+                let ended = self.ended.get_mut(&erased.job).ok_or(FoldError::Astray)?;
+                (!std::mem::replace(&mut ended.is_erased, true)).then_some(()).ok_or(FoldError::Astray)
+            }
             // These follow from the inputs; they are there for whoever reads the ledger.
             Fact::PreparationReady { .. }
             | Fact::PreparationAbandoned { .. }
@@ -459,8 +463,8 @@ impl Engine {
     }
 
     /// A job is over. Of those that ended last the outcomes are held, until they are written out.
-    fn end(&mut self, job: &JobId, over: Over) -> Result<(), FoldError> {
-        let ended = self.jobs.remove(job).ok_or(FoldError::Astray)?.end(over);
+    fn end(&mut self, now: Timestamp, job: &JobId, over: Over) -> Result<(), FoldError> {
+        let ended = self.jobs.remove(job).ok_or(FoldError::Astray)?.end(now, over);
         self.ended.insert(job.clone(), ended);
         self.latest.push_back(job.clone());
         if self.latest.len() > OUTCOMES

@@ -4,6 +4,7 @@ mod admission;
 mod beside;
 mod connected;
 mod coordinator;
+mod erased;
 mod governance;
 mod inputs;
 mod refused;
@@ -27,6 +28,7 @@ pub use beside::Beside;
 use beside::{phases, with_phases};
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
+pub use erased::{ErasureRule, UpdatesErased, due};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
 pub use refused::{Refusal, Refused};
@@ -205,6 +207,8 @@ pub enum Fact {
         /// Why, for a person.
         reason: String,
     },
+    /// What the rounds of a job that is over were made of is erased.
+    UpdatesErased(Box<UpdatesErased>),
 }
 
 /// An entry that is none of our facts although its type says so.
@@ -236,6 +240,7 @@ impl Fact {
                 let data = json!({ "job": job, "agreement": agreement, "file": file, "priority": priority, "by": by });
                 ("syndic.job.agreed", Some(job_subject(job)), data)
             }
+            Self::UpdatesErased(erased) => erased.parts(),
             Self::JobPaused { job, cause } => governance::parts("syndic.job.paused", job, cause),
             Self::JobResumed { job, cause } => governance::parts("syndic.job.resumed", job, cause),
             Self::JobStopped { job, cause } => governance::parts("syndic.job.stopped", job, cause),
@@ -341,6 +346,7 @@ impl Fact {
                 priority: Priority::read(data)?,
                 by: text("by")?,
             },
+            erased::ERASED => Self::UpdatesErased(Box::new(UpdatesErased::read(data)?)),
             "syndic.job.paused" => Self::JobPaused { job: job()?, cause: Cause::read(data)? },
             "syndic.job.resumed" => Self::JobResumed { job: job()?, cause: Cause::read(data)? },
             "syndic.job.stopped" => Self::JobStopped { job: job()?, cause: Cause::read(data)? },

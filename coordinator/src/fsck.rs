@@ -233,7 +233,7 @@ impl Check {
     /// Reads every blob that an entry names, and finds those that none does.
     async fn blobs(&mut self, kept: &Kept<'_>) -> Result<(), StoreError> {
         for (digest, (index, role)) in self.claims.all() {
-            match length(kept.blobs, *digest).await {
+            match length(kept.blobs, digest).await {
                 Ok(bytes) => {
                     self.findings.blobs += 1;
                     self.findings.blob_bytes += bytes;

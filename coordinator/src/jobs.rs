@@ -77,6 +77,21 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Erase the encrypted updates, sealed shares and questions of a job that is over. Its sums, model and entries stay.
+    #[command(
+        after_help = "What is erased cannot be spot-checked any more. A job file can say by itself for how many days they are \
+                      kept: docs/job-file.md.\n\nExample:\n  \
+                      syndic-coordinator job erase churn --config coordinator.toml --reason 'the agreement has ended'"
+    )]
+    Erase {
+        #[command(flatten)]
+        which: Which,
+        /// Why: one line, without names of people. It is on record in the ledger.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Make a job more urgent, or less.
     #[command(after_help = "Example:\n  syndic-coordinator job priority churn 90 --config coordinator.toml")]
     Priority {
@@ -141,6 +156,10 @@ pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
             let job = common.connected().await?.stop(&which.id()?, &reason).await?;
             common.show(&job)
         }
+        Command::Erase { which, reason, common } => {
+            let job = common.connected().await?.erase(&which.id()?, &reason).await?;
+            common.show(&job)
+        }
         Command::Priority { which, priority, why, common } => {
             let priority = urgency(priority)?;
             let job = common.connected().await?.prioritise(&which.id()?, priority, &why.reason).await?;
@@ -180,6 +199,12 @@ impl Common {
         }
         if let Some(by) = job.starts_by_ms.and_then(|by| Timestamp::from_unix_ms(by).ok()) {
             print(&format!("  abandoned unless it has started by {by}"))?;
+        }
+        if let Some(at) = job.erase_at_ms.and_then(|at| Timestamp::from_unix_ms(at).ok()) {
+            print(&format!("  its updates are erased after {at}"))?;
+        }
+        if let Some(entry) = job.erased_by_entry {
+            print(&format!("  its updates were erased, by entry {entry} of the ledger"))?;
         }
         job.missing.iter().try_for_each(|missing| print(&format!("  missing: {missing}")))?;
         job.warnings.iter().try_for_each(|warning| print(&format!("  warning: {warning}")))?;

@@ -37,6 +37,11 @@ impl Role {
         }
     }
 
+    /// Whether it goes when the updates of its job are erased.
+    pub(crate) fn is_erasable(self) -> bool {
+        matches!(self, Self::Update | Self::SealedShares | Self::Question)
+    }
+
     /// What does not work without it.
     pub(crate) fn meaning(self) -> &'static str {
         match self {

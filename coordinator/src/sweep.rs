@@ -15,18 +15,20 @@
 //! the blobs are listed, to the end of the log.
 
 mod command;
+mod looked;
 mod swept;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use syndic_ledger::Entry;
+use syndic_round::Digest;
 
-use crate::claims::Claims;
 use crate::driver::CoordinatorError;
-use crate::fact::Fact;
-use crate::store::{Begun, Blobs, Log, StoreError, StoredBlob, all_aside, all_stored};
+use crate::named::Role;
+use crate::store::{Begun, Blobs, Log, StoreError, StoredBlob};
 pub use command::run;
+pub(crate) use looked::Looked;
 pub use swept::{Gone, Swept};
 
 /// What is swept.
@@ -82,36 +84,90 @@ pub const fn days(days: u32) -> Duration {
 /// [`CoordinatorError`] where an entry cannot be read, since what it names is not known: nothing is changed then. Or where the
 /// store of blobs fails; what was swept before that is, and the next sweep goes on.
 pub async fn sweep(log: &dyn Log, blobs: &dyn Blobs, rule: Rule) -> Result<Swept, CoordinatorError> {
-    // The blobs first: whatever is named by an entry that is read afterwards may be among them.
-    let set_aside = all_aside(blobs).await?;
-    let stored = all_stored(blobs).await?;
     let begun = blobs.all_begun().await?;
-    let sweep = Sweep { blobs, rule, claims: claims(log).await?, swept: Swept::begin(&rule) };
-    sweep.perform(set_aside, stored, begun).await
+    let mut sweep = Sweep { blobs, rule, looked: Looked::at(log, blobs).await?, swept: Swept::begin(&rule) };
+    // If we crash here, or after any of what follows, what was not swept is found by the next sweep as it is now.
+    sweep.erased().await?;
+    sweep.set_aside_before().await?;
+    sweep.stored().await?;
+    sweep.uploads(begun).await?;
+    Ok(sweep.swept)
 }
 
-/// A sweep, once it is known what is there and what is named.
+/// Removes what is on record as erased, and nothing else.
+///
+/// # Errors
+/// As [`sweep`].
+pub(crate) async fn finish_erasures(log: &dyn Log, blobs: &dyn Blobs) -> Result<Swept, CoordinatorError> {
+    let rule = Rule { older_than: Duration::MAX, is_dry: false };
+    let mut sweep = Sweep { blobs, rule, looked: Looked::at(log, blobs).await?, swept: Swept::begin(&rule) };
+    sweep.erased().await?;
+    Ok(sweep.swept)
+}
+
+/// A sweep, once it is known what is there and what is claimed.
 struct Sweep<'a> {
     blobs: &'a dyn Blobs,
     rule: Rule,
-    claims: Claims,
+    looked: Looked,
     swept: Swept,
 }
 
 impl Sweep<'_> {
-    async fn perform(
-        mut self,
-        set_aside: Vec<StoredBlob>,
-        stored: Vec<StoredBlob>,
-        begun: Vec<Begun>,
-    ) -> Result<Swept, CoordinatorError> {
-        // If we crash here, or after any of what follows, what was not swept is found by the next sweep as it is now.
-        for blob in set_aside {
-            self.set_aside_before(&blob).await?;
+    /// What an entry has erased, whatever its age. Nobody stores an update or a share again, which are random; what is asked
+    /// other jobs may ask too, so a question takes both steps.
+    async fn erased(&mut self) -> Result<(), StoreError> {
+        let Looked { claims, stored, set_aside } = &self.looked;
+        let places: BTreeMap<Digest, &StoredBlob> =
+            set_aside.iter().chain(stored).map(|blob| (blob.digest, blob)).collect();
+        let erased = claims.erased().filter_map(|(digest, role)| Some((*places.get(digest)?, role)));
+        for (blob, role) in erased {
+            let is_gone = match (role, self.rule.is_dry) {
+                (_, true) => true,
+                (Role::Question, _) => self.blobs.set_aside(blob.digest).await?,
+                // If we crash here the entry stands, and the next sweep goes on with what is left.
+                _ => self.blobs.remove(blob.digest).await?,
+            };
+            if is_gone {
+                self.swept.erased.push(Gone::blob(blob));
+            }
         }
-        for blob in stored {
-            self.stored(&blob).await?;
+        Ok(())
+    }
+
+    /// The second step.
+    async fn set_aside_before(&mut self) -> Result<(), StoreError> {
+        for blob in &self.looked.set_aside {
+            let (digest, gone) = (blob.digest, Gone::blob(blob));
+            if blob.age < ASIDE_FOR {
+                self.swept.waiting += 1;
+            } else if self.looked.claims.has(&digest) {
+                if !self.rule.is_dry {
+                    self.blobs.put_back(digest).await?;
+                }
+                self.swept.put_back.push(gone);
+            } else if self.rule.is_dry || self.blobs.remove_aside(digest).await? {
+                self.swept.removed.push(gone);
+            }
         }
+        Ok(())
+    }
+
+    /// The first step.
+    async fn stored(&mut self) -> Result<(), StoreError> {
+        for blob in &self.looked.stored {
+            if self.looked.claims.has(&blob.digest) {
+                self.swept.named += 1;
+            } else if blob.age < self.rule.older_than {
+                self.swept.young += 1;
+            } else if self.rule.is_dry || self.blobs.set_aside(blob.digest).await? {
+                self.swept.set_aside.push(Gone::blob(blob));
+            }
+        }
+        Ok(())
+    }
+
+    async fn uploads(&mut self, begun: Vec<Begun>) -> Result<(), StoreError> {
         for upload in begun.into_iter().filter(|upload| upload.age >= self.rule.older_than) {
             if self.rule.is_dry || self.blobs.forget(&upload.name).await? {
                 self.swept.uploads.push(Gone::upload(&upload));
@@ -120,60 +176,11 @@ impl Sweep<'_> {
         if !self.rule.is_dry {
             self.swept.leftovers = self.blobs.sweep_abandoned().await?;
         }
-        Ok(self.swept)
-    }
-
-    /// The second step.
-    async fn set_aside_before(&mut self, blob: &StoredBlob) -> Result<(), StoreError> {
-        let (digest, gone) = (blob.digest, Gone::blob(blob));
-        if blob.age < ASIDE_FOR {
-            self.swept.waiting += 1;
-        } else if self.claims.has(&digest) {
-            if !self.rule.is_dry {
-                self.blobs.put_back(digest).await?;
-            }
-            self.swept.put_back.push(gone);
-        } else if self.rule.is_dry || self.blobs.remove_aside(digest).await? {
-            self.swept.removed.push(gone);
-        }
         Ok(())
     }
-
-    /// The first step.
-    async fn stored(&mut self, blob: &StoredBlob) -> Result<(), StoreError> {
-        if self.claims.has(&blob.digest) {
-            self.swept.named += 1;
-        } else if blob.age < self.rule.older_than {
-            self.swept.young += 1;
-        } else if self.rule.is_dry || self.blobs.set_aside(blob.digest).await? {
-            self.swept.set_aside.push(Gone::blob(blob));
-        }
-        Ok(())
-    }
-}
-
-/// What all entries of a log claim.
-async fn claims(log: &dyn Log) -> Result<Claims, CoordinatorError> {
-    let (size, mut index, mut claims) = (log.size().await?, 0, Claims::default());
-    while index < size {
-        let page = log.read(index, PAGE).await?;
-        if page.is_empty() {
-            return Err(StoreError::Corrupt { what: format!("the log ends at entry {index}, it") }.into());
-        }
-        for bytes in page {
-            let corrupt =
-                |error| StoreError::Corrupt { what: format!("entry {index} of the ledger ({error}), it") };
-            let entry = Entry::parse(&bytes).map_err(corrupt)?;
-            claims.take(index, &Fact::from_entry(index, &entry)?);
-            index += 1;
-        }
-    }
-    Ok(claims)
 }
 
 /// For how long a blob is set aside at least: the most time that anybody may take from storing a blob to naming it.
 pub const ASIDE_FOR: Duration = days(1);
 /// A hundred years.
 pub const MOST_DAYS: u32 = 36_500;
-/// Entries read at a time.
-const PAGE: u64 = 1024;

@@ -45,6 +45,10 @@ pub struct JobStatus {
     /// When it is abandoned unless its first round has opened (Unix milliseconds); none once it has, or where its file sets no
     /// such deadline.
     pub starts_by_ms: Option<u64>,
+    /// When its updates are erased (Unix milliseconds); none where they are kept, are erased, or it is not over.
+    pub erase_at_ms: Option<u64>,
+    /// The entry of the ledger by which its updates were erased.
+    pub erased_by_entry: Option<u64>,
 }
 
 /// Why the coordinator's store takes nothing.
@@ -114,6 +118,8 @@ impl From<JobStatus> for v1::JobStatus {
             trouble: status.trouble.map(|JobTrouble { code, message }| v1::Trouble { code, message }),
             waiting_for: status.waiting_for,
             starts_by_ms: status.starts_by_ms.unwrap_or_default(),
+            erase_at_ms: status.erase_at_ms.unwrap_or_default(),
+            erased_by_entry: status.erased_by_entry.unwrap_or_default(),
         }
     }
 }
@@ -143,6 +149,8 @@ impl TryFrom<v1::JobStatus> for JobStatus {
             trouble: wire.trouble.map(|v1::Trouble { code, message }| JobTrouble { code, message }),
             waiting_for: wire.waiting_for,
             starts_by_ms: Some(wire.starts_by_ms).filter(|at| *at > 0),
+            erase_at_ms: Some(wire.erase_at_ms).filter(|at| *at > 0),
+            erased_by_entry: Some(wire.erased_by_entry).filter(|entry| *entry > 0),
         })
     }
 }
@@ -202,6 +210,8 @@ mod tests {
             trouble: Some(JobTrouble { code: "store.full".into(), message: "the disk is full".into() }),
             waiting_for: vec!["bank_b".into()],
             starts_by_ms: Some(1_800_000_000_000),
+            erase_at_ms: Some(1_700_000_000_000),
+            erased_by_entry: Some(812),
         }
     }
 
@@ -219,6 +229,8 @@ mod tests {
             trouble: None,
             waiting_for: Vec::new(),
             starts_by_ms: None,
+            erase_at_ms: None,
+            erased_by_entry: None,
             ..status()
         };
         for status in [status(), waiting] {

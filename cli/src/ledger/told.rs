@@ -84,6 +84,14 @@ pub fn what(entry: &Entry, names: &Names) -> String {
         "syndic.job.completed" => {
             format!("released the model of training round {}, {}", data["released_round"], brief("model"))
         }
+        "syndic.job.updates-erased" => {
+            let blobs = counted(data["blobs"].as_u64().unwrap_or_default() as usize, "blob", "blobs");
+            let size = data["bytes"].as_u64().map(bytes).unwrap_or_default();
+            format!(
+                "erased encrypted updates, sealed shares and questions, {blobs} of {size}: {}",
+                text("reason")
+            )
+        }
         "syndic.round.opened" => {
             let admitted = counted(people("admitted").len(), "institution", "institutions");
             let open = &data["threshold"];

@@ -139,6 +139,9 @@ pub fn render(Verified { summary, witnesses, from, roster, audited }: &Verified)
             format!("{shared} of the closed from shares alone, {} unchecked", summary.shared_unchecked),
         );
     }
+    if let Some(erased) = summary.types.get(UPDATES_ERASED) {
+        line("erased", format!("the updates of {}", counted(*erased as usize, "job", "jobs")));
+    }
     line(
         "replayed",
         audited.map_or_else(|| format!("no: there is no {ROSTER} beside the entries"), replayed),
@@ -214,6 +217,9 @@ fn unlike(folder: &Folder, error: &AuditError) -> Error {
         "nothing from this entry on is to be believed; keep the folder, and ask the coordinator's operator",
     )
 }
+
+/// By an entry of this type the updates of a job are erased.
+const UPDATES_ERASED: &str = "syndic.job.updates-erased";
 
 #[cfg(test)]
 mod tests {

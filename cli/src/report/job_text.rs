@@ -50,6 +50,16 @@ impl JobText {
                 job.contract.label.column
             ),
         );
+        let kept = job.retention.map(|retention| {
+            let days = counted(retention.updates_days as usize, "day", "days");
+            format!("encrypted updates, sealed shares and questions are erased {days} after the job's end")
+        });
+        fact(
+            "Retention",
+            kept.unwrap_or_else(|| {
+                "not agreed: encrypted updates are kept until somebody erases them".into()
+            }),
+        );
         let Privacy::None {} = job.privacy;
         fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
         fact("Digest of the job file", agreement(file).to_string());

@@ -9,6 +9,10 @@ use crate::published::{Published, ledger, log_key};
 /// A ledger with two jobs; in the first, statistics that one of four is missing from, and a training round that was abandoned
 /// before it was closed.
 fn two_jobs() -> Published {
+    Published::with(log_of_two_jobs().entries)
+}
+
+fn log_of_two_jobs() -> Log {
     let mut log = Log::default();
     let federation = log.draft("syndic.roster.sealed", None, json!({"federation": "north"}));
     log.append(federation).unwrap();
@@ -38,7 +42,7 @@ fn two_jobs() -> Published {
     let model = json!({"job": "small", "released_round": 1, "model": digest("model")});
     of_job(&mut log, "small", "completed", model);
     of_job(&mut log, "other", "abandoned", json!({"job": "other", "reason": "nobody wanted it"}));
-    Published::with(log.entries)
+    log
 }
 
 /// What the job says of the law; nothing of an impact assessment.
@@ -128,7 +132,38 @@ fn programs_are_told_what_the_entries_of_the_job_come_to() {
     assert_eq!(report["job"]["processing"], processing);
     let gaps = report["gaps"].to_string();
     assert!(gaps.contains("an impact assessment") && !gaps.contains("controllers"), "{gaps}");
+    assert!(report["job"]["erased"].is_null() && gaps.contains("updates were erased"), "{gaps}");
     assert!(gaps.contains("no roster beside") && !gaps.contains("came with the ledger"), "{gaps}");
+}
+
+#[test]
+fn an_erasure_of_updates_is_told_with_its_rule_its_reason_and_how_much_it_was() {
+    let mut log = log_of_two_jobs();
+    let erased = json!({"job": "small", "by": "job-file", "reason": "its time is over", "due": "2026-01-02T00:00:00.000Z",
+        "updates_days": 1, "kinds": ["encrypted-updates", "sealed-shares", "questions"], "blobs": 12, "bytes": 3400});
+    of_job(&mut log, "small", "updates-erased", erased);
+    let published = Published::with(log.entries);
+    let (folder, key) = (published.ledger(), log_key(7).to_string());
+    let run = |arguments: &[&str]| {
+        let all = [arguments[0], folder.to_str().unwrap()].into_iter().chain(arguments[1..].iter().copied());
+        let all: Vec<_> = all.chain(["--key", key.as_str()]).collect();
+        let all: Vec<&dyn AsRef<std::ffi::OsStr>> = all.iter().map(|it| it as _).collect();
+        ledger(&all).exits(0)
+    };
+
+    let report: Value = serde_json::from_str(&run(&["report", "--job", "small", "--json"])).unwrap();
+    let erased = &report["job"]["erased"];
+    assert_eq!((&erased["by"], &erased["updates_days"]), (&json!("job-file"), &json!(1)));
+    assert_eq!((&erased["blobs"], &erased["bytes"]), (&json!(12), &json!(3400)));
+    assert_eq!(erased["index"], published.entries.len() - 1);
+    assert!(!report["gaps"].to_string().contains("updates were erased"), "{report}");
+    let verified = run(&["verify"]);
+    assert!(verified.contains("the updates of 1 job"), "{verified}");
+    let shown = run(&["show"]);
+    assert!(
+        shown.contains("erased encrypted updates, sealed shares and questions, 12 blobs of 3.40 kB"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -78,9 +78,10 @@ fn jobs_are_handed_in_shown_paused_resumed_prioritised_and_stopped_while_the_coo
         (&json!("paused"), &json!("the data are being checked"))
     );
     assert_eq!(control.json(&["priority", "bank-marketing", "90"])["priority"], 90);
-    let refused: [(&[&str], &str); 3] = [
+    let refused: [(&[&str], &str); 4] = [
         (&["show", "nobody"], "job.unknown"),
         (&["pause", "other"], "job.over"),
+        (&["erase", "bank-marketing", "--reason", "too early"], "job.not-over"),
         (&["stop", "bank-marketing", "--reason", "two\nlines"], "job.reason"),
     ];
     for (arguments, refused) in refused {
@@ -99,8 +100,19 @@ fn jobs_are_handed_in_shown_paused_resumed_prioritised_and_stopped_while_the_coo
     everybody_ends_well(&mut banks);
     let completed = control.json(&["show", "bank-marketing"]);
     assert_eq!((&completed["standing"], &completed["warnings"]), (&json!("completed"), &json!([])));
+    let operator = hosts.host("operator");
+    let sweep = ["sweep", "--config", "coordinator.toml"];
+    let refused = refusal("syndic-coordinator", &operator, &sweep);
+    assert_eq!(refused, (3, "store.busy".into()), "a coordinator works on the folder");
+    let erased = control.json(&["erase", "bank-marketing", "--reason", "the agreement has ended"]);
+    let entry = erased["erased_by_entry"].as_u64().unwrap();
+    let told = control.run(&["show", "bank-marketing"]);
+    assert!(told.contains(&format!("were erased, by entry {entry} of the ledger")), "{told}");
     signal(&coordinator, Signal::TERM);
     assert_eq!(coordinator.ended(), 0, "{}", coordinator.told());
+    let fsck = ["fsck", "--config", "coordinator.toml", "--json"];
+    let findings: Value = serde_json::from_str(&succeed("syndic-coordinator", &operator, &fsck)).unwrap();
+    assert_eq!(findings["damage"], json!([]), "nothing that was erased is missing: {findings}");
 
     let summary = ledger::verified(&hosts);
     assert_eq!((&summary["rounds_closed"], &summary["rounds_open"]), (&rounds_of(1).into(), &0.into()));

@@ -87,6 +87,14 @@ impl Connection {
         answer(self.calls.stop_job(act(job, reason)).await)
     }
 
+    /// Erases what the rounds of a job that is over were made of.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn erase(&mut self, job: &JobId, reason: &str) -> Result<JobStatus, ControlError> {
+        answer(self.calls.erase_job(act(job, reason)).await)
+    }
+
     /// Makes a job more urgent, or less.
     ///
     /// # Errors

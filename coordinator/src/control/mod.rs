@@ -134,6 +134,12 @@ impl Control for Service {
         self.status(&job).await
     }
 
+    async fn erase_job(&self, request: Request<v1::JobAct>) -> Result<Response<v1::JobStatus>, Status> {
+        let (job, cause) = act(request)?;
+        self.coordinator.erase(&job, cause).await.map_err(refused)?;
+        self.status(&job).await
+    }
+
     async fn prioritise_job(
         &self,
         request: Request<v1::PrioritiseJobRequest>,
@@ -187,7 +193,9 @@ fn cause(by: String, reason: String) -> Result<Cause, Status> {
 fn refused(error: CoordinatorError) -> Status {
     let kind = match &error {
         CoordinatorError::NoSuchJob(_) => Code::NotFound,
-        CoordinatorError::JobOver(_) | CoordinatorError::OtherJob(_) => Code::FailedPrecondition,
+        CoordinatorError::JobOver(_) | CoordinatorError::JobNotOver(_) | CoordinatorError::OtherJob(_) => {
+            Code::FailedPrecondition
+        }
         CoordinatorError::Job(_) => Code::InvalidArgument,
         other => {
             error!(code = other.code(), error = %other, "cannot do what whoever runs jobs asks for");

@@ -44,6 +44,17 @@ pub enum CoordinatorError {
     /// It has ended.
     #[error("job `{0}` is over")]
     JobOver(JobId),
+    /// It has not.
+    #[error("job `{0}` is not over")]
+    JobNotOver(JobId),
+    /// What is asked for was erased.
+    #[error("the updates of job `{job}` were erased, by entry {entry} of the ledger")]
+    Erased {
+        /// The job.
+        job: JobId,
+        /// The place of the entry that says so.
+        entry: u64,
+    },
     /// The model has no file.
     #[error("the model cannot be written: {0}")]
     Model(#[from] ModelError),
@@ -73,6 +84,8 @@ impl CoordinatorError {
             Self::OtherJob(_) => "job.other",
             Self::NoSuchJob(_) => "job.unknown",
             Self::JobOver(_) => "job.over",
+            Self::JobNotOver(_) => "job.not-over",
+            Self::Erased { .. } => "job.updates-erased",
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
             Self::Ledger(_) => "coordinator.ledger",
@@ -86,6 +99,7 @@ impl CoordinatorError {
             Self::Store(error) => error.is_of_the_files(),
             Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
             Self::Job(_) | Self::OtherJob(_) | Self::NoSuchJob(_) | Self::JobOver(_) => true,
+            Self::JobNotOver(_) | Self::Erased { .. } => true,
             Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
             Self::Ledger(_) | Self::Stopped => false,
         }
@@ -110,6 +124,10 @@ impl CoordinatorError {
             Self::OtherJob(_) => "give the job another id: one id belongs to one file, for ever",
             Self::NoSuchJob(_) => "`syndic-coordinator job list` shows the jobs there are",
             Self::JobOver(_) => "what is over stays so; submit the job anew, under another id",
+            Self::JobNotOver(_) => "wait until it ends, or stop it: what its rounds need is not erased",
+            Self::Erased { .. } => {
+                "`syndic ledger show` shows that entry, with rule and reason; what was opened of the job is on record"
+            }
             Self::Model(error) => error.help(),
             Self::Program(_) => {
                 "run `syndic job check` on the job file, and look at the last round in the ledger"

@@ -134,7 +134,7 @@ impl Coordinator {
         let can_gather = |job: &JobState| self.enough_are_connected(job);
         let under_way = state.engine.under_way(self.inner.most_jobs_at_once, can_gather);
         let mut all: Vec<JobStatus> =
-            state.engine.all_ended().map(|(id, ended)| over(&state.engine, id, ended)).collect();
+            state.engine.all_ended().map(|(id, ended)| over(&state, id, ended)).collect();
         all.extend(
             state.engine.jobs().map(|job| self.live(&state.engine, job, under_way.contains(&&job.id))),
         );
@@ -193,6 +193,8 @@ impl Coordinator {
             trouble: self.job_trouble(),
             waiting_for: if is_waiting { self.not_connected(engine, job) } else { Vec::new() },
             starts_by_ms: job.starts_by().map(|by| by.0),
+            erase_at_ms: None,
+            erased_by_entry: None,
         }
     }
 }
@@ -227,7 +229,7 @@ impl Inner {
     }
 }
 
-fn over(engine: &Engine, id: &JobId, ended: &Ended) -> JobStatus {
+fn over(state: &State, id: &JobId, ended: &Ended) -> JobStatus {
     let (standing, reason, model) = match &ended.over {
         Over::Completed(model) => (JobStanding::Completed, None, Some(model.to_string())),
         Over::Abandoned(reason) => (JobStanding::Abandoned, Some(reason.clone()), None),
@@ -247,11 +249,13 @@ fn over(engine: &Engine, id: &JobId, ended: &Ended) -> JobStatus {
         admitted: 0,
         connected: 0,
         missing: Vec::new(),
-        warnings: engine.warnings(id),
+        warnings: state.engine.warnings(id),
         model,
         trouble: None,
         waiting_for: Vec::new(),
         starts_by_ms: None,
+        erase_at_ms: ended.erase_at().map(|at| at.0),
+        erased_by_entry: state.record.erased(id),
     }
 }
 

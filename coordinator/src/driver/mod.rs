@@ -9,6 +9,7 @@ mod appending;
 mod closed;
 mod connecting;
 mod driving;
+mod erasing;
 mod error;
 mod governance;
 mod incarnation;
@@ -43,6 +44,7 @@ use syndic_round::{
     Voided,
 };
 use tokio::sync::{Mutex, broadcast, watch};
+use tokio::task::JoinHandle;
 
 pub use error::CoordinatorError;
 use incarnation::Incarnation;
@@ -111,6 +113,8 @@ struct Inner {
     present: StdMutex<Presence>,
     /// Held while chunks are read for a spot check.
     spot_checks: Mutex<()>,
+    /// Held while something is swept or erased.
+    sweeping: Mutex<()>,
     witnesses: Mutex<witnessing::Witnesses>,
 }
 
@@ -169,6 +173,7 @@ impl Coordinator {
                 events: broadcast::Sender::new(4096),
                 present: StdMutex::default(),
                 spot_checks: Mutex::default(),
+                sweeping: Mutex::default(),
                 witnesses: Mutex::new(witnesses),
             }),
         };
@@ -212,16 +217,11 @@ impl Coordinator {
     ) -> Result<bool, CoordinatorError> {
         let (inner, job, place) = (self.inner.clone(), job.clone(), place.into());
         // A task of its own: a caller that hangs up must not leave an append without its answer.
-        let heard = tokio::spawn(async move {
+        joined(tokio::spawn(async move {
             let mut state = inner.state.lock().await;
             inner.hear(&mut state, &job, place, input, None, None).await
-        });
-        match heard.await {
-            Ok(answer) => answer,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The process is ending.
-            Err(_) => Err(CoordinatorError::Stopped),
-        }
+        }))
+        .await
     }
 
     /// Jobs that are not over, in no particular order.
@@ -366,9 +366,10 @@ impl Coordinator {
         held.map(|(job, _)| job.clone()).collect()
     }
 
-    /// How many jobs are over.
+    /// How many jobs are over, and of how many of them the updates are erased: when it grows, there is more to publish.
     pub async fn how_many_ended(&self) -> usize {
-        self.inner.state.lock().await.engine.all_ended().count()
+        let state = self.inner.state.lock().await;
+        state.engine.all_ended().map(|(_, ended)| 1 + usize::from(ended.is_erased)).sum()
     }
 
     /// Begins nothing new any more: no round, and no preparation. What is said is still heard.
@@ -423,6 +424,16 @@ impl Coordinator {
         }
         self.inner.record_start(&mut state).await?;
         self.inner.resume_all(&mut state).await
+    }
+}
+
+/// What a task came to; a panic there is one here.
+async fn joined<T>(task: JoinHandle<Result<T, CoordinatorError>>) -> Result<T, CoordinatorError> {
+    match task.await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The process is ending.
+        Err(_) => Err(CoordinatorError::Stopped),
     }
 }
 

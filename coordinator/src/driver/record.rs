@@ -24,6 +24,8 @@ pub(super) struct Record {
     opened: BTreeMap<JobId, u64>,
     /// The entries with which jobs ended.
     ended: BTreeMap<JobId, u64>,
+    /// The entries with which the updates of jobs were erased.
+    erased: BTreeMap<JobId, u64>,
     /// The newest entry with a message of each participant, of each job that is not over.
     said: BTreeMap<JobId, BTreeMap<ParticipantId, u64>>,
 }
@@ -97,14 +99,20 @@ impl Record {
                 self.said.remove(job);
                 self.ended.insert(job.clone(), index);
             }
+            Fact::UpdatesErased(erased) => drop(self.erased.insert(erased.job.clone(), index)),
             _ => {}
         }
         Ok(())
     }
 
-    /// The entry with which a job ended last.
+    /// The entry with which a job ended last, or its updates were erased.
     pub(super) fn last_end(&self) -> Option<u64> {
-        self.ended.values().max().copied()
+        self.ended.values().chain(self.erased.values()).max().copied()
+    }
+
+    /// The entry with which the updates of a job were erased.
+    pub(super) fn erased(&self, job: &JobId) -> Option<u64> {
+        self.erased.get(job).copied()
     }
 
     /// Where in the ledger a round with a result lies.

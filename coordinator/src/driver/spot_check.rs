@@ -13,8 +13,25 @@ impl Coordinator {
     /// Each upload is read once and hashed, since no Merkle tree is kept.
     ///
     /// # Errors
-    /// [`CoordinatorError`] when a blob cannot be read.
+    /// [`CoordinatorError::Erased`] where the uploads were erased; otherwise when a blob cannot be read.
     pub async fn chunk_proofs(
+        &self,
+        job: &JobId,
+        id: RoundId,
+        index: u32,
+    ) -> Result<Option<Vec<ChunkProof>>, CoordinatorError> {
+        self.require_kept(job).await?;
+        match self.read_chunk_proofs(job, id, index).await {
+            // A moment ago, perhaps, and perhaps by another replica.
+            Err(absent @ CoordinatorError::Store(StoreError::Absent { .. })) => {
+                self.require_kept(job).await?;
+                Err(absent)
+            }
+            read => read,
+        }
+    }
+
+    async fn read_chunk_proofs(
         &self,
         job: &JobId,
         id: RoundId,

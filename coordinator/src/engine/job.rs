@@ -14,7 +14,7 @@ use syndic_round::{
 use syndic_secure_aggregation::chunk_bytes;
 
 use super::{Attendance, FoldError};
-use crate::fact::Priority;
+use crate::fact::{Priority, due};
 use crate::missing::Missing;
 use crate::phases::PhaseTimes;
 
@@ -111,12 +111,26 @@ pub struct Ended {
     pub over: Over,
     /// Training rounds that it asked for.
     pub training_rounds: u32,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// For how many days after that its updates are kept, where its file says so.
+    pub updates_days: Option<u32>,
+    /// Whether they are erased.
+    pub is_erased: bool,
     /// Who is in its sums.
     pub attendance: Attendance,
     /// The attempt that was abandoned last, and why.
     pub abandoned: Option<(RoundId, String)>,
     /// What it came to, for who writes it out; none where there is no outcome, or it was written out long ago.
     pub outcome: Option<Arc<Outcome>>,
+}
+
+impl Ended {
+    /// When its updates are to be erased; none where its file does not say so, or they are.
+    pub fn erase_at(&self) -> Option<Timestamp> {
+        let days = self.updates_days.filter(|_| !self.is_erased)?;
+        Some(due(self.ended_at, days))
+    }
 }
 
 impl Open {
@@ -180,7 +194,7 @@ impl JobState {
     }
 
     /// The job is over: what is left of it. What was prepared for a round that will not be is of no use.
-    pub(super) fn end(mut self, over: Over) -> Ended {
+    pub(super) fn end(mut self, now: Timestamp, over: Over) -> Ended {
         let abandoned = self.abandoned.pop_last();
         let outcome = match self.pending {
             Next::Done(outcome) => Some(Arc::new(outcome)),
@@ -195,6 +209,9 @@ impl JobState {
             abandoned,
             over,
             training_rounds: self.job.rounds.count,
+            ended_at: now,
+            updates_days: self.job.retention.map(|retention| retention.updates_days),
+            is_erased: false,
         }
     }
 

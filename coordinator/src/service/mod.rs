@@ -285,6 +285,9 @@ fn refused(error: &CoordinatorError) -> Status {
         CoordinatorError::Cosignature(fault) => {
             with_code(Code::InvalidArgument, fault.code(), fault.to_string())
         }
+        erased @ CoordinatorError::Erased { .. } => {
+            with_code(Code::FailedPrecondition, erased.code(), erased.to_string())
+        }
         other => {
             // Why it decides nothing was logged when that began; callers come again and again.
             if !matches!(other, CoordinatorError::Stopped) {
@@ -298,6 +301,15 @@ fn refused(error: &CoordinatorError) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_for_what_was_erased_is_told_so_and_by_which_entry() {
+        let erased = CoordinatorError::Erased { job: syndic_round::JobId::new("churn").unwrap(), entry: 812 };
+        let status = refused(&erased);
+        assert_eq!(syndic_proto::status::code_of(&status), Some("job.updates-erased"));
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert!(status.message().contains("by entry 812 of the ledger"), "{}", status.message());
+    }
 
     #[test]
     fn a_peer_writes_no_text_of_its_own_into_the_log() {

@@ -14,6 +14,8 @@ pub struct Swept {
     pub dry_run: bool,
     /// The age from which on things were swept, in seconds.
     pub older_than_seconds: u64,
+    /// Updates, sealed shares and questions that an entry had erased.
+    pub erased: Vec<Gone>,
     /// Blobs that no entry names, and that were set aside.
     pub set_aside: Vec<Gone>,
     /// Blobs that had been set aside before, and that are gone for good.
@@ -65,7 +67,7 @@ impl Swept {
 
     /// Bytes that are free now, or would be.
     pub fn bytes_removed(&self) -> u64 {
-        self.removed.iter().chain(&self.uploads).map(|gone| gone.bytes).sum()
+        self.erased.iter().chain(&self.removed).chain(&self.uploads).map(|gone| gone.bytes).sum()
     }
 
     /// For programs: one JSON object.
@@ -73,8 +75,9 @@ impl Swept {
         serde_json::to_string(self).expect("strings and numbers serialise")
     }
 
-    fn lists(&self) -> [(&'static str, &[Gone]); 4] {
+    fn lists(&self) -> [(&'static str, &[Gone]); 5] {
         [
+            ("erased", &self.erased),
             ("set aside", &self.set_aside),
             ("removed", &self.removed),
             ("put back", &self.put_back),
@@ -96,10 +99,10 @@ impl Display for Swept {
             "  stay           {named} that entries name, {young} that are young, {waiting} set aside today"
         )?;
         let swept = if self.dry_run { "would be swept" } else { "swept" };
-        let [aside, removed, back, uploads] = self.lists().map(|(_, list)| list.len());
+        let [erased, aside, removed, back, uploads] = self.lists().map(|(_, list)| list.len());
         writeln!(
             f,
-            "{swept}: {aside} blobs set aside, {removed} removed, {back} put back; {uploads} uploads and {leftovers} \
+            "{swept}: {erased} blobs erased, {aside} set aside, {removed} removed, {back} put back; {uploads} uploads and {leftovers} \
              leftovers of dead processes removed; {} bytes freed",
             self.bytes_removed()
         )

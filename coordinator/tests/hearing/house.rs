@@ -8,7 +8,7 @@ use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts}
 use syndic_coordinator::engine::Over;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::instance::{Instance, Software};
-use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, Log, Replica, SqliteLog};
+use syndic_coordinator::store::{Blobs, FolderBlobs, FolderCosignatures, Log, Replica, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::{JobId, ParticipantId, Place, RoundId, RoundPlan, SealedRoster};
@@ -60,6 +60,15 @@ impl House {
         self.opened(log, None).await
     }
 
+    /// The same over blobs that are not all that they should be.
+    pub(crate) async fn coordinator_with(
+        &self,
+        log: impl Log + 'static,
+        blobs: impl Blobs + 'static,
+    ) -> Coordinator {
+        self.opened_with(log, blobs, None).await
+    }
+
     /// One of several on the same log, known by this name.
     pub(crate) async fn replica(&self, name: &str) -> (Coordinator, Arc<Replica>) {
         let replica = Arc::new(Replica::join(Arc::new(self.log().await), name.into()).await.unwrap());
@@ -68,6 +77,15 @@ impl House {
 
     async fn opened(&self, log: impl Log + 'static, replica: Option<Arc<Replica>>) -> Coordinator {
         let blobs = FolderBlobs::open(&self.state()).await.unwrap();
+        self.opened_with(log, blobs, replica).await
+    }
+
+    async fn opened_with(
+        &self,
+        log: impl Log + 'static,
+        blobs: impl Blobs + 'static,
+        replica: Option<Arc<Replica>>,
+    ) -> Coordinator {
         let cosignatures = FolderCosignatures::open(&self.state().join("cosignatures")).await.unwrap();
         Coordinator::open(Parts {
             roster: self.roster.clone(),

@@ -14,6 +14,7 @@ mod members;
 mod record;
 mod recovery;
 mod replicas;
+mod retention;
 mod returns;
 mod shown;
 mod sweeping;

@@ -55,6 +55,18 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.job.resumed", &[JOB, REASON, BY]),
     ("syndic.job.prioritised", &[JOB, ("priority", Form::Count), REASON, BY]),
     ("syndic.job.stopped", &[JOB, REASON, BY]),
+    (
+        "syndic.job.updates-erased",
+        &[
+            JOB,
+            REASON,
+            BY,
+            ("due", Form::TextOrNull),
+            ("kinds", Form::List),
+            ("blobs", Form::Count),
+            ("bytes", Form::Count),
+        ],
+    ),
     (PREPARATION_OPENED, &[JOB, PREPARATION]),
     ("syndic.preparation.advertised", &[JOB, PREPARATION]),
     ("syndic.preparation.declined", &[JOB, PREPARATION]),
@@ -297,6 +309,7 @@ mod tests {
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
             "priority": 50, "by": "local-user/1000",
             "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null, "refusals": [], "newly_revoked": [], "further": 0, "suspended": null,
+            "due": "2026-01-01T00:00:00.000Z", "kinds": [], "blobs": 3, "bytes": 300,
             "participant": 2, "certificate": digest, "serial": "07", "tls": "TLS 1.3", "group": "X25519MLKEM768"
         })
     }

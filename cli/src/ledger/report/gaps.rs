@@ -36,6 +36,9 @@ pub(super) fn of(
     if let Some(unsaid) = job.processing.as_ref().and_then(|said| unsaid(job, said)) {
         gap(unsaid);
     }
+    if job.outcome != Outcome::Open && job.erased.is_none() {
+        gap("Whether the stored updates were erased: up to here no entry says so.".into());
+    }
     if job.outcome == Outcome::Open {
         gap("The job has not ended in this ledger.".into());
     }
@@ -92,5 +95,5 @@ const NOT_WRITTEN: [&str; 5] = [
      by which it decided.",
     "Which program really ran at each institution, and with which configuration: what it says of itself is its own word.",
     "Fairness and drift of the model, and who decided to use it.",
-    "What became of it afterwards: withdrawal of the model or of a consent, deletion of the stored updates.",
+    "What became of it afterwards: withdrawal of the model or of a consent.",
 ];

@@ -76,6 +76,25 @@ pub struct Member {
     pub connections: Vec<ConnectionFacts>,
 }
 
+/// That encrypted updates, sealed shares and questions of a job were erased.
+#[derive(Debug, Serialize)]
+pub struct ErasureFacts {
+    /// The place of the entry that says so.
+    pub index: u64,
+    /// When.
+    pub time: Timestamp,
+    /// For how many days after its end the job file keeps them, where that is the rule; none where somebody did it.
+    pub updates_days: Option<u64>,
+    /// Who, as the coordinator knows them; never a person's name.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// What was to be done, and what came of it.
 #[derive(Debug, Serialize)]
 pub struct JobFacts {
@@ -104,6 +123,8 @@ pub struct JobFacts {
     /// Who is missing in how many of its sums, a sentence for each, as the entry that completes it says; empty where it says
     /// nothing.
     pub warnings: Vec<String>,
+    /// The erasure of its updates, if there was one.
+    pub erased: Option<ErasureFacts>,
     /// The training round whose model was released.
     pub released_round: Option<u64>,
     /// SHA-256 of the released model.

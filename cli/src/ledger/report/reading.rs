@@ -12,8 +12,8 @@ use super::connections::Connections;
 use super::coordinators::Coordinators;
 use super::rounds::Rounds;
 use super::{
-    Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question, ROSTER_SEALED,
-    Report, RoundFacts, gaps,
+    ErasureFacts, Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question,
+    ROSTER_SEALED, Report, RoundFacts, gaps,
 };
 use crate::ledger::names::Names;
 use crate::ledger::reading::{Chosen, Told};
@@ -50,6 +50,7 @@ impl<'a> Reading<'a> {
             reason: None,
             by: None,
             warnings: Vec::new(),
+            erased: None,
             released_round: None,
             model: None,
         };
@@ -99,6 +100,7 @@ impl<'a> Reading<'a> {
                 self.job.outcome = if is_stopped { Outcome::Stopped } else { Outcome::Abandoned };
                 (self.job.ended, self.job.reason) = (Some(*time), text("reason"));
             }
+            "syndic.job.updates-erased" => self.job.erased = Some(erased(*index, entry)),
             "syndic.round.opened" => self.protection = Some(protection(data)),
             _ => {}
         }
@@ -199,6 +201,20 @@ impl<'a> Reading<'a> {
             proof,
             text,
         }
+    }
+}
+
+fn erased(index: u64, Entry { time, data, .. }: &Entry) -> ErasureFacts {
+    let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+    let count = |key: &str| data[key].as_u64().unwrap_or_default();
+    ErasureFacts {
+        index,
+        time: *time,
+        updates_days: data["updates_days"].as_u64(),
+        by: text("by"),
+        reason: text("reason"),
+        blobs: count("blobs"),
+        bytes: count("bytes"),
     }
 }
 

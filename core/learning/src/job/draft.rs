@@ -211,6 +211,10 @@ parameter_set = "KSA-S32"
 
 [evaluation]
 bins = {bins}
+
+# How many days after the job has ended the encrypted updates of its rounds are erased; without it they are kept.
+# [retention]
+# updates_days = 30
 "#
     ));
 }

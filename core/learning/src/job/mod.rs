@@ -43,6 +43,9 @@ pub struct Job {
     pub protection: ProtectionTerms,
     /// How results are measured.
     pub evaluation: EvaluationTerms,
+    /// How long what the rounds were made of is kept; without it until somebody decides otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// Name and purpose of a job.
@@ -183,6 +186,14 @@ impl SmallVectors {
 pub struct EvaluationTerms {
     /// Bins of the score histograms.
     pub bins: u32,
+}
+
+/// How long what the rounds of a job were made of is kept after its end. Sums, models and the ledger stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Days after the end of the job from which on encrypted updates, sealed shares and questions are erased.
+    pub updates_days: u32,
 }
 
 impl Job {

@@ -10,7 +10,7 @@ use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
     Deadlines, Diagnostic, EvaluationTerms, Identity, Job, LogisticRegressionTerms, Privacy, ProgramTerms,
-    ProtectionTerms, Rounds, SmallVectors, Solver,
+    ProtectionTerms, Retention, Rounds, SmallVectors, Solver,
 };
 use crate::program::logistic_regression;
 
@@ -34,6 +34,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let privacy = privacy(&mut reader, &mut root);
     let protection = protection(&mut reader, &mut root);
     let evaluation = evaluation(&mut reader, &mut root);
+    let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
         check_last_step(&mut reader, program, rounds, decay.clone().unwrap_or_else(|| count.clone()));
@@ -46,9 +47,17 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             Some((rounds, _)),
             Some(privacy),
             Some(protection),
-        ) if reader.is_clean() => {
-            Ok(Job { identity, processing, contract, program, rounds, privacy, protection, evaluation })
-        }
+        ) if reader.is_clean() => Ok(Job {
+            identity,
+            processing,
+            contract,
+            program,
+            rounds,
+            privacy,
+            protection,
+            evaluation,
+            retention,
+        }),
         _ => Err(reader.into_diagnostics()),
     }
 }
@@ -239,6 +248,18 @@ fn evaluation(reader: &mut Reader<'_>, root: &mut Section<'_>) -> EvaluationTerm
     EvaluationTerms { bins: bins.map_or(EvaluationTerms::default().bins, narrow) }
 }
 
+/// None where nothing is said of it; a section without its key would be a rule that says nothing.
+fn retention(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Retention> {
+    let mut section = reader.section(root, "retention", "[retention]");
+    if section.is_present() {
+        let help = "say for how many days after its end the job's updates are kept: `updates_days = 30`";
+        reader.require(&mut section, "updates_days", help);
+    }
+    let days = reader.integer(&mut section, "updates_days", 1..=CENTURY);
+    reader.close(section);
+    days.map(|days| Retention { updates_days: narrow(days) })
+}
+
 pub(super) fn is_machine_word(word: &str) -> bool {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     (1..=64).contains(&word.len()) && word.bytes().all(allowed)
@@ -259,3 +280,5 @@ const MOST_SYNTAX_ERRORS: usize = 3;
 
 const WEEK: u64 = 7 * 24 * 3600;
 const YEAR: u64 = 365 * 24 * 3600;
+/// In days.
+const CENTURY: u64 = 36_500;

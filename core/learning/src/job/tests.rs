@@ -146,6 +146,29 @@ fn a_job_read_as_json_keeps_the_same_rules() {
 }
 
 #[test]
+fn how_long_updates_are_kept_may_be_said() {
+    let of = |days: &str| format!("{FILE}\n[retention]\nupdates_days = {days}\n");
+    assert_eq!(Job::from_toml(FILE).unwrap().retention, None);
+    for days in [1, 36_500] {
+        let job = Job::from_toml(&of(&days.to_string())).unwrap();
+        assert_eq!(job.retention, Some(Retention { updates_days: days }));
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
+    }
+    for (text, code) in [
+        (of("0"), "job.out-of-range"),
+        (of("36501"), "job.out-of-range"),
+        (of("\"30\""), "job.wrong-type"),
+        (format!("{FILE}\n[retention]\n"), "job.missing-key"),
+        (format!("{FILE}\n[retention]\nupdate_days = 3\n"), "job.unknown-key"),
+        (format!("retention = 3\n{FILE}"), "job.wrong-type"),
+    ] {
+        let codes: Vec<_> = Job::from_toml(&text).unwrap_err().iter().map(|told| told.code).collect();
+        assert!(codes.contains(&code), "{text}: {codes:?}");
+    }
+}
+
+#[test]
 fn unknown_keys_are_named_with_a_suggestion() {
     assert_eq!(errors("batch_size", "batch_sise"), [("job.unknown-key", line_of("batch_size"))]);
     let diagnostics = Job::from_toml(&FILE.replace("batch_size", "batch_sise")).unwrap_err();

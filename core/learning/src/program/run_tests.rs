@@ -40,6 +40,7 @@ fn job(rounds: u32) -> Job {
             lawful_basis: None,
         },
         processing: Default::default(),
+        retention: None,
         contract,
         // Short tables need short batches.
         program: crate::job::ProgramTerms::LogisticRegression(crate::job::LogisticRegressionTerms {
