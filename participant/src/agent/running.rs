@@ -62,7 +62,7 @@ impl Agent {
     async fn take_part(&self, until: Until, dies: &Dies<'_>) -> Result<Ended, AgentError> {
         let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
         let mut patience = SHORTEST_WAIT;
-        let mut met = false;
+        let (mut met, mut garbled) = (false, 0);
         loop {
             match self.connected(&mut jobs, &mut patience, &mut met, dies).await {
                 Ok(Ended::Died) => return Ok(Ended::Died),
@@ -76,6 +76,13 @@ impl Agent {
                 Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
                     warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
                     patience = LONGEST_WAIT;
+                }
+                // A network that garbles a handshake need not be one that leads to somebody else.
+                Err(Lost::Forever(AgentError::Connect(error)))
+                    if error.may_be_garbled() && garbled < MOST_GARBLED =>
+                {
+                    warn!(participant = self.enrolment.name(), %error, again_in = ?patience, "not connected");
+                    garbled += 1;
                 }
                 Err(Lost::Forever(error)) => return Err(error),
                 Err(Lost::ForNow(reason)) => {
@@ -285,6 +292,9 @@ async fn first_of<T>(all: &mut Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>
 /// Between attempts to connect, doubling up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Handshakes that may fail before the first that does not, until it is said that whoever answers is no coordinator: ten seconds and
+/// more.
+const MOST_GARBLED: usize = 8;
 /// Jobs that are attended to at a time: more than a coordinator that means well runs at once.
 const MOST_JOBS: usize = 64;
 /// Duties of a job that wait until those before them are done.

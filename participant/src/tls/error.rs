@@ -138,6 +138,11 @@ impl ConnectError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether a network that alters what passes can be the reason: who answered has not shown who it is.
+    pub fn may_be_garbled(&self) -> bool {
+        matches!(self, Self::HandshakeFailed { .. })
+    }
+
     pub(super) fn own(error: impl std::fmt::Display) -> Self {
         Self::OwnCertificate { reason: printable(&error.to_string()) }
     }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use proxy::Proxy;
+use proxy::{Course, Proxy, Weather};
 use table::{Scenario, Trouble};
 use tokio::runtime;
 
-use crate::house::{BANKS, Founded};
+use crate::house::{BANKS, Founded, House, Seconds};
 use crate::lanes::{chosen, play, seed};
 use crate::oracle::{Verdict, judge};
 
@@ -34,23 +34,48 @@ fn a_network_that_misbehaves_changes_no_sum() {
     }
 }
 
+#[test]
+fn whoever_has_never_met_its_coordinator_tries_again_after_handshakes_in_which_a_byte_was_altered() {
+    // In what the one side draws at random for its first message, and in that of the other.
+    let altered = Course { altered: Some(20), ..Course::default() };
+    let up = || Weather { up: altered, ..Weather::default() };
+    let down = || Weather { down: altered, ..Weather::default() };
+    let weather = BANKS.iter().map(|_| vec![up(), down(), up()]).collect();
+    let house = Founded::new();
+    let (verdict, struck) = through(&house, house.house(Seconds::FOR_EVER), weather, 0, 1);
+    assert_eq!(
+        (verdict, struck),
+        (Verdict::Completed { abandoned: 0, fewest: BANKS.len() }, 3 * BANKS.len())
+    );
+}
+
 /// One run; how it ended, and how many connections something happened to.
 fn weathered(founded: &Founded, scenario: &Scenario) -> (Verdict, usize) {
     let house = founded.house(scenario.deadlines());
+    through(founded, house, scenario.weather(), scenario.strangers(), scenario.seed)
+}
+
+/// The same with each institution behind weather of its own, among so many strangers.
+fn through(
+    founded: &Founded,
+    house: House,
+    weather: Vec<Vec<Weather>>,
+    strangers: usize,
+    seed: u64,
+) -> (Verdict, usize) {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let weather = scenario.weather();
     let proxies: Vec<Proxy> = weather
         .into_iter()
         .zip(BANKS)
         .map(|(weather, bank)| {
-            let proxy = Proxy::open(&runtime, founded.port, weather, scenario.seed);
+            let proxy = Proxy::open(&runtime, founded.port, weather, seed);
             house.route(bank, proxy.port);
             proxy
         })
         .collect();
     let mut coordinator = house.coordinator_with(&[]);
     coordinator.wait_for("that it is ready", |line| line.is("ready"));
-    let strangers = strangers(founded.port, scenario.strangers());
+    let strangers = self::strangers(founded.port, strangers);
     let mut banks: Vec<_> = BANKS.iter().map(|bank| house.bank_with(bank, &[])).collect();
     let verdict = judge(&house, &mut coordinator, &mut banks);
     drop(strangers);
