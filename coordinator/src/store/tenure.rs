@@ -5,7 +5,9 @@
 //! in every life, which the lock makes one process's.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,9 +176,12 @@ impl Drop for Tenure {
 
 impl Held {
     /// Renews the lease, or takes it anew where it was over and nobody else had it.
-    async fn renew(&self) -> Result<(), StoreError> {
+    async fn renew(&self, patience: Duration) -> Result<(), StoreError> {
         let lease = self.lease.lock().await.clone();
-        let renewed = match self.leases.renew(&lease, TTL).await {
+        // Given up half way it is prolonged or not, and has the same epoch. What takes it anew is not given up: who does not learn
+        // the new epoch takes itself for somebody else.
+        let asked = tokio::time::timeout(patience, self.leases.renew(&lease, TTL)).await;
+        let renewed = match asked.unwrap_or_else(|_| Err(unanswered())) {
             Err(StoreError::Fenced { .. }) => self.regain(&lease).await,
             renewed => renewed,
         }?;
@@ -247,27 +252,50 @@ impl Renewing {
         loop {
             tokio::time::sleep(self.pace.renew_every).await;
             let begun = Instant::now();
-            // Who does not answer is asked again, too: it may be the connection.
-            let patience = self.lasts_until.max(begun + self.pace.renew_every);
-            match tokio::time::timeout_at(patience, self.held.renew()).await {
-                Ok(Ok(())) => {
+            // Who does not answer is asked again: it may be the connection.
+            let patience = self.lasts_until.saturating_duration_since(begun).max(self.pace.renew_every);
+            let renewed = {
+                let mut renewing = pin!(self.held.renew(patience));
+                tokio::select! {
+                    biased;
+                    renewed = &mut renewing => renewed,
+                    () = tokio::time::sleep_until(self.lasts_until) => {
+                        self.tell_cut(lease);
+                        renewing.await
+                    }
+                }
+            };
+            match renewed {
+                Ok(()) => {
                     self.lasts_until = begun + self.pace.lasts;
                     if self.cut.send_replace(false) {
                         info!(lease, "the lease is held again");
                     }
                 }
-                Ok(Err(StoreError::Fenced { .. })) => {
+                Err(StoreError::Fenced { .. }) => {
                     self.lose.send_replace(true);
                     return;
                 }
-                Ok(Err(error)) => warn!(%error, lease, "the lease could not be renewed; it is tried again"),
-                Err(_) => warn!(lease, "nobody answers whether the lease is renewed; it is tried again"),
-            }
-            if Instant::now() >= self.lasts_until && !self.cut.send_replace(true) {
-                warn!(lease, "the lease was not renewed in time: others take this coordinator for dead");
+                Err(error) => {
+                    warn!(%error, lease, "the lease could not be renewed; it is tried again");
+                    if Instant::now() >= self.lasts_until {
+                        self.tell_cut(lease);
+                    }
+                }
             }
         }
     }
+
+    fn tell_cut(&self, lease: &str) {
+        if !self.cut.send_replace(true) {
+            warn!(lease, "the lease was not renewed in time: others take this coordinator for dead");
+        }
+    }
+}
+
+fn unanswered() -> StoreError {
+    let source = io::Error::new(io::ErrorKind::TimedOut, "nobody answers whether the lease is renewed");
+    StoreError::Unreachable { what: "the database".into(), source }
 }
 
 /// A log to which this process appends as long as its lease is held.
