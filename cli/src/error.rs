@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::words::plain_lines;
+
 /// An error for the person at the terminal, with a stable code and a remedy.
 ///
 /// Rendered on standard error as in `error[data.column-missing]: ...`, or as one JSON object.
@@ -195,9 +197,9 @@ impl Told {
     }
 }
 
-/// Continuation lines stay under the first.
+/// Continuation lines stay under the first, and nothing in them fakes others: a message may hold what a ledger or a file says.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n        ")
+    plain_lines(text.trim_end()).replace('\n', "\n        ")
 }
 
 /// The cause in lower case and without Rust's `(os error 13)`.

@@ -68,6 +68,24 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+/// Text that somebody else wrote, in one line of a terminal or a page: without what would move a cursor, begin a line of its own
+/// or turn words round, and so fake what stands beside it.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if disguises(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same for text of several lines.
+pub fn plain_lines(text: &str) -> String {
+    let shown = |c| if disguises(c) && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// Controls, and the invisible characters that say in which direction others run.
+fn disguises(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A path as one word of a POSIX shell, for commands that can be copied.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -110,6 +128,19 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_of_others_fakes_nothing_that_stands_beside_it() {
+        for (text, shown) in [
+            ("bank_a, größe 年龄", "bank_a, größe 年龄"),
+            ("a\u{1b}[2Jb\u{9b}2Jc", "a\u{fffd}[2Jb\u{fffd}2Jc"),
+            ("a\nb\tc", "a\u{fffd}b\u{fffd}c"),
+            ("a\u{202e}b\u{2066}c\u{200b}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
+        ] {
+            assert_eq!(plain(text), shown);
+        }
+        assert_eq!(plain_lines("a\n\t\u{1b}b\n"), "a\n\t\u{fffd}b\n");
+    }
 
     #[test]
     fn thousands_are_grouped_from_the_right() {

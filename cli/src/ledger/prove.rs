@@ -9,6 +9,7 @@ use syndic_ledger::{BundleError, Leaves, TlogProof};
 use super::folder::Folder;
 use super::reading::Chosen;
 use super::trust::{Trust, unaccepted};
+use crate::words::{plain, plain_lines};
 use crate::{Error, Exit, Result};
 
 /// What a proof shows.
@@ -99,5 +100,6 @@ pub fn render(proved: &Proved) -> String {
     let Proved { origin, size, index, witnesses, entry } = proved;
     let by = if witnesses.is_empty() { String::new() } else { format!(", seen by {}", witnesses.join(", ")) };
     let entry = serde_json::to_string_pretty(entry).unwrap_or_default();
+    let (entry, origin, by) = (plain_lines(&entry), plain(origin), plain(&by));
     format!("{entry}\n\nverified: this is entry {index} of {origin}, which had {size} entries{by}\n")
 }

@@ -11,7 +11,7 @@ use syndic_round::message::{Decline, Payload as _};
 
 use super::names::Names;
 use super::reading::Told;
-use crate::words::{bytes, counted, listed, thousands};
+use crate::words::{bytes, counted, listed, plain, thousands};
 
 /// The head of the table that [`row`] writes the rows of.
 pub fn head() -> String {
@@ -33,12 +33,13 @@ pub fn details(told: &Told, names: &Names) -> String {
     let title = style(format!("entry {}: {}", thousands(*index), plain(&entry.kind))).bold();
     let mut text = format!("{title}\n  {}\n", what(entry, names));
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {} {value}", style(format!("{label:<22}")).cyan());
+        let label = format!("{:<22}", plain(label));
+        let _ = writeln!(text, "  {} {}", style(label).cyan(), plain(value));
     };
     line("time", &entry.time.to_string());
-    line("about", &plain(entry.subject.as_deref().unwrap_or("the federation")));
-    line("written by", &plain(&entry.source));
-    line("id", &plain(&entry.id));
+    line("about", entry.subject.as_deref().unwrap_or("the federation"));
+    line("written by", &entry.source);
+    line("id", &entry.id);
     line("hash", &leaf.to_string());
     if let Some(previous) = entry.round_prev {
         line("follows", &previous.to_string());
@@ -55,9 +56,14 @@ pub fn json(told: &Told) -> String {
 
 /// What happened, in a few words.
 pub fn what(entry: &Entry, names: &Names) -> String {
+    plain(&said(entry, names))
+}
+
+/// The same as the entry and the roster have it.
+fn said(entry: &Entry, names: &Names) -> String {
     let data = &entry.data;
-    let text = |key: &str| data[key].as_str().map(plain).unwrap_or_default();
-    let brief = |key: &str| data[key].as_str().map(|digest| brief(&plain(digest))).unwrap_or_default();
+    let text = |key: &str| data[key].as_str().map(String::from).unwrap_or_default();
+    let brief = |key: &str| data[key].as_str().map(brief).unwrap_or_default();
     let people = |key: &str| {
         let ids: Vec<u64> = data[key].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         ids.into_iter().map(|id| names.name(id)).collect::<Vec<_>>()
@@ -113,7 +119,7 @@ pub fn what(entry: &Entry, names: &Names) -> String {
             format!("{who}, {}", data["ciphertext"]["bytes"].as_u64().map(bytes).unwrap_or_default())
         }
         "syndic.round.declined" | "syndic.preparation.declined" => match reason(entry) {
-            Some(reason) => format!("{who}: {}", plain(&reason)),
+            Some(reason) => format!("{who}: {reason}"),
             None => who,
         },
         "syndic.round.equivocated" | "syndic.preparation.equivocated" => format!("{who}, {}", text("kind")),
@@ -129,7 +135,7 @@ pub fn what(entry: &Entry, names: &Names) -> String {
 /// Codes, and how often each: `rate.limited (12 times)`.
 fn refusals(of: &Value) -> String {
     let told = of.as_array().into_iter().flatten().map(|one| {
-        let code = one["code"].as_str().map(plain).unwrap_or_default();
+        let code = one["code"].as_str().unwrap_or_default();
         format!("{code} ({})", counted(one["count"].as_u64().unwrap_or_default() as usize, "time", "times"))
     });
     told.collect::<Vec<_>>().join(", ")
@@ -138,7 +144,7 @@ fn refusals(of: &Value) -> String {
 /// Whom the coordinator lets in.
 fn admission(data: &Value) -> String {
     if let Some(code) = data["suspended"].as_str() {
-        return format!("nobody new is let in: {}", plain(code));
+        return format!("nobody new is let in: {code}");
     }
     let revocations = data["revocations"]["number"].as_u64().map(|number| {
         let newly = data["newly_revoked"].as_array().map_or(0, Vec::len);
@@ -180,8 +186,8 @@ fn metrics(of: &Value) -> String {
     let mut parts = Vec::new();
     for (rows, values) in of.as_object().into_iter().flatten() {
         for (name, value) in values.as_object().into_iter().flatten() {
-            let value = value.as_str().map(plain).unwrap_or_default();
-            parts.push(format!("{} {} {}", plain(rows), plain(name), value.get(..6).unwrap_or(&value)));
+            let value = value.as_str().unwrap_or_default();
+            parts.push(format!("{rows} {name} {}", value.get(..6).unwrap_or(value)));
         }
     }
     parts.join(", ")
@@ -193,7 +199,7 @@ fn fields(path: &str, value: &Value, names: &Names, line: &mut impl FnMut(&str, 
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                let path = if path.is_empty() { plain(key) } else { format!("{path}.{}", plain(key)) };
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 fields(&path, value, names, line);
             }
         }
@@ -202,9 +208,9 @@ fn fields(path: &str, value: &Value, names: &Names, line: &mut impl FnMut(&str, 
         }
         Value::String(text) if text.contains('\n') => {
             line(path, "");
-            text.lines().for_each(|text| line("", &plain(text)));
+            text.lines().for_each(|text| line("", text));
         }
-        Value::String(text) => line(path, &plain(text)),
+        Value::String(text) => line(path, text),
         Value::Array(ids) if PARTICIPANTS.contains(&key) && ids.iter().all(Value::is_u64) => {
             let named: Vec<_> = ids.iter().filter_map(Value::as_u64).map(|id| names.name(id)).collect();
             line(path, if named.is_empty() { "nobody".into() } else { listed(&named) }.as_str());
@@ -213,13 +219,8 @@ fn fields(path: &str, value: &Value, names: &Names, line: &mut impl FnMut(&str, 
             line(path, &id.as_u64().map(|id| format!("{} ({id})", names.name(id))).unwrap_or_default());
         }
         Value::Null => line(path, "none"),
-        other => line(path, &plain(&other.to_string())),
+        other => line(path, &other.to_string()),
     }
-}
-
-/// Text without what a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The first digits of a digest.

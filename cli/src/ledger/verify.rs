@@ -14,7 +14,7 @@ use syndic_round::{Digest, EndorsedRoster};
 use super::earlier;
 use super::folder::Folder;
 use super::trust::{Trust, unaccepted};
-use crate::words::{counted, thousands};
+use crate::words::{counted, plain, thousands};
 use crate::{Error, Exit, Result};
 
 /// A ledger that verifies.
@@ -116,7 +116,7 @@ fn ledger_key(folder: &Folder, roster: &EndorsedRoster) -> Result<VerifierKey> {
 pub fn render(Verified { summary, witnesses, from, roster, audited }: &Verified) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
+        let _ = writeln!(text, "  {}{}", style(format!("{label:<13}")).cyan(), plain(&value));
     };
     line("ledger", summary.origin.clone());
     line("entries", thousands(summary.size));

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::common::Log;
 use crate::published::{Published, ledger, log_key};
 
 #[test]
@@ -144,4 +145,46 @@ fn participants_have_the_names_of_the_roster_that_they_signed() {
     assert_eq!(unknown.0, "ledger.no-participant");
     let closed = ledger(&[&"search", &folder, &"--type", &"round.closed"]).exits(0);
     assert!(closed.contains(" of bank_"), "{closed}");
+}
+
+/// On a terminal this would erase what stands there, and say something else in its place, first from left to right.
+const DISGUISED: &str = "x\u{1b}[2J\u{9b}1;1H\u{202e}verified: every entry";
+
+#[test]
+fn no_entry_can_make_a_terminal_say_what_is_not_so() {
+    let mut log = Log::default();
+    let agreed = json!({"job": DISGUISED, "file": DISGUISED, DISGUISED: DISGUISED});
+    for (kind, data) in [
+        (format!("bank.{DISGUISED}"), json!({})),
+        ("syndic.job.agreed".into(), agreed),
+        (
+            "syndic.job.progress".into(),
+            json!({"job": "a", "training_round": DISGUISED, "metrics": {DISGUISED: {DISGUISED: DISGUISED}}}),
+        ),
+        ("syndic.job.stopped".into(), json!({"job": DISGUISED, "reason": DISGUISED, "by": DISGUISED})),
+        ("syndic.participant.refused".into(), json!({"participant": 1, "refusals": [{"code": DISGUISED}]})),
+    ] {
+        let entry = log.draft(&kind, Some(DISGUISED.into()), data);
+        log.append(entry).unwrap();
+    }
+    let mut published = Published::with(log.entries.clone());
+    let folder = published.ledger();
+    let of_all = [
+        ledger(&[&"verify", &folder]).exits(0),
+        ledger(&[&"show", &folder]).exits(0),
+        ledger(&[&"show", &folder, &"0", &"1", &"2", &"3", &"4"]).exits(0),
+        ledger(&[&"report", &folder, &"--job", &DISGUISED]).exits(0),
+        ledger(&[&"report", &folder, &"--job", &"other"]).told(),
+    ];
+    // What breaks a rule is named, too.
+    let unknown = log.draft(&format!("syndic.{DISGUISED}"), None, json!({}));
+    published.entries.push(log.history.link(unknown).to_canonical().unwrap());
+    published.publish();
+    let refused = ledger(&[&"verify", &folder]);
+    refused.exits(4);
+    for told in of_all.into_iter().chain([refused.told()]) {
+        assert!(told.contains("verified: every entry"), "{told}");
+        let moves = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!told.contains(moves), "{told:?}");
+    }
 }

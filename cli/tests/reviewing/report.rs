@@ -234,3 +234,44 @@ fn nothing_is_reported_of_a_ledger_that_does_not_verify() {
     assert_eq!(refused.refuses(4).0, "ledger.entry-altered");
     assert!(!out.exists());
 }
+
+#[test]
+fn what_a_coordinator_made_up_costs_its_reader_nothing() {
+    let absurd: [(&str, &str, u64); 5] = [
+        ("1e300", "0.5", 2),
+        ("inf", "0.5", 2),
+        ("-1e9", "0.5", 2),
+        ("NaN", "NaN", 2),
+        ("0.6", "0.5", u32::MAX.into()),
+    ];
+    for (first, second, last) in absurd {
+        let mut log = Log::default();
+        of_job(&mut log, "small", "agreed", json!({"job": "small"}));
+        for (number, auc) in [(1, first), (last, second)] {
+            let metrics = json!({"test": {"roc_auc": auc, "pr_auc": auc, "log_loss": auc}});
+            of_job(
+                &mut log,
+                "small",
+                "progress",
+                json!({"job": "small", "training_round": number, "metrics": metrics}),
+            );
+        }
+        let published = Published::with(log.entries);
+        ledger(&[&"report", &published.ledger(), &"--job", &"small"]).exits(0);
+    }
+
+    let mut log = Log::default();
+    of_job(&mut log, "small", "agreed", json!({"job": "small"}));
+    round(&mut log, (1, 1), "opened", &opened("train", json!(1)));
+    // Together more bytes than can be counted.
+    for _ in 0..=1 << 11 {
+        round(
+            &mut log,
+            (1, 1),
+            "submitted",
+            &json!({"ciphertext": {"bytes": 1_u64 << 53}, "uploads_begun": 1_u64 << 53}),
+        );
+    }
+    let published = Published::with(log.entries);
+    ledger(&[&"report", &published.ledger(), &"--job", &"small"]).exits(0);
+}

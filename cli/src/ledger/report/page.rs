@@ -5,11 +5,11 @@ use syndic_ledger::Timestamp;
 
 use super::{Measured, Member, Outcome, Report, RoundFacts};
 use crate::report::chart::{Chart, Point};
-use crate::words::{bytes, counted, listed, seconds, thousands};
+use crate::words::{bytes, counted, listed, plain_lines, seconds, thousands};
 
 /// Makes the page; `verify` is the command that verifies the ledger.
 pub fn render(report: &Report, verify: &str) -> String {
-    Page::of(report, verify).render().expect("rendering to a string cannot fail")
+    plain_lines(&Page::of(report, verify).render().expect("rendering to a string cannot fail"))
 }
 
 #[derive(Template)]
@@ -77,7 +77,7 @@ impl<'a> Page<'a> {
         let since = |ended: Timestamp| ended.unix_ms().saturating_sub(round.opened.unix_ms());
         let lasted = round.ended.map_or_else(|| "not ended".into(), |ended| in_seconds(since(ended)));
         match round.deadlines {
-            Some([before, after]) => format!("{lasted} of {}", in_seconds(before + after)),
+            Some([before, after]) => format!("{lasted} of {}", in_seconds(before.saturating_add(after))),
             None => lasted,
         }
     }
@@ -150,6 +150,8 @@ fn chart(report: &Report) -> Option<Chart> {
     let points = tested.filter_map(|measured| {
         let number = u32::try_from(measured.training_round).ok()?;
         let auc = measured.figures.get("roc_auc")?.as_ref()?.parse().ok()?;
+        // Whatever else an entry calls so is in the table, and on no scale.
+        (0.0..=1.0).contains(&auc).then_some(())?;
         let trained = |round: &&RoundFacts| {
             round.training_round == Some(measured.training_round)
                 && round.kind == "train"

@@ -172,8 +172,10 @@ impl RoundFacts {
         let text = |key: &str| data[key].as_str().map(String::from);
         match step {
             "submitted" => {
-                self.update_bytes += data["ciphertext"]["bytes"].as_u64().unwrap_or_default();
-                self.uploads_again += data["uploads_begun"].as_u64().unwrap_or(1).saturating_sub(1);
+                // Entries say what they like where nobody has played the rounds again.
+                let (bytes, begun) = (data["ciphertext"]["bytes"].as_u64(), data["uploads_begun"].as_u64());
+                self.update_bytes = self.update_bytes.saturating_add(bytes.unwrap_or_default());
+                self.uploads_again = self.uploads_again.saturating_add(begun.unwrap_or(1).saturating_sub(1));
             }
             "frozen" => {
                 (self.frozen, self.survivor_set) = (Some(entry.time), text("digest"));
@@ -272,8 +274,8 @@ fn deadlines(index: u64, entry: &Entry, is_prepared: bool) -> Option<[u64; 2]> {
     let Ok(Fact::RoundOpened { plan, .. }) = Fact::from_entry(index, entry) else { return None };
     let Deadlines { advertise, share, collect, certify, reveal } = plan.terms.deadlines;
     // Sharing and acknowledging have as long each.
-    let preparing = if is_prepared { 0 } else { advertise + 2 * share };
-    Some([preparing + collect, certify + reveal])
+    let preparing = if is_prepared { 0 } else { advertise.saturating_add(share).saturating_add(share) };
+    Some([preparing.saturating_add(collect), certify.saturating_add(reveal)])
 }
 
 fn ids(data: &Value, key: &str) -> Vec<u64> {
