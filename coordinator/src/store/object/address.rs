@@ -21,6 +21,8 @@ pub struct S3Address {
     authorities: Option<Vec<u8>>,
     /// None: those of the environment.
     credentials: Option<Arc<S3Credentials>>,
+    /// How long the store may say nothing.
+    silence: Duration,
 }
 
 /// What requests are signed with. Never shown.
@@ -70,6 +72,7 @@ impl S3Address {
             region: region.into(),
             authorities: None,
             credentials: None,
+            silence: LONGEST_SILENCE,
         })
     }
 
@@ -90,6 +93,12 @@ impl S3Address {
         }
     }
 
+    /// The same of a store that may say nothing for no longer than this.
+    #[cfg(test)]
+    pub(super) fn silent_for_at_most(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -99,6 +108,8 @@ impl S3Address {
         let mut client = ClientOptions::new()
             .with_allow_http(plain)
             .with_timeout(Duration::from_secs(120))
+            // Whoever drives a job and waits here keeps the others from driving it.
+            .with_read_timeout(self.silence)
             .with_connect_timeout(Duration::from_secs(10));
         for authority in Certificate::from_pem_bundle(self.authorities.as_deref().unwrap_or_default())? {
             client = client.with_root_certificate(authority);
@@ -124,11 +135,15 @@ impl S3Address {
             .with_retry(RetryConfig {
                 backoff: BackoffConfig::default(),
                 max_retries: 4,
-                retry_timeout: Duration::from_secs(60),
+                // What said nothing for as long is not asked again.
+                retry_timeout: self.silence,
             })
             .build()
     }
 }
+
+/// In this time a part of an upload, which is 8 MiB, must have gone up, too.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 impl S3Credentials {
     /// Those of a file as Amazon's own tools write it.

@@ -54,6 +54,18 @@ async fn a_prefix_belongs_to_one_federation_and_what_is_foreign_is_left_alone() 
 }
 
 #[tokio::test]
+async fn a_store_that_takes_connections_and_says_nothing_is_given_up() {
+    // The system takes connections for it; nobody reads what comes.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let credentials = S3Credentials::parse("aws_access_key_id=A\naws_secret_access_key=B").unwrap();
+    let address = S3Address::new("s3://bucket/p", Some(&endpoint), "us-east-1").unwrap();
+    let address = address.with_credentials(credentials).silent_for_at_most(Duration::from_millis(100));
+    let refused = ObjectBlobs::open(&address, "a", &std::env::temp_dir()).await.err().unwrap();
+    assert_eq!(refused.code(), "store.unreachable", "{refused}");
+}
+
+#[tokio::test]
 async fn a_large_blob_goes_up_in_parts_and_an_abandoned_upload_is_swept() {
     let Some(server) = S3::with_bucket("bucket") else { return };
     let blobs = try_open(&server, "s3://bucket/p", "a").await.unwrap();
