@@ -12,7 +12,7 @@ use syndic_coordinator::store::{Log as _, SqliteLog};
 use crate::house::{BANKS, Founded, House, Seconds};
 use crate::lanes::{chosen, play, seed};
 use crate::oracle::{judge, verify};
-use crate::process::{Process, run};
+use crate::process::{Line, Process, run};
 
 /// A byte of a file, and one of its bits.
 #[derive(Clone, Debug)]
@@ -136,10 +136,17 @@ fn damaged_blob(founded: &Founded, number: usize) -> &'static str {
     damaged[rng.random_range(0..whole.len())] ^= 1 << rng.random_range(0..8);
     fs::write(&path, &damaged).unwrap();
     let mut coordinator = house.coordinator_with(&[]);
-    let is_noticed = coordinator.ended() == 3;
-    if is_noticed {
+    // Where an institution asks for it, that one is told, and the coordinator goes on: nobody else needs it.
+    let is_refused = |line: &Line| line.is("cannot answer") && line.text("code") == "store.corrupt";
+    let named_by = if coordinator.shows("its end", is_refused) {
+        coordinator.stop_at_once();
+        Some("the coordinator, to whoever asked for it")
+    } else if coordinator.ended() == 3 {
         assert_eq!(coordinator.error_code(), "store.corrupt", "{}", path.display());
-    }
+        Some("the coordinator that read it")
+    } else {
+        None
+    };
     let is_damaged = fs::read(&path).is_ok_and(|now| now == damaged);
     if is_damaged {
         let found = fsck(&house);
@@ -148,15 +155,14 @@ fn damaged_blob(founded: &Founded, number: usize) -> &'static str {
         // As from a backup.
         fs::write(&path, whole).unwrap();
     }
-    if is_noticed {
+    if named_by.is_some() {
         coordinator = house.coordinator_with(&[]);
     }
     judge(&house, &mut coordinator, &mut banks);
-    match (is_noticed, is_damaged) {
-        (true, _) => "the coordinator that read it",
-        (false, true) => "fsck alone",
-        (false, false) => "nobody, it was replaced or is not kept any longer",
-    }
+    named_by.unwrap_or(match is_damaged {
+        true => "fsck alone",
+        false => "nobody, it was replaced or is not kept any longer",
+    })
 }
 
 /// What the check of all that is kept finds.

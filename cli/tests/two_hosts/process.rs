@@ -159,6 +159,11 @@ impl Process {
 
     /// SIGKILL: nothing is tidied up.
     pub(crate) fn kill(mut self) {
+        self.stop_at_once();
+    }
+
+    /// The same of a process whose words are still wanted.
+    pub(crate) fn stop_at_once(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
