@@ -3,13 +3,13 @@
 //! First it is on record, then it is done, and what is on record nobody reads any more. Whatever ends the coordinator in between,
 //! the next sweep finishes it.
 
-use syndic_round::{JobId, Timestamp};
+use syndic_round::JobId;
 use tracing::info;
 
 use super::{Coordinator, CoordinatorError, Inner, State, joined};
 use crate::clock;
 use crate::engine::Ended;
-use crate::fact::{Cause, ErasureRule, Fact, UpdatesErased, due};
+use crate::fact::{Cause, ErasureRule, Fact, UpdatesErased};
 use crate::store::Lease;
 use crate::sweep::{Looked, finish_erasures};
 
@@ -43,18 +43,20 @@ impl Coordinator {
     pub(super) async fn erase_due(&self, lease: Option<Lease>) -> Result<(), CoordinatorError> {
         self.catch_up().await?;
         let now = clock::now();
-        let due: Vec<JobId> = {
+        let due: Vec<(JobId, ErasureRule)> = {
             let state = self.inner.state.lock().await;
-            let is_due = |ended: &Ended| ended.erase_at().is_some_and(|at| at <= now);
-            let due = state.engine.all_ended().filter(|(_, ended)| is_due(ended));
-            due.map(|(job, _)| job.clone()).collect()
+            let rule = |(job, ended): (&JobId, &Ended)| {
+                let (due, updates_days) = (ended.erase_at().filter(|at| *at <= now)?, ended.updates_days?);
+                Some((job.clone(), ErasureRule::JobFile { updates_days, due }))
+            };
+            state.engine.all_ended().filter_map(rule).collect()
         };
         if due.is_empty() {
             return Ok(());
         }
         let looked = Looked::at(&*self.inner.log, &*self.inner.blobs).await?;
-        for job in due {
-            self.inner.put_due_on_record(&looked, &job, now, lease.as_ref()).await?;
+        for (job, rule) in due {
+            self.inner.put_on_record(&looked, &job, rule, lease.as_ref()).await?;
         }
         Ok(())
     }
@@ -70,27 +72,6 @@ impl Coordinator {
 }
 
 impl Inner {
-    async fn put_due_on_record(
-        &self,
-        looked: &Looked,
-        job: &JobId,
-        now: Timestamp,
-        lease: Option<&Lease>,
-    ) -> Result<(), CoordinatorError> {
-        let rule = {
-            let state = self.state.lock().await;
-            let ended = state.engine.ended(job).filter(|ended| ended.erase_at().is_some_and(|at| at <= now));
-            ended.and_then(|ended| {
-                let updates_days = ended.updates_days?;
-                Some(ErasureRule::JobFile { updates_days, due: due(ended.ended_at, updates_days) })
-            })
-        };
-        match rule {
-            Some(rule) => self.put_on_record(looked, job, rule, lease).await,
-            None => Ok(()),
-        }
-    }
-
     /// Puts the erasure of a job's updates on record, unless it is.
     async fn put_on_record(
         &self,
