@@ -86,35 +86,21 @@ pub trait Blobs: Send + Sync {
     /// lies behind them is given up, and so is whatever else the same participant had begun in the same attempt. From 0 it
     /// begins anew. Until it is finished its bytes are held, as long as the store can, also when its writer or its process
     /// ends.
-    ///
-    /// A store may hold nothing: then an upload that is cut begins anew. That is what is written here.
     async fn resume(
         &self,
         name: &UploadName,
         from: u64,
         seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
-    ) -> Result<Resumed, StoreError> {
-        let _ = (name, seen);
-        if from > 0 {
-            return Ok(Resumed::Fewer(0));
-        }
-        Ok(Resumed::On(self.writer().await?))
-    }
+    ) -> Result<Resumed, StoreError>;
 
     /// How much is held of the upload `name`, read anew; none where nothing is.
-    async fn begun(&self, _name: &UploadName) -> Result<Option<Held>, StoreError> {
-        Ok(None)
-    }
+    async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError>;
 
     /// Every upload that something is held of.
-    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
-        Ok(Vec::new())
-    }
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError>;
 
     /// Removes what is held of the upload `name`, unless a writer is at it; says whether anything was removed.
-    async fn forget(&self, _name: &UploadName) -> Result<bool, StoreError> {
-        Ok(false)
-    }
+    async fn forget(&self, name: &UploadName) -> Result<bool, StoreError>;
 }
 
 /// All blobs that are stored and not set aside, in the order of their names.

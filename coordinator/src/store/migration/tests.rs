@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use super::*;
-use crate::store::{BlobReader, BlobWriter, FolderBlobs, Lease, SqliteLog, StoredBlob};
+use crate::store::{
+    Begun, BlobReader, BlobWriter, FolderBlobs, Held, Lease, Resumed, SqliteLog, StoredBlob, UploadName,
+};
 
 /// Ends a move at one of its durable steps, as a kill does: nothing is done after it.
 #[derive(Clone)]
@@ -114,6 +116,27 @@ impl Blobs for Cut<FolderBlobs> {
 
     async fn sweep_partial(&self) -> Result<u64, StoreError> {
         self.inner.sweep_partial().await
+    }
+
+    async fn resume(
+        &self,
+        name: &UploadName,
+        from: u64,
+        seen: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
+    ) -> Result<Resumed, StoreError> {
+        self.inner.resume(name, from, seen).await
+    }
+
+    async fn begun(&self, name: &UploadName) -> Result<Option<Held>, StoreError> {
+        self.inner.begun(name).await
+    }
+
+    async fn all_begun(&self) -> Result<Vec<Begun>, StoreError> {
+        self.inner.all_begun().await
+    }
+
+    async fn forget(&self, name: &UploadName) -> Result<bool, StoreError> {
+        self.inner.forget(name).await
     }
 }
 
