@@ -4,19 +4,21 @@
 //! coordinator which is started again need not wait for its former self, a state folder holds leases under one name
 //! in every life, which the lock makes one process's.
 
+mod renewing;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
+use self::renewing::{Pace, Renewing};
 use super::durable::blocking;
 use super::{Holding, Lease, Leases, Log, Movable, StoreError, write_file};
 
@@ -63,17 +65,6 @@ struct Told {
     lost: watch::Receiver<bool>,
     /// It was not renewed for as long as it lasts.
     cut_off: watch::Receiver<bool>,
-}
-
-/// How long a lease lasts, and how often it is renewed.
-#[derive(Clone, Copy)]
-struct Pace {
-    lasts: Duration,
-    renew_every: Duration,
-}
-
-impl Pace {
-    const USUAL: Self = Self { lasts: TTL, renew_every: RENEW_EVERY };
 }
 
 /// A lease, and what it is worth.
@@ -236,63 +227,6 @@ async fn acquire(
     Ok(lease)
 }
 
-/// A lease that is renewed, as long as it can be.
-struct Renewing {
-    held: Arc<Held>,
-    pace: Pace,
-    /// When it is over for the others, if it is not renewed; by this host's clock, from before it was asked for.
-    lasts_until: Instant,
-    lose: watch::Sender<bool>,
-    cut: watch::Sender<bool>,
-}
-
-impl Renewing {
-    async fn run(mut self) {
-        let lease = &*self.held.lease.lock().await.name.clone();
-        loop {
-            tokio::time::sleep(self.pace.renew_every).await;
-            let begun = Instant::now();
-            // Who does not answer is asked again: it may be the connection.
-            let patience = self.lasts_until.saturating_duration_since(begun).max(self.pace.renew_every);
-            let renewed = {
-                let mut renewing = pin!(self.held.renew(patience));
-                tokio::select! {
-                    biased;
-                    renewed = &mut renewing => renewed,
-                    () = tokio::time::sleep_until(self.lasts_until) => {
-                        self.tell_cut(lease);
-                        renewing.await
-                    }
-                }
-            };
-            match renewed {
-                Ok(()) => {
-                    self.lasts_until = begun + self.pace.lasts;
-                    if self.cut.send_replace(false) {
-                        info!(lease, "the lease is held again");
-                    }
-                }
-                Err(StoreError::Fenced { .. }) => {
-                    self.lose.send_replace(true);
-                    return;
-                }
-                Err(error) => {
-                    warn!(%error, lease, "the lease could not be renewed; it is tried again");
-                    if Instant::now() >= self.lasts_until {
-                        self.tell_cut(lease);
-                    }
-                }
-            }
-        }
-    }
-
-    fn tell_cut(&self, lease: &str) {
-        if !self.cut.send_replace(true) {
-            warn!(lease, "the lease was not renewed in time: others take this coordinator for dead");
-        }
-    }
-}
-
 fn unanswered() -> StoreError {
     let source = io::Error::new(io::ErrorKind::TimedOut, "nobody answers whether the lease is renewed");
     StoreError::Unreachable { what: "the database".into(), source }
@@ -377,7 +311,6 @@ fn on_this_host(id: Uuid) -> String {
 pub(super) const ALONE: &str = "alone";
 /// For how long nobody does what a replica did, at most, after its host has died.
 pub(super) const TTL: Duration = Duration::from_secs(20);
-const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;
