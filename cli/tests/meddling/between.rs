@@ -25,6 +25,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::known::{Known, round_of};
+use crate::losses::Fate;
 
 /// What he does with what passes by. Unless said otherwise, nothing.
 #[tonic::async_trait]
@@ -85,6 +86,11 @@ pub(crate) trait Meddler: Send + Sync {
     /// What `to` is shown of one chunk.
     fn showing(&self, _to: ParticipantId, chunks: Vec<v1::ChunkPart>) -> Vec<v1::ChunkPart> {
         chunks
+    }
+
+    /// What becomes of a call of `from` with this name.
+    fn fate(&self, _from: ParticipantId, _call: &str) -> Fate {
+        Fate::Answered
     }
 
     /// What the coordinator gets in the place of what `from` signs of the ledger.

@@ -24,6 +24,7 @@ mod life;
 #[path = "../crashes/log.rs"]
 #[allow(dead_code, reason = "other tests look at more of it")]
 mod log;
+mod losses;
 mod on_record;
 mod questions;
 mod recognised;

@@ -22,6 +22,7 @@ use syndic_round::{ParticipantId, Place, RoundId};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
+use tower::layer::layer_fn;
 
 use crate::answers::{Answers, Watcher};
 use crate::between::{Between, Meddler};
@@ -31,6 +32,7 @@ use crate::kept::{Kept, kept};
 use crate::known::{Known, What};
 use crate::life::{Finished, live, work};
 use crate::log::{Count, Plan};
+use crate::losses::Losing;
 
 /// A run that is prepared.
 pub(crate) struct Scene {
@@ -111,13 +113,14 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let hosts = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let ledger_key = federation.identity.ledger_key();
-        let between = Between::new(&federation.enrolments(), ledger_key, meddler);
+        let between = Between::new(&federation.enrolments(), ledger_key, meddler.clone());
         let known = between.known.clone();
         hosts.block_on(async {
             let listener = tls::bind(front).await.unwrap();
             let incoming = tls::accept(listener, &federation.identity, Limits::default()).unwrap();
             let service = CoordinationServer::new(between).max_decoding_message_size(16 << 20);
-            tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+            let losing = layer_fn(move |within| Losing { within, meddler: meddler.clone() });
+            tokio::spawn(Server::builder().layer(losing).add_service(service).serve_with_incoming(incoming));
         });
         let answers = Arc::<Answers>::default();
         let lives = federation.enrolments().into_iter().zip(federation.enrolments());
