@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::house::{BANKS, Founded, House, Seconds};
+use crate::house::{Founded, House, Seconds};
 use crate::lanes::{chosen, play};
 use crate::moment::Moment;
 use crate::oracle::{Verdict, judge};
@@ -13,7 +13,7 @@ use crate::victim::{Victim, started};
 #[test]
 fn a_clock_that_jumps_at_a_participant_changes_nothing() {
     for (jump, verdict) in jumped(Victim::Participant) {
-        assert_eq!(verdict, EVERYBODY, "{jump:?}");
+        assert_eq!(verdict, Verdict::WHOLE, "{jump:?}");
     }
 }
 
@@ -21,8 +21,11 @@ fn a_clock_that_jumps_at_a_participant_changes_nothing() {
 fn a_clock_that_jumps_at_the_coordinator_costs_attempts_at_most() {
     for (jump, verdict) in jumped(Victim::Coordinator) {
         // Forwards, every deadline has passed at once: rounds are tried again.
-        let is_well =
-            if jump.hours < 0 { verdict == EVERYBODY } else { matches!(verdict, Verdict::Completed { .. }) };
+        let is_well = if jump.hours < 0 {
+            verdict == Verdict::WHOLE
+        } else {
+            matches!(verdict, Verdict::Completed { .. })
+        };
         assert!(is_well, "{jump:?}: {verdict:?}");
     }
 }
@@ -39,7 +42,7 @@ fn jumped(victim: Victim) -> Vec<(Jump, Verdict)> {
     let all = Moment::all().into_iter().zip(HOURS.into_iter().cycle());
     let jumps = chosen(all.map(|(moment, hours)| Jump { hours, moment }).collect(), SAMPLE);
     let ran = play(&jumps, |founded, jump| (*jump, with_jump(founded, victim, *jump, library)));
-    let whole = ran.iter().filter(|(_, verdict)| *verdict == EVERYBODY).count();
+    let whole = ran.iter().filter(|(_, verdict)| *verdict == Verdict::WHOLE).count();
     println!("{victim:?}: {} jumps, {whole} of the jobs with everybody in every sum", ran.len());
     ran
 }
@@ -95,7 +98,6 @@ fn library() -> Option<&'static Path> {
     found.map(|path| &*Box::leak(path.into_boxed_path()))
 }
 
-const EVERYBODY: Verdict = Verdict::Completed { abandoned: 0, fewest: BANKS.len() };
 const HOURS: [i32; 6] = [5, -5, 26, -26, 1, -1];
 /// Jumps in the normal run, for each side.
 const SAMPLE: usize = 1;

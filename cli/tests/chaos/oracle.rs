@@ -15,17 +15,22 @@ use crate::kept::{Kept, Round, kept};
 use crate::process::{Process, run, succeed};
 
 /// How a job ended, once everything about it was found to be as it must.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// With a model.
     Completed {
         /// Attempts at rounds that were abandoned on the way.
         abandoned: u64,
-        /// The fewest institutions that a sum is over.
-        fewest: usize,
+        /// Who is not in which sum, and why, as it is on record.
+        missing: Vec<String>,
     },
     /// On record, with a reason.
     Abandoned,
+}
+
+impl Verdict {
+    /// Everybody is in every sum, each at the first attempt.
+    pub(crate) const WHOLE: Self = Self::Completed { abandoned: 0, missing: Vec::new() };
 }
 
 /// Waits for the coordinator, which must end by itself, and judges what it leaves.
@@ -59,7 +64,7 @@ pub(crate) fn judge_what_is_left(house: &House, exit: i32) -> Verdict {
     let summary = verified(house);
     is_the_beginning_of(&summary, &stored);
     let sums = stored.rounds.iter().filter(|round| round.closed.is_some());
-    let fewest = sums.clone().map(|round| counted_once(house, round)).min().unwrap_or(0);
+    let missing = sums.clone().flat_map(|round| counted_once(house, round)).collect();
     assert_eq!(summary["rounds_closed"], sums.count());
     nothing_is_said_twice(house, &stored);
     nothing_acknowledged_is_lost(house, &stored);
@@ -68,7 +73,7 @@ pub(crate) fn judge_what_is_left(house: &House, exit: i32) -> Verdict {
         0 => {
             assert_eq!((of_type("syndic.job.completed"), of_type("syndic.job.abandoned")), (1, 0));
             assert_eq!(summary["rounds_open"], 0);
-            Verdict::Completed { abandoned: summary["rounds_abandoned"].as_u64().unwrap(), fewest }
+            Verdict::Completed { abandoned: summary["rounds_abandoned"].as_u64().unwrap(), missing }
         }
         _ => {
             assert_eq!((of_type("syndic.job.completed"), of_type("syndic.job.abandoned")), (0, 1));
@@ -115,8 +120,8 @@ fn stored(house: &House) -> Kept {
     tokio::runtime::Runtime::new().unwrap().block_on(kept(&house.state("operator")))
 }
 
-/// The sum counts everybody whom the ledger names, once, and nobody else; how many they are.
-fn counted_once(house: &House, round: &Round) -> usize {
+/// The sum counts everybody whom the ledger names, once, and nobody else. Who is missing, and why.
+fn counted_once(house: &House, round: &Round) -> Vec<String> {
     let (bytes, survivors) = round.closed.as_ref().unwrap();
     let sum = Sum::from_bytes(round.plan.layout.clone(), bytes).unwrap();
     let expected: u64 = survivors.iter().map(|id| rows_of(usize::from(id.get()) - 1)).sum();
@@ -125,7 +130,11 @@ fn counted_once(house: &House, round: &Round) -> usize {
         let digits: Vec<u64> = (0..BANKS.len()).map(|place| counted / rows_of(place) % 4).collect();
         assert_eq!(counted, expected, "{what} of {}: {digits:?}, survivors {survivors:?}", at());
     }
-    survivors.len()
+    let Round { plan, missing, .. } = round;
+    assert_eq!(survivors.len() + missing.len(), BANKS.len(), "{missing:?} are missing in {}", at());
+    let name = |id: ParticipantId| BANKS[usize::from(id.get()) - 1];
+    let told = missing.iter().map(|one| (name(one.participant), plan.id, one.reason(plan.carrier)));
+    told.map(|(bank, round, reason)| format!("{bank} in {round}: {reason}")).collect()
 }
 
 /// Every count of rows that a sum tells.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use syndic_coordinator::fact::Fact;
+use syndic_coordinator::missing::Missing;
 use syndic_coordinator::store::{Blobs, FolderBlobs, Log, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Input, Upload};
@@ -31,6 +32,8 @@ pub(crate) struct Round {
     pub(crate) kind: String,
     pub(crate) question: Vec<u8>,
     pub(crate) uploads: Vec<(ParticipantId, Upload, Vec<u8>)>,
+    /// Who was missing when its survivor set was frozen.
+    pub(crate) missing: Vec<Missing>,
     /// The stored sum and whose updates are in it, once it is closed.
     pub(crate) closed: Option<(Vec<u8>, Vec<ParticipantId>)>,
 }
@@ -69,7 +72,11 @@ pub(crate) async fn kept(store: &Path) -> Kept {
             }
             Fact::RoundOpened { plan, kind, .. } => {
                 let question = blobs.read(plan.question).await.unwrap();
-                rounds.push(Round { plan: *plan, kind, question, uploads: Vec::new(), closed: None });
+                let (uploads, missing) = (Vec::new(), Vec::new());
+                rounds.push(Round { plan: *plan, kind, question, uploads, missing, closed: None });
+            }
+            Fact::RoundFrozen { round: id, missing, .. } => {
+                rounds.iter_mut().find(|round| round.plan.id == id).unwrap().missing = missing;
             }
             Fact::Heard { place: Place::Round(id), input, survivors, .. } => {
                 let round = rounds.iter_mut().find(|round| round.plan.id == id).unwrap();

@@ -6,7 +6,6 @@ mod line;
 
 use std::time::Instant;
 
-use crate::house::BANKS;
 use crate::lanes::is_soak;
 use crate::oracle::Verdict;
 use crate::pauses::signal;
@@ -35,7 +34,7 @@ fn a_job_goes_on_whichever_coordinator_dies_or_stands_still() {
         assert_ne!(second, third);
         signal(cluster.replica(second), "CONT");
 
-        assert_eq!(cluster.ends(), WHOLE, "it was nobody's fault");
+        assert_eq!(cluster.ends(), Verdict::WHOLE, "it was nobody's fault");
     }
 }
 
@@ -53,7 +52,7 @@ fn coordinators_are_replaced_one_by_one_under_a_running_job() {
     }
     signal(&cluster.banks[1], "CONT");
 
-    assert_eq!(cluster.ends(), WHOLE);
+    assert_eq!(cluster.ends(), Verdict::WHOLE);
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn participants_leave_a_coordinator_that_its_database_does_not_answer() {
     println!("cut off: all participants are done after {:.1} s", cut.elapsed().as_secs_f64());
     cluster.lines[first].mend();
 
-    assert_eq!(cluster.ends(), WHOLE);
+    assert_eq!(cluster.ends(), Verdict::WHOLE);
 }
 
 #[test]
@@ -89,10 +88,8 @@ fn participants_that_wait_leave_a_coordinator_that_has_lost_its_database() {
         signal(cluster.replica(place), "TERM");
     }
 
-    assert_eq!(cluster.ends(), WHOLE);
+    assert_eq!(cluster.ends(), Verdict::WHOLE);
 }
 
-/// Everybody is in every sum.
-const WHOLE: Verdict = Verdict::Completed { abandoned: 0, fewest: BANKS.len() };
 /// Coordinators that stand still beyond their lease, and as many that die, in a soak.
 const SOAK: usize = 50;
