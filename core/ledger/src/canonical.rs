@@ -6,7 +6,8 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
+use core::cmp::Ordering;
+use core::fmt::{self, Write};
 
 use serde_json::{Number, Value};
 
@@ -62,71 +63,110 @@ pub fn canonical(value: &Value) -> Result<String, CanonicalError> {
 }
 
 /// Appends the canonical form of `value`, which itself lies `depth` containers deep.
-pub(crate) fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), CanonicalError> {
+pub(crate) fn write_value(out: &mut impl Write, value: &Value, depth: usize) -> Result<(), CanonicalError> {
     match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
+        Value::Null => push(out, "null"),
+        Value::Bool(true) => push(out, "true"),
+        Value::Bool(false) => push(out, "false"),
         Value::Number(number) => write_number(out, number)?,
         Value::String(text) => write_string(out, text),
         Value::Array(_) | Value::Object(_) if depth >= MAX_DEPTH => {
             return Err(CanonicalError::Depth { at: String::new() });
         }
         Value::Array(items) => {
-            out.push('[');
+            push(out, "[");
             for (index, item) in items.iter().enumerate() {
                 separate(out, index);
                 write_value(out, item, depth + 1).map_err(|error| error.under(&format!("{index}")))?;
             }
-            out.push(']');
+            push(out, "]");
         }
         Value::Object(members) => {
             let mut members = members.iter().collect::<Vec<_>>();
             // RFC 8785 orders by UTF-16 code units, which differs from UTF-8 order beyond the basic plane.
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push('{');
+            members.sort_by(|(a, _), (b, _)| by_code_units(a, b));
+            push(out, "{");
             for (index, (key, value)) in members.into_iter().enumerate() {
                 separate(out, index);
                 write_string(out, key);
-                out.push(':');
+                push(out, ":");
                 write_value(out, value, depth + 1).map_err(|error| error.under(key))?;
             }
-            out.push('}');
+            push(out, "}");
         }
     }
     Ok(())
 }
 
+/// Whether `bytes` are the canonical form of `value`.
+///
+/// # Errors
+/// [`CanonicalError`] where it has none.
+pub(crate) fn is_form_of(bytes: &[u8], value: &Value) -> Result<bool, CanonicalError> {
+    let mut expected = Expected { rest: bytes, fits: true };
+    write_value(&mut expected, value, 0)?;
+    Ok(expected.fits && expected.rest.is_empty())
+}
+
+/// Takes what is written for what it is compared with, so that no copy is made of it.
+struct Expected<'a> {
+    rest: &'a [u8],
+    fits: bool,
+}
+
+impl Write for Expected<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self.rest.strip_prefix(text.as_bytes()) {
+            Some(rest) => self.rest = rest,
+            None => self.fits = false,
+        }
+        Ok(())
+    }
+}
+
+/// By UTF-16 code units, which for most keys is by bytes.
+fn by_code_units(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
 /// Appends a JSON string with the escapes of RFC 8785, section 3.2.2.2, and no others.
-pub(crate) fn write_string(out: &mut String, text: &str) {
-    out.push('"');
+pub(crate) fn write_string(out: &mut impl Write, text: &str) {
+    push(out, "\"");
     let mut rest = text;
     // Most of an entry is long strings without any escape: pieces are copied whole.
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
+    while let Some(at) = first_escaped(rest.as_bytes()) {
         let (plain, escaped) = rest.split_at(at);
-        out.push_str(plain);
+        push(out, plain);
         write_escape(out, escaped.as_bytes()[0]);
         rest = &escaped[1..];
     }
-    out.push_str(rest);
-    out.push('"');
+    push(out, rest);
+    push(out, "\"");
+}
+
+/// Where the first byte is that has an escape. Most pieces have none, which a look at many bytes at once tells.
+fn first_escaped(text: &[u8]) -> Option<usize> {
+    let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    let is_plain = |piece: &&[u8]| !piece.iter().fold(false, |found, byte| found | is_escaped(byte));
+    let plain: usize = text.chunks(64).take_while(is_plain).map(<[u8]>::len).sum();
+    text[plain..].iter().position(is_escaped).map(|at| plain + at)
 }
 
 /// Appends the escape of a character that has one; all of them are a byte long.
-fn write_escape(out: &mut String, character: u8) {
+fn write_escape(out: &mut impl Write, character: u8) {
     match character {
-        b'"' => out.push_str("\\\""),
-        b'\\' => out.push_str("\\\\"),
-        0x8 => out.push_str("\\b"),
-        b'\t' => out.push_str("\\t"),
-        b'\n' => out.push_str("\\n"),
-        0xc => out.push_str("\\f"),
-        b'\r' => out.push_str("\\r"),
+        b'"' => push(out, "\\\""),
+        b'\\' => push(out, "\\\\"),
+        0x8 => push(out, "\\b"),
+        b'\t' => push(out, "\\t"),
+        b'\n' => push(out, "\\n"),
+        0xc => push(out, "\\f"),
+        b'\r' => push(out, "\\r"),
         control => write_infallibly(out, format_args!("\\u{control:04x}")),
     }
 }
 
-fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError> {
+fn write_number(out: &mut impl Write, number: &Number) -> Result<(), CanonicalError> {
     let at = String::new;
     if let Some(value) = number.as_i64() {
         if value.unsigned_abs() > MAX_INTEGER {
@@ -142,15 +182,21 @@ fn write_number(out: &mut String, number: &Number) -> Result<(), CanonicalError>
     }
 }
 
-fn separate(out: &mut String, index: usize) {
+fn separate(out: &mut impl Write, index: usize) {
     if index > 0 {
-        out.push(',');
+        push(out, ",");
     }
 }
 
-fn write_infallibly(out: &mut String, text: core::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a string cannot fail");
+fn push(out: &mut impl Write, text: &str) {
+    out.write_str(text).expect(INFALLIBLE);
 }
+
+fn write_infallibly(out: &mut impl Write, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).expect(INFALLIBLE);
+}
+
+const INFALLIBLE: &str = "neither a string nor a comparison fails";
 
 /// 2^53: up to here a double holds every integer.
 const MAX_INTEGER: u64 = 1 << 53;

@@ -135,11 +135,18 @@ impl Entry {
     pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
         check_length(bytes.len())?;
         let value: Value = serde_json::from_slice(bytes).map_err(|_| EntryError::NotJson)?;
-        let mut canonical = String::with_capacity(bytes.len());
-        canonical::write_value(&mut canonical, &value, 0)?;
-        if canonical.as_bytes() != bytes {
+        if !canonical::is_form_of(bytes, &value)? {
             return Err(EntryError::NotCanonical);
         }
+        Self::of(value)
+    }
+
+    /// The same, of bytes that were found to be canonical before.
+    pub(crate) fn parse_again(bytes: &[u8]) -> Result<Self, EntryError> {
+        Self::of(serde_json::from_slice(bytes).map_err(|_| EntryError::NotJson)?)
+    }
+
+    fn of(value: Value) -> Result<Self, EntryError> {
         let Value::Object(mut members) = value else {
             return Err(EntryError::NotObject);
         };

@@ -15,8 +15,8 @@ use crate::{Entry, EntryError, Hash, SchemaError, Timestamp, Tree, leaf_hash};
 #[derive(Debug, Clone, Default)]
 pub struct History {
     tree: Tree,
-    ids: BTreeSet<[u8; 16]>,
-    threads: BTreeMap<String, Thread>,
+    ids: BTreeSet<Key>,
+    threads: BTreeMap<Key, Thread>,
     types: BTreeMap<String, u64>,
     span: Option<(Timestamp, Timestamp)>,
     rounds: Rounds,
@@ -37,6 +37,15 @@ pub struct Rounds {
     pub shared_unchecked: u64,
 }
 
+/// An entry that is one by itself: canonical, and saying what its type must. Whether it may follow those before it is for
+/// [`History::follow`] to say; so entries can be read side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Formed {
+    leaf: Hash,
+    entry: Entry,
+    keys: Keys,
+}
+
 /// An entry that may follow, found so by [`History::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -46,7 +55,18 @@ pub struct Accepted {
     pub leaf: Hash,
     /// The entry itself.
     pub entry: Entry,
+    keys: Keys,
 }
+
+/// By what an entry is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Keys {
+    id: Key,
+    subject: Option<Key>,
+}
+
+/// Half the digest of an id or a subject: it tells them apart, keeps a million of them small, and is compared at once.
+type Key = u128;
 
 /// Why an entry may not follow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +124,42 @@ impl Fault {
     }
 }
 
+impl Formed {
+    /// Reads an entry from its bytes.
+    ///
+    /// # Errors
+    /// The first rule that they break by themselves.
+    pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        Self::read_hashed(bytes, leaf_hash(bytes))
+    }
+
+    /// Reads an entry again, from bytes that [`Formed::read`] has taken before: what they are is not checked once more.
+    ///
+    /// # Errors
+    /// [`Fault::Entry`] where nothing can be read in them.
+    pub fn read_again(bytes: &[u8]) -> Result<Self, Fault> {
+        Ok(Self::of(Entry::parse_again(bytes)?, leaf_hash(bytes)))
+    }
+
+    /// The same, of bytes that have this leaf hash.
+    pub(crate) fn read_hashed(bytes: &[u8], leaf: Hash) -> Result<Self, Fault> {
+        let entry = Entry::parse(bytes)?;
+        schema::check(&entry)?;
+        Ok(Self::of(entry, leaf))
+    }
+
+    fn of(entry: Entry, leaf: Hash) -> Self {
+        let keys = Keys { id: key(&entry.id), subject: entry.subject.as_deref().map(key) };
+        Self { leaf, entry, keys }
+    }
+
+    /// The entry.
+    #[must_use]
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
 impl History {
     /// The log without entries.
     #[must_use]
@@ -138,24 +194,35 @@ impl History {
     /// # Errors
     /// The first rule that they break.
     pub fn check_after(&self, ahead: &[Accepted], bytes: &[u8]) -> Result<Accepted, Fault> {
-        let entry = Entry::parse(bytes)?;
-        schema::check(&entry)?;
-        let repeats = ahead.iter().any(|earlier| earlier.entry.id == entry.id);
-        if repeats || self.ids.contains(&id_key(&entry.id)) {
+        self.follow_after(ahead, Formed::read(bytes)?)
+    }
+
+    /// Whether an entry that was read may be the next; changes nothing.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn follow(&self, formed: Formed) -> Result<Accepted, Fault> {
+        self.follow_after(&[], formed)
+    }
+
+    fn follow_after(&self, ahead: &[Accepted], formed: Formed) -> Result<Accepted, Fault> {
+        let Formed { leaf, entry, keys } = formed;
+        let repeats = ahead.iter().any(|earlier| earlier.keys.id == keys.id);
+        if repeats || self.ids.contains(&keys.id) {
             return Err(Fault::RepeatedId(entry.id));
         }
-        let expected = entry.subject.as_deref().and_then(|subject| self.head_after(ahead, subject));
-        if entry.round_prev != expected {
-            return Err(Fault::Chain { subject: entry.subject.unwrap_or_default(), expected });
-        }
-        let thread = entry.subject.as_ref().and_then(|subject| self.threads.get(subject));
-        let mut stage = thread.map(|thread| thread.stage);
-        for earlier in ahead.iter().filter(|earlier| earlier.entry.subject == entry.subject) {
+        let thread = keys.subject.and_then(|subject| self.threads.get(&subject));
+        let (mut head, mut stage) = (thread.map(|thread| thread.head), thread.map(|thread| thread.stage));
+        for earlier in ahead.iter().filter(|earlier| earlier.keys.subject == keys.subject) {
+            head = keys.subject.map(|_| earlier.leaf);
             stage = Some(Stage::after(stage, &earlier.entry)?);
+        }
+        if entry.round_prev != head {
+            return Err(Fault::Chain { subject: entry.subject.unwrap_or_default(), expected: head });
         }
         Stage::after(stage, &entry)?;
         let index = self.size() + ahead.len() as u64;
-        Ok(Accepted { index, leaf: leaf_hash(bytes), entry })
+        Ok(Accepted { index, leaf, entry, keys })
     }
 
     /// Takes in a checked entry, once its bytes are durable.
@@ -163,19 +230,22 @@ impl History {
     /// # Errors
     /// [`Fault::Stale`] when other entries were taken in since the check.
     pub fn record(&mut self, accepted: &Accepted) -> Result<(), Fault> {
-        let Accepted { index, leaf, entry } = accepted;
+        let Accepted { index, leaf, entry, keys } = accepted;
         if *index != self.size() {
             return Err(Fault::Stale { checked: *index, size: self.size() });
         }
-        if let Some(subject) = &entry.subject {
-            let before = self.threads.get(subject).map(|thread| thread.stage);
+        if let Some(subject) = keys.subject {
+            let before = self.threads.get(&subject).map(|thread| thread.stage);
             let stage = Stage::after(before, entry)?;
             self.rounds.count(before, stage, &entry.data);
-            self.threads.insert(subject.clone(), Thread { head: *leaf, stage });
+            self.threads.insert(subject, Thread { head: *leaf, stage });
         }
         self.tree.append(*leaf);
-        self.ids.insert(id_key(&entry.id));
-        *self.types.entry(entry.kind.clone()).or_default() += 1;
+        self.ids.insert(keys.id);
+        match self.types.get_mut(&entry.kind) {
+            Some(count) => *count += 1,
+            None => drop(self.types.insert(entry.kind.clone(), 1)),
+        }
         self.span = Some((self.span.map_or(entry.time, |(first, _)| first), entry.time));
         Ok(())
     }
@@ -185,7 +255,12 @@ impl History {
     /// # Errors
     /// The first rule that the entry breaks; the history is then as it was.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Accepted, Fault> {
-        let accepted = self.check(bytes)?;
+        self.take(Formed::read(bytes)?)
+    }
+
+    /// The same for one that was read.
+    pub(crate) fn take(&mut self, formed: Formed) -> Result<Accepted, Fault> {
+        let accepted = self.follow(formed)?;
         self.record(&accepted)?;
         Ok(accepted)
     }
@@ -205,7 +280,7 @@ impl History {
     /// The leaf hash of the last entry of a subject.
     #[must_use]
     pub fn head(&self, subject: &str) -> Option<Hash> {
-        self.threads.get(subject).map(|thread| thread.head)
+        self.threads.get(&key(subject)).map(|thread| thread.head)
     }
 
     fn head_after(&self, ahead: &[Accepted], subject: &str) -> Option<Hash> {
@@ -293,8 +368,7 @@ impl Rounds {
     }
 }
 
-/// Half a digest tells ids apart and keeps a million of them small.
-fn id_key(id: &str) -> [u8; 16] {
-    let digest = Hash::of(&[id.as_bytes()]);
-    *digest.as_bytes().first_chunk().expect("a digest has more than 16 bytes")
+fn key(text: &str) -> Key {
+    let digest = Hash::of(&[text.as_bytes()]);
+    Key::from_be_bytes(*digest.as_bytes().first_chunk().expect("a digest has more than 16 bytes"))
 }

@@ -93,7 +93,7 @@ pub use entry::{Entry, EntryError};
 pub use fork::{Convicted, Fork, ForkError, Past};
 pub use growth::{Growth, GrowthError};
 pub use hash::{Hash, leaf_hash, node_hash};
-pub use history::{Accepted, Fault, History};
+pub use history::{Accepted, Fault, Formed, History};
 pub use leaves::Leaves;
 pub use note::{NoteError, NoteKey, VerifierKey};
 pub use policy::{Policy, PolicyError, Witnessed};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::history::{Accepted, Fault, History};
+use crate::history::{Accepted, Fault, Formed, History};
 use crate::tiles::{self, CHECKPOINT, HashTiles, TileFile, VERIFIER_KEY, WIDTH};
 use crate::{Checkpoint, CheckpointError, Hash, NoteError, SourceError, TileSource, Timestamp, VerifierKey};
 
@@ -235,10 +235,13 @@ fn replay_bundle(
     for (bytes, leaf) in entries.into_iter().zip(leaves) {
         let index = history.size();
         // Before the entry is read, so that damage is called damage and not a broken rule.
-        if crate::leaf_hash(bytes).as_bytes() != leaf {
+        let computed = crate::leaf_hash(bytes);
+        if computed.as_bytes() != leaf {
             return Err(VerifyError::Altered { index, path });
         }
-        let accepted = history.accept(bytes).map_err(|fault| VerifyError::Entry { index, fault })?;
+        let formed = Formed::read_hashed(bytes, computed);
+        let accepted = formed.and_then(|formed| history.take(formed));
+        let accepted = accepted.map_err(|fault| VerifyError::Entry { index, fault })?;
         for tile in hashes.append(accepted.leaf) {
             compare_tile(source, &tile)?;
         }
