@@ -26,6 +26,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty payload that is expected to grow to so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends a 16-bit integer.
     pub fn u16(mut self, value: u16) -> Self {
         self.0.extend(value.to_be_bytes());

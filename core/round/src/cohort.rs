@@ -8,6 +8,7 @@ use crate::message::{Advertise, Context, Signed, Verified};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::terms::PreparationTerms;
+use crate::verifier::Verifier;
 
 /// The participants of one round, each with its verified advertisement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Cohort {
         adverts: Vec<Signed>,
     ) -> Result<Self, Rejection> {
         let context = Context { ctx0: terms.context(), h1: None };
-        let verify = |signed: &Signed| signed.verified(context, roster);
+        let verify = |signed: &Signed| signed.verified(context, Verifier::of(roster));
         Self::of(terms, adverts.iter().map(verify).collect::<Result<_, _>>()?)
     }
 

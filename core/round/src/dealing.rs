@@ -3,8 +3,8 @@
 use crate::cohort::Cohort;
 use crate::message::{Dealing, Signed};
 use crate::rejection::Rejection;
-use crate::roster::SealedRoster;
 use crate::terms::PreparationTerms;
+use crate::verifier::Verifier;
 
 /// Verifies one dealing: signature, membership, a share and a commitment for each member of the cohort, and check
 /// polynomials of as many terms as the threshold says. Whether the shares agree with it is for their holders to say.
@@ -12,9 +12,9 @@ pub(crate) fn verify_dealing(
     signed: &Signed,
     terms: &PreparationTerms,
     cohort: &Cohort,
-    roster: &SealedRoster,
+    verifier: Verifier<'_>,
 ) -> Result<Dealing, Rejection> {
-    let dealing: Dealing = signed.verify(cohort.context(), roster)?;
+    let dealing: Dealing = verifier.verify(signed, cohort.context())?;
     cohort.slot_of(dealing.id)?;
     if !dealing.shares.iter().map(|(to, _)| to).eq(cohort.ids()) {
         return Err(Rejection::List("recipients"));

@@ -9,6 +9,7 @@ use crate::message::{Ack, Signed, Verified};
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::verifier::Verifier;
 
 /// The acknowledgements of a cohort, verified: at most one of each member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl Acks {
     /// # Errors
     /// [`Rejection`] for a bad signature, a foreign or repeated sender, or verdicts out of order.
     pub fn verify(signed: Vec<Signed>, cohort: &Cohort, roster: &SealedRoster) -> Result<Self, Rejection> {
-        let verify = |message| verify_ack(message, cohort, roster);
+        let verify = |message| verify_ack(message, cohort, Verifier::of(roster));
         Self::of(cohort, signed.iter().map(verify).collect::<Result<_, _>>()?)
     }
 
@@ -84,9 +85,9 @@ impl Acks {
 pub(crate) fn verify_ack(
     signed: &Signed,
     cohort: &Cohort,
-    roster: &SealedRoster,
+    verifier: Verifier<'_>,
 ) -> Result<Verified<Ack>, Rejection> {
-    let verified = signed.verified::<Ack>(cohort.context(), roster)?;
+    let verified = signed.verified::<Ack>(cohort.context(), verifier)?;
     check_ack(verified.payload(), cohort)?;
     Ok(verified)
 }

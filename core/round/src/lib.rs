@@ -29,6 +29,7 @@ pub mod survivors;
 pub mod terms;
 mod transcript;
 pub mod vector;
+mod verifier;
 mod voids;
 
 pub use carrier::Carrier;
@@ -46,4 +47,5 @@ pub use survivors::{Certificate, SurvivorSet};
 pub use terms::{Deadlines, PreparationTerms};
 pub use transcript::Transcript;
 pub use vector::{Clipped, Coding, Contribution, Quantised, Sum};
+pub use verifier::Signatures;
 pub use voids::Voided;

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::ids::{ParticipantId, RoundId};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::verifier::Verifier;
 
 /// The kinds of signed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -234,21 +235,16 @@ impl Signed {
     /// # Errors
     /// [`Rejection`]: unknown sender, bad signature, malformed payload.
     pub fn verify<P: Payload>(&self, context: Context, roster: &SealedRoster) -> Result<P, Rejection> {
-        roster.member(self.from).ok_or(Rejection::UnknownSender)?;
-        if !self.is_genuine(P::KIND, context, roster) {
-            return Err(Rejection::BadSignature { from: self.from });
-        }
-        let payload = P::decode(&self.payload)?;
-        if payload.sender() == self.from { Ok(payload) } else { Err(Rejection::Malformed) }
+        Verifier::of(roster).verify(self, context)
     }
 
-    /// The same, with the message that was verified.
+    /// The message that was verified, and what it says.
     pub(crate) fn verified<P: Payload>(
         &self,
         context: Context,
-        roster: &SealedRoster,
+        verifier: Verifier<'_>,
     ) -> Result<Verified<P>, Rejection> {
-        let payload = self.verify(context, roster)?;
+        let payload = verifier.verify(self, context)?;
         Ok(Verified { signed: self.clone(), payload, context })
     }
 
@@ -266,7 +262,8 @@ impl Signed {
 
     /// Sender, payload and signature in one encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
-        Writer::new().id(self.from).bytes(&self.payload).fixed(&self.signature).finish()
+        let expected = self.payload.len() + self.signature.len() + 6;
+        Writer::with_capacity(expected).id(self.from).bytes(&self.payload).fixed(&self.signature).finish()
     }
 
     /// The message with this encoding.

@@ -26,6 +26,7 @@ use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::survivors::{Certificate, SurvivorSet};
 use crate::terms::{Deadlines, PreparationTerms};
+use crate::verifier::Verifier;
 
 /// What this participant accepted when it accepted the job. Terms that say otherwise are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,7 +219,12 @@ impl Joined {
     /// # Errors
     /// [`Rejection`] names the first thing wrong.
     pub fn check_share(&self, received: &Received) -> Result<PublicPart, Rejection> {
-        let dealing = verify_dealing(&received.public, &self.seat.terms, &self.cohort, &self.seat.roster)?;
+        let dealing = verify_dealing(
+            &received.public,
+            &self.seat.terms,
+            &self.cohort,
+            Verifier::of(&self.seat.roster),
+        )?;
         let mine = (self.seat.me, Digest::of(&received.sealed));
         if dealing.shares.contains(&mine) {
             Ok(dealing.public)

@@ -12,6 +12,7 @@ use crate::message::{Certify, Header, Signed, Verified};
 use crate::plan::RoundPlan;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::verifier::Verifier;
 
 /// The survivors of a round, each with its signed upload header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl SurvivorSet {
         roster: &SealedRoster,
         signed: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        let verify = |message| verify_header(message, plan, cohort, roster);
+        let verify = |message| verify_header(message, plan, cohort, Verifier::of(roster));
         Self::of(plan, cohort, signed.iter().map(verify).collect::<Result<_, _>>()?)
     }
 
@@ -115,7 +116,7 @@ impl Certificate {
         survivors: SurvivorSet,
         signatures: Vec<Signed>,
     ) -> Result<Self, Rejection> {
-        let verify = |signed| verify_certify(signed, cohort, roster, &survivors);
+        let verify = |signed| verify_certify(signed, cohort, Verifier::of(roster), &survivors);
         let verified = signatures.iter().map(verify).collect::<Result<_, _>>()?;
         Self::of(plan, cohort, survivors, verified)
     }
@@ -167,9 +168,9 @@ pub(crate) fn verify_header(
     signed: &Signed,
     plan: &RoundPlan,
     cohort: &Cohort,
-    roster: &SealedRoster,
+    verifier: Verifier<'_>,
 ) -> Result<Verified<Header>, Rejection> {
-    let verified = signed.verified::<Header>(cohort.context(), roster)?;
+    let verified = signed.verified::<Header>(cohort.context(), verifier)?;
     check_header(verified.payload(), plan, plan.digest(), cohort)?;
     Ok(verified)
 }
@@ -198,10 +199,10 @@ fn check_header(
 pub(crate) fn verify_certify(
     signed: &Signed,
     cohort: &Cohort,
-    roster: &SealedRoster,
+    verifier: Verifier<'_>,
     survivors: &SurvivorSet,
 ) -> Result<Verified<Certify>, Rejection> {
-    let verified = signed.verified::<Certify>(cohort.context(), roster)?;
+    let verified = signed.verified::<Certify>(cohort.context(), verifier)?;
     check_certify(verified.payload(), cohort, survivors)?;
     Ok(verified)
 }

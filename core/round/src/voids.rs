@@ -8,6 +8,7 @@ use crate::message::{Context, Signed, Verified, Void};
 use crate::protection::Protection;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::verifier::Verifier;
 
 /// An attempt that t institutions promised never to reveal in.
 ///
@@ -34,7 +35,7 @@ impl Voided {
         signatures: Vec<Signed>,
     ) -> Result<Self, Rejection> {
         let verify = |signed: &Signed| {
-            let verified = verify_void(signed, round, context, roster)?;
+            let verified = verify_void(signed, round, context, Verifier::of(roster))?;
             is_admitted(signed.from, admitted)?;
             Ok(verified)
         };
@@ -79,9 +80,9 @@ pub(crate) fn verify_void(
     signed: &Signed,
     round: RoundId,
     context: Context,
-    roster: &SealedRoster,
+    verifier: Verifier<'_>,
 ) -> Result<Verified<Void>, Rejection> {
-    let verified = signed.verified::<Void>(context, roster)?;
+    let verified = signed.verified::<Void>(context, verifier)?;
     is_of(verified.payload(), round)?;
     Ok(verified)
 }

@@ -28,9 +28,12 @@ impl Acknowledging {
         Self { closes_at, cohort, dealt: Arc::new(dealt), acks: BTreeMap::new() }
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.cohort.slot_of(id).is_ok() && !self.acks.contains_key(&id);
-        owes.then(|| Duty::Acknowledge(self.cohort.clone(), self.dealt.to_vec()))
+    pub(super) fn awaits(&self, id: ParticipantId) -> bool {
+        self.cohort.slot_of(id).is_ok() && !self.acks.contains_key(&id)
+    }
+
+    pub(super) fn duty(&self) -> Duty {
+        Duty::Acknowledge(self.cohort.clone(), self.dealt.to_vec())
     }
 
     pub(super) fn acknowledge(
@@ -42,7 +45,7 @@ impl Acknowledging {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let verified = verify_ack(signed, &self.cohort, course.roster())?;
+        let verified = verify_ack(signed, &self.cohort, course.verifier())?;
         let ack = verified.payload();
         let dealers = self.dealt.iter().map(|dealt| dealt.public.from);
         if !dealers.eq(ack.verdicts.iter().map(|verdict| verdict.dealer)) {

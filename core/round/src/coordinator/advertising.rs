@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use super::course::Course;
 use super::phase::too_few;
 use super::preparing::Onward;
-use super::{Duty, Preparing, Sharing};
+use super::{Preparing, Sharing};
 use crate::cohort::Cohort;
 use crate::ids::{ParticipantId, Timestamp};
 use crate::message::{Advertise, Signed, Verified};
@@ -24,8 +24,8 @@ impl Advertising {
         Self { closes_at, adverts: BTreeMap::new() }
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        (!self.adverts.contains_key(&id)).then_some(Duty::Advertise)
+    pub(super) fn awaits(&self, id: ParticipantId) -> bool {
+        !self.adverts.contains_key(&id)
     }
 
     pub(super) fn advertise(
@@ -38,7 +38,7 @@ impl Advertising {
             return Err(Rejection::Late);
         }
         course.require_admitted(signed.from)?;
-        let advert = signed.verified(course.context(), course.roster())?;
+        let advert = signed.verified(course.context(), course.verifier())?;
         let mut next = self.clone();
         next.adverts.insert(signed.from, advert);
         Ok(next)

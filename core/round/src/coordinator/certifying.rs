@@ -37,13 +37,16 @@ impl Certifying {
         &self.survivors
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.cohort.slot_of(id).is_ok() && !self.signatures.contains_key(&id);
-        owes.then(|| Duty::Certify(self.survivors.clone()))
+    pub(super) fn awaits(&self, id: ParticipantId) -> bool {
+        self.cohort.slot_of(id).is_ok() && !self.signatures.contains_key(&id)
+    }
+
+    pub(super) fn duty(&self) -> Duty {
+        Duty::Certify(self.survivors.clone())
     }
 
     pub(super) fn certify(&self, round: &Round, now: Timestamp, signed: &Signed) -> Result<Phase, Rejection> {
-        let certify = verify_certify(signed, &self.cohort, round.roster(), &self.survivors)?;
+        let certify = verify_certify(signed, &self.cohort, round.verifier(), &self.survivors)?;
         let mut next = self.clone();
         next.signatures.insert(signed.from, certify);
         if next.signatures.len() < usize::from(round.protection().threshold()) {

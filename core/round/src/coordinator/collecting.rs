@@ -46,9 +46,12 @@ impl Collecting {
         &self.prepared.cohort
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.prepared.eligible.contains(&id) && !self.submitted.contains_key(&id);
-        owes.then(|| Duty::Submit(self.prepared.acks.signed().to_vec()))
+    pub(super) fn awaits(&self, id: ParticipantId) -> bool {
+        self.prepared.eligible.binary_search(&id).is_ok() && !self.submitted.contains_key(&id)
+    }
+
+    pub(super) fn duty(&self) -> Duty {
+        Duty::Submit(self.prepared.acks.signed().to_vec())
     }
 
     pub(super) fn submit(
@@ -78,7 +81,7 @@ impl Collecting {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let header = verify_header(signed, round.plan(), self.cohort(), round.roster())?;
+        let header = verify_header(signed, round.plan(), self.cohort(), round.verifier())?;
         let Ok(position) = self.prepared.eligible.binary_search(&signed.from) else {
             return Err(Rejection::NotEligible(signed.from));
         };

@@ -13,6 +13,7 @@ use crate::protection::{PlanError, Protection};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::terms::PreparationTerms;
+use crate::verifier::{Signatures, Verifier};
 
 /// The course of a preparation, and of the round that consumes it.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Course {
     /// Digest of the one message of each kind that each sender may have.
     heard: BTreeMap<(Kind, ParticipantId), Digest>,
     declined: BTreeMap<ParticipantId, String>,
+    /// Anything but the default only for as long as a step takes.
+    signatures: Signatures,
 }
 
 /// What does not change.
@@ -41,7 +44,12 @@ impl Course {
     ) -> Result<Self, PlanError> {
         terms.check_against(&roster)?;
         let fixed = Arc::new(Fixed { terms, roster, carrier });
-        Ok(Self { fixed, heard: BTreeMap::new(), declined: BTreeMap::new() })
+        Ok(Self {
+            fixed,
+            heard: BTreeMap::new(),
+            declined: BTreeMap::new(),
+            signatures: Signatures::default(),
+        })
     }
 
     pub(super) fn terms(&self) -> &PreparationTerms {
@@ -52,8 +60,13 @@ impl Course {
         &self.fixed.terms.protection
     }
 
-    pub(super) fn roster(&self) -> &SealedRoster {
-        &self.fixed.roster
+    pub(super) fn verifier(&self) -> Verifier<'_> {
+        Verifier::new(&self.fixed.roster, self.signatures)
+    }
+
+    /// The same course, whose next message is judged so.
+    pub(super) fn judging(self, signatures: Signatures) -> Self {
+        Self { signatures, ..self }
     }
 
     /// How long sharing may take: the local work comes before it where an update is shared.
@@ -113,7 +126,7 @@ impl Course {
             // Once all is over there is no cohort left to judge by.
             (_, None) => return Rejection::Over,
         };
-        if signed.is_genuine(kind, context, self.roster()) {
+        if signed.is_genuine(kind, context, &self.fixed.roster) {
             Rejection::Equivocated { from }
         } else {
             Rejection::BadSignature { from }
@@ -129,7 +142,7 @@ impl Course {
 
     /// The course once this no to `place` was accepted.
     pub(super) fn with_decline(&self, place: RoundId, signed: &Signed) -> Result<Self, Rejection> {
-        let decline: Decline = signed.verify(self.context(), self.roster())?;
+        let decline: Decline = self.verifier().verify(signed, self.context())?;
         if decline.round != place {
             return Err(Rejection::Mismatch("round"));
         }

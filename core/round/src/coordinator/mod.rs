@@ -29,6 +29,7 @@ use crate::plan::RoundPlan;
 use crate::protection::{PlanError, Protection};
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
+use crate::verifier::{Signatures, Verifier};
 
 pub use acknowledging::Acknowledging;
 pub use advertising::Advertising;
@@ -147,17 +148,30 @@ impl Round {
 
     /// What `id` owes the round now, if anything.
     pub fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        if !self.course.is_admitted(id) {
+        if !self.awaits(id) {
             return None;
         }
         match &self.phase {
-            // Who can no longer reveal can still promise not to.
-            Phase::Revealing(phase) => phase.duty_of(self, id),
-            _ if self.declined().contains_key(&id) => None,
-            Phase::Preparing(phase) => phase.duty_of(&self.course, id),
-            Phase::Collecting(phase) => phase.duty_of(id),
-            Phase::Certifying(phase) => phase.duty_of(id),
+            Phase::Preparing(phase) => Some(phase.duty()),
+            Phase::Collecting(phase) => Some(phase.duty()),
+            Phase::Certifying(phase) => Some(phase.duty()),
+            Phase::Revealing(phase) => Some(phase.duty_of(self, id)),
             Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => None,
+        }
+    }
+
+    /// Whether `id` owes the round something now.
+    fn awaits(&self, id: ParticipantId) -> bool {
+        if !self.course.is_admitted(id) {
+            return false;
+        }
+        match &self.phase {
+            Phase::Revealing(phase) => phase.awaits(self, id),
+            _ if self.declined().contains_key(&id) => false,
+            Phase::Preparing(phase) => phase.awaits(&self.course, id),
+            Phase::Collecting(phase) => phase.awaits(id),
+            Phase::Certifying(phase) => phase.awaits(id),
+            Phase::Opening(_) | Phase::Closed(_) | Phase::Abandoned(_) => false,
         }
     }
 
@@ -222,7 +236,18 @@ impl Round {
             Some((kind, signed)) => self.course.with(kind, signed),
             None => self.course.clone(),
         };
-        Ok(Step { next: Self { course, ..self.in_phase(phase) }.settled(now), changed: true })
+        Ok(Step { next: Self { plan: self.plan.clone(), course, phase }.settled(now), changed: true })
+    }
+
+    /// The same in replay. A signature that was verified before its message was stored is not verified again; whatever the
+    /// next round hears is judged anew.
+    ///
+    /// # Errors
+    /// As [`Self::step`], but for signatures that were verified.
+    pub fn replay(&self, now: Timestamp, input: &Input, signatures: Signatures) -> Result<Step, Rejection> {
+        let judging = |round: Self, signatures| Self { course: round.course.judging(signatures), ..round };
+        let Step { next, changed } = judging(self.clone(), signatures).step(now, input)?;
+        Ok(Step { next: judging(next, Signatures::default()), changed })
     }
 
     /// The last kind of message that was accepted from `id`.
@@ -234,12 +259,8 @@ impl Round {
         self.course.protection()
     }
 
-    fn roster(&self) -> &SealedRoster {
-        self.course.roster()
-    }
-
-    fn in_phase(&self, phase: Phase) -> Self {
-        Self { plan: self.plan.clone(), course: self.course.clone(), phase }
+    fn verifier(&self) -> Verifier<'_> {
+        self.course.verifier()
     }
 
     fn unchanged(&self) -> Step {
@@ -248,7 +269,8 @@ impl Round {
 
     fn decline(&self, now: Timestamp, signed: &Signed) -> Result<Step, Rejection> {
         let course = self.course.with_decline(self.plan().id, signed)?;
-        Ok(Step { next: Self { course, ..self.clone() }.settled(now), changed: true })
+        let next = Self { plan: self.plan.clone(), course, phase: self.phase.clone() };
+        Ok(Step { next: next.settled(now), changed: true })
     }
 
     /// The phase that a step of the round's own preparation leads to.
@@ -265,7 +287,7 @@ impl Round {
 
     /// Whether nobody is left to wait for in this phase.
     fn all_heard(&self) -> bool {
-        self.plan().terms.admitted.iter().all(|id| self.duty_of(*id).is_none()) && self.wake_at().is_some()
+        self.wake_at().is_some() && !self.plan().terms.admitted.iter().any(|id| self.awaits(*id))
     }
 
     /// What the end of the current phase leads to, by what has arrived.

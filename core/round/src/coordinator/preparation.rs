@@ -15,6 +15,7 @@ use crate::protection::PlanError;
 use crate::rejection::Rejection;
 use crate::roster::SealedRoster;
 use crate::terms::PreparationTerms;
+use crate::verifier::Signatures;
 
 /// A preparation that no round has consumed yet.
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ impl Preparation {
     /// What `id` owes it now, if anything.
     pub fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
         match &self.standing {
-            Standing::Preparing(preparing) => preparing.duty_of(&self.course, id),
+            Standing::Preparing(preparing) => preparing.awaits(&self.course, id).then(|| preparing.duty()),
             Standing::Ready(_) | Standing::Abandoned(_) => None,
         }
     }
@@ -141,6 +142,21 @@ impl Preparation {
             Onward::Abandoned(reason) => Standing::Abandoned(reason),
         };
         Ok((Self { course, begun_at: self.begun_at, standing }, true))
+    }
+
+    /// The same in replay, as [`Round::replay`](super::Round::replay) says.
+    ///
+    /// # Errors
+    /// As [`Self::step`], but for signatures that were verified.
+    pub fn replay(
+        &self,
+        now: Timestamp,
+        input: &Input,
+        signatures: Signatures,
+    ) -> Result<(Self, bool), Rejection> {
+        let judging = |it: Self, signatures| Self { course: it.course.judging(signatures), ..it };
+        let (next, changed) = judging(self.clone(), signatures).step(now, input)?;
+        Ok((judging(next, Signatures::default()), changed))
     }
 
     /// The last kind of message that was accepted from `id`.

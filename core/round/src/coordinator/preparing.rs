@@ -63,14 +63,23 @@ impl Preparing {
         }
     }
 
-    pub(super) fn duty_of(&self, course: &Course, id: ParticipantId) -> Option<Duty> {
-        if !course.is_admitted(id) || course.declined().contains_key(&id) {
-            return None;
-        }
+    /// Whether `id` owes something now.
+    pub(super) fn awaits(&self, course: &Course, id: ParticipantId) -> bool {
+        let may_speak = course.is_admitted(id) && !course.declined().contains_key(&id);
+        may_speak
+            && match self {
+                Self::Advertising(phase) => phase.awaits(id),
+                Self::Sharing(phase) => phase.awaits(id),
+                Self::Acknowledging(phase) => phase.awaits(id),
+            }
+    }
+
+    /// What is owed by whoever owes something.
+    pub(super) fn duty(&self) -> Duty {
         match self {
-            Self::Advertising(phase) => phase.duty_of(id),
-            Self::Sharing(phase) => phase.duty_of(id),
-            Self::Acknowledging(phase) => phase.duty_of(id),
+            Self::Advertising(_) => Duty::Advertise,
+            Self::Sharing(phase) => phase.duty(),
+            Self::Acknowledging(phase) => phase.duty(),
         }
     }
 
@@ -93,7 +102,7 @@ impl Preparing {
 
     /// Whether nobody is left to wait for.
     fn all_heard(&self, course: &Course) -> bool {
-        course.terms().admitted.iter().all(|id| self.duty_of(course, *id).is_none())
+        !course.terms().admitted.iter().any(|id| self.awaits(course, *id))
     }
 
     /// What the end of the phase leads to, by what has arrived.

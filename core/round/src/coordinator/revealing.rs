@@ -72,32 +72,35 @@ impl Revealing {
         self.wanted
     }
 
-    pub(super) fn duty_of(&self, round: &Round, id: ParticipantId) -> Option<Duty> {
+    pub(super) fn awaits(&self, round: &Round, id: ParticipantId) -> bool {
         let has_spoken = self.reveals.contains_key(&id) || self.voids.contains_key(&id);
         if has_spoken || self.cohort.slot_of(id).is_err() {
-            return None;
+            return false;
         }
-        if !self.can_be_opened(round) {
-            return self.can_be_voided(round).then(|| Duty::Void(self.cohort.clone()));
+        match self.can_be_opened(round) {
+            true => !round.declined().contains_key(&id),
+            // Who can no longer reveal can still promise not to.
+            false => self.can_be_voided(round),
         }
-        if round.declined().contains_key(&id) {
-            return None;
+    }
+
+    pub(super) fn duty_of(&self, round: &Round, id: ParticipantId) -> Duty {
+        match (self.can_be_opened(round), self.signers.contains(&id)) {
+            (false, _) => Duty::Void(self.cohort.clone()),
+            (true, true) => Duty::Reveal(self.certificate.clone()),
+            (true, false) => Duty::Certify(Arc::new(self.certificate.survivors().clone())),
         }
-        Some(match self.signers.contains(&id) {
-            true => Duty::Reveal(self.certificate.clone()),
-            false => Duty::Certify(Arc::new(self.certificate.survivors().clone())),
-        })
     }
 
     pub(super) fn certify(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        verify_certify(signed, &self.cohort, round.roster(), self.certificate.survivors())?;
+        verify_certify(signed, &self.cohort, round.verifier(), self.certificate.survivors())?;
         let mut next = self.clone();
         next.signers.insert(signed.from);
         Ok(Phase::Revealing(next))
     }
 
     pub(super) fn reveal(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        let reveal: Reveal = signed.verify(self.cohort.context(), round.roster())?;
+        let reveal: Reveal = round.verifier().verify(signed, self.cohort.context())?;
         self.cohort.slot_of(reveal.id)?;
         if reveal.survivors != self.certificate.survivors().digest() {
             return Err(Rejection::Mismatch("survivor set"));
@@ -114,8 +117,8 @@ impl Revealing {
     }
 
     pub(super) fn void(&self, round: &Round, signed: &Signed) -> Result<Phase, Rejection> {
-        let (plan, roster) = (round.plan(), round.roster());
-        let void = verify_void(signed, plan.id, self.cohort.context(), roster)?;
+        let plan = round.plan();
+        let void = verify_void(signed, plan.id, self.cohort.context(), round.verifier())?;
         self.cohort.slot_of(signed.from)?;
         if self.reveals.contains_key(&signed.from) {
             return Err(Rejection::Equivocated { from: signed.from });

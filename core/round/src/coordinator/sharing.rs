@@ -84,9 +84,12 @@ impl Sharing {
         Self { closes_at, cohort, dealt: BTreeMap::new() }
     }
 
-    pub(super) fn duty_of(&self, id: ParticipantId) -> Option<Duty> {
-        let owes = self.cohort.slot_of(id).is_ok() && !self.dealt.contains_key(&id);
-        owes.then(|| Duty::Deal(self.cohort.clone()))
+    pub(super) fn awaits(&self, id: ParticipantId) -> bool {
+        self.cohort.slot_of(id).is_ok() && !self.dealt.contains_key(&id)
+    }
+
+    pub(super) fn duty(&self) -> Duty {
+        Duty::Deal(self.cohort.clone())
     }
 
     pub(super) fn deal(
@@ -99,7 +102,7 @@ impl Sharing {
         if now >= self.closes_at {
             return Err(Rejection::Late);
         }
-        let dealing = verify_dealing(signed, course.terms(), &self.cohort, course.roster())?;
+        let dealing = verify_dealing(signed, course.terms(), &self.cohort, course.verifier())?;
         if dealing.shares != bundle.shares {
             return Err(Rejection::Mismatch("bundle of sealed shares"));
         }
