@@ -80,6 +80,7 @@ pub async fn run(path: &Path) -> Result<(), DaemonError> {
         log,
         blobs,
         cosignatures,
+        verified: config.state.join("verified.note"),
         replica: hold.replica(),
         gather: Duration::from_secs(config.gather_seconds),
         most_jobs_at_once: config.most_jobs_at_once.get(),

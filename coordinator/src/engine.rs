@@ -15,7 +15,8 @@ use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Next, Program, ProgramError};
 use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing, Step};
 use syndic_round::{
-    Digest, JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Sum, Timestamp,
+    Digest, JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Signatures, Sum,
+    Timestamp,
 };
 use thiserror::Error;
 
@@ -287,11 +288,18 @@ impl Engine {
         Some(facts)
     }
 
-    /// Lets a durable fact count. `sum` is the opened sum where the fact closes a round.
+    /// Lets a durable fact count. `sum` is the opened sum where the fact closes a round; what somebody signed is verified by
+    /// its signature, unless that was done before.
     ///
     /// # Errors
     /// [`FoldError`] when the fact does not fit the state.
-    pub fn apply(&mut self, now: Timestamp, fact: &Fact, sum: Option<&Sum>) -> Result<(), FoldError> {
+    pub fn apply(
+        &mut self,
+        now: Timestamp,
+        fact: &Fact,
+        sum: Option<&Sum>,
+        signatures: Signatures,
+    ) -> Result<(), FoldError> {
         match fact {
             Fact::RosterSealed { digest, .. } => {
                 let same = *digest == self.roster.digest();
@@ -352,12 +360,12 @@ impl Engine {
             }
             Fact::Heard { job, place: Place::Round(id), input, .. } => {
                 let open = self.open_round(job, *id).ok_or(FoldError::Astray)?;
-                let next = open.round.step(now, input)?.next;
+                let next = open.round.replay(now, input, signatures)?.next;
                 self.advance(now, job, After::Round(Box::new(next)), sum)
             }
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
                 let ahead = self.ahead(job, *number).ok_or(FoldError::Astray)?;
-                let (next, _) = ahead.step(now, input)?;
+                let (next, _) = ahead.replay(now, input, signatures)?;
                 self.advance(now, job, After::Ahead(next), sum)
             }
             Fact::Equivocated { job, place, kind, message } => {

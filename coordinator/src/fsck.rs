@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use syndic_ledger::{Accepted, History, Leaves, leaf_hash};
 use syndic_round::coordinator::Input;
-use syndic_round::{Digest, SealedRoster, Sum, Timestamp};
+use syndic_round::{Digest, SealedRoster, Signatures, Sum, Timestamp};
 
 use crate::audit::Audit;
 use crate::claims::Claims;
@@ -206,7 +206,7 @@ impl Check {
             Err(error @ (StoreError::Absent { .. } | StoreError::Corrupt { .. })) => Err(error.to_string()),
             Err(error) => return Err(error),
             Ok(sum) => engine
-                .apply(Timestamp(entry.time.unix_ms()), fact, sum.as_ref())
+                .apply(Timestamp(entry.time.unix_ms()), fact, sum.as_ref(), Signatures::Unverified)
                 .map_err(|error| error.to_string()),
         };
         if let Err(reason) = applied {

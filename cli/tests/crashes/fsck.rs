@@ -80,6 +80,7 @@ impl Store {
                 log: Box::new(SqliteLog::open(&state.join(LEDGER)).await?),
                 blobs: Box::new(FolderBlobs::open(state).await?),
                 cosignatures: Box::new(FolderCosignatures::open(&state.join("cosignatures")).await?),
+                verified: state.join("verified.note"),
                 replica: None,
                 gather: Duration::ZERO,
                 most_jobs_at_once: 1,

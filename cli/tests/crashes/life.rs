@@ -73,6 +73,7 @@ pub(crate) async fn work(
         log: Box::new(Deadly { log, plan, count }),
         blobs: Box::new(blobs),
         cosignatures: Box::new(cosignatures),
+        verified: store.join("verified.note"),
         replica: None,
         gather: Duration::from_secs(3600),
         most_jobs_at_once: 1,

@@ -3,7 +3,7 @@
 use syndic_ledger::Entry;
 use syndic_round::coordinator::Input;
 use syndic_round::message::Kind;
-use syndic_round::{JobId, Place, Rejection, Signed, Sum, Timestamp};
+use syndic_round::{JobId, Place, Rejection, Signatures, Signed, Sum, Timestamp};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ impl Inner {
     ) -> Result<(), CoordinatorError> {
         self.append(state, now, facts, under).await?;
         for fact in facts {
-            state.engine.apply(now, fact, sum)?;
+            state.engine.apply(now, fact, sum, Signatures::Unverified)?;
             if let Some(job) = ends(fact) {
                 state.tallies.remove(job);
                 self.lock_present().forget(job);
@@ -168,6 +168,7 @@ impl Inner {
         }
         stored?;
         state.record.count(batch, facts)?;
+        self.note_verified(state);
         state.stopped = false;
         Ok(())
     }
@@ -185,6 +186,11 @@ impl Inner {
             round_prev: None,
             data,
         })
+    }
+
+    /// Notes from time to time how much is on record, all of it verified.
+    pub(super) fn note_verified(&self, state: &State) {
+        self.verified.note_at_times(state.record.history().tree(), &self.ledger_key);
     }
 
     pub(super) fn tick(&self) {

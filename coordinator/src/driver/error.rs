@@ -32,6 +32,11 @@ pub enum CoordinatorError {
     /// The signing key is not the one in the roster.
     #[error("the coordinator's ledger key is not the one in the roster")]
     OtherLedgerKey,
+    /// The ledger keeps all rules, and is not the one that this coordinator verified.
+    #[error(
+        "the first {0} entries of the ledger are not those that this coordinator once verified, and signed that it did"
+    )]
+    NotAsVerified(u64),
     /// A job file that is refused.
     #[error("the job is refused: {0}")]
     Job(#[from] TermsError),
@@ -80,6 +85,7 @@ impl CoordinatorError {
             Self::Fold(_) => "coordinator.replay",
             Self::Unreadable(_) => "coordinator.unreadable-entry",
             Self::OtherLedgerKey => "coordinator.ledger-key",
+            Self::NotAsVerified(_) => "ledger.not-as-verified",
             Self::Job(error) => error.code(),
             Self::OtherJob(_) => "job.other",
             Self::NoSuchJob(_) => "job.unknown",
@@ -97,7 +103,7 @@ impl CoordinatorError {
     pub fn is_of_the_files(&self) -> bool {
         match self {
             Self::Store(error) => error.is_of_the_files(),
-            Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey => true,
+            Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey | Self::NotAsVerified(_) => true,
             Self::Job(_) | Self::OtherJob(_) | Self::NoSuchJob(_) | Self::JobOver(_) => true,
             Self::JobNotOver(_) | Self::Erased { .. } => true,
             Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
@@ -119,6 +125,10 @@ impl CoordinatorError {
             }
             Self::OtherLedgerKey => {
                 "point the configuration at the folder that `syndic federation init` wrote"
+            }
+            Self::NotAsVerified(_) => {
+                "find out who replaced entries, or which copy was restored: participants will not go on with a ledger that \
+                 they have not seen; to start on it all the same, remove `verified.note` from the state folder"
             }
             Self::Job(_) => "run `syndic job check` on the file; it names the line and the remedy",
             Self::OtherJob(_) => "give the job another id: one id belongs to one file, for ever",

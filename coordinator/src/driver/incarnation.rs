@@ -67,6 +67,8 @@ impl Coordinator {
         };
         if let Err(error) = recorded {
             warn!(code = error.code(), %error, "that it stops is not on record");
+            return;
         }
+        self.inner.verified.note(state.record.history().tree(), &self.inner.ledger_key).await;
     }
 }

@@ -24,12 +24,14 @@ mod spot_check;
 mod sweeping;
 mod telling;
 mod together;
+mod verified;
 mod waiting;
 mod watched;
 mod witnessing;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
@@ -53,6 +55,8 @@ use presence::Presence;
 pub use presence::{Attached, Holding};
 use recovery::Condition;
 pub use recovery::Trouble;
+use replay::Stored;
+use verified::VerifiedNote;
 use watched::WatchedBlobs;
 
 use crate::clock;
@@ -80,6 +84,9 @@ pub struct Parts {
     pub blobs: Box<dyn Blobs>,
     /// What witnesses have signed of the ledger's head.
     pub cosignatures: Box<dyn Cosignatures>,
+    /// The file in which the coordinator notes how much of the ledger it has verified, so that a start need not verify that
+    /// again.
+    pub verified: PathBuf,
     /// This process among several that run the federation; none where it runs it alone.
     pub replica: Option<Arc<Replica>>,
     /// How long a round waits for institutions that are not connected, once enough are.
@@ -95,8 +102,8 @@ struct Inner {
     /// The origin line of the ledger's checkpoints.
     origin: String,
     ledger_key: SigningKey,
-    log: Box<dyn Log>,
-    blobs: Box<dyn Blobs>,
+    log: Arc<dyn Log>,
+    blobs: Arc<dyn Blobs>,
     replica: Option<Arc<Replica>>,
     gather: Duration,
     most_jobs_at_once: usize,
@@ -105,6 +112,8 @@ struct Inner {
     /// Set once nothing new is to be begun any more.
     draining: AtomicBool,
     state: Mutex<State>,
+    /// How much of the ledger is verified, for the next start.
+    verified: VerifiedNote,
     /// Whether the store takes things.
     condition: Condition,
     /// Counts changes of the state or of who is connected.
@@ -139,6 +148,7 @@ impl Coordinator {
             log,
             blobs,
             cosignatures,
+            verified,
             replica,
             gather,
             most_jobs_at_once,
@@ -149,16 +159,21 @@ impl Coordinator {
             return Err(CoordinatorError::OtherLedgerKey);
         }
         let condition = Condition::good();
-        let blobs = Box::new(WatchedBlobs { blobs, condition: condition.clone() });
+        let blobs: Arc<dyn Blobs> = Arc::new(WatchedBlobs { blobs, condition: condition.clone() });
         blobs.sweep_partial().await?;
-        let (engine, record) = replay::replay(&*log, &*blobs, sealed.clone()).await?;
+        let origin = sealed.roster().ledger_origin();
+        let verified = VerifiedNote::at(verified, &origin);
+        let noted = verified.read(ledger_key.verifying_key()).await;
+        let log: Arc<dyn Log> = log.into();
+        let stored = Stored { log: &log, blobs: &blobs };
+        let (engine, record) = stored.replay(sealed.clone(), noted.as_ref()).await?;
         let witnesses = witnessing::Witnesses::load(cosignatures).await?;
         let federation = sealed.roster().federation.clone();
         let state = State { engine, record, tallies: BTreeMap::new(), stopped: false };
         let coordinator = Self {
             inner: Arc::new(Inner {
                 federation,
-                origin: sealed.roster().ledger_origin(),
+                origin,
                 ledger_key,
                 log,
                 blobs,
@@ -168,6 +183,7 @@ impl Coordinator {
                 incarnation: Incarnation::of(instance),
                 draining: AtomicBool::new(false),
                 state: Mutex::new(state),
+                verified,
                 condition,
                 changed: watch::Sender::new(0),
                 events: broadcast::Sender::new(4096),
@@ -423,6 +439,7 @@ impl Coordinator {
             self.inner.decided(&mut state, None, begin).await?;
         }
         self.inner.record_start(&mut state).await?;
+        self.inner.note_verified(&state);
         self.inner.resume_all(&mut state).await
     }
 }

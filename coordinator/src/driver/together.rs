@@ -9,7 +9,8 @@ use syndic_round::{JobId, Place, RoundId, Timestamp};
 use tokio::sync::watch;
 use tracing::error;
 
-use super::{Coordinator, CoordinatorError, Inner, State, replay};
+use super::replay::Stored;
+use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::clock;
 use crate::engine::Engine;
 use crate::fact::Fact;
@@ -60,17 +61,20 @@ impl Inner {
     pub(super) async fn read_on(&self, state: &mut State) -> Result<(), CoordinatorError> {
         let State { engine, record, tallies, .. } = state;
         let (size, mut preparing) = (record.history().size(), BTreeMap::new());
-        let read = replay::catch_up(&*self.log, &*self.blobs, engine, record, |engine, fact| {
-            if let Some(job) = ends(fact) {
-                tallies.remove(job);
-            }
-            self.follow(engine, fact, &mut preparing);
-        })
-        .await;
+        let stored = Stored { log: &self.log, blobs: &self.blobs };
+        let read = stored
+            .catch_up(engine, record, |engine, fact| {
+                if let Some(job) = ends(fact) {
+                    tallies.remove(job);
+                }
+                self.follow(engine, fact, &mut preparing);
+            })
+            .await;
         if let Err(CoordinatorError::Store(error)) = &read {
             self.condition.met(error);
         }
         if record.history().size() > size {
+            self.verified.note_at_times(record.history().tree(), &self.ledger_key);
             self.tick();
         }
         read

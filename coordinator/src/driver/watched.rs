@@ -35,6 +35,10 @@ impl Blobs for WatchedBlobs {
         Ok(Box::new(WatchedReader { reader, condition: self.condition.clone() }))
     }
 
+    async fn read_small(&self, digests: Vec<Digest>, most: u64) -> Vec<Option<Vec<u8>>> {
+        self.blobs.read_small(digests, most).await
+    }
+
     async fn contains(&self, digest: Digest) -> Result<bool, StoreError> {
         self.blobs.contains(digest).await
     }

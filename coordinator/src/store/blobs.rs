@@ -32,12 +32,21 @@ pub trait Blobs: Send + Sync {
     ///
     /// [`StoreError::Absent`]; [`StoreError::Corrupt`] where the bytes no longer have the digest `digest`.
     async fn read(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
-        let mut reader = self.reader(digest).await?;
-        let mut bytes = Vec::with_capacity(usize::try_from(reader.length()).unwrap_or(0));
-        while let Some(chunk) = reader.next().await? {
-            bytes.extend_from_slice(&chunk);
+        whole(self.reader(digest).await?).await
+    }
+
+    /// Each of these blobs that has at most `most` bytes, in their order; nothing for one that is longer, or that
+    /// [`Blobs::read`] would not answer.
+    async fn read_small(&self, digests: Vec<Digest>, most: u64) -> Vec<Option<Vec<u8>>> {
+        let mut blobs = Vec::with_capacity(digests.len());
+        for digest in digests {
+            let reader = self.reader(digest).await.ok().filter(|reader| reader.length() <= most);
+            blobs.push(match reader {
+                Some(reader) => whole(reader).await.ok(),
+                None => None,
+            });
         }
-        Ok(bytes)
+        blobs
     }
 
     /// The blob in chunks, for what is too large to hold; also where it is set aside.
@@ -101,6 +110,15 @@ pub trait Blobs: Send + Sync {
 
     /// Removes what is held of the upload `name`, unless a writer is at it; says whether anything was removed.
     async fn forget(&self, name: &UploadName) -> Result<bool, StoreError>;
+}
+
+/// All that a reader yields, once its digest was right.
+async fn whole(mut reader: Box<dyn BlobReader>) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(reader.length()).unwrap_or(0));
+    while let Some(chunk) = reader.next().await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// All blobs that are stored and not set aside, in the order of their names.

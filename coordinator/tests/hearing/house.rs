@@ -55,6 +55,20 @@ impl House {
         self.folder.path().join("state")
     }
 
+    /// Where a coordinator notes how much of the ledger it has verified.
+    pub(crate) fn note(&self) -> PathBuf {
+        self.state().join("verified.note")
+    }
+
+    /// A coordinator over `log`, if it starts.
+    pub(crate) async fn try_coordinator(
+        &self,
+        log: impl Log + 'static,
+    ) -> Result<Coordinator, CoordinatorError> {
+        let blobs = FolderBlobs::open(&self.state()).await.unwrap();
+        self.try_open(log, blobs, None).await
+    }
+
     /// A coordinator over `log`, without a job as yet.
     pub(crate) async fn coordinator(&self, log: impl Log + 'static) -> Coordinator {
         self.opened(log, None).await
@@ -86,6 +100,15 @@ impl House {
         blobs: impl Blobs + 'static,
         replica: Option<Arc<Replica>>,
     ) -> Coordinator {
+        self.try_open(log, blobs, replica).await.unwrap()
+    }
+
+    async fn try_open(
+        &self,
+        log: impl Log + 'static,
+        blobs: impl Blobs + 'static,
+        replica: Option<Arc<Replica>>,
+    ) -> Result<Coordinator, CoordinatorError> {
         let cosignatures = FolderCosignatures::open(&self.state().join("cosignatures")).await.unwrap();
         Coordinator::open(Parts {
             roster: self.roster.clone(),
@@ -93,13 +116,13 @@ impl House {
             log: Box::new(log),
             blobs: Box::new(blobs),
             cosignatures: Box::new(cosignatures),
+            verified: self.note(),
             replica,
             gather: Duration::ZERO,
             most_jobs_at_once: 2,
             instance: Instance::new(Software::built(), None),
         })
         .await
-        .unwrap()
     }
 
     /// A coordinator over `log` that drives the job, all members being connected, with a round in progress.

@@ -18,6 +18,7 @@ mod retention;
 mod returns;
 mod shown;
 mod sweeping;
+mod verified;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

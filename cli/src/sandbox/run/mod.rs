@@ -56,6 +56,7 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
         log: Box::new(log),
         blobs: Box::new(blobs),
         cosignatures: Box::new(cosignatures),
+        verified: run.state.join("coordinator/verified.note"),
         replica: None,
         gather: GATHER,
         most_jobs_at_once: 1,

@@ -48,6 +48,7 @@ impl SqliteLog {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
+            .row_buffer_size(ROWS_AT_ONCE)
             .disable_statement_logging();
         let failed = |error| StoreError::database(path, error);
         // Whoever connects and leaves again moves the write-ahead log into the file, and removes what could not be read.
@@ -184,6 +185,9 @@ async fn read(
     };
     rows.into_iter().zip(from..).map(entry).collect()
 }
+
+/// Rows that are read before whoever asked for them is woken: as many as replay asks for at once.
+const ROWS_AT_ONCE: usize = 256;
 
 /// Position, bytes and digest of an entry.
 type Row = (i64, Vec<u8>, Option<Vec<u8>>);

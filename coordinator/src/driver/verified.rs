@@ -1,0 +1,75 @@
+//! How much of the ledger this coordinator has verified, by its own signature: a start need not do so once more.
+//!
+//! The note is a checkpoint under a name of its own, signed with the ledger's key. It is no second truth. Where the entries do
+//! not have the root that it names, nothing in them is taken at its word; without it, a start takes longer and comes to the
+//! same. What another version has verified is verified again: its rules may have been others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use syndic_ledger::{Checkpoint, Tree, VerifierKey};
+use tokio::sync::Mutex;
+use tracing::{debug, warn};
+
+use crate::store::write_file;
+
+/// The file with the note.
+pub(super) struct VerifiedNote {
+    path: PathBuf,
+    /// What the note is signed as.
+    name: String,
+    /// Entries that the last note is about, or will be.
+    noted: AtomicU64,
+    /// Held while one is written.
+    writing: Arc<Mutex<()>>,
+}
+
+impl VerifiedNote {
+    /// The one at `path`, about the ledger of this name.
+    pub(super) fn at(path: PathBuf, ledger: &str) -> Self {
+        let name = format!("{ledger}/verified-by/{}", env!("CARGO_PKG_VERSION"));
+        Self { path, name, noted: AtomicU64::new(0), writing: Arc::default() }
+    }
+
+    /// What is noted, if the holder of `key` has signed it; none where there is no note, or one that says nothing to us.
+    pub(super) async fn read(&self, key: VerifyingKey) -> Option<Checkpoint> {
+        let note = tokio::fs::read_to_string(&self.path).await.ok()?;
+        let key = VerifierKey::new(&self.name, key).ok()?;
+        let verified = Checkpoint::verify(&note, &key);
+        if let Err(error) = &verified {
+            debug!(path = %self.path.display(), %error, "this note of what was verified is not ours, and is not used");
+        }
+        let verified = verified.ok()?;
+        self.noted.store(verified.size(), Ordering::Relaxed);
+        Some(verified)
+    }
+
+    /// Notes beside other work that all of `tree` is verified, where that is much more than is noted.
+    pub(super) fn note_at_times(&self, tree: &Tree, key: &SigningKey) {
+        let noted = self.noted.load(Ordering::Relaxed);
+        if tree.size() < noted || tree.size() - noted >= BETWEEN_NOTES {
+            tokio::spawn(self.note(tree, key));
+        }
+    }
+
+    /// Notes that all of `tree` is verified.
+    pub(super) fn note(&self, tree: &Tree, key: &SigningKey) -> impl Future<Output = ()> + Send + use<> {
+        self.noted.store(tree.size(), Ordering::Relaxed);
+        let signed = Checkpoint::of(&self.name, tree).and_then(|verified| verified.sign(key));
+        let (path, writing) = (self.path.clone(), self.writing.clone());
+        async move {
+            let _writing = writing.lock().await;
+            let Ok(note) = signed else { return };
+            // If we crash here less is noted than was verified, and the next start verifies the rest once more.
+            if let Err(error) = write_file(&path, note.as_bytes()).await {
+                let code = error.code();
+                warn!(code, %error, "how much of the ledger is verified is not noted: the next start takes longer");
+            }
+        }
+    }
+}
+
+/// Entries that a start may have to verify once more: some tenths of a second of work.
+const BETWEEN_NOTES: u64 = 8_192;
