@@ -359,13 +359,14 @@ impl Engine {
                 Ok(())
             }
             Fact::Heard { job, place: Place::Round(id), input, .. } => {
-                let open = self.open_round(job, *id).ok_or(FoldError::Astray)?;
-                let next = open.round.replay(now, input, signatures)?.next;
+                let open = self.job_mut(job)?.round.as_mut().filter(|open| open.round.plan().id == *id);
+                let next = open.ok_or(FoldError::Astray)?.round.replay(now, input, signatures)?.next;
                 self.advance(now, job, After::Round(Box::new(next)), sum)
             }
             Fact::Heard { job, place: Place::Ahead(number), input, .. } => {
-                let ahead = self.ahead(job, *number).ok_or(FoldError::Astray)?;
-                let (next, _) = ahead.replay(now, input, signatures)?;
+                let ahead = self.job_mut(job)?.ahead.preparation_mut();
+                let ahead = ahead.filter(|ahead| ahead.terms().number == *number);
+                let (next, _) = ahead.ok_or(FoldError::Astray)?.replay(now, input, signatures)?;
                 self.advance(now, job, After::Ahead(next), sum)
             }
             Fact::Equivocated { job, place, kind, message } => {

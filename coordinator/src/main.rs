@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
 use syndic_coordinator::authority::Reason;
 use syndic_coordinator::config::Config;
 use syndic_coordinator::daemon::{self, DaemonError};
@@ -19,11 +18,6 @@ use syndic_coordinator::renewal::renew;
 use syndic_coordinator::revocation::{Signed, revoke};
 use syndic_coordinator::store::migration::{Moved, Target};
 use syndic_coordinator::sweep;
-
-/// Entries are read on one thread and dropped on another, millions of small values each: a start takes a quarter less with it
-/// than with the system's (docs/performance.md).
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
-use mimalloc::MiMalloc;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use syndic_coordinator::audit::{Audit, ROSTER};
@@ -20,10 +19,6 @@ use syndic_ledger::{
     Checkpoint, Entry, History, SourceError, TileSource, VerifierKey, preparation_subject, round_subject,
     verify, verify_each,
 };
-
-/// That of `syndic`.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The name of the long ledger.
 const ORIGIN: &str = "bench.example/ledger";

@@ -153,6 +153,15 @@ impl Formed {
         Self { leaf, entry, keys }
     }
 
+    /// Lets go of data that a history does not ask for, where whoever reads them has done so.
+    #[must_use]
+    pub fn without_data(mut self) -> Self {
+        if self.entry.kind != ROUND_CLOSED {
+            self.entry.data = Value::Null;
+        }
+        self
+    }
+
     /// The entry.
     #[must_use]
     pub const fn entry(&self) -> &Entry {

@@ -15,7 +15,7 @@ fn replayed(table: &Table, record: &[(Timestamp, Input)]) -> Round {
     let opened = Round::open(plan, roster, START).unwrap();
     record
         .iter()
-        .fold(opened, |round, (now, input)| round.replay(*now, input, Signatures::Verified).unwrap().next)
+        .fold(opened, |mut round, (now, input)| round.replay(*now, input, Signatures::Verified).unwrap().next)
 }
 
 /// The same input with a signature that nobody made.
@@ -59,7 +59,7 @@ fn after_any_part_of_a_round_was_replayed_unverified_a_forged_message_is_refused
     let mut tried = 0;
     for (next, (now, input)) in table.record.iter().enumerate() {
         let Some(forged) = forged(input) else { continue };
-        let round = replayed(&table, &table.record[..next]);
+        let mut round = replayed(&table, &table.record[..next]);
         let from = input.message().unwrap().1.from;
         let refused = |step: Result<_, _>| step.map(|_: ()| ()) == Err(Rejection::BadSignature { from });
         assert!(refused(round.step(*now, &forged).map(drop)), "{forged:?}");

@@ -23,6 +23,11 @@ impl Ahead {
         self.preparation.as_ref()
     }
 
+    /// The same, to replay what it heard.
+    pub fn preparation_mut(&mut self) -> Option<&mut Preparation> {
+        self.preparation.as_mut()
+    }
+
     /// Number of the last preparation that was begun, ahead or by a round for itself; 0 before the first.
     pub fn last(&self) -> u64 {
         self.last

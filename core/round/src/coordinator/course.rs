@@ -64,9 +64,9 @@ impl Course {
         Verifier::new(&self.fixed.roster, self.signatures)
     }
 
-    /// The same course, whose next message is judged so.
-    pub(super) fn judging(self, signatures: Signatures) -> Self {
-        Self { signatures, ..self }
+    /// Lets the next message be judged so.
+    pub(super) fn judge(&mut self, signatures: Signatures) {
+        self.signatures = signatures;
     }
 
     /// How long sharing may take: the local work comes before it where an update is shared.

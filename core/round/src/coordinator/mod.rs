@@ -244,10 +244,19 @@ impl Round {
     ///
     /// # Errors
     /// As [`Self::step`], but for signatures that were verified.
-    pub fn replay(&self, now: Timestamp, input: &Input, signatures: Signatures) -> Result<Step, Rejection> {
-        let judging = |round: Self, signatures| Self { course: round.course.judging(signatures), ..round };
-        let Step { next, changed } = judging(self.clone(), signatures).step(now, input)?;
-        Ok(Step { next: judging(next, Signatures::default()), changed })
+    pub fn replay(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        signatures: Signatures,
+    ) -> Result<Step, Rejection> {
+        self.course.judge(signatures);
+        let mut step = self.step(now, input);
+        self.course.judge(Signatures::default());
+        if let Ok(step) = &mut step {
+            step.next.course.judge(Signatures::default());
+        }
+        step
     }
 
     /// The last kind of message that was accepted from `id`.

@@ -149,14 +149,18 @@ impl Preparation {
     /// # Errors
     /// As [`Self::step`], but for signatures that were verified.
     pub fn replay(
-        &self,
+        &mut self,
         now: Timestamp,
         input: &Input,
         signatures: Signatures,
     ) -> Result<(Self, bool), Rejection> {
-        let judging = |it: Self, signatures| Self { course: it.course.judging(signatures), ..it };
-        let (next, changed) = judging(self.clone(), signatures).step(now, input)?;
-        Ok((judging(next, Signatures::default()), changed))
+        self.course.judge(signatures);
+        let mut stepped = self.step(now, input);
+        self.course.judge(Signatures::default());
+        if let Ok((next, _)) = &mut stepped {
+            next.course.judge(Signatures::default());
+        }
+        stepped
     }
 
     /// The last kind of message that was accepted from `id`.
