@@ -175,7 +175,7 @@ fn read_ahead(
 }
 
 impl Read {
-    /// Reads an entry. Its form was checked with its signature.
+    /// Reads an entry. Where the signatures were verified before, so was the form.
     fn of(index: u64, bytes: Vec<u8>, signatures: Signatures) -> Result<Self, CoordinatorError> {
         let formed = match signatures {
             Signatures::Unverified => Formed::read(&bytes),

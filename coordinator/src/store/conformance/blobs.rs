@@ -22,6 +22,15 @@ pub(super) async fn blobs_keep_their_promise<B: Blobs, F: Future<Output = B>>(op
         assert_eq!(blobs.read(digest).await.unwrap(), bytes);
     }
 
+    let asked = vec![Digest::of(b"abc"), missing, Digest::of(&large), Digest::of(b"")];
+    let small = blobs.read_small(asked.clone(), 3).await;
+    assert_eq!(
+        small,
+        [Some(b"abc".to_vec()), None, None, Some(Vec::new())],
+        "in order, and none that is longer"
+    );
+    assert_eq!(blobs.read_small(asked, large.len() as u64).await[2].as_ref(), Some(&large));
+
     let mut writer = blobs.writer().await.unwrap();
     writer.write(b"a").await.unwrap();
     writer.write(b"").await.unwrap();
@@ -180,6 +189,9 @@ pub(super) async fn a_damaged_blob_is_named(blobs: &dyn Blobs, damage: impl Asyn
     let refused = blobs.read(digest).await.unwrap_err();
     assert_eq!(refused.code(), "store.corrupt");
     assert!(refused.to_string().contains(&digest.to_string()), "{refused}");
+
+    let small = blobs.read_small(vec![digest], u64::MAX).await;
+    assert_eq!(small, [None], "whoever wants it whole is told why it is not");
 
     let mut reader = blobs.reader(digest).await.unwrap();
     let streamed = loop {
