@@ -234,9 +234,9 @@ fn a_file_of_another_kind_is_told_by_its_line_without_its_text() {
     let founding = Founding::new();
     let path = founding.dir().join("roster.json");
     for text in [
-        "Jane Doe,87,yes\n",
+        "Jane Doe,87.25,yes\n",
         "\"Jane Doe\"",
-        "{\"Jane Doe\": 87}",
+        "{\"Jane Doe\": 87.25}",
         "{\"federation\": \"credit\", \"members\": \"Jane Doe\"}",
         "{\"federation\": \"credit\", \"members\": [], \"coordinator_key\": \"Jane Doe\"}",
         "{\"federation\": \"Jane",
@@ -246,7 +246,7 @@ fn a_file_of_another_kind_is_told_by_its_line_without_its_text() {
         assert_eq!((refused.code(), refused.exit_code()), ("enrol.malformed", 2));
         let told = refused.to_string();
         assert!(told.contains("line 1: "), "{told}");
-        assert!(!told.contains("Jane") && !told.contains("87"), "{told}");
+        assert!(!told.contains("Jane") && !told.contains("87.25"), "{told}");
     }
 }
 

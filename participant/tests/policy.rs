@@ -146,12 +146,12 @@ fn the_policy_made_for_one_job_allows_no_weaker_one() {
 fn a_table_given_as_a_policy_is_refused_by_its_line_without_its_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.csv");
-    std::fs::write(&path, "Jane Doe,87,yes\nJohn Roe,12,no\n").unwrap();
+    std::fs::write(&path, "Jane Doe,87.25,yes\nJohn Roe,12,no\n").unwrap();
 
     let told = Policy::load(&path).unwrap_err().to_string();
 
     assert!(told.contains("line 1: "), "{told}");
-    assert!(!told.contains("Jane") && !told.contains("87") && !told.contains("John"), "{told}");
+    assert!(!told.contains("Jane") && !told.contains("87.25") && !told.contains("John"), "{told}");
 }
 
 #[test]

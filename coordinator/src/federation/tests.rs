@@ -75,7 +75,7 @@ fn what_is_no_key_is_named_and_not_shown() {
         let good = fs::read(two.ours(key)).unwrap();
         fs::write(two.ours(key), &ledger_key).unwrap();
         assert!(two.refusal(key).ends_with("does not hold an ECDSA P-256 key"));
-        fs::write(two.ours(key), "Jane Doe,87\n").unwrap();
+        fs::write(two.ours(key), "Jane Doe,87.25\n").unwrap();
         assert!(two.refusal(key).ends_with("is not a PEM file with a PKCS #8 private key"));
         fs::write(two.ours(key), good).unwrap();
     }
@@ -97,15 +97,15 @@ fn a_file_of_something_else_is_told_by_line_and_key_without_its_text() {
     let refused = |text: &str| {
         fs::write(two.ours("federation.json"), text).unwrap();
         let told = two.refusal("federation.json");
-        assert!(!told.contains("Jane") && !told.contains("87"), "{told}");
+        assert!(!told.contains("Jane") && !told.contains("87.25"), "{told}");
         told
     };
-    assert!(refused("{\"Jane Doe\": 87}").ends_with("line 1: unknown field"));
-    assert!(refused("Jane Doe,87\n").contains("line 1: "));
+    assert!(refused("{\"Jane Doe\": 87.25}").ends_with("line 1: unknown field"));
+    assert!(refused("Jane Doe,87.25\n").contains("line 1: "));
     assert!(refused("[\n  \"Jane Doe\"\n]").contains("line "));
     let other = refused(&good.replace("syndic.federation/1", "Jane Doe"));
     assert!(other.ends_with("is of another schema than `syndic.federation/1`"), "{other}");
-    let told = refused(&good.replace("\"credit\"", "[\"Jane Doe\", 87]"));
+    let told = refused(&good.replace("\"credit\"", "[\"Jane Doe\", 87.25]"));
     assert!(told.contains("line 3, `federation`: invalid type, expected a string"), "{told}");
     fs::write(two.ours("federation.json"), good).unwrap();
     assert!(two.load().is_ok());
