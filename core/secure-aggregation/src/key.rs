@@ -30,11 +30,22 @@ impl OneTimeKey {
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut key = Self { coefficients: Box::new(Zeroizing::new([0; RING_DIMENSION])) };
         loop {
-            for coefficient in key.coefficients.iter_mut() {
-                *coefficient = sample(rng);
-            }
+            key.draw(rng);
             if key.norm_squared() <= LARGEST_NORM_SQUARED {
                 return key;
+            }
+        }
+    }
+
+    /// Draws each coefficient, by 128 bits.
+    fn draw(&mut self, rng: &mut impl CryptoRng) {
+        let mut random = Zeroizing::new([0; WORDS_AT_ONCE * 8]);
+        for coefficients in self.coefficients.chunks_mut(WORDS_AT_ONCE / 2) {
+            rng.fill_bytes(&mut *random);
+            let words = random.as_chunks().0;
+            for (coefficient, words) in coefficients.iter_mut().zip(words.as_chunks::<2>().0) {
+                let [high, low] = words.map(u64::from_le_bytes);
+                *coefficient = sample(u128::from(high) << 64 | u128::from(low));
             }
         }
     }
@@ -58,13 +69,16 @@ impl OneTimeKey {
     }
 }
 
+/// Words of 64 bits that are drawn at a time: to ask a source of the operating system for each would take several times as
+/// long as all else here.
+const WORDS_AT_ONCE: usize = 512;
+
 /// No key is longer than the square root of this, 2^8.5 (the mean is 290).
 pub(crate) const LARGEST_NORM_SQUARED: i64 = 1 << 17;
 
-/// One coefficient, in constant time: the magnitude is the number of tails that hold a uniform number, all of
-/// which are compared.
-fn sample(rng: &mut impl CryptoRng) -> i8 {
-    let uniform = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+/// The coefficient that a uniform number stands for, in constant time: the magnitude is the number of tails that hold it
+/// but for its lowest bit, all of which are compared.
+fn sample(uniform: u128) -> i8 {
     let (position, sign) = (uniform >> 1, (uniform & 1) as i8);
     // Both are below 2^127, so the top bit of the difference is the borrow: position < tail.
     let magnitude = TAILS.iter().fold(0, |count, &tail| count + (position.wrapping_sub(tail) >> 127) as i8);
@@ -272,25 +286,7 @@ mod tests {
 
     #[test]
     fn a_draw_is_the_number_of_tails_that_hold_it() {
-        /// Gives two chosen words.
-        struct Chosen(Vec<u64>);
-        impl rand_core::TryRng for Chosen {
-            type Error = std::convert::Infallible;
-            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-                unreachable!("coefficients take words of 64 bits")
-            }
-            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-                Ok(self.0.pop().unwrap())
-            }
-            fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
-                unreachable!("coefficients take words of 64 bits")
-            }
-        }
-        impl rand_core::TryCryptoRng for Chosen {}
-        let draw = |position: u128, sign: u128| {
-            let both = position << 1 | sign;
-            sample(&mut Chosen(vec![both as u64, (both >> 64) as u64]))
-        };
+        let draw = |position: u128, sign: u128| sample(position << 1 | sign);
         for (k, &tail) in TAILS.iter().enumerate() {
             let k = k as i8;
             assert_eq!((draw(tail, 0), draw(tail, 1)), (k, -k), "at the tail beyond {k}");
