@@ -25,6 +25,14 @@ impl WatchedBlobs {
 
 #[async_trait]
 impl Blobs for WatchedBlobs {
+    async fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.told(self.blobs.put(bytes).await)
+    }
+
+    async fn read(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
+        away(&self.condition, self.blobs.read(digest).await)
+    }
+
     async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
         let writer = self.told(self.blobs.writer().await)?;
         Ok(self.watched(writer))

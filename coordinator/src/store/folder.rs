@@ -65,10 +65,26 @@ impl FolderBlobs {
 
 #[async_trait]
 impl Blobs for FolderBlobs {
+    async fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let (store, bytes) = (self.clone(), bytes.to_vec());
+        // In one way to another thread and back, as all that is done at once here.
+        blocking(move || {
+            let mut partial = Partial::create(store)?;
+            partial.growing.write(&bytes)?;
+            partial.finish(None)
+        })
+        .await
+    }
+
     async fn writer(&self) -> Result<Box<dyn BlobWriter>, StoreError> {
         let store = self.clone();
         let partial = blocking(move || Partial::create(store)).await?;
         Ok(Box::new(FolderWriter { partial: Some(partial) }))
+    }
+
+    async fn read(&self, digest: Digest) -> Result<Vec<u8>, StoreError> {
+        let store = self.clone();
+        blocking(move || aside::open_anywhere(&store, digest)?.whole()).await
     }
 
     async fn reader(&self, digest: Digest) -> Result<Box<dyn BlobReader>, StoreError> {
@@ -79,7 +95,6 @@ impl Blobs for FolderBlobs {
 
     async fn read_small(&self, digests: Vec<Digest>, most: u64) -> Vec<Option<Vec<u8>>> {
         let (store, count) = (self.clone(), digests.len());
-        // One after the other, but without a way to another thread and back for each.
         let read = move |digest| {
             let open = aside::open_anywhere(&store, digest).ok().filter(|open| open.left <= most);
             open.and_then(|open| open.whole().ok())
@@ -271,6 +286,12 @@ impl BlobReader for FolderReader {
 
     async fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let mut open = self.open.take().ok_or_else(spent)?;
+        if open.left == 0 {
+            // Nothing is read any more.
+            open.require_whole()?;
+            self.open = Some(open);
+            return Ok(None);
+        }
         let (open, chunk) = blocking(move || {
             let chunk = open.up_to(most.max(1))?;
             Ok((open, chunk))
@@ -302,8 +323,7 @@ impl OpenBlob {
 
     fn up_to(&mut self, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         if self.left == 0 {
-            let actual = Digest(self.hash.clone().finalize().into());
-            return if actual == self.digest { Ok(None) } else { Err(self.corrupt()) };
+            return self.require_whole().map(|()| None);
         }
         let length = usize::try_from(self.left).map_or(most, |left| left.min(most));
         let mut chunk = vec![0; length];
@@ -318,8 +338,13 @@ impl OpenBlob {
 
     fn whole(mut self) -> Result<Vec<u8>, StoreError> {
         let bytes = self.up_to(usize::MAX)?.unwrap_or_default();
-        // Only the end says that all of them were right.
-        self.up_to(usize::MAX).map(|_| bytes)
+        self.require_whole().map(|()| bytes)
+    }
+
+    /// All of it was read: only this says that all of it was right.
+    fn require_whole(&self) -> Result<(), StoreError> {
+        let actual = Digest(self.hash.clone().finalize().into());
+        if actual == self.digest { Ok(()) } else { Err(self.corrupt()) }
     }
 
     fn corrupt(&self) -> StoreError {

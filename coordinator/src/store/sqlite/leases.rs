@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 use syndic_round::Timestamp;
 
 use super::SqliteLog;
@@ -123,14 +123,16 @@ impl SqliteLog {
 /// Nothing where the lease is not held with its epoch. To be asked in a transaction that may write: then it
 /// stays held until the transaction is over.
 async fn require_held(connection: &mut SqliteConnection, lease: &Lease) -> Result<Option<()>, sqlx::Error> {
-    let held: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM leases
-         WHERE name = ? AND holder = ? AND epoch = ? AND expires > CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-    )
-    .bind(&lease.name)
-    .bind(&lease.holder)
-    .bind(i64::try_from(lease.epoch).unwrap_or(i64::MAX))
-    .fetch_optional(connection)
-    .await?;
+    let mut held = QueryBuilder::new("");
+    push_held(&mut held, lease);
+    let held: Option<i64> = held.build_query_scalar().fetch_optional(connection).await?;
     Ok(held.map(drop))
+}
+
+/// A query that finds something where the lease is held with its epoch.
+pub(super) fn push_held(query: &mut QueryBuilder<Sqlite>, lease: &Lease) {
+    query.push("SELECT 1 FROM leases WHERE name = ").push_bind(&lease.name);
+    query.push(" AND holder = ").push_bind(&lease.holder);
+    query.push(" AND epoch = ").push_bind(i64::try_from(lease.epoch).unwrap_or(i64::MAX));
+    query.push(" AND expires > CAST(unixepoch('subsec') * 1000 AS INTEGER)");
 }

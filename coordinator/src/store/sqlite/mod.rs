@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction,
+    ConnectOptions, Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use syndic_round::Digest;
@@ -120,30 +120,26 @@ impl Log for SqliteLog {
         expected_size: u64,
         entries: &[Vec<u8>],
     ) -> Result<u64, StoreError> {
-        let failed = |error| self.failed(error);
         let mut writer = self.writer.lock().await;
-        // Dropped before its commit, the transaction is rolled back.
-        let mut batch = match lease {
+        if !entries.is_empty() {
+            // If we crash here the write-ahead log holds a batch without its commit record; SQLite drops it
+            // when the file is next opened. Nobody was told: the sender will hand the input in again.
+            let mut insert = insertion(lease, expected_size, entries);
+            let stored = insert.build().execute(&mut *writer).await.map_err(|error| self.failed(error))?;
+            if stored.rows_affected() > 0 {
+                return Ok(expected_size + entries.len() as u64);
+            }
+        }
+        // Nothing was stored: why not?
+        let mut looking = match lease {
             Some(lease) => self.begin_under(&mut writer, lease).await?,
             None => self.begin(&mut writer).await?,
         };
-        let actual = head(&self.path, &mut batch).await?;
-        if actual != expected_size {
-            return Err(StoreError::Conflict { expected: expected_size, actual });
+        let actual = head(&self.path, &mut looking).await?;
+        match actual == expected_size && entries.is_empty() {
+            true => Ok(actual),
+            false => Err(StoreError::Conflict { expected: expected_size, actual }),
         }
-        for (position, bytes) in (actual..).zip(entries) {
-            sqlx::query("INSERT INTO entries (position, bytes, digest) VALUES (?, ?, ?)")
-                .bind(index(position))
-                .bind(bytes.as_slice())
-                .bind(&Digest::of(bytes).0[..])
-                .execute(&mut *batch)
-                .await
-                .map_err(failed)?;
-        }
-        // If we crash here the write-ahead log holds a batch without its commit record; SQLite drops it
-        // when the file is next opened. Nobody was told: the sender will hand the input in again.
-        batch.commit().await.map_err(failed)?;
-        Ok(actual + entries.len() as u64)
     }
 
     async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -162,6 +158,28 @@ impl Log for SqliteLog {
         let mut alone = self.begin(&mut writer).await?;
         Ok(read(&self.path, &mut alone, at, entries.len() as u64).await? == entries)
     }
+}
+
+/// The statement that stores a batch where the log has the size expected and the lease is held, or nothing. One statement is
+/// one transaction, and one way to the thread of the database and back.
+fn insertion(lease: Option<&Lease>, expected_size: u64, entries: &[Vec<u8>]) -> QueryBuilder<Sqlite> {
+    let first = index(expected_size);
+    let mut insert = QueryBuilder::new("WITH batch (position, bytes, digest) AS (");
+    insert.push_values((0..).zip(entries), |mut row, (offset, bytes)| {
+        let digest = Digest::of(bytes).0.to_vec();
+        row.push_bind(first.saturating_add(offset)).push_bind(bytes.as_slice()).push_bind(digest);
+    });
+    insert.push(
+        ") INSERT INTO entries (position, bytes, digest) SELECT position, bytes, digest FROM batch
+         WHERE (SELECT coalesce(max(position) + 1, 0) FROM entries) = ",
+    );
+    insert.push_bind(first);
+    if let Some(lease) = lease {
+        insert.push(" AND EXISTS (");
+        leases::push_held(&mut insert, lease);
+        insert.push(")");
+    }
+    insert
 }
 
 async fn read(
