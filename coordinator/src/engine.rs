@@ -5,6 +5,7 @@
 
 mod attendance;
 mod connections;
+mod duties;
 mod job;
 
 use std::cmp::Reverse;

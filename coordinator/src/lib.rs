@@ -23,6 +23,7 @@ mod malformed;
 pub mod migrate;
 pub mod missing;
 mod named;
+pub mod news;
 pub mod phases;
 pub mod refusals;
 pub mod renewal;

@@ -30,7 +30,7 @@ mod watched;
 mod witnessing;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
@@ -38,13 +38,10 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::Outcome;
-use syndic_round::coordinator::{Duty, Input, Phase};
+use syndic_round::coordinator::{Input, Phase};
 use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
-use syndic_round::{
-    Digest, EndorsedRoster, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster,
-    Voided,
-};
+use syndic_round::{Digest, EndorsedRoster, JobId, Place, RoundId, SealedRoster};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio::task::JoinHandle;
 
@@ -98,6 +95,7 @@ pub struct Parts {
 }
 
 struct Inner {
+    roster: Arc<SealedRoster>,
     federation: String,
     /// The origin line of the ledger's checkpoints.
     origin: String,
@@ -172,6 +170,7 @@ impl Coordinator {
         let state = State { engine, record, tallies: BTreeMap::new(), stopped: false };
         let coordinator = Self {
             inner: Arc::new(Inner {
+                roster: sealed.clone(),
                 federation,
                 origin,
                 ledger_key,
@@ -201,8 +200,13 @@ impl Coordinator {
     }
 
     /// The sealed roster.
-    pub async fn roster(&self) -> Arc<SealedRoster> {
-        self.inner.state.lock().await.engine.roster().clone()
+    pub fn roster(&self) -> &SealedRoster {
+        &self.inner.roster
+    }
+
+    /// Looks at what the ledger says by now, all of it at one moment.
+    pub async fn look<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
+        look(&self.inner.state.lock().await.engine)
     }
 
     /// What happens from now on.
@@ -245,56 +249,11 @@ impl Coordinator {
         self.inner.state.lock().await.engine.jobs().map(|job| job.id.clone()).collect()
     }
 
-    /// What `caller` owes the round in progress of a job, under which plan, and which earlier attempts at the question are
-    /// void.
-    pub async fn duty_of(
-        &self,
-        job: &JobId,
-        caller: ParticipantId,
-    ) -> Option<(RoundPlan, Duty, Vec<Voided>)> {
-        let state = self.inner.state.lock().await;
-        let job = state.engine.job(job)?;
-        let round = &job.round()?.round;
-        round.duty_of(caller).map(|duty| (round.plan().clone(), duty, job.voided().to_vec()))
-    }
-
-    /// What `caller` owes the preparation that is made ahead of a job's next round, and under which terms, as long as `round`
-    /// is the one in progress. Whoever looked at another looks again first: the new one may want keys that are given up for
-    /// those of the next preparation.
-    pub async fn duty_ahead(
-        &self,
-        job: &JobId,
-        caller: ParticipantId,
-        round: Option<RoundId>,
-    ) -> Option<(PreparationTerms, Duty)> {
-        let state = self.inner.state.lock().await;
-        let job = state.engine.job(job)?;
-        let in_progress = job.round().map(|open| open.round.plan().id);
-        let ahead = job.ahead().filter(|_| in_progress == round)?;
-        ahead.duty_of(caller).map(|duty| (ahead.terms().clone(), duty))
-    }
-
-    /// How many reveals the round in progress of a job is to be opened with; none before it awaits reveals.
-    pub async fn reveals_wanted(&self, job: &JobId) -> Option<usize> {
-        let state = self.inner.state.lock().await;
-        match state.engine.job(job)?.round()?.round.phase() {
-            Phase::Revealing(phase) => Some(phase.wanted()),
-            Phase::Opening(phase) => Some(phase.wanted()),
-            _ => None,
-        }
-    }
-
     /// The receipt of a message that is on record.
     pub fn receipt(&self, job: &JobId, place: Place, kind: Kind, message: &Signed) -> Receipt {
         let (federation, round) = (&*self.inner.federation, place.round());
         let received = Received { federation, job, round, kind, message };
         Receipt::sign(&received, clock::now(), &self.inner.ledger_key)
-    }
-
-    /// The round in progress of a job, if any.
-    pub async fn current_round(&self, job: &JobId) -> Option<RoundId> {
-        let state = self.inner.state.lock().await;
-        Some(state.engine.job(job)?.round()?.round.plan().id)
     }
 
     /// The bytes that an upload to this round must have, and those of each chunk.
@@ -343,31 +302,9 @@ impl Coordinator {
         Ok(is_public(&state))
     }
 
-    /// Why this round was abandoned, with who declined it and why; none where it was not. Of a job that is over only the last
-    /// is known.
-    pub async fn why_abandoned(&self, job: &JobId, id: RoundId) -> Option<String> {
-        let state = self.inner.state.lock().await;
-        let live = state.engine.job(job).and_then(|job| job.why_abandoned(id).map(String::from));
-        let ended = state.engine.ended(job).and_then(|ended| ended.abandoned.as_ref());
-        live.or_else(|| ended.filter(|(last, _)| *last == id).map(|(_, reason)| reason.clone()))
-    }
-
     /// How the job ended, once it has.
     pub async fn over(&self, job: &JobId) -> Option<Over> {
-        let state = self.inner.state.lock().await;
-        state.engine.ended(job).map(|ended| ended.over.clone())
-    }
-
-    /// What `caller` hears of when it comes: jobs that are not over, jobs among `held` that are, and, where none is under way,
-    /// the one that ended last.
-    pub async fn jobs_for(&self, held: &BTreeSet<JobId>) -> BTreeSet<JobId> {
-        let state = self.inner.state.lock().await;
-        let mut jobs: BTreeSet<JobId> = state.engine.jobs().map(|job| job.id.clone()).collect();
-        if jobs.is_empty() {
-            jobs.extend(state.engine.last_ended().cloned());
-        }
-        jobs.extend(held.iter().filter(|job| state.engine.ended(job).is_some()).cloned());
-        jobs
+        self.look(|engine| engine.over(job).cloned()).await
     }
 
     /// The outcome of a completed job; none where it has none, or others have ended since and it was let go.

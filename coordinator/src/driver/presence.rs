@@ -168,7 +168,7 @@ impl Coordinator {
     /// come back; who serves further jobs stays.
     pub async fn all_gone(&self, job: &JobId, longest: Duration) {
         let mut changed = self.changes();
-        let roster = self.roster().await;
+        let roster = self.roster();
         let gone = async {
             loop {
                 changed.borrow_and_update();

@@ -1,10 +1,5 @@
 //! What a job that has no round in progress waits for, and until when it does so at most.
 
-use std::time::Duration;
-
-use syndic_round::{JobId, Timestamp};
-use tokio::time::Instant;
-
 use super::{Coordinator, State};
 use crate::clock;
 use crate::engine::{Engine, JobState};
@@ -42,12 +37,5 @@ impl Coordinator {
             None => "it was about to".into(),
         };
         Some(format!("it was to start within {seconds} s of being handed in, and had not: {why}"))
-    }
-
-    /// When that is to be looked at again.
-    pub(super) async fn look_at_start(&self, job: &JobId) -> Option<Instant> {
-        let state = self.inner.state.lock().await;
-        let Timestamp(by) = state.engine.job(job)?.starts_by()?;
-        Some(Instant::now() + Duration::from_millis(by.saturating_sub(clock::now().0)))
     }
 }

@@ -117,7 +117,7 @@ impl Coordinator {
     }
 
     async fn with(&self, note: &str, witness: ParticipantId, line: &str) -> Result<String, NoteError> {
-        let roster = self.roster().await;
+        let roster = self.roster();
         let member = roster.member(witness).ok_or(NoteError::Key)?;
         with_cosignature(note, line, &witness_key(roster.roster(), member)?)
     }

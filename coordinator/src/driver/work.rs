@@ -61,7 +61,7 @@ impl Coordinator {
                 None => None,
             };
             let lease = lease.as_ref();
-            let work = self.work(job).await;
+            let (work, starts_by) = self.work(job).await;
             if !matches!(work, Work::OpenRound) {
                 due_since = Instant::now();
             }
@@ -83,12 +83,12 @@ impl Coordinator {
                     continue;
                 }
                 Work::Wait(place, at) => {
-                    let left = at.0.saturating_sub(clock::now().0);
-                    if left == 0 {
+                    let left = until(at);
+                    if left.is_zero() {
                         unless_over(self.wake(job, place, lease).await)?;
                         continue;
                     }
-                    Some(Instant::now() + Duration::from_millis(left))
+                    Some(Instant::now() + left)
                 }
                 Work::OpenSum(plan, opening) => {
                     unless_over(self.open_sum(job, &plan, &opening, lease).await)?;
@@ -105,8 +105,8 @@ impl Coordinator {
             };
             let idle = Instant::now() + IDLE;
             let mut deadline = wait.map_or(idle, |at| at.min(idle));
-            if let Some(by) = self.look_at_start(job).await {
-                deadline = deadline.min(by);
+            if let Some(by) = starts_by {
+                deadline = deadline.min(Instant::now() + until(by));
             }
             tokio::select! {
                 _ = changed.changed() => {}
@@ -129,8 +129,13 @@ impl Coordinator {
         self.inner.hear(&mut state, job, place, Input::Wake, None, lease).await
     }
 
-    async fn work(&self, id: &JobId) -> Work {
+    /// What is owed now, and by when the job is to have started, if that is still to come.
+    async fn work(&self, id: &JobId) -> (Work, Option<Timestamp>) {
         let state = self.inner.state.lock().await;
+        (self.work_of(&state, id), state.engine.job(id).and_then(JobState::starts_by))
+    }
+
+    fn work_of(&self, state: &State, id: &JobId) -> Work {
         if state.stopped {
             return Work::Stopped;
         }
@@ -149,7 +154,7 @@ impl Coordinator {
             .engine
             .under_way(self.inner.most_jobs_at_once, |job| self.enough_are_connected(job))
             .contains(&id);
-        let dead_end = job.dead_end().or_else(|| self.missed_its_start(&state, job, may_open));
+        let dead_end = job.dead_end().or_else(|| self.missed_its_start(state, job, may_open));
         match (job.pending(), dead_end) {
             (_, Some(reason)) => Work::Abandon(reason),
             (Next::Done(outcome), None) => Work::Release(Box::new(outcome.clone())),
@@ -341,6 +346,11 @@ impl Coordinator {
         self.inner.tell(job, Event::JobAbandoned { job: job.to_string(), reason });
         Ok(())
     }
+}
+
+/// How long it is until then by the clock; nothing where that is past.
+fn until(at: Timestamp) -> Duration {
+    Duration::from_millis(at.0.saturating_sub(clock::now().0))
 }
 
 enum Gathered {

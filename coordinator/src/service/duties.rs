@@ -1,6 +1,6 @@
 //! What a connected participant owes, told anew whenever it changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use syndic_ledger::ShownEntry;
 use syndic_proto::convert::{self, Owed, PlaceRef, RoundRef};
@@ -15,39 +15,9 @@ use tonic::Status;
 
 use super::{Answers, refused};
 use crate::driver::{Attached, Coordinator, CoordinatorError};
-use crate::engine::Over;
+use crate::news::{News, Told};
 use crate::store::StoreError;
 use crate::tls::PeerIdentity;
-
-/// What was told last, so that only changes are told.
-struct Told {
-    jobs: BTreeMap<JobId, OfJob>,
-    /// Entries of the ledger up to which it was shown.
-    seen: u64,
-}
-
-/// What was told last of a job.
-#[derive(Default)]
-struct OfJob {
-    /// Of the round in progress.
-    round: Last,
-    /// Of the preparation made ahead: its number, and the duty.
-    ahead: Option<(u64, u8)>,
-    /// Whether it is noted that the caller was told of the job's end.
-    is_dismissed: bool,
-}
-
-/// What was told last of the round in progress.
-#[derive(Clone, Default, PartialEq, Eq)]
-enum Last {
-    #[default]
-    Nothing,
-    /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
-    /// and is asked for again once it is wanted after all.
-    Duty(RoundRef, u8, Option<usize>),
-    RoundOver(RoundRef),
-    JobOver,
-}
 
 /// The duties of `caller`, which has something of the jobs in `held`, from now until its connection ends.
 pub(super) fn stream(
@@ -60,9 +30,8 @@ pub(super) fn stream(
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         let _attached = attached;
-        let jobs = held.into_iter().map(|job| (job, OfJob::default())).collect();
         tokio::select! {
-            () = tell(&coordinator, caller.id, Told { jobs, seen }, &sender) => {}
+            () = tell(&coordinator, caller.id, Told::nothing(held, seen), &sender) => {}
             () = coordinator.cut_off() => drop(sender.send(Err(elsewhere())).await),
         }
     });
@@ -83,7 +52,9 @@ async fn tell(
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
                 }
-                told.let_go(coordinator, caller);
+                if let Some(job) = told.dismissed() {
+                    coordinator.dismiss(caller, &job);
+                }
                 // Whoever was told of a round's end may owe something in the next one already.
                 continue;
             }
@@ -100,142 +71,82 @@ async fn tell(
     }
 }
 
-impl Told {
-    /// Jobs that the caller has something of, as far as it was not told of their end.
-    fn held(&self) -> BTreeSet<JobId> {
-        let held = self.jobs.iter().filter(|(_, told)| told.round != Last::JobOver);
-        held.map(|(job, _)| job.clone()).collect()
-    }
-
-    /// Notes who was told of a job's end. Of one such job it is known that it was told, that it is not told again.
-    fn let_go(&mut self, coordinator: &Coordinator, caller: ParticipantId) {
-        let is_over = |told: &OfJob| told.round == Last::JobOver && !told.is_dismissed;
-        let Some(job) = self.jobs.iter().find(|(_, told)| is_over(told)).map(|(job, _)| job.clone()) else {
-            return;
-        };
-        coordinator.dismiss(caller, &job);
-        self.jobs.retain(|other, told| *other == job || told.round != Last::JobOver);
-        if let Some(told) = self.jobs.get_mut(&job) {
-            told.is_dismissed = true;
-        }
-    }
-}
-
-/// What to tell next, if it differs from what was told: of each job, the round in progress comes first. Once another has
-/// opened, nothing ahead is told before that one was looked at: the change of it is still to be seen.
+/// What to tell next, if it differs from what was told.
 async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
     told: &mut Told,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    for job in coordinator.jobs_for(&told.held()).await {
-        let of_job = told.jobs.entry(job.clone()).or_default();
-        let current = coordinator.current_round(&job).await;
-        if let Some(duty) =
-            next_of_round(coordinator, caller, (&job, current), of_job, &mut told.seen).await?
-        {
-            return Ok(Some(duty));
-        }
-        if of_job.round != Last::JobOver
-            && let Some(duty) = next_ahead(coordinator, caller, (&job, current), of_job).await?
-        {
-            return Ok(Some(duty));
-        }
+    let Some(news) = coordinator.look(|engine| told.news(engine, caller)).await else { return Ok(None) };
+    let words = in_words(coordinator, caller, &news, &mut told.seen).await?;
+    if words.is_some() {
+        told.note(&news);
     }
-    Ok(None)
+    Ok(words)
 }
 
-async fn next_of_round(
+/// News as they are sent; none where they are news no longer, and something else is.
+async fn in_words(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    (job, current): (&JobId, Option<RoundId>),
-    told: &mut OfJob,
+    news: &News,
     seen: &mut u64,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    if let Last::Duty(round, ..) = &told.round
-        && current != Some(round.id)
-    {
-        let (round, reason) = (round.clone(), coordinator.why_abandoned(&round.job, round.id).await);
-        told.round = Last::RoundOver(round.clone());
-        return Ok(Some(over(round, Owed::Over(reason), None)));
-    }
-    if let Some(end) = coordinator.over(job).await {
-        let round = RoundRef { job: job.clone(), id: RoundId { round: 0, attempt: 0 } };
-        let reason = match end {
-            Over::Completed(_) => None,
-            Over::Abandoned(reason) => Some(reason),
-            Over::Stopped(reason) => Some(format!("it was stopped: {reason}")),
-        };
-        if told.round == Last::JobOver {
-            return Ok(None);
+    Ok(Some(match news {
+        News::RoundOver(job, id, reason) => {
+            over(RoundRef { job: job.clone(), id: *id }, Owed::Over(reason.clone()), None)
         }
-        let ledger = coordinator.shown_end(job, *seen).await?.map(|(size, shown)| {
-            // Who is shown the last of a job may be shown more of others.
-            *seen = size;
-            shown
-        });
-        told.round = Last::JobOver;
-        return Ok(Some(over(round, Owed::JobOver(reason), ledger)));
-    }
-    let Some((plan, duty, voided)) = coordinator.duty_of(job, caller).await else { return Ok(None) };
-    let round = RoundRef { job: plan.terms.job.clone(), id: plan.id };
-    let wanted = match duty {
-        Duty::Reveal(_) => coordinator.reveals_wanted(job).await,
-        _ => None,
-    };
-    let now = Last::Duty(round.clone(), ordinal(&duty), wanted);
-    if now == told.round {
-        return Ok(None);
-    }
-    let owed = owed(coordinator, caller, duty).await?;
-    // Who revealed in an earlier attempt does so again only if that one is shown to be void.
-    let voided = match owed {
-        Owed::Reveal(_) => voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect(),
-        _ => Vec::new(),
-    };
-    let ledger = match owed {
-        Owed::Certify(_) => match coordinator.shown_frozen(&round.job, round.id, *seen).await? {
-            Some((size, shown)) => {
-                // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
+        News::JobOver(job, reason) => {
+            let ledger = coordinator.shown_end(job, *seen).await?.map(|(size, shown)| {
+                // Who is shown the last of a job may be shown more of others.
                 *seen = size;
-                Some(shown)
-            }
-            None => return Ok(None),
-        },
-        _ => None,
-    };
-    told.round = now;
-    Ok(Some(convert::Duty { voided, ledger, at: round.into(), plan: plan.to_bytes().into(), owed }.into()))
-}
-
-async fn next_ahead(
-    coordinator: &Coordinator,
-    caller: ParticipantId,
-    (job, current): (&JobId, Option<RoundId>),
-    told: &mut OfJob,
-) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let Some((terms, duty)) = coordinator.duty_ahead(job, caller, current).await else { return Ok(None) };
-    let now = Some((terms.number, ordinal(&duty)));
-    if now == told.ahead {
-        return Ok(None);
-    }
-    let owed = owed(coordinator, caller, duty).await?;
-    let at = PlaceRef { job: terms.job.clone(), place: Place::Ahead(terms.number) };
-    told.ahead = now;
-    let plan = terms.to_bytes().into();
-    Ok(Some(convert::Duty { voided: Vec::new(), ledger: None, at, plan, owed }.into()))
+                shown
+            });
+            let round = RoundRef { job: job.clone(), id: RoundId { round: 0, attempt: 0 } };
+            over(round, Owed::JobOver(reason.clone()), ledger)
+        }
+        News::OfRound { plan, duty, voided, .. } => {
+            let at = RoundRef { job: plan.terms.job.clone(), id: plan.id };
+            let owed = owed(coordinator, caller, duty).await?;
+            // Who revealed in an earlier attempt does so again only if that one is shown to be void.
+            let voided = match owed {
+                Owed::Reveal(_) => {
+                    voided.iter().map(|one| (one.round(), one.signatures().to_vec())).collect()
+                }
+                _ => Vec::new(),
+            };
+            let ledger = match owed {
+                Owed::Certify(_) => match coordinator.shown_frozen(&at.job, at.id, *seen).await? {
+                    Some((size, shown)) => {
+                        // Who believes what it is shown keeps that checkpoint; who does not comes back with its own.
+                        *seen = size;
+                        Some(shown)
+                    }
+                    None => return Ok(None),
+                },
+                _ => None,
+            };
+            convert::Duty { voided, ledger, at: at.into(), plan: plan.to_bytes().into(), owed }.into()
+        }
+        News::Ahead(terms, duty) => {
+            let owed = owed(coordinator, caller, duty).await?;
+            let at = PlaceRef { job: terms.job.clone(), place: Place::Ahead(terms.number) };
+            let plan = terms.to_bytes().into();
+            convert::Duty { voided: Vec::new(), ledger: None, at, plan, owed }.into()
+        }
+    }))
 }
 
 async fn owed(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    duty: Duty,
+    duty: &Duty,
 ) -> Result<Owed, CoordinatorError> {
     Ok(match duty {
         Duty::Advertise => Owed::Advertise,
         Duty::Deal(cohort) => Owed::Deal(cohort.adverts().to_vec()),
-        Duty::Acknowledge(_, dealt) => Owed::Acknowledge(shares_for(coordinator, caller, &dealt).await?),
-        Duty::Submit(acks) => Owed::Submit(acks),
+        Duty::Acknowledge(_, dealt) => Owed::Acknowledge(shares_for(coordinator, caller, dealt).await?),
+        Duty::Submit(acks) => Owed::Submit(acks.clone()),
         Duty::Certify(survivors) => Owed::Certify(survivors.signed().to_vec()),
         Duty::Reveal(certificate) => Owed::Reveal(certificate.signatures().to_vec()),
         Duty::Void(cohort) => Owed::Void(cohort.adverts().to_vec()),
@@ -263,16 +174,4 @@ async fn shares_for(
         shares.push(Received { public: public.clone(), sealed });
     }
     Ok(shares)
-}
-
-fn ordinal(duty: &Duty) -> u8 {
-    match duty {
-        Duty::Advertise => 0,
-        Duty::Deal(_) => 1,
-        Duty::Acknowledge(..) => 2,
-        Duty::Submit(_) => 3,
-        Duty::Certify(_) => 4,
-        Duty::Reveal(_) => 5,
-        Duty::Void(_) => 6,
-    }
 }

@@ -50,7 +50,7 @@ impl Service {
         let stranger =
             || with_code(Code::PermissionDenied, "tls.not-a-member", "the certificate is no member's");
         let peer = request.extensions().get::<PeerIdentity>().ok_or_else(stranger)?;
-        let roster = self.coordinator.roster().await;
+        let roster = self.coordinator.roster();
         let member = roster.member(peer.id).filter(|member| member.name == peer.name);
         match member {
             Some(_) if peer.federation == roster.roster().federation => Ok(peer.clone()),
@@ -68,7 +68,7 @@ impl Coordination for Service {
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
         let caller = self.caller(&request).await?;
         let hello = request.into_inner();
-        let roster = self.coordinator.roster().await;
+        let roster = self.coordinator.roster();
         let expected = [
             ("protocol.version", "protocol", hello.protocol == PROTOCOL),
             ("federation.other", "federation", hello.federation == roster.roster().federation),

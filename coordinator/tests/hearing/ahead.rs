@@ -1,14 +1,17 @@
 //! When somebody is asked for keys that are prepared ahead.
 
-use syndic_round::RoundId;
+use std::collections::BTreeSet;
 
-use crate::house::{House, ends, small};
+use syndic_coordinator::news::{News, Told};
+use syndic_round::coordinator::Duty;
 
-/// A participant gives up the keys that it holds for those of the next preparation, and between two looks a round may open
-/// that wants them.
+use crate::house::{House, Look, ends, small};
+
+/// A participant gives up the keys that it holds for those of the next preparation: a round that it has not heard of may want
+/// them.
 #[tokio::test]
-async fn nobody_is_asked_for_keys_ahead_that_has_looked_at_another_round_than_the_one_in_progress() {
-    let mut house = House::of(5);
+async fn a_member_hears_of_the_round_in_progress_before_it_is_asked_for_keys_ahead() {
+    let (mut house, mut ahead) = (House::of(5), House::of(5).members);
     let running = house.running(house.log().await).await;
     let coordinator = &running.coordinator;
     ends(async {
@@ -19,12 +22,28 @@ async fn nobody_is_asked_for_keys_ahead_that_has_looked_at_another_round_than_th
                 running.hear(&input).await.unwrap();
             }
         }
-        let (_, first) = running.round().await;
-        let asked = async |round| coordinator.duty_ahead(&small(), house.members[0].id, round).await;
-        running.until(async || asked(Some(first)).await).await;
+        let (caller, (_, first)) = (house.members[0].id, running.round().await);
+        running.until(async || coordinator.duty_ahead(&small(), caller).await).await;
+        let mut told = Told::nothing(BTreeSet::new(), 0);
+        let mut hear = async || {
+            let news = coordinator.look(|engine| told.news(engine, caller)).await?;
+            told.note(&news);
+            Some(news)
+        };
 
-        assert!(asked(None).await.is_none());
-        assert!(asked(Some(RoundId { round: first.round + 1, attempt: 1 })).await.is_none());
+        assert!(matches!(hear().await, Some(News::OfRound { duty: Duty::Submit(_), .. })));
+        assert!(matches!(hear().await, Some(News::Ahead(_, Duty::Advertise))));
+        assert!(hear().await.is_none(), "nothing is told twice");
+
+        let plan = running.plan(&house.members).await;
+        running.play_ahead(&mut ahead, plan).await;
+        running.play_out(&mut house.members, first).await;
+        let next = running.until(async || coordinator.duty_of(&small(), caller).await).await;
+        running.until(async || coordinator.duty_ahead(&small(), caller).await).await;
+        let over = hear().await;
+        assert!(matches!(&over, Some(News::RoundOver(_, id, None)) if *id == first), "{over:?}");
+        let opened = hear().await;
+        assert!(matches!(&opened, Some(News::OfRound { plan, .. }) if plan.id == next.0.id), "{opened:?}");
     })
     .await;
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syndic_coordinator::driver::{Attached, Coordinator, CoordinatorError, Parts};
-use syndic_coordinator::engine::Over;
+use syndic_coordinator::engine::{Engine, Over};
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::store::{Blobs, FolderBlobs, FolderCosignatures, Log, Replica, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
-use syndic_round::{JobId, ParticipantId, Place, RoundId, RoundPlan, SealedRoster};
+use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster};
 use tokio::task::JoinHandle;
 
 use crate::members::{JOB, Member, ledger_key, sealed_roster};
@@ -175,6 +175,35 @@ impl House {
     }
 }
 
+/// Looks at what a coordinator's ledger says by now.
+pub(crate) trait Look {
+    async fn current_round(&self, job: &JobId) -> Option<RoundId>;
+    async fn duty_of(&self, job: &JobId, caller: ParticipantId) -> Option<(RoundPlan, Duty)>;
+    async fn duty_ahead(&self, job: &JobId, caller: ParticipantId) -> Option<(PreparationTerms, Duty)>;
+    async fn why_abandoned(&self, job: &JobId, id: RoundId) -> Option<String>;
+}
+
+impl Look for Coordinator {
+    async fn current_round(&self, job: &JobId) -> Option<RoundId> {
+        self.look(|engine| engine.current_round(job)).await
+    }
+
+    async fn duty_of(&self, job: &JobId, caller: ParticipantId) -> Option<(RoundPlan, Duty)> {
+        self.look(|engine| engine.duty_of(job, caller).map(|(plan, duty, _)| (plan.clone(), duty))).await
+    }
+
+    async fn duty_ahead(&self, job: &JobId, caller: ParticipantId) -> Option<(PreparationTerms, Duty)> {
+        let asked = |engine: &Engine| {
+            engine.duty_ahead(job, caller).map(|(ahead, duty)| (ahead.terms().clone(), duty))
+        };
+        self.look(asked).await
+    }
+
+    async fn why_abandoned(&self, job: &JobId, id: RoundId) -> Option<String> {
+        self.look(|engine| engine.why_abandoned(job, id).map(String::from)).await
+    }
+}
+
 impl Running {
     /// Hands in an input of the round in progress.
     pub(crate) async fn hear(&self, input: &Input) -> Result<bool, CoordinatorError> {
@@ -191,8 +220,7 @@ impl Running {
     }
 
     pub(crate) async fn duty_of(&self, id: ParticipantId) -> (RoundPlan, Duty) {
-        let (plan, duty, _) = self.coordinator.duty_of(&small(), id).await.unwrap();
-        (plan, duty)
+        self.coordinator.duty_of(&small(), id).await.unwrap()
     }
 
     /// The plan of the round, in which nobody has advertised yet.
@@ -214,12 +242,42 @@ impl Running {
 
     /// Nobody here prepares ahead: rounds are what these tests are about.
     pub(crate) async fn decline_ahead(&self, member: &Member) {
-        let round = self.coordinator.current_round(&small()).await;
-        if let Some((terms, _)) = self.coordinator.duty_ahead(&small(), member.id, round).await {
+        if let Some((terms, _)) = self.coordinator.duty_ahead(&small(), member.id).await {
             let place = Place::Ahead(terms.number);
             let no = member.decline_at(&terms, place, "participant.busy");
             self.coordinator.hear(&terms.job, place, no).await.unwrap();
         }
+    }
+
+    /// Lets every member do what it owes in a round, until that is over.
+    pub(crate) async fn play_out(&self, members: &mut [Member], round: RoundId) {
+        while self.coordinator.current_round(&small()).await == Some(round) {
+            for member in members.iter_mut() {
+                if let Some((plan, duty)) = self.coordinator.duty_of(&small(), member.id).await
+                    && plan.id == round
+                {
+                    let input = member.play(&self.coordinator, &plan, duty).await;
+                    self.hear(&input).await.unwrap();
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets every member do what it owes the preparation that is made ahead of the next round, until that is ready; `plan` is
+    /// one of its job.
+    pub(crate) async fn play_ahead(&self, members: &mut [Member], plan: RoundPlan) -> PreparationTerms {
+        let asked = async |id| self.coordinator.duty_ahead(&small(), id).await;
+        let (terms, _) = self.until(async || asked(members[0].id).await).await;
+        let plan = RoundPlan { terms: terms.clone(), ..plan };
+        for _ in 0..3 {
+            for member in &mut *members {
+                let (_, duty) = asked(member.id).await.unwrap();
+                let input = member.play(&self.coordinator, &plan, duty).await;
+                self.coordinator.hear(&terms.job, Place::Ahead(terms.number), input).await.unwrap();
+            }
+        }
+        terms
     }
 
     /// Lets every member do what it owes, until one of them owes a duty that `ends` names.
@@ -228,8 +286,8 @@ impl Running {
             for member in members.iter_mut() {
                 self.decline_ahead(member).await;
                 match self.coordinator.duty_of(&small(), member.id).await {
-                    Some((_, duty, _)) if ends(&duty) => return,
-                    Some((plan, duty, _)) => {
+                    Some((_, duty)) if ends(&duty) => return,
+                    Some((plan, duty)) => {
                         let input = member.play(&self.coordinator, &plan, duty).await;
                         assert!(self.hear(&input).await.unwrap(), "an honest message is new");
                     }

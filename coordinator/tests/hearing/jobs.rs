@@ -12,7 +12,7 @@ use syndic_round::{JobId, RoundId};
 use tokio::task::JoinHandle;
 
 use crate::audit::audited;
-use crate::house::{House, ends, small};
+use crate::house::{House, Look, ends, small};
 use crate::members::{JOB, Member};
 
 /// A coordinator that drives whatever is handed in, all members being connected.
@@ -72,7 +72,7 @@ impl Serving {
         ends(async {
             while self.coordinator.current_round(&small()).await == Some(first) {
                 for member in members.iter_mut() {
-                    if let Some((plan, duty, _)) = self.coordinator.duty_of(&small(), member.id).await
+                    if let Some((plan, duty)) = self.coordinator.duty_of(&small(), member.id).await
                         && plan.id == first
                     {
                         let input = member.play(&self.coordinator, &plan, duty).await;

@@ -29,7 +29,7 @@ use syndic_round::Rejection;
 use syndic_round::coordinator::Duty;
 use syndic_secure_aggregation::KemPublic;
 
-use crate::house::{House, ends, small};
+use crate::house::{House, Look, ends, small};
 use crate::logs::{Failing, Fate, Gate, Gated};
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_reveal_of_the_wrong_length_is_malformed_and_the_sum_is_opened_without
     let mut reveals = 0;
     for position in 0..house.members.len() {
         let owed = running.coordinator.duty_of(&small(), house.members[position].id).await;
-        let Some((plan, duty @ Duty::Reveal(_), _)) = owed.filter(|(plan, ..)| plan.id == opened.1) else {
+        let Some((plan, duty @ Duty::Reveal(_))) = owed.filter(|(plan, ..)| plan.id == opened.1) else {
             continue;
         };
         let before = house.entries().await.len();

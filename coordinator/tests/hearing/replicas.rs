@@ -13,7 +13,7 @@ use syndic_round::{Place, Rejection};
 use tokio::task::JoinHandle;
 
 use crate::audit::audited;
-use crate::house::{House, ends, small};
+use crate::house::{House, Look, ends, small};
 use crate::members::{JOB, Member};
 
 /// A replica at work.
@@ -74,15 +74,14 @@ async fn play(members: &mut [Member], at: [&At; 2], until: impl AsyncFn() -> boo
 /// One member does what it owes, if it owes anything; nobody here prepares ahead.
 async fn act(member: &mut Member, at: &At) -> bool {
     let coordinator = &at.coordinator;
-    let round = coordinator.current_round(&small()).await;
-    if let Some((terms, _)) = coordinator.duty_ahead(&small(), member.id, round).await {
+    if let Some((terms, _)) = coordinator.duty_ahead(&small(), member.id).await {
         let place = Place::Ahead(terms.number);
         taken(
             coordinator.hear(&terms.job, place, member.decline_at(&terms, place, "participant.busy")).await,
         );
         return true;
     }
-    let Some((plan, duty, _)) = coordinator.duty_of(&small(), member.id).await else { return false };
+    let Some((plan, duty)) = coordinator.duty_of(&small(), member.id).await else { return false };
     let input = member.play(coordinator, &plan, duty).await;
     taken(coordinator.hear(&small(), plan.id, input).await);
     true
@@ -221,7 +220,7 @@ async fn what_one_replica_has_heard_the_other_refuses_to_hear_otherwise() {
         }
     })
     .await;
-    let (plan, duty, _) = at[0].coordinator.duty_of(&small(), members[0].id).await.unwrap();
+    let (plan, duty) = at[0].coordinator.duty_of(&small(), members[0].id).await.unwrap();
     assert!(matches!(duty, Duty::Advertise));
     let (first, second) = (members[0].advertise(&plan, None), members[0].advertise(&plan, None));
 

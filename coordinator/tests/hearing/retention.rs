@@ -16,7 +16,7 @@ use syndic_round::{Digest, RoundId};
 
 use crate::audit::audited;
 use crate::cut::Cut;
-use crate::house::{House, small};
+use crate::house::{House, Look, small};
 use crate::logs::{Failing, Fate};
 use crate::members::JOB;
 

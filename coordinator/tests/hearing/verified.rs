@@ -7,7 +7,7 @@ use syndic_coordinator::driver::{Coordinator, CoordinatorError};
 use syndic_coordinator::store::{Log as _, SqliteLog};
 use syndic_ledger::{Checkpoint, Entry, History};
 
-use crate::house::{House, small};
+use crate::house::{House, Look, small};
 use crate::members::ledger_key;
 
 /// Three of four members have advertised, and the coordinator was stopped.

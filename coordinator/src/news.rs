@@ -1,0 +1,149 @@
+//! What a participant is not told yet, by the state as it stands at one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syndic_round::coordinator::Duty;
+use syndic_round::{JobId, ParticipantId, PreparationTerms, RoundId, RoundPlan, Voided};
+
+use crate::engine::{Engine, Over};
+
+/// What was told last, so that only changes are told.
+#[derive(Debug)]
+pub struct Told {
+    jobs: BTreeMap<JobId, OfJob>,
+    /// Entries of the ledger up to which it was shown.
+    pub seen: u64,
+}
+
+/// What was told last of a job.
+#[derive(Debug, Default)]
+struct OfJob {
+    /// Of the round in progress.
+    round: Last,
+    /// Of the preparation made ahead: its number, and the duty.
+    ahead: Option<(u64, u8)>,
+    /// Whether it is noted that the caller was told of the job's end.
+    is_dismissed: bool,
+}
+
+/// What was told last of the round in progress.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Nothing,
+    /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
+    /// and is asked for again once it is wanted after all.
+    Duty(RoundId, u8, Option<usize>),
+    RoundOver,
+    JobOver,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A round is over of which it was told; why, where it was abandoned.
+    RoundOver(JobId, RoundId, Option<String>),
+    /// A job is over; why, where it came to nothing.
+    JobOver(JobId, Option<String>),
+    /// A duty in the round in progress.
+    OfRound {
+        /// The round's plan.
+        plan: Box<RoundPlan>,
+        /// The duty.
+        duty: Duty,
+        /// Earlier attempts at the question that are void.
+        voided: Vec<Voided>,
+        /// How many reveals are wanted, where it is a reveal.
+        wanted: Option<usize>,
+    },
+    /// A duty in the preparation that is made ahead.
+    Ahead(Box<PreparationTerms>, Duty),
+}
+
+impl Told {
+    /// Nothing was told yet to whom has something of the jobs in `held` and was shown so many entries of the ledger.
+    pub fn nothing(held: BTreeSet<JobId>, seen: u64) -> Self {
+        Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect(), seen }
+    }
+
+    /// What to tell `caller` next. Of each job, the round in progress comes first: a participant gives up the keys that it
+    /// holds for those of the next preparation, and a round that it was not told of may want them.
+    pub fn news(&mut self, engine: &Engine, caller: ParticipantId) -> Option<News> {
+        let held = self.jobs.iter().filter(|(_, told)| told.round != Last::JobOver);
+        let held = held.map(|(job, _)| job.clone()).collect();
+        engine.concerning(&held).into_iter().find_map(|job| self.of(&job).news(engine, caller, job))
+    }
+
+    /// Notes that this was told.
+    pub fn note(&mut self, news: &News) {
+        match news {
+            News::RoundOver(job, ..) => self.of(job).round = Last::RoundOver,
+            News::JobOver(job, _) => self.of(job).round = Last::JobOver,
+            News::OfRound { plan, duty, wanted, .. } => {
+                self.of(&plan.terms.job).round = Last::Duty(plan.id, ordinal(duty), *wanted);
+            }
+            News::Ahead(terms, duty) => {
+                self.of(&terms.job).ahead = Some((terms.number, ordinal(duty)));
+            }
+        }
+    }
+
+    /// A job of whose end it was told and which is not noted as dismissed yet; from now on it is. Of one such job it is known
+    /// that it was told, that it is not told again.
+    pub fn dismissed(&mut self) -> Option<JobId> {
+        let is_over = |told: &OfJob| told.round == Last::JobOver && !told.is_dismissed;
+        let job = self.jobs.iter().find(|(_, told)| is_over(told)).map(|(job, _)| job.clone())?;
+        self.jobs.retain(|other, told| *other == job || told.round != Last::JobOver);
+        self.of(&job).is_dismissed = true;
+        Some(job)
+    }
+
+    fn of(&mut self, job: &JobId) -> &mut OfJob {
+        self.jobs.entry(job.clone()).or_default()
+    }
+}
+
+impl OfJob {
+    fn news(&self, engine: &Engine, caller: ParticipantId, job: JobId) -> Option<News> {
+        if let Last::Duty(round, ..) = self.round
+            && engine.current_round(&job) != Some(round)
+        {
+            let reason = engine.why_abandoned(&job, round).map(String::from);
+            return Some(News::RoundOver(job, round, reason));
+        }
+        if let Some(end) = engine.over(&job) {
+            let reason = match end {
+                Over::Completed(_) => None,
+                Over::Abandoned(reason) => Some(reason.clone()),
+                Over::Stopped(reason) => Some(format!("it was stopped: {reason}")),
+            };
+            return (self.round != Last::JobOver).then_some(News::JobOver(job, reason));
+        }
+        if let Some((plan, duty, voided)) = engine.duty_of(&job, caller) {
+            let wanted = match duty {
+                Duty::Reveal(_) => engine.reveals_wanted(&job),
+                _ => None,
+            };
+            if self.round != Last::Duty(plan.id, ordinal(&duty), wanted) {
+                let plan = Box::new(plan.clone());
+                return Some(News::OfRound { plan, duty, voided: voided.to_vec(), wanted });
+            }
+        }
+        let (ahead, duty) = engine.duty_ahead(&job, caller)?;
+        let terms = ahead.terms();
+        let is_news = self.ahead != Some((terms.number, ordinal(&duty)));
+        is_news.then(|| News::Ahead(Box::new(terms.clone()), duty))
+    }
+}
+
+fn ordinal(duty: &Duty) -> u8 {
+    match duty {
+        Duty::Advertise => 0,
+        Duty::Deal(_) => 1,
+        Duty::Acknowledge(..) => 2,
+        Duty::Submit(_) => 3,
+        Duty::Certify(_) => 4,
+        Duty::Reveal(_) => 5,
+        Duty::Void(_) => 6,
+    }
+}
