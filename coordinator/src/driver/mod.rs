@@ -160,7 +160,7 @@ impl Coordinator {
         let blobs: Arc<dyn Blobs> = Arc::new(WatchedBlobs { blobs, condition: condition.clone() });
         blobs.sweep_partial().await?;
         let origin = sealed.roster().ledger_origin();
-        let verified = VerifiedNote::at(verified, &origin);
+        let verified = VerifiedNote::at(verified, &origin, &instance.software);
         let noted = verified.read(ledger_key.verifying_key()).await;
         let log: Arc<dyn Log> = log.into();
         let stored = Stored { log: &log, blobs: &blobs };

@@ -2,7 +2,7 @@
 //!
 //! The note is a checkpoint under a name of its own, signed with the ledger's key. It is no second truth. Where the entries do
 //! not have the root that it names, nothing in them is taken at its word; without it, a start takes longer and comes to the
-//! same. What another version has verified is verified again: its rules may have been others.
+//! same. What another program has verified is verified again: its rules may have been others.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use syndic_ledger::{Checkpoint, Tree, VerifierKey};
 use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
+use crate::instance::Software;
 use crate::store::write_file;
 
 /// The file with the note.
 pub(super) struct VerifiedNote {
     path: PathBuf,
-    /// What the note is signed as.
-    name: String,
+    /// What the note is signed as; none where it is not known which program this is, and nothing is noted.
+    name: Option<String>,
     /// Entries that the last note is about, or will be.
     noted: AtomicU64,
     /// Held while one is written.
@@ -27,16 +28,17 @@ pub(super) struct VerifiedNote {
 }
 
 impl VerifiedNote {
-    /// The one at `path`, about the ledger of this name.
-    pub(super) fn at(path: PathBuf, ledger: &str) -> Self {
-        let name = format!("{ledger}/verified-by/{}", env!("CARGO_PKG_VERSION"));
+    /// The one at `path`, about the ledger of this name, of this program.
+    pub(super) fn at(path: PathBuf, ledger: &str, program: &Software) -> Self {
+        let Software { version, binary, .. } = program;
+        let name = binary.map(|binary| format!("{ledger}/verified-by/{version}/{binary}"));
         Self { path, name, noted: AtomicU64::new(0), writing: Arc::default() }
     }
 
     /// What is noted, if the holder of `key` has signed it; none where there is no note, or one that says nothing to us.
     pub(super) async fn read(&self, key: VerifyingKey) -> Option<Checkpoint> {
         let note = tokio::fs::read_to_string(&self.path).await.ok()?;
-        let key = VerifierKey::new(&self.name, key).ok()?;
+        let key = VerifierKey::new(self.name.as_ref()?, key).ok()?;
         let verified = Checkpoint::verify(&note, &key);
         if let Err(error) = &verified {
             debug!(path = %self.path.display(), %error, "this note of what was verified is not ours, and is not used");
@@ -57,11 +59,11 @@ impl VerifiedNote {
     /// Notes that all of `tree` is verified.
     pub(super) fn note(&self, tree: &Tree, key: &SigningKey) -> impl Future<Output = ()> + Send + use<> {
         self.noted.store(tree.size(), Ordering::Relaxed);
-        let signed = Checkpoint::of(&self.name, tree).and_then(|verified| verified.sign(key));
+        let signed = self.name.as_ref().map(|name| Checkpoint::of(name, tree)?.sign(key));
         let (path, writing) = (self.path.clone(), self.writing.clone());
         async move {
             let _writing = writing.lock().await;
-            let Ok(note) = signed else { return };
+            let Some(Ok(note)) = signed else { return };
             // If we crash here less is noted than was verified, and the next start verifies the rest once more.
             if let Err(error) = write_file(&path, note.as_bytes()).await {
                 let code = error.code();

@@ -11,7 +11,7 @@ use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::store::{Blobs, FolderBlobs, FolderCosignatures, Log, Replica, SqliteLog};
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Duty, Input};
-use syndic_round::{JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster};
+use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster};
 use tokio::task::JoinHandle;
 
 use crate::members::{JOB, Member, ledger_key, sealed_roster};
@@ -120,7 +120,7 @@ impl House {
             replica,
             gather: Duration::ZERO,
             most_jobs_at_once: 2,
-            instance: Instance::new(Software::built(), None),
+            instance: Instance::new(program(), None),
         })
         .await
     }
@@ -296,6 +296,11 @@ impl Running {
             }
         }
     }
+}
+
+/// What coordinators here are started from.
+pub(crate) fn program() -> Software {
+    Software { binary: Some(Digest::of(b"a program")), ..Software::built() }
 }
 
 /// The job of [`JOB`].

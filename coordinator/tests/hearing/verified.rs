@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use syndic_coordinator::driver::{Coordinator, CoordinatorError};
+use syndic_coordinator::instance::Software;
 use syndic_coordinator::store::{Log as _, SqliteLog};
 use syndic_ledger::{Checkpoint, Entry, History};
+use syndic_round::Digest;
 
-use crate::house::{House, Look, small};
+use crate::house::{House, Look, program, small};
 use crate::members::ledger_key;
 
 /// Three of four members have advertised, and the coordinator was stopped.
@@ -37,8 +39,9 @@ async fn rewrite(house: &House, entries: Vec<Entry>) -> History {
     history
 }
 
-fn note(house: &House, history: &History, version: &str, key: &SigningKey) {
-    let name = format!("{}/verified-by/{version}", house.roster().roster().ledger_origin());
+fn note(house: &House, history: &History, of: &Software, key: &SigningKey) {
+    let (origin, binary) = (house.roster().roster().ledger_origin(), of.binary.unwrap());
+    let name = format!("{origin}/verified-by/{}/{binary}", of.version);
     let note = Checkpoint::of(&name, history.tree()).unwrap().sign(key).unwrap();
     std::fs::write(house.note(), note).unwrap();
 }
@@ -73,7 +76,7 @@ async fn a_start_comes_to_the_same_with_the_note_without_it_and_with_a_damaged_o
 }
 
 #[tokio::test]
-async fn a_signature_is_not_verified_again_where_this_version_has_signed_that_it_was_and_nowhere_else() {
+async fn a_signature_is_not_verified_again_where_this_program_has_signed_that_it_was_and_nowhere_else() {
     let house = stopped().await;
     let mut entries = house.entries().await;
     let advertised = entries.iter_mut().rfind(|entry| entry.kind == "syndic.round.advertised").unwrap();
@@ -90,12 +93,19 @@ async fn a_signature_is_not_verified_again_where_this_version_has_signed_that_it
     let (code, told) = refused().await;
     assert_eq!(code, "coordinator.replay");
     assert!(told.contains("signature"), "{told}");
-    note(&house, &history, env!("CARGO_PKG_VERSION"), &SigningKey::from_bytes(&[9; 32]));
+    note(&house, &history, &program(), &SigningKey::from_bytes(&[9; 32]));
     assert_eq!(refused().await.0, "coordinator.replay", "whoever writes files has not the ledger's key");
-    note(&house, &history, "0.0.1", &ledger_key());
-    assert_eq!(refused().await.0, "coordinator.replay", "the rules of another version may have been others");
+    let another_build = Software { binary: Some(Digest::of(b"another program")), ..program() };
+    for other in [Software { version: "0.0.1".into(), ..program() }, another_build] {
+        note(&house, &history, &other, &ledger_key());
+        assert_eq!(
+            refused().await.0,
+            "coordinator.replay",
+            "the rules of another program may have been others"
+        );
+    }
 
-    note(&house, &history, env!("CARGO_PKG_VERSION"), &ledger_key());
+    note(&house, &history, &program(), &ledger_key());
     assert!(start(&house).await.is_ok());
 }
 
