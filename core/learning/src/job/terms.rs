@@ -97,6 +97,12 @@ impl Job {
     }
 }
 
+/// In one line: whoever shows it adds the code, and `syndic job check` shows them all.
 fn first_message(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.first().map_or_else(|| "the job file is malformed".into(), ToString::to_string)
+    let Some((first, others)) = diagnostics.split_first() else { return "the job file is malformed".into() };
+    let place = first.line.map_or_else(String::new, |line| format!("line {line}: "));
+    match others.len() {
+        0 => format!("{place}{}", first.message),
+        more => format!("{place}{} (and {more} more)", first.message),
+    }
 }

@@ -286,6 +286,17 @@ fn all_errors_are_reported_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_refusal_is_one_line_with_the_first_error_and_how_many_more_there_are() {
+    let one = FILE.replacen("logistic-regression", "astrology", 1);
+    let two = one.replacen("min = 18", "min = 180", 1);
+    for (text, more) in [(one, ""), (two, " (and 1 more)")] {
+        let refused = Job::from_toml(&text).unwrap_err();
+        let (line, message) = (refused[0].line.unwrap(), refused[0].message.clone());
+        assert_eq!(TermsError::File(refused).to_string(), format!("line {line}: {message}{more}"));
+    }
+}
+
+#[test]
 fn text_that_is_no_toml_is_an_error_with_a_line() {
     assert_eq!(errors("purpose = ", "purpose "), [("job.syntax", line_of("purpose"))]);
 }
