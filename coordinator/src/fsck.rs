@@ -25,7 +25,9 @@ use crate::engine::Engine;
 use crate::fact::Fact;
 use crate::federation::{FederationError, load_sealed_roster};
 use crate::store::config::Servers;
-use crate::store::{Blobs, FolderBlobs, Log, SqliteLog, Store, StoreError, all_aside, all_stored};
+use crate::store::{
+    Blobs, FolderBlobs, FolderLock, Log, SqliteLog, Store, StoreError, all_aside, all_stored,
+};
 pub use findings::{Damage, Findings};
 
 /// What is looked at.
@@ -53,7 +55,7 @@ pub async fn run(path: &Path) -> Result<Findings, DaemonError> {
     let published = config.publish.join("ledger");
     let published = published.is_dir().then_some(published.as_path());
     let looked = match &config.store {
-        None => check_files(Arc::new(roster), &config.state, published).await,
+        None => check_alone(Arc::new(roster), &config.state, published).await,
         Some(servers) => {
             let servers = servers.servers().map_err(FederationError::from)?;
             check_servers(roster, &config.state, &servers, published).await
@@ -76,6 +78,16 @@ async fn check_servers(
         check(Kept { roster: Arc::new(roster), log: &*log, blobs: &*blobs, stored, published }).await;
     hold.release().await;
     findings
+}
+
+/// Looks at the folder while no coordinator works on it: what one is in the middle of would be taken for damage.
+async fn check_alone(
+    roster: Arc<SealedRoster>,
+    state: &Path,
+    published: Option<&Path>,
+) -> Result<Findings, StoreError> {
+    let _alone = FolderLock::take(state).await?;
+    check_files(roster, state, published).await
 }
 
 /// Looks at the files in the state folder `state`, and at the ledger in `published`.

@@ -101,9 +101,10 @@ fn jobs_are_handed_in_shown_paused_resumed_prioritised_and_stopped_while_the_coo
     let completed = control.json(&["show", "bank-marketing"]);
     assert_eq!((&completed["standing"], &completed["warnings"]), (&json!("completed"), &json!([])));
     let operator = hosts.host("operator");
-    let sweep = ["sweep", "--config", "coordinator.toml"];
-    let refused = refusal("syndic-coordinator", &operator, &sweep);
-    assert_eq!(refused, (3, "store.busy".into()), "a coordinator works on the folder");
+    for what in ["sweep", "fsck"] {
+        let refused = refusal("syndic-coordinator", &operator, &[what, "--config", "coordinator.toml"]);
+        assert_eq!(refused, (3, "store.busy".into()), "a coordinator works on the folder: {what}");
+    }
     let erased = control.json(&["erase", "bank-marketing", "--reason", "the agreement has ended"]);
     let entry = erased["erased_by_entry"].as_u64().unwrap();
     let told = control.run(&["show", "bank-marketing"]);

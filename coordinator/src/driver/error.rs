@@ -119,9 +119,9 @@ impl CoordinatorError {
             }
             Self::Store(error) => error
                 .help()
-                .unwrap_or("check the disk and the state folder, then start the coordinator again"),
+                .unwrap_or("check the state folder and its disk, or the servers of `[store]`; then start the coordinator again"),
             Self::Fold(_) | Self::Unreadable(_) => {
-                "start the version that wrote this ledger, or another state folder"
+                "start the version that wrote this ledger, or name another `state` or `[store]` in the configuration"
             }
             Self::OtherLedgerKey => {
                 "point the configuration at the folder that `syndic federation init` wrote"
