@@ -14,6 +14,7 @@ mod error;
 mod governance;
 mod incarnation;
 mod judging;
+mod offering;
 mod opening;
 mod presence;
 mod publishing;
@@ -41,7 +42,7 @@ use syndic_learning::Outcome;
 use syndic_round::coordinator::{Input, Phase};
 use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
-use syndic_round::{Digest, EndorsedRoster, JobId, Place, RoundId, SealedRoster};
+use syndic_round::{EndorsedRoster, JobId, Place, RoundId, SealedRoster};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio::task::JoinHandle;
 
@@ -57,7 +58,7 @@ use verified::VerifiedNote;
 use watched::WatchedBlobs;
 
 use crate::clock;
-use crate::engine::{Engine, JobState, Over};
+use crate::engine::{Engine, Over};
 use crate::event::Told;
 use crate::fact::Fact;
 use crate::instance::Instance;
@@ -282,24 +283,6 @@ impl Coordinator {
     /// How many jobs are under way at once.
     pub fn most_jobs_at_once(&self) -> usize {
         self.inner.most_jobs_at_once
-    }
-
-    /// Whether members may fetch this blob: the files of jobs that are not over, the questions of rounds in progress, and of
-    /// closed rounds what their participants signed and the sum of the keys.
-    ///
-    /// # Errors
-    /// [`CoordinatorError`] when the ledger cannot be read to its end.
-    pub async fn is_public(&self, digest: Digest) -> Result<bool, CoordinatorError> {
-        let is_public = |state: &State| {
-            let asks = |job: &JobState| job.round().is_some_and(|open| open.round.plan().question == digest);
-            state.engine.publishes(digest)
-                || state.engine.jobs().any(|job| job.terms.agreement == digest || asks(job))
-        };
-        let mut state = self.inner.state.lock().await;
-        if !is_public(&state) {
-            self.inner.catch_up(&mut state).await?;
-        }
-        Ok(is_public(&state))
     }
 
     /// How the job ended, once it has.

@@ -166,10 +166,9 @@ impl Coordination for Service {
         self.caller(&request).await?;
         let wanted = digest(&request.into_inner().digest).map_err(|error| rejected(&error))?;
         // Ciphertexts and sealed shares are blobs too, and nobody's to fetch.
-        if !self.coordinator.is_public(wanted).await.map_err(|error| refused(&error))? {
-            return Err(with_code(Code::NotFound, "blob.not-offered", "no such blob is offered now"));
-        }
-        let bytes = self.coordinator.blobs().read(wanted).await.map_err(|error| refused(&error.into()))?;
+        let offered = self.coordinator.offered(wanted).await.map_err(|error| refused(&error))?;
+        let not_offered = || with_code(Code::NotFound, "blob.not-offered", "no such blob is offered now");
+        let bytes = offered.ok_or_else(not_offered)?;
         let parts: Vec<_> = bytes
             .chunks(syndic_proto::PART_BYTES)
             .map(|part| Ok(v1::FetchPart { bytes: part.to_vec().into() }))

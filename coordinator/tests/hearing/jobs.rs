@@ -255,14 +255,14 @@ async fn a_closed_round_is_found_in_the_ledger_again_once_it_is_not_held_any_mor
         (found.opened.clone(), found.uploads.clone(), found.chunk_bytes),
         (held.opened, held.uploads, held.chunk_bytes)
     );
-    assert!(serving.coordinator.is_public(found.opened.transcript).await.unwrap());
+    assert!(serving.coordinator.offered(found.opened.transcript).await.unwrap().is_some());
     assert!(serving.coordinator.chunk_proofs(&small(), first, 0).await.unwrap().is_some());
     let later = RoundId { round: 2, attempt: 1 };
     assert!(serving.coordinator.closed_round(&small(), later).await.unwrap().is_none());
     serving.close().await;
     let reopened = house.coordinator(house.log().await).await;
     assert_eq!(reopened.closed_round(&small(), first).await.unwrap().unwrap().opened, found.opened);
-    assert!(reopened.is_public(found.opened.transcript).await.unwrap());
+    assert!(reopened.offered(found.opened.transcript).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod job_files;
 mod jobs;
 mod logs;
 mod members;
+mod offered;
 mod record;
 mod recovery;
 mod replicas;
