@@ -109,7 +109,7 @@ impl Tenure {
         let lease = acquire(&*leases, ledger.as_deref(), name, holder).await?;
         let held = Arc::new(Held { leases, ledger, lease: Mutex::new(lease) });
         let ((lose, lost), (cut, cut_off)) = (watch::channel(false), watch::channel(false));
-        let renewing = Renewing { held: held.clone(), pace, lasts_until, lose, cut };
+        let renewing = Renewing { held: held.clone(), pace, lasts_until, lose, cut, is_off: false };
         let renewing = tokio::spawn(renewing.run()).abort_handle();
         Ok(Self { held, told: Told { lost, cut_off }, renewing })
     }
@@ -167,7 +167,7 @@ impl Drop for Tenure {
 
 impl Held {
     /// Renews the lease, or takes it anew where it was over and nobody else had it.
-    async fn renew(&self, patience: Duration) -> Result<(), StoreError> {
+    async fn renew(&self, patience: Duration) -> Result<Lease, StoreError> {
         let lease = self.lease.lock().await.clone();
         // Given up half way it is prolonged or not, and has the same epoch. What takes it anew is not given up: who does not learn
         // the new epoch takes itself for somebody else.
@@ -178,9 +178,9 @@ impl Held {
         }?;
         let mut lease = self.lease.lock().await;
         if lease.epoch == renewed.epoch {
-            *lease = renewed;
+            *lease = renewed.clone();
         }
-        Ok(())
+        Ok(renewed)
     }
 
     /// The lease anew after `stale` was over, if nobody had it meanwhile.

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{Held, TTL};
-use crate::store::StoreError;
+use crate::clock;
+use crate::store::{Lease, StoreError};
 
 /// How long a lease lasts, and how often it is renewed.
 #[derive(Clone, Copy)]
@@ -30,6 +31,8 @@ pub(super) struct Renewing {
     pub(super) lasts_until: Instant,
     pub(super) lose: watch::Sender<bool>,
     pub(super) cut: watch::Sender<bool>,
+    /// Whether it was said that the clocks differ.
+    pub(super) is_off: bool,
 }
 
 impl Renewing {
@@ -52,7 +55,8 @@ impl Renewing {
                 }
             };
             match renewed {
-                Ok(()) => {
+                Ok(renewed) => {
+                    self.compare_clocks(&renewed, begun.elapsed());
                     self.lasts_until = begun + self.pace.lasts;
                     if self.cut.send_replace(false) {
                         info!(lease, "the lease is held again");
@@ -72,6 +76,21 @@ impl Renewing {
         }
     }
 
+    /// Says when this host's clock is not the store's, by which the other hosts go as far as they keep time: phases end by it.
+    /// `renewed` was asked for so long ago.
+    fn compare_clocks(&mut self, renewed: &Lease, took: Duration) {
+        let theirs = renewed.expires.0.saturating_sub(TTL.as_millis() as u64);
+        let off = off_by(theirs, clock::now().0, took);
+        match (off.is_zero(), std::mem::replace(&mut self.is_off, !off.is_zero())) {
+            (false, false) => warn!(
+                seconds = off.as_secs(),
+                "this host's clock is not the database's: deadlines of rounds pass too early or too late here; set it right"
+            ),
+            (true, true) => info!("this host's clock is the database's again"),
+            _ => {}
+        }
+    }
+
     fn tell_cut(&self, lease: &str) {
         if !self.cut.send_replace(true) {
             warn!(lease, "the lease was not renewed in time: others take this coordinator for dead");
@@ -79,4 +98,32 @@ impl Renewing {
     }
 }
 
+/// How far a clock that shows `ours` is off one that showed `theirs` at some moment in the time that it `took` to ask it, all in
+/// milliseconds; nothing where that is less than clocks that are kept right differ by.
+fn off_by(theirs: u64, ours: u64, took: Duration) -> Duration {
+    let earliest = ours.saturating_sub(took.as_millis() as u64);
+    let off = Duration::from_millis(earliest.saturating_sub(theirs).max(theirs.saturating_sub(ours)));
+    if off < TOLERATED { Duration::ZERO } else { off }
+}
+
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Between two clocks.
+const TOLERATED: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_differ_where_the_time_that_an_answer_took_does_not_explain_it() {
+        let (second, minute) = (1_000, 60_000);
+        let at_once = Duration::ZERO;
+        assert_eq!(off_by(10 * minute, 10 * minute, at_once), Duration::ZERO);
+        assert_eq!(off_by(10 * minute, 10 * minute + 4 * second, at_once), Duration::ZERO, "as clocks do");
+        assert_eq!(off_by(10 * minute, 12 * minute, at_once), Duration::from_secs(120), "ahead");
+        assert_eq!(off_by(12 * minute, 10 * minute, at_once), Duration::from_secs(120), "behind");
+        let slow = Duration::from_secs(30);
+        assert_eq!(off_by(10 * minute, 10 * minute + 30 * second, slow), Duration::ZERO, "it was on its way");
+        assert_eq!(off_by(10 * minute, 11 * minute, slow), Duration::from_secs(30), "at least");
+    }
+}
