@@ -66,25 +66,31 @@ impl Told {
         Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect(), seen }
     }
 
-    /// What to tell `caller` next. Of each job, the round in progress comes first: a participant gives up the keys that it
-    /// holds for those of the next preparation, and a round that it was not told of may want them.
-    pub fn news(&mut self, engine: &Engine, caller: ParticipantId) -> Option<News> {
+    /// What to tell `caller` next, of any job but those that are `put_off`. Of each job, the round in progress comes first: a
+    /// participant gives up the keys that it holds for those of the next preparation, and a round that it was not told of may
+    /// want them.
+    pub fn news(
+        &mut self,
+        engine: &Engine,
+        caller: ParticipantId,
+        put_off: &BTreeSet<JobId>,
+    ) -> Option<News> {
         let held = self.jobs.iter().filter(|(_, told)| told.round != Last::JobOver);
         let held = held.map(|(job, _)| job.clone()).collect();
-        engine.concerning(&held).into_iter().find_map(|job| self.of(&job).news(engine, caller, job))
+        let jobs = engine.concerning(&held).into_iter().filter(|job| !put_off.contains(job));
+        jobs.into_iter().find_map(|job| self.of(&job).news(engine, caller, job))
     }
 
     /// Notes that this was told.
     pub fn note(&mut self, news: &News) {
+        let told = self.of(news.job());
         match news {
-            News::RoundOver(job, ..) => self.of(job).round = Last::RoundOver,
-            News::JobOver(job, _) => self.of(job).round = Last::JobOver,
+            News::RoundOver(..) => told.round = Last::RoundOver,
+            News::JobOver(..) => told.round = Last::JobOver,
             News::OfRound { plan, duty, wanted, .. } => {
-                self.of(&plan.terms.job).round = Last::Duty(plan.id, ordinal(duty), *wanted);
+                told.round = Last::Duty(plan.id, ordinal(duty), *wanted);
             }
-            News::Ahead(terms, duty) => {
-                self.of(&terms.job).ahead = Some((terms.number, ordinal(duty)));
-            }
+            News::Ahead(terms, duty) => told.ahead = Some((terms.number, ordinal(duty))),
         }
     }
 
@@ -100,6 +106,17 @@ impl Told {
 
     fn of(&mut self, job: &JobId) -> &mut OfJob {
         self.jobs.entry(job.clone()).or_default()
+    }
+}
+
+impl News {
+    /// The job that it is about.
+    pub fn job(&self) -> &JobId {
+        match self {
+            Self::RoundOver(job, ..) | Self::JobOver(job, _) => job,
+            Self::OfRound { plan, .. } => &plan.terms.job,
+            Self::Ahead(terms, _) => &terms.job,
+        }
     }
 }
 

@@ -31,8 +31,10 @@ impl Coordinator {
         };
         let Some(question) = question else { return Err(lost.into()) };
         warn!(code = lost.code(), error = %lost, "a question is damaged; it is made anew");
-        // If we crash here it is damaged still, and made anew for whoever asks next.
-        self.blobs().put(&question).await?;
+        // If we crash here, or it cannot be stored, it is damaged still, and made anew for whoever asks next.
+        if let Err(error) = self.blobs().put(&question).await {
+            warn!(code = error.code(), %error, "a question that was made anew cannot be stored");
+        }
         Ok(Some(question))
     }
 

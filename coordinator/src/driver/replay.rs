@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use syndic_ledger::{Checkpoint, Fault, Formed};
+use syndic_ledger::{Fault, Formed};
 use syndic_round::coordinator::Input;
 use syndic_round::{Digest, SealedRoster, Signatures, Sum, Timestamp};
 use tokio::sync::mpsc;
@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::CoordinatorError;
 use super::record::Record;
+use super::verified::Noted;
 use crate::engine::{Engine, FoldError};
 use crate::fact::Fact;
 use crate::store::{Blobs, Log, StoreError};
@@ -32,22 +33,22 @@ struct Read {
 }
 
 impl Stored<'_> {
-    /// Folds the whole ledger. The signatures in the part that is `verified` are not verified again, if that part is what it
-    /// was then.
+    /// Folds the whole ledger. The signatures in the part that this program has `noted` are not verified again, if that part is
+    /// what it was then.
     ///
     /// # Errors
     /// [`CoordinatorError::NotAsVerified`] where it is not, although it keeps all rules.
     pub(super) async fn replay(
         self,
         roster: Arc<SealedRoster>,
-        verified: Option<&Checkpoint>,
+        noted: Option<&Noted>,
     ) -> Result<(Engine, Record), CoordinatorError> {
         let size = self.log.size().await?;
         let begin = || (Engine::new(roster.clone()), Record::default());
-        let verified = verified.filter(|verified| {
-            let is_there = verified.size() <= size;
+        let noted = noted.filter(|noted| {
+            let is_there = noted.part.size() <= size;
             if !is_there {
-                let verified = verified.size();
+                let verified = noted.part.size();
                 warn!(
                     verified,
                     entries = size,
@@ -57,17 +58,18 @@ impl Stored<'_> {
             is_there
         });
         let (mut engine, mut record) = begin();
-        if let Some(verified) = verified {
-            let is_same = |record: &Record| record.history().tree().root() == *verified.root();
-            let size = verified.size();
-            let folded = self.fold(size, Signatures::Verified, &mut engine, &mut record, |_, _| {}).await;
-            if folded.is_err() || !is_same(&record) {
+        if let Some(Noted { part, signatures }) = noted {
+            let is_same = |record: &Record| record.history().tree().root() == *part.root();
+            let mut folded = self.fold(part.size(), *signatures, &mut engine, &mut record, |_, _| {}).await;
+            if *signatures == Signatures::Verified && (folded.is_err() || !is_same(&record)) {
                 // What is wrong is found by the rules that a ledger without a note is read by.
                 (engine, record) = begin();
-                self.fold(size, Signatures::Unverified, &mut engine, &mut record, |_, _| {}).await?;
-                if !is_same(&record) {
-                    return Err(CoordinatorError::NotAsVerified(size));
-                }
+                let all = Signatures::Unverified;
+                folded = self.fold(part.size(), all, &mut engine, &mut record, |_, _| {}).await;
+            }
+            folded?;
+            if !is_same(&record) {
+                return Err(CoordinatorError::NotAsVerified(part.size()));
             }
         }
         self.fold(size, Signatures::Unverified, &mut engine, &mut record, |_, _| {}).await?;

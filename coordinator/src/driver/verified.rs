@@ -2,7 +2,8 @@
 //!
 //! The note is a checkpoint under a name of its own, signed with the ledger's key. It is no second truth. Where the entries do
 //! not have the root that it names, nothing in them is taken at its word; without it, a start takes longer and comes to the
-//! same. What another program has verified is verified again: its rules may have been others.
+//! same. What another program has verified is verified again: its rules may have been others. But that the entries are those
+//! that it saw is looked at all the same.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use syndic_ledger::{Checkpoint, Tree, VerifierKey};
+use syndic_round::Signatures;
 use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
@@ -19,7 +21,9 @@ use crate::store::write_file;
 /// The file with the note.
 pub(super) struct VerifiedNote {
     path: PathBuf,
-    /// What the note is signed as; none where it is not known which program this is, and nothing is noted.
+    /// What notes about this ledger are signed as, by whatever program.
+    any: String,
+    /// What those of this program are; none where it is not known which that is, and nothing is noted.
     name: Option<String>,
     /// Entries that the last note is about, or will be.
     noted: AtomicU64,
@@ -27,25 +31,40 @@ pub(super) struct VerifiedNote {
     writing: Arc<Mutex<()>>,
 }
 
+/// What a note says.
+pub(super) struct Noted {
+    /// The part of the ledger that was verified.
+    pub(super) part: Checkpoint,
+    /// Whether that was by the rules of this program, so that it need not be done again.
+    pub(super) signatures: Signatures,
+}
+
 impl VerifiedNote {
     /// The one at `path`, about the ledger of this name, of this program.
     pub(super) fn at(path: PathBuf, ledger: &str, program: &Software) -> Self {
         let Software { version, binary, .. } = program;
-        let name = binary.map(|binary| format!("{ledger}/verified-by/{version}/{binary}"));
-        Self { path, name, noted: AtomicU64::new(0), writing: Arc::default() }
+        let any = format!("{ledger}/verified-by/");
+        let name = binary.map(|binary| format!("{any}{version}/{binary}"));
+        Self { path, any, name, noted: AtomicU64::new(0), writing: Arc::default() }
     }
 
     /// What is noted, if the holder of `key` has signed it; none where there is no note, or one that says nothing to us.
-    pub(super) async fn read(&self, key: VerifyingKey) -> Option<Checkpoint> {
+    pub(super) async fn read(&self, key: VerifyingKey) -> Option<Noted> {
         let note = tokio::fs::read_to_string(&self.path).await.ok()?;
-        let key = VerifierKey::new(self.name.as_ref()?, key).ok()?;
-        let verified = Checkpoint::verify(&note, &key);
-        if let Err(error) = &verified {
+        let name = note.lines().next().filter(|name| name.starts_with(&self.any))?;
+        let key = VerifierKey::new(name, key).ok()?;
+        let part = Checkpoint::verify(&note, &key);
+        if let Err(error) = &part {
             debug!(path = %self.path.display(), %error, "this note of what was verified is not ours, and is not used");
         }
-        let verified = verified.ok()?;
-        self.noted.store(verified.size(), Ordering::Relaxed);
-        Some(verified)
+        let part = part.ok()?;
+        let signatures = if self.name.as_deref() == Some(name) {
+            self.noted.store(part.size(), Ordering::Relaxed);
+            Signatures::Verified
+        } else {
+            Signatures::Unverified
+        };
+        Some(Noted { part, signatures })
     }
 
     /// Notes beside other work that all of `tree` is verified, where that is much more than is noted.

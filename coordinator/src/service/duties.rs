@@ -77,15 +77,18 @@ async fn next(
     caller: ParticipantId,
     told: &mut Told,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
-    let Some(news) = coordinator.look(|engine| told.news(engine, caller)).await else { return Ok(None) };
-    let words = in_words(coordinator, caller, &news, &mut told.seen).await?;
-    if words.is_some() {
-        told.note(&news);
+    let mut put_off = BTreeSet::new();
+    while let Some(news) = coordinator.look(|engine| told.news(engine, caller, &put_off)).await {
+        if let Some(words) = in_words(coordinator, caller, &news, &mut told.seen).await? {
+            told.note(&news);
+            return Ok(Some(words));
+        }
+        put_off.insert(news.job().clone());
     }
-    Ok(words)
+    Ok(None)
 }
 
-/// News as they are sent; none where they are news no longer, and something else is.
+/// News as they are sent; none where they are no longer, or not yet: that comes with a change which wakes whoever waits.
 async fn in_words(
     coordinator: &Coordinator,
     caller: ParticipantId,

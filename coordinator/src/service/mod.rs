@@ -46,7 +46,7 @@ impl Service {
     }
 
     /// Who is calling: a member of this federation by certificate and by roster.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
+    fn caller<T>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
         let stranger =
             || with_code(Code::PermissionDenied, "tls.not-a-member", "the certificate is no member's");
         let peer = request.extensions().get::<PeerIdentity>().ok_or_else(stranger)?;
@@ -66,7 +66,7 @@ impl Coordination for Service {
     type ChunkStream = Answers<v1::ChunkPart>;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         let hello = request.into_inner();
         let roster = self.coordinator.roster();
         let expected = [
@@ -98,7 +98,7 @@ impl Coordination for Service {
         &self,
         request: Request<v1::DutiesRequest>,
     ) -> Result<Response<Self::DutiesStream>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         let asked = convert::Asked::try_from(request.into_inner()).map_err(|error| rejected(&error))?;
         self.catch_up().await?;
         let holding: Vec<Holding> =
@@ -109,7 +109,7 @@ impl Coordination for Service {
     }
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         let statement = request.into_inner();
         let at = PlaceRef::try_from(statement.round.clone()).map_err(|error| rejected(&error))?;
         let signed = own_message(&caller, &statement.signed)?;
@@ -140,7 +140,7 @@ impl Coordination for Service {
         &self,
         request: Request<Streaming<v1::SubmitPart>>,
     ) -> Result<Response<v1::Receipt>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         let _under_way = self.uploading.begin(caller.id)?;
         match uploads::receive(&self.coordinator, &caller, request.into_inner()).await? {
             Heard::Complete(round, signed, upload) => {
@@ -156,14 +156,14 @@ impl Coordination for Service {
         &self,
         request: Request<v1::SubmitHeader>,
     ) -> Result<Response<v1::UploadedReply>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         // What is still under way is held by nobody yet, and may be more at every moment.
         let _under_way = self.uploading.begin(caller.id)?;
         uploads::uploaded(&self.coordinator, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        self.caller(&request).await?;
+        self.caller(&request)?;
         let wanted = digest(&request.into_inner().digest).map_err(|error| rejected(&error))?;
         // Ciphertexts and sealed shares are blobs too, and nobody's to fetch.
         let offered = self.coordinator.offered(wanted).await.map_err(|error| refused(&error))?;
@@ -177,7 +177,7 @@ impl Coordination for Service {
     }
 
     async fn closing(&self, request: Request<v1::RoundRef>) -> Result<Response<v1::ClosingReply>, Status> {
-        self.caller(&request).await?;
+        self.caller(&request)?;
         let round = RoundRef::try_from(Some(request.into_inner())).map_err(|error| rejected(&error))?;
         let closed = self.coordinator.closed_round(&round.job, round.id).await;
         let closed = closed.map_err(|error| refused(&error))?.ok_or_else(not_closed)?;
@@ -194,7 +194,7 @@ impl Coordination for Service {
     }
 
     async fn chunk(&self, request: Request<v1::ChunkRequest>) -> Result<Response<Self::ChunkStream>, Status> {
-        self.caller(&request).await?;
+        self.caller(&request)?;
         let v1::ChunkRequest { round, index } = request.into_inner();
         let round = RoundRef::try_from(round).map_err(|error| rejected(&error))?;
         let proofs = self.coordinator.chunk_proofs(&round.job, round.id, index).await;
@@ -207,7 +207,7 @@ impl Coordination for Service {
     }
 
     async fn cosign(&self, request: Request<v1::Cosignature>) -> Result<Response<v1::CosignReply>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller(&request)?;
         let v1::Cosignature { size, line } = request.into_inner();
         let taken = self.coordinator.take_cosignature(caller.id, size, &line).await;
         taken.map_err(|error| refused(&error))?;

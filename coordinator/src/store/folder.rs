@@ -68,7 +68,7 @@ impl FolderBlobs {
 impl Blobs for FolderBlobs {
     async fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let (store, bytes) = (self.clone(), bytes.to_vec());
-        // In one way to another thread and back, as all that is done at once here.
+        // All of it in one way to another thread and back.
         blocking(move || {
             let mut partial = Partial::create(store)?;
             partial.growing.write(&bytes)?;

@@ -81,7 +81,8 @@ pub struct Lease {
     pub holder: String,
     /// Fences off all former holders.
     pub epoch: u64,
-    /// When it ends, by the store's clock. Compare it with no other: count the time granted from before you asked.
+    /// When it ends, by the store's clock. Nothing is decided by comparing it with another: count the time granted from before
+    /// you asked. That clocks differ may be said.
     pub expires: Timestamp,
 }
 

@@ -7,8 +7,8 @@ use super::{Lease, StoreError};
 /// An append-only sequence of entries, numbered from zero.
 #[async_trait]
 pub trait Log: Send + Sync {
-    /// Appends `entries`, in order, if the log holds exactly `expected_size` entries. All of them or none;
-    /// durable when this returns. Returns the new size.
+    /// Appends `entries`, ten thousand at most, in order, if the log holds exactly `expected_size` entries. All of them or
+    /// none; durable when this returns. Returns the new size.
     ///
     /// # Errors
     ///

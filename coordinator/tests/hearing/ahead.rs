@@ -26,7 +26,7 @@ async fn a_member_hears_of_the_round_in_progress_before_it_is_asked_for_keys_ahe
         running.until(async || coordinator.duty_ahead(&small(), caller).await).await;
         let mut told = Told::nothing(BTreeSet::new(), 0);
         let mut hear = async || {
-            let news = coordinator.look(|engine| told.news(engine, caller)).await?;
+            let news = coordinator.look(|engine| told.news(engine, caller, &BTreeSet::new())).await?;
             told.note(&news);
             Some(news)
         };

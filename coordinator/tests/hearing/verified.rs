@@ -46,6 +46,10 @@ fn note(house: &House, history: &History, of: &Software, key: &SigningKey) {
     std::fs::write(house.note(), note).unwrap();
 }
 
+fn another_build() -> Software {
+    Software { binary: Some(Digest::of(b"another program")), ..program() }
+}
+
 async fn start(house: &House) -> Result<Coordinator, CoordinatorError> {
     house.try_coordinator(house.log().await).await
 }
@@ -95,8 +99,7 @@ async fn a_signature_is_not_verified_again_where_this_program_has_signed_that_it
     assert!(told.contains("signature"), "{told}");
     note(&house, &history, &program(), &SigningKey::from_bytes(&[9; 32]));
     assert_eq!(refused().await.0, "coordinator.replay", "whoever writes files has not the ledger's key");
-    let another_build = Software { binary: Some(Digest::of(b"another program")), ..program() };
-    for other in [Software { version: "0.0.1".into(), ..program() }, another_build] {
+    for other in [Software { version: "0.0.1".into(), ..program() }, another_build()] {
         note(&house, &history, &other, &ledger_key());
         assert_eq!(
             refused().await.0,
@@ -113,13 +116,17 @@ async fn a_signature_is_not_verified_again_where_this_program_has_signed_that_it
 async fn a_ledger_that_is_not_the_one_that_was_verified_is_refused_although_it_keeps_all_rules() {
     let house = stopped().await;
     let mut entries = house.entries().await;
+    let history = rewrite(&house, entries.clone()).await;
     entries.last_mut().unwrap().data["reason"] = "another reason".into();
     rewrite(&house, entries).await;
 
-    let refused = start(&house).await.err().unwrap();
+    for by in [program(), another_build()] {
+        note(&house, &history, &by, &ledger_key());
+        let refused = start(&house).await.err().unwrap();
 
-    assert_eq!(refused.code(), "ledger.not-as-verified");
-    assert!(refused.help().contains("verified.note"), "{}", refused.help());
+        assert_eq!(refused.code(), "ledger.not-as-verified", "whichever program has verified it");
+        assert!(refused.help().contains("verified.note"), "{}", refused.help());
+    }
     std::fs::remove_file(house.note()).unwrap();
     assert!(start(&house).await.is_ok(), "whoever knows why removes the note");
 }

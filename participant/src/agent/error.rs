@@ -205,7 +205,13 @@ impl Declined {
     /// The whole reason in one line, for this institution's own log. A reason may quote the job file, which somebody
     /// else wrote.
     pub(super) fn shown(&self) -> String {
-        let Self::Data(SourceError::Report(report)) = self else { return printable(&self.to_string()) };
+        let Self::Data(SourceError::Report(report)) = self else {
+            let help = match self {
+                Self::Job(_) => " (`syndic job check` on that file names every error and its remedy)",
+                _ => "",
+            };
+            return printable(&self.to_string()) + help;
+        };
         let findings: Vec<_> = report
             .findings
             .iter()

@@ -49,6 +49,8 @@ impl SqliteLog {
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
             .row_buffer_size(ROWS_AT_ONCE)
+            // What a large batch takes beside the file stays in memory: nothing of a ledger lies in the system's temporary folder.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let failed = |error| StoreError::database(path, error);
         // Whoever connects and leaves again moves the write-ahead log into the file, and removes what could not be read.
@@ -98,13 +100,19 @@ impl SqliteLog {
         &self,
         writer: &'a mut SqliteConnection,
     ) -> Result<Transaction<'a, Sqlite>, StoreError> {
+        self.make_ready(writer).await?;
+        writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))
+    }
+
+    /// Sees to it that the writer has no transaction under way.
+    async fn make_ready(&self, writer: &mut SqliteConnection) -> Result<(), StoreError> {
         // One that was given up is rolled back by what comes next on its connection. But after some errors, a full disk
         // among them, SQLite has rolled back by itself; the library, which did not hear of it, takes that connection for
         // one with a transaction under way, for good.
         if writer.is_in_transaction() && (writer.ping().await.is_err() || writer.is_in_transaction()) {
             *writer = self.options.connect().await.map_err(|error| self.failed(error))?;
         }
-        writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))
+        Ok(())
     }
 
     fn failed(&self, error: sqlx::Error) -> StoreError {
@@ -122,24 +130,27 @@ impl Log for SqliteLog {
     ) -> Result<u64, StoreError> {
         let mut writer = self.writer.lock().await;
         if !entries.is_empty() {
-            // If we crash here the write-ahead log holds a batch without its commit record; SQLite drops it
-            // when the file is next opened. Nobody was told: the sender will hand the input in again.
+            self.make_ready(&mut writer).await?;
             let mut insert = insertion(lease, expected_size, entries);
+            // If we crash in the middle the write-ahead log holds a batch without its commit record; SQLite drops it
+            // when the file is next opened.
             let stored = insert.build().execute(&mut *writer).await.map_err(|error| self.failed(error))?;
+            // If we crash here the batch is stored. Nobody was told, either way: the sender will hand the input in again.
             if stored.rows_affected() > 0 {
                 return Ok(expected_size + entries.len() as u64);
             }
         }
-        // Nothing was stored: why not?
+        // Nothing was stored: why not? By now the lease may be held and the size be the one expected; then it was not a moment
+        // ago, and whoever asked looks again.
         let mut looking = match lease {
             Some(lease) => self.begin_under(&mut writer, lease).await?,
             None => self.begin(&mut writer).await?,
         };
         let actual = head(&self.path, &mut looking).await?;
-        match actual == expected_size && entries.is_empty() {
-            true => Ok(actual),
-            false => Err(StoreError::Conflict { expected: expected_size, actual }),
+        if entries.is_empty() && actual == expected_size {
+            return Ok(actual);
         }
+        Err(StoreError::Conflict { expected: expected_size, actual })
     }
 
     async fn read(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -243,7 +254,10 @@ fn index(number: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::store::Leases as _;
 
     async fn log_with_three_entries(path: &Path) -> SqliteLog {
         let log = SqliteLog::open(path).await.unwrap();
@@ -350,6 +364,12 @@ mod tests {
             limit(1).await;
         }
         limit(1_000_000).await;
+        let lease = log.acquire("job/one", "a", Duration::from_secs(600)).await.unwrap();
+        limit(1).await;
+        // In a transaction, which SQLite ends by itself.
+        let full = log.note(&lease, &"long ".repeat(20_000)).await.unwrap_err();
+        assert_eq!(full.code(), "store.full");
+        log.note(&lease, "short").await.unwrap();
         assert_eq!(log.append(3, &[b"d".to_vec()]).await.unwrap(), 4);
         assert_eq!(log.read(0, 9).await.unwrap(), [b"a", b"b", b"c", b"d"]);
     }

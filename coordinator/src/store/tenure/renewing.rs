@@ -79,15 +79,21 @@ impl Renewing {
     /// Says when this host's clock is not the store's, by which the other hosts go as far as they keep time: phases end by it.
     /// `renewed` was asked for so long ago.
     fn compare_clocks(&mut self, renewed: &Lease, took: Duration) {
+        // Once for the whole process, which has further leases for its jobs.
+        if self.held.ledger.is_none() {
+            return;
+        }
         let theirs = renewed.expires.0.saturating_sub(TTL.as_millis() as u64);
-        let off = off_by(theirs, clock::now().0, took);
-        match (off.is_zero(), std::mem::replace(&mut self.is_off, !off.is_zero())) {
-            (false, false) => warn!(
-                seconds = off.as_secs(),
+        let off = Off::by(theirs, clock::now().0, took);
+        if !self.is_off && off.at_least >= WRONG {
+            warn!(
+                seconds = off.at_least.as_secs(),
                 "this host's clock is not the database's: deadlines of rounds pass too early or too late here; set it right"
-            ),
-            (true, true) => info!("this host's clock is the database's again"),
-            _ => {}
+            );
+            self.is_off = true;
+        } else if self.is_off && off.at_most <= RIGHT {
+            info!("this host's clock is the database's again");
+            self.is_off = false;
         }
     }
 
@@ -98,32 +104,46 @@ impl Renewing {
     }
 }
 
-/// How far a clock that shows `ours` is off one that showed `theirs` at some moment in the time that it `took` to ask it, all in
-/// milliseconds; nothing where that is less than clocks that are kept right differ by.
-fn off_by(theirs: u64, ours: u64, took: Duration) -> Duration {
-    let earliest = ours.saturating_sub(took.as_millis() as u64);
-    let off = Duration::from_millis(earliest.saturating_sub(theirs).max(theirs.saturating_sub(ours)));
-    if off < TOLERATED { Duration::ZERO } else { off }
+/// How far two clocks are off one another, as far as one can tell that was asked over a network.
+#[derive(Debug, PartialEq, Eq)]
+struct Off {
+    at_least: Duration,
+    at_most: Duration,
+}
+
+impl Off {
+    /// Of a clock that shows `ours` now, and one that showed `theirs` at some moment in the time that it `took` to ask it; both in
+    /// milliseconds.
+    fn by(theirs: u64, ours: u64, took: Duration) -> Self {
+        let earliest = ours.saturating_sub(took.as_millis() as u64);
+        let at_least = earliest.saturating_sub(theirs).max(theirs.saturating_sub(ours));
+        let at_most = theirs.abs_diff(earliest).max(theirs.abs_diff(ours));
+        Self { at_least: Duration::from_millis(at_least), at_most: Duration::from_millis(at_most) }
+    }
 }
 
 const RENEW_EVERY: Duration = Duration::from_secs(5);
-/// Between two clocks.
-const TOLERATED: Duration = Duration::from_secs(5);
+/// From this difference on clocks are said to differ,
+const WRONG: Duration = Duration::from_secs(5);
+/// and up to this one to agree again.
+const RIGHT: Duration = Duration::from_secs(4);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn off(theirs: u64, ours: u64, took: u64) -> (u64, u64) {
+        let Off { at_least, at_most } = Off::by(theirs * 1_000, ours * 1_000, Duration::from_secs(took));
+        (at_least.as_secs(), at_most.as_secs())
+    }
+
     #[test]
     fn clocks_differ_where_the_time_that_an_answer_took_does_not_explain_it() {
-        let (second, minute) = (1_000, 60_000);
-        let at_once = Duration::ZERO;
-        assert_eq!(off_by(10 * minute, 10 * minute, at_once), Duration::ZERO);
-        assert_eq!(off_by(10 * minute, 10 * minute + 4 * second, at_once), Duration::ZERO, "as clocks do");
-        assert_eq!(off_by(10 * minute, 12 * minute, at_once), Duration::from_secs(120), "ahead");
-        assert_eq!(off_by(12 * minute, 10 * minute, at_once), Duration::from_secs(120), "behind");
-        let slow = Duration::from_secs(30);
-        assert_eq!(off_by(10 * minute, 10 * minute + 30 * second, slow), Duration::ZERO, "it was on its way");
-        assert_eq!(off_by(10 * minute, 11 * minute, slow), Duration::from_secs(30), "at least");
+        assert_eq!(off(600, 600, 0), (0, 0));
+        assert_eq!(off(600, 720, 0), (120, 120), "ahead");
+        assert_eq!(off(720, 600, 0), (120, 120), "behind");
+        assert_eq!(off(600, 630, 30), (0, 30), "it may have been on its way all the time");
+        assert_eq!(off(600, 660, 30), (30, 60));
+        assert_eq!(off(660, 600, 30), (60, 90));
     }
 }

@@ -101,8 +101,10 @@ impl Job {
 fn first_message(diagnostics: &[Diagnostic]) -> String {
     let Some((first, others)) = diagnostics.split_first() else { return "the job file is malformed".into() };
     let place = first.line.map_or_else(String::new, |line| format!("line {line}: "));
+    // It may quote the file.
+    let message = first.message.replace(char::is_control, " ");
     match others.len() {
-        0 => format!("{place}{}", first.message),
-        more => format!("{place}{} (and {more} more)", first.message),
+        0 => format!("{place}{message}"),
+        more => format!("{place}{message} (and {more} more)"),
     }
 }
