@@ -117,7 +117,9 @@ fn options(address: &PostgresAddress, schema: &str) -> PgConnectOptions {
         // does not notice by itself that a client's host is gone.
         ("lock_timeout", "10s".into()),
         ("statement_timeout", "60s".into()),
-        ("idle_in_transaction_session_timeout", "30s".into()),
+        // A process that stands still in the middle of a transaction keeps the only lock. It is cut off well before its lease is
+        // over, and before whoever stands in line behind it gives up: so nobody else is held up by it.
+        ("idle_in_transaction_session_timeout", "8s".into()),
         ("tcp_keepalives_idle", "20".into()),
         ("tcp_keepalives_interval", "5".into()),
         ("tcp_keepalives_count", "3".into()),

@@ -73,6 +73,16 @@ async fn federations_in_one_database_are_kept_apart_and_foreign_schemas_are_left
 }
 
 #[tokio::test]
+async fn whoever_stands_still_in_the_middle_of_an_append_holds_up_no_other() {
+    let Some(server) = Postgres::start() else { return };
+    let (log, other) = (open(&server, "f").await, open(&server, "f").await);
+    let stands_still = log.begin().await.unwrap();
+    assert_eq!(other.append(0, &one("of another")).await.unwrap(), 1);
+    assert!(stands_still.commit().await.is_err(), "and has lost its turn");
+    assert_eq!(log.append(1, &one("its own")).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_entry_is_named() {
     let Some(server) = Postgres::start() else { return };
     let log = open(&server, "f").await;
