@@ -102,6 +102,7 @@ fn besiege(attack: Attack) -> Taken {
         }
     }
     let lasted = began.elapsed();
+    assert!(closed.len() > 1, "{} rounds in {lasted:?}: {}", closed.len(), coordinator.told());
     let most = resident(&coordinator, "VmHWM:");
     runtime.shutdown_background();
     if attack.lasts.is_none() {
