@@ -2,8 +2,8 @@
 //!
 //! Everything is derived again from the entries: the tree, every round with its signatures (by [`Audit`]), and the state (by
 //! [`Engine`], as at a start). Every blob that an entry names is read and compared with its digest, and every file of the
-//! published ledger with what the entries come to. Nothing is changed, but for the lock. What is wrong is gathered, not stopped at, as far as
-//! what follows can still be believed.
+//! published ledger with what the entries come to. Nothing is changed, but for the lock. What is wrong is gathered, not stopped
+//! at, as far as what follows can still be believed.
 
 mod findings;
 mod published;

@@ -11,8 +11,6 @@ use crate::engine::{Engine, Over};
 #[derive(Debug)]
 pub struct Told {
     jobs: BTreeMap<JobId, OfJob>,
-    /// Entries of the ledger up to which it was shown.
-    pub seen: u64,
 }
 
 /// What was told last of a job.
@@ -61,9 +59,9 @@ pub enum News {
 }
 
 impl Told {
-    /// Nothing was told yet to whom has something of the jobs in `held` and was shown so many entries of the ledger.
-    pub fn nothing(held: BTreeSet<JobId>, seen: u64) -> Self {
-        Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect(), seen }
+    /// Nothing was told yet to whom has something of the jobs in `held`.
+    pub fn nothing(held: BTreeSet<JobId>) -> Self {
+        Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect() }
     }
 
     /// What to tell `caller` next, of any job but those that are `put_off`. Of each job, the round in progress comes first: a

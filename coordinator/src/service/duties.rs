@@ -31,7 +31,7 @@ pub(super) fn stream(
     tokio::spawn(async move {
         let _attached = attached;
         tokio::select! {
-            () = tell(&coordinator, caller.id, Told::nothing(held, seen), &sender) => {}
+            () = tell(&coordinator, caller.id, (Told::nothing(held), seen), &sender) => {}
             () = coordinator.cut_off() => drop(sender.send(Err(elsewhere())).await),
         }
     });
@@ -41,13 +41,13 @@ pub(super) fn stream(
 async fn tell(
     coordinator: &Coordinator,
     caller: ParticipantId,
-    mut told: Told,
+    (mut told, mut seen): (Told, u64),
     sender: &mpsc::Sender<Result<v1::Duty, Status>>,
 ) {
     let mut changed = coordinator.changes();
     loop {
         changed.borrow_and_update();
-        match next(coordinator, caller, &mut told).await {
+        match next(coordinator, caller, &mut told, &mut seen).await {
             Ok(Some(duty)) => {
                 if sender.send(Ok(duty)).await.is_err() {
                     return;
@@ -76,10 +76,11 @@ async fn next(
     coordinator: &Coordinator,
     caller: ParticipantId,
     told: &mut Told,
+    seen: &mut u64,
 ) -> Result<Option<v1::Duty>, CoordinatorError> {
     let mut put_off = BTreeSet::new();
     while let Some(news) = coordinator.look(|engine| told.news(engine, caller, &put_off)).await {
-        if let Some(words) = in_words(coordinator, caller, &news, &mut told.seen).await? {
+        if let Some(words) = in_words(coordinator, caller, &news, seen).await? {
             told.note(&news);
             return Ok(Some(words));
         }

@@ -24,7 +24,7 @@ async fn a_member_hears_of_the_round_in_progress_before_it_is_asked_for_keys_ahe
         }
         let (caller, (_, first)) = (house.members[0].id, running.round().await);
         running.until(async || coordinator.duty_ahead(&small(), caller).await).await;
-        let mut told = Told::nothing(BTreeSet::new(), 0);
+        let mut told = Told::nothing(BTreeSet::new());
         let put_off = BTreeSet::from([small()]);
         assert!(coordinator.look(|engine| told.news(engine, caller, &put_off)).await.is_none());
         let mut hear = async || {
