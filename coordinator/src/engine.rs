@@ -5,6 +5,7 @@
 
 mod attendance;
 mod connections;
+mod draft;
 mod duties;
 mod job;
 
@@ -14,17 +15,17 @@ use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
 use syndic_learning::{Next, Program, ProgramError};
-use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round, Standing, Step};
+use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round};
 use syndic_round::{
     Digest, JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Signatures, Sum,
     Timestamp,
 };
 use thiserror::Error;
 
-use crate::fact::{Admitted, Beside, Cause, Connected, Fact};
-use crate::missing::Missing;
+use crate::fact::{Admitted, Cause, Connected, Fact};
 pub use attendance::Attendance;
 use connections::Connections;
+pub use draft::{Decided, Draft};
 pub use job::{ClosedRound, Ended, JobState, MOST_ATTEMPTS, Open, Over};
 
 /// What the ledger says, folded.
@@ -194,85 +195,9 @@ impl Engine {
         self.jobs.get(job)?.ahead.preparation().filter(|ahead| ahead.terms().number == number)
     }
 
-    /// Decides on an input: the facts to record, and what stands after them. None where it changes nothing.
-    ///
-    /// # Errors
-    /// [`Rejection`]; then nothing has changed.
-    pub fn decide(
-        &self,
-        now: Timestamp,
-        job: &JobId,
-        place: Place,
-        input: Input,
-    ) -> Result<Option<(Vec<Fact>, After)>, Rejection> {
-        match place {
-            Place::Round(id) => self.decide_round(now, job, id, input),
-            Place::Ahead(number) => self.decide_ahead(now, job, number, input),
-        }
-    }
-
-    fn decide_round(
-        &self,
-        now: Timestamp,
-        job: &JobId,
-        id: RoundId,
-        input: Input,
-    ) -> Result<Option<(Vec<Fact>, After)>, Rejection> {
-        let open = self.open_round(job, id).ok_or(Rejection::Over)?;
-        let Step { next, changed } = open.round.step(now, &input)?;
-        if !changed {
-            return Ok(None);
-        }
-        let survivors = match next.phase() {
-            Phase::Closed(closed) => closed.survivors.ids().to_vec(),
-            _ => Vec::new(),
-        };
-        let mut beside = Beside::default();
-        if matches!(next.phase(), Phase::Closed(_)) {
-            beside.phases = open.phases.until(now);
-        }
-        let mut facts = vec![Fact::Heard { job: job.clone(), place: id.into(), input, survivors, beside }];
-        if let (Phase::Collecting(_), Phase::Certifying(frozen)) = (open.round.phase(), next.phase()) {
-            let (survivors, digest) = (frozen.survivors().ids().to_vec(), frozen.survivors().digest());
-            let missing = Missing::in_set(open, &next, &survivors);
-            facts.push(Fact::RoundFrozen { job: job.clone(), round: id, survivors, digest, missing });
-        }
-        if let Phase::Abandoned(reason) = next.phase() {
-            let missing = Missing::at_end(open, &next, reason);
-            let reason = self.told(next.declined(), reason);
-            let phases = open.phases.until(now);
-            facts.push(Fact::RoundAbandoned { job: job.clone(), round: id, reason, missing, phases });
-        }
-        Ok(Some((facts, After::Round(Box::new(next)))))
-    }
-
-    fn decide_ahead(
-        &self,
-        now: Timestamp,
-        job: &JobId,
-        number: u64,
-        input: Input,
-    ) -> Result<Option<(Vec<Fact>, After)>, Rejection> {
-        let ahead = self.ahead(job, number).ok_or(Rejection::Over)?;
-        let (next, changed) = ahead.step(now, &input)?;
-        if !changed {
-            return Ok(None);
-        }
-        let place = Place::Ahead(number);
-        let (survivors, beside) = (Vec::new(), Beside::default());
-        let mut facts = vec![Fact::Heard { job: job.clone(), place, input, survivors, beside }];
-        match (ahead.standing(), next.standing()) {
-            (Standing::Preparing(_), Standing::Ready(prepared)) => {
-                let eligible = prepared.eligible().to_vec();
-                facts.push(Fact::PreparationReady { job: job.clone(), number, eligible });
-            }
-            (_, Standing::Abandoned(reason)) => {
-                let reason = self.told(next.declined(), reason);
-                facts.push(Fact::PreparationAbandoned { job: job.clone(), number, reason });
-            }
-            _ => {}
-        }
-        Ok(Some((facts, After::Ahead(next))))
+    /// What stands in one place, to decide on inputs there.
+    pub fn draft<'a>(&'a self, job: &'a JobId, place: Place) -> Draft<'a> {
+        Draft::of(self, job, place)
     }
 
     /// The facts that stop a job, a round in progress with it; none where no such job is under way.
@@ -281,9 +206,9 @@ impl Engine {
         let mut facts = Vec::new();
         if let Some(open) = &state.round {
             let stop = Input::Stop(cause.reason.clone());
-            let stopped = self.decide_round(now, job, open.round.plan().id, stop);
+            let stopped = self.draft(job, open.round.plan().id.into()).decide(now, stop);
             // A round in progress takes a stop in every phase.
-            facts = stopped.ok()??.0;
+            facts = stopped.ok()??.facts;
         }
         facts.push(Fact::JobStopped { job: job.clone(), cause });
         Some(facts)

@@ -1,94 +1,18 @@
 //! Decide, append, let it count: the order that everything durable keeps.
 
 use syndic_ledger::Entry;
-use syndic_round::coordinator::Input;
 use syndic_round::message::Kind;
-use syndic_round::{JobId, Place, Rejection, Signatures, Signed, Sum, Timestamp};
+use syndic_round::{JobId, Place, Signatures, Signed, Sum, Timestamp};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::opening::well_formed;
 use super::record::Batch;
 use super::together::ends;
 use super::{CoordinatorError, Inner, State};
-use crate::clock;
-use crate::engine::After;
 use crate::fact::Fact;
 use crate::store::{Lease, StoreError};
 
-impl State {
-    /// The facts that an input leads to, and what stands after them; none where it changes nothing.
-    pub(super) fn decide(
-        &self,
-        now: Timestamp,
-        job: &JobId,
-        place: Place,
-        input: Input,
-    ) -> Result<Option<(Vec<Fact>, After)>, Rejection> {
-        let decided = self.engine.decide(now, job, place, input.clone())?;
-        // The signature is verified by now, so what is decoded here is its sender's own.
-        if decided.is_some() {
-            let round = self.engine.open_round(job, place.round());
-            well_formed(round.map(|open| &open.round), &input)?;
-        }
-        Ok(decided)
-    }
-}
-
 impl Inner {
-    /// Takes an input; where it is refused, or another replica was faster, once more by the state as it is stored.
-    pub(super) async fn hear(
-        &self,
-        state: &mut State,
-        job: &JobId,
-        place: Place,
-        input: Input,
-        sum: Option<&Sum>,
-        under: Option<&Lease>,
-    ) -> Result<bool, CoordinatorError> {
-        let mut is_current = self.replica.is_none();
-        loop {
-            match self.hear_here(state, (job, place), &input, sum, under).await {
-                Err(CoordinatorError::Rejected(_)) if !is_current => is_current = true,
-                Err(error) if self.was_overtaken(&error) => {}
-                heard => return heard,
-            }
-            self.catch_up(state).await?;
-        }
-    }
-
-    async fn hear_here(
-        &self,
-        state: &mut State,
-        (job, place): (&JobId, Place),
-        input: &Input,
-        sum: Option<&Sum>,
-        under: Option<&Lease>,
-    ) -> Result<bool, CoordinatorError> {
-        let now = clock::now();
-        let decided = match (state.decide(now, job, place, input.clone()), input.message()) {
-            (Err(rejection @ Rejection::Equivocated { .. }), Some((kind, signed))) => {
-                self.keep_evidence(state, job, place, kind, signed).await?;
-                return Err(rejection.into());
-            }
-            (decided, _) => decided?,
-        };
-        let Some((mut facts, after)) = decided else { return Ok(false) };
-        state.count_uploads(job, &mut facts);
-        // If we crash here the input never happened: nothing is stored, and the sender says it again.
-        self.append(state, now, &facts, under).await?;
-        // If we crash here the input is stored, and replay counts it; its sender is told when it asks again.
-        let before = state.engine.open_round(job, place.round()).cloned();
-        state.engine.advance(now, job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
-        match (before, after) {
-            (Some(before), After::Round(next)) => self.tell_heard(state, &before, &next, &facts, now),
-            (_, After::Ahead(next)) => self.tell_ahead(state, job, &next, &facts),
-            (None, After::Round(_)) => {}
-        }
-        self.tick();
-        Ok(true)
-    }
-
     /// Puts on record that somebody signed two messages where one may exist, once for each kind in a round; a no that
     /// is worded otherwise is no evidence.
     pub(super) async fn keep_evidence(
@@ -138,7 +62,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn append(
+    pub(super) async fn append(
         &self,
         state: &mut State,
         now: Timestamp,

@@ -4,6 +4,7 @@ use syndic_round::coordinator::Input;
 use syndic_round::message::{Header, Kind};
 use syndic_round::{JobId, ParticipantId, Place, Rejection, RoundId, Signed};
 
+use super::hearing::decide;
 use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 
@@ -21,7 +22,8 @@ impl Coordinator {
         let place = place.into();
         let decided = {
             let mut state = self.inner.state.lock().await;
-            let decide = |state: &State| Ok(state.decide(clock::now(), job, place, input.clone())?.is_some());
+            let decide =
+                |state: &State| Ok(decide(&state.engine.draft(job, place), clock::now(), &input)?.is_some());
             self.inner.current(&mut state, decide).await
         };
         match decided {

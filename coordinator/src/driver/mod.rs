@@ -12,6 +12,7 @@ mod driving;
 mod erasing;
 mod error;
 mod governance;
+mod hearing;
 mod incarnation;
 mod judging;
 mod offering;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use syndic_learning::Outcome;
-use syndic_round::coordinator::{Input, Phase};
+use syndic_round::coordinator::Phase;
 use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
 use syndic_round::{EndorsedRoster, JobId, Place, RoundId, SealedRoster};
@@ -111,6 +112,8 @@ struct Inner {
     /// Set once nothing new is to be begun any more.
     draining: AtomicBool,
     state: Mutex<State>,
+    /// What waits to be heard.
+    unheard: hearing::Unheard,
     /// How much of the ledger is verified, for the next start.
     verified: VerifiedNote,
     /// Whether the store takes things.
@@ -183,6 +186,7 @@ impl Coordinator {
                 incarnation: Incarnation::of(instance),
                 draining: AtomicBool::new(false),
                 state: Mutex::new(state),
+                unheard: hearing::Unheard::default(),
                 verified,
                 condition,
                 changed: watch::Sender::new(0),
@@ -223,26 +227,6 @@ impl Coordinator {
     /// The blobs.
     pub fn blobs(&self) -> &dyn Blobs {
         &*self.inner.blobs
-    }
-
-    /// Takes one input of a round or of a preparation made ahead: decided, stored, then counted. Answers whether it was
-    /// new.
-    ///
-    /// # Errors
-    /// [`CoordinatorError::Rejected`] when it is the sender's fault; anything else is ours.
-    pub async fn hear(
-        &self,
-        job: &JobId,
-        place: impl Into<Place>,
-        input: Input,
-    ) -> Result<bool, CoordinatorError> {
-        let (inner, job, place) = (self.inner.clone(), job.clone(), place.into());
-        // A task of its own: a caller that hangs up must not leave an append without its answer.
-        joined(tokio::spawn(async move {
-            let mut state = inner.state.lock().await;
-            inner.hear(&mut state, &job, place, input, None, None).await
-        }))
-        .await
     }
 
     /// Jobs that are not over, in no particular order.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use syndic_round::ParticipantId;
 
-use super::durable::blocking;
-use super::{StoreError, create_folder, write_file};
+use super::durable::{blocking, replace_file};
+use super::{StoreError, create_folder};
 
 /// A witness's word about the head of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Cosignatures for FolderCosignatures {
     async fn keep(&self, cosignature: &Cosignature) -> Result<(), StoreError> {
         let Cosignature { witness, size, line } = cosignature;
         // If we crash here the witness's last cosignature is kept, below an older head; it signs the next one all the same.
-        write_file(&self.0.join(witness.to_string()), format!("{size}\n{line}").as_bytes()).await
+        replace_file(&self.0.join(witness.to_string()), format!("{size}\n{line}").as_bytes()).await
     }
 
     async fn kept(&self) -> Result<Vec<Cosignature>, StoreError> {

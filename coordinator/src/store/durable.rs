@@ -35,13 +35,17 @@ pub async fn create_folder(folder: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Io`] names the file; what stood there before still does.
 pub async fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    create_folder(folder_of(path).unwrap_or(path)).await?;
+    replace_file(path, bytes).await
+}
+
+/// Writes a file whole and durably into a folder that is there, and durable.
+pub(super) async fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let (path, bytes) = (path.to_owned(), bytes.to_owned());
     blocking(move || {
-        let folder = folder_of(&path).unwrap_or(&path);
-        durable::create_folder(folder, FOLDER_MODE)?;
         write_whole(&path, &bytes)?;
         // If we crash here the file is whole under its name, or still the one before it.
-        Ok(sync_folder(folder)?)
+        Ok(sync_folder(folder_of(&path).unwrap_or(&path))?)
     })
     .await
 }

@@ -14,6 +14,7 @@ use syndic_round::coordinator::{Duty, Input};
 use syndic_round::{Digest, JobId, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster};
 use tokio::task::JoinHandle;
 
+use crate::logs::{Gate, Gated};
 use crate::members::{JOB, Member, ledger_key, sealed_roster};
 
 /// What outlives a coordinator: its folder, and its members.
@@ -89,6 +90,12 @@ impl House {
         (self.opened(replica.log(), Some(replica.clone())).await, replica)
     }
 
+    /// The same with its appends before a gate.
+    pub(crate) async fn gated_replica(&self, name: &str, gate: Arc<Gate>) -> Coordinator {
+        let replica = Arc::new(Replica::join(Arc::new(self.log().await), name.into()).await.unwrap());
+        self.opened(Gated { log: replica.log(), gate }, Some(replica)).await
+    }
+
     async fn opened(&self, log: impl Log + 'static, replica: Option<Arc<Replica>>) -> Coordinator {
         let blobs = FolderBlobs::open(&self.state()).await.unwrap();
         self.opened_with(log, blobs, replica).await
@@ -146,7 +153,22 @@ impl House {
     where
         D: Future<Output = Result<Over, CoordinatorError>> + Send + 'static,
     {
-        let coordinator = self.coordinator(log).await;
+        self.started_at(self.coordinator(log).await, drive).await
+    }
+
+    /// This coordinator, driving the job.
+    pub(crate) async fn at_work(&self, coordinator: Coordinator) -> Running {
+        self.started_at(coordinator, |coordinator, job| async move { coordinator.drive(&job).await }).await
+    }
+
+    async fn started_at<D>(
+        &self,
+        coordinator: Coordinator,
+        drive: impl FnOnce(Coordinator, JobId) -> D,
+    ) -> Running
+    where
+        D: Future<Output = Result<Over, CoordinatorError>> + Send + 'static,
+    {
         let job = coordinator.agree(JOB).await.unwrap();
         let name = |member: &Member| format!("bank-{}", member.id);
         let attached =

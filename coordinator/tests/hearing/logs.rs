@@ -15,14 +15,14 @@ pub(crate) enum Fate {
 }
 
 /// Reports the next append as failed, once it is armed.
-pub(crate) struct Failing {
-    pub(crate) log: SqliteLog,
+pub(crate) struct Failing<L = SqliteLog> {
+    pub(crate) log: L,
     pub(crate) fate: Fate,
     pub(crate) armed: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl Log for Failing {
+impl<L: Log> Log for Failing<L> {
     async fn append_under(
         &self,
         lease: Option<&Lease>,
@@ -79,8 +79,8 @@ impl Log for Filled {
 }
 
 /// Lets an append pass only where the gate has a permit for it.
-pub(crate) struct Gated {
-    pub(crate) log: SqliteLog,
+pub(crate) struct Gated<L = SqliteLog> {
+    pub(crate) log: L,
     pub(crate) gate: Arc<Gate>,
 }
 
@@ -107,6 +107,16 @@ impl Gate {
         self.passes.add_permits(1_000);
     }
 
+    /// Lets one append pass.
+    pub(crate) fn let_one_pass(&self) {
+        self.passes.add_permits(1);
+    }
+
+    /// How many appends have come to the gate since it was closed, without those that somebody waited for.
+    pub(crate) fn came(&self) -> usize {
+        self.waiting.available_permits()
+    }
+
     /// Returns when an append has come to the gate.
     pub(crate) async fn somebody_waits(&self) {
         self.waiting.acquire().await.unwrap().forget();
@@ -114,7 +124,7 @@ impl Gate {
 }
 
 #[async_trait]
-impl Log for Gated {
+impl<L: Log> Log for Gated<L> {
     async fn append_under(
         &self,
         lease: Option<&Lease>,

@@ -19,6 +19,7 @@ mod retention;
 mod returns;
 mod shown;
 mod sweeping;
+mod together;
 mod verified;
 
 use std::sync::Arc;
