@@ -99,6 +99,12 @@ pub(crate) async fn agent(enrolment: Enrolment, state: &Path, spot_check_every: 
     agent_with(enrolment, journal, JOB, 40, spot_check_every)
 }
 
+/// The same with a policy that allows no purpose.
+pub(crate) async fn agent_that_denies(enrolment: Enrolment, state: &Path) -> Agent {
+    let journal = Journal::open(&journal_of(&enrolment, state)).await.unwrap();
+    agent_under(enrolment, journal, (JOB, 40), |allowing| Policy { purposes: Vec::new(), ..allowing })
+}
+
 /// The agent of an institution with so many rows, in a federation that runs this job.
 pub(crate) fn agent_with(
     enrolment: Enrolment,
@@ -107,9 +113,19 @@ pub(crate) fn agent_with(
     rows: u64,
     spot_check_every: u32,
 ) -> Agent {
+    agent_under(enrolment, journal, (job, rows), |allowing| Policy { spot_check_every, ..allowing })
+}
+
+/// The same under a policy that is made of the one that allows this job.
+pub(crate) fn agent_under(
+    enrolment: Enrolment,
+    journal: Journal,
+    (job, rows): (&str, u64),
+    policy: impl FnOnce(Policy) -> Policy,
+) -> Agent {
     let job = Job::from_toml(job).unwrap();
     let protection = job.protection_of(enrolment.roster().roster().members.len()).unwrap();
-    let policy = Policy { spot_check_every, ..Policy::allowing(&job, &protection) };
+    let policy = policy(Policy::allowing(&job, &protection));
     let source = Source::Loaded(Arc::new(table(&job, u64::from(enrolment.id().get()), rows)));
     Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(1) }).unwrap()
 }

@@ -11,6 +11,7 @@ mod between;
 mod copies;
 mod cuts;
 mod dealers;
+mod denials;
 #[path = "../crashes/federation.rs"]
 #[allow(dead_code, reason = "other tests need less of it")]
 mod federation;

@@ -63,6 +63,8 @@ pub(crate) struct Ran {
 pub(crate) enum Fares {
     /// It lives from the first round to the last.
     Well,
+    /// The same, with a policy that does not allow the job.
+    Denying,
     /// Its agent stops when it is to reveal in the first attempt at round 1, and is started again, with the same
     /// journal, once somebody has revealed there.
     RestartedBeforeItReveals,
@@ -128,11 +130,15 @@ impl Scene {
             .zip(federation.enrolments())
             .map(|((first, again), last)| {
                 let (state, answers, known) = (folder.path().to_owned(), answers.clone(), known.clone());
-                let (fares, who, updates) = (fares(first.id()), first.id(), updates_of(&state, first.name()));
+                let (who, updates) = (first.id(), updates_of(&state, first.name()));
+                let fares = fares(who);
                 hosts.spawn(async move {
+                    if fares == Fares::Denying {
+                        return federation::agent_that_denies(first, &state).await.run().await;
+                    }
                     let before = watched(first, &state, spot_check_every, &answers).await;
                     match fares {
-                        Fares::Well => return before.run().await,
+                        Fares::Well | Fares::Denying => return before.run().await,
                         Fares::RestartedBeforeItReveals => {
                             let ended = before.run_until(is_to_reveal_at_first).await?;
                             assert_eq!(ended, Ended::Died, "it must have been asked to reveal");

@@ -17,6 +17,7 @@ pub struct Draft<'a> {
 }
 
 /// What stands in a place.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 enum At<'a> {
     Round(Cow<'a, Open>),
     Ahead(Cow<'a, Preparation>),

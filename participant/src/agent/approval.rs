@@ -14,8 +14,8 @@ use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::joined;
 
-/// What is known of the job files asked about last, by digest. Each holds its rows, so only a few are kept; another is
-/// approved again when it is asked about again.
+/// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
+/// is looked at again when it is asked about again.
 pub(super) struct Latest<T>(VecDeque<(Digest, Arc<T>)>);
 
 /// A job that the policy allows, with the rows that it reads.
@@ -63,6 +63,12 @@ impl Agent {
             }
             return Ok(approved.clone());
         }
+        // The policy is the same as long as the agent runs, so its no is final. Asked about round after round, the file is not
+        // fetched round after round.
+        let mut denied = self.denied.lock().await;
+        if let Some(denied) = denied.get(wanted.agreement) {
+            return Err(Declined::Policy((**denied).clone()).into());
+        }
         let file = link.fetch(wanted.agreement).await?;
         let file = String::from_utf8(file).map_err(|_| Declined::Coordinator(Rejection::Malformed))?;
         let (job, terms) = Terms::of(&file, self.roster.roster()).map_err(Declined::from)?;
@@ -70,7 +76,11 @@ impl Agent {
             return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
         }
         // The policy decides before any row is read.
-        self.policy.check(&job, &terms.protection).map_err(Declined::from)?;
+        if let Err(no) = self.policy.check(&job, &terms.protection) {
+            denied.insert(wanted.agreement, Arc::new(no.clone()));
+            return Err(Declined::Policy(no).into());
+        }
+        drop(denied);
         self.journal.accept_job(wanted.job.as_str(), wanted.agreement).await?;
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));

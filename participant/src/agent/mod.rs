@@ -41,7 +41,7 @@ pub use upload::encrypt_into_file;
 use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
-use crate::policy::Policy;
+use crate::policy::{Denied, Policy};
 use approval::{Approved, Latest};
 use error::{Declined, Undone};
 use pace::Pace;
@@ -72,6 +72,7 @@ pub struct Agent {
     journal: Journal,
     training_seed: Option<u64>,
     accepted: Mutex<Latest<Approved>>,
+    denied: Mutex<Latest<Denied>>,
     /// Held by the local work that is under way.
     working: Arc<Mutex<()>>,
     encryption: StdMutex<Encryption>,
@@ -130,6 +131,7 @@ impl Agent {
             journal,
             training_seed,
             accepted: Mutex::new(Latest::none()),
+            denied: Mutex::new(Latest::none()),
             working: Arc::default(),
             encryption: StdMutex::default(),
             last_survivors: StdMutex::default(),
