@@ -192,6 +192,24 @@ async fn a_body_that_does_not_arrive_is_not_waited_for_and_holds_up_its_sender_a
 }
 
 #[tokio::test]
+async fn updates_that_do_not_go_on_keep_nothing_from_being_heard_that_their_member_says() {
+    let port = Port::open(Limits { large_calls: 3, ..Limits::default() }).await;
+    let channel = port.channel(1).await;
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let channel = channel.clone();
+        uploads.spawn(async move { call(&channel, "Submit", Sent { bytes: 1, ends: false }).await });
+        tokio::task::yield_now().await;
+    }
+    // However far the uploads have come: there is a place that none of them takes.
+    for _ in 0..20 {
+        assert_eq!(call(&channel, "Say", whole(10)).await.code(), Code::Ok);
+        assert_eq!(call(&channel, "Fetch", whole(10)).await.code(), Code::Ok);
+    }
+    assert!(uploads.try_join_next().is_none(), "they wait for their bytes, or for their turn");
+}
+
+#[tokio::test]
 async fn a_member_has_so_many_connections_and_its_others_are_closed() {
     let port = Port::open(Limits { connections_per_member: 2, ..Limits::default() }).await;
     let connector = port.connector(1);

@@ -37,7 +37,8 @@ pub struct Limits {
     pub resets: usize,
     /// Seconds that the body of a call has to arrive in; an upload has its own patience.
     pub body_seconds: u32,
-    /// Calls with large bodies or answers that one member may have under way at once; more wait.
+    /// Calls with large bodies or answers that one member may have under way at once; more wait. Uploads take all places but one
+    /// at most, where there are several.
     pub large_calls: usize,
     /// Seconds that calls under way have to end when the coordinator is told to stop.
     pub drain_seconds: u32,

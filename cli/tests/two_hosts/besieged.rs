@@ -57,7 +57,7 @@ struct Taken {
 fn a_job_ends_while_strangers_and_a_member_hold_open_what_they_can() {
     provide_descriptors();
     if std::env::var_os("SYNDIC_SOAK").is_none() {
-        let attack = Attack { half_open: 600, uploads: 200, again: false, training_rounds: 1, lasts: None };
+        let attack = Attack { half_open: 600, uploads: 200, again: false, training_rounds: 10, lasts: None };
         println!("attacked: {:?}", besiege(attack));
         return;
     }

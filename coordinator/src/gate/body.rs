@@ -20,10 +20,10 @@ pub(super) struct Bounded {
     time: Option<Pin<Box<Sleep>>>,
 }
 
-/// The body of an answer, which frees its caller's place when it is dropped.
+/// The body of an answer, which frees its caller's places when it is dropped.
 pub(super) struct Answer {
     body: Body,
-    _place: Option<OwnedSemaphorePermit>,
+    _places: Vec<OwnedSemaphorePermit>,
     /// Comes when an answer that goes on has to end.
     ends: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     has_ended: bool,
@@ -38,7 +38,7 @@ impl Bounded {
 impl Answer {
     pub(super) fn new(
         body: Body,
-        place: Option<OwnedSemaphorePermit>,
+        places: Vec<OwnedSemaphorePermit>,
         draining: Option<watch::Receiver<bool>>,
     ) -> Self {
         let ends = draining.map(|mut draining| {
@@ -50,7 +50,7 @@ impl Answer {
             });
             ends
         });
-        Self { body, _place: place, ends, has_ended: false }
+        Self { body, _places: places, ends, has_ended: false }
     }
 }
 

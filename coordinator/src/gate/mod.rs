@@ -51,6 +51,9 @@ struct Shared {
 struct Member {
     buckets: BTreeMap<Call, Bucket>,
     large: Arc<Semaphore>,
+    /// All of those but one, where there are several: updates that do not go on keep nothing from being heard that their member
+    /// says meanwhile.
+    uploads: Arc<Semaphore>,
     lasting: Arc<Semaphore>,
     /// Whether it was told of in the log since it last kept within its limits.
     is_told: bool,
@@ -110,11 +113,11 @@ where
             let admitted = match &peer {
                 Some(peer) => shared.admit(peer, call).await,
                 // The handler refuses it.
-                None => Ok(None),
+                None => Ok(Vec::new()),
             };
             let who = peer.map(|peer| peer.id);
-            let permit = match admitted {
-                Ok(permit) => permit,
+            let places = match admitted {
+                Ok(places) => places,
                 Err(wait) => {
                     let limited = limited(wait).into_http();
                     shared.note(who, &limited);
@@ -126,7 +129,7 @@ where
             let response = inner.call(request).await?;
             shared.note(who, &response);
             let draining = call.is_lasting().then(|| shared.draining.clone());
-            Ok(response.map(|body| Body::new(Answer::new(body, permit, draining))))
+            Ok(response.map(|body| Body::new(Answer::new(body, places, draining))))
         })
     }
 }
@@ -142,9 +145,9 @@ impl Shared {
         }
     }
 
-    /// Waits for `peer`'s turn; how long it is to wait where it calls too often.
-    async fn admit(&self, peer: &PeerIdentity, call: Call) -> Result<Option<OwnedSemaphorePermit>, Duration> {
-        let places = {
+    /// Waits for `peer`'s turn: the places that it has from then on; how long it is to wait where it calls too often.
+    async fn admit(&self, peer: &PeerIdentity, call: Call) -> Result<Vec<OwnedSemaphorePermit>, Duration> {
+        let queues = {
             let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
             let member = members.entry(peer.id).or_insert_with(|| Member::new(&self.limits));
             let bucket = member.buckets.entry(call).or_default();
@@ -156,16 +159,20 @@ impl Shared {
             member.is_told = false;
             if call.is_lasting() {
                 // Whoever has so many already is not waited for.
-                return member.lasting.clone().try_acquire_owned().map(Some).map_err(|_| BUSY);
+                return member.lasting.clone().try_acquire_owned().map(|place| vec![place]).map_err(|_| BUSY);
             }
-            call.is_large().then(|| member.large.clone())
+            let uploads = call.is_upload().then(|| member.uploads.clone());
+            uploads.into_iter().chain(call.is_large().then(|| member.large.clone()))
         };
-        let Some(places) = places else { return Ok(None) };
         let time = Duration::from_secs(self.limits.body_seconds.into());
-        match tokio::time::timeout(time, places.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Some(permit)),
-            _ => Err(BUSY),
-        }
+        let placed = tokio::time::timeout(time, async {
+            let mut places = Vec::new();
+            for queue in queues {
+                places.push(queue.acquire_owned().await.map_err(|_| BUSY)?);
+            }
+            Ok(places)
+        });
+        placed.await.unwrap_or(Err(BUSY))
     }
 }
 
@@ -174,6 +181,7 @@ impl Member {
         Self {
             buckets: BTreeMap::new(),
             large: Arc::new(Semaphore::new(limits.large_calls)),
+            uploads: Arc::new(Semaphore::new(limits.large_calls.saturating_sub(1).max(1))),
             lasting: Arc::new(Semaphore::new(limits.connections_per_member)),
             is_told: false,
         }
@@ -225,6 +233,11 @@ impl Call {
     /// An update has its handler's patience.
     fn has_deadline(self) -> bool {
         self != Self::Submit
+    }
+
+    /// Whether it is about the updates that its member sends.
+    fn is_upload(self) -> bool {
+        matches!(self, Self::Submit | Self::Uploaded)
     }
 
     /// Whether it moves or reads much.
