@@ -200,10 +200,10 @@ impl Audit {
             | Fact::JobResumed { job, .. }
             | Fact::JobPrioritised { job, .. }
             | Fact::JobProgress { job, .. } => self.job(index, &job).map(drop),
-            Fact::PreparationOpened { terms } => {
+            Fact::PreparationOpened { terms, excused } => {
                 let ahead = &mut self.job(index, &terms.job)?.ahead;
                 holds(index, "preparations", ahead.may_begin() && terms.number > ahead.last())?;
-                ahead.begin(*terms, roster, now).map_err(plan)
+                ahead.begin(*terms, &excused, roster, now).map_err(plan)
             }
             Fact::PreparationReady { job, number, eligible } => {
                 let is_so =
@@ -220,10 +220,10 @@ impl Audit {
                 let is_so = ahead.preparation().is_none() && ahead.last() == number;
                 holds(index, "the end of a preparation", is_so)
             }
-            Fact::RoundOpened { plan: opened, absent, kind, .. } => {
+            Fact::RoundOpened { plan: opened, absent, excused, kind, .. } => {
                 let job = self.job(index, &opened.terms.job)?;
                 holds(index, "rounds in progress", job.round.is_none())?;
-                let round = job.ahead.open(*opened, roster, now).map_err(plan)?;
+                let round = job.ahead.open(*opened, &excused, roster, now).map_err(plan)?;
                 let kind = if kind == TRAIN { TRAIN } else { "" };
                 job.round = Some(Open::now(round, now, kind, absent));
                 Ok(())

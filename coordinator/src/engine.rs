@@ -267,18 +267,18 @@ impl Engine {
                 self.job_mut(job)?.priority = *priority;
                 Ok(())
             }
-            Fact::PreparationOpened { terms } => {
+            Fact::PreparationOpened { terms, excused } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&terms.job)?;
-                Ok(state.ahead.begin((**terms).clone(), roster, now)?)
+                Ok(state.ahead.begin((**terms).clone(), excused, roster, now)?)
             }
             // Its kind and training round follow from the question.
-            Fact::RoundOpened { plan, absent, .. } => {
+            Fact::RoundOpened { plan, absent, excused, .. } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&plan.terms.job)?;
                 let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
                 let kind = question.kind();
-                let round = state.ahead.open((**plan).clone(), roster, now)?;
+                let round = state.ahead.open((**plan).clone(), excused, roster, now)?;
                 state.attempts = plan.id.attempt;
                 state.equivocated_ahead.clear();
                 state.round = Some(Open::now(round, now, kind, absent.clone()));

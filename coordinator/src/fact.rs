@@ -100,6 +100,8 @@ pub enum Fact {
     PreparationOpened {
         /// The terms.
         terms: Box<PreparationTerms>,
+        /// Who was admitted and not connected, so that nobody waits for it until it speaks.
+        excused: Vec<ParticipantId>,
     },
     /// A preparation made ahead is ready.
     PreparationReady {
@@ -129,6 +131,8 @@ pub enum Fact {
         training_round: Option<u32>,
         /// Who was admitted and not connected.
         absent: Vec<ParticipantId>,
+        /// Of those the ones whom nobody waits for until they speak; none in a ledger of a former version, which waited for all.
+        excused: Vec<ParticipantId>,
     },
     /// A round, or a preparation made ahead, accepted an input.
     Heard {
@@ -248,7 +252,7 @@ impl Fact {
                 let (kind, subject, data) = governance::parts("syndic.job.prioritised", job, cause);
                 (kind, subject, with(data, "priority", json!(priority)))
             }
-            Self::PreparationOpened { terms } => preparation_opened(terms),
+            Self::PreparationOpened { terms, excused } => preparation_opened(terms, excused),
             Self::PreparationReady { job, number, eligible } => {
                 let place = Place::Ahead(*number);
                 let data = with_place(job, place, json!({ "eligible": eligible }));
@@ -259,8 +263,8 @@ impl Fact {
                 let data = with_place(job, place, json!({ "reason": reason }));
                 ("syndic.preparation.abandoned", Some(subject(job, place)), data)
             }
-            Self::RoundOpened { plan, kind, training_round, absent } => {
-                opened(plan, kind, *training_round, absent)
+            Self::RoundOpened { plan, kind, training_round, absent, excused } => {
+                opened(plan, kind, *training_round, (absent, excused))
             }
             Self::Heard { job, place, input, survivors, beside } => {
                 heard(job, *place, input, survivors, beside)
@@ -357,6 +361,7 @@ impl Fact {
             },
             "syndic.preparation.opened" => Self::PreparationOpened {
                 terms: Box::new(PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?),
+                excused: excused(data)?,
             },
             "syndic.preparation.ready" => Self::PreparationReady {
                 job: job()?,
@@ -371,6 +376,7 @@ impl Fact {
                 kind: text("kind")?,
                 training_round: count("training_round"),
                 absent: serde_json::from_value(data.get("absent")?.clone()).ok()?,
+                excused: excused(data)?,
             },
             "syndic.round.frozen" => Self::RoundFrozen {
                 job: job()?,
@@ -416,9 +422,14 @@ impl Fact {
     }
 }
 
-fn preparation_opened(terms: &PreparationTerms) -> (&'static str, Option<String>, Value) {
+fn preparation_opened(
+    terms: &PreparationTerms,
+    excused: &[ParticipantId],
+) -> (&'static str, Option<String>, Value) {
     let place = Place::Ahead(terms.number);
-    let data = with(protection(terms), "terms", json!(BASE64.encode(terms.to_bytes())));
+    let mut data = protection(terms);
+    data["excused"] = json!(excused);
+    data["terms"] = json!(BASE64.encode(terms.to_bytes()));
     ("syndic.preparation.opened", Some(subject(&terms.job, place)), with_place(&terms.job, place, data))
 }
 
@@ -443,12 +454,13 @@ fn opened(
     plan: &RoundPlan,
     kind: &str,
     training_round: Option<u32>,
-    absent: &[ParticipantId],
+    (absent, excused): (&[ParticipantId], &[ParticipantId]),
 ) -> (&'static str, Option<String>, Value) {
     let mut data = protection(&plan.terms);
     data["kind"] = json!(kind);
     data["training_round"] = json!(training_round);
     data["absent"] = json!(absent);
+    data["excused"] = json!(excused);
     data["plan"] = json!(plan.digest().to_string());
     data["terms"] = json!(BASE64.encode(plan.to_bytes()));
     data["question"] = json!(plan.question.to_string());
@@ -458,6 +470,11 @@ fn opened(
     data["coefficients"] = json!(plan.coefficients());
     let (job, place) = (&plan.terms.job, Place::Round(plan.id));
     ("syndic.round.opened", Some(subject(job, place)), with_place(job, place, data))
+}
+
+/// Whom nobody waits for; entries of former versions do not say, and waited for everybody.
+fn excused(data: &Value) -> Option<Vec<ParticipantId>> {
+    data.get("excused").map_or(Some(Vec::new()), |ids| serde_json::from_value(ids.clone()).ok())
 }
 
 fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {

@@ -90,20 +90,33 @@ impl Coordinator {
         serves.then(|| ahead.terms().clone())
     }
 
-    /// Begins a preparation ahead of the next round.
-    pub(crate) fn prepare(&mut self, now: Timestamp, terms: PreparationTerms) -> Result<(), Crash> {
-        let fact = Recorded::Begun(Box::new(terms.clone()));
+    /// Begins a preparation ahead of the next round, in which nobody waits for the `absent` until they speak.
+    pub(crate) fn prepare(
+        &mut self,
+        now: Timestamp,
+        terms: PreparationTerms,
+        absent: &[ParticipantId],
+    ) -> Result<(), Crash> {
+        let fact = Recorded::Begun(Box::new(terms.clone()), absent.to_vec());
         // If we crash here nothing was begun; after it the preparation is on record, and goes on.
         self.append(now, &terms, Place::Ahead(terms.number), &[fact])?;
-        self.state.ahead.begin(terms, self.roster.clone(), now).expect("the terms are for this roster");
+        self.state
+            .ahead
+            .begin(terms, absent, self.roster.clone(), now)
+            .expect("the terms are for this roster");
         Ok(())
     }
 
-    /// Opens a round.
-    pub(crate) fn open(&mut self, now: Timestamp, plan: RoundPlan) -> Result<(), Crash> {
-        let fact = Recorded::Opened(Box::new(plan.clone()));
+    /// Opens a round, in which nobody waits for the `absent` until they speak.
+    pub(crate) fn open(
+        &mut self,
+        now: Timestamp,
+        plan: RoundPlan,
+        absent: &[ParticipantId],
+    ) -> Result<(), Crash> {
+        let fact = Recorded::Opened(Box::new(plan.clone()), absent.to_vec());
         self.append(now, &plan.terms, plan.id.into(), &[fact])?;
-        self.state.open(plan, &self.roster, now).expect("the plan is for this roster");
+        self.state.open(plan, absent, &self.roster, now).expect("the plan is for this roster");
         Ok(())
     }
 

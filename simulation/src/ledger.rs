@@ -81,8 +81,8 @@ impl Ledger {
     /// Notes where replay has to begin.
     fn note(&mut self, index: usize, recorded: &Recorded) {
         match recorded {
-            Recorded::Begun(terms) => self.begun = Some((index, terms.number)),
-            Recorded::Opened(plan) => {
+            Recorded::Begun(terms, _) => self.begun = Some((index, terms.number)),
+            Recorded::Opened(plan, _) => {
                 self.opened = index;
                 if plan.id.attempt == 1 {
                     let of_this = self.begun.filter(|(_, number)| *number == plan.terms.number);

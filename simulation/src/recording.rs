@@ -22,12 +22,12 @@ pub(crate) struct Fact {
 /// One thing that had an effect, in a round or in a preparation made ahead.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recorded {
-    /// A preparation was begun, ahead of its round.
-    Begun(Box<PreparationTerms>),
+    /// A preparation was begun, ahead of its round, in which nobody waits for these until they speak.
+    Begun(Box<PreparationTerms>, Vec<ParticipantId>),
     /// It is ready, and these may submit in its round.
     Ready(Vec<ParticipantId>),
-    /// A round opened.
-    Opened(Box<RoundPlan>),
+    /// A round opened, in which nobody waits for these until they speak.
+    Opened(Box<RoundPlan>, Vec<ParticipantId>),
     /// An input was accepted, after which the round had these survivors, once closed.
     Input(Input, Vec<ParticipantId>),
     /// The round or preparation was abandoned.
@@ -37,11 +37,13 @@ pub(crate) enum Recorded {
 /// Type and data of the entry for what was `recorded` about `place`.
 pub(crate) fn write(job: &JobId, place: Place, recorded: &Recorded) -> (String, Value) {
     let (kind, mut data) = match recorded {
-        Recorded::Begun(terms) => ("opened", json!({ "terms": BASE64.encode(terms.to_bytes()) })),
+        Recorded::Begun(terms, excused) => {
+            ("opened", json!({ "terms": BASE64.encode(terms.to_bytes()), "excused": excused }))
+        }
         Recorded::Ready(eligible) => ("ready", json!({ "eligible": eligible })),
-        Recorded::Opened(plan) => {
+        Recorded::Opened(plan, excused) => {
             let terms = BASE64.encode(plan.to_bytes());
-            ("opened", json!({ "plan": plan.digest().to_string(), "terms": terms }))
+            ("opened", json!({ "plan": plan.digest().to_string(), "terms": terms, "excused": excused }))
         }
         Recorded::Input(input, survivors) => write_input(input, survivors),
         Recorded::Abandoned(reason) => ("abandoned", json!({ "reason": reason })),
@@ -77,14 +79,20 @@ pub(crate) fn read(entry: &Entry) -> Option<(Place, Recorded)> {
     let small = |key: &str| u32::try_from(count(key)?).ok();
     if let Some(kind) = entry.kind.strip_prefix(OF_PREPARATION) {
         let recorded = match kind {
-            "opened" => Recorded::Begun(Box::new(PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?)),
+            "opened" => {
+                let terms = PreparationTerms::from_bytes(&bytes(data, "terms")?).ok()?;
+                Recorded::Begun(Box::new(terms), ids(data.get("excused")?)?)
+            }
             "ready" => Recorded::Ready(ids(data.get("eligible")?)?),
             kind => read_rest(kind, data)?,
         };
         return Some((Place::Ahead(count("preparation")?), recorded));
     }
     let recorded = match entry.kind.strip_prefix(OF_ROUND)? {
-        "opened" => Recorded::Opened(Box::new(RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?)),
+        "opened" => {
+            let plan = RoundPlan::from_bytes(&bytes(data, "terms")?).ok()?;
+            Recorded::Opened(Box::new(plan), ids(data.get("excused")?)?)
+        }
         kind => read_rest(kind, data)?,
     };
     let id = RoundId { round: small("round")?, attempt: small("attempt")? };
@@ -269,8 +277,8 @@ mod tests {
         let mut facts: Vec<_> = of_ahead.map(|input| (ahead, Recorded::Input(input, Vec::new()))).collect();
         facts.extend(inputs.map(|input| (round, Recorded::Input(input, Vec::new()))));
         facts.push((round, Recorded::Input(Input::Opened(opened), federation.ids())));
-        facts.push((round, Recorded::Opened(Box::new(plan.clone()))));
-        facts.push((ahead, Recorded::Begun(Box::new(plan.terms.clone()))));
+        facts.push((round, Recorded::Opened(Box::new(plan.clone()), federation.ids())));
+        facts.push((ahead, Recorded::Begun(Box::new(plan.terms.clone()), Vec::new())));
         facts.push((ahead, Recorded::Ready(federation.ids())));
         facts.extend([round, ahead].map(|place| (place, Recorded::Abandoned("why".into()))));
         let mut kinds = std::collections::BTreeSet::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syndic_round::coordinator::{Abandoned, Ahead, Input, Phase, Round, Step};
-use syndic_round::{Carrier, Place, PlanError, RoundPlan, SealedRoster, Timestamp, Voided};
+use syndic_round::{Carrier, ParticipantId, Place, PlanError, RoundPlan, SealedRoster, Timestamp, Voided};
 
 use crate::ledger::Ledger;
 use crate::recording::{Fact, Recorded};
@@ -48,10 +48,11 @@ impl State {
     pub(crate) fn open(
         &mut self,
         plan: RoundPlan,
+        excused: &[ParticipantId],
         roster: &Arc<SealedRoster>,
         now: Timestamp,
     ) -> Result<(), PlanError> {
-        let round = self.ahead.open(plan, roster.clone(), now)?;
+        let round = self.ahead.open(plan, excused, roster.clone(), now)?;
         self.standing = Some(Standing::opened(round, self.standing.take()));
         Ok(())
     }
@@ -136,11 +137,14 @@ impl Replay {
 
     fn take(&mut self, Fact { at, place, what }: Fact) {
         match (place, what) {
-            (_, Recorded::Begun(terms)) => {
-                self.state.ahead.begin(*terms, self.roster.clone(), at).expect("it was begun before");
+            (_, Recorded::Begun(terms, excused)) => {
+                self.state
+                    .ahead
+                    .begin(*terms, &excused, self.roster.clone(), at)
+                    .expect("it was begun before");
             }
-            (_, Recorded::Opened(plan)) => {
-                self.state.open(*plan, &self.roster, at).expect("it was opened before");
+            (_, Recorded::Opened(plan, excused)) => {
+                self.state.open(*plan, &excused, &self.roster, at).expect("it was opened before");
             }
             (Place::Round(_), Recorded::Abandoned(_)) => self.state.end(),
             (Place::Round(_), Recorded::Input(input, _)) => {

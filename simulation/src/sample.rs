@@ -7,8 +7,8 @@ use syndic_round::{ParameterSet, Protection};
 
 use crate::misbehaviour::Misbehaviour;
 use crate::scenario::{
-    ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition, Scenario, Shared,
-    TornBlob,
+    CALM_GATHER, ClockJump, CoordinatorCrash, Dishonest, Moment, Network, ParticipantCrash, Partition,
+    Scenario, Shared, TornBlob,
 };
 
 impl Scenario {
@@ -43,6 +43,7 @@ impl Scenario {
             }),
             dishonest: dishonest(rng, participants, parameter_set),
             ahead: rng.random_bool(0.6),
+            gather: [0, 500, CALM_GATHER][rng.random_range(0..3)],
             ..Self::calm(seed, participants)
         };
         match rng.random_range(0..8) {

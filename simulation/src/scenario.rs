@@ -25,6 +25,8 @@ pub struct Scenario {
     pub shared: Shared,
     /// Whether the coordinator makes the preparation of the next round while one collects updates, as the shipped one does.
     pub ahead: bool,
+    /// How many milliseconds somebody must have been away before a round or preparation opens that does not wait for it.
+    pub gather: u64,
     /// The network.
     pub network: Network,
     /// Crashes of participants.
@@ -157,6 +159,7 @@ impl Scenario {
             rounds: 1,
             shared: Shared::Nothing,
             ahead: false,
+            gather: CALM_GATHER,
             network: Network { lost: 0, duplicated: 0, delay: CALM_DELAY },
             participants_crash: Vec::new(),
             coordinator_crashes: CoordinatorCrash::Never,
@@ -168,5 +171,7 @@ impl Scenario {
     }
 }
 
+/// For longer than a phase.
+pub(crate) const CALM_GATHER: u64 = 5_000;
 /// The longest that a message takes where nothing goes wrong, in milliseconds.
 pub(crate) const CALM_DELAY: u64 = 20;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::{CALM_DELAY, CoordinatorCrash, Scenario, Shared};
+use crate::scenario::{CALM_DELAY, CALM_GATHER, CoordinatorCrash, Scenario, Shared};
 
 /// The fewest items, as far as leaving out a half, a quarter and so on down to one after another finds them, of which
 /// `fails` still holds.
@@ -45,6 +45,7 @@ impl Scenario {
         attempt(&|s| s.coordinator_crashes = CoordinatorCrash::Never);
         attempt(&|s| s.torn_blob = None);
         attempt(&|s| s.ahead = false);
+        attempt(&|s| s.gather = CALM_GATHER);
         attempt(&|s| s.shared = Shared::Nothing);
         if self.shared == Shared::EveryOther {
             attempt(&|s| s.shared = Shared::Everything);
@@ -105,6 +106,7 @@ impl fmt::Display for Scenario {
         field!(rounds, "");
         field!(shared, "Shared::");
         field!(ahead, "");
+        field!(gather, "");
         field!(network, "");
         field!(participants_crash, "vec!");
         field!(coordinator_crashes, "");

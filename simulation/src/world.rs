@@ -54,6 +54,8 @@ struct World<'a> {
     begun_at: Timestamp,
     /// When each participant came last, by the coordinator's clock, and when the coordinator did.
     came: BTreeMap<ParticipantId, Timestamp>,
+    /// Since when those are not connected who are not.
+    absent_since: BTreeMap<ParticipantId, Timestamp>,
     restarted: Timestamp,
     /// What is opened next, and how many questions are done with.
     next: RoundId,
@@ -108,6 +110,7 @@ impl<'a> World<'a> {
             opened_at: START,
             begun_at: START,
             came: BTreeMap::new(),
+            absent_since: BTreeMap::new(),
             restarted: START,
             next: RoundId { round: 1, attempt: 1 },
             done: 0,
@@ -145,6 +148,7 @@ impl<'a> World<'a> {
             return Ok(());
         }
         self.queue.at(self.now.plus_millis(TICK), Event::Tick);
+        self.miss();
         if self.stopped {
             return Ok(());
         }
@@ -182,7 +186,7 @@ impl<'a> World<'a> {
         let terms = self.next_terms();
         self.begun_at = self.now;
         self.log(Operation::Prepares(terms.number));
-        let begun = self.coordinator.prepare(self.clock(), terms);
+        let begun = self.coordinator.prepare(self.clock(), terms, &self.excused());
         self.survive(begun);
         self.replay()
     }
@@ -207,7 +211,7 @@ impl<'a> World<'a> {
         self.opened_at = self.now;
         let shared = plan.carrier == Carrier::Shares;
         self.log(Operation::Opened { round: plan.id, prepared, shared });
-        let opened = self.coordinator.open(self.clock(), plan);
+        let opened = self.coordinator.open(self.clock(), plan, &self.excused());
         self.survive(opened);
         self.replay()
     }
@@ -220,6 +224,21 @@ impl<'a> World<'a> {
     fn present(&self) -> BTreeSet<ParticipantId> {
         let is_there = |id: &ParticipantId| self.participants[id].is_up() && !self.is_cut_off(*id);
         self.participants.keys().copied().filter(is_there).collect()
+    }
+
+    /// Notes since when who is not.
+    fn miss(&mut self) {
+        let (present, now) = (self.present(), self.now);
+        self.absent_since.retain(|id, _| !present.contains(id));
+        for id in self.participants.keys().filter(|id| !present.contains(id)) {
+            self.absent_since.entry(*id).or_insert(now);
+        }
+    }
+
+    /// Who has been away for so long that nobody waits for it.
+    fn excused(&self) -> Vec<ParticipantId> {
+        let is_long = |since: Timestamp| since.plus_millis(self.scenario.gather) <= self.now;
+        self.absent_since.iter().filter(|(_, since)| is_long(**since)).map(|(id, _)| *id).collect()
     }
 
     /// Since when a connected participant has been there, by the coordinator's clock.

@@ -81,6 +81,7 @@ impl Coordinator {
             kind: "bench".into(),
             training_round: None,
             absent: Vec::new(),
+            excused: Vec::new(),
         };
         let mut state = self.state.lock().await;
         self.append(&mut state, &[fact]).await?;

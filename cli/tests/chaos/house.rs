@@ -162,7 +162,7 @@ federation = \"federation\"
 state = \"state\"
 job = \"job.toml\"
 publish = \"publish\"
-gather_seconds = 2
+gather_seconds = 10
 ";
 const PARTICIPANT: &str = "\
 enrolment = \"enrolment\"

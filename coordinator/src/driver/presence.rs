@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use syndic_round::{JobId, ParticipantId, Timestamp};
+use tokio::time::Instant;
 
 use super::{Coordinator, Inner};
 use crate::clock;
@@ -18,6 +19,8 @@ pub(super) struct Presence {
     connections: BTreeMap<ParticipantId, Connected>,
     /// The same at other replicas, by their names, as they last said.
     elsewhere: BTreeMap<String, BTreeMap<ParticipantId, Connected>>,
+    /// Since when those are not here who are not, as far as that was noticed.
+    absent_since: BTreeMap<ParticipantId, Instant>,
     /// Who was told that a job is over, of the job of which anybody was told so last.
     dismissed: Option<(JobId, BTreeSet<ParticipantId>)>,
 }
@@ -75,6 +78,13 @@ impl Presence {
     /// Here or at another replica.
     pub(super) fn is_connected(&self, id: ParticipantId) -> bool {
         self.connection(id).is_some()
+    }
+
+    /// Who of these is absent, and since when: since it left, or was missed first.
+    pub(super) fn absences(&mut self, ids: &[ParticipantId], now: Instant) -> Vec<(ParticipantId, Instant)> {
+        let (present, absent): (Vec<_>, Vec<_>) = ids.iter().partition(|id| self.is_connected(**id));
+        self.absent_since.retain(|id, _| !present.contains(id));
+        absent.into_iter().map(|id| (id, *self.absent_since.entry(id).or_insert(now))).collect()
     }
 
     /// Its newest connection. Whoever lost one to a replica that died is still told of there for a while.
@@ -203,6 +213,7 @@ impl Drop for Attached {
                 connected.connections -= 1;
                 if connected.connections == 0 {
                     present.connections.remove(&self.id);
+                    present.absent_since.insert(self.id, Instant::now());
                 }
             }
         }

@@ -53,7 +53,6 @@ impl Coordinator {
         tenure: Option<&Tenure>,
     ) -> Result<Driven, CoordinatorError> {
         let mut changed = self.changes();
-        let mut due_since = Instant::now();
         loop {
             changed.borrow_and_update();
             let lease = match tenure {
@@ -62,15 +61,12 @@ impl Coordinator {
             };
             let lease = lease.as_ref();
             let (work, starts_by) = self.work(job).await;
-            if !matches!(work, Work::OpenRound) {
-                due_since = Instant::now();
-            }
             let wait = match work {
                 Work::Over => return Ok(Driven::Over),
                 Work::Drained => return Ok(Driven::Drained),
                 Work::Stopped => return Err(CoordinatorError::Stopped),
                 Work::Nothing => None,
-                Work::OpenRound => match self.gathered(job, due_since).await {
+                Work::OpenRound => match self.gathered(job).await {
                     Gathered::Yes => {
                         self.unless_overtaken(self.open_round(job, lease).await).await?;
                         continue;
@@ -171,22 +167,22 @@ impl Coordinator {
         connected >= usize::from(job.terms.protection.threshold())
     }
 
-    /// A round opens when all admitted institutions are connected, or enough of them and the others had
-    /// their time to come.
-    async fn gathered(&self, job: &JobId, due_since: Instant) -> Gathered {
+    /// A round opens when all admitted institutions are connected, or enough of them and the others have had
+    /// their time to come since they were here: once, and not anew for every round.
+    async fn gathered(&self, job: &JobId) -> Gathered {
         let (admitted, threshold) = {
             let state = self.inner.state.lock().await;
             let Some(job) = state.engine.job(job) else { return Gathered::No };
             (job.terms.admitted.clone(), usize::from(job.terms.protection.threshold()))
         };
-        let present = self.inner.lock_present();
-        let connected = admitted.iter().filter(|id| present.is_connected(**id)).count();
-        let until = due_since + self.inner.gather;
-        match connected {
-            all if all == admitted.len() => Gathered::Yes,
-            enough if enough >= threshold && Instant::now() >= until => Gathered::Yes,
-            enough if enough >= threshold => Gathered::Until(until),
-            _ => Gathered::No,
+        let now = Instant::now();
+        let absences = self.inner.lock_present().absences(&admitted, now);
+        let until = absences.iter().map(|(_, since)| *since + self.inner.gather).max();
+        match until {
+            None => Gathered::Yes,
+            Some(_) if admitted.len() - absences.len() < threshold => Gathered::No,
+            Some(until) if now >= until => Gathered::Yes,
+            Some(until) => Gathered::Until(until),
         }
     }
 
@@ -196,7 +192,8 @@ impl Coordinator {
         let wants = state.engine.job(job).filter(|job| job.wants_ahead() && job.paused().is_none());
         let Some(job) = wants else { return Ok(()) };
         let terms = Box::new(job.next_terms(state.engine.roster()));
-        let fact = Fact::PreparationOpened { terms };
+        let excused = self.excused(&terms.admitted);
+        let fact = Fact::PreparationOpened { terms, excused };
         // If we crash here nothing was begun; after it the preparation is on record, and goes on after the next start.
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await
     }
@@ -246,10 +243,19 @@ impl Coordinator {
             carrier: plan.carrier,
         };
         let absent = self.absent(&plan.terms.admitted);
-        let fact = Fact::RoundOpened { plan: Box::new(plan), kind: kind.into(), training_round, absent };
+        let excused = self.excused(&plan.terms.admitted);
+        let plan = Box::new(plan);
+        let fact = Fact::RoundOpened { plan, kind: kind.into(), training_round, absent, excused };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         self.inner.tell_opened(&mut state, id, opened);
         Ok(())
+    }
+
+    /// Who has been absent for so long that nobody waits for it.
+    fn excused(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
+        let now = Instant::now();
+        let absences = self.inner.lock_present().absences(admitted, now).into_iter();
+        absences.filter(|(_, since)| *since + self.inner.gather <= now).map(|(id, _)| id).collect()
     }
 
     pub(super) fn absent(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {

@@ -93,7 +93,10 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             priority: syndic_coordinator::fact::Priority::default(),
             cause: cause(),
         },
-        syndic_coordinator::fact::Fact::PreparationOpened { terms: Box::new(plan.terms.clone()) },
+        syndic_coordinator::fact::Fact::PreparationOpened {
+            terms: Box::new(plan.terms.clone()),
+            excused: vec![],
+        },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),
             place: syndic_round::Place::Ahead(plan.terms.number),
@@ -111,6 +114,7 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             kind: "train".into(),
             training_round: Some(1),
             absent: plan.terms.admitted[1..2].to_vec(),
+            excused: plan.terms.admitted[1..2].to_vec(),
         },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),

@@ -137,7 +137,7 @@ fn configure(house: &House, (host, job): (&str, &str), ports: Ports, line: &Line
     fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
     let text = format!(
         "listen = \"127.0.0.1:{}\"\nhealth = \"127.0.0.1:{}\"\nfederation = \"{}\"\nstate = \"state\"\n\
-         {job}publish = \"publish\"\ngather_seconds = 2\n[store.postgres]\nurl = \"{}\"\n\
+         {job}publish = \"publish\"\ngather_seconds = 10\n[store.postgres]\nurl = \"{}\"\n\
          [store.s3]\nurl = \"s3://bucket/federation\"\nendpoint = \"{}\"\n\
          credentials_file = \"s3.secret\"\n",
         ports.participants,

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::{Preparation, Round, Standing};
-use crate::ids::Timestamp;
+use crate::ids::{ParticipantId, Timestamp};
 use crate::plan::RoundPlan;
 use crate::protection::PlanError;
 use crate::roster::SealedRoster;
@@ -38,18 +38,19 @@ impl Ahead {
         self.preparation.is_none() && !self.failed
     }
 
-    /// A preparation was begun ahead.
+    /// A preparation was begun ahead, in which nobody waits for these, who are not there, until they speak.
     ///
     /// # Errors
     /// [`PlanError`] when the terms break a rule, or are not for this roster.
     pub fn begin(
         &mut self,
         terms: PreparationTerms,
+        absent: &[ParticipantId],
         roster: Arc<SealedRoster>,
         now: Timestamp,
     ) -> Result<(), PlanError> {
         let number = terms.number;
-        self.preparation = Some(Preparation::open(terms, roster, now)?);
+        self.preparation = Some(Preparation::open(terms, roster, now)?.excusing(absent));
         self.last = number;
         Ok(())
     }
@@ -61,13 +62,14 @@ impl Ahead {
     }
 
     /// A round was opened, with the preparation made ahead where that is its plan's. One that does not serve this round
-    /// serves none: numbers only grow.
+    /// serves none: numbers only grow. Nobody waits for these, who are not there, until they speak.
     ///
     /// # Errors
     /// [`PlanError`] when the plan breaks a rule, or is not for this roster.
     pub fn open(
         &mut self,
         plan: RoundPlan,
+        absent: &[ParticipantId],
         roster: Arc<SealedRoster>,
         now: Timestamp,
     ) -> Result<Round, PlanError> {
@@ -77,7 +79,7 @@ impl Ahead {
             None => Round::open(plan, roster, now)?,
         };
         (self.failed, self.last) = (false, number);
-        Ok(round)
+        Ok(round.excusing(absent))
     }
 
     /// No further round follows: what was prepared is of no use.

@@ -1,6 +1,6 @@
 //! What has been said so far: at most one message of each kind by each sender, and who declined.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Course {
     /// Digest of the one message of each kind that each sender may have.
     heard: BTreeMap<(Kind, ParticipantId), Digest>,
     declined: BTreeMap<ParticipantId, String>,
+    /// Whom nobody waits for until it speaks.
+    excused: BTreeSet<ParticipantId>,
     /// Anything but the default only for as long as a step takes.
     signatures: Signatures,
 }
@@ -48,6 +50,7 @@ impl Course {
             fixed,
             heard: BTreeMap::new(),
             declined: BTreeMap::new(),
+            excused: BTreeSet::new(),
             signatures: Signatures::default(),
         })
     }
@@ -87,6 +90,17 @@ impl Course {
 
     pub(super) fn declined(&self) -> &BTreeMap<ParticipantId, String> {
         &self.declined
+    }
+
+    /// The same course in which nobody waits for these until they speak, and for nobody else any less.
+    pub(super) fn excusing(mut self, excused: &[ParticipantId]) -> Self {
+        self.excused = excused.iter().copied().collect();
+        self
+    }
+
+    /// Whether nobody waits for `id`.
+    pub(super) fn is_excused(&self, id: ParticipantId) -> bool {
+        self.excused.contains(&id)
     }
 
     /// The context of signatures before there is a cohort.
@@ -137,6 +151,7 @@ impl Course {
     pub(super) fn with(&self, kind: Kind, signed: &Signed) -> Self {
         let mut next = self.clone();
         next.heard.insert((kind, signed.from), Digest::of(&signed.to_bytes()));
+        next.excused.remove(&signed.from);
         next
     }
 

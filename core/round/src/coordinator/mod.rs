@@ -100,6 +100,12 @@ impl Round {
         }
     }
 
+    /// The same in which nobody waits for these, who are not there, until they speak.
+    pub fn excusing(mut self, absent: &[ParticipantId]) -> Self {
+        self.course = self.course.excusing(absent);
+        self
+    }
+
     /// The plan.
     pub fn plan(&self) -> &RoundPlan {
         &self.plan
@@ -294,9 +300,9 @@ impl Round {
         }
     }
 
-    /// Whether nobody is left to wait for in this phase.
-    fn all_heard(&self) -> bool {
-        self.wake_at().is_some() && !self.plan().terms.admitted.iter().any(|id| self.awaits(*id))
+    /// Who owes the round something now.
+    fn awaited(&self) -> impl Iterator<Item = ParticipantId> {
+        self.plan().terms.admitted.iter().copied().filter(|id| self.awaits(*id))
     }
 
     /// What the end of the current phase leads to, by what has arrived.
@@ -324,10 +330,15 @@ impl Round {
         phase
     }
 
-    /// Ends phases early while nobody is left to wait for.
+    /// Ends phases early while nobody is left to wait for. Who is excused is waited for all the same where the others are too
+    /// few.
     fn settled(mut self, now: Timestamp) -> Self {
-        while self.all_heard() {
-            self.phase = self.deadline(now);
+        while self.wake_at().is_some() && self.awaited().all(|id| self.course.is_excused(id)) {
+            let next = self.deadline(now);
+            if matches!(next, Phase::Abandoned(_)) && self.awaited().next().is_some() {
+                break;
+            }
+            self.phase = next;
         }
         self
     }

@@ -51,6 +51,12 @@ impl Preparation {
         Ok(Self { course, begun_at: now, standing })
     }
 
+    /// The same in which nobody waits for these, who are not there, until they speak.
+    pub fn excusing(mut self, absent: &[ParticipantId]) -> Self {
+        self.course = self.course.excusing(absent);
+        self
+    }
+
     /// The terms.
     pub fn terms(&self) -> &PreparationTerms {
         self.course.terms()

@@ -100,9 +100,9 @@ impl Preparing {
         Ok(Onward::Preparing(next).settled(course, now))
     }
 
-    /// Whether nobody is left to wait for.
-    fn all_heard(&self, course: &Course) -> bool {
-        !course.terms().admitted.iter().any(|id| self.awaits(course, *id))
+    /// Who owes something now.
+    fn awaited(&self, course: &Course) -> impl Iterator<Item = ParticipantId> {
+        course.terms().admitted.iter().copied().filter(|id| self.awaits(course, *id))
     }
 
     /// What the end of the phase leads to, by what has arrived.
@@ -145,11 +145,17 @@ impl Preparing {
 }
 
 impl Onward {
-    /// Ends phases early while nobody is left to wait for.
+    /// Ends phases early while nobody is left to wait for. Who is excused is waited for all the same where the others are too
+    /// few.
     pub(super) fn settled(self, course: &Course, now: Timestamp) -> Self {
         match self {
-            Self::Preparing(preparing) if preparing.all_heard(course) => {
-                preparing.close(course, now).settled(course, now)
+            Self::Preparing(preparing) if preparing.awaited(course).all(|id| course.is_excused(id)) => {
+                match preparing.close(course, now) {
+                    Self::Abandoned(_) if preparing.awaited(course).next().is_some() => {
+                        Self::Preparing(preparing)
+                    }
+                    closed => closed.settled(course, now),
+                }
             }
             onward => onward,
         }
