@@ -156,6 +156,18 @@ impl House {
         self.started_at(self.coordinator(log).await, drive).await
     }
 
+    /// The same while the last member is away.
+    pub(crate) async fn running_without_the_last(&self, log: impl Log + 'static) -> Running {
+        let (_, present) = self.members.split_last().unwrap();
+        let coordinator = self.coordinator(log).await;
+        self.started_among(
+            coordinator,
+            present,
+            |coordinator, job| async move { coordinator.drive(&job).await },
+        )
+        .await
+    }
+
     /// This coordinator, driving the job.
     pub(crate) async fn at_work(&self, coordinator: Coordinator) -> Running {
         self.started_at(coordinator, |coordinator, job| async move { coordinator.drive(&job).await }).await
@@ -169,10 +181,22 @@ impl House {
     where
         D: Future<Output = Result<Over, CoordinatorError>> + Send + 'static,
     {
+        self.started_among(coordinator, &self.members, drive).await
+    }
+
+    async fn started_among<D>(
+        &self,
+        coordinator: Coordinator,
+        present: &[Member],
+        drive: impl FnOnce(Coordinator, JobId) -> D,
+    ) -> Running
+    where
+        D: Future<Output = Result<Over, CoordinatorError>> + Send + 'static,
+    {
         let job = coordinator.agree(JOB).await.unwrap();
         let name = |member: &Member| format!("bank-{}", member.id);
         let attached =
-            self.members.iter().map(|member| coordinator.attach(member.id, name(member), &[])).collect();
+            present.iter().map(|member| coordinator.attach(member.id, name(member), &[])).collect();
         let driving = tokio::spawn(drive(coordinator.clone(), job));
         let running = Running { coordinator, driving, _attached: attached };
         running.until(async || running.current_round().await).await;

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod audit;
+mod away;
 mod cut;
 mod house;
 mod job_files;
