@@ -178,13 +178,13 @@ impl Default for Calls {
         Self {
             hello: rate(60, 2),
             duties: rate(60, 2),
-            say: rate(400, 100),
-            submit: rate(100, 20),
+            say: rate(2_000, 500),
+            submit: rate(400, 100),
             uploaded: rate(60, 2),
-            fetch: rate(400, 100),
+            fetch: rate(2_000, 500),
             closing: rate(200, 50),
             chunk: rate(2_000, 500),
-            cosign: rate(100, 20),
+            cosign: rate(400, 100),
             other: rate(60, 2),
         }
     }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod copies;
+#[allow(dead_code, reason = "other tests need more of it")]
 mod federation;
 mod fsck;
 #[path = "../over_the_wire/kept.rs"]

@@ -1,6 +1,6 @@
 //! A coordinator whose port strangers and one member hold open as best they can, while the others work through a job.
 //!
-//! The member that attacks takes no part: it declines every round, so that what a round takes is the others' doing. In the test
+//! The member that attacks takes no part, and nobody waits for it, so that what a round takes is the others' doing. In the test
 //! command some hundreds of connections come once. With `SYNDIC_SOAK=1` ten thousand come, and come again for a minute; a minute
 //! without an attack goes before, and a round may take twice as long.
 
@@ -19,7 +19,6 @@ use tonic::transport::Endpoint;
 
 use super::founding::{BANKS, Hosts, Job};
 use super::process::{Line, Process};
-use super::refusals::deny_the_purpose;
 use super::{WITHOUT_ALL, everybody_ends_well, ledger, rounds_of};
 
 /// What the attack is.
@@ -74,7 +73,6 @@ fn a_job_ends_while_strangers_and_a_member_hold_open_what_they_can() {
 fn besiege(attack: Attack) -> Taken {
     let rounds = rounds_of(attack.training_rounds);
     let hosts = Hosts::ready(Job { training_rounds: attack.training_rounds, deadline_seconds: 60 });
-    deny_the_purpose(&hosts, BANKS[0]);
     let mut coordinator = hosts.start_coordinator();
     coordinator.wait_for("that it is ready", |line| line.is("ready"));
     let before = resident(&coordinator, "VmRSS:");
@@ -89,10 +87,10 @@ fn besiege(attack: Attack) -> Taken {
     runtime.spawn(member(hosts.enrolment(BANKS[0]), attack.uploads, attack.again));
 
     let began = Instant::now();
-    let mut banks = hosts.start_banks();
+    let mut banks: Vec<Process> = BANKS[1..].iter().map(|bank| hosts.start(bank)).collect();
     let (mut closed, mut descriptors) = (Vec::new(), 0);
     for round in 1..=rounds {
-        // The member that declines is in none of them.
+        // The member that attacks is in none of them.
         let has_closed = |line: &Line| line.is("round closed") || line.is(WITHOUT_ALL);
         coordinator.wait_for("a round", |line| has_closed(line) && line.round() == round);
         closed.push(Instant::now());
