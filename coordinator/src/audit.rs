@@ -203,6 +203,7 @@ impl Audit {
             Fact::PreparationOpened { terms, excused } => {
                 let ahead = &mut self.job(index, &terms.job)?.ahead;
                 holds(index, "preparations", ahead.may_begin() && terms.number > ahead.last())?;
+                holds(index, "who is excused", excused.iter().all(|id| terms.admitted.contains(id)))?;
                 ahead.begin(*terms, &excused, roster, now).map_err(plan)
             }
             Fact::PreparationReady { job, number, eligible } => {
@@ -223,6 +224,7 @@ impl Audit {
             Fact::RoundOpened { plan: opened, absent, excused, kind, .. } => {
                 let job = self.job(index, &opened.terms.job)?;
                 holds(index, "rounds in progress", job.round.is_none())?;
+                holds(index, "who is excused", excused.iter().all(|id| absent.contains(id)))?;
                 let round = job.ahead.open(*opened, &excused, roster, now).map_err(plan)?;
                 let kind = if kind == TRAIN { TRAIN } else { "" };
                 job.round = Some(Open::now(round, now, kind, absent));

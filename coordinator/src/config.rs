@@ -227,7 +227,7 @@ mod tests {
     fn the_digest_is_of_what_counts_and_not_of_how_it_is_written() {
         let digest = |text: &str| load(text).unwrap().digest();
         let written_out = format!(
-            "# as it was\n{GOOD}gather_seconds = 10\n[limits.calls]\nsay = {{ per_second = 100, burst = 400 }}\n"
+            "# as it was\n{GOOD}gather_seconds = 10\n[limits.calls]\nsay = {{ per_second = 500, burst = 2000 }}\n"
         );
         assert_eq!(digest(&written_out), digest(GOOD));
         assert_ne!(digest(&format!("{GOOD}gather_seconds = 11\n")), digest(GOOD));

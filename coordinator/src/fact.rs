@@ -100,7 +100,8 @@ pub enum Fact {
     PreparationOpened {
         /// The terms.
         terms: Box<PreparationTerms>,
-        /// Who was admitted and not connected, so that nobody waits for it until it speaks.
+        /// Who was admitted and had been away for longer than a round waits for anybody, so that nobody waits for it until it
+        /// speaks; none in a ledger of a former version.
         excused: Vec<ParticipantId>,
     },
     /// A preparation made ahead is ready.

@@ -98,10 +98,11 @@ impl Inner {
                 self.take(state, (job, *place), &inputs, None, None).await
             }
         };
-        // One learns why nothing is stored; the others, that nothing is decided any more.
+        // One learns what became of the write; the others, that nothing is decided any more. Where nothing was written each is heard
+        // alone.
         let (taken, mut failed) = match together {
             Ok(taken) => (taken, None),
-            Err(error) => (Vec::new(), (!self.was_overtaken(&error)).then_some(error)),
+            Err(error) => (Vec::new(), state.stopped.then_some(error)),
         };
         for (number, Said { job, place, input, answer }) in said.into_iter().enumerate() {
             let heard = match (failed.take(), taken.get(number)) {
@@ -178,7 +179,10 @@ impl Inner {
         // If we crash here all of it is stored, and replay counts it; its senders are told when they ask again.
         for (its, after) in steps {
             let before = state.engine.open_round(job, place.round()).cloned();
-            state.engine.advance(now, job, after.clone(), sum).map_err(CoordinatorError::Fold)?;
+            let advanced = state.engine.advance(now, job, after.clone(), sum);
+            // What is stored and does not count is a bug: nothing is decided on what may be wrong.
+            state.stopped = advanced.is_err();
+            advanced.map_err(CoordinatorError::Fold)?;
             match (before, after) {
                 (Some(before), After::Round(next)) => {
                     self.tell_heard(state, &before, &next, &facts[its], now)

@@ -88,7 +88,8 @@ pub struct Parts {
     pub verified: PathBuf,
     /// This process among several that run the federation; none where it runs it alone.
     pub replica: Option<Arc<Replica>>,
-    /// How long a round waits for institutions that are not connected, once enough are.
+    /// How long a round waits for institutions that are not connected, once enough are; who has been away for longer is waited
+    /// for by nobody.
     pub gather: Duration,
     /// How many jobs are under way at once; others wait.
     pub most_jobs_at_once: usize,

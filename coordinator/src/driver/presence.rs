@@ -82,8 +82,7 @@ impl Presence {
 
     /// Who of these is absent, and since when: since it left, or was missed first.
     pub(super) fn absences(&mut self, ids: &[ParticipantId], now: Instant) -> Vec<(ParticipantId, Instant)> {
-        let (present, absent): (Vec<_>, Vec<_>) = ids.iter().partition(|id| self.is_connected(**id));
-        self.absent_since.retain(|id, _| !present.contains(id));
+        let absent: Vec<_> = ids.iter().copied().filter(|id| !self.is_connected(*id)).collect();
         absent.into_iter().map(|id| (id, *self.absent_since.entry(id).or_insert(now))).collect()
     }
 
@@ -156,6 +155,7 @@ impl Coordinator {
             let jobs = Keeping::of(&came_with);
             let came = Connected { connections, since: clock::now(), came_with, jobs };
             present.connections.insert(id, came);
+            present.absent_since.remove(&id);
         }
         self.inner.tell_connection(&name, true);
         self.inner.tick();
@@ -213,7 +213,9 @@ impl Drop for Attached {
                 connected.connections -= 1;
                 if connected.connections == 0 {
                     present.connections.remove(&self.id);
-                    present.absent_since.insert(self.id, Instant::now());
+                    if !present.is_connected(self.id) {
+                        present.absent_since.insert(self.id, Instant::now());
+                    }
                 }
             }
         }
@@ -300,5 +302,22 @@ mod tests {
         assert!(serves(&present, &[1, 2, 3, 4], &[]));
         present.holds(id(5), &job(), NUMBER - 1);
         assert!(!serves(&present, &[1, 2, 3, 4], &[]), "it is heard again");
+    }
+
+    #[test]
+    fn an_absence_begins_anew_whenever_somebody_was_here_or_elsewhere() {
+        let (mut present, start) = (Presence::default(), Instant::now());
+        let since =
+            |present: &mut Presence, now| present.absences(&[id(1)], now).first().map(|(_, since)| *since);
+        let later = start + Duration::from_secs(3600);
+        assert_eq!(since(&mut present, start), Some(start), "it is missed first now");
+        assert_eq!(since(&mut present, later), Some(start));
+
+        let elsewhere = all_present().note();
+        assert!(present.is_elsewhere([("b".to_owned(), elsewhere)].into_iter()));
+        assert_eq!(since(&mut present, later), None);
+        assert!(present.is_elsewhere(std::iter::empty()));
+        let left = since(&mut present, later).expect("it is nowhere");
+        assert!(left >= start && left < later, "since it left there");
     }
 }

@@ -53,6 +53,7 @@ impl Coordinator {
         tenure: Option<&Tenure>,
     ) -> Result<Driven, CoordinatorError> {
         let mut changed = self.changes();
+        let mut due_since = Instant::now();
         loop {
             changed.borrow_and_update();
             let lease = match tenure {
@@ -61,12 +62,15 @@ impl Coordinator {
             };
             let lease = lease.as_ref();
             let (work, starts_by) = self.work(job).await;
+            if !matches!(work, Work::OpenRound) {
+                due_since = Instant::now();
+            }
             let wait = match work {
                 Work::Over => return Ok(Driven::Over),
                 Work::Drained => return Ok(Driven::Drained),
                 Work::Stopped => return Err(CoordinatorError::Stopped),
                 Work::Nothing => None,
-                Work::OpenRound => match self.gathered(job).await {
+                Work::OpenRound => match self.gathered(job, due_since).await {
                     Gathered::Yes => {
                         self.unless_overtaken(self.open_round(job, lease).await).await?;
                         continue;
@@ -167,9 +171,9 @@ impl Coordinator {
         connected >= usize::from(job.terms.protection.threshold())
     }
 
-    /// A round opens when all admitted institutions are connected, or enough of them and the others have had
-    /// their time to come since they were here: once, and not anew for every round.
-    async fn gathered(&self, job: &JobId) -> Gathered {
+    /// A round opens when all admitted institutions are connected, or enough of them and the others have had their time to
+    /// come: since they left, and not anew for every round; and who comes and goes keeps no round for longer than that.
+    async fn gathered(&self, job: &JobId, due_since: Instant) -> Gathered {
         let (admitted, threshold) = {
             let state = self.inner.state.lock().await;
             let Some(job) = state.engine.job(job) else { return Gathered::No };
@@ -177,7 +181,8 @@ impl Coordinator {
         };
         let now = Instant::now();
         let absences = self.inner.lock_present().absences(&admitted, now);
-        let until = absences.iter().map(|(_, since)| *since + self.inner.gather).max();
+        let latest = absences.iter().map(|(_, since)| *since).max();
+        let until = latest.map(|latest| latest.min(due_since) + self.inner.gather);
         match until {
             None => Gathered::Yes,
             Some(_) if admitted.len() - absences.len() < threshold => Gathered::No,
@@ -243,7 +248,7 @@ impl Coordinator {
             carrier: plan.carrier,
         };
         let absent = self.absent(&plan.terms.admitted);
-        let excused = self.excused(&plan.terms.admitted);
+        let excused = self.excused(&absent);
         let plan = Box::new(plan);
         let fact = Fact::RoundOpened { plan, kind: kind.into(), training_round, absent, excused };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
@@ -252,9 +257,9 @@ impl Coordinator {
     }
 
     /// Who has been absent for so long that nobody waits for it.
-    fn excused(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
+    fn excused(&self, ids: &[ParticipantId]) -> Vec<ParticipantId> {
         let now = Instant::now();
-        let absences = self.inner.lock_present().absences(admitted, now).into_iter();
+        let absences = self.inner.lock_present().absences(ids, now).into_iter();
         absences.filter(|(_, since)| *since + self.inner.gather <= now).map(|(id, _)| id).collect()
     }
 

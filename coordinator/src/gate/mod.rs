@@ -161,7 +161,7 @@ impl Shared {
                 // Whoever has so many already is not waited for.
                 return member.lasting.clone().try_acquire_owned().map(|place| vec![place]).map_err(|_| BUSY);
             }
-            let uploads = call.is_upload().then(|| member.uploads.clone());
+            let uploads = (call == Call::Submit).then(|| member.uploads.clone());
             uploads.into_iter().chain(call.is_large().then(|| member.large.clone()))
         };
         let time = Duration::from_secs(self.limits.body_seconds.into());
@@ -233,11 +233,6 @@ impl Call {
     /// An update has its handler's patience.
     fn has_deadline(self) -> bool {
         self != Self::Submit
-    }
-
-    /// Whether it is about the updates that its member sends.
-    fn is_upload(self) -> bool {
-        matches!(self, Self::Submit | Self::Uploaded)
     }
 
     /// Whether it moves or reads much.

@@ -140,3 +140,28 @@ fn a_preparation_waits_as_little_and_neither_does_the_round_that_consumes_it() {
     }
     assert!(matches!(round.phase(), Phase::Certifying(_)), "nobody waits for the fifth: {:?}", round.phase());
 }
+
+#[test]
+fn who_holds_shares_is_waited_for_once_the_survivors_are_frozen() {
+    let mut table = seven();
+    // It has dealt, and is away when its round opens.
+    table.play_until("collecting");
+    table.round = table.round.clone().excusing(&[id(7)]);
+    table.vanish(id(7), Kind::Header);
+    table.play_until("revealing");
+    // Two say no: those who reveal are one too few without it.
+    let plan = table.round.plan().clone();
+    for no in [5, 6].map(id) {
+        let key = table.federation.key(no);
+        let no = Invited::decline(&plan.terms, plan.id.into(), no, "participant.restarted", key);
+        table.feed(Input::Decline(no)).unwrap();
+    }
+    play(&mut table);
+    assert_eq!(table.phase(), "revealing");
+    let waits_until = table.round.wake_at().unwrap();
+    for _ in 0..3 {
+        table.wake(table.round.wake_at().unwrap());
+        assert_eq!(table.phase(), "revealing", "one deadline after the other");
+    }
+    assert!(table.round.wake_at().unwrap() > waits_until);
+}

@@ -1,9 +1,10 @@
 //! What replicas let one another know of who is connected where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use syndic_round::{JobId, ParticipantId, Timestamp};
+use tokio::time::Instant;
 
 use super::{Connected, Keeping, Presence};
 
@@ -23,6 +24,8 @@ impl Presence {
     /// read is of a version that knows better: then nothing is known of that replica.
     pub(in crate::driver) fn is_elsewhere(&mut self, notes: impl Iterator<Item = (String, String)>) -> bool {
         let mut before = std::mem::take(&mut self.elsewhere);
+        let were_elsewhere: BTreeSet<ParticipantId> =
+            before.values().flat_map(BTreeMap::keys).copied().collect();
         let mut has_changed = false;
         for (replica, note) in notes {
             let known = before.remove(&replica).unwrap_or_default();
@@ -30,6 +33,15 @@ impl Presence {
             has_changed |= !now.keys().eq(known.keys())
                 || now.iter().zip(&known).any(|((_, now), (_, known))| now.since != known.since);
             self.elsewhere.insert(replica, now);
+        }
+        let now = Instant::now();
+        for id in were_elsewhere {
+            if !self.is_connected(id) {
+                self.absent_since.insert(id, now);
+            }
+        }
+        for id in self.elsewhere.values().flat_map(BTreeMap::keys) {
+            self.absent_since.remove(id);
         }
         has_changed || before.values().any(|gone| !gone.is_empty())
     }

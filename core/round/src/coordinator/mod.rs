@@ -208,6 +208,10 @@ impl Round {
         {
             return Ok(self.unchanged());
         }
+        let course = match input.message() {
+            Some((kind, signed)) => self.course.with(kind, signed),
+            None => self.course.clone(),
+        };
         let phase = match (&self.phase, input) {
             (Phase::Closed(_) | Phase::Abandoned(_), Input::Wake | Input::Resume) => {
                 return Ok(self.unchanged());
@@ -218,7 +222,7 @@ impl Round {
             (_, Input::Wake) => self.deadline(now),
             (_, Input::Resume) => self.resumed(now),
             (_, Input::Stop(reason)) => Phase::Abandoned(Abandoned::Stopped(reason.clone())),
-            (Phase::Preparing(phase), input) => self.onward(now, phase.take(&self.course, now, input)?),
+            (Phase::Preparing(phase), input) => self.onward(now, phase.take(&course, now, input)?),
             (Phase::Collecting(phase), Input::Submit(signed, upload)) => {
                 phase.submit(self, now, signed, upload)?
             }
@@ -237,10 +241,6 @@ impl Round {
             (phase, input) => {
                 return Err(out_of_phase(phase.ordinal(), input.message().map(|(kind, _)| kind)));
             }
-        };
-        let course = match input.message() {
-            Some((kind, signed)) => self.course.with(kind, signed),
-            None => self.course.clone(),
         };
         Ok(Step { next: Self { plan: self.plan.clone(), course, phase }.settled(now), changed: true })
     }
@@ -330,10 +330,15 @@ impl Round {
         phase
     }
 
+    /// Whether nobody waits for `id`: as long as the survivors are not frozen. Who holds shares of their keys is needed.
+    fn is_excused(&self, id: ParticipantId) -> bool {
+        matches!(self.phase, Phase::Preparing(_) | Phase::Collecting(_)) && self.course.is_excused(id)
+    }
+
     /// Ends phases early while nobody is left to wait for. Who is excused is waited for all the same where the others are too
     /// few.
     fn settled(mut self, now: Timestamp) -> Self {
-        while self.wake_at().is_some() && self.awaited().all(|id| self.course.is_excused(id)) {
+        while self.wake_at().is_some() && self.awaited().all(|id| self.is_excused(id)) {
             let next = self.deadline(now);
             if matches!(next, Phase::Abandoned(_)) && self.awaited().next().is_some() {
                 break;

@@ -132,11 +132,11 @@ impl Preparation {
                 (self.course.with_decline(Place::AHEAD, signed)?, Onward::Prepared(prepared.clone()))
             }
             (Standing::Preparing(preparing), input) => {
-                let onward = preparing.take(&self.course, now, input)?;
                 let course = match message {
                     Some((kind, signed)) => self.course.with(kind, signed),
                     None => self.course.clone(),
                 };
+                let onward = preparing.take(&course, now, input)?;
                 (course, onward)
             }
             (Standing::Ready(_), _) => return Err(out_of_phase(OVER, message.map(|(kind, _)| kind))),
