@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http_body::{Body as _, Frame};
@@ -22,7 +23,7 @@ use syndic_proto::status::{code_of, retry_after};
 use syndic_round::Timestamp;
 use syndic_round::enrolment::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Bytes, Service, http};
 use tonic::server::NamedService;
@@ -32,7 +33,10 @@ use tower::ServiceExt;
 
 /// Takes a whole call, and says what became of it.
 #[derive(Clone)]
-struct Taker;
+struct Taker {
+    /// A permit for each call that has come to it.
+    begun: Arc<Semaphore>,
+}
 
 impl NamedService for Taker {
     const NAME: &'static str = "syndic.v1.Coordination";
@@ -48,6 +52,7 @@ impl Service<http::Request<Body>> for Taker {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.begun.add_permits(1);
         Box::pin(async move {
             let mut body = Box::pin(request.into_body());
             loop {
@@ -88,6 +93,7 @@ struct Port {
     address: SocketAddr,
     federation: Federation,
     refusals: Refusals,
+    begun: Arc<Semaphore>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -101,12 +107,14 @@ impl Port {
         let address = listener.local_addr().unwrap();
         let incoming = accept(listener, federation.identity(), limits.clone()).unwrap();
         let refusals = incoming.refusals();
+        let begun = Arc::new(Semaphore::new(0));
+        let taker = Taker { begun: begun.clone() };
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            serve_within(&limits, Taker, incoming, stopped).await.unwrap();
+            serve_within(&limits, taker, incoming, stopped).await.unwrap();
         });
-        Self { address, federation, refusals, _stop: stop }
+        Self { address, federation, refusals, begun, _stop: stop }
     }
 
     fn connector(&self, member: u16) -> Connector {
@@ -199,9 +207,9 @@ async fn updates_that_do_not_go_on_keep_nothing_from_being_heard_that_their_memb
     for _ in 0..6 {
         let channel = channel.clone();
         uploads.spawn(async move { call(&channel, "Submit", Sent { bytes: 1, ends: false }).await });
-        tokio::task::yield_now().await;
     }
-    // However far the uploads have come: there is a place that none of them takes.
+    // They have taken all places that they get; one is left.
+    port.begun.acquire_many(2).await.unwrap().forget();
     for _ in 0..20 {
         assert_eq!(call(&channel, "Say", whole(10)).await.code(), Code::Ok);
         assert_eq!(call(&channel, "Fetch", whole(10)).await.code(), Code::Ok);

@@ -86,6 +86,13 @@ impl Presence {
         absent.into_iter().map(|id| (id, *self.absent_since.entry(id).or_insert(now))).collect()
     }
 
+    /// Counts the absence of those of these who are absent from now on: all of them have to come, after an outage for instance.
+    pub(super) fn miss_anew(&mut self, ids: &[ParticipantId], now: Instant) {
+        for (id, _) in self.absences(ids, now) {
+            self.absent_since.insert(id, now);
+        }
+    }
+
     /// Its newest connection. Whoever lost one to a replica that died is still told of there for a while.
     fn connection(&self, id: ParticipantId) -> Option<&Connected> {
         let elsewhere = self.elsewhere.values().filter_map(|at| at.get(&id));
@@ -319,5 +326,7 @@ mod tests {
         assert!(present.is_elsewhere(std::iter::empty()));
         let left = since(&mut present, later).expect("it is nowhere");
         assert!(left >= start && left < later, "since it left there");
+        present.miss_anew(&[id(1), id(2)], later);
+        assert_eq!(since(&mut present, later), Some(later));
     }
 }

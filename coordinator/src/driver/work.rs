@@ -165,14 +165,21 @@ impl Coordinator {
         }
     }
 
+    /// Whether as many are connected as a round needs. As long as they are not, nobody is late: after an outage all get their
+    /// time to come.
     pub(super) fn enough_are_connected(&self, job: &JobState) -> bool {
-        let present = self.inner.lock_present();
-        let connected = job.terms.admitted.iter().filter(|id| present.is_connected(**id)).count();
-        connected >= usize::from(job.terms.protection.threshold())
+        let (mut present, now) = (self.inner.lock_present(), Instant::now());
+        let absent = present.absences(&job.terms.admitted, now).len();
+        let are_enough = job.terms.admitted.len() - absent >= usize::from(job.terms.protection.threshold());
+        if !are_enough {
+            present.miss_anew(&job.terms.admitted, now);
+        }
+        are_enough
     }
 
     /// A round opens when all admitted institutions are connected, or enough of them and the others have had their time to
-    /// come: since they left, and not anew for every round; and who comes and goes keeps no round for longer than that.
+    /// come: since they left, or since there were too few, and not anew for every round. Who comes and goes keeps no round for
+    /// longer than that.
     async fn gathered(&self, job: &JobId, due_since: Instant) -> Gathered {
         let (admitted, threshold) = {
             let state = self.inner.state.lock().await;
