@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 /// When and how the coordinator dies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Only appends of an entry of this type count; empty for any type.
+    /// Only entries of this type count; empty for any type.
     pub(crate) of: &'static str,
-    /// The append at which it dies first, counted from 0 over all its lives.
+    /// The entry at whose append it dies first, counted from 0 over all its lives. What comes at one moment is one append, so that
+    /// runs differ in their appends, and hardly in their entries.
     pub(crate) first: u64,
     /// After how many more it dies again.
     pub(crate) every: Option<u64>,
@@ -36,10 +37,10 @@ pub(crate) enum Death {
     Told,
 }
 
-/// Counts appends over all lives of a coordinator.
+/// Counts entries that are appended over all lives of a coordinator.
 #[derive(Default)]
 pub(crate) struct Count {
-    appends: AtomicU64,
+    entries: AtomicU64,
     /// Of them, those that count for the plan.
     counted: AtomicU64,
     deaths: AtomicU64,
@@ -59,15 +60,15 @@ impl Plan {
     pub(crate) const NEVER: Self =
         Self { of: "", first: u64::MAX, every: None, fate: Fate::Stored, death: Death::Silent };
 
-    fn is_fatal(&self, append: u64) -> bool {
-        let Some(later) = append.checked_sub(self.first) else { return false };
+    fn is_fatal(&self, entry: u64) -> bool {
+        let Some(later) = entry.checked_sub(self.first) else { return false };
         self.every.map_or(later == 0, |every| later % every == 0)
     }
 }
 
 impl Count {
-    pub(crate) fn appends(&self) -> u64 {
-        self.appends.load(Ordering::SeqCst)
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.load(Ordering::SeqCst)
     }
 
     pub(crate) fn deaths(&self) -> u64 {
@@ -83,11 +84,12 @@ impl Log for Deadly {
         expected_size: u64,
         entries: &[Vec<u8>],
     ) -> Result<u64, StoreError> {
-        self.count.appends.fetch_add(1, Ordering::SeqCst);
+        self.count.entries.fetch_add(entries.len() as u64, Ordering::SeqCst);
         let of = self.plan.of.as_bytes();
         let counts = |entry: &Vec<u8>| of.is_empty() || entry.windows(of.len()).any(|part| part == of);
-        let is_fatal = entries.iter().any(counts)
-            && self.plan.is_fatal(self.count.counted.fetch_add(1, Ordering::SeqCst));
+        let counted = entries.iter().filter(|entry| counts(entry)).count() as u64;
+        let before = self.count.counted.fetch_add(counted, Ordering::SeqCst);
+        let is_fatal = (before..before + counted).any(|entry| self.plan.is_fatal(entry));
         if !is_fatal {
             return self.log.append_under(lease, expected_size, entries).await;
         }

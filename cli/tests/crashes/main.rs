@@ -31,15 +31,15 @@ use rand::seq::SliceRandom as _;
 use crate::log::{Death, Fate, Plan};
 use crate::run::{Ran, run};
 
-/// Every way to die at the append of this number.
-fn points_at(append: u64) -> [Plan; 4] {
+/// Every way to die at the append of the entry of this number.
+fn points_at(entry: u64) -> [Plan; 4] {
     [
         (Fate::NotStored, Death::Silent),
         (Fate::Stored, Death::Silent),
         (Fate::NotStored, Death::Told),
         (Fate::Stored, Death::Told),
     ]
-    .map(|(fate, death)| Plan { of: "", first: append, every: None, fate, death })
+    .map(|(fate, death)| Plan { of: "", first: entry, every: None, fate, death })
 }
 
 #[test]
@@ -47,10 +47,10 @@ fn a_coordinator_that_dies_at_any_append_loses_nothing() {
     let calm = run(&Plan::NEVER);
     assert_eq!(calm.deaths, 0);
     // Who reveals last in a round is heard only if the sum is not open yet, so runs differ by a few entries.
-    let certain = calm.appends - SLOWEST;
+    let certain = calm.entries - SLOWEST;
     let mut points: Vec<Plan> = (0..certain).flat_map(points_at).collect();
     if std::env::var_os("SYNDIC_SOAK").is_some() {
-        points.extend((certain..calm.appends + SLOWEST).flat_map(points_at));
+        points.extend((certain..calm.entries + SLOWEST).flat_map(points_at));
     } else {
         points.shuffle(&mut StdRng::seed_from_u64(2));
         points.truncate(SAMPLE);
@@ -59,7 +59,7 @@ fn a_coordinator_that_dies_at_any_append_loses_nothing() {
     let ran = on_two_lanes(&points);
 
     let died = ran.iter().filter(|ran| ran.deaths > 0).count();
-    println!("{} points of {} appends; the coordinator died at {died}", ran.len(), calm.appends);
+    println!("{} points of {} entries; the coordinator died at {died}", ran.len(), calm.entries);
     for ran in ran.iter().filter(|ran| ran.plan.first < certain) {
         assert_eq!(ran.deaths, 1, "it must have died at {:?}", ran.plan);
     }

@@ -22,7 +22,7 @@ use crate::log::{Count, Plan};
 /// A run that came to its end.
 pub(crate) struct Ran {
     pub(crate) plan: Plan,
-    pub(crate) appends: u64,
+    pub(crate) entries: u64,
     pub(crate) deaths: u64,
 }
 
@@ -67,7 +67,7 @@ fn run_in(folder: &Path, plan: &Plan) -> (Ran, Federation) {
     assert!(summary.pinned);
     assert_eq!((summary.rounds_closed, summary.rounds_abandoned, summary.rounds_open), (3, 0, 0));
     assert_eq!(summary.size, stored.published());
-    let ran = Ran { plan: *plan, appends: count.appends(), deaths: count.deaths() };
+    let ran = Ran { plan: *plan, entries: count.entries(), deaths: count.deaths() };
     (ran, federation)
 }
 

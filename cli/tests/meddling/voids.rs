@@ -59,8 +59,9 @@ fn a_coordinator_that_dies_while_an_attempt_is_given_up_goes_on() {
         Plan { every: Some(1), ..dies_at(0, Fate::Stored, Death::Silent) },
     ] {
         let ran = Scene::set(FEDERATION, NEVER, Arc::new(Slow), fares).run_with_deaths(plan);
-        let expected = if plan.every.is_some() { THRESHOLD as u64 } else { 1 };
-        assert_eq!(ran.deaths, expected, "{plan:?}");
+        // Promises that come at one moment are one append.
+        let most = if plan.every.is_some() { THRESHOLD as u64 } else { 1 };
+        assert!((1..=most).contains(&ran.deaths), "{} deaths: {plan:?}", ran.deaths);
         the_question_was_asked_again(&ran);
     }
 }
