@@ -30,7 +30,8 @@ pub struct Config {
     pub job: Option<PathBuf>,
     /// Where the ledger and the model are written out for reviewers whenever a job ends.
     pub publish: PathBuf,
-    /// How many seconds a round waits for institutions that are not connected, once enough are; at most a day.
+    /// How many seconds a round waits for institutions that are not connected, once enough are, counted from when they left; at
+    /// most a day.
     #[serde(default = "default_gather_seconds")]
     pub gather_seconds: u64,
     /// The only certificates that are let in, where there is such a list: a file with a fingerprint on each line.
