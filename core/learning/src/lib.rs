@@ -12,6 +12,7 @@ pub mod contract;
 pub mod data_report;
 pub mod encode;
 pub mod job;
+mod linear;
 pub mod metrics;
 pub mod model;
 pub mod program;

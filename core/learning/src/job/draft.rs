@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Deadlines, EvaluationTerms, LogisticRegressionTerms};
+use super::program::{DEFAULT_L2, INPUTS_OF_NEWTON};
+use super::{Deadlines, EvaluationTerms, FedAvgTerms};
 use crate::contract::{Transform, is_bare};
 
 /// What a scan of one column found.
@@ -49,12 +50,17 @@ fn write(columns: &[ColumnSketch], label: Option<(&ColumnSketch, &str)>) -> Stri
         Some((label, reason)) => write_label(&mut text, label, reason),
         None => text.push_str(NO_LABEL),
     }
+    let mut inputs = 0;
     for column in columns.iter().filter(|column| label.is_none_or(|(label, _)| label.name != column.name)) {
         match reason_to_leave_out(column) {
             Some(reason) => text.push_str(&format!("\n# Left out: {} ({reason}).\n", comment(&column.name))),
-            None => write_column(&mut text, column),
+            None => {
+                inputs += if is_number(column) { 1 } else { column.values.len() };
+                write_column(&mut text, column);
+            }
         }
     }
+    text.push_str(&program(inputs));
     write_terms(&mut text);
     text
 }
@@ -173,26 +179,34 @@ fn range(column: &ColumnSketch) -> (Transform, f64, f64) {
     (transform, rounded(column.min, f64::floor), rounded(column.max, f64::ceil))
 }
 
+/// The program that suits so many inputs.
+fn program(inputs: usize) -> String {
+    let FedAvgTerms { local_epochs, batch_size, learning_rate, learning_rate_decay } = FedAvgTerms::default();
+    let solver = if inputs <= INPUTS_OF_NEWTON {
+        r#"solver = "newton" # the model of pooled training itself; "fed-avg" averages local training
+encoding = "all-levels" # "drop-first" gives each weight a standard error"#
+            .to_owned()
+    } else {
+        format!(
+            r#"solver = "fed-avg" # too many inputs for "newton", which would give the model of pooled training itself
+local_epochs = {local_epochs}
+batch_size = {batch_size}
+learning_rate = {learning_rate}
+learning_rate_decay = {learning_rate_decay}"#
+        )
+    };
+    format!("\n[program]\nname = \"logistic-regression\"\n{solver}\nl2 = {DEFAULT_L2}\n")
+}
+
 fn write_terms(text: &mut String) {
-    let LogisticRegressionTerms { local_epochs, batch_size, learning_rate, learning_rate_decay, l2, .. } =
-        LogisticRegressionTerms::default();
     let Deadlines {
         advertise_seconds, share_seconds, collect_seconds, certify_seconds, reveal_seconds, ..
     } = Deadlines::default();
     let EvaluationTerms { bins } = EvaluationTerms::default();
     text.push_str(&format!(
         r#"
-[program]
-name = "logistic-regression"
-solver = "fed-avg"
-local_epochs = {local_epochs}
-batch_size = {batch_size}
-learning_rate = {learning_rate}
-learning_rate_decay = {learning_rate_decay}
-l2 = {l2}
-
 [rounds]
-count = 20 # training rounds
+count = 20 # training rounds; newton ends earlier as a rule, after five to eight
 
 # How long each phase of a round may take, in seconds.
 [rounds.deadlines]

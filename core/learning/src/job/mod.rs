@@ -4,7 +4,9 @@ mod diagnostic;
 pub mod draft;
 mod parse;
 pub(crate) mod parse_contract;
+mod parse_program;
 mod processing;
+pub mod program;
 mod reader;
 pub mod terms;
 
@@ -14,10 +16,10 @@ use syndic_round::{JobId, ParameterSet};
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
 pub use processing::Processing;
+pub use program::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 pub use terms::{Terms, TermsError, agreement};
 
 use crate::contract::Contract;
-use crate::program::logistic_regression::{self, LocalTraining};
 
 /// A program run over rounds, with everything that the institutions must know to accept or decline it.
 ///
@@ -61,49 +63,6 @@ pub struct Identity {
     /// The legal basis of the processing, where the consortium records one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lawful_basis: Option<String>,
-}
-
-/// The program and its terms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum ProgramTerms {
-    /// [`crate::program::logistic_regression`].
-    LogisticRegression(LogisticRegressionTerms),
-}
-
-/// How a logistic regression is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogisticRegressionTerms {
-    /// How institutions' work is combined.
-    pub solver: Solver,
-    /// Passes over an institution's rows in one round.
-    pub local_epochs: u32,
-    /// Rows of one step.
-    pub batch_size: u32,
-    /// Step length in round 1.
-    pub learning_rate: f64,
-    /// Factor on the step length after each round.
-    pub learning_rate_decay: f64,
-    /// Penalty l2/2 on the squared weights.
-    pub l2: f64,
-}
-
-/// How institutions' work is combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Solver {
-    /// Federated averaging.
-    FedAvg,
-}
-
-/// The terms of local training over all rounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Training {
-    /// Terms of round 1.
-    pub local: LocalTraining,
-    /// Factor on the learning rate after each round.
-    pub decay: f64,
 }
 
 /// How many training rounds, and how long the phases of an encrypted round may take.
@@ -215,48 +174,6 @@ impl Job {
     /// When a value has no TOML form, such as a count beyond 2^63.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
-    }
-}
-
-impl ProgramTerms {
-    /// The name in job files and site policies.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::LogisticRegression(_) => logistic_regression::NAME,
-        }
-    }
-
-    /// The penalty on squared weights, for a reference trained with the same one.
-    pub fn l2(&self) -> f64 {
-        match self {
-            Self::LogisticRegression(terms) => terms.l2,
-        }
-    }
-
-    /// The terms of local training.
-    pub fn training(&self) -> Training {
-        match self {
-            Self::LogisticRegression(terms) => {
-                let &LogisticRegressionTerms { local_epochs, batch_size, learning_rate, l2, .. } = terms;
-                let local = LocalTraining { epochs: local_epochs, batch_size, learning_rate, l2 };
-                Training { local, decay: terms.learning_rate_decay }
-            }
-        }
-    }
-}
-
-impl Default for LogisticRegressionTerms {
-    /// Good on tables of hundreds to tens of thousands of rows at each institution, within 20 rounds. Short
-    /// batches learn fast; the quick decay takes back what unlike institutions drift apart.
-    fn default() -> Self {
-        Self {
-            solver: Solver::FedAvg,
-            local_epochs: 2,
-            batch_size: 32,
-            learning_rate: 0.3,
-            learning_rate_decay: 0.85,
-            l2: 1e-4,
-        }
     }
 }
 

@@ -6,13 +6,13 @@ use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
 use super::parse_contract;
+use super::parse_program::{check_last_round, program};
 use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
-    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, LogisticRegressionTerms, Privacy, ProgramTerms,
-    ProtectionTerms, Retention, Rounds, SmallVectors, Solver,
+    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, Privacy, ProtectionTerms, Retention, Rounds,
+    SmallVectors,
 };
-use crate::program::logistic_regression;
 
 pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -29,7 +29,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let identity = identity(&mut reader, &mut root);
     let contract = parse_contract::contract(&mut reader, &mut root);
     let processing = processing(&mut reader, &mut root, contract.as_ref());
-    let program = program(&mut reader, &mut root);
+    let program = program(&mut reader, &mut root, contract.as_ref());
     let rounds = rounds(&mut reader, &mut root);
     let privacy = privacy(&mut reader, &mut root);
     let protection = protection(&mut reader, &mut root);
@@ -37,7 +37,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
-        check_last_step(&mut reader, program, rounds, decay.clone().unwrap_or_else(|| count.clone()));
+        check_last_round(&mut reader, program, rounds, decay.clone().unwrap_or_else(|| count.clone()));
     }
     match (identity, contract, program, rounds, privacy, protection) {
         (
@@ -105,49 +105,6 @@ fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity>
         description: description?.into_inner(),
         lawful_basis,
     })
-}
-
-/// The program, and where the decay of its learning rate stands, if it is written.
-fn program(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(ProgramTerms, Option<Range<usize>>)> {
-    let mut section = reader.section(root, "program", "[program]");
-    reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
-    // Another program has other keys: they are not checked against the wrong list.
-    let known = section.is_present().then(|| {
-        reader.choice(&mut section, "name", "job.unknown-program", &[(logistic_regression::NAME, ())])
-    });
-    known??;
-    let default = LogisticRegressionTerms::default();
-    let solver = reader.choice(&mut section, "solver", "job.unknown-solver", &[("fed-avg", Solver::FedAvg)]);
-    let epochs = reader.integer(&mut section, "local_epochs", 1..=1000);
-    let batch_size = reader.integer(&mut section, "batch_size", 1..=1_000_000);
-    let learning_rate = reader.number_in(&mut section, "learning_rate", 1e-6..=100.0);
-    let decay = reader.number_in(&mut section, "learning_rate_decay", 0.01..=1.0);
-    let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0);
-    reader.close(section);
-    let decay_at = decay.as_ref().map(toml::Spanned::span);
-    let terms = LogisticRegressionTerms {
-        solver: solver.map_or(default.solver, toml::Spanned::into_inner),
-        local_epochs: epochs.map_or(default.local_epochs, narrow),
-        batch_size: batch_size.map_or(default.batch_size, narrow),
-        learning_rate: learning_rate.map_or(default.learning_rate, toml::Spanned::into_inner),
-        learning_rate_decay: decay.map_or(default.learning_rate_decay, toml::Spanned::into_inner),
-        l2: l2.map_or(default.l2, toml::Spanned::into_inner),
-    };
-    Some((ProgramTerms::LogisticRegression(terms), decay_at))
-}
-
-/// Refuses a learning rate that decays to nothing before the last round: no institution could train with it, and
-/// the job would stand still.
-fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rounds, at: Range<usize>) {
-    let last = program.training().last_round_with_a_step(rounds.count);
-    if last < rounds.count {
-        let message = format!(
-            "the learning rate decays to nothing before the last of {} training rounds",
-            rounds.count
-        );
-        let help = format!("raise `learning_rate_decay`, or ask for at most {last} rounds");
-        reader.add("job.learning-rate-vanishes", Some(at), message, help);
-    }
 }
 
 /// The rounds, and where their number stands.

@@ -246,7 +246,7 @@ impl<'d> Section<'d> {
     }
 
     /// Where the key stands, and its value. From now on the key is known.
-    fn entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'d Spanned<DeValue<'d>>)> {
+    pub(super) fn entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'d Spanned<DeValue<'d>>)> {
         self.known.push(key);
         let entries = self.entries?;
         entries.iter().find(|(name, _)| name.get_ref() == key).map(|(name, value)| (name.span(), value))

@@ -190,7 +190,7 @@ fn wrong_types_and_ranges_are_errors_at_their_line() {
         ("sensitive = true", "sensitive = 1", "job.wrong-type"),
         ("id = \"small\"", "id = \"Not an id\"", "job.bad-name"),
         ("parameter_set = \"KSA-S32\"", "parameter_set = \"KSA-S31\"", "job.unknown-parameter-set"),
-        ("solver = \"fed-avg\"", "solver = \"newton\"", "job.unknown-solver"),
+        ("solver = \"fed-avg\"", "solver = \"newtown\"", "job.unknown-solver"),
         ("type = \"numeric\"", "type = \"number\"", "contract.unknown-type"),
     ] {
         assert_eq!(errors(from, to), [(code, line_of(from))], "{to}");
@@ -212,6 +212,50 @@ fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
         errors("mode = \"none\"", "mode = \"none\"\nepsilon = 1"),
         [("job.unknown-key", line_of("mode =").map(|line| line + 1))]
     );
+}
+
+#[test]
+fn terms_of_another_solver_are_refused() {
+    let refused = errors("solver = \"fed-avg\"", "solver = \"newton\"");
+    let keys = ["local_epochs", "batch_size", "learning_rate =", "learning_rate_decay"];
+    assert_eq!(refused, keys.map(|key| ("job.other-solver", line_of(key))));
+    assert_eq!(
+        errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\nencoding = \"drop-first\""),
+        [("job.other-solver", line_of("solver").map(|line| line + 1))]
+    );
+}
+
+#[test]
+fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
+    use crate::job::{Encoding, ProgramTerms, Solver};
+    let solver = |levels: usize, written: &str| {
+        let levels: Vec<String> = (0..levels).map(|level| format!("\"level {level}\"")).collect();
+        let of_fed_avg = [
+            "local_epochs = 2\n",
+            "batch_size = 64\n",
+            "learning_rate = 0.1\n",
+            "learning_rate_decay = 0.97\n",
+        ];
+        let text = of_fed_avg.iter().fold(FILE.to_owned(), |text, key| {
+            assert!(text.contains(key), "{key}");
+            text.replacen(key, "", 1)
+        });
+        let text = text.replacen("solver = \"fed-avg\"", written, 1);
+        let text = text.replacen(
+            "levels = [\"office\", \"field\", \"none\"]",
+            &format!("levels = [{}]", levels.join(", ")),
+            1,
+        );
+        let job = Job::from_toml(&text).map_err(|errors| errors[0].code)?;
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        let ProgramTerms::LogisticRegression(terms) = job.program;
+        Ok(terms.solver)
+    };
+    assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
+    assert!(matches!(solver(600, ""), Ok(Solver::FedAvg(_))));
+    let drop_first = "solver = \"newton\"\nencoding = \"drop-first\"";
+    assert_eq!(solver(600, drop_first), Ok(Solver::Newton { encoding: Encoding::DropFirst }));
+    assert_eq!(solver(2001, drop_first), Err("job.too-many-inputs"));
 }
 
 #[test]
@@ -254,7 +298,8 @@ fn a_learning_rate_that_vanishes_before_the_last_round_is_refused() {
     assert_eq!((code, line), ("job.learning-rate-vanishes", line_of("learning_rate_decay")));
     assert!(help.contains("at most 1019 rounds"), "{help}");
     let accepted = job("learning_rate_decay = 0.5", 1019).unwrap();
-    let last = accepted.program.training().in_round(1019).learning_rate;
+    let crate::job::ProgramTerms::LogisticRegression(terms) = accepted.program;
+    let last = terms.local_training(1019).unwrap().learning_rate;
     assert!(last.is_normal() && last * 0.5 < f64::MIN_POSITIVE, "{last}");
     // The decay that is not written has its default; then the number of rounds is what can be changed.
     let (code, line, _) = told("", 10_000);

@@ -1,9 +1,12 @@
-//! Logistic regression by federated averaging.
+//! Logistic regression, by federated averaging here and by Newton's method in [`newton`].
 //!
 //! McMahan, Moore, Ramage, Hampson, Agüera y Arcas, "Communication-efficient learning of deep networks from
 //! decentralized data", AISTATS 2017. Each institution starts from the common model, descends on its own rows
 //! in mini-batches (mean log-loss + l2/2 |w|^2, intercept free), and contributes its change weighted by its
 //! share of the rows; the common model moves by the weighted mean. The first model is the base rate.
+
+pub mod inference;
+pub mod newton;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,7 @@ use syndic_round::{Block, Contribution, Layout, Sum};
 use super::{Next, Program, ProgramError, count_block, values};
 use crate::coefficients::Coefficients;
 use crate::encode::{Inputs, Standardisation};
+use crate::job::FedAvgTerms;
 use crate::program::statistics::Summary;
 use crate::table::{Role, Table};
 
@@ -60,13 +64,13 @@ pub struct TrainQuestion {
 }
 
 impl LogisticRegression {
-    /// Training for `rounds` rounds, the learning rate shrinking by the factor `decay` after each.
+    /// Training for `rounds` rounds by these terms, with a penalty l2/2 on the squared weights.
     pub fn new(
         inputs: usize,
         max_rows: u64,
         summary: &Summary,
-        local: LocalTraining,
-        decay: f64,
+        terms: FedAvgTerms,
+        l2: f64,
         rounds: u32,
     ) -> Self {
         let rate = summary.training.positives as f64 / summary.training.rows as f64;
@@ -75,10 +79,10 @@ impl LogisticRegression {
             coefficients: Coefficients::constant(inputs, rate),
             standardisation: summary.standardisation.clone(),
             training_rows: summary.training.rows,
-            local,
+            local: terms.in_round(1, l2),
             max_rows,
         };
-        Self { question, rounds, decay, finished: false }
+        Self { question, rounds, decay: terms.learning_rate_decay, finished: false }
     }
 
     /// The training round that is asked for, counted from 1.

@@ -8,6 +8,7 @@ pub mod logistic_regression;
 pub mod question;
 pub mod run;
 pub mod statistics;
+mod training;
 
 use rand_core::CryptoRng;
 use syndic_round::layout::LayoutError;

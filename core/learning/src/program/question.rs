@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
 use super::evaluation::EvaluateQuestion;
-use super::logistic_regression::{LocalTraining, TrainQuestion};
+use super::logistic_regression::TrainQuestion;
+use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, logistic_regression};
 use crate::coefficients::Coefficients;
-use crate::job::{Job, Training};
+use crate::job::{Job, ProgramTerms, Solver};
 use crate::table::Role;
 
 /// What institutions are asked in one encrypted round.
@@ -19,6 +20,8 @@ pub enum Question {
     Statistics(StatisticsQuestion),
     /// Local training.
     Train(TrainQuestion),
+    /// Loss, gradient and Hessian: training too.
+    Newton(NewtonQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
 }
@@ -43,7 +46,7 @@ impl Layouts {
         let (contract, bins) = (&job.contract, job.evaluation.bins);
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
-            train: logistic_regression::layout(contract.inputs(), contract.max_rows)?,
+            train: training_layout(job)?,
             evaluate: evaluation::layout(&[Role::Test], bins, contract.max_rows)?,
         })
     }
@@ -81,6 +84,7 @@ impl Question {
         match self {
             Self::Statistics(question) => question.layout(),
             Self::Train(question) => question.layout(),
+            Self::Newton(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
         }
     }
@@ -89,7 +93,7 @@ impl Question {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
-            Self::Train(_) => "train",
+            Self::Train(_) | Self::Newton(_) => "train",
             Self::Evaluate(_) => "evaluate",
         }
     }
@@ -99,6 +103,7 @@ impl Question {
         match self {
             Self::Statistics(_) => None,
             Self::Train(question) => Some(question.training_round),
+            Self::Newton(question) => Some(question.training_round),
             Self::Evaluate(question) => Some(question.training_round),
         }
     }
@@ -122,6 +127,7 @@ impl Question {
     pub fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
         let contract = &job.contract;
         let departs = |what| Err(ProgramError::NotApproved(what));
+        let ProgramTerms::LogisticRegression(terms) = &job.program;
         let rounds = 1..=job.rounds.count;
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
         match self {
@@ -133,11 +139,16 @@ impl Question {
             Self::Train(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Train(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Train(question)
-                if question.local != job.program.training().in_round(question.training_round) =>
+                if terms.local_training(question.training_round) != Some(question.local) =>
             {
                 departs("local training")
             }
             Self::Train(question) => Ok(question.standardisation.check(contract)?),
+            Self::Newton(_) if !matches!(terms.solver, Solver::Newton { .. }) => departs("solver"),
+            Self::Newton(question) if !rounds.contains(&question.training_round) => departs("round"),
+            Self::Newton(question) if question.max_rows != contract.max_rows => departs("max_rows"),
+            Self::Newton(question) if !fits(&question.coefficients) => departs("number of weights"),
+            Self::Newton(question) => Ok(question.standardisation.check(contract)?),
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Evaluate(question) if !fits(&question.coefficients) => departs("number of weights"),
@@ -150,25 +161,12 @@ impl Question {
     }
 }
 
-impl Training {
-    /// The terms of one training round, counted from 1.
-    pub fn in_round(&self, training_round: u32) -> LocalTraining {
-        let mut local = self.local;
-        // Multiplied step by step, as the coordinator does, so that both get the same bits.
-        (1..training_round).for_each(|_| local.learning_rate *= self.decay);
-        local
-    }
-
-    /// The last of `rounds` training rounds in which the learning rate is still a normal float; all of them as a
-    /// rule. Rounds after it could not be asked for.
-    pub fn last_round_with_a_step(&self, rounds: u32) -> u32 {
-        let mut rate = self.local.learning_rate;
-        for round in 1..rounds {
-            rate *= self.decay;
-            if !rate.is_normal() {
-                return round;
-            }
-        }
-        rounds
+/// What answers to the questions of training look like.
+pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
+    let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
+    let ProgramTerms::LogisticRegression(terms) = &job.program;
+    match terms.solver {
+        Solver::Newton { .. } => newton::layout(inputs, max_rows),
+        Solver::FedAvg(_) => logistic_regression::layout(inputs, max_rows),
     }
 }

@@ -1,8 +1,9 @@
 //! A whole job as one program: statistics, then training and evaluation in turn, then the model.
 //!
 //! What the institutions approved is this chain, as a whole: [`Question::approved_by`] is how a participant
-//! checks that what it is asked is a part of it. One training round is two encrypted rounds, of which the
-//! second measures what the first has made; where no institution has set rows aside there is no second.
+//! checks that what it is asked is a part of it. Where the model of every training round is measured, a training
+//! round is two encrypted rounds, of which the second measures what the first has made; otherwise one evaluation
+//! comes last. Where no institution has set rows aside there is none.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,14 @@ use syndic_round::{Contribution, Layout, Sum};
 
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::logistic_regression::LogisticRegression;
-use super::question::Question;
+use super::logistic_regression::inference::Fit;
+use super::logistic_regression::newton::Newton;
+use super::question::{Question, training_layout};
 use super::statistics::{Statistics, Summary};
-use super::{Next, Program, ProgramError, evaluation, logistic_regression};
+use super::training::Training;
+use super::{Next, Program, ProgramError, evaluation};
 use crate::coefficients::Coefficients;
-use crate::contract::Contract;
-use crate::job::{Job, Training};
+use crate::job::Job;
 use crate::metrics::Metrics;
 use crate::model::LinearModel;
 use crate::table::{Role, Table};
@@ -34,10 +37,10 @@ pub struct JobRun {
 #[derive(Clone, Debug)]
 enum State {
     Statistics(Statistics),
-    Training(LogisticRegression),
+    Training(Training),
     /// Evaluating what `training` has made.
     Evaluating {
-        training: LogisticRegression,
+        training: Training,
         training_round: u32,
         evaluation: Evaluation,
     },
@@ -52,6 +55,8 @@ pub struct Outcome {
     /// The training round that made it: of those that were measured on validation rows the one with the least
     /// loss; the last where none was. `JobRun::metrics` says which were measured.
     pub released_round: u32,
+    /// What else is known of it, where its solver knows more.
+    pub fit: Option<Fit>,
 }
 
 /// How the model of one training round does, from encrypted sums.
@@ -78,23 +83,27 @@ impl JobRun {
     }
 
     /// What an answer looks like to the question that follows the one that is pending; none where none follows.
+    ///
+    /// Whether training goes on may depend on the sum that is awaited; it is then taken to.
     pub fn next_layout(&self) -> Option<Layout> {
-        let Contract { max_rows, .. } = self.job.contract;
-        let inputs = self.job.contract.inputs();
         let roles = self.measured();
+        let evaluation = || evaluation::layout(&roles, self.job.evaluation.bins, self.job.contract.max_rows);
         let layout = match &self.state {
-            State::Training(_) if !roles.is_empty() => {
-                evaluation::layout(&roles, self.job.evaluation.bins, max_rows)
-            }
+            State::Training(training) if self.is_measured(training.is_last()) => evaluation(),
             State::Training(training) if training.is_last() => return None,
             State::Evaluating { training, .. } if training.is_finished() => return None,
             State::Statistics(_) | State::Training(_) | State::Evaluating { .. } => {
-                logistic_regression::layout(inputs, max_rows)
+                training_layout(&self.job)
             }
             State::Finished(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
+    }
+
+    /// Whether the model of a training round is measured, which is the last or not.
+    fn is_measured(&self, is_last: bool) -> bool {
+        !self.measured().is_empty() && (is_last || self.job.program.measures_every_round())
     }
 
     /// The rows that models are evaluated on: those that anybody has.
@@ -115,24 +124,25 @@ impl JobRun {
     fn pending(&mut self) -> Result<Next<Question, Outcome>, ProgramError> {
         Ok(match &mut self.state {
             State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
-            State::Training(training) => ask(training.next(None)?, Question::Train)?,
+            State::Training(training) => Next::Ask(training.question()?.ok_or(ProgramError::WrongSum)?),
             State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
             State::Finished(outcome) => Next::Done((**outcome).clone()),
         })
     }
 
     fn summarised(&mut self, summary: Summary) {
-        let Training { local, decay } = self.job.program.training();
-        let (inputs, max_rows) = (self.job.contract.inputs(), self.job.contract.max_rows);
-        let training =
-            LogisticRegression::new(inputs, max_rows, &summary, local, decay, self.job.rounds.count);
+        let training = Training::new(&self.job, &summary);
         self.summary = Some(summary);
         self.state = State::Training(training);
     }
 
-    fn trained(&mut self, training: LogisticRegression, training_round: u32) -> Result<(), ProgramError> {
+    fn trained(&mut self, training: Training, training_round: u32) -> Result<(), ProgramError> {
         let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
         let roles = self.measured();
+        if !training.is_finished() && !self.job.program.measures_every_round() {
+            self.state = State::Training(training);
+            return Ok(());
+        }
         if roles.is_empty() {
             return self.evaluated(training, training_round, Evaluated::default());
         }
@@ -150,11 +160,10 @@ impl JobRun {
 
     fn evaluated(
         &mut self,
-        mut training: LogisticRegression,
+        training: Training,
         training_round: u32,
         evaluated: Evaluated,
     ) -> Result<(), ProgramError> {
-        let next = training.next(None)?;
         let Evaluated { test, validation } = evaluated;
         let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
         let least = self.metrics.iter().filter_map(loss).reduce(f64::min);
@@ -168,12 +177,12 @@ impl JobRun {
             self.best = Some((training_round, training.coefficients().clone()));
         }
         self.metrics.push(RoundMetrics { training_round, test, validation });
-        self.state = match next {
-            Next::Ask(_) => State::Training(training),
-            Next::Done(_) => {
-                let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
-                State::Finished(Box::new(Outcome { model, released_round }))
-            }
+        self.state = if training.is_finished() {
+            let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
+            let fit = training.fit(&self.job);
+            State::Finished(Box::new(Outcome { model, released_round, fit }))
+        } else {
+            State::Training(training)
         };
         Ok(())
     }
@@ -211,6 +220,7 @@ impl Program for JobRun {
         match question {
             Question::Statistics(question) => Statistics::answer(question, table, rng),
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
+            Question::Newton(question) => Newton::answer(question, table, rng),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
         }
     }

@@ -4,6 +4,7 @@ use syndic_round::{Coding, Layout, ParameterSet};
 use super::*;
 use crate::Layouts;
 use crate::fixture;
+use crate::job::{FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::program::logistic_regression::TrainQuestion;
 use crate::program::statistics::StatisticsQuestion;
 
@@ -30,7 +31,11 @@ pub(crate) fn sum_of(
     Sum::decode(layout.clone(), &coding, tables.len() as u16, &total.unwrap()).unwrap()
 }
 
-fn job(rounds: u32) -> Job {
+fn fed_avg(local: FedAvgTerms) -> ProgramTerms {
+    ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), l2: 1e-4 })
+}
+
+pub(in crate::program) fn job(rounds: u32) -> Job {
     let contract = fixture::contract();
     Job {
         identity: crate::job::Identity {
@@ -43,10 +48,7 @@ fn job(rounds: u32) -> Job {
         retention: None,
         contract,
         // Short tables need short batches.
-        program: crate::job::ProgramTerms::LogisticRegression(crate::job::LogisticRegressionTerms {
-            batch_size: 16,
-            ..Default::default()
-        }),
+        program: fed_avg(FedAvgTerms { batch_size: 16, ..Default::default() }),
         rounds: crate::job::Rounds { count: rounds, deadlines: Default::default() },
         privacy: crate::job::Privacy::None {},
         protection: crate::job::ProtectionTerms {
@@ -60,12 +62,16 @@ fn job(rounds: u32) -> Job {
     }
 }
 
-fn tables(validation: bool) -> Vec<Table> {
+pub(in crate::program) fn tables(validation: bool) -> Vec<Table> {
     (0..5).map(|k| fixture::table(400 + 50 * k, k as f64 / 4.0, validation, k)).collect()
 }
 
 /// Runs a job to its end; `present` says which tables answer in an encrypted round.
-fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (JobRun, Outcome, Vec<Sum>) {
+pub(in crate::program) fn run(
+    job: &Job,
+    tables: &[Table],
+    present: impl Fn(usize) -> Vec<usize>,
+) -> (JobRun, Outcome, Vec<Sum>) {
     let mut run = JobRun::new(job);
     let mut sums = Vec::new();
     let mut next = run.next(None).unwrap();
@@ -87,13 +93,18 @@ fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (J
         };
         let of_job = Layouts::of(job).unwrap();
         match next {
-            Next::Ask(Question::Train(_)) => assert_eq!(asked.as_ref(), Some(&of_job.train)),
+            Next::Ask(Question::Train(_) | Question::Newton(_)) => {
+                assert_eq!(asked.as_ref(), Some(&of_job.train))
+            }
             Next::Ask(Question::Evaluate(ref question)) if question.roles == [Role::Test] => {
                 assert_eq!(asked.as_ref(), Some(&of_job.evaluate));
             }
             _ => {}
         }
-        assert_eq!(foretold, asked, "what is asked next, after {} sums", sums.len());
+        // Newton's method may end before the last round that the job allows.
+        let ends_early = matches!(question, Question::Newton(_))
+            && matches!(next, Next::Done(_) | Next::Ask(Question::Evaluate(_)));
+        assert!(foretold == asked || ends_early, "what is asked next, after {} sums", sums.len());
         sums.push(sum);
     }
     let Next::Done(outcome) = next else { unreachable!() };
@@ -101,7 +112,7 @@ fn run(job: &Job, tables: &[Table], present: impl Fn(usize) -> Vec<usize>) -> (J
     (run, outcome, sums)
 }
 
-const ALL: [usize; 5] = [0, 1, 2, 3, 4];
+pub(in crate::program) const ALL: [usize; 5] = [0, 1, 2, 3, 4];
 
 #[test]
 fn a_federation_comes_close_to_pooled_training_and_its_figures_are_exact() {
@@ -138,9 +149,10 @@ fn replaying_the_same_sums_gives_the_same_model_bit_by_bit() {
 #[test]
 fn with_validation_rows_the_round_with_the_least_validation_loss_is_released() {
     let mut job = job(6);
-    let crate::job::ProgramTerms::LogisticRegression(terms) = &mut job.program;
     // Steps so long that training gets worse again.
-    (terms.learning_rate, terms.learning_rate_decay, terms.batch_size) = (4.0, 1.0, 4);
+    let (learning_rate, learning_rate_decay, batch_size) = (4.0, 1.0, 4);
+    job.program =
+        fed_avg(FedAvgTerms { learning_rate, learning_rate_decay, batch_size, ..Default::default() });
     let tables = tables(true);
     let (run, outcome, _) = run(&job, &tables, |_| ALL.to_vec());
     let loss = |metrics: &&RoundMetrics| metrics.validation.unwrap().log_loss;

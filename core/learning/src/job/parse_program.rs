@@ -1,0 +1,142 @@
+//! Reads the section `[program]`.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::Rounds;
+use super::parse::narrow;
+use super::program::{
+    DEFAULT_L2, Encoding, FED_AVG, FedAvgTerms, INPUTS_OF_NEWTON, LogisticRegressionTerms,
+    MOST_INPUTS_OF_NEWTON, NEWTON, ProgramTerms, Solver,
+};
+use super::reader::{Reader, Section};
+use crate::contract::Contract;
+use crate::program::logistic_regression;
+
+/// The program, and where the decay of its learning rate stands, if it is written.
+pub(super) fn program(
+    reader: &mut Reader<'_>,
+    root: &mut Section<'_>,
+    contract: Option<&Contract>,
+) -> Option<(ProgramTerms, Option<Range<usize>>)> {
+    let mut section = reader.section(root, "program", "[program]");
+    reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
+    // Another program has other keys: they are not checked against the wrong list.
+    let known = section.is_present().then(|| {
+        reader.choice(&mut section, "name", "job.unknown-program", &[(logistic_regression::NAME, ())])
+    });
+    known??;
+    let written = solver(reader, &mut section, contract)?;
+    let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
+    let (solver, decay_at) = match written {
+        Written::Newton => {
+            refuse(reader, &mut section, &OF_FED_AVG, (FED_AVG, NEWTON));
+            (Solver::Newton { encoding: encoding(reader, &mut section) }, None)
+        }
+        Written::FedAvg => {
+            refuse(reader, &mut section, &OF_NEWTON, (NEWTON, FED_AVG));
+            let (local, decay_at) = fed_avg(reader, &mut section);
+            (Solver::FedAvg(local), decay_at)
+        }
+    };
+    reader.close(section);
+    Some((ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }), decay_at))
+}
+
+#[derive(Clone, Copy)]
+enum Written {
+    Newton,
+    FedAvg,
+}
+
+/// The solver that is written, or the one that suits the number of inputs; none where another is written.
+fn solver(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    contract: Option<&Contract>,
+) -> Option<Written> {
+    let inputs = contract.map_or(0, Contract::inputs);
+    let all = [(NEWTON, Written::Newton), (FED_AVG, Written::FedAvg)];
+    let is_written = section.entry("solver").is_some();
+    let written = reader.choice(section, "solver", "job.unknown-solver", &all);
+    if let Some(written) = &written
+        && matches!(written.get_ref(), Written::Newton)
+        && inputs > MOST_INPUTS_OF_NEWTON
+    {
+        reader.add(
+            "job.too-many-inputs",
+            Some(written.span()),
+            format!("{inputs} inputs are too many for `{NEWTON}`, whose vectors grow with their square"),
+            format!("at most {MOST_INPUTS_OF_NEWTON}: write `solver = \"{FED_AVG}\"`, or group levels"),
+        );
+    }
+    match written {
+        // Its keys are those of a solver that is not known.
+        None if is_written => None,
+        None if inputs > INPUTS_OF_NEWTON => Some(Written::FedAvg),
+        None => Some(Written::Newton),
+        Some(written) => Some(written.into_inner()),
+    }
+}
+
+/// Refuses terms of another solver than the job's: they would change nothing.
+fn refuse(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    keys: &[&'static str],
+    (owner, solver): (&str, &str),
+) {
+    for key in keys {
+        if let Some((span, _)) = section.entry(key) {
+            let message = format!("`{key}` is a term of `{owner}`, and the solver is `{solver}`");
+            let help = format!("remove it, or write `solver = \"{owner}\"`");
+            reader.add("job.other-solver", Some(span), message, help);
+        }
+    }
+}
+
+fn encoding(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Encoding {
+    let all = [("all-levels", Encoding::AllLevels), ("drop-first", Encoding::DropFirst)];
+    let written = reader.choice(section, "encoding", "job.unknown-encoding", &all);
+    written.map(Spanned::into_inner).unwrap_or_default()
+}
+
+/// The terms, and where the decay stands, if it is written.
+fn fed_avg(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (FedAvgTerms, Option<Range<usize>>) {
+    let default = FedAvgTerms::default();
+    let epochs = reader.integer(section, "local_epochs", 1..=1000);
+    let batch_size = reader.integer(section, "batch_size", 1..=1_000_000);
+    let learning_rate = reader.number_in(section, "learning_rate", 1e-6..=100.0);
+    let decay = reader.number_in(section, "learning_rate_decay", 0.01..=1.0);
+    let decay_at = decay.as_ref().map(Spanned::span);
+    let terms = FedAvgTerms {
+        local_epochs: epochs.map_or(default.local_epochs, narrow),
+        batch_size: batch_size.map_or(default.batch_size, narrow),
+        learning_rate: learning_rate.map_or(default.learning_rate, Spanned::into_inner),
+        learning_rate_decay: decay.map_or(default.learning_rate_decay, Spanned::into_inner),
+    };
+    (terms, decay_at)
+}
+
+/// Refuses a learning rate that decays to nothing before the last round: no institution could train with it, and
+/// the job would stand still.
+pub(super) fn check_last_round(
+    reader: &mut Reader<'_>,
+    program: &ProgramTerms,
+    rounds: &Rounds,
+    at: Range<usize>,
+) {
+    let last = program.last_round(rounds.count);
+    if last < rounds.count {
+        let message = format!(
+            "the learning rate decays to nothing before the last of {} training rounds",
+            rounds.count
+        );
+        let help = format!("raise `learning_rate_decay`, or ask for at most {last} rounds");
+        reader.add("job.learning-rate-vanishes", Some(at), message, help);
+    }
+}
+
+const OF_NEWTON: [&str; 1] = ["encoding"];
+const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];

@@ -1,0 +1,220 @@
+//! The program of a job and its terms.
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::logistic_regression::{self, LocalTraining};
+
+/// The program and its terms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum ProgramTerms {
+    /// [`crate::program::logistic_regression`].
+    LogisticRegression(LogisticRegressionTerms),
+}
+
+/// How a logistic regression is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+pub struct LogisticRegressionTerms {
+    /// How the institutions' work becomes a model.
+    pub solver: Solver,
+    /// Penalty l2/2 on the squared weights; the intercept is free.
+    pub l2: f64,
+}
+
+/// How the institutions' work becomes a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Solver {
+    /// Newton's method on summed gradients and Hessians: the model of pooled training itself.
+    Newton {
+        /// Which inputs have a weight.
+        encoding: Encoding,
+    },
+    /// Local training, then the average.
+    FedAvg(FedAvgTerms),
+}
+
+/// Which 0/1 inputs of a categorical column have a weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Those of all its levels: for prediction. The penalty decides between models that say the same.
+    #[default]
+    AllLevels,
+    /// Those of all levels but the first, with which the others are compared: so that each weight has a standard
+    /// error.
+    DropFirst,
+}
+
+/// The terms of local training over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FedAvgTerms {
+    /// Passes over an institution's rows in one round.
+    pub local_epochs: u32,
+    /// Rows of one step.
+    pub batch_size: u32,
+    /// Step length in round 1.
+    pub learning_rate: f64,
+    /// Factor on the step length after each round.
+    pub learning_rate_decay: f64,
+}
+
+impl ProgramTerms {
+    /// The name in job files and site policies.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LogisticRegression(_) => logistic_regression::NAME,
+        }
+    }
+
+    /// The penalty on squared weights, for a reference trained with the same one.
+    pub fn l2(&self) -> f64 {
+        match self {
+            Self::LogisticRegression(terms) => terms.l2,
+        }
+    }
+
+    /// How often an institution passes over its rows in one training round.
+    pub fn local_epochs(&self) -> u32 {
+        match self {
+            Self::LogisticRegression(terms) => match terms.solver {
+                Solver::Newton { .. } => 1,
+                Solver::FedAvg(local) => local.local_epochs,
+            },
+        }
+    }
+
+    /// Whether the model of every training round is measured, or that of the last one only.
+    pub fn measures_every_round(&self) -> bool {
+        match self {
+            Self::LogisticRegression(terms) => matches!(terms.solver, Solver::FedAvg(_)),
+        }
+    }
+
+    /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
+    pub fn last_round(&self, rounds: u32) -> u32 {
+        match self {
+            Self::LogisticRegression(terms) => match terms.solver {
+                Solver::Newton { .. } => rounds,
+                Solver::FedAvg(local) => local.last_round_with_a_step(rounds),
+            },
+        }
+    }
+}
+
+impl LogisticRegressionTerms {
+    /// Local training in one training round, counted from 1, where the solver has any.
+    pub fn local_training(&self, training_round: u32) -> Option<LocalTraining> {
+        match self.solver {
+            Solver::Newton { .. } => None,
+            Solver::FedAvg(local) => Some(local.in_round(training_round, self.l2)),
+        }
+    }
+}
+
+impl Solver {
+    /// The name in job files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Newton { .. } => NEWTON,
+            Self::FedAvg(_) => FED_AVG,
+        }
+    }
+}
+
+impl FedAvgTerms {
+    /// The terms of one training round, counted from 1.
+    pub(crate) fn in_round(&self, training_round: u32, l2: f64) -> LocalTraining {
+        let Self { local_epochs: epochs, batch_size, mut learning_rate, learning_rate_decay } = *self;
+        // Multiplied step by step, as the coordinator does, so that both get the same bits.
+        (1..training_round).for_each(|_| learning_rate *= learning_rate_decay);
+        LocalTraining { epochs, batch_size, learning_rate, l2 }
+    }
+
+    /// The last of `rounds` training rounds in which the learning rate is still a normal float. Rounds after it
+    /// could not be asked for.
+    fn last_round_with_a_step(&self, rounds: u32) -> u32 {
+        let mut rate = self.learning_rate;
+        for round in 1..rounds {
+            rate *= self.learning_rate_decay;
+            if !rate.is_normal() {
+                return round;
+            }
+        }
+        rounds
+    }
+}
+
+impl Default for FedAvgTerms {
+    /// Good on tables of hundreds to tens of thousands of rows at each institution, within 20 rounds. Short
+    /// batches learn fast; the quick decay takes back what unlike institutions drift apart.
+    fn default() -> Self {
+        Self { local_epochs: 2, batch_size: 32, learning_rate: 0.3, learning_rate_decay: 0.85 }
+    }
+}
+
+/// The terms as they are written, all in one table: each solver has keys of its own.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    solver: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_epochs: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning_rate_decay: Option<f64>,
+    l2: f64,
+}
+
+impl From<LogisticRegressionTerms> for Fields {
+    fn from(LogisticRegressionTerms { solver, l2 }: LogisticRegressionTerms) -> Self {
+        let (encoding, local) = match solver {
+            Solver::Newton { encoding } => (Some(encoding), None),
+            Solver::FedAvg(local) => (None, Some(local)),
+        };
+        Self {
+            solver: solver.name().into(),
+            encoding,
+            local_epochs: local.map(|local| local.local_epochs),
+            batch_size: local.map(|local| local.batch_size),
+            learning_rate: local.map(|local| local.learning_rate),
+            learning_rate_decay: local.map(|local| local.learning_rate_decay),
+            l2,
+        }
+    }
+}
+
+impl TryFrom<Fields> for LogisticRegressionTerms {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let Fields { encoding, local_epochs, batch_size, learning_rate, learning_rate_decay, .. } = fields;
+        let local = (local_epochs, batch_size, learning_rate, learning_rate_decay);
+        let solver = match (fields.solver.as_str(), encoding, local) {
+            (NEWTON, Some(encoding), (None, None, None, None)) => Solver::Newton { encoding },
+            (FED_AVG, None, (Some(local_epochs), Some(batch_size), Some(rate), Some(decay))) => {
+                let (learning_rate, learning_rate_decay) = (rate, decay);
+                Solver::FedAvg(FedAvgTerms { local_epochs, batch_size, learning_rate, learning_rate_decay })
+            }
+            _ => return Err("the solver is not known, or its terms are not those of the solver"),
+        };
+        Ok(Self { solver, l2: fields.l2 })
+    }
+}
+
+pub(super) const NEWTON: &str = "newton";
+pub(super) const FED_AVG: &str = "fed-avg";
+
+/// Penalty on squared weights where the job file names none.
+pub(super) const DEFAULT_L2: f64 = 1e-4;
+
+/// The most inputs that `newton` takes where no solver is named: its vectors grow with their square.
+pub(super) const INPUTS_OF_NEWTON: usize = 500;
+
+/// The most inputs that `newton` takes at all: two million sums.
+pub(super) const MOST_INPUTS_OF_NEWTON: usize = 2000;

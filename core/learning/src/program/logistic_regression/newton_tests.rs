@@ -1,0 +1,281 @@
+use super::*;
+use crate::fixture;
+use crate::job::{Job, LogisticRegressionTerms, ProgramTerms, Solver};
+use crate::program::question::Question;
+use crate::program::run::Outcome;
+use crate::program::run::tests::{self, ALL, sum_of, tables};
+use crate::reference::fit;
+use crate::{Column, TableBuilder, Transform};
+
+fn job(encoding: Encoding, l2: f64) -> Job {
+    let solver = Solver::Newton { encoding };
+    Job {
+        program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }),
+        ..tests::job(20)
+    }
+}
+
+fn farthest(a: &Coefficients, b: &Coefficients) -> f64 {
+    a.to_vec().iter().zip(b.to_vec()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// The outcome of a job in which all are in all sums, and how many sums it took.
+fn trained(job: &Job, tables: &[Table]) -> (Outcome, usize) {
+    let job = Job { contract: tables[0].contract().clone(), ..job.clone() };
+    let (_, outcome, sums) = tests::run(&job, tables, |_| (0..tables.len()).collect());
+    (outcome, sums.len())
+}
+
+#[test]
+fn the_model_is_that_of_pooled_training_within_ten_rounds() {
+    for l2 in [1e-4, 1e-2] {
+        let tables = tables(false);
+        let (outcome, sums) = trained(&job(Encoding::AllLevels, l2), &tables);
+        let pooled = fit(&tables.iter().collect::<Vec<_>>(), l2).unwrap();
+        // Standardised by the federation's own moments, which are rounded.
+        let gap = farthest(&outcome.model.coefficients, &pooled.coefficients);
+        assert!(gap < 1e-5, "{gap}");
+        // Statistics, training and one evaluation.
+        assert!((5..=10).contains(&sums), "{sums}");
+        assert_eq!(outcome.released_round as usize, sums - 2);
+        let known = outcome.fit.unwrap();
+        assert!(known.converged && known.inference.is_none());
+        let rows: u64 = tables.iter().map(|table| table.count(Role::Train).0).sum();
+        assert_eq!(known.rows, rows);
+    }
+}
+
+#[test]
+fn institutions_that_differ_by_far_lead_to_the_same_model() {
+    // One without positives, one with one row, and one with most of the rows.
+    let mut tables: Vec<Table> = vec![fixture::table(2000, 0.5, false, 7)];
+    let source = fixture::table(300, 0.0, false, 8);
+    tables.push(only(&source, |row| !source.labels()[row]));
+    tables.push(only(&source, |row| row == 1));
+    let (outcome, _) = trained(&job(Encoding::AllLevels, 1e-3), &tables);
+    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3).unwrap();
+    assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 1e-5);
+}
+
+/// The rows of a table for which `keep` holds.
+fn only(table: &Table, keep: impl Fn(usize) -> bool) -> Table {
+    use crate::table::Values;
+    let rows: Vec<usize> = (0..table.rows()).filter(|&row| keep(row)).collect();
+    let columns = table.columns().iter().map(|column| match column {
+        Values::Numeric(values) => Values::Numeric(rows.iter().map(|&row| values[row]).collect()),
+        Values::Categorical(values) => Values::Categorical(rows.iter().map(|&row| values[row]).collect()),
+    });
+    Table {
+        contract: table.contract.clone(),
+        columns: columns.collect(),
+        labels: rows.iter().map(|&row| table.labels[row]).collect(),
+        roles: rows.iter().map(|&row| table.roles[row]).collect(),
+    }
+}
+
+#[test]
+fn rounding_for_many_institutions_does_no_harm() {
+    let tables = tables(false);
+    let references: Vec<_> = tables.iter().collect();
+    let model = fit(&references, 1e-3).unwrap();
+    let question = NewtonQuestion {
+        training_round: 1,
+        coefficients: Coefficients::constant(5, 0.4),
+        standardisation: model.standardisation.clone(),
+        max_rows: tables[0].contract().max_rows,
+    };
+    let reach = reach(tables[0].contract(), &question.standardisation);
+    let at = |admitted| {
+        let sum = sum_of(&references, admitted, &question.layout().unwrap(), |table, rng| {
+            Newton::answer(&question, table, rng).unwrap()
+        });
+        Point::of(&sum, &question, &reach).unwrap()
+    };
+    let (few, many) = (at(5), at(256));
+    for (a, b) in few.gradient.iter().zip(&many.gradient).chain(few.hessian.iter().zip(&many.hessian)) {
+        assert!((a - b).abs() < 1e-6 * few.rows, "{a} {b}");
+    }
+}
+
+#[test]
+fn an_institution_that_misses_rounds_is_missed_and_nothing_else() {
+    let tables = tables(false);
+    let job = job(Encoding::AllLevels, 1e-3);
+    let (_, outcome, _) = tests::run(&job, &tables, |sum| {
+        ALL.into_iter().filter(|k| sum == 0 || sum % 2 == 1 || *k != 2).collect()
+    });
+    // It ends at the minimum of those who were in the last sum, or close to it.
+    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3).unwrap();
+    assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 0.2);
+}
+
+/// A column for each of `numbers`, and a label.
+fn of_numbers(rows: &[(Vec<f64>, bool)]) -> Table {
+    let mut contract = fixture::contract();
+    let kind = crate::ColumnKind::Numeric { transform: Transform::Identity, min: -10.0, max: 10.0 };
+    let names: Vec<String> = (0..rows[0].0.len()).map(|k| format!("x{k}")).collect();
+    let column =
+        |name: &String| Column { name: name.clone(), kind: kind.clone(), sensitive: false, level: None };
+    contract.columns = names.iter().map(column).collect();
+    let header: Vec<&str> = names.iter().map(String::as_str).chain(["label"]).collect();
+    let mut builder = TableBuilder::new(&contract, &header).unwrap();
+    for (position, (numbers, label)) in rows.iter().enumerate() {
+        let cells: Vec<String> = numbers.iter().map(f64::to_string).collect();
+        let label = if *label { "1" } else { "0" };
+        let cells: Vec<&str> = cells.iter().map(String::as_str).chain([label]).collect();
+        builder.push(position as u64, &cells, Role::Train);
+    }
+    builder.finish().unwrap()
+}
+
+#[test]
+fn a_step_that_overshoots_is_taken_back() {
+    // Far out on a flat slope, where the first steps of a full Newton method jump beyond the minimum.
+    let rows: Vec<_> = (0..400)
+        .map(|row| {
+            let x = if row % 100 == 0 { 10.0 } else { f64::from(row % 7) * 1e-3 };
+            (vec![x], row % 100 == 0 || row % 50 == 1)
+        })
+        .collect();
+    let table = of_numbers(&rows);
+    let (outcome, _) = trained(&job(Encoding::AllLevels, 1e-6), std::slice::from_ref(&table));
+    let pooled = fit(&[&table], 1e-6).unwrap();
+    assert!(outcome.fit.unwrap().converged);
+    assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 1e-3);
+}
+
+#[test]
+fn rows_that_an_input_tells_apart_end_with_the_rounds_and_say_so() {
+    let rows: Vec<_> = (0..100).map(|row| (vec![f64::from(row) / 10.0 - 5.0], row >= 50)).collect();
+    let mut job = job(Encoding::AllLevels, 0.0);
+    job.rounds.count = 6;
+    let (outcome, sums) = trained(&job, &[of_numbers(&rows)]);
+    assert_eq!((sums, outcome.released_round), (7, 6));
+    assert!(!outcome.fit.unwrap().converged);
+    assert!(outcome.model.coefficients.is_finite());
+}
+
+#[test]
+fn standard_errors_are_those_of_the_inverse_information() {
+    // One 0/1 input: the log-odds ratio of a two-by-two table has the variance 1/a + 1/b + 1/c + 1/d (Woolf,
+    // Annals of Human Genetics 19, 1955).
+    let counts = [(0.0, false, 40), (0.0, true, 10), (1.0, false, 15), (1.0, true, 35)];
+    let rows: Vec<_> =
+        counts.iter().flat_map(|&(x, label, count)| (0..count).map(move |_| (vec![x], label))).collect();
+    let (outcome, _) = trained(&job(Encoding::DropFirst, 0.0), &[of_numbers(&rows)]);
+    let inference = outcome.fit.unwrap().inference.unwrap();
+    let (log_odds_ratio, variance): (f64, f64) =
+        ((35.0 * 40.0 / (15.0 * 10.0_f64)).ln(), 1.0 / 40.0 + 1.0 / 10.0 + 1.0 / 15.0 + 1.0 / 35.0);
+    let slope = &inference[0];
+    assert!((slope.per_unit - log_odds_ratio).abs() < 1e-4, "{slope:?}");
+    let error = slope.standard_error.unwrap() * slope.per_unit / slope.coefficient;
+    assert!((error - variance.sqrt()).abs() < 1e-4, "{error}");
+    assert!((slope.z.unwrap() - log_odds_ratio / variance.sqrt()).abs() < 1e-3);
+    // Nothing else says anything of it.
+    assert!((slope.vif.unwrap() - 1.0).abs() < 1e-9);
+    assert!(inference[1].vif.is_none() && inference[1].input == "(intercept)");
+}
+
+#[test]
+fn inputs_that_say_the_same_have_one_weight_and_the_others_none() {
+    let mut rng = fixture::rng(3);
+    let rows: Vec<_> = (0..300)
+        .map(|_| {
+            let (x, y) = (fixture::uniform(&mut rng) * 4.0 - 2.0, fixture::uniform(&mut rng) * 4.0 - 2.0);
+            let label = fixture::uniform(&mut rng) < 1.0 / (1.0 + (-x).exp());
+            (vec![x, y, x, 3.0], label)
+        })
+        .collect();
+    let (outcome, _) = trained(&job(Encoding::DropFirst, 0.0), &[of_numbers(&rows)]);
+    let inference = outcome.fit.unwrap().inference.unwrap();
+    // The third says what the first does, and the fourth is the same in all rows.
+    let known: Vec<bool> = inference.iter().map(|of| of.standard_error.is_some()).collect();
+    assert_eq!(known, [true, true, false, false, true]);
+    assert_eq!((inference[2].coefficient, inference[3].coefficient), (0.0, 0.0));
+    assert!(inference[0].p.unwrap() < 1e-6 && inference[1].p.unwrap() > 1e-4);
+}
+
+#[test]
+fn the_first_level_has_no_weight_where_the_others_are_compared_with_it() {
+    let (outcome, _) = trained(&job(Encoding::DropFirst, 0.0), &tables(false));
+    let inference = outcome.fit.unwrap().inference.unwrap();
+    let names: Vec<&str> = inference.iter().map(|of| of.input.as_str()).collect();
+    assert_eq!(names, ["age", "job=office", "job=field", "job=none", "balance", "(intercept)"]);
+    assert_eq!((inference[1].coefficient, inference[1].standard_error), (0.0, None));
+    assert!(inference[3].p.unwrap() < 1e-6, "{:?}", inference[3]);
+    // The same predictions as with all levels and hardly a penalty.
+    let (free, _) = trained(&job(Encoding::AllLevels, 1e-9), &tables(false));
+    let table = fixture::table(100, 0.3, false, 9);
+    let gap = |(a, b): (f64, f64)| (a - b).abs();
+    let scores = outcome.model.score(&table).unwrap().into_iter().zip(free.model.score(&table).unwrap());
+    assert!(scores.map(gap).fold(0.0, f64::max) < 1e-5);
+}
+
+/// What comes of a first sum of which one value is bent, in steps.
+fn told(block: &str, position: usize, steps: i64) -> Result<(), &'static str> {
+    let tables = tables(false);
+    let job = job(Encoding::AllLevels, 1e-4);
+    let (_, _, sums) = tests::run(&job, &tables, |_| ALL.to_vec());
+    let mut run = crate::JobRun::new(&job);
+    let asked = run.next(Some(&sums[0])).unwrap();
+    let layout = sums[1].layout().clone();
+    let mut values = sums[1].steps().to_vec();
+    values[layout.range(block).unwrap()][position] = steps;
+    let words = [i64::from(sums[1].survivors())].into_iter().chain(values);
+    let bytes: Vec<u8> = words.flat_map(i64::to_le_bytes).collect();
+    let told = run.next(Some(&Sum::from_bytes(layout, &bytes).unwrap())).map(|_| ());
+    assert!(told.is_ok() || run.next(None).unwrap() == asked, "a refused sum changes nothing");
+    told.map_err(|error| error.code())
+}
+
+#[test]
+fn sums_that_no_tables_add_up_to_are_refused() {
+    let impossible = Err("program.impossible-sum");
+    for (block, position, steps) in [
+        (ROWS, 0, 0),
+        (ROWS, 0, -1),
+        (ROWS, 0, 5_000_001),
+        (LOSS, 0, -1),
+        (LOSS, 0, i64::MAX >> 8),
+        (GRADIENT, 5, i64::MAX >> 8),
+        (GRADIENT, 0, -(i64::MAX >> 8)),
+        (HESSIAN, 20, i64::MAX >> 8),
+        (HESSIAN, 3, -(i64::MAX >> 8)),
+    ] {
+        assert_eq!(told(block, position, steps), impossible, "{block} {position}");
+    }
+    // One curvature of all rows less: a step in another direction, which is taken back if it leads up.
+    assert_eq!(told(HESSIAN, 20, 0), Ok(()));
+}
+
+#[test]
+fn a_question_beyond_the_approved_job_is_recognised() {
+    let (approved, tables) = (job(Encoding::AllLevels, 1e-4), tables(false));
+    let references: Vec<_> = tables.iter().collect();
+    let question = NewtonQuestion {
+        training_round: 1,
+        coefficients: Coefficients::constant(5, 0.4),
+        standardisation: fit(&references, 1e-3).unwrap().standardisation,
+        max_rows: approved.contract.max_rows,
+    };
+    assert!(Question::Newton(question.clone()).approved_by(&approved).is_ok());
+    let bends: [fn(&mut NewtonQuestion); 4] = [
+        |question| question.training_round = 0,
+        |question| question.training_round = 21,
+        |question| question.max_rows += 1,
+        |question| question.coefficients.weights.push(0.0),
+    ];
+    for bend in bends {
+        let mut bent = question.clone();
+        bend(&mut bent);
+        let error = Question::Newton(bent).approved_by(&approved).unwrap_err();
+        assert_eq!(error.code(), "program.not-approved", "{error}");
+    }
+    // Nobody who agreed to averaging agreed to Hessians, nor the other way round.
+    let averaging = tests::job(20);
+    let error = Question::Newton(question.clone()).approved_by(&averaging).unwrap_err();
+    assert_eq!(error.code(), "program.not-approved");
+    let mut bent = question;
+    bent.standardisation.sd[0] = 0.0;
+    assert_eq!(Question::Newton(bent).approved_by(&approved).unwrap_err().code(), "program.bad-question");
+}
