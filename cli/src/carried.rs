@@ -58,6 +58,16 @@ pub(crate) fn unchecked(rounds: &RoundCounts) -> Option<String> {
     })
 }
 
+/// What is to be said of training that its rounds cut off.
+pub(crate) fn cut_off(rounds: &RoundCounts) -> Option<String> {
+    (rounds.converged == Some(false)).then(|| {
+        format!(
+            "training had not converged when its {} over: allow more in `[rounds]`, or a penalty `l2` in `[program]`",
+            if rounds.completed == 1 { "round was".into() } else { format!("{} rounds were", rounds.completed) }
+        )
+    })
+}
+
 /// Kinds of vectors as people call them.
 pub(crate) fn named(kinds: &[String]) -> String {
     let name = |kind: &String| match kind.as_str() {

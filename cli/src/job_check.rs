@@ -8,7 +8,7 @@ use std::path::Path;
 
 use console::style;
 use serde::Serialize;
-use syndic_learning::job::{ProgramTerms, Retention, agreement};
+use syndic_learning::job::{ProgramTerms, Retention, Solver, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
@@ -71,7 +71,6 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
     };
-    let ProgramTerms::LogisticRegression(terms) = &job.program;
     line("job", format!("{} for {}", job.identity.id, job.identity.purpose));
     line("", job.identity.description.clone());
     let columns = counted(job.contract.columns.len(), "column", "columns");
@@ -90,15 +89,7 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     if !sensitive.is_empty() {
         line("sensitive", sensitive.join(", "));
     }
-    line(
-        "program",
-        format!(
-            "{}, {} of {}",
-            job.program.name(),
-            counted(job.rounds.count as usize, "round", "rounds"),
-            counted(terms.local_epochs as usize, "local epoch", "local epochs")
-        ),
-    );
+    line("program", format!("{}, {}", job.program.name(), training(job)));
     line(
         "protection",
         format!(
@@ -132,6 +123,18 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     let _ =
         writeln!(text, "\n{}", style(format!("{} is a job that can be proposed.", file.name)).green().bold());
     text
+}
+
+/// How the job trains.
+fn training(job: &Job) -> String {
+    let ProgramTerms::LogisticRegression(terms) = &job.program;
+    let rounds = counted(job.rounds.count as usize, "round", "rounds");
+    match terms.solver {
+        Solver::Newton { .. } => format!("at most {rounds} of Newton's method"),
+        Solver::FedAvg(local) => {
+            format!("{rounds} of {}", counted(local.local_epochs as usize, "local epoch", "local epochs"))
+        }
+    }
 }
 
 /// The same for programs: one JSON object on one line.

@@ -53,6 +53,9 @@ pub struct RoundCounts {
     /// Of those the ones in which a single wrong reveal would not have been noticed.
     #[serde(default)]
     pub unchecked: u32,
+    /// Whether training came to its minimum, where the solver knows; otherwise its rounds were over first.
+    #[serde(default)]
+    pub converged: Option<bool>,
 }
 
 /// Figures for the same test rows from models that learnt in different ways.
@@ -222,6 +225,7 @@ pub(crate) mod example {
                 released: 20,
                 shared: 0,
                 unchecked: 0,
+                converged: None,
             },
             metrics: MetricsByModel {
                 federated: scores(0.7671, 0.3972, 0.3041),

@@ -100,6 +100,9 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     if let Some(unchecked) = carried::unchecked(&result.rounds) {
         line("warning", unchecked);
     }
+    if let Some(cut_off) = carried::cut_off(&result.rounds) {
+        line("warning", cut_off);
+    }
     line(
         "cost",
         format!(

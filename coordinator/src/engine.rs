@@ -169,11 +169,21 @@ impl Engine {
         jobs.into_iter().map(|job| &job.id).collect()
     }
 
-    /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums.
+    /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums, and
+    /// whether training ended before it was done.
     pub fn warnings(&self, job: &JobId) -> Vec<String> {
-        let live = self.jobs.get(job).map(|job| &job.attendance);
-        let attendance = live.or_else(|| self.ended.get(job).map(|ended| &ended.attendance));
-        attendance.map_or_else(Vec::new, |attendance| attendance.warnings(|id| self.name(id)))
+        let (live, ended) = (self.jobs.get(job), self.ended.get(job));
+        let attendance = live.map(|job| &job.attendance).or_else(|| ended.map(|ended| &ended.attendance));
+        let missing = attendance.map(|attendance| attendance.warnings(|id| self.name(id)));
+        let outcome = ended.and_then(|ended| ended.outcome.as_ref());
+        let cut_off = outcome.filter(|outcome| outcome.fit.as_ref().is_some_and(|fit| !fit.converged));
+        let cut_off = cut_off.map(|outcome| {
+            format!(
+                "training had not converged when its {} rounds were over: allow more, or a penalty `l2`",
+                outcome.released_round
+            )
+        });
+        missing.into_iter().flatten().chain(cut_off).collect()
     }
 
     fn name(&self, id: ParticipantId) -> String {

@@ -34,7 +34,7 @@ pub enum Event {
     JobStarted {
         /// Job id.
         job: String,
-        /// Training rounds that it asks for.
+        /// The most training rounds that it asks for.
         rounds: u32,
         /// Institutions admitted.
         participants: Vec<String>,

@@ -1,7 +1,7 @@
 //! What a job file says, for people.
 
 use syndic_learning::Job;
-use syndic_learning::job::{Privacy, Processing, ProgramTerms, agreement};
+use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
 
 use crate::words::counted;
 
@@ -21,25 +21,12 @@ pub struct JobText {
 impl JobText {
     /// What `job` says, which is read from `file`.
     pub fn of(job: &Job, file: &str, citation: Option<String>) -> Self {
-        let ProgramTerms::LogisticRegression(terms) = &job.program;
         let mut facts = vec![("Description".to_owned(), job.identity.description.clone())];
         let basis = job.identity.lawful_basis.clone();
         facts.extend(basis.map(|basis| ("Lawful basis".to_owned(), basis)));
         facts.extend(processing(&job.processing));
         let mut fact = |label: &str, text: String| facts.push((label.into(), text));
-        fact(
-            "Program",
-            format!(
-                "{} by federated averaging: {} in batches of {}, learning rate {} times {} after each \
-                 round, L2 penalty {}",
-                job.program.name(),
-                counted(terms.local_epochs as usize, "local epoch", "local epochs"),
-                terms.batch_size,
-                terms.learning_rate,
-                terms.learning_rate_decay,
-                terms.l2
-            ),
-        );
+        fact("Program", program(&job.program));
         fact(
             "Data contract",
             format!(
@@ -71,6 +58,27 @@ impl JobText {
             citation,
         }
     }
+}
+
+fn program(program: &ProgramTerms) -> String {
+    let ProgramTerms::LogisticRegression(terms) = program;
+    let solver = match terms.solver {
+        Solver::Newton { encoding } => format!(
+            "Newton's method, which gives the model of pooled training; {}",
+            match encoding {
+                Encoding::AllLevels => "a weight for each level",
+                Encoding::DropFirst => "a weight for each level but the first of a column",
+            }
+        ),
+        Solver::FedAvg(local) => format!(
+            "federated averaging: {} in batches of {}, learning rate {} times {} after each round",
+            counted(local.local_epochs as usize, "local epoch", "local epochs"),
+            local.batch_size,
+            local.learning_rate,
+            local.learning_rate_decay
+        ),
+    };
+    format!("{} by {solver}, L2 penalty {}", program.name(), terms.l2)
 }
 
 /// What is on record of the processing, as far as something is.

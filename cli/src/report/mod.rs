@@ -4,8 +4,10 @@
 pub(crate) mod chart;
 mod job_text;
 mod participation;
+mod weights;
 
 use askama::Template;
+use syndic_learning::Fit;
 use syndic_round::Protection;
 
 use crate::carried;
@@ -16,6 +18,7 @@ use crate::words::{bytes, counted, listed, seconds, thousands};
 use chart::{Chart, GridRow};
 pub use job_text::JobText;
 use participation::Stretch;
+use weights::Weight;
 
 /// Everything the report is made of.
 pub struct ReportData {
@@ -25,6 +28,8 @@ pub struct ReportData {
     pub history: History,
     /// What the job file says, for people.
     pub job: JobText,
+    /// What is known of the model's weights, where its solver knows more than their values.
+    pub fit: Option<Fit>,
     /// When it was made: UTC, for instance `2026-08-01 12:00 UTC`.
     pub made_at: String,
     /// Version of the software.
@@ -61,6 +66,8 @@ struct Page<'a> {
     colluders: u32,
     neighbours: Vec<String>,
     unchecked: Option<String>,
+    cut_off: Option<String>,
+    weights: Vec<Weight>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
     gap: String,
@@ -95,6 +102,8 @@ impl<'a> Page<'a> {
             colluders: u32::from(Protection::largest_colluding(cohort, threshold)),
             neighbours: participation::neighbours(&rounds),
             unchecked: carried::unchecked(&result.rounds),
+            cut_off: carried::cut_off(&result.rounds),
+            weights: weights::table(data.fit.as_ref()),
             unchecked_rounds,
             gain,
             gap: signed(metrics.federated.roc_auc - metrics.pooled.roc_auc),
@@ -219,6 +228,7 @@ mod tests {
                 citation: Some("Moro, S., Rita, P., Cortez, P. (2012). Bank Marketing.".into()),
                 sensitive: vec!["age".into(), "marital".into()],
             },
+            fit: None,
             made_at: "2026-08-01 12:00 UTC".into(),
             version: "0.1.0".into(),
             verify: "syndic ledger verify syndic-demo/ledger".into(),

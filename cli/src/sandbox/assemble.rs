@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use syndic_learning::{Job, Role};
+use syndic_learning::{Job, Outcome, Role};
 use syndic_ledger::Timestamp;
 use syndic_round::Carrier;
 
@@ -35,7 +35,7 @@ pub(super) fn result(
     history: &History,
     figures: Figures,
 ) -> Result<RunResult> {
-    let live = history.metrics.get(&finished.released_round);
+    let live = history.metrics.get(&finished.outcome.released_round);
     let live =
         live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
     let Comparison { pooled, alone, test_rows, test_positives } = figures.comparison;
@@ -44,7 +44,7 @@ pub(super) fn result(
         schema: SCHEMA.into(),
         job: job.identity.id.to_string(),
         participants: sites.iter().map(|site| site.name.clone()).collect(),
-        rounds: round_counts(history, finished.released_round),
+        rounds: round_counts(history, &finished.outcome),
         metrics: MetricsByModel { federated: figures.federated, pooled, alone, live },
         protection: protection(finished, history)?,
         traffic: traffic(history, sites.len()),
@@ -70,7 +70,7 @@ pub(super) fn result(
     })
 }
 
-fn round_counts(history: &History, released: u32) -> RoundCounts {
+fn round_counts(history: &History, outcome: &Outcome) -> RoundCounts {
     let (statistics, abandoned_statistics) = history.count("statistics");
     let (completed, abandoned_training) = history.count("train");
     let (evaluation, abandoned_evaluation) = history.count("evaluate");
@@ -79,9 +79,10 @@ fn round_counts(history: &History, released: u32) -> RoundCounts {
         abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation,
         statistics,
         evaluation,
-        released,
+        released: outcome.released_round,
         shared: closed(history).filter(|round| round.carrier == Carrier::Shares).count() as u32,
         unchecked: closed(history).filter(|round| round.is_unchecked()).count() as u32,
+        converged: outcome.fit.as_ref().map(|fit| fit.converged),
     }
 }
 
@@ -126,7 +127,7 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
         encrypted: carried_by(history, Carrier::Ring),
         shared: carried_by(history, Carrier::Shares),
         bytes_per_parameter: upload as f64 / (round.padded as f64).max(1.0),
-        parameters: finished.model.coefficients.count() as u64,
+        parameters: finished.outcome.model.coefficients.count() as u64,
         padded_parameters: round.padded as u64,
         upload_bytes_per_round: upload,
         key_share_bytes: key_share_bytes / cohort.max(1),

@@ -34,7 +34,7 @@ pub(super) fn shortened(
     } else {
         let rows = sites.iter().map(|site| site.table.rows() as u64).sum();
         let columns = job.contract.columns.len() as u64;
-        let seconds = enough(rows, columns, job.program.training().local.epochs, institutions);
+        let seconds = enough(rows, columns, job.program.local_epochs(), institutions);
         deadlines.collect_seconds = seconds.min(asked.collect_seconds);
     }
     let now = *deadlines;

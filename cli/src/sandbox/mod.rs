@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use syndic_learning::{Job, LinearModel, Role};
+use syndic_learning::{Job, Outcome, Role};
 use syndic_round::Protection;
 
 pub use division::{FEWEST, MOST};
@@ -99,10 +99,8 @@ pub struct Run<'a> {
 
 /// What the federation leaves.
 pub struct Finished {
-    /// The model that it released.
-    pub model: LinearModel,
-    /// The training round that made it.
-    pub released_round: u32,
+    /// The model that it released, and what is known of it.
+    pub outcome: Outcome,
     /// What the model's card says about where it comes from.
     pub provenance: BTreeMap<String, serde_json::Value>,
     /// Where the ledger ended.
@@ -165,7 +163,7 @@ async fn execute_in(
     let federation_seconds = started.elapsed().as_secs_f64();
 
     let comparison = compared(&sites, &job, observer)?;
-    let federated = compare::evaluate(&finished.model, &sites)?;
+    let federated = compare::evaluate(&finished.outcome.model, &sites)?;
     let figures = assemble::Figures { federated, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
     claim.with(|folder| write(folder, options, (&job, &job_text), &finished, &result, observer))?;
@@ -273,13 +271,14 @@ fn write(
     observer: &Observer,
 ) -> Result<()> {
     let unwritable = |error: &dyn std::fmt::Display| Error::world("model.unwritable", error.to_string());
-    let weights = finished.model.to_safetensors().map_err(|error| unwritable(&error))?;
-    let card = finished.model.card(&weights, finished.provenance.clone());
+    let weights = finished.outcome.model.to_safetensors().map_err(|error| unwritable(&error))?;
+    let card = finished.outcome.card(&weights, finished.provenance.clone());
     let card = serde_json::to_string_pretty(&card).map_err(|error| unwritable(&error))? + "\n";
     let report = report::render(&ReportData {
         result: result.clone(),
         history: observer.history().clone(),
         job: JobText::of(job, job_text, options.citation.clone()),
+        fit: finished.outcome.fit.clone(),
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),
         verify: ledger_verify(options),

@@ -4,6 +4,7 @@ use crate::sandbox::fixture::{JOB, table_text};
 use crate::view::Quiet;
 use std::path::Path;
 use syndic_coordinator::event::{Event, Missing};
+use syndic_learning::LinearModel;
 use syndic_learning::reference::fit;
 use syndic_round::{Carrier, RoundId};
 
@@ -87,8 +88,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
     std::fs::create_dir_all(&run.ledger).unwrap();
     std::fs::write(run.state.join("secret"), b"key").unwrap();
     Ok(Finished {
-        model,
-        released_round: rounds,
+        outcome: syndic_learning::Outcome { model, released_round: rounds, fit: None },
         provenance: BTreeMap::new(),
         ledger: LedgerHead { size: 9, root: "ab".repeat(32), key: "name+hash+key".into() },
         encrypt_ns_per_parameter: 12.5,

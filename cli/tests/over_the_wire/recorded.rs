@@ -102,7 +102,7 @@ async fn record() -> Recorded {
         // Kept, where the sandbox would remove it.
         let run = Run { state: state.clone(), ..run };
         let finished = run_outfitted(run, watchers.clone().outfit(), observer).await?;
-        model = Some(finished.model.clone());
+        model = Some(finished.outcome.model.clone());
         Ok(finished)
     };
     let mut observer = Observer::new(Box::new(Quiet));

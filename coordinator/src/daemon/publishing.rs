@@ -163,7 +163,7 @@ async fn write_model(
 ) -> Result<(), CoordinatorError> {
     let Some(outcome) = coordinator.outcome(job).await else { return Ok(()) };
     let weights = outcome.model.to_safetensors()?;
-    let card = outcome.model.card(&weights, coordinator.provenance(job, head).await);
+    let card = outcome.card(&weights, coordinator.provenance(job, head).await);
     let card =
         serde_json::to_vec_pretty(&card).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
     for (name, bytes) in [("model.safetensors", weights), ("model.json", card)] {

@@ -222,7 +222,7 @@ fn log(job: &JobId, event: &Event) {
         Event::JobStarted { rounds, .. } => info!(%job, rounds, "job agreed"),
         Event::JobCompleted { warnings, .. } if warnings.is_empty() => info!(%job, "job completed"),
         Event::JobCompleted { warnings, .. } => {
-            warn!(%job, missing = warnings.join("; "), "job completed, but not with everybody in every sum");
+            warn!(%job, warnings = warnings.join("; "), "job completed, with warnings");
         }
         Event::JobAbandoned { reason, .. } => warn!(%job, reason, "job abandoned"),
         Event::JobStopped { reason, .. } => warn!(%job, reason, "job stopped"),

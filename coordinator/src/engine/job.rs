@@ -109,7 +109,7 @@ pub struct Ended {
     pub agreement: Digest,
     /// How it ended.
     pub over: Over,
-    /// Training rounds that it asked for.
+    /// Training rounds that it took, or was to take where it did not complete.
     pub training_rounds: u32,
     /// When it ended.
     pub ended_at: Timestamp,
@@ -196,6 +196,10 @@ impl JobState {
     /// The job is over: what is left of it. What was prepared for a round that will not be is of no use.
     pub(super) fn end(mut self, now: Timestamp, over: Over) -> Ended {
         let abandoned = self.abandoned.pop_last();
+        let training_rounds = match over {
+            Over::Completed(_) => self.run.trained_rounds(),
+            Over::Abandoned(_) | Over::Stopped(_) => self.job.rounds.count,
+        };
         let outcome = match self.pending {
             Next::Done(outcome) => Some(Arc::new(outcome)),
             Next::Ask(_) => None,
@@ -208,7 +212,7 @@ impl JobState {
             attendance: self.attendance,
             abandoned,
             over,
-            training_rounds: self.job.rounds.count,
+            training_rounds,
             ended_at: now,
             updates_days: self.job.retention.map(|retention| retention.updates_days),
             is_erased: false,
@@ -260,7 +264,7 @@ impl JobState {
     pub fn training_round(&self) -> Option<u32> {
         match &self.pending {
             Next::Ask(question) => question.training_round(),
-            Next::Done(_) => Some(self.job.rounds.count),
+            Next::Done(_) => Some(self.run.trained_rounds()),
         }
     }
 
@@ -381,7 +385,7 @@ impl JobState {
         self.abandoned.get(&id).map(String::as_str)
     }
 
-    /// Training rounds that the job asks for.
+    /// The most training rounds that the job asks for.
     pub fn training_rounds(&self) -> u32 {
         self.job.rounds.count
     }

@@ -14,6 +14,7 @@ use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
 use crate::job::parse_contract;
 use crate::metrics::Metrics;
 use crate::program::logistic_regression;
+use crate::program::logistic_regression::inference::Fit;
 use crate::table::{Role, Table};
 
 /// A logistic regression with its preprocessing.
@@ -41,6 +42,9 @@ pub struct ModelCard {
     pub inputs: Vec<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Digest,
+    /// What else is known of the weights, where their solver knows more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     /// Where it comes from: job, rounds, ledger. Keys are the releaser's.
     pub provenance: BTreeMap<String, serde_json::Value>,
 }
@@ -166,6 +170,7 @@ impl LinearModel {
             contract: self.contract.clone(),
             inputs: self.contract.input_names(),
             weights_digest: Digest::of(weights),
+            fit: None,
             provenance,
         }
     }

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use syndic_learning::job::ProgramTerms;
 use syndic_learning::program::evaluation::EvaluateQuestion;
 use syndic_learning::program::logistic_regression::TrainQuestion;
+use syndic_learning::program::logistic_regression::newton::NewtonQuestion;
 use syndic_learning::program::statistics::StatisticsQuestion;
 use syndic_learning::{
     Coefficients, Contract, Job, JobRun, Program, Question, Role, Standardisation, Table, TableBuilder,
@@ -37,18 +39,19 @@ pub(super) fn job(input: &[u8]) {
 pub(super) fn job_seeds() -> Vec<Vec<u8>> {
     vec![
         JOB.into(),
+        JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", "solver = \"newton\"", 1).into(),
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
     ]
 }
 
-/// A question. One that the job leads to is answered, whatever else is in it.
+/// A question. One that one of the jobs leads to is answered, whatever else is in it.
 pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    if question.approved_by(&SMALL).is_err() {
+    if question.approved_by(&SMALL).is_err() && question.approved_by(&NEWTON).is_err() {
         return;
     }
     match JobRun::answer(&question, &TABLE, &mut ChaCha20Rng::seed_from_u64(1)) {
@@ -63,6 +66,7 @@ pub(super) fn question(input: &[u8]) {
 
 pub(super) fn question_seeds() -> Vec<Vec<u8>> {
     let job = &*SMALL;
+    let ProgramTerms::LogisticRegression(terms) = &job.program;
     let coefficients = || Coefficients { weights: vec![0.25, -0.5, 1e-3], intercept: -1.5 };
     let standardisation = || Standardisation { mean: vec![50.5], sd: vec![10.0] };
     let max_rows = job.contract.max_rows;
@@ -72,7 +76,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
             coefficients: coefficients(),
             standardisation: standardisation(),
             training_rows: 60,
-            local: job.program.training().in_round(training_round),
+            local: terms.local_training(training_round).expect("it averages local training"),
             max_rows,
         })
     };
@@ -84,12 +88,24 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         bins: job.evaluation.bins,
         max_rows,
     });
-    let questions =
-        [Question::Statistics(StatisticsQuestion::of(&job.contract)), train(1), train(3), evaluate];
+    let newton = Question::Newton(NewtonQuestion {
+        training_round: 2,
+        coefficients: coefficients(),
+        standardisation: standardisation(),
+        max_rows,
+    });
+    let statistics = Question::Statistics(StatisticsQuestion::of(&job.contract));
+    let questions = [statistics, train(1), train(3), newton, evaluate];
     questions.iter().map(|question| question.to_bytes().expect("finite numbers")).collect()
 }
 
 pub(super) static SMALL: LazyLock<Job> = LazyLock::new(|| Job::from_toml(JOB).expect("a sound job"));
+
+/// The same by another solver.
+static NEWTON: LazyLock<Job> = LazyLock::new(|| {
+    let text = JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", "solver = \"newton\"", 1);
+    Job::from_toml(&text).expect("a sound job")
+});
 
 /// Sixty rows under the contract of [`SMALL`].
 pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| table(&SMALL.contract));
@@ -135,6 +151,7 @@ sensitive = true
 
 [program]
 name = "logistic-regression"
+solver = "fed-avg"
 local_epochs = 2
 
 [rounds]

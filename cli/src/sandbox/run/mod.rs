@@ -13,7 +13,6 @@ use syndic_coordinator::event::{Event, Phase, Told};
 use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
-use syndic_learning::Outcome;
 use syndic_participant::agent::{Agent, Ended};
 use syndic_round::JobId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -100,7 +99,7 @@ async fn finish(
             .help("the ledger in the folder of the run says what happened in each round")),
         Over::Completed(_) => {
             let outcome = coordinator.outcome(job).await.map(Arc::unwrap_or_clone);
-            let Some(Outcome { model, released_round, .. }) = outcome else {
+            let Some(outcome) = outcome else {
                 return Err(Error::world(
                     "sandbox.no-model",
                     "the job is complete but its model is not there",
@@ -110,7 +109,7 @@ async fn finish(
             let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
             let (size, root) = head;
             let ledger = LedgerHead { size, root, key };
-            Ok(Finished { model, released_round, provenance, ledger, encrypt_ns_per_parameter, stopped })
+            Ok(Finished { outcome, provenance, ledger, encrypt_ns_per_parameter, stopped })
         }
     }
 }
@@ -135,12 +134,19 @@ impl Federation {
     fn start(institutions: Vec<Institution>, run: &Run<'_>) -> Self {
         let victim = run.stop_one.then(|| {
             let position = (run.seed % institutions.len() as u64) as usize;
-            let training_round = run.job.rounds.count.div_ceil(4);
+            // Statistics come first. Training and evaluation follow in turn, or training alone, which may then end
+            // long before its last round.
+            let (training_round, encrypted_round) = if run.job.program.measures_every_round() {
+                let training_round = run.job.rounds.count.div_ceil(4);
+                (training_round, 2 * training_round)
+            } else {
+                let training_round = run.job.rounds.count.min(EARLY_ROUND);
+                (training_round, 1 + training_round)
+            };
             Victim {
                 name: institutions[position].name.clone(),
                 training_round,
-                // Statistics come first, then training and evaluation in turn.
-                encrypted_round: 2 * training_round,
+                encrypted_round,
                 waiting: None,
                 is_back: false,
             }
@@ -294,5 +300,7 @@ fn failed(error: &CoordinatorError) -> Error {
 
 /// On one machine everybody comes, however slowly, so that the same seed gives the same model.
 const GATHER: Duration = Duration::from_secs(60);
+/// A training round that every solver comes to.
+const EARLY_ROUND: u32 = 2;
 /// How long participants have to hear of the job's end.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -5,6 +5,8 @@
 //! round is two encrypted rounds, of which the second measures what the first has made; otherwise one evaluation
 //! comes last. Where no institution has set rows aside there is none.
 
+use std::collections::BTreeMap;
+
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
@@ -20,7 +22,7 @@ use super::{Next, Program, ProgramError, evaluation};
 use crate::coefficients::Coefficients;
 use crate::job::Job;
 use crate::metrics::Metrics;
-use crate::model::LinearModel;
+use crate::model::{LinearModel, ModelCard};
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -70,6 +72,13 @@ pub struct RoundMetrics {
     pub validation: Option<Metrics>,
 }
 
+impl Outcome {
+    /// The card for `weights`, which [`LinearModel::to_safetensors`] returned.
+    pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
+        ModelCard { fit: self.fit.clone(), ..self.model.card(weights, provenance) }
+    }
+}
+
 impl JobRun {
     /// The run of a job, before its first round.
     pub fn new(job: &Job) -> Self {
@@ -80,6 +89,16 @@ impl JobRun {
     /// How the models of the training rounds did so far, in order.
     pub fn metrics(&self) -> &[RoundMetrics] {
         &self.metrics
+    }
+
+    /// Training rounds that have a sum.
+    pub fn trained_rounds(&self) -> u32 {
+        match &self.state {
+            State::Statistics(_) => 0,
+            State::Training(training) => training.training_round() - 1,
+            State::Evaluating { training_round, .. } => *training_round,
+            State::Finished(_) => self.metrics.last().map_or(0, |metrics| metrics.training_round),
+        }
     }
 
     /// What an answer looks like to the question that follows the one that is pending; none where none follows.
