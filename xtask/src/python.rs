@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::gate::Failure;
 use crate::sources;
 
-/// `moto` is the S3 server that the store of blobs is tested against.
-const PACKAGES: [&str; 1] = ["moto[server]==5.2.5"];
+/// `moto` is the S3 server that the store of blobs is tested against; the others fit what a federation fits.
+const PACKAGES: [&str; 3] = ["moto[server]==5.2.5", "scikit-learn==1.9.1", "statsmodels==0.15.0"];
 
 /// Makes the environment where there is none of these packages; otherwise says loudly which tests will do without.
 pub(crate) fn check() -> Result<String, Failure> {
@@ -26,8 +26,8 @@ fn ready(folder: &Path, python: &str) -> Result<String, Failure> {
     if let Err(why) = made {
         eprintln!("  *** SKIPPED: {why} ***");
         eprintln!(
-            "  *** Without {} the tests that need an S3 server say that they were skipped. ***",
-            PACKAGES[0]
+            "  *** Without {} the tests that need them say that they were skipped. ***",
+            PACKAGES.join(", ")
         );
         return Ok(format!("SKIPPED, {why}"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use syndic_learning::job::ProgramTerms;
 use syndic_learning::reference::{FitError, fit};
 use syndic_learning::{LinearModel, Metrics, Role, Table};
 
@@ -28,13 +29,13 @@ pub struct Comparison {
 ///
 /// # Errors
 /// When the test rows hold one class only, or a model cannot be fitted.
-pub fn compare(sites: &[Site], l2: f64, mut told: impl FnMut(usize)) -> Result<Comparison> {
+pub fn compare(sites: &[Site], program: &ProgramTerms, mut told: impl FnMut(usize)) -> Result<Comparison> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-    let (pooled, metrics) = fitted(&tables, &tables, l2)?;
+    let (pooled, metrics) = fitted(&tables, &tables, program)?;
     told(1);
     let mut alone = BTreeMap::new();
     for (position, site) in sites.iter().enumerate() {
-        alone.insert(site.name.clone(), fitted(&[&site.table], &tables, l2)?.0);
+        alone.insert(site.name.clone(), fitted(&[&site.table], &tables, program)?.0);
         told(position + 2);
     }
     Ok(Comparison { pooled, alone, test_rows: metrics.rows, test_positives: metrics.positives })
@@ -64,8 +65,8 @@ pub fn check_test_rows(sites: &[Site]) -> Result<()> {
     if positives == 0 || positives == rows { Err(one_class(rows)) } else { Ok(()) }
 }
 
-fn fitted(training: &[&Table], tables: &[&Table], l2: f64) -> Result<(Scores, Metrics)> {
-    let model = fit(training, l2).map_err(unfitted)?;
+fn fitted(training: &[&Table], tables: &[&Table], program: &ProgramTerms) -> Result<(Scores, Metrics)> {
+    let model = fit(training, program.l2(), program.encoding()).map_err(unfitted)?;
     on_test_rows(&model, tables)
 }
 
@@ -119,11 +120,15 @@ mod tests {
         load(&Source::File(path), &columns, &contract()).unwrap()
     }
 
+    fn program() -> ProgramTerms {
+        syndic_learning::Job::from_toml(crate::sandbox::fixture::JOB).unwrap().program
+    }
+
     #[test]
     fn every_model_is_measured_on_the_same_test_rows() {
         let sites = sites(&table_text(1500));
         let mut done = Vec::new();
-        let comparison = compare(&sites, 1e-4, |count| done.push(count)).unwrap();
+        let comparison = compare(&sites, &program(), |count| done.push(count)).unwrap();
         assert_eq!((done, models(&sites)), (vec![1, 2, 3, 4], 4));
         assert_eq!(comparison.test_rows, 300);
         assert_eq!(comparison.alone.len(), 3);
@@ -137,8 +142,8 @@ mod tests {
     fn a_model_of_the_federation_is_scored_like_the_pooled_one() {
         let sites = sites(&table_text(600));
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-        let model = fit(&tables, 1e-4).unwrap();
-        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, 1e-4, drop).unwrap().pooled);
+        let model = fit(&tables, program().l2(), program().encoding()).unwrap();
+        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &program(), drop).unwrap().pooled);
     }
 
     #[test]

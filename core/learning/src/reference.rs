@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
+use crate::job::Encoding;
 use crate::linear::Cholesky;
 use crate::metrics::log_loss;
 use crate::model::{LinearModel, ModelError};
@@ -44,11 +45,12 @@ impl FitError {
     }
 }
 
-/// The penalised maximum-likelihood model of all training rows of `tables`, standardised by those rows.
+/// The penalised maximum-likelihood model of all training rows of `tables`, standardised by those rows, with a weight
+/// for the inputs that `encoding` says.
 ///
 /// # Errors
 /// [`FitError`] without rows of both classes, or with tables of several contracts.
-pub fn fit(tables: &[&Table], l2: f64) -> Result<LinearModel, FitError> {
+pub fn fit(tables: &[&Table], l2: f64, encoding: Encoding) -> Result<LinearModel, FitError> {
     let contract = tables.first().ok_or(FitError::Contracts)?.contract();
     if tables.iter().any(|table| table.contract() != contract) {
         return Err(FitError::Contracts);
@@ -65,7 +67,8 @@ pub fn fit(tables: &[&Table], l2: f64) -> Result<LinearModel, FitError> {
         .iter()
         .map(|(table, rows)| Inputs::of(table, rows, &standardisation).map_err(ModelError::from))
         .collect::<Result<Vec<_>, _>>()?;
-    let problem = Problem { inputs, labels, l2, width: contract.inputs() + 1 };
+    let fixed = encoding.fixed(contract);
+    let problem = Problem { inputs, labels, l2, fixed, width: contract.inputs() + 1 };
     let coefficients =
         problem.solve(Coefficients::constant(contract.inputs(), positives as f64 / rows as f64));
     Ok(LinearModel { contract: contract.clone(), standardisation, coefficients })
@@ -99,6 +102,8 @@ struct Problem {
     inputs: Vec<Inputs>,
     labels: Vec<bool>,
     l2: f64,
+    /// Whether a coefficient stays zero.
+    fixed: Vec<bool>,
     width: usize,
 }
 
@@ -163,6 +168,13 @@ impl Problem {
             gradient[input] += self.l2 * weight;
             hessian[input * width + input] += self.l2;
         }
+        for fixed in (0..width).filter(|&coefficient| self.fixed[coefficient]) {
+            gradient[fixed] = 0.0;
+            for other in 0..width {
+                hessian[fixed * width + other] = 0.0;
+                hessian[other * width + fixed] = 0.0;
+            }
+        }
         (gradient, hessian)
     }
 }
@@ -180,7 +192,7 @@ mod tests {
     #[test]
     fn the_gradient_vanishes_at_the_fit() {
         let (a, b) = (fixture::table(800, 0.0, false, 1), fixture::table(600, 1.0, false, 2));
-        let model = fit(&[&a, &b], 1e-3).unwrap();
+        let model = fit(&[&a, &b], 1e-3, Encoding::AllLevels).unwrap();
         let rows = [a.rows_for(Role::Train), b.rows_for(Role::Train)];
         let (mut intercept, mut count, mut weights) = (0.0, 0.0, vec![0.0; 5]);
         for (table, rows) in [&a, &b].into_iter().zip(&rows) {
@@ -202,15 +214,15 @@ mod tests {
     #[test]
     fn without_a_penalty_redundant_inputs_do_no_harm() {
         let table = fixture::table(500, 0.0, false, 3);
-        let model = fit(&[&table], 0.0).unwrap();
+        let model = fit(&[&table], 0.0, Encoding::AllLevels).unwrap();
         assert!(model.coefficients.is_finite());
-        let penalised = fit(&[&table], 1e-6).unwrap();
+        let penalised = fit(&[&table], 1e-6, Encoding::AllLevels).unwrap();
         let (free, held) = (model.score(&table).unwrap(), penalised.score(&table).unwrap());
         assert!(free.iter().zip(&held).all(|(a, b)| (a - b).abs() < 1e-3));
     }
 
     #[test]
     fn nothing_is_fitted_without_tables() {
-        assert_eq!(fit(&[], 1e-3).unwrap_err().code(), "fit.contracts");
+        assert_eq!(fit(&[], 1e-3, Encoding::AllLevels).unwrap_err().code(), "fit.contracts");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::contract::{Column, ColumnKind, Contract};
 use crate::program::logistic_regression::{self, LocalTraining};
 
 /// The program and its terms.
@@ -59,6 +60,19 @@ pub struct FedAvgTerms {
     pub learning_rate_decay: f64,
 }
 
+impl Encoding {
+    /// For each coefficient, the intercept last, whether it stays zero.
+    pub(crate) fn fixed(self, contract: &Contract) -> Vec<bool> {
+        let of_column = |column: &Column| match &column.kind {
+            ColumnKind::Numeric { .. } => vec![false],
+            ColumnKind::Categorical { levels } => {
+                (0..levels.len()).map(|level| level == 0 && self == Self::DropFirst).collect()
+            }
+        };
+        contract.columns.iter().flat_map(of_column).chain([false]).collect()
+    }
+}
+
 impl ProgramTerms {
     /// The name in job files and site policies.
     pub fn name(&self) -> &'static str {
@@ -71,6 +85,16 @@ impl ProgramTerms {
     pub fn l2(&self) -> f64 {
         match self {
             Self::LogisticRegression(terms) => terms.l2,
+        }
+    }
+
+    /// Which inputs have a weight, for a reference trained with the same ones.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::LogisticRegression(terms) => match terms.solver {
+                Solver::Newton { encoding } => encoding,
+                Solver::FedAvg(_) => Encoding::AllLevels,
+            },
         }
     }
 

@@ -120,7 +120,7 @@ fn a_federation_comes_close_to_pooled_training_and_its_figures_are_exact() {
     let (run, outcome, sums) = run(&job, &tables, |_| ALL.to_vec());
     assert_eq!(sums.len(), 1 + 2 * 8);
     let tables: Vec<_> = tables.iter().collect();
-    let pooled = crate::reference::fit(&tables, job.program.l2()).unwrap();
+    let pooled = crate::reference::fit(&tables, job.program.l2(), job.program.encoding()).unwrap();
     let [federated, pooled] =
         [&outcome.model, &pooled].map(|model| model.evaluate(&tables, Role::Test).unwrap().unwrap());
     assert!((federated.roc_auc.unwrap() - pooled.roc_auc.unwrap()).abs() < 0.005, "{federated:?} {pooled:?}");
@@ -200,7 +200,7 @@ fn an_institution_may_miss_rounds() {
     let (_, outcome, _) =
         run(&job, &tables, |round| ALL.into_iter().filter(|k| round == 0 || k % 3 != round % 3).collect());
     let tables: Vec<_> = tables.iter().collect();
-    let pooled = crate::reference::fit(&tables, job.program.l2()).unwrap();
+    let pooled = crate::reference::fit(&tables, job.program.l2(), job.program.encoding()).unwrap();
     let auc = |model: &LinearModel| model.evaluate(&tables, Role::Test).unwrap().unwrap().roc_auc.unwrap();
     assert!(auc(&outcome.model) > auc(&pooled) - 0.01);
 }

@@ -92,7 +92,7 @@ impl Newton {
             max_rows: contract.max_rows,
         };
         let reach = reach(contract, &summary.standardisation);
-        Self { question, terms, reach, fixed: fixed(contract, terms.encoding), best: None, finished: false }
+        Self { question, terms, reach, fixed: terms.encoding.fixed(contract), best: None, finished: false }
     }
 
     /// The training round that is asked for, or was the last to be, counted from 1.
@@ -351,18 +351,6 @@ fn reach(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
         ColumnKind::Categorical { ref levels } => vec![1.0; levels.len()],
     };
     contract.columns.iter().flat_map(of_column).chain([1.0]).collect()
-}
-
-/// For each coefficient, the intercept last, whether it stays zero: where the first level is what the others are
-/// compared with.
-fn fixed(contract: &Contract, encoding: Encoding) -> Vec<bool> {
-    let of_column = |column: &crate::contract::Column| match &column.kind {
-        ColumnKind::Numeric { .. } => vec![false],
-        ColumnKind::Categorical { levels } => {
-            (0..levels.len()).map(|level| level == 0 && encoding == Encoding::DropFirst).collect()
-        }
-    };
-    contract.columns.iter().flat_map(of_column).chain([false]).collect()
 }
 
 /// What sums of gradients and Hessians are rounded to: as fine as a layout admits.

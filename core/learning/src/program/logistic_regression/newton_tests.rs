@@ -31,7 +31,7 @@ fn the_model_is_that_of_pooled_training_within_ten_rounds() {
     for l2 in [1e-4, 1e-2] {
         let tables = tables(false);
         let (outcome, sums) = trained(&job(Encoding::AllLevels, l2), &tables);
-        let pooled = fit(&tables.iter().collect::<Vec<_>>(), l2).unwrap();
+        let pooled = fit(&tables.iter().collect::<Vec<_>>(), l2, Encoding::AllLevels).unwrap();
         // Standardised by the federation's own moments, which are rounded.
         let gap = farthest(&outcome.model.coefficients, &pooled.coefficients);
         assert!(gap < 1e-5, "{gap}");
@@ -53,7 +53,7 @@ fn institutions_that_differ_by_far_lead_to_the_same_model() {
     tables.push(only(&source, |row| !source.labels()[row]));
     tables.push(only(&source, |row| row == 1));
     let (outcome, _) = trained(&job(Encoding::AllLevels, 1e-3), &tables);
-    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3).unwrap();
+    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3, Encoding::AllLevels).unwrap();
     assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 1e-5);
 }
 
@@ -77,7 +77,7 @@ fn only(table: &Table, keep: impl Fn(usize) -> bool) -> Table {
 fn rounding_for_many_institutions_does_no_harm() {
     let tables = tables(false);
     let references: Vec<_> = tables.iter().collect();
-    let model = fit(&references, 1e-3).unwrap();
+    let model = fit(&references, 1e-3, Encoding::AllLevels).unwrap();
     let question = NewtonQuestion {
         training_round: 1,
         coefficients: Coefficients::constant(5, 0.4),
@@ -105,7 +105,7 @@ fn an_institution_that_misses_rounds_is_missed_and_nothing_else() {
         ALL.into_iter().filter(|k| sum == 0 || sum % 2 == 1 || *k != 2).collect()
     });
     // It ends at the minimum of those who were in the last sum, or close to it.
-    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3).unwrap();
+    let pooled = fit(&tables.iter().collect::<Vec<_>>(), 1e-3, Encoding::AllLevels).unwrap();
     assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 0.2);
 }
 
@@ -139,7 +139,7 @@ fn a_step_that_overshoots_is_taken_back() {
         .collect();
     let table = of_numbers(&rows);
     let (outcome, _) = trained(&job(Encoding::AllLevels, 1e-6), std::slice::from_ref(&table));
-    let pooled = fit(&[&table], 1e-6).unwrap();
+    let pooled = fit(&[&table], 1e-6, Encoding::AllLevels).unwrap();
     assert!(outcome.fit.unwrap().converged);
     assert!(farthest(&outcome.model.coefficients, &pooled.coefficients) < 1e-3);
 }
@@ -255,7 +255,7 @@ fn a_question_beyond_the_approved_job_is_recognised() {
     let question = NewtonQuestion {
         training_round: 1,
         coefficients: Coefficients::constant(5, 0.4),
-        standardisation: fit(&references, 1e-3).unwrap().standardisation,
+        standardisation: fit(&references, 1e-3, Encoding::AllLevels).unwrap().standardisation,
         max_rows: approved.contract.max_rows,
     };
     assert!(Question::Newton(question.clone()).approved_by(&approved).is_ok());
