@@ -74,6 +74,7 @@ pub(crate) fn named(kinds: &[String]) -> String {
         "statistics" => "statistics".to_owned(),
         "train" => "model updates".to_owned(),
         "evaluate" => "score histograms".to_owned(),
+        "fairness" => "score histograms by group".to_owned(),
         other => other.to_owned(),
     };
     listed(&kinds.iter().map(name).collect::<Vec<_>>())

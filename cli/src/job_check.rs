@@ -12,7 +12,7 @@ use syndic_learning::job::{ProgramTerms, Retention, Solver, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
-use crate::words::counted;
+use crate::words::{counted, listed};
 use crate::{Error, Result};
 use phases::{explained, phases};
 use vectors::{carried, fitting, ranges, spoken};
@@ -90,6 +90,10 @@ pub fn render(file: &JobFile, job: &Job) -> String {
         line("sensitive", sensitive.join(", "));
     }
     line("program", format!("{}, {}", job.program.name(), training(job)));
+    if let Some(fairness) = &job.fairness {
+        let columns: Vec<&str> = fairness.groups.iter().map(|grouping| grouping.column.as_str()).collect();
+        line("compared", format!("how the released model treats groups by {}", listed(&columns)));
+    }
     line(
         "protection",
         format!(
@@ -246,8 +250,8 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 
 const WIDEST: usize = 90;
 
-const SECTIONS: [&str; 8] =
-    ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation", "retention"];
+const SECTIONS: [&str; 9] =
+    ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation", "fairness", "retention"];
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use syndic_learning::FairnessFigures;
 
 /// The name of the schema in the file.
 pub const SCHEMA: &str = "syndic.result/1";
@@ -32,6 +33,18 @@ pub struct RunResult {
     pub options: RunOptions,
     /// What it ran on.
     pub data: DataFacts,
+    /// How models treat groups, where the job compares them.
+    #[serde(default)]
+    pub fairness: Option<FairnessByModel>,
+}
+
+/// How models treat groups of the test rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FairnessByModel {
+    /// The federation's model, from encrypted sums; none where their round was not to be had.
+    pub federated: Option<FairnessFigures>,
+    /// The model trained on all rows in one place, for comparison only.
+    pub pooled: FairnessFigures,
 }
 
 /// Rounds by kind and ending.
@@ -270,6 +283,7 @@ pub(crate) mod example {
                 test_positives: 1_058,
                 training_rows: banks.iter().zip(rows).map(|(bank, rows)| ((*bank).into(), rows)).collect(),
             },
+            fairness: None,
         }
     }
 

@@ -42,9 +42,10 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
     // A job that has none is told so when it is asked for.
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
     let kinds = [
-        ("statistics", "statistics", layouts.statistics),
-        ("train", "model updates", layouts.train),
-        ("evaluate", "score histograms", layouts.evaluate),
+        Some(("statistics", "statistics", layouts.statistics)),
+        Some(("train", "model updates", layouts.train)),
+        Some(("evaluate", "score histograms", layouts.evaluate)),
+        layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),
     ];
     let of_kind = |(kind, name, layout): (&'static str, &'static str, Layout)| {
         let by = |carrier| {
@@ -53,7 +54,7 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
         };
         Carried { kind, name, shared: by(Carrier::Shares), encrypted: by(Carrier::Ring) }
     };
-    kinds.into_iter().map(of_kind).collect()
+    kinds.into_iter().flatten().map(of_kind).collect()
 }
 
 /// The numbers of institutions that the job fits, with its protection among them.

@@ -2,6 +2,7 @@
 //! that a compliance reviewer can read, print and file. It loads nothing and runs nothing.
 
 pub(crate) mod chart;
+mod groups;
 mod job_text;
 mod participation;
 mod weights;
@@ -68,6 +69,7 @@ struct Page<'a> {
     unchecked: Option<String>,
     cut_off: Option<String>,
     weights: Vec<Weight>,
+    fairness: Option<groups::Fairness>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
     gap: String,
@@ -104,6 +106,7 @@ impl<'a> Page<'a> {
             unchecked: carried::unchecked(&result.rounds),
             cut_off: carried::cut_off(&result.rounds),
             weights: weights::table(data.fit.as_ref()),
+            fairness: result.fairness.as_ref().and_then(groups::Fairness::of),
             unchecked_rounds,
             gain,
             gap: signed(metrics.federated.roc_auc - metrics.pooled.roc_auc),

@@ -15,9 +15,12 @@ pub(super) struct Stretch {
     pub(super) checked: bool,
 }
 
-/// All rounds whose sum was opened: statistics first, then training, then evaluation.
+/// All rounds whose sum was opened: statistics first, then training, evaluation, and the comparison of groups.
 pub(super) fn stretches(history: &History) -> Vec<Stretch> {
-    ["statistics", "train", "evaluate"].into_iter().flat_map(|kind| of_kind(history, kind)).collect()
+    ["statistics", "train", "evaluate", "fairness"]
+        .into_iter()
+        .flat_map(|kind| of_kind(history, kind))
+        .collect()
 }
 
 /// Attempts that ended without a result, in words.
@@ -92,6 +95,7 @@ fn name(kind: &str) -> &str {
         "statistics" => "Statistics",
         "train" => "Training",
         "evaluate" => "Evaluation",
+        "fairness" => "Fairness",
         other => other,
     }
 }

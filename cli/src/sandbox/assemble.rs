@@ -11,8 +11,8 @@ use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
-    DataFacts, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA, Scores, Timing,
-    Traffic,
+    DataFacts, FairnessByModel, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA,
+    Scores, Timing, Traffic,
 };
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ pub(super) fn result(
     let live = history.metrics.get(&finished.outcome.released_round);
     let live =
         live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
-    let Comparison { pooled, alone, test_rows, test_positives } = figures.comparison;
+    let Comparison { pooled, alone, test_rows, test_positives, fairness } = figures.comparison;
     let training = |site: &Site| (site.name.clone(), site.table.count(Role::Train).0);
     Ok(RunResult {
         schema: SCHEMA.into(),
@@ -67,6 +67,8 @@ pub(super) fn result(
             test_positives,
             training_rows: sites.iter().map(training).collect::<BTreeMap<_, _>>(),
         },
+        fairness: fairness
+            .map(|pooled| FairnessByModel { federated: finished.outcome.fairness.clone(), pooled }),
     })
 }
 
@@ -74,9 +76,10 @@ fn round_counts(history: &History, outcome: &Outcome) -> RoundCounts {
     let (statistics, abandoned_statistics) = history.count("statistics");
     let (completed, abandoned_training) = history.count("train");
     let (evaluation, abandoned_evaluation) = history.count("evaluate");
+    let (_, abandoned_fairness) = history.count("fairness");
     RoundCounts {
         completed,
-        abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation,
+        abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation + abandoned_fairness,
         statistics,
         evaluation,
         released: outcome.released_round,

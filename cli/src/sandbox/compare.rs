@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use syndic_learning::job::ProgramTerms;
+use syndic_learning::program::fairness::measured;
 use syndic_learning::reference::{FitError, fit};
-use syndic_learning::{LinearModel, Metrics, Role, Table};
+use syndic_learning::{FairnessFigures, Job, LinearModel, Metrics, ModelError, Role, Table};
 
 use super::load::Site;
 use crate::result::Scores;
@@ -22,6 +23,8 @@ pub struct Comparison {
     pub test_rows: u64,
     /// Positives among them.
     pub test_positives: u64,
+    /// How the pooled model treats groups, where the job compares them.
+    pub fairness: Option<FairnessFigures>,
 }
 
 /// Trains the same model with the same penalty pooled and alone, and scores both on the common test rows.
@@ -29,16 +32,20 @@ pub struct Comparison {
 ///
 /// # Errors
 /// When the test rows hold one class only, or a model cannot be fitted.
-pub fn compare(sites: &[Site], program: &ProgramTerms, mut told: impl FnMut(usize)) -> Result<Comparison> {
+pub fn compare(sites: &[Site], job: &Job, mut told: impl FnMut(usize)) -> Result<Comparison> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-    let (pooled, metrics) = fitted(&tables, &tables, program)?;
+    let model = fitted(&tables, &job.program)?;
+    let (pooled, metrics) = on_test_rows(&model, &tables)?;
+    let fairness = job.fairness.as_ref().map(|terms| measured(&model, &tables, terms, job.evaluation.bins));
+    let fairness = fairness.transpose().map_err(unusable)?;
     told(1);
     let mut alone = BTreeMap::new();
     for (position, site) in sites.iter().enumerate() {
-        alone.insert(site.name.clone(), fitted(&[&site.table], &tables, program)?.0);
+        alone.insert(site.name.clone(), on_test_rows(&fitted(&[&site.table], &job.program)?, &tables)?.0);
         told(position + 2);
     }
-    Ok(Comparison { pooled, alone, test_rows: metrics.rows, test_positives: metrics.positives })
+    let Metrics { rows: test_rows, positives: test_positives, .. } = metrics;
+    Ok(Comparison { pooled, alone, test_rows, test_positives, fairness })
 }
 
 /// How many models [`compare`] trains: one pooled, and one for each institution.
@@ -65,16 +72,12 @@ pub fn check_test_rows(sites: &[Site]) -> Result<()> {
     if positives == 0 || positives == rows { Err(one_class(rows)) } else { Ok(()) }
 }
 
-fn fitted(training: &[&Table], tables: &[&Table], program: &ProgramTerms) -> Result<(Scores, Metrics)> {
-    let model = fit(training, program.l2(), program.encoding()).map_err(unfitted)?;
-    on_test_rows(&model, tables)
+fn fitted(training: &[&Table], program: &ProgramTerms) -> Result<LinearModel> {
+    fit(training, program.l2(), program.encoding()).map_err(unfitted)
 }
 
 fn on_test_rows(model: &LinearModel, tables: &[&Table]) -> Result<(Scores, Metrics)> {
-    let metrics = model
-        .evaluate(tables, Role::Test)
-        .map_err(|error| Error::input(error.code(), error.to_string()).help(error.help()))?
-        .ok_or_else(|| one_class(0))?;
+    let metrics = model.evaluate(tables, Role::Test).map_err(unusable)?.ok_or_else(|| one_class(0))?;
     match metrics {
         Metrics { roc_auc: Some(roc_auc), pr_auc: Some(pr_auc), log_loss, .. } => {
             Ok((Scores { roc_auc, pr_auc, log_loss }, metrics))
@@ -92,6 +95,10 @@ fn one_class(rows: u64) -> Error {
     Error::input("data.one-class", format!("{what}, so no model can be measured"))
         .place("--test-fold")
         .help("name a fold that holds rows of both classes")
+}
+
+fn unusable(error: ModelError) -> Error {
+    Error::input(error.code(), error.to_string()).help(error.help())
 }
 
 fn unfitted(error: FitError) -> Error {
@@ -120,15 +127,15 @@ mod tests {
         load(&Source::File(path), &columns, &contract()).unwrap()
     }
 
-    fn program() -> ProgramTerms {
-        syndic_learning::Job::from_toml(crate::sandbox::fixture::JOB).unwrap().program
+    fn job() -> Job {
+        Job::from_toml(crate::sandbox::fixture::JOB).unwrap()
     }
 
     #[test]
     fn every_model_is_measured_on_the_same_test_rows() {
         let sites = sites(&table_text(1500));
         let mut done = Vec::new();
-        let comparison = compare(&sites, &program(), |count| done.push(count)).unwrap();
+        let comparison = compare(&sites, &job(), |count| done.push(count)).unwrap();
         assert_eq!((done, models(&sites)), (vec![1, 2, 3, 4], 4));
         assert_eq!(comparison.test_rows, 300);
         assert_eq!(comparison.alone.len(), 3);
@@ -142,8 +149,8 @@ mod tests {
     fn a_model_of_the_federation_is_scored_like_the_pooled_one() {
         let sites = sites(&table_text(600));
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-        let model = fit(&tables, program().l2(), program().encoding()).unwrap();
-        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &program(), drop).unwrap().pooled);
+        let model = fitted(&tables, &job().program).unwrap();
+        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &job(), drop).unwrap().pooled);
     }
 
     #[test]

@@ -219,7 +219,7 @@ fn compared(sites: &[Site], job: &Job, observer: &mut Observer) -> Result<Compar
     let models = compare::models(sites);
     observer.notice(&Notice::Comparing { models, inputs: job.contract.inputs() });
     let mut last = Instant::now();
-    compare::compare(sites, &job.program, |done| {
+    compare::compare(sites, job, |done| {
         if last.elapsed() >= LONG && done < models {
             observer.notice(&Notice::Compared { done, models });
             last = Instant::now();

@@ -30,9 +30,9 @@ impl Teller {
                     rounds = counted(*rounds as usize, "round", "rounds"),
                 ));
             }
-            Event::RoundClosed { id, kind: "statistics", .. } => {
+            Event::RoundClosed { id, kind: "statistics" | "fairness", .. } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);
-                lines.extend(round.and_then(|round| statistics_line(round, history)));
+                lines.extend(round.and_then(|round| sums_line(round, history)));
             }
             Event::RoundAbandoned { id, reason } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);
@@ -81,7 +81,8 @@ fn training_line(round: &TrainingRound<'_>, history: &History) -> String {
     )
 }
 
-fn statistics_line(round: &EncryptedRound, history: &History) -> Option<String> {
+/// A round before or after training.
+fn sums_line(round: &EncryptedRound, history: &History) -> Option<String> {
     let Some(RoundEnding::Closed { survivors, missing, millis, .. }) = &round.ending else {
         return None;
     };
@@ -92,7 +93,7 @@ fn statistics_line(round: &EncryptedRound, history: &History) -> Option<String> 
     };
     Some(format!(
         "{:width$}  {:27}  {}  {:>7}  {:>6}{}{}",
-        "statistics",
+        round.kind,
         format!("{} {}", round.values, sums),
         in_the_sum(survivors, missing),
         bytes(round.bytes()),

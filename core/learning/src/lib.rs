@@ -27,6 +27,7 @@ pub use encode::{Inputs, Standardisation};
 pub use job::{Diagnostic, Job};
 pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{LinearModel, ModelCard, ModelError};
+pub use program::fairness::figures::FairnessFigures;
 pub use program::logistic_regression::inference::{Fit, Inferred};
 pub use program::question::{Layouts, Question};
 pub use program::run::{JobRun, Outcome, RoundMetrics};

@@ -26,7 +26,7 @@ pub struct Metrics {
 ///
 /// Bins are equally wide in log-odds, between -12 and 12, so that rare positives (probabilities that are all
 /// small) are told apart as finely as common ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScoreHistogram {
     /// Rows whose label is negative.
     pub negative: Vec<u64>,
@@ -129,6 +129,38 @@ impl ScoreHistogram {
             class[bin(probability, bins)] += 1;
         }
         histogram
+    }
+
+    /// Adds the rows of another histogram of as many bins.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.negative.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        for (sum, one) in [(&mut self.negative, &other.negative), (&mut self.positive, &other.positive)] {
+            sum.iter_mut().zip(one).for_each(|(sum, count)| *sum += count);
+        }
+    }
+
+    /// The first of the highest bins that hold at least this share of the rows, and the share that they hold; behind
+    /// the last bin where there are no rows.
+    pub(crate) fn highest(&self, share: f64) -> (usize, f64) {
+        let counts =
+            || self.negative.iter().zip(&self.positive).map(|(negative, positive)| negative + positive);
+        let rows = counts().sum::<u64>() as f64;
+        let mut above = 0;
+        for (bin, count) in counts().enumerate().collect::<Vec<_>>().into_iter().rev() {
+            above += count;
+            if above > 0 && above as f64 >= share * rows {
+                return (bin, above as f64 / rows);
+            }
+        }
+        (self.negative.len(), 0.0)
+    }
+
+    /// The smallest probability in a bin.
+    pub(crate) fn lowest_of(bin: usize, bins: usize) -> f64 {
+        logistic(2.0 * LOG_ODDS_SPAN * bin as f64 / bins.max(1) as f64 - LOG_ODDS_SPAN)
     }
 }
 

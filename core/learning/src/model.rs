@@ -13,6 +13,7 @@ use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
 use crate::job::parse_contract;
 use crate::metrics::Metrics;
+use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression;
 use crate::program::logistic_regression::inference::Fit;
 use crate::table::{Role, Table};
@@ -45,6 +46,9 @@ pub struct ModelCard {
     /// What else is known of the weights, where their solver knows more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
+    /// How the model treats groups, where the job compared them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<FairnessFigures>,
     /// Where it comes from: job, rounds, ledger. Keys are the releaser's.
     pub provenance: BTreeMap<String, serde_json::Value>,
 }
@@ -171,6 +175,7 @@ impl LinearModel {
             inputs: self.contract.input_names(),
             weights_digest: Digest::of(weights),
             fit: None,
+            fairness: None,
             provenance,
         }
     }

@@ -2,6 +2,7 @@
 
 mod diagnostic;
 pub mod draft;
+mod fairness;
 mod parse;
 pub(crate) mod parse_contract;
 mod parse_program;
@@ -15,6 +16,7 @@ use syndic_round::{JobId, ParameterSet};
 
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
+pub use fairness::{FairnessTerms, Grouping};
 pub use processing::Processing;
 pub use program::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 pub use terms::{Terms, TermsError, agreement};
@@ -45,6 +47,9 @@ pub struct Job {
     pub protection: ProtectionTerms,
     /// How results are measured.
     pub evaluation: EvaluationTerms,
+    /// Between which groups the released model is compared; without it no groups are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<FairnessTerms>,
     /// How long what the rounds were made of is kept; without it until somebody decides otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
+use super::fairness::fairness;
 use super::parse_contract;
 use super::parse_program::{check_last_round, program};
 use super::processing::processing;
@@ -34,6 +35,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let privacy = privacy(&mut reader, &mut root);
     let protection = protection(&mut reader, &mut root);
     let evaluation = evaluation(&mut reader, &mut root);
+    let fairness = fairness(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
@@ -56,6 +58,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             privacy,
             protection,
             evaluation,
+            fairness,
             retention,
         }),
         _ => Err(reader.into_diagnostics()),

@@ -113,15 +113,17 @@ impl<'t> Reader<'t> {
 
     /// A finite number, written as an integer or a float.
     pub(super) fn number(&mut self, section: &mut Section<'_>, key: &'static str) -> Option<Spanned<f64>> {
-        self.read(section, key, "a finite number", |value| {
-            let number = match value {
-                DeValue::Integer(integer) => {
-                    i64::from_str_radix(integer.as_str(), integer.radix()).ok()? as f64
-                }
-                DeValue::Float(float) => float.as_str().parse().ok()?,
-                _ => return None,
-            };
-            number.is_finite().then_some(number)
+        self.read(section, key, "a finite number", finite)
+    }
+
+    /// An array of finite numbers.
+    pub(super) fn numbers(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+    ) -> Option<Spanned<Vec<f64>>> {
+        self.read(section, key, "an array of finite numbers", |value| {
+            value.as_array()?.iter().map(|item| finite(item.get_ref())).collect()
         })
     }
 
@@ -251,6 +253,16 @@ impl<'d> Section<'d> {
         let entries = self.entries?;
         entries.iter().find(|(name, _)| name.get_ref() == key).map(|(name, value)| (name.span(), value))
     }
+}
+
+/// A finite number, written as an integer or a float.
+fn finite(value: &DeValue<'_>) -> Option<f64> {
+    let number = match value {
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok()? as f64,
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
 }
 
 /// `did you mean ...?` where one of `words` is close to `word`.

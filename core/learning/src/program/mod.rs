@@ -4,6 +4,7 @@
 //! the participant half sees its own table and the question.
 
 pub mod evaluation;
+pub mod fairness;
 pub mod logistic_regression;
 pub mod question;
 pub mod run;

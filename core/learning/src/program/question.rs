@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
 use super::evaluation::EvaluateQuestion;
+use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::statistics::StatisticsQuestion;
-use super::{ProgramError, evaluation, logistic_regression};
+use super::{ProgramError, evaluation, fairness, logistic_regression};
 use crate::coefficients::Coefficients;
 use crate::job::{Job, ProgramTerms, Solver};
 use crate::table::Role;
@@ -24,6 +25,8 @@ pub enum Question {
     Newton(NewtonQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
+    /// Score histograms by group.
+    Fairness(FairnessQuestion),
 }
 
 /// What answers to all the questions of a job look like, as far as its file alone decides.
@@ -35,6 +38,8 @@ pub struct Layouts {
     pub train: Layout,
     /// To each evaluation on test rows or on validation rows. On both it is twice as long.
     pub evaluate: Layout,
+    /// To the comparison of groups, where the job asks for one.
+    pub fairness: Option<Layout>,
 }
 
 impl Layouts {
@@ -48,6 +53,7 @@ impl Layouts {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
             evaluate: evaluation::layout(&[Role::Test], bins, contract.max_rows)?,
+            fairness: job.fairness.as_ref().map(|_| fairness_layout(job)).transpose()?,
         })
     }
 }
@@ -86,22 +92,24 @@ impl Question {
             Self::Train(question) => question.layout(),
             Self::Newton(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
+            Self::Fairness(question) => question.layout(),
         }
     }
 
-    /// `statistics`, `train` or `evaluate`.
+    /// `statistics`, `train`, `evaluate` or `fairness`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) => "train",
             Self::Evaluate(_) => "evaluate",
+            Self::Fairness(_) => "fairness",
         }
     }
 
-    /// The training round that the question belongs to, from 1; none before training.
+    /// The training round that the question belongs to, from 1; none before training, and none after it.
     pub fn training_round(&self) -> Option<u32> {
         match self {
-            Self::Statistics(_) => None,
+            Self::Statistics(_) | Self::Fairness(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Evaluate(question) => Some(question.training_round),
@@ -129,6 +137,7 @@ impl Question {
         let departs = |what| Err(ProgramError::NotApproved(what));
         let ProgramTerms::LogisticRegression(terms) = &job.program;
         let rounds = 1..=job.rounds.count;
+        let groups = job.fairness.as_ref().map(|terms| &terms.groups);
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
         match self {
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
@@ -157,8 +166,23 @@ impl Question {
                 departs("rows to evaluate on")
             }
             Self::Evaluate(question) => Ok(question.standardisation.check(contract)?),
+            Self::Fairness(question) if groups != Some(&question.groups) => departs("groups to compare"),
+            Self::Fairness(question) if question.sizes != fairness::sizes(&question.groups, contract) => {
+                departs("number of groups")
+            }
+            Self::Fairness(question) if question.max_rows != contract.max_rows => departs("max_rows"),
+            Self::Fairness(question) if !fits(&question.coefficients) => departs("number of weights"),
+            Self::Fairness(question) if question.bins != job.evaluation.bins => departs("bins"),
+            Self::Fairness(question) => Ok(question.standardisation.check(contract)?),
         }
     }
+}
+
+/// What answers to the comparison of groups look like.
+pub(super) fn fairness_layout(job: &Job) -> Result<Layout, ProgramError> {
+    let groups = job.fairness.as_ref().map_or(&[][..], |terms| &terms.groups);
+    let sizes = fairness::sizes(groups, &job.contract);
+    fairness::layout(groups, &sizes, job.evaluation.bins, job.contract.max_rows)
 }
 
 /// What answers to the questions of training look like.

@@ -12,15 +12,17 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
+use super::fairness::Fairness;
+use super::fairness::figures::FairnessFigures;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
-use super::question::{Question, training_layout};
+use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
 use super::training::Training;
 use super::{Next, Program, ProgramError, evaluation};
 use crate::coefficients::Coefficients;
-use crate::job::Job;
+use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
 use crate::model::{LinearModel, ModelCard};
 use crate::table::{Role, Table};
@@ -46,6 +48,11 @@ enum State {
         training_round: u32,
         evaluation: Evaluation,
     },
+    /// Comparing groups by the model that is to be released.
+    Comparing {
+        outcome: Box<Outcome>,
+        fairness: Box<Fairness>,
+    },
     Finished(Box<Outcome>),
 }
 
@@ -59,6 +66,8 @@ pub struct Outcome {
     pub released_round: u32,
     /// What else is known of it, where its solver knows more.
     pub fit: Option<Fit>,
+    /// How it treats groups, where the job asks and anybody has test rows.
+    pub fairness: Option<FairnessFigures>,
 }
 
 /// How the model of one training round does, from encrypted sums.
@@ -75,7 +84,11 @@ pub struct RoundMetrics {
 impl Outcome {
     /// The card for `weights`, which [`LinearModel::to_safetensors`] returned.
     pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
-        ModelCard { fit: self.fit.clone(), ..self.model.card(weights, provenance) }
+        ModelCard {
+            fit: self.fit.clone(),
+            fairness: self.fairness.clone(),
+            ..self.model.card(weights, provenance)
+        }
     }
 }
 
@@ -97,7 +110,9 @@ impl JobRun {
             State::Statistics(_) => 0,
             State::Training(training) => training.training_round() - 1,
             State::Evaluating { training_round, .. } => *training_round,
-            State::Finished(_) => self.metrics.last().map_or(0, |metrics| metrics.training_round),
+            State::Comparing { .. } | State::Finished(_) => {
+                self.metrics.last().map_or(0, |metrics| metrics.training_round)
+            }
         }
     }
 
@@ -109,15 +124,26 @@ impl JobRun {
         let evaluation = || evaluation::layout(&roles, self.job.evaluation.bins, self.job.contract.max_rows);
         let layout = match &self.state {
             State::Training(training) if self.is_measured(training.is_last()) => evaluation(),
-            State::Training(training) if training.is_last() => return None,
-            State::Evaluating { training, .. } if training.is_finished() => return None,
+            State::Training(training) if training.is_last() => self.fairness_layout()?,
+            State::Evaluating { training, .. } if training.is_finished() => self.fairness_layout()?,
             State::Statistics(_) | State::Training(_) | State::Evaluating { .. } => {
                 training_layout(&self.job)
             }
-            State::Finished(_) => return None,
+            State::Comparing { .. } | State::Finished(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
+    }
+
+    /// What an answer to the comparison of groups looks like; none where there is no comparison.
+    fn fairness_layout(&self) -> Option<Result<Layout, ProgramError>> {
+        self.compared().map(|_| question::fairness_layout(&self.job))
+    }
+
+    /// The terms of the comparison of groups; none where nobody has rows to compare.
+    fn compared(&self) -> Option<&FairnessTerms> {
+        let terms = self.job.fairness.as_ref()?;
+        self.summary.as_ref().is_some_and(|summary| summary.test.rows > 0).then_some(terms)
     }
 
     /// Whether the model of a training round is measured, which is the last or not.
@@ -145,6 +171,7 @@ impl JobRun {
             State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
             State::Training(training) => Next::Ask(training.question()?.ok_or(ProgramError::WrongSum)?),
             State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
+            State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
             State::Finished(outcome) => Next::Done((**outcome).clone()),
         })
     }
@@ -199,11 +226,21 @@ impl JobRun {
         self.state = if training.is_finished() {
             let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
-            State::Finished(Box::new(Outcome { model, released_round, fit }))
+            let outcome = Outcome { model, released_round, fit, fairness: None };
+            self.comparing(outcome)
         } else {
             State::Training(training)
         };
         Ok(())
+    }
+}
+
+impl JobRun {
+    /// What follows training.
+    fn comparing(&self, outcome: Outcome) -> State {
+        let Some(terms) = self.compared() else { return State::Finished(Box::new(outcome)) };
+        let fairness = Fairness::new(&outcome.model, terms, self.job.evaluation.bins);
+        State::Comparing { outcome: Box::new(outcome), fairness: Box::new(fairness) }
     }
 }
 
@@ -225,6 +262,10 @@ impl Program for JobRun {
             State::Evaluating { training, training_round, mut evaluation } => {
                 run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?)?;
             }
+            State::Comparing { mut outcome, mut fairness } => {
+                outcome.fairness = Some(done(fairness.next(Some(sum))?)?);
+                run.state = State::Finished(outcome);
+            }
             State::Finished(_) => return Err(ProgramError::WrongSum),
         }
         *self = run;
@@ -241,6 +282,7 @@ impl Program for JobRun {
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Newton(question) => Newton::answer(question, table, rng),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
+            Question::Fairness(question) => Fairness::answer(question, table, rng),
         }
     }
 }

@@ -59,6 +59,7 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
             small_vectors: Default::default(),
         },
         evaluation: Default::default(),
+        fairness: None,
     }
 }
 

@@ -1,0 +1,138 @@
+//! The figures of a comparison between groups.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Contract;
+use crate::job::FairnessTerms;
+use crate::metrics::{Metrics, ScoreHistogram};
+
+/// How a model treats groups, on the test rows of all institutions that answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FairnessFigures {
+    /// Rows with at least this probability are acted upon.
+    pub threshold: f64,
+    /// The share of all rows that they are: the smallest, in whole bins, that is at least what the job says.
+    pub flagged: f64,
+    /// By column.
+    pub columns: Vec<ColumnFigures>,
+}
+
+/// The groups of one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnFigures {
+    /// Name of the column.
+    pub column: String,
+    /// Its groups, in the order of levels or bands.
+    pub groups: Vec<GroupFigures>,
+    /// Between the groups that are shown.
+    pub gaps: Gaps,
+}
+
+/// One group; without figures where it has fewer rows than the job's `min_rows`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFigures {
+    /// Level or band.
+    pub group: String,
+    /// Its figures.
+    pub figures: Option<Rates>,
+}
+
+/// The figures of one group.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Rows.
+    pub rows: u64,
+    /// Positives among them.
+    pub positives: u64,
+    /// The share of its rows that are acted upon.
+    pub flagged: f64,
+    /// The share of its positives that are; none without positives.
+    pub recall: Option<f64>,
+    /// The share of its negatives that are; none without negatives.
+    pub false_positives: Option<f64>,
+    /// Area under the ROC curve within the group; none unless both classes occur.
+    pub roc_auc: Option<f64>,
+}
+
+/// The largest difference between two groups; none where fewer than two have the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gaps {
+    /// Of [`Rates::flagged`]: demographic parity.
+    pub flagged: Option<f64>,
+    /// Of [`Rates::recall`]: equal opportunity.
+    pub recall: Option<f64>,
+    /// Of [`Rates::false_positives`].
+    pub false_positives: Option<f64>,
+    /// Of [`Rates::roc_auc`].
+    pub roc_auc: Option<f64>,
+}
+
+impl FairnessFigures {
+    /// From the score histograms of each group of each column, in the order of `terms`.
+    pub(super) fn of(terms: &FairnessTerms, contract: &Contract, histograms: &[Vec<ScoreHistogram>]) -> Self {
+        // The groups of any column are all rows.
+        let all = histograms.first().into_iter().flatten().fold(ScoreHistogram::default(), |mut all, one| {
+            all.add(one);
+            all
+        });
+        let (first_bin, flagged) = all.highest(terms.flagged);
+        let columns = terms.groups.iter().zip(histograms).map(|(grouping, histograms)| {
+            let named = grouping.names(contract).into_iter().zip(histograms);
+            let groups: Vec<GroupFigures> = named
+                .map(|(group, histogram)| {
+                    let rates = Rates::of(histogram, first_bin);
+                    let shown = rates.filter(|rates| rates.rows >= u64::from(terms.min_rows));
+                    GroupFigures { group, figures: shown }
+                })
+                .collect();
+            let gaps = Gaps::of(groups.iter().filter_map(|group| group.figures.as_ref()));
+            ColumnFigures { column: grouping.column.clone(), groups, gaps }
+        });
+        Self {
+            threshold: ScoreHistogram::lowest_of(first_bin, all.negative.len()),
+            flagged,
+            columns: columns.collect(),
+        }
+    }
+}
+
+impl Rates {
+    /// None without rows.
+    fn of(histogram: &ScoreHistogram, first_bin: usize) -> Option<Self> {
+        let Metrics { roc_auc, rows, positives, .. } = Metrics::from_histogram(histogram, 0.0)?;
+        let above = |class: &[u64]| class[first_bin..].iter().sum::<u64>();
+        let (hits, false_alarms) = (above(&histogram.positive), above(&histogram.negative));
+        let negatives = rows - positives;
+        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
+        Some(Self {
+            rows,
+            positives,
+            flagged: (hits + false_alarms) as f64 / rows as f64,
+            recall: share(hits, positives),
+            false_positives: share(false_alarms, negatives),
+            roc_auc,
+        })
+    }
+}
+
+impl Gaps {
+    fn of<'r>(groups: impl Iterator<Item = &'r Rates> + Clone) -> Self {
+        let gap = |figure: fn(&Rates) -> Option<f64>| {
+            let figures: Vec<f64> = groups.clone().filter_map(figure).collect();
+            let (least, most) =
+                (figures.iter().copied().reduce(f64::min)?, figures.iter().copied().reduce(f64::max)?);
+            (figures.len() > 1).then_some(most - least)
+        };
+        Self {
+            flagged: gap(|rates| Some(rates.flagged)),
+            recall: gap(|rates| rates.recall),
+            false_positives: gap(|rates| rates.false_positives),
+            roc_auc: gap(|rates| rates.roc_auc),
+        }
+    }
+}
