@@ -19,6 +19,7 @@ pub mod program;
 pub mod reference;
 pub mod table;
 pub mod table_builder;
+pub mod trees;
 
 pub use coefficients::Coefficients;
 pub use contract::{Column, ColumnKind, Contract, Label, Transform};
