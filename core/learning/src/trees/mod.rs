@@ -5,6 +5,7 @@
 
 pub mod bins;
 pub mod ensemble;
+mod file;
 pub mod tree;
 
 pub use bins::{BinnedRows, Bins, MOST_BINS};
