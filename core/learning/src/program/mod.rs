@@ -3,6 +3,7 @@
 //! A program is one module with its two halves side by side. The coordinator half sees sums and nothing else;
 //! the participant half sees its own table and the question.
 
+pub mod boosted_trees;
 pub mod evaluation;
 pub mod fairness;
 pub mod logistic_regression;

@@ -1,7 +1,7 @@
 //! The tree model that a job releases: contract, bins and trees in one, so that it scores raw rows.
 //!
 //! Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics 29(5), 2001: log-odds are
-//! a sum of trees.
+//! a sum of trees. [`program::boosted_trees`](crate::program::boosted_trees) grows them.
 
 pub mod bins;
 pub mod ensemble;

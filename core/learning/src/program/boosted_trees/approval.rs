@@ -1,0 +1,52 @@
+//! The check that a question about trees is one that approved terms lead to.
+
+use super::super::ProgramError;
+use super::cells::CellsQuestion;
+use super::question::{BoostedTreesQuestion, GrowQuestion};
+use super::terms::BoostedTreesTerms;
+use crate::contract::Contract;
+use crate::trees::Tree;
+
+impl BoostedTreesQuestion {
+    /// Checks on the participant that the approved contract and terms can lead to the question: everything in it that
+    /// does not depend on sums. Those that do are the bins and the trees, of which only the size is checked.
+    ///
+    /// # Errors
+    /// [`ProgramError::NotApproved`] says what departs; [`ProgramError::BadQuestion`] where the question could not be
+    /// answered under the contract at all.
+    pub fn approved_by(&self, contract: &Contract, terms: &BoostedTreesTerms) -> Result<(), ProgramError> {
+        match self {
+            Self::Cells(question) if *question != CellsQuestion::of(contract) => {
+                Err(ProgramError::NotApproved("cells"))
+            }
+            Self::Cells(_) => Ok(()),
+            Self::Grow(question) => question.approved_by(contract, terms),
+        }
+    }
+}
+
+impl GrowQuestion {
+    fn approved_by(&self, contract: &Contract, terms: &BoostedTreesTerms) -> Result<(), ProgramError> {
+        let trees = &self.ensemble.trees;
+        let depth = |tree: &Tree| tree.depths().into_iter().max().unwrap_or(0);
+        let columns = terms.columns_of(trees.len(), contract.columns.len());
+        let depths = self.tree.depths();
+        let is_shallow = |&place: &u32| depths.get(place as usize).is_some_and(|&depth| depth < terms.depth);
+        let departs = if self.max_rows != contract.max_rows {
+            "max_rows"
+        } else if trees.len() >= terms.trees as usize {
+            "trees"
+        } else if !self.places.iter().all(is_shallow) || trees.iter().any(|tree| depth(tree) > terms.depth) {
+            "depth"
+        } else if self.ensemble.bins.edges.iter().any(|edges| edges.len() >= terms.bins as usize) {
+            "bins"
+        } else if !self.columns.iter().map(|&(column, _)| column).eq(columns) {
+            "columns of the tree"
+        } else if (self.row_fraction, self.seed) != (terms.row_fraction, terms.seed) {
+            "rows of the tree"
+        } else {
+            return self.check(contract);
+        };
+        Err(ProgramError::NotApproved(departs))
+    }
+}

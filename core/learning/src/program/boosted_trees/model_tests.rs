@@ -1,0 +1,133 @@
+use super::federated_tests::{references, tables, terms};
+use super::*;
+use crate::contract::{Column, ColumnKind};
+use crate::fixture::{self, uniform};
+use crate::metrics::Metrics;
+use crate::table::{Role, Values};
+use crate::trees::Rule;
+
+fn metrics(model: &TreeModel, tables: &[&Table], role: Role) -> Metrics {
+    model.evaluate(tables, role).unwrap().unwrap()
+}
+
+#[test]
+fn every_tree_lowers_the_loss_on_training_rows_and_the_model_so_far_is_there() {
+    let tables = tables();
+    let tables = references(&tables);
+    let model = fit_pooled(&tables, &terms(12, 4)).unwrap();
+    let losses: Vec<f64> =
+        (0..=12).map(|trees| metrics(&model.first(trees), &tables, Role::Train).log_loss).collect();
+    assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{losses:?}");
+    assert!(metrics(&model, &tables, Role::Test).roc_auc.unwrap() > 0.7);
+    let shorter = fit_pooled(&tables, &terms(5, 4)).unwrap();
+    assert_eq!(model.first(5), shorter);
+}
+
+#[test]
+fn leaves_hold_at_least_so_many_rows() {
+    let tables = tables();
+    let tables = references(&tables);
+    let terms = BoostedTreesTerms { min_rows: 60, ..terms(3, 5) };
+    let model = fit_pooled(&tables, &terms).unwrap();
+    for tree in &model.ensemble.trees {
+        let mut rows = vec![0; tree.parts().len()];
+        for table in &tables {
+            let binned =
+                crate::trees::BinnedRows::of(table, &table.rows_for(Role::Train), &model.ensemble.bins);
+            binned.unwrap().rows().for_each(|row| rows[tree.place_of(row)] += 1);
+        }
+        assert!(rows.into_iter().all(|rows| rows == 0 || rows >= 60));
+        assert!(tree.splits().count() > 0);
+    }
+}
+
+/// Rows whose label rises and falls with both numeric columns.
+fn waves() -> Table {
+    let mut table = fixture::table(3_000, 0.5, false, 7);
+    let mut rng = fixture::rng(8);
+    let Table { columns, labels, .. } = &mut table;
+    let [Values::Numeric(ages), _, Values::Numeric(balances)] = &columns[..] else { unreachable!() };
+    for (row, label) in labels.iter_mut().enumerate() {
+        let score = (ages[row] / 6.0).sin() + ages[row] / 80.0 + balances[row].cos();
+        *label = uniform(&mut rng) < 1.0 / (1.0 + (-2.0 * score).exp());
+    }
+    table
+}
+
+/// How often the probability goes the wrong way on a grid: with age, and with the balance.
+fn reversals(model: &TreeModel) -> [usize; 2] {
+    let contract = fixture::contract();
+    let count = |cells: &dyn Fn(&str, f64, f64) -> [String; 4], sign: f64| {
+        let mut reversals = 0;
+        for job in ["office", "field", "none"] {
+            for fixed in 0..40 {
+                let header = ["age", "job", "balance", "label"];
+                let mut builder = crate::TableBuilder::new(&contract, &header).unwrap();
+                for moving in 0..200 {
+                    let cells = cells(job, f64::from(fixed) / 40.0, f64::from(moving) / 200.0);
+                    let role = if moving < 2 { Role::Train } else { Role::Test };
+                    builder.push(moving as u64, &cells.each_ref().map(String::as_str), role);
+                }
+                let mut table = builder.finish();
+                if let Ok(table) = &mut table {
+                    let scores = model.score(table).unwrap();
+                    reversals += scores.windows(2).filter(|pair| sign * (pair[1] - pair[0]) < 0.0).count();
+                }
+            }
+        }
+        reversals
+    };
+    let balance = |at: f64| (-90.0 + 20_000.0 * at * at).to_string();
+    // Both classes must occur in a table: the label of the first row is the other one.
+    let label = |moving: f64| if moving == 0.0 { "1" } else { "0" }.to_string();
+    let along_age = |job: &str, fixed: f64, moving: f64| {
+        [(18.0 + 80.0 * moving).to_string(), job.into(), balance(fixed), label(moving)]
+    };
+    let along_balance = |job: &str, fixed: f64, moving: f64| {
+        [(18.0 + 80.0 * fixed).to_string(), job.into(), balance(moving), label(moving)]
+    };
+    [count(&along_age, 1.0), count(&along_balance, -1.0)]
+}
+
+#[test]
+fn monotone_columns_are_monotone_whatever_the_others_hold() {
+    let table = waves();
+    let free = fit_pooled(&[&table], &terms(20, 5)).unwrap();
+    assert!(reversals(&free).into_iter().all(|reversals| reversals > 100), "{:?}", reversals(&free));
+    let terms = BoostedTreesTerms {
+        increasing: vec!["age".into()],
+        decreasing: vec!["balance".into()],
+        ..terms(20, 5)
+    };
+    let bound = fit_pooled(&[&table], &terms).unwrap();
+    assert_eq!(reversals(&bound), [0, 0]);
+    assert!(bound.importance().iter().all(|of_column| of_column.splits > 0));
+    assert!(metrics(&bound, &[&table], Role::Test).roc_auc.unwrap() > 0.6);
+}
+
+#[test]
+fn levels_that_belong_together_are_split_off_together() {
+    let levels: Vec<String> = (0..70).map(|level| format!("town {level}")).collect();
+    let kind = ColumnKind::Categorical { levels };
+    let mut contract = fixture::contract();
+    contract.columns = vec![Column { name: "town".into(), kind, sensitive: false, level: None }];
+    let table = |seed| {
+        let mut rng = fixture::rng(seed);
+        let mut builder = crate::TableBuilder::new(&contract, &["town", "label"]).unwrap();
+        for row in 0..4_000 {
+            // Towns above 64 are nearly absent.
+            let town = if row % 500 == 0 { 65 } else { row % 64 };
+            let rate = if town % 3 == 0 { 0.9 } else { 0.2 };
+            let label = if uniform(&mut rng) < rate { "1" } else { "0" };
+            builder.push(row, &[&format!("town {town}"), label], Role::Train);
+        }
+        builder.finish().unwrap()
+    };
+    let tables = [table(1), table(2)];
+    let model = fit_pooled(&references(&tables), &BoostedTreesTerms { depth: 1, ..terms(1, 1) }).unwrap();
+    let split = model.ensemble.trees[0].splits().next().unwrap();
+    let Rule::OneOf(left) = &split.rule else { panic!("a split by levels") };
+    let thirds: Vec<u16> = (0..64).filter(|town| town % 3 == 0).collect();
+    let others: Vec<u16> = (0..64).filter(|town| town % 3 != 0).collect();
+    assert!(left == &thirds || left == &others, "{left:?}");
+}
