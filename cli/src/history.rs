@@ -1,6 +1,6 @@
 //! What has happened in a job so far, folded from its events. Terminal views and the report read it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syndic_coordinator::event::{Did, Event, Missing, Phase};
 use syndic_learning::job::SmallVectors;
@@ -221,6 +221,13 @@ impl History {
         numbers.sort_unstable();
         numbers.dedup();
         numbers.into_iter().filter_map(|number| self.training_round(number)).collect()
+    }
+
+    /// Training rounds with a sum. A tree takes several encrypted rounds.
+    pub fn trained(&self) -> u32 {
+        let trained = self.rounds.iter().filter(|round| round.kind == "train" && round.closed().is_some());
+        let numbers: BTreeSet<_> = trained.filter_map(|round| round.training_round).collect();
+        numbers.len() as u32
     }
 
     /// Encrypted rounds of this kind that closed, and those that were abandoned.

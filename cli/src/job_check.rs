@@ -131,8 +131,14 @@ pub fn render(file: &JobFile, job: &Job) -> String {
 
 /// How the job trains.
 fn training(job: &Job) -> String {
-    let ProgramTerms::LogisticRegression(terms) = &job.program;
     let rounds = counted(job.rounds.count as usize, "round", "rounds");
+    let terms = match &job.program {
+        ProgramTerms::LogisticRegression(terms) => terms,
+        ProgramTerms::BoostedTrees(terms) => {
+            let trees = counted(job.rounds.count as usize, "tree", "trees");
+            return format!("{trees} of depth {}", terms.depth);
+        }
+    };
     match terms.solver {
         Solver::Newton { .. } => format!("at most {rounds} of Newton's method"),
         Solver::FedAvg(local) => {

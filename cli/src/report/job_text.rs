@@ -2,6 +2,7 @@
 
 use syndic_learning::Job;
 use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
+use syndic_learning::program::boosted_trees::BoostedTreesTerms;
 
 use crate::words::counted;
 
@@ -61,7 +62,10 @@ impl JobText {
 }
 
 fn program(program: &ProgramTerms) -> String {
-    let ProgramTerms::LogisticRegression(terms) = program;
+    let terms = match program {
+        ProgramTerms::LogisticRegression(terms) => terms,
+        ProgramTerms::BoostedTrees(terms) => return of_trees(terms),
+    };
     let solver = match terms.solver {
         Solver::Newton { encoding } => format!(
             "Newton's method, which gives the model of pooled training; {}",
@@ -79,6 +83,20 @@ fn program(program: &ProgramTerms) -> String {
         ),
     };
     format!("{} by {solver}, L2 penalty {}", program.name(), terms.l2)
+}
+
+fn of_trees(terms: &BoostedTreesTerms) -> String {
+    let BoostedTreesTerms { depth, learning_rate, bins, l2, min_rows, increasing, decreasing, .. } = terms;
+    let trends = |columns: &[String], way: &str| match columns {
+        [] => String::new(),
+        _ => format!(", {way} in {}", columns.join(", ")),
+    };
+    format!(
+        "boosted trees of depth {depth}: learning rate {learning_rate}, at most {bins} bins of a numeric column, at \
+         least {min_rows} rows in a leaf, L2 penalty {l2}{}{}",
+        trends(increasing, "increasing"),
+        trends(decreasing, "decreasing")
+    )
 }
 
 /// What is on record of the processing, as far as something is.

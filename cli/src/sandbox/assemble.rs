@@ -74,11 +74,11 @@ pub(super) fn result(
 
 fn round_counts(history: &History, outcome: &Outcome) -> RoundCounts {
     let (statistics, abandoned_statistics) = history.count("statistics");
-    let (completed, abandoned_training) = history.count("train");
+    let (_, abandoned_training) = history.count("train");
     let (evaluation, abandoned_evaluation) = history.count("evaluate");
     let (_, abandoned_fairness) = history.count("fairness");
     RoundCounts {
-        completed,
+        completed: history.trained(),
         abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation + abandoned_fairness,
         statistics,
         evaluation,
@@ -130,7 +130,7 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
         encrypted: carried_by(history, Carrier::Ring),
         shared: carried_by(history, Carrier::Shares),
         bytes_per_parameter: upload as f64 / (round.padded as f64).max(1.0),
-        parameters: finished.outcome.model.coefficients.count() as u64,
+        parameters: finished.outcome.model.parameters() as u64,
         padded_parameters: round.padded as u64,
         upload_bytes_per_round: upload,
         key_share_bytes: key_share_bytes / cohort.max(1),

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use syndic_learning::job::ProgramTerms;
 use syndic_learning::program::fairness::measured;
 use syndic_learning::reference::{FitError, fit};
-use syndic_learning::{FairnessFigures, Job, LinearModel, Metrics, ModelError, Role, Table};
+use syndic_learning::{FairnessFigures, Job, Metrics, Model, ModelError, Role, Table};
 
 use super::load::Site;
 use crate::result::Scores;
@@ -34,14 +33,14 @@ pub struct Comparison {
 /// When the test rows hold one class only, or a model cannot be fitted.
 pub fn compare(sites: &[Site], job: &Job, mut told: impl FnMut(usize)) -> Result<Comparison> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-    let model = fitted(&tables, &job.program)?;
+    let model = fitted(&tables, job)?;
     let (pooled, metrics) = on_test_rows(&model, &tables)?;
     let fairness = job.fairness.as_ref().map(|terms| measured(&model, &tables, terms, job.evaluation.bins));
     let fairness = fairness.transpose().map_err(unusable)?;
     told(1);
     let mut alone = BTreeMap::new();
     for (position, site) in sites.iter().enumerate() {
-        alone.insert(site.name.clone(), on_test_rows(&fitted(&[&site.table], &job.program)?, &tables)?.0);
+        alone.insert(site.name.clone(), on_test_rows(&fitted(&[&site.table], job)?, &tables)?.0);
         told(position + 2);
     }
     let Metrics { rows: test_rows, positives: test_positives, .. } = metrics;
@@ -57,7 +56,7 @@ pub fn models(sites: &[Site]) -> usize {
 ///
 /// # Errors
 /// When the test rows hold one class only, or the model does not fit the tables.
-pub fn evaluate(model: &LinearModel, sites: &[Site]) -> Result<Scores> {
+pub fn evaluate(model: &Model, sites: &[Site]) -> Result<Scores> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     Ok(on_test_rows(model, &tables)?.0)
 }
@@ -72,11 +71,11 @@ pub fn check_test_rows(sites: &[Site]) -> Result<()> {
     if positives == 0 || positives == rows { Err(one_class(rows)) } else { Ok(()) }
 }
 
-fn fitted(training: &[&Table], program: &ProgramTerms) -> Result<LinearModel> {
-    fit(training, program.l2(), program.encoding()).map_err(unfitted)
+fn fitted(training: &[&Table], job: &Job) -> Result<Model> {
+    fit(job, training).map_err(unfitted)
 }
 
-fn on_test_rows(model: &LinearModel, tables: &[&Table]) -> Result<(Scores, Metrics)> {
+fn on_test_rows(model: &Model, tables: &[&Table]) -> Result<(Scores, Metrics)> {
     let metrics = model.evaluate(tables, Role::Test).map_err(unusable)?.ok_or_else(|| one_class(0))?;
     match metrics {
         Metrics { roc_auc: Some(roc_auc), pr_auc: Some(pr_auc), log_loss, .. } => {
@@ -149,7 +148,7 @@ mod tests {
     fn a_model_of_the_federation_is_scored_like_the_pooled_one() {
         let sites = sites(&table_text(600));
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
-        let model = fitted(&tables, &job().program).unwrap();
+        let model = fitted(&tables, &job()).unwrap();
         assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &job(), drop).unwrap().pooled);
     }
 

@@ -4,7 +4,7 @@ use crate::sandbox::fixture::{JOB, table_text};
 use crate::view::Quiet;
 use std::path::Path;
 use syndic_coordinator::event::{Event, Missing};
-use syndic_learning::LinearModel;
+use syndic_learning::Model;
 use syndic_learning::reference::fit;
 use syndic_round::{Carrier, RoundId};
 
@@ -123,7 +123,7 @@ async fn a_run_leaves_result_report_model_and_ledger() {
     assert_eq!(serde_json::from_str::<RunResult>(&file).unwrap(), result);
     let weights = std::fs::read(options.out.join("model.safetensors")).unwrap();
     let card = std::fs::read_to_string(options.out.join("model.json")).unwrap();
-    assert!(LinearModel::load(&weights, &card).is_ok());
+    assert!(Model::load(&weights, &card).is_ok());
 }
 
 #[tokio::test]

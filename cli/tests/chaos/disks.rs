@@ -71,7 +71,8 @@ fn gave_up(house: &House, victim: Victim, struck: &mut Process) -> Option<String
     }
     let code = struck.error_code();
     assert_eq!(exit, 3, "{}", struck.told());
-    let is_of_the_disk = ["store.", "journal.", "control.socket", "coordinator.stopped"].iter().any(|of| code.starts_with(of));
+    let is_of_the_disk =
+        ["store.", "journal.", "control.socket", "coordinator.stopped"].iter().any(|of| code.starts_with(of));
     assert!(is_of_the_disk, "{}", struck.told());
     *struck = victim.start(house, &[]);
     Some(code)

@@ -10,7 +10,7 @@ use syndic::sandbox::demo::DemoOptions;
 use syndic::sandbox::run::{Outfit, run_outfitted};
 use syndic::sandbox::{self, Run, SandboxOptions, Site, Source};
 use syndic::view::{Observer, Quiet};
-use syndic_learning::LinearModel;
+use syndic_learning::{LinearModel, Model};
 use syndic_ledger::Entry;
 use syndic_participant::agent;
 use syndic_participant::enrol::Enrolment;
@@ -102,7 +102,8 @@ async fn record() -> Recorded {
         // Kept, where the sandbox would remove it.
         let run = Run { state: state.clone(), ..run };
         let finished = run_outfitted(run, watchers.clone().outfit(), observer).await?;
-        model = Some(finished.outcome.model.clone());
+        let Model::Linear(linear) = &finished.outcome.model else { panic!("a linear model") };
+        model = Some(linear.clone());
         Ok(finished)
     };
     let mut observer = Observer::new(Box::new(Quiet));

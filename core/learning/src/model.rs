@@ -1,32 +1,29 @@
-//! The linear model that a job releases: contract, standardisation and weights in one, so that it scores raw
-//! rows, and its two files.
+//! The model that a job releases, preprocessing included, so that it scores raw rows, and its two files.
 
 use std::collections::BTreeMap;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use syndic_round::Digest;
 use thiserror::Error;
 
-use crate::coefficients::Coefficients;
 use crate::contract::Contract;
-use crate::encode::{Inputs, Standardisation, StandardisationMismatch};
+use crate::encode::StandardisationMismatch;
 use crate::job::parse_contract;
+use crate::linear_model::LinearModel;
 use crate::metrics::Metrics;
 use crate::program::fairness::figures::FairnessFigures;
-use crate::program::logistic_regression;
 use crate::program::logistic_regression::inference::Fit;
+use crate::program::{boosted_trees, logistic_regression};
 use crate::table::{Role, Table};
+use crate::trees::{Tree, TreeModel};
 
-/// A logistic regression with its preprocessing.
+/// What a job releases.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LinearModel {
-    /// The contract of the rows that it scores.
-    pub contract: Contract,
-    /// How numeric inputs are scaled.
-    pub standardisation: Standardisation,
-    /// What it has learnt.
-    pub coefficients: Coefficients,
+pub enum Model {
+    /// A logistic regression.
+    Linear(LinearModel),
+    /// Boosted trees.
+    Trees(TreeModel),
 }
 
 /// What `model.json` says beside `model.safetensors`.
@@ -39,7 +36,7 @@ pub struct ModelCard {
     pub program: String,
     /// The contract of the rows that it scores.
     pub contract: Contract,
-    /// A name for each weight.
+    /// A name for each weight, or for each column that trees split by.
     pub inputs: Vec<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Digest,
@@ -113,7 +110,44 @@ impl ModelError {
     }
 }
 
-impl LinearModel {
+impl ModelCard {
+    fn check(&self) -> Result<(), ModelError> {
+        if self.schema != SCHEMA {
+            return Err(ModelError::Card(format!("its schema is `{}`, not `{SCHEMA}`", self.schema)));
+        }
+        parse_contract::check(&self.contract).map_err(ModelError::Card)?;
+        if Some(&self.inputs) != Model::inputs_of(&self.program, &self.contract).as_ref() {
+            return Err(ModelError::Card("its inputs are not those of its program and contract".into()));
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// The contract of the rows that it scores.
+    pub fn contract(&self) -> &Contract {
+        match self {
+            Self::Linear(model) => &model.contract,
+            Self::Trees(model) => &model.contract,
+        }
+    }
+
+    /// Name of the program that makes such models.
+    pub fn program(&self) -> &'static str {
+        match self {
+            Self::Linear(_) => logistic_regression::NAME,
+            Self::Trees(_) => boosted_trees::NAME,
+        }
+    }
+
+    /// Numbers that it has learnt: weights and intercept, or leaves.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Self::Linear(model) => model.coefficients.count(),
+            Self::Trees(model) => model.ensemble.trees.iter().map(Tree::leaves).sum(),
+        }
+    }
+
     /// The probability of a positive, for each row of the table.
     ///
     /// # Errors
@@ -127,52 +161,34 @@ impl LinearModel {
     /// # Errors
     /// As [`Self::score`].
     pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
-        let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
-        for table in tables {
-            let rows = table.rows_for(role);
-            probabilities.extend(self.score_rows(table, &rows)?);
-            labels.extend(rows.iter().map(|&row| table.labels()[row]));
-        }
-        Ok(Metrics::exact(&probabilities, &labels))
+        measured(tables, role, |table, rows| self.score_rows(table, rows))
     }
 
     pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
-        if *table.contract() != self.contract {
-            return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
+        match self {
+            Self::Linear(model) => model.score_rows(table, rows),
+            Self::Trees(model) => model.score_rows(table, rows),
         }
-        self.check()?;
-        let inputs = Inputs::of(table, rows, &self.standardisation)?;
-        Ok((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)).collect())
     }
 
-    /// The bytes of `model.safetensors`: F64 tensors `weights`, `intercept`, `mean` and `sd`. The same model
-    /// always has the same bytes.
+    /// The bytes of `model.safetensors`. The same model always has the same bytes.
     ///
     /// # Errors
     /// When the format cannot hold them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
-        let unwritable = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
-        let tensors = [
-            ("intercept", bytes_of(&[self.coefficients.intercept])),
-            ("mean", bytes_of(&self.standardisation.mean)),
-            ("sd", bytes_of(&self.standardisation.sd)),
-            ("weights", bytes_of(&self.coefficients.weights)),
-        ];
-        let views = tensors
-            .iter()
-            .map(|(name, bytes)| Ok((*name, TensorView::new(Dtype::F64, vec![bytes.len() / 8], bytes)?)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unwritable)?;
-        safetensors::serialize(views, None).map_err(unwritable)
+        match self {
+            Self::Linear(model) => model.to_safetensors(),
+            Self::Trees(model) => model.to_safetensors(),
+        }
     }
 
     /// The card for `weights`, which [`Self::to_safetensors`] returned.
     pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
         ModelCard {
             schema: SCHEMA.into(),
-            program: logistic_regression::NAME.into(),
-            contract: self.contract.clone(),
-            inputs: self.contract.input_names(),
+            program: self.program().into(),
+            contract: self.contract().clone(),
+            inputs: Self::inputs_of(self.program(), self.contract()).unwrap_or_default(),
             weights_digest: Digest::of(weights),
             fit: None,
             fairness: None,
@@ -194,74 +210,60 @@ impl LinearModel {
         if found != card.weights_digest {
             return Err(ModelError::Digest { expected: card.weights_digest, found });
         }
-        let file =
-            SafeTensors::deserialize(weights).map_err(|error| ModelError::Weights(error.to_string()))?;
-        let tensor = |name: &str| numbers(&file, name);
-        let intercept = match tensor("intercept")?.as_slice() {
-            &[intercept] => intercept,
-            _ => return Err(ModelError::Weights("`intercept` is not one number".into())),
+        let model = match card.program.as_str() {
+            boosted_trees::NAME => Self::Trees(TreeModel::from_safetensors(&card.contract, weights)?),
+            _ => Self::Linear(LinearModel::from_safetensors(&card.contract, weights)?),
         };
-        let model = Self {
-            contract: card.contract.clone(),
-            standardisation: Standardisation { mean: tensor("mean")?, sd: tensor("sd")? },
-            coefficients: Coefficients { weights: tensor("weights")?, intercept },
-        };
-        model.check()?;
         Ok((model, card))
     }
 
-    fn check(&self) -> Result<(), ModelError> {
-        self.standardisation.check(&self.contract)?;
-        let (expected, found) = (self.contract.inputs(), self.coefficients.weights.len());
-        if expected == found { Ok(()) } else { Err(ModelError::Inputs { expected, found }) }
+    /// A name for each weight of a linear model, or for each column that trees split by; none where there is no such
+    /// program.
+    fn inputs_of(program: &str, contract: &Contract) -> Option<Vec<String>> {
+        match program {
+            logistic_regression::NAME => Some(contract.input_names()),
+            boosted_trees::NAME => Some(contract.columns.iter().map(|column| column.name.clone()).collect()),
+            _ => None,
+        }
     }
 }
 
-impl ModelCard {
-    fn check(&self) -> Result<(), ModelError> {
-        if self.schema != SCHEMA {
-            return Err(ModelError::Card(format!("its schema is `{}`, not `{SCHEMA}`", self.schema)));
-        }
-        if self.program != logistic_regression::NAME {
-            return Err(ModelError::Card(format!("no program of a linear model is `{}`", self.program)));
-        }
-        parse_contract::check(&self.contract).map_err(ModelError::Card)?;
-        if self.inputs != self.contract.input_names() {
-            return Err(ModelError::Card("its inputs are not those of its contract".into()));
-        }
-        Ok(())
+/// Exact figures of the scores of the rows with `role` of all tables together.
+pub(crate) fn measured(
+    tables: &[&Table],
+    role: Role,
+    score_rows: impl Fn(&Table, &[usize]) -> Result<Vec<f64>, ModelError>,
+) -> Result<Option<Metrics>, ModelError> {
+    let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
+    for table in tables {
+        let rows = table.rows_for(role);
+        probabilities.extend(score_rows(table, &rows)?);
+        labels.extend(rows.iter().map(|&row| table.labels()[row]));
     }
+    Ok(Metrics::exact(&probabilities, &labels))
 }
 
 /// Version of the card's format.
 pub const SCHEMA: &str = "syndic.model/1";
 
-fn bytes_of(values: &[f64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
-    let tensor = file.tensor(name).map_err(|error| ModelError::Weights(error.to_string()))?;
-    let words = tensor.data().chunks_exact(8).filter_map(|word| word.try_into().ok());
-    let values: Vec<f64> = words.map(f64::from_le_bytes).collect();
-    if tensor.dtype() != Dtype::F64 || !values.iter().all(|value| value.is_finite()) {
-        return Err(ModelError::Weights(format!("`{name}` does not hold finite F64 numbers")));
-    }
-    Ok(values)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coefficients::Coefficients;
     use crate::contract::ColumnKind;
+    use crate::encode::Standardisation;
     use crate::fixture;
 
-    fn model() -> LinearModel {
+    fn linear() -> LinearModel {
         LinearModel {
             contract: fixture::contract(),
             standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
             coefficients: Coefficients { weights: vec![0.1, 1.0 / 3.0, -0.3, 1e-300, 0.5], intercept: -1.25 },
         }
+    }
+
+    fn model() -> Model {
+        Model::Linear(linear())
     }
 
     fn files() -> (Vec<u8>, String) {
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn a_model_is_the_same_after_writing_and_loading() {
         let (weights, card) = files();
-        let (loaded, card) = LinearModel::load(&weights, &card).unwrap();
+        let (loaded, card) = Model::load(&weights, &card).unwrap();
         assert_eq!(loaded, model());
         assert_eq!(card.provenance["job"], "demo");
         assert_eq!(card.inputs.len(), 5);
@@ -283,22 +285,38 @@ mod tests {
     }
 
     #[test]
+    fn trees_are_the_same_after_writing_and_loading() {
+        let tables = [fixture::table(300, 0.0, false, 1), fixture::table(300, 0.5, false, 2)];
+        let terms = boosted_trees::BoostedTreesTerms { trees: 3, min_rows: 5, ..Default::default() };
+        let trees = boosted_trees::fit_pooled(&tables.iter().collect::<Vec<_>>(), &terms).unwrap();
+        let model = Model::Trees(trees);
+        let weights = model.to_safetensors().unwrap();
+        let card = model.card(&weights, BTreeMap::new());
+        assert_eq!((card.program.as_str(), card.inputs.len()), ("boosted-trees", 3));
+        let (loaded, _) = Model::load(&weights, &serde_json::to_string(&card).unwrap()).unwrap();
+        assert_eq!(loaded, model);
+        assert_eq!(loaded.score(&tables[0]).unwrap(), model.score(&tables[0]).unwrap());
+        assert!(model.parameters() > 3);
+    }
+
+    #[test]
     fn files_of_two_releases_and_files_that_are_none_do_not_load() {
         let (_, card) = files();
-        let mut other = model();
+        let mut other = linear();
         other.coefficients.intercept = 1.25;
         let weights = other.to_safetensors().unwrap();
-        assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.digest-mismatch");
-        assert_eq!(LinearModel::load(&weights, "{}").unwrap_err().code(), "model.card");
+        assert_eq!(Model::load(&weights, &card).unwrap_err().code(), "model.digest-mismatch");
+        assert_eq!(Model::load(&weights, "{}").unwrap_err().code(), "model.card");
     }
 
     #[test]
     fn weights_that_do_not_fit_the_contract_do_not_load() {
-        let mut short = model();
+        let mut short = linear();
         short.coefficients.weights.pop();
+        let short = Model::Linear(short);
         let weights = short.to_safetensors().unwrap();
         let card = serde_json::to_string(&short.card(&weights, BTreeMap::new())).unwrap();
-        assert_eq!(LinearModel::load(&weights, &card).unwrap_err().code(), "model.inputs-mismatch");
+        assert_eq!(Model::load(&weights, &card).unwrap_err().code(), "model.inputs-mismatch");
     }
 
     /// The code that loading ends with after `bend` changed the card, the weights untouched.
@@ -307,7 +325,7 @@ mod tests {
         let mut card = model().card(&weights, BTreeMap::new());
         bend(&mut card);
         let card = serde_json::to_string(&card).unwrap();
-        LinearModel::load(&weights, &card).err().map(|error| error.code())
+        Model::load(&weights, &card).err().map(|error| error.code())
     }
 
     #[test]
@@ -316,6 +334,7 @@ mod tests {
         let card = Some("model.card");
         assert_eq!(after(|card| card.schema = "syndic.model/2".into()), card);
         assert_eq!(after(|card| card.program = "boosted-trees".into()), card);
+        assert_eq!(after(|card| card.program = "astrology".into()), card);
         assert_eq!(after(|card| card.inputs.swap(0, 4)), card);
         assert_eq!(after(|card| drop(card.inputs.pop())), card);
     }
@@ -346,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_table_of_another_contract_is_not_scored() {
-        let mut other = model();
+        let mut other = linear();
         other.contract.version = 2;
         let table = fixture::table(50, 0.0, false, 1);
         assert_eq!(other.score(&table).unwrap_err().code(), "model.contract-mismatch");

@@ -1,19 +1,22 @@
 //! Training with all rows in one place, for comparison only: what pooling would reach, and what an
 //! institution reaches alone.
 //!
-//! The same model and the same penalty as the federated program (mean log-loss + l2/2 |w|^2, intercept free),
-//! minimised by Newton's method with step halving.
+//! The same model under the same terms as the federated program: a linear one with its penalty (mean log-loss +
+//! l2/2 |w|^2, intercept free), minimised by Newton's method with step halving; trees on the same bins.
 
 use thiserror::Error;
 
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
-use crate::job::Encoding;
+use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::linear::Cholesky;
+use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
-use crate::model::{LinearModel, ModelError};
+use crate::model::{Model, ModelError};
+use crate::program::{ProgramError, boosted_trees};
 use crate::table::{Role, Table, Values};
+use crate::trees::TreeModel;
 
 /// Why there is nothing to fit.
 #[derive(Debug, Error)]
@@ -32,6 +35,9 @@ pub enum FitError {
     /// The parts of the model do not fit; cannot happen for tables of one contract.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The program cannot be run on the tables.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
 }
 
 impl FitError {
@@ -41,8 +47,39 @@ impl FitError {
             Self::Contracts => "fit.contracts",
             Self::OneClass { .. } => "fit.one-class",
             Self::Model(error) => error.code(),
+            Self::Program(error) => error.code(),
         }
     }
+}
+
+/// The model that `job` would release if all rows of `tables` were in one place.
+///
+/// # Errors
+/// [`FitError`] without training rows of both classes, or with tables of several contracts.
+pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
+    if let Some(terms) = job.trees() {
+        return Ok(Model::Trees(best(boosted_trees::fit_pooled(tables, &terms)?, tables)?));
+    }
+    let ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }) = job.program else {
+        return Err(FitError::Contracts);
+    };
+    let encoding = match solver {
+        Solver::Newton { encoding } => encoding,
+        Solver::FedAvg(_) => Encoding::AllLevels,
+    };
+    Ok(Model::Linear(fit_linear(tables, l2, encoding)?))
+}
+
+/// As many of the first trees as have the least log-loss on validation rows; all of them where there are no such rows.
+fn best(model: TreeModel, tables: &[&Table]) -> Result<TreeModel, ModelError> {
+    let mut best = (f64::INFINITY, model.ensemble.trees.len());
+    for trees in 1..=model.ensemble.trees.len() {
+        let Some(metrics) = model.first(trees).evaluate(tables, Role::Validation)? else { return Ok(model) };
+        if metrics.log_loss < best.0 {
+            best = (metrics.log_loss, trees);
+        }
+    }
+    Ok(model.first(best.1))
 }
 
 /// The penalised maximum-likelihood model of all training rows of `tables`, standardised by those rows, with a weight
@@ -50,7 +87,7 @@ impl FitError {
 ///
 /// # Errors
 /// [`FitError`] without rows of both classes, or with tables of several contracts.
-pub fn fit(tables: &[&Table], l2: f64, encoding: Encoding) -> Result<LinearModel, FitError> {
+pub fn fit_linear(tables: &[&Table], l2: f64, encoding: Encoding) -> Result<LinearModel, FitError> {
     let contract = tables.first().ok_or(FitError::Contracts)?.contract();
     if tables.iter().any(|table| table.contract() != contract) {
         return Err(FitError::Contracts);
@@ -192,7 +229,7 @@ mod tests {
     #[test]
     fn the_gradient_vanishes_at_the_fit() {
         let (a, b) = (fixture::table(800, 0.0, false, 1), fixture::table(600, 1.0, false, 2));
-        let model = fit(&[&a, &b], 1e-3, Encoding::AllLevels).unwrap();
+        let model = fit_linear(&[&a, &b], 1e-3, Encoding::AllLevels).unwrap();
         let rows = [a.rows_for(Role::Train), b.rows_for(Role::Train)];
         let (mut intercept, mut count, mut weights) = (0.0, 0.0, vec![0.0; 5]);
         for (table, rows) in [&a, &b].into_iter().zip(&rows) {
@@ -214,15 +251,15 @@ mod tests {
     #[test]
     fn without_a_penalty_redundant_inputs_do_no_harm() {
         let table = fixture::table(500, 0.0, false, 3);
-        let model = fit(&[&table], 0.0, Encoding::AllLevels).unwrap();
+        let model = fit_linear(&[&table], 0.0, Encoding::AllLevels).unwrap();
         assert!(model.coefficients.is_finite());
-        let penalised = fit(&[&table], 1e-6, Encoding::AllLevels).unwrap();
+        let penalised = fit_linear(&[&table], 1e-6, Encoding::AllLevels).unwrap();
         let (free, held) = (model.score(&table).unwrap(), penalised.score(&table).unwrap());
         assert!(free.iter().zip(&held).all(|(a, b)| (a - b).abs() < 1e-3));
     }
 
     #[test]
     fn nothing_is_fitted_without_tables() {
-        assert_eq!(fit(&[], 1e-3, Encoding::AllLevels).unwrap_err().code(), "fit.contracts");
+        assert_eq!(fit_linear(&[], 1e-3, Encoding::AllLevels).unwrap_err().code(), "fit.contracts");
     }
 }

@@ -4,14 +4,15 @@ use std::sync::LazyLock;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use syndic_learning::job::ProgramTerms;
 use syndic_learning::program::evaluation::EvaluateQuestion;
 use syndic_learning::program::logistic_regression::TrainQuestion;
 use syndic_learning::program::logistic_regression::newton::NewtonQuestion;
+use syndic_learning::program::scorer::Scorer;
 use syndic_learning::program::statistics::StatisticsQuestion;
 use syndic_learning::{
-    Coefficients, Contract, Job, JobRun, Program, Question, Role, Standardisation, Table, TableBuilder,
+    Coefficients, Contract, Job, JobRun, Next, Program, Question, Role, Standardisation, Table, TableBuilder,
 };
+use syndic_round::{Coding, ParameterSet, Sum};
 
 use crate::bounded::{bounded, within};
 
@@ -40,6 +41,7 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
     vec![
         JOB.into(),
         JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", "solver = \"newton\"", 1).into(),
+        of_trees().into(),
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
@@ -51,7 +53,7 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    if question.approved_by(&SMALL).is_err() && question.approved_by(&NEWTON).is_err() {
+    if ![&SMALL, &NEWTON, &TREES].iter().any(|job| question.approved_by(job).is_ok()) {
         return;
     }
     match JobRun::answer(&question, &TABLE, &mut ChaCha20Rng::seed_from_u64(1)) {
@@ -66,7 +68,6 @@ pub(super) fn question(input: &[u8]) {
 
 pub(super) fn question_seeds() -> Vec<Vec<u8>> {
     let job = &*SMALL;
-    let ProgramTerms::LogisticRegression(terms) = &job.program;
     let coefficients = || Coefficients { weights: vec![0.25, -0.5, 1e-3], intercept: -1.5 };
     let standardisation = || Standardisation { mean: vec![50.5], sd: vec![10.0] };
     let max_rows = job.contract.max_rows;
@@ -76,14 +77,13 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
             coefficients: coefficients(),
             standardisation: standardisation(),
             training_rows: 60,
-            local: terms.local_training(training_round).expect("it averages local training"),
+            local: job.program.local_training(training_round).expect("it averages local training"),
             max_rows,
         })
     };
     let evaluate = Question::Evaluate(EvaluateQuestion {
         training_round: 2,
-        coefficients: coefficients(),
-        standardisation: standardisation(),
+        scorer: Scorer::Linear { coefficients: coefficients(), standardisation: standardisation() },
         roles: vec![Role::Test, Role::Validation],
         bins: job.evaluation.bins,
         max_rows,
@@ -96,16 +96,51 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
     });
     let statistics = Question::Statistics(StatisticsQuestion::of(&job.contract));
     let questions = [statistics, train(1), train(3), newton, evaluate];
-    questions.iter().map(|question| question.to_bytes().expect("finite numbers")).collect()
+    questions
+        .into_iter()
+        .chain(questions_about_trees())
+        .map(|question| question.to_bytes().expect("finite numbers"))
+        .collect()
 }
 
 pub(super) static SMALL: LazyLock<Job> = LazyLock::new(|| Job::from_toml(JOB).expect("a sound job"));
 
 /// The same by another solver.
-static NEWTON: LazyLock<Job> = LazyLock::new(|| {
+pub(super) static NEWTON: LazyLock<Job> = LazyLock::new(|| {
     let text = JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", "solver = \"newton\"", 1);
     Job::from_toml(&text).expect("a sound job")
 });
+
+/// Trees, and a comparison of groups by their model.
+pub(super) static TREES: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_trees()).expect("a sound job"));
+
+fn of_trees() -> String {
+    let terms =
+        "name = \"boosted-trees\"\ndepth = 2\nmin_rows = 3\nmin_level_rows = 2\nincreasing = [\"age\"]";
+    let text =
+        JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1);
+    text + "\n[fairness]\nmin_rows = 2\ngroups = [{ column = \"job\" }, { column = \"age\", bands = [30, 50] }]\n"
+}
+
+/// The questions of [`TREES`] up to the second tree, and the comparison of groups.
+fn questions_about_trees() -> Vec<Question> {
+    let mut run = JobRun::new(&TREES);
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let coding = Coding::new(ParameterSet::S32, 1);
+    let mut questions = Vec::new();
+    let mut next = run.next(None).expect("a run knows what it asks");
+    while let Next::Ask(question) = next {
+        let layout = question.layout().expect("a question of ours");
+        let answer = JobRun::answer(&question, &TABLE, &mut rng).expect("a sound question");
+        let answer = answer.clip().quantise(&coding, &mut rng);
+        let sum = Sum::decode(layout, &coding, 1, answer.coefficients()).expect("an honest sum");
+        next = run.next(Some(&sum)).expect("an honest sum");
+        if questions.len() < 6 || question.kind() == "fairness" {
+            questions.push(question);
+        }
+    }
+    questions
+}
 
 /// Sixty rows under the contract of [`SMALL`].
 pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| table(&SMALL.contract));

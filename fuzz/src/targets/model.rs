@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use syndic_learning::{Coefficients, LinearModel, Role, Standardisation};
+use syndic_learning::program::boosted_trees::{BoostedTreesTerms, fit_pooled};
+use syndic_learning::{Coefficients, LinearModel, Model, Role, Standardisation};
 use syndic_participant::data::{FileSource, Source, Split};
 use syndic_round::Digest;
 use tempfile::TempDir;
@@ -21,14 +22,16 @@ pub(super) fn run(input: &[u8]) {
     let Ok(card) = std::str::from_utf8(card) else { return };
     let card = if choice & 1 == 1 { with_digest(card, weights) } else { card.to_owned() };
     // A vocabulary or a header of JSON takes more than a byte for a byte.
-    let Ok((model, card)) = within(input.len() + 64, 256, || LinearModel::load(weights, &card)) else {
+    let Ok((model, card)) = within(input.len() + 64, 256, || Model::load(weights, &card)) else {
         return;
     };
     assert_eq!(card.weights_digest, Digest::of(weights));
-    assert_eq!(card.inputs.len(), model.coefficients.weights.len());
+    if let Model::Linear(model) = &model {
+        assert_eq!(card.inputs.len(), model.coefficients.weights.len());
+    }
     let written = model.to_safetensors().expect("a model that was read");
     let again = serde_json::to_string(&model.card(&written, card.provenance.clone())).expect("a card");
-    assert_eq!(LinearModel::load(&written, &again).expect("what is written is read").0, model);
+    assert_eq!(Model::load(&written, &again).expect("what is written is read").0, model);
     if let Ok(scores) = model.score(&TABLE) {
         assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "a score is no probability");
     }
@@ -46,16 +49,21 @@ fn with_digest(card: &str, weights: &[u8]) -> String {
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let model = LinearModel {
+    let linear = LinearModel {
         contract: SMALL.contract.clone(),
         standardisation: Standardisation { mean: vec![50.0], sd: vec![10.0] },
         coefficients: Coefficients { weights: vec![0.1, 1.0 / 3.0, -0.3], intercept: -1.25 },
     };
-    let weights = model.to_safetensors().expect("finite numbers");
-    let provenance = BTreeMap::from([("job".to_owned(), "small".into())]);
-    let card = serde_json::to_string(&model.card(&weights, provenance)).expect("a card");
-    let files = [fields([&weights]), card.into_bytes()].concat();
-    vec![choosing(0, &files), choosing(1, &files)]
+    let terms = BoostedTreesTerms { trees: 2, depth: 2, min_rows: 3, ..BoostedTreesTerms::default() };
+    let trees = fit_pooled(&[&TABLE], &terms).expect("rows of both classes");
+    let of_model = |model: Model| {
+        let weights = model.to_safetensors().expect("finite numbers");
+        let provenance = BTreeMap::from([("job".to_owned(), "small".into())]);
+        let card = serde_json::to_string(&model.card(&weights, provenance)).expect("a card");
+        let files = [fields([&weights]), card.into_bytes()].concat();
+        [choosing(0, &files), choosing(1, &files)]
+    };
+    [Model::Linear(linear), Model::Trees(trees)].into_iter().flat_map(of_model).collect()
 }
 
 /// A CSV file; the first byte says whether it is split by a column, and whether it is said to be gzipped.

@@ -2,24 +2,28 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use syndic_learning::{Job, JobRun, Next, Program, Question};
+use syndic_learning::{Job, JobRun, Model, Next, Program, Question};
 use syndic_round::{Coding, Layout, ParameterSet, Sum};
 
-use super::approved::{SMALL, TABLE};
+use super::approved::{NEWTON, SMALL, TABLE, TREES};
 use crate::script::Script;
 
 /// A job from its first question on: how each sum is made up, and where it is altered.
 pub(super) fn run(input: &[u8]) {
     let mut script = Script::new(input);
-    let job: &Job = &SMALL;
+    // By averaging, by Newton's method, and trees.
+    let jobs: [&Job; 3] = [&SMALL, &NEWTON, &TREES];
+    let job = jobs[usize::from(script.u8()) % jobs.len()];
     let mut run = JobRun::new(job);
     for _ in 0..MOST_SUMS {
         let before = format!("{run:?}");
         let question = match run.next(None).expect("a run knows what it asks") {
             Next::Ask(question) => question,
             Next::Done(outcome) => {
-                assert!(outcome.model.coefficients.weights.iter().all(|weight| weight.is_finite()));
-                assert!(outcome.model.to_safetensors().is_ok());
+                let weights = outcome.model.to_safetensors().expect("finite numbers");
+                let card =
+                    serde_json::to_string(&outcome.card(&weights, Default::default())).expect("a card");
+                assert_eq!(Model::load(&weights, &card).expect("what is released is read").0, outcome.model);
                 return;
             }
         };
@@ -68,13 +72,15 @@ fn sum(question: &Question, layout: Layout, script: &mut Script<'_>) -> Option<S
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let honest = [0, 4, 9].repeat(MOST_SUMS);
     let altered = |mode: u8, how: u8| [&[1, 2, 0, 12], &[0, 0, 0, 0, 0, mode, 1, 7][..], &[how, 0]].concat();
-    vec![
+    let of_a_job = [
         honest,
         [altered(0, 0), vec![0, 4, 9, 0, 4, 9]].concat(),
         [vec![0, 4, 9], altered(9, 1), vec![0, 4, 9]].concat(),
         [vec![0, 4, 9], altered(1, 2), altered(255, 1)].concat(),
-    ]
+    ];
+    (0..3).flat_map(|job| of_a_job.iter().map(move |sums| [&[job], sums.as_slice()].concat())).collect()
 }
 
-/// Statistics, and twice as many as the job has rounds.
-const MOST_SUMS: usize = 9;
+/// As many as the longest of the jobs asks for: statistics, bins, four trees of two depths and their evaluations, and a
+/// comparison of groups.
+const MOST_SUMS: usize = 15;

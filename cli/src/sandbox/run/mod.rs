@@ -135,8 +135,10 @@ impl Federation {
         let victim = run.stop_one.then(|| {
             let position = (run.seed % institutions.len() as u64) as usize;
             // Statistics come first. Training and evaluation follow in turn, or training alone, which may then end
-            // long before its last round.
-            let (training_round, encrypted_round) = if run.job.program.measures_every_round() {
+            // long before its last round. A first tree has a round for its bins and one for its root at least.
+            let (training_round, encrypted_round) = if run.job.trees().is_some() {
+                (1, 3)
+            } else if run.job.program.measures_every_round() {
                 let training_round = run.job.rounds.count.div_ceil(4);
                 (training_round, 2 * training_round)
             } else {

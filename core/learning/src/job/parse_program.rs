@@ -12,7 +12,9 @@ use super::program::{
 };
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
+use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression;
+use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The program, and where the decay of its learning rate stands, if it is written.
 pub(super) fn program(
@@ -23,10 +25,13 @@ pub(super) fn program(
     let mut section = reader.section(root, "program", "[program]");
     reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
     // Another program has other keys: they are not checked against the wrong list.
-    let known = section.is_present().then(|| {
-        reader.choice(&mut section, "name", "job.unknown-program", &[(logistic_regression::NAME, ())])
-    });
-    known??;
+    let programs =
+        [(logistic_regression::NAME, Named::LogisticRegression), (boosted_trees::NAME, Named::BoostedTrees)];
+    let known =
+        section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &programs));
+    if let Named::BoostedTrees = known??.into_inner() {
+        return Some((trees(reader, section, contract), None));
+    }
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let (solver, decay_at) = match written {
@@ -42,6 +47,12 @@ pub(super) fn program(
     };
     reader.close(section);
     Some((ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }), decay_at))
+}
+
+#[derive(Clone, Copy)]
+enum Named {
+    LogisticRegression,
+    BoostedTrees,
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +130,55 @@ fn fed_avg(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (FedAvgTerms, 
     (terms, decay_at)
 }
 
-/// Refuses a learning rate that decays to nothing before the last round: no institution could train with it, and
+fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
+    let section = &mut program;
+    let default = BoostedTreesTerms::default();
+    if let Some((span, _)) = section.entry("trees") {
+        let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
+        reader.add("job.unknown-key", Some(span), "`trees` is not a key of [program]", help);
+    }
+    let depth = reader.integer(section, "depth", 1..=u64::from(MOST_DEPTH));
+    let bins = reader.integer(section, "bins", 2..=MOST_BINS as u64);
+    let min_rows = reader.integer(section, "min_rows", 1..=1_000_000_000);
+    let min_level_rows = reader.integer(section, "min_level_rows", 1..=1_000_000_000);
+    let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX));
+    let increasing = names(reader, section, "increasing");
+    let decreasing = names(reader, section, "decreasing");
+    let mut number =
+        |key, range, default: f64| reader.number_in(section, key, range).map_or(default, Spanned::into_inner);
+    let terms = BoostedTreesTerms {
+        trees: default.trees,
+        depth: depth.map_or(default.depth, narrow),
+        learning_rate: number("learning_rate", 1e-4..=1.0, default.learning_rate),
+        bins: bins.map_or(default.bins, narrow),
+        l2: number("l2", 0.0..=1e6, default.l2),
+        min_hessian: number("min_hessian", 0.0..=1e6, default.min_hessian),
+        min_rows: min_rows.map_or(default.min_rows, Spanned::into_inner),
+        min_gain: number("min_gain", 0.0..=1e6, default.min_gain),
+        column_fraction: number("column_fraction", 0.01..=1.0, default.column_fraction),
+        row_fraction: number("row_fraction", 0.01..=1.0, default.row_fraction),
+        seed: seed.map_or(default.seed, narrow),
+        level_smoothing: number("level_smoothing", 0.0..=1e6, default.level_smoothing),
+        level_l2: number("level_l2", 0.0..=1e6, default.level_l2),
+        min_level_rows: min_level_rows.map_or(default.min_level_rows, Spanned::into_inner),
+        increasing,
+        decreasing,
+    };
+    // Without a contract its errors come first.
+    if let Some(Err(problem)) = contract.map(|contract| terms.check(contract)) {
+        let help = "correct the terms of [program], or the contract";
+        reader.add("job.trees", section.span.clone(), problem, help);
+    }
+    reader.close(program);
+    ProgramTerms::BoostedTrees(Box::new(terms))
+}
+
+fn names(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    let names = reader.texts(section, key).map(Spanned::into_inner).unwrap_or_default();
+    names.into_iter().map(Spanned::into_inner).collect()
+}
+
+/// Refuses more trees than a model holds, and a learning rate that decays to nothing before the last round: no institution could train with it, and
 /// the job would stand still.
 pub(super) fn check_last_round(
     reader: &mut Reader<'_>,
@@ -127,6 +186,11 @@ pub(super) fn check_last_round(
     rounds: &Rounds,
     at: Range<usize>,
 ) {
+    if matches!(program, ProgramTerms::BoostedTrees(_)) && rounds.count as usize > MOST_TREES {
+        let message = format!("{} training rounds grow as many trees", rounds.count);
+        reader.add("job.out-of-range", Some(at), message, format!("at most {MOST_TREES}: lower `count`"));
+        return;
+    }
     let last = program.last_round(rounds.count);
     if last < rounds.count {
         let message = format!(

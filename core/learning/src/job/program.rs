@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Column, ColumnKind, Contract};
+use crate::job::Job;
+use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
 
 /// The program and its terms.
@@ -11,6 +13,8 @@ use crate::program::logistic_regression::{self, LocalTraining};
 pub enum ProgramTerms {
     /// [`crate::program::logistic_regression`].
     LogisticRegression(LogisticRegressionTerms),
+    /// [`crate::program::boosted_trees`].
+    BoostedTrees(Box<BoostedTreesTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -78,60 +82,61 @@ impl ProgramTerms {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LogisticRegression(_) => logistic_regression::NAME,
+            Self::BoostedTrees(_) => boosted_trees::NAME,
         }
     }
 
-    /// The penalty on squared weights, for a reference trained with the same one.
-    pub fn l2(&self) -> f64 {
-        match self {
-            Self::LogisticRegression(terms) => terms.l2,
-        }
-    }
-
-    /// Which inputs have a weight, for a reference trained with the same ones.
-    pub fn encoding(&self) -> Encoding {
-        match self {
-            Self::LogisticRegression(terms) => match terms.solver {
-                Solver::Newton { encoding } => encoding,
-                Solver::FedAvg(_) => Encoding::AllLevels,
-            },
-        }
-    }
-
-    /// How often an institution passes over its rows in one training round.
+    /// How often an institution passes over its rows in one encrypted round of training.
     pub fn local_epochs(&self) -> u32 {
-        match self {
-            Self::LogisticRegression(terms) => match terms.solver {
-                Solver::Newton { .. } => 1,
-                Solver::FedAvg(local) => local.local_epochs,
-            },
-        }
+        self.averaging().map_or(1, |local| local.local_epochs)
     }
 
     /// Whether the model of every training round is measured, or that of the last one only.
     pub fn measures_every_round(&self) -> bool {
-        match self {
-            Self::LogisticRegression(terms) => matches!(terms.solver, Solver::FedAvg(_)),
-        }
+        !self.is_newton()
     }
 
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
     pub fn last_round(&self, rounds: u32) -> u32 {
+        self.averaging().map_or(rounds, |local| local.last_round_with_a_step(rounds))
+    }
+
+    /// Local training in one training round, counted from 1, where there is any.
+    pub fn local_training(&self, training_round: u32) -> Option<LocalTraining> {
         match self {
-            Self::LogisticRegression(terms) => match terms.solver {
-                Solver::Newton { .. } => rounds,
-                Solver::FedAvg(local) => local.last_round_with_a_step(rounds),
-            },
+            Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), l2 }) => {
+                Some(local.in_round(training_round, *l2))
+            }
+            Self::LogisticRegression(_) | Self::BoostedTrees(_) => None,
+        }
+    }
+
+    /// Whether it is solved by Newton's method.
+    pub fn is_newton(&self) -> bool {
+        matches!(
+            self,
+            Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::Newton { .. }, .. })
+        )
+    }
+
+    fn averaging(&self) -> Option<FedAvgTerms> {
+        match self {
+            Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), .. }) => {
+                Some(*local)
+            }
+            Self::LogisticRegression(_) | Self::BoostedTrees(_) => None,
         }
     }
 }
 
-impl LogisticRegressionTerms {
-    /// Local training in one training round, counted from 1, where the solver has any.
-    pub fn local_training(&self, training_round: u32) -> Option<LocalTraining> {
-        match self.solver {
-            Solver::Newton { .. } => None,
-            Solver::FedAvg(local) => Some(local.in_round(training_round, self.l2)),
+impl Job {
+    /// The terms of its trees: each training round grows one.
+    pub fn trees(&self) -> Option<BoostedTreesTerms> {
+        match &self.program {
+            ProgramTerms::BoostedTrees(terms) => {
+                Some(BoostedTreesTerms { trees: self.rounds.count, ..(**terms).clone() })
+            }
+            ProgramTerms::LogisticRegression(_) => None,
         }
     }
 }

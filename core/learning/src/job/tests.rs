@@ -73,7 +73,8 @@ fn a_job_file_is_read_with_its_defaults() {
     assert_eq!((job.rounds.count, job.rounds.deadlines.collect_seconds), (20, 90));
     assert_eq!(job.rounds.deadlines.share_seconds, Deadlines::default().share_seconds);
     assert_eq!(job.protection.threshold, Some(4));
-    assert_eq!((job.program.name(), job.program.l2()), ("logistic-regression", 1e-4));
+    let local = job.program.local_training(1).unwrap();
+    assert_eq!((job.program.name(), local.l2), ("logistic-regression", 1e-4));
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn wrong_types_and_ranges_are_errors_at_their_line() {
 #[test]
 fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
     assert_eq!(
-        errors("name = \"logistic-regression\"", "name = \"boosted-trees\""),
+        errors("name = \"logistic-regression\"", "name = \"astrology\""),
         [("job.unknown-program", line_of("logistic-regression"))]
     );
     assert_eq!(
@@ -223,6 +224,44 @@ fn terms_of_another_solver_are_refused() {
         errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\nencoding = \"drop-first\""),
         [("job.other-solver", line_of("solver").map(|line| line + 1))]
     );
+}
+
+/// The file with trees in the place of its program.
+fn of_trees(terms: &str) -> String {
+    let start = FILE.find("[program]").unwrap();
+    let end = FILE.find("[rounds]").unwrap();
+    format!("{}[program]\nname = \"boosted-trees\"\n{terms}\n{}", &FILE[..start], &FILE[end..])
+}
+
+#[test]
+fn terms_of_trees_are_read_and_written_again() {
+    let text = of_trees("depth = 3\nincreasing = [\"age\"]\nl2 = 5");
+    let job = Job::from_toml(&text).unwrap();
+    let terms = job.trees().unwrap();
+    // A training round grows a tree.
+    assert_eq!((terms.trees, terms.depth, terms.l2), (20, 3, 5.0));
+    assert_eq!(terms.increasing, ["age"]);
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+}
+
+#[test]
+fn terms_of_trees_that_make_no_sense_are_refused() {
+    for (terms, code) in [
+        ("depth = 9", "job.out-of-range"),
+        ("bins = 65", "job.out-of-range"),
+        ("trees = 100", "job.unknown-key"),
+        ("batch_size = 3", "job.unknown-key"),
+        ("increasing = [\"job\"]", "job.trees"),
+        ("increasing = [\"age\"]\ndecreasing = [\"age\"]", "job.trees"),
+        ("l2 = 0\nmin_hessian = 0", "job.trees"),
+    ] {
+        let errors = Job::from_toml(&of_trees(terms)).expect_err(terms);
+        assert_eq!((errors[0].code, errors.len()), (code, 1), "{terms}: {errors:?}");
+    }
+    let many = of_trees("depth = 3").replacen("count = 20", "count = 2001", 1);
+    assert_eq!(Job::from_toml(&many).unwrap_err()[0].code, "job.out-of-range");
 }
 
 #[test]
@@ -248,7 +287,7 @@ fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
         );
         let job = Job::from_toml(&text).map_err(|errors| errors[0].code)?;
         assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
-        let ProgramTerms::LogisticRegression(terms) = job.program;
+        let ProgramTerms::LogisticRegression(terms) = job.program else { panic!("another program") };
         Ok(terms.solver)
     };
     assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
@@ -340,8 +379,7 @@ fn a_learning_rate_that_vanishes_before_the_last_round_is_refused() {
     assert_eq!((code, line), ("job.learning-rate-vanishes", line_of("learning_rate_decay")));
     assert!(help.contains("at most 1019 rounds"), "{help}");
     let accepted = job("learning_rate_decay = 0.5", 1019).unwrap();
-    let crate::job::ProgramTerms::LogisticRegression(terms) = accepted.program;
-    let last = terms.local_training(1019).unwrap().learning_rate;
+    let last = accepted.program.local_training(1019).unwrap().learning_rate;
     assert!(last.is_normal() && last * 0.5 < f64::MIN_POSITIVE, "{last}");
     // The decay that is not written has its default; then the number of rounds is what can be changed.
     let (code, line, _) = told("", 10_000);

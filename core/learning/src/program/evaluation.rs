@@ -4,13 +4,11 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
+use super::scorer::Scorer;
 use super::{
     NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, power_of_two_above, values,
 };
-use crate::coefficients::Coefficients;
-use crate::encode::Standardisation;
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
-use crate::model::LinearModel;
 use crate::table::{Role, Table};
 
 /// The coordinator half.
@@ -20,15 +18,15 @@ pub struct Evaluation {
 }
 
 /// Asks how one model does.
+///
+/// Keys that it does not know are refused where its spelling is checked: [`Question::from_bytes`](super::question::Question::from_bytes).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EvaluateQuestion {
     /// The training round that made the model.
     pub training_round: u32,
     /// The model.
-    pub coefficients: Coefficients,
-    /// How to scale the inputs.
-    pub standardisation: Standardisation,
+    #[serde(flatten)]
+    pub scorer: Scorer,
     /// On which rows: test, validation or both.
     pub roles: Vec<Role>,
     /// Bins of each histogram.
@@ -117,11 +115,7 @@ impl Program for Evaluation {
         _rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
         let layout = question.layout()?;
-        let model = LinearModel {
-            contract: table.contract().clone(),
-            standardisation: question.standardisation.clone(),
-            coefficients: question.coefficients.clone(),
-        };
+        let model = question.scorer.model(table.contract());
         let mut contribution = Vec::with_capacity(layout.len());
         for &role in &question.roles {
             let rows = table.rows_for(role);

@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
 use self::figures::FairnessFigures;
+use super::scorer::Scorer;
 use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, values};
-use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract};
-use crate::encode::Standardisation;
 use crate::job::{FairnessTerms, Grouping};
 use crate::metrics::ScoreHistogram;
-use crate::model::{LinearModel, ModelError};
+use crate::model::{Model, ModelError};
 use crate::table::{Role, Table, Values};
 
 /// The coordinator half.
@@ -29,13 +28,13 @@ pub struct Fairness {
 }
 
 /// Asks how a model's scores are distributed in each group.
+///
+/// Keys that it does not know are refused where its spelling is checked: [`Question::from_bytes`](super::question::Question::from_bytes).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FairnessQuestion {
     /// The model.
-    pub coefficients: Coefficients,
-    /// How to scale the inputs.
-    pub standardisation: Standardisation,
+    #[serde(flatten)]
+    pub scorer: Scorer,
     /// By which columns.
     pub groups: Vec<Grouping>,
     /// How many groups each of them makes.
@@ -48,16 +47,15 @@ pub struct FairnessQuestion {
 
 impl Fairness {
     /// A comparison of what `model` does, in histograms of `bins` bins.
-    pub fn new(model: &LinearModel, terms: &FairnessTerms, bins: u32) -> Self {
+    pub fn new(model: &Model, terms: &FairnessTerms, bins: u32) -> Self {
         let question = FairnessQuestion {
-            coefficients: model.coefficients.clone(),
-            standardisation: model.standardisation.clone(),
+            scorer: model.into(),
             groups: terms.groups.clone(),
-            sizes: sizes(&terms.groups, &model.contract),
+            sizes: sizes(&terms.groups, model.contract()),
             bins,
-            max_rows: model.contract.max_rows,
+            max_rows: model.contract().max_rows,
         };
-        Self { question, terms: terms.clone(), contract: model.contract.clone() }
+        Self { question, terms: terms.clone(), contract: model.contract().clone() }
     }
 }
 
@@ -76,7 +74,7 @@ impl FairnessQuestion {
 /// # Errors
 /// When the model does not fit the tables.
 pub fn measured(
-    model: &LinearModel,
+    model: &Model,
     tables: &[&Table],
     terms: &FairnessTerms,
     bins: u32,
@@ -92,7 +90,7 @@ pub fn measured(
             sum.add(&one);
         }
     }
-    Ok(FairnessFigures::of(terms, &model.contract, &total))
+    Ok(FairnessFigures::of(terms, model.contract(), &total))
 }
 
 /// What an answer looks like: for each column, group and label a histogram.
@@ -154,11 +152,7 @@ impl Program for Fairness {
         _rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
         let layout = question.layout()?;
-        let model = LinearModel {
-            contract: table.contract().clone(),
-            standardisation: question.standardisation.clone(),
-            coefficients: question.coefficients.clone(),
-        };
+        let model = question.scorer.model(table.contract());
         let mut contribution = Vec::with_capacity(layout.len());
         for histograms in counted(&model, table, &question.groups, question.bins)? {
             let counts = |class: fn(&ScoreHistogram) -> &Vec<u64>| {
@@ -173,7 +167,7 @@ impl Program for Fairness {
 
 /// For each column and group, the scores of the test rows.
 fn counted(
-    model: &LinearModel,
+    model: &Model,
     table: &Table,
     groups: &[Grouping],
     bins: u32,

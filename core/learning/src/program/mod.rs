@@ -9,6 +9,7 @@ pub mod fairness;
 pub mod logistic_regression;
 pub mod question;
 pub mod run;
+pub mod scorer;
 pub mod statistics;
 mod training;
 

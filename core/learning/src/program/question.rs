@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
+use super::boosted_trees::{BoostedTreesQuestion, BoostedTreesTerms, CellsQuestion, GrowQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
@@ -10,7 +11,7 @@ use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, fairness, logistic_regression};
 use crate::coefficients::Coefficients;
-use crate::job::{Job, ProgramTerms, Solver};
+use crate::job::{Job, ProgramTerms};
 use crate::table::Role;
 
 /// What institutions are asked in one encrypted round.
@@ -23,6 +24,10 @@ pub enum Question {
     Train(TrainQuestion),
     /// Loss, gradient and Hessian: training too.
     Newton(NewtonQuestion),
+    /// Rows in narrow cells, for the bins of trees: training too.
+    Cells(CellsQuestion),
+    /// Sums for the splits of one depth of a tree: training too.
+    Grow(GrowQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
     /// Score histograms by group.
@@ -34,7 +39,7 @@ pub enum Question {
 pub struct Layouts {
     /// To the statistics.
     pub statistics: Layout,
-    /// To each round of training.
+    /// To each round of training; of trees, the longest that the terms allow.
     pub train: Layout,
     /// To each evaluation on test rows or on validation rows. On both it is twice as long.
     pub evaluate: Layout,
@@ -91,6 +96,8 @@ impl Question {
             Self::Statistics(question) => question.layout(),
             Self::Train(question) => question.layout(),
             Self::Newton(question) => question.layout(),
+            Self::Cells(question) => question.layout(),
+            Self::Grow(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
         }
@@ -100,7 +107,7 @@ impl Question {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
-            Self::Train(_) | Self::Newton(_) => "train",
+            Self::Train(_) | Self::Newton(_) | Self::Cells(_) | Self::Grow(_) => "train",
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
@@ -112,15 +119,24 @@ impl Question {
             Self::Statistics(_) | Self::Fairness(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
+            // A training round grows a tree.
+            Self::Cells(_) => Some(1),
+            Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
             Self::Evaluate(question) => Some(question.training_round),
         }
     }
 
     /// The place of the question in its job: a job asks once for each, however the question is worded.
     pub fn slot(&self) -> String {
-        match self.training_round() {
-            None => self.kind().into(),
-            Some(round) => format!("{}/{round}", self.kind()),
+        match (self, self.training_round()) {
+            (Self::Cells(_), _) => "train/cells".into(),
+            // A depth is asked about once more where other institutions answered than before.
+            (Self::Grow(question), Some(tree)) => {
+                let again = if question.is_again() { "/again" } else { "" };
+                format!("train/{tree}/{}{again}", question.depth())
+            }
+            (_, None) => self.kind().into(),
+            (_, Some(round)) => format!("{}/{round}", self.kind()),
         }
     }
 
@@ -135,7 +151,6 @@ impl Question {
     pub fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
         let contract = &job.contract;
         let departs = |what| Err(ProgramError::NotApproved(what));
-        let ProgramTerms::LogisticRegression(terms) = &job.program;
         let rounds = 1..=job.rounds.count;
         let groups = job.fairness.as_ref().map(|terms| &terms.groups);
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
@@ -148,34 +163,43 @@ impl Question {
             Self::Train(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Train(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Train(question)
-                if terms.local_training(question.training_round) != Some(question.local) =>
+                if job.program.local_training(question.training_round) != Some(question.local) =>
             {
                 departs("local training")
             }
             Self::Train(question) => Ok(question.standardisation.check(contract)?),
-            Self::Newton(_) if !matches!(terms.solver, Solver::Newton { .. }) => departs("solver"),
+            Self::Newton(_) if !job.program.is_newton() => departs("solver"),
             Self::Newton(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Newton(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Newton(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Newton(question) => Ok(question.standardisation.check(contract)?),
+            Self::Cells(question) => {
+                BoostedTreesQuestion::Cells(question.clone()).approved_by(contract, &trees_of(job)?)
+            }
+            Self::Grow(question) => {
+                BoostedTreesQuestion::Grow(question.clone()).approved_by(contract, &trees_of(job)?)
+            }
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
-            Self::Evaluate(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),
             Self::Evaluate(question) if question.roles.contains(&Role::Train) => {
                 departs("rows to evaluate on")
             }
-            Self::Evaluate(question) => Ok(question.standardisation.check(contract)?),
+            Self::Evaluate(question) => question.scorer.approved_by(job.program.name(), contract),
             Self::Fairness(question) if groups != Some(&question.groups) => departs("groups to compare"),
             Self::Fairness(question) if question.sizes != fairness::sizes(&question.groups, contract) => {
                 departs("number of groups")
             }
             Self::Fairness(question) if question.max_rows != contract.max_rows => departs("max_rows"),
-            Self::Fairness(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Fairness(question) if question.bins != job.evaluation.bins => departs("bins"),
-            Self::Fairness(question) => Ok(question.standardisation.check(contract)?),
+            Self::Fairness(question) => question.scorer.approved_by(job.program.name(), contract),
         }
     }
+}
+
+/// The terms of the job's trees.
+fn trees_of(job: &Job) -> Result<BoostedTreesTerms, ProgramError> {
+    job.trees().ok_or(ProgramError::NotApproved("program"))
 }
 
 /// What answers to the comparison of groups look like.
@@ -188,9 +212,9 @@ pub(super) fn fairness_layout(job: &Job) -> Result<Layout, ProgramError> {
 /// What answers to the questions of training look like.
 pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
-    let ProgramTerms::LogisticRegression(terms) = &job.program;
-    match terms.solver {
-        Solver::Newton { .. } => newton::layout(inputs, max_rows),
-        Solver::FedAvg(_) => logistic_regression::layout(inputs, max_rows),
+    match (&job.program, job.trees()) {
+        (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
+        _ if job.program.is_newton() => newton::layout(inputs, max_rows),
+        _ => logistic_regression::layout(inputs, max_rows),
     }
 }

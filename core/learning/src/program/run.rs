@@ -11,6 +11,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
+use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::fairness::Fairness;
 use super::fairness::figures::FairnessFigures;
@@ -21,10 +22,9 @@ use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
 use super::training::Training;
 use super::{Next, Program, ProgramError, evaluation};
-use crate::coefficients::Coefficients;
 use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
-use crate::model::{LinearModel, ModelCard};
+use crate::model::{Model, ModelCard};
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -35,7 +35,7 @@ pub struct JobRun {
     summary: Option<Summary>,
     metrics: Vec<RoundMetrics>,
     /// The model that would be released now, and the round that made it.
-    best: Option<(u32, Coefficients)>,
+    best: Option<(u32, Model)>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The released model.
-    pub model: LinearModel,
+    pub model: Model,
     /// The training round that made it: of those that were measured on validation rows the one with the least
     /// loss; the last where none was. `JobRun::metrics` says which were measured.
     pub released_round: u32,
@@ -82,7 +82,7 @@ pub struct RoundMetrics {
 }
 
 impl Outcome {
-    /// The card for `weights`, which [`LinearModel::to_safetensors`] returned.
+    /// The card for `weights`, which [`Model::to_safetensors`] returned.
     pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
         ModelCard {
             fit: self.fit.clone(),
@@ -108,7 +108,7 @@ impl JobRun {
     pub fn trained_rounds(&self) -> u32 {
         match &self.state {
             State::Statistics(_) => 0,
-            State::Training(training) => training.training_round() - 1,
+            State::Training(training) => training.completed(),
             State::Evaluating { training_round, .. } => *training_round,
             State::Comparing { .. } | State::Finished(_) => {
                 self.metrics.last().map_or(0, |metrics| metrics.training_round)
@@ -123,12 +123,15 @@ impl JobRun {
         let roles = self.measured();
         let evaluation = || evaluation::layout(&roles, self.job.evaluation.bins, self.job.contract.max_rows);
         let layout = match &self.state {
-            State::Training(training) if self.is_measured(training.is_last()) => evaluation(),
-            State::Training(training) if training.is_last() => self.fairness_layout()?,
-            State::Evaluating { training, .. } if training.is_finished() => self.fairness_layout()?,
-            State::Statistics(_) | State::Training(_) | State::Evaluating { .. } => {
-                training_layout(&self.job)
+            State::Training(training)
+                if training.ends_a_round() && self.is_measured(training.may_be_last()) =>
+            {
+                evaluation()
             }
+            State::Training(training) if training.may_be_last() => self.fairness_layout()?,
+            State::Evaluating { training, .. } if training.is_finished() => self.fairness_layout()?,
+            State::Evaluating { training, .. } | State::Training(training) => training.next_layout(&self.job),
+            State::Statistics(_) => training_layout(&self.job),
             State::Comparing { .. } | State::Finished(_) => return None,
         };
         // A question without a layout is never asked.
@@ -158,28 +161,21 @@ impl JobRun {
         counts.into_iter().filter_map(|(role, count)| (count.rows > 0).then_some(role)).collect()
     }
 
-    /// The model that would be released now, and the training round that made it.
-    fn model(&self) -> Option<(u32, LinearModel)> {
-        let (round, coefficients) = self.best.clone()?;
-        let standardisation = self.summary.clone()?.standardisation;
-        Some((round, LinearModel { contract: self.job.contract.clone(), standardisation, coefficients }))
-    }
-
     /// What to ask or to release now.
     fn pending(&mut self) -> Result<Next<Question, Outcome>, ProgramError> {
         Ok(match &mut self.state {
             State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
-            State::Training(training) => Next::Ask(training.question()?.ok_or(ProgramError::WrongSum)?),
+            State::Training(training) => Next::Ask(training.next(None)?.ok_or(ProgramError::WrongSum)?),
             State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
             State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
             State::Finished(outcome) => Next::Done((**outcome).clone()),
         })
     }
 
-    fn summarised(&mut self, summary: Summary) {
-        let training = Training::new(&self.job, &summary);
+    fn summarised(&mut self, summary: Summary) -> Result<(), ProgramError> {
+        self.state = State::Training(Training::new(&self.job, &summary)?);
         self.summary = Some(summary);
-        self.state = State::Training(training);
+        Ok(())
     }
 
     fn trained(&mut self, training: Training, training_round: u32) -> Result<(), ProgramError> {
@@ -194,8 +190,7 @@ impl JobRun {
         }
         let evaluation = Evaluation::new(EvaluateQuestion {
             training_round,
-            coefficients: training.coefficients().clone(),
-            standardisation: summary.standardisation.clone(),
+            scorer: (&training.model(&self.job, summary)).into(),
             roles,
             bins: self.job.evaluation.bins,
             max_rows: self.job.contract.max_rows,
@@ -220,11 +215,12 @@ impl JobRun {
             (None, Some(_)) => false,
         };
         if is_best {
-            self.best = Some((training_round, training.coefficients().clone()));
+            let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
+            self.best = Some((training_round, training.model(&self.job, summary)));
         }
         self.metrics.push(RoundMetrics { training_round, test, validation });
         self.state = if training.is_finished() {
-            let (released_round, model) = self.model().ok_or(ProgramError::WrongSum)?;
+            let (released_round, model) = self.best.clone().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
             let outcome = Outcome { model, released_round, fit, fairness: None };
             self.comparing(outcome)
@@ -253,11 +249,14 @@ impl Program for JobRun {
         // Taken further as a copy, so that a sum that is rejected changes nothing.
         let mut run = self.clone();
         match run.state.clone() {
-            State::Statistics(mut statistics) => run.summarised(done(statistics.next(Some(sum))?)?),
+            State::Statistics(mut statistics) => run.summarised(done(statistics.next(Some(sum))?)?)?,
             State::Training(mut training) => {
-                let training_round = training.training_round();
+                let completed = training.completed();
                 training.next(Some(sum))?;
-                run.trained(training, training_round)?;
+                match training.completed() {
+                    training_round if training_round > completed => run.trained(training, training_round)?,
+                    _ => run.state = State::Training(training),
+                }
             }
             State::Evaluating { training, training_round, mut evaluation } => {
                 run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?)?;
@@ -281,6 +280,12 @@ impl Program for JobRun {
             Question::Statistics(question) => Statistics::answer(question, table, rng),
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Newton(question) => Newton::answer(question, table, rng),
+            Question::Cells(question) => {
+                BoostedTrees::answer(&BoostedTreesQuestion::Cells(question.clone()), table, rng)
+            }
+            Question::Grow(question) => {
+                BoostedTrees::answer(&BoostedTreesQuestion::Grow(question.clone()), table, rng)
+            }
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
         }
@@ -304,3 +309,7 @@ fn done<Q, O>(next: Next<Q, O>) -> Result<O, ProgramError> {
 #[cfg(test)]
 #[path = "run_tests.rs"]
 pub(super) mod tests;
+
+#[cfg(test)]
+#[path = "trees_tests.rs"]
+mod trees_tests;

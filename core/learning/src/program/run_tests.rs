@@ -4,8 +4,9 @@ use syndic_round::{Coding, Layout, ParameterSet};
 use super::*;
 use crate::Layouts;
 use crate::fixture;
-use crate::job::{FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
+use crate::job::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::program::logistic_regression::TrainQuestion;
+use crate::program::scorer::Scorer;
 use crate::program::statistics::StatisticsQuestion;
 
 /// The sum of what each table answers, through the coding of a job with `admitted` institutions under KSA-S32.
@@ -102,10 +103,18 @@ pub(in crate::program) fn run(
             }
             _ => {}
         }
-        // Newton's method may end before the last round that the job allows.
+        // Newton's method may end before the last round that the job allows, and a tree before it is as deep as it may be.
         let ends_early = matches!(question, Question::Newton(_))
             && matches!(next, Next::Done(_) | Next::Ask(Question::Evaluate(_)));
-        assert!(foretold == asked || ends_early, "what is asked next, after {} sums", sums.len());
+        let is_of_trees = job.trees().is_some() && (asked.is_none() || foretold.is_some());
+        assert!(
+            foretold == asked || ends_early || is_of_trees,
+            "what is asked next, after {} sums",
+            sums.len()
+        );
+        if let Question::Grow(grow) = &question {
+            assert!(grow.is_again() || grow.layout().unwrap().len() <= of_job.train.len());
+        }
         sums.push(sum);
     }
     let Next::Done(outcome) = next else { unreachable!() };
@@ -121,9 +130,9 @@ fn a_federation_comes_close_to_pooled_training_and_its_figures_are_exact() {
     let (run, outcome, sums) = run(&job, &tables, |_| ALL.to_vec());
     assert_eq!(sums.len(), 1 + 2 * 8);
     let tables: Vec<_> = tables.iter().collect();
-    let pooled = crate::reference::fit(&tables, job.program.l2(), job.program.encoding()).unwrap();
-    let [federated, pooled] =
-        [&outcome.model, &pooled].map(|model| model.evaluate(&tables, Role::Test).unwrap().unwrap());
+    let pooled = crate::reference::fit_linear(&tables, 1e-4, Encoding::AllLevels).unwrap();
+    let [federated, pooled] = [&outcome.model, &Model::Linear(pooled)]
+        .map(|model| model.evaluate(&tables, Role::Test).unwrap().unwrap());
     assert!((federated.roc_auc.unwrap() - pooled.roc_auc.unwrap()).abs() < 0.005, "{federated:?} {pooled:?}");
     assert!(federated.log_loss < pooled.log_loss + 0.005);
     assert_eq!(outcome.released_round, 8);
@@ -201,9 +210,9 @@ fn an_institution_may_miss_rounds() {
     let (_, outcome, _) =
         run(&job, &tables, |round| ALL.into_iter().filter(|k| round == 0 || k % 3 != round % 3).collect());
     let tables: Vec<_> = tables.iter().collect();
-    let pooled = crate::reference::fit(&tables, job.program.l2(), job.program.encoding()).unwrap();
-    let auc = |model: &LinearModel| model.evaluate(&tables, Role::Test).unwrap().unwrap().roc_auc.unwrap();
-    assert!(auc(&outcome.model) > auc(&pooled) - 0.01);
+    let pooled = crate::reference::fit_linear(&tables, 1e-4, Encoding::AllLevels).unwrap();
+    let auc = |model: &Model| model.evaluate(&tables, Role::Test).unwrap().unwrap().roc_auc.unwrap();
+    assert!(auc(&outcome.model) > auc(&Model::Linear(pooled)) - 0.01);
 }
 
 #[test]
@@ -271,6 +280,15 @@ fn a_question_beyond_the_approved_job_is_recognised() {
     bend_evaluate(|question| question.roles = vec![Role::Train]);
     bend_evaluate(|question| question.bins = 1 << 20);
     bend_evaluate(|question| question.training_round = 0);
+    bend_evaluate(|question| {
+        let Scorer::Linear { coefficients, .. } = &mut question.scorer else { panic!("a linear model") };
+        coefficients.weights.push(0.0);
+    });
+    bend_evaluate(|question| {
+        let bins = crate::trees::Bins { edges: vec![Vec::new(); 2] };
+        let ensemble = crate::trees::Ensemble { base: 0.0, bins, trees: Vec::new() };
+        question.scorer = Scorer::Trees { ensemble };
+    });
     bent.push(Question::Statistics(StatisticsQuestion { numeric_columns: 2, max_rows: 2 }));
     for question in bent {
         assert_eq!(question.approved_by(&job).unwrap_err().code(), "program.not-approved", "{question:?}");

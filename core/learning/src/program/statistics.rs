@@ -218,7 +218,8 @@ mod tests {
     fn federated_moments_equal_pooled_ones_to_a_ten_thousandth_of_a_deviation() {
         let tables: Vec<_> = (0..5).map(|k| fixture::table(300, k as f64 / 4.0, false, k)).collect();
         let tables: Vec<_> = tables.iter().collect();
-        let pooled = crate::reference::fit(&tables, 1e-3, Encoding::AllLevels).unwrap().standardisation;
+        let pooled =
+            crate::reference::fit_linear(&tables, 1e-3, Encoding::AllLevels).unwrap().standardisation;
         for admitted in [5, 256] {
             let federated = summary(&tables, admitted).standardisation;
             for column in 0..2 {
@@ -247,7 +248,8 @@ mod tests {
             builder.finish().unwrap()
         };
         let (a, b) = (table(0.0), table(1.0));
-        let pooled = crate::reference::fit(&[&a, &b], 1e-3, Encoding::AllLevels).unwrap().standardisation;
+        let pooled =
+            crate::reference::fit_linear(&[&a, &b], 1e-3, Encoding::AllLevels).unwrap().standardisation;
         let federated = summary(&[&a, &b], 256).standardisation;
         assert!((federated.mean[0] - pooled.mean[0]).abs() < 1e-4 * pooled.sd[0]);
         assert!((federated.sd[0] - pooled.sd[0]).abs() < 1e-4 * pooled.sd[0]);

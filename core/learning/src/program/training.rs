@@ -1,29 +1,41 @@
 //! The coordinator half of a job's training, whatever its program and solver.
 
-use syndic_round::Sum;
+use syndic_round::{Layout, Sum};
 
+use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
-use super::question::Question;
+use super::question::{Question, training_layout};
 use super::statistics::Summary;
 use super::{Next, Program, ProgramError};
 use crate::coefficients::Coefficients;
 use crate::job::{Job, LogisticRegressionTerms, ProgramTerms, Solver};
+use crate::linear_model::LinearModel;
+use crate::model::Model;
 
 /// Training, and how far it is.
 #[derive(Clone, Debug)]
 pub(super) enum Training {
     FedAvg(LogisticRegression),
     Newton(Box<Newton>),
+    Trees(Box<BoostedTrees>),
 }
 
 impl Training {
     /// Training of `job` before its first round.
-    pub(super) fn new(job: &Job, summary: &Summary) -> Self {
-        let ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }) = job.program;
+    ///
+    /// # Errors
+    /// When the terms do not fit the contract.
+    pub(super) fn new(job: &Job, summary: &Summary) -> Result<Self, ProgramError> {
         let (contract, rounds) = (&job.contract, job.rounds.count);
-        match solver {
+        if let Some(terms) = job.trees() {
+            return Ok(Self::Trees(Box::new(BoostedTrees::new(contract.clone(), summary.training, terms)?)));
+        }
+        let ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }) = job.program else {
+            return Err(ProgramError::BadQuestion("there is no such program".into()));
+        };
+        Ok(match solver {
             Solver::FedAvg(local) => {
                 let (inputs, max_rows) = (contract.inputs(), contract.max_rows);
                 Self::FedAvg(LogisticRegression::new(inputs, max_rows, summary, local, l2, rounds))
@@ -32,35 +44,53 @@ impl Training {
                 let terms = NewtonTerms { encoding, l2, rounds };
                 Self::Newton(Box::new(Newton::new(contract, summary, terms)))
             }
-        }
+        })
     }
 
-    /// What is asked; none once it is finished.
-    pub(super) fn question(&mut self) -> Result<Option<Question>, ProgramError> {
-        self.next(None)
-    }
-
-    /// Moves on with the sum of the answers to what was asked.
+    /// What is asked now, or with the sum of the answers to that, what is asked next; none once it is finished.
     pub(super) fn next(&mut self, sum: Option<&Sum>) -> Result<Option<Question>, ProgramError> {
         Ok(match self {
             Self::FedAvg(training) => asked(training.next(sum)?).map(Question::Train),
             Self::Newton(training) => asked(training.next(sum)?).map(Question::Newton),
+            Self::Trees(training) => asked(training.next(sum)?).map(|question| match question {
+                BoostedTreesQuestion::Cells(question) => Question::Cells(question),
+                BoostedTreesQuestion::Grow(question) => Question::Grow(question),
+            }),
         })
     }
 
-    /// The training round that is asked for, or was the last to be, counted from 1.
-    pub(super) fn training_round(&self) -> u32 {
+    /// Training rounds that are over: those with a model.
+    pub(super) fn completed(&self) -> u32 {
         match self {
-            Self::FedAvg(training) => training.training_round(),
-            Self::Newton(training) => training.training_round(),
+            Self::FedAvg(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::Newton(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::Trees(training) => training.trees(),
         }
     }
 
-    /// Whether the training round that is asked for is the last there may be.
-    pub(super) fn is_last(&self) -> bool {
+    /// Whether the sum that is awaited may be the last of all.
+    pub(super) fn may_be_last(&self) -> bool {
         match self {
             Self::FedAvg(training) => training.is_last(),
             Self::Newton(training) => training.is_last(),
+            Self::Trees(training) => training.next_layout().is_none(),
+        }
+    }
+
+    /// Whether the sum that is awaited makes a model that is measured, if each is.
+    pub(super) fn ends_a_round(&self) -> bool {
+        match self {
+            Self::FedAvg(_) | Self::Newton(_) => true,
+            // A tree may be finished before it is as deep as it may be; nobody knows before.
+            Self::Trees(training) => training.is_deepest(),
+        }
+    }
+
+    /// What an answer looks like to what is asked after the awaited sum, where training goes on.
+    pub(super) fn next_layout(&self, job: &Job) -> Result<Layout, ProgramError> {
+        match self {
+            Self::Trees(training) => training.next_layout().map_or_else(|| training_layout(job), Ok),
+            Self::FedAvg(_) | Self::Newton(_) => training_layout(job),
         }
     }
 
@@ -69,21 +99,30 @@ impl Training {
         match self {
             Self::FedAvg(training) => training.is_finished(),
             Self::Newton(training) => training.is_finished(),
+            Self::Trees(training) => training.is_finished(),
         }
     }
 
     /// The model so far.
-    pub(super) fn coefficients(&self) -> &Coefficients {
+    pub(super) fn model(&self, job: &Job, summary: &Summary) -> Model {
+        let linear = |coefficients: &Coefficients| {
+            Model::Linear(LinearModel {
+                contract: job.contract.clone(),
+                standardisation: summary.standardisation.clone(),
+                coefficients: coefficients.clone(),
+            })
+        };
         match self {
-            Self::FedAvg(training) => training.coefficients(),
-            Self::Newton(training) => training.coefficients(),
+            Self::FedAvg(training) => linear(training.coefficients()),
+            Self::Newton(training) => linear(training.coefficients()),
+            Self::Trees(training) => Model::Trees(training.model().clone()),
         }
     }
 
     /// What is known of the model at the end, where the solver knows more than its weights.
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
-            Self::FedAvg(_) => None,
+            Self::FedAvg(_) | Self::Trees(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
         }
     }

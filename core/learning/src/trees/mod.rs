@@ -15,7 +15,7 @@ pub use tree::{MOST_DEPTH, Rule, Split, Tree, TreePart};
 
 use crate::contract::Contract;
 use crate::metrics::{Metrics, logistic};
-use crate::model::ModelError;
+use crate::model::{ModelError, measured};
 use crate::table::{Role, Table};
 
 /// Boosted trees with their preprocessing.
@@ -60,13 +60,7 @@ impl TreeModel {
     /// # Errors
     /// As [`Self::score`].
     pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
-        let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
-        for table in tables {
-            let rows = table.rows_for(role);
-            probabilities.extend(self.score_rows(table, &rows)?);
-            labels.extend(rows.iter().map(|&row| table.labels()[row]));
-        }
-        Ok(Metrics::exact(&probabilities, &labels))
+        measured(tables, role, |table, rows| self.score_rows(table, rows))
     }
 
     pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {

@@ -64,6 +64,11 @@ impl Tree {
         })
     }
 
+    /// How many leaves it has.
+    pub fn leaves(&self) -> usize {
+        self.parts().iter().filter(|part| matches!(part, TreePart::Leaf(_))).count()
+    }
+
     /// How far below the root each part stands.
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0; self.parts.len()];

@@ -12,7 +12,7 @@ use std::process::Command;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use syndic_learning::{Job, JobRun, Next, Outcome, Program, Question, Role, Table, TableBuilder};
+use syndic_learning::{Job, JobRun, Model, Next, Outcome, Program, Question, Role, Table, TableBuilder};
 use syndic_round::{Coding, ParameterSet, Sum};
 
 const JOB: &str = r#"
@@ -107,7 +107,9 @@ fn weights_errors_and_tests_are_those_of_statsmodels_and_of_scikit_learn() {
     // Eight weights and the intercept, which has no factor.
     assert_eq!(compared, 9 * 5 - 1);
 
-    let model = outcome(&format!("l2 = {L2}"), &tables).model;
+    let Model::Linear(model) = outcome(&format!("l2 = {L2}"), &tables).model else {
+        panic!("a linear model")
+    };
     let names = model.contract.input_names().into_iter().chain(["(intercept)".into()]);
     for (name, ours) in names.zip(model.coefficients.to_vec()) {
         let theirs = theirs["penalised"][named(&name)].as_f64().unwrap();

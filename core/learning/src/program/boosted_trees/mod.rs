@@ -100,6 +100,11 @@ impl BoostedTrees {
         matches!(self.state, State::Finished)
     }
 
+    /// Whether the pending question is about the deepest leaves that may be split: its sums finish a tree.
+    pub fn is_deepest(&self) -> bool {
+        matches!(&self.state, State::Growing(growth) if growth.is_deepest(&self.terms))
+    }
+
     /// The layout of the least that may be asked after the pending question, one place of a tree; none where that question
     /// may be the last. How many places are asked about together, the sum of the answers decides.
     pub fn next_layout(&self) -> Option<Layout> {

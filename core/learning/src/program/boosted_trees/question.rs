@@ -69,6 +69,18 @@ impl GrowQuestion {
         layout(&self.columns, self.places.len(), self.max_rows)
     }
 
+    /// How far below the root its places are.
+    pub fn depth(&self) -> u32 {
+        let first = self.places.first().map_or(0, |&place| place as usize);
+        self.tree.depths().get(first).copied().unwrap_or(0)
+    }
+
+    /// Whether it asks about both children of a split, as it does where other institutions answered than before.
+    pub fn is_again(&self) -> bool {
+        let asked = |place: usize| u32::try_from(place).is_ok_and(|place| self.places.contains(&place));
+        self.tree.splits().any(|split| asked(split.left) && asked(split.left + 1))
+    }
+
     /// Checks everything in it against the contract: whatever passes can be answered.
     ///
     /// # Errors

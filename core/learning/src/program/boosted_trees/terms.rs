@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::question::MOST_SUMS;
+use syndic_round::Layout;
+
+use super::super::ProgramError;
+use super::question::{MOST_SUMS, layout};
 use crate::contract::{ColumnKind, Contract};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
@@ -10,7 +13,9 @@ use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BoostedTreesTerms {
-    /// Trees to grow. Each takes as many rounds as it is deep.
+    /// Trees to grow: the training rounds of the job, which are written elsewhere in its file. Each takes as many encrypted
+    /// rounds as it is deep.
+    #[serde(skip)]
     pub trees: u32,
     /// The most splits between a root and a leaf.
     pub depth: u32,
@@ -127,6 +132,17 @@ impl BoostedTreesTerms {
             }
         }
         Ok(())
+    }
+
+    /// What the longest answer looks like: all bins of all leaves of the deepest depth that is asked about.
+    ///
+    /// # Errors
+    /// When there is no such layout.
+    pub(crate) fn longest_layout(&self, contract: &Contract) -> Result<Layout, ProgramError> {
+        let columns: Vec<_> = (0..).zip(self.largest_widths(contract)).collect();
+        // One child of each split is asked about.
+        let places = 1_usize << self.depth.saturating_sub(2);
+        layout(&columns, places, contract.max_rows)
     }
 
     /// The most bins of each column of the contract.

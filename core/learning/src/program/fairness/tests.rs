@@ -3,7 +3,7 @@ use crate::fixture;
 use crate::job::{Encoding, Job};
 use crate::program::question::Question;
 use crate::program::run::tests::{ALL, job, run, sum_of, tables};
-use crate::reference::fit;
+use crate::reference::fit_linear;
 
 fn terms() -> FairnessTerms {
     let by = |column: &str, bands: &[f64]| Grouping { column: column.into(), bands: bands.to_vec() };
@@ -16,7 +16,7 @@ fn comparing(terms: FairnessTerms) -> Job {
 
 /// Rates of one group, counted row by row.
 fn counted_one_by_one(
-    model: &LinearModel,
+    model: &Model,
     tables: &[Table],
     threshold: f64,
     is_in: impl Fn(&Table, usize) -> bool,
@@ -86,7 +86,7 @@ fn rates_of_groups_are_those_of_their_rows() {
 fn the_federation_finds_what_pooled_rows_show() {
     let tables = tables(false);
     let references: Vec<_> = tables.iter().collect();
-    let model = fit(&references, 1e-3, Encoding::AllLevels).unwrap();
+    let model = Model::Linear(fit_linear(&references, 1e-3, Encoding::AllLevels).unwrap());
     let pooled = measured(&model, &references, &terms(), 4096).unwrap();
     let mut program = Fairness::new(&model, &terms(), 4096);
     let Next::Ask(question) = program.next(None).unwrap() else { panic!("it asks first") };
@@ -144,7 +144,8 @@ fn without_test_rows(mut table: Table) -> Table {
 fn a_comparison_beyond_the_approved_job_is_recognised() {
     let approved = comparing(terms());
     let tables = tables(false);
-    let model = fit(&tables.iter().collect::<Vec<_>>(), 1e-3, Encoding::AllLevels).unwrap();
+    let model =
+        Model::Linear(fit_linear(&tables.iter().collect::<Vec<_>>(), 1e-3, Encoding::AllLevels).unwrap());
     let Next::Ask(question) = Fairness::new(&model, &terms(), 4096).next(None).unwrap() else {
         panic!("it asks first")
     };
@@ -155,7 +156,10 @@ fn a_comparison_beyond_the_approved_job_is_recognised() {
         |question| question.groups[1].bands = vec![30.0, 31.0],
         |question| drop(question.groups.pop()),
         |question| question.sizes[0] = 4,
-        |question| question.coefficients.weights.push(0.0),
+        |question| {
+            let Scorer::Linear { coefficients, .. } = &mut question.scorer else { panic!("a linear model") };
+            coefficients.weights.push(0.0);
+        },
     ];
     for bend in bends {
         let mut bent = question.clone();

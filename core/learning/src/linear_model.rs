@@ -1,0 +1,110 @@
+//! A logistic regression with its preprocessing, so that it scores raw rows.
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::coefficients::Coefficients;
+use crate::contract::Contract;
+use crate::encode::{Inputs, Standardisation};
+use crate::metrics::Metrics;
+use crate::model::{ModelError, measured};
+use crate::table::{Role, Table};
+
+/// A logistic regression with its preprocessing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearModel {
+    /// The contract of the rows that it scores.
+    pub contract: Contract,
+    /// How numeric inputs are scaled.
+    pub standardisation: Standardisation,
+    /// What it has learnt.
+    pub coefficients: Coefficients,
+}
+
+impl LinearModel {
+    /// The probability of a positive, for each row of the table.
+    ///
+    /// # Errors
+    /// When the table keeps another contract, or the parts of the model do not fit each other.
+    pub fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
+        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
+    }
+
+    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
+        measured(tables, role, |table, rows| self.score_rows(table, rows))
+    }
+
+    pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+        if *table.contract() != self.contract {
+            return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
+        }
+        self.check()?;
+        let inputs = Inputs::of(table, rows, &self.standardisation)?;
+        Ok((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)).collect())
+    }
+
+    /// The bytes of `model.safetensors`: F64 tensors `weights`, `intercept`, `mean` and `sd`. The same model
+    /// always has the same bytes.
+    ///
+    /// # Errors
+    /// When the format cannot hold them.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
+        let unwritable = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
+        let tensors = [
+            ("intercept", bytes_of(&[self.coefficients.intercept])),
+            ("mean", bytes_of(&self.standardisation.mean)),
+            ("sd", bytes_of(&self.standardisation.sd)),
+            ("weights", bytes_of(&self.coefficients.weights)),
+        ];
+        let views = tensors
+            .iter()
+            .map(|(name, bytes)| Ok((*name, TensorView::new(Dtype::F64, vec![bytes.len() / 8], bytes)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(unwritable)?;
+        safetensors::serialize(views, None).map_err(unwritable)
+    }
+
+    /// The model in the bytes that [`Self::to_safetensors`] returned.
+    ///
+    /// # Errors
+    /// When they cannot be read, or do not fit the contract.
+    pub(crate) fn from_safetensors(contract: &Contract, weights: &[u8]) -> Result<Self, ModelError> {
+        let file =
+            SafeTensors::deserialize(weights).map_err(|error| ModelError::Weights(error.to_string()))?;
+        let tensor = |name: &str| numbers(&file, name);
+        let intercept = match tensor("intercept")?.as_slice() {
+            &[intercept] => intercept,
+            _ => return Err(ModelError::Weights("`intercept` is not one number".into())),
+        };
+        let model = Self {
+            contract: contract.clone(),
+            standardisation: Standardisation { mean: tensor("mean")?, sd: tensor("sd")? },
+            coefficients: Coefficients { weights: tensor("weights")?, intercept },
+        };
+        model.check()?;
+        Ok(model)
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        self.standardisation.check(&self.contract)?;
+        let (expected, found) = (self.contract.inputs(), self.coefficients.weights.len());
+        if expected == found { Ok(()) } else { Err(ModelError::Inputs { expected, found }) }
+    }
+}
+
+fn bytes_of(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
+    let tensor = file.tensor(name).map_err(|error| ModelError::Weights(error.to_string()))?;
+    let words = tensor.data().chunks_exact(8).filter_map(|word| word.try_into().ok());
+    let values: Vec<f64> = words.map(f64::from_le_bytes).collect();
+    if tensor.dtype() != Dtype::F64 || !values.iter().all(|value| value.is_finite()) {
+        return Err(ModelError::Weights(format!("`{name}` does not hold finite F64 numbers")));
+    }
+    Ok(values)
+}

@@ -1,0 +1,75 @@
+//! The model that a question is about, as far as it is not in the contract that both sides have.
+
+use serde::{Deserialize, Serialize};
+
+use super::ProgramError;
+use crate::coefficients::Coefficients;
+use crate::contract::Contract;
+use crate::encode::Standardisation;
+use crate::linear_model::LinearModel;
+use crate::model::Model;
+use crate::trees::{Ensemble, TreeModel};
+
+/// What scores the rows of an institution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scorer {
+    /// A linear model.
+    Linear {
+        /// What it has learnt.
+        coefficients: Coefficients,
+        /// How to scale the inputs.
+        standardisation: Standardisation,
+    },
+    /// Boosted trees.
+    Trees {
+        /// Base, bins and trees.
+        ensemble: Ensemble,
+    },
+}
+
+impl Scorer {
+    /// The model under `contract`. What is known of how trees were found is left out.
+    pub(super) fn model(&self, contract: &Contract) -> Model {
+        let contract = contract.clone();
+        match self.clone() {
+            Self::Linear { coefficients, standardisation } => {
+                Model::Linear(LinearModel { contract, standardisation, coefficients })
+            }
+            Self::Trees { ensemble } => {
+                let gains = ensemble.trees.iter().map(|tree| vec![0.0; tree.splits().count()]).collect();
+                Model::Trees(TreeModel { contract, ensemble, gains })
+            }
+        }
+    }
+
+    /// Checks on the participant that it is one of `program` and fits the contract.
+    ///
+    /// # Errors
+    /// [`ProgramError::NotApproved`] where it is of another program or size; [`ProgramError::BadQuestion`] where it fits
+    /// no table under the contract.
+    pub(super) fn approved_by(&self, program: &str, contract: &Contract) -> Result<(), ProgramError> {
+        if self.model(contract).program() != program {
+            return Err(ProgramError::NotApproved("program of the model"));
+        }
+        match self {
+            Self::Linear { coefficients, .. } if coefficients.weights.len() != contract.inputs() => {
+                Err(ProgramError::NotApproved("number of weights"))
+            }
+            Self::Linear { standardisation, .. } => Ok(standardisation.check(contract)?),
+            Self::Trees { ensemble } => Ok(ensemble.check(contract)?),
+        }
+    }
+}
+
+impl From<&Model> for Scorer {
+    fn from(model: &Model) -> Self {
+        match model {
+            Model::Linear(model) => Self::Linear {
+                coefficients: model.coefficients.clone(),
+                standardisation: model.standardisation.clone(),
+            },
+            Model::Trees(model) => Self::Trees { ensemble: model.ensemble.clone() },
+        }
+    }
+}

@@ -1,0 +1,98 @@
+use super::*;
+use crate::fixture;
+use crate::job::{FairnessTerms, Grouping, ProgramTerms};
+use crate::program::boosted_trees::BoostedTreesTerms;
+use crate::program::run::tests::{ALL, job, run, tables};
+use crate::reference;
+
+fn of_trees(trees: u32) -> Job {
+    let terms = BoostedTreesTerms { depth: 3, min_rows: 10, ..Default::default() };
+    Job { program: ProgramTerms::BoostedTrees(Box::new(terms)), ..job(trees) }
+}
+
+#[test]
+fn a_job_grows_the_trees_of_pooled_training_and_measures_each() {
+    let (job, tables) = (of_trees(5), tables(false));
+    let (run, outcome, sums) = run(&job, &tables, |_| ALL.to_vec());
+    let pooled = reference::fit(&job, &tables.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(outcome.model, pooled);
+    assert_eq!(outcome.released_round, 5);
+    assert_eq!(
+        run.metrics().iter().map(|metrics| metrics.training_round).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
+    // Statistics, cells, and of each tree at most three depths and its evaluation.
+    assert!((10..=2 + 5 * 4).contains(&sums.len()), "{}", sums.len());
+    assert_eq!(run.trained_rounds(), 5);
+}
+
+#[test]
+fn with_validation_rows_the_trees_after_the_best_are_cut_off() {
+    let mut job = of_trees(12);
+    let ProgramTerms::BoostedTrees(terms) = &mut job.program else { panic!("trees") };
+    // Steps so long that they learn rows by heart.
+    (terms.learning_rate, terms.l2, terms.min_rows, terms.depth) = (1.0, 0.0, 1, 5);
+    let tables = tables(true);
+    let (run, outcome, _) = run(&job, &tables, |_| ALL.to_vec());
+    let loss = |metrics: &&RoundMetrics| metrics.validation.unwrap().log_loss;
+    let best = run.metrics().iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    assert_eq!(outcome.released_round, best.training_round);
+    assert!(outcome.released_round < 12, "the case is no test if the last round is the best");
+    let Model::Trees(model) = &outcome.model else { panic!("trees") };
+    assert_eq!(model.ensemble.trees.len() as u32, outcome.released_round);
+    assert_eq!(outcome.model, reference::fit(&job, &tables.iter().collect::<Vec<_>>()).unwrap());
+}
+
+#[test]
+fn groups_are_compared_by_trees_too() {
+    let groups = vec![Grouping { column: "job".into(), bands: Vec::new() }];
+    let mut job = of_trees(2);
+    job.fairness = Some(FairnessTerms { flagged: 0.2, min_rows: 20, groups });
+    let tables = tables(false);
+    let (_, outcome, _) = run(&job, &tables, |_| ALL.to_vec());
+    let references: Vec<_> = tables.iter().collect();
+    let terms = job.fairness.as_ref().unwrap();
+    let exact = crate::program::fairness::measured(&outcome.model, &references, terms, 4096).unwrap();
+    assert_eq!(outcome.fairness.unwrap(), exact);
+}
+
+#[test]
+fn each_encrypted_round_has_a_place_of_its_own_though_institutions_come_and_go() {
+    let (job, tables) = (of_trees(3), tables(false));
+    let mut run = JobRun::new(&job);
+    let mut slots = Vec::new();
+    let mut next = run.next(None).unwrap();
+    while let Next::Ask(question) = next {
+        question.approved_by(&job).unwrap();
+        slots.push(question.slot());
+        let here = |k: &usize| slots.len() < 2 || !(slots.len() + k).is_multiple_of(3);
+        let here: Vec<&Table> = ALL.iter().filter(|k| here(k)).map(|k| &tables[*k]).collect();
+        let sum = tests::sum_of(&here, 5, &question.layout().unwrap(), |table, rng| {
+            JobRun::answer(&question, table, rng).unwrap()
+        });
+        next = run.next(Some(&sum)).unwrap();
+    }
+    let mut distinct = slots.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), slots.len(), "{slots:?}");
+    assert!(slots.iter().any(|slot| slot.ends_with("/again")), "{slots:?}");
+}
+
+#[test]
+fn a_question_about_trees_is_not_one_of_a_job_without_any() {
+    let tables = tables(false);
+    let approved = of_trees(2);
+    let (_, _, sums) = run(&approved, &tables, |_| ALL.to_vec());
+    let mut run = JobRun::new(&approved);
+    for sum in &sums[..2] {
+        let Next::Ask(question) = run.next(Some(sum)).unwrap() else { panic!("training goes on") };
+        assert_eq!(question.training_round(), Some(1));
+        assert!(question.approved_by(&approved).is_ok());
+        assert_eq!(question.approved_by(&job(2)).unwrap_err().code(), "program.not-approved");
+        let mut shallow = approved.clone();
+        shallow.contract = fixture::contract();
+        shallow.contract.max_rows += 1;
+        assert_eq!(question.approved_by(&shallow).unwrap_err().code(), "program.not-approved");
+    }
+}
