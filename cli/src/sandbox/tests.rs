@@ -35,8 +35,7 @@ fn options(folder: &Path, rows: u64) -> SandboxOptions {
 async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> {
     let names: Vec<String> = run.sites.iter().map(|site| site.name.clone()).collect();
     let tables: Vec<_> = run.sites.iter().map(|site| &*site.table).collect();
-    let model =
-        fit(&tables, run.job.program.l2(), run.job.program.encoding()).expect("the fixture has both classes");
+    let model = fit(run.job, &tables).expect("the fixture has both classes");
     let rounds = run.job.rounds.count;
     observer.event(&Event::JobStarted {
         job: run.job.identity.id.to_string(),
