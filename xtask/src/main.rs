@@ -12,6 +12,7 @@ mod licences;
 mod links;
 mod purity;
 mod python;
+mod quality;
 mod shape;
 mod soak;
 mod sources;
@@ -43,6 +44,8 @@ enum Command {
     Soak(soak::Campaign),
     /// Coverage-guided fuzzing of every decoder and of the coordinator's state machine
     Fuzz(fuzz::Campaign),
+    /// What the programs reach on real tables, against bars; writes docs/quality.md
+    Quality(quality::Campaign),
     /// Formatting
     Fmt,
     /// Clippy, warnings denied
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Test => &ALL,
         Command::Soak(campaign) => return gate::run_one("soak", || soak::run(&campaign)),
         Command::Fuzz(campaign) => return gate::run_one("fuzzing", || fuzz::run(&campaign)),
+        Command::Quality(campaign) => return gate::run_one("quality", || quality::run(&campaign)),
         Command::Fmt => &[FMT],
         Command::Lint => &[LINT],
         Command::Docs => &[DOCS],

@@ -1,0 +1,228 @@
+//! What is measured, and what it must reach: tables, splits, programs, bars.
+
+/// A table that is cut into institutions.
+pub(crate) struct Table {
+    /// Of its file, and in the page.
+    pub(crate) name: &'static str,
+    /// The table, where the repository has it.
+    pub(crate) in_repository: Option<&'static str>,
+    /// The job with its data contract; none where `syndic job init` drafts one.
+    pub(crate) job: Option<&'static str>,
+    /// The penalty of linear models, chosen on fold 1 with all rows in one place.
+    pub(crate) l2: f64,
+    /// Whether bars are asked for. Small tables are measured, but what they show is mostly chance.
+    pub(crate) gate: bool,
+}
+
+/// The column that says whose a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// Institutions whose customers differ.
+    Site,
+    /// Institutions whose shares of positives, and sizes, differ wildly.
+    SiteSkew,
+}
+
+/// A program with the terms that it is measured with.
+pub(crate) struct Program {
+    /// In the page.
+    pub(crate) title: &'static str,
+    /// In names of folders.
+    pub(crate) short: &'static str,
+    /// The section of the job file; `{l2}` stands for the table's penalty.
+    pub(crate) section: &'static str,
+    /// Training rounds, at most.
+    pub(crate) rounds: u32,
+    /// What it must reach.
+    pub(crate) bars: &'static [Bar],
+}
+
+/// One demand.
+pub(crate) struct Bar {
+    /// Short, for tables.
+    pub(crate) name: &'static str,
+    /// The demand in words.
+    pub(crate) says: &'static str,
+    /// The only split that it is made on; none where on both.
+    pub(crate) split: Option<Split>,
+    /// The demand in figures.
+    pub(crate) ask: Ask,
+}
+
+/// What a bar compares. Differences are taken on the same test rows, with pooled training of the same run.
+pub(crate) enum Ask {
+    /// Pooled training has these figures, AUC and log-loss, of another implementation.
+    PooledIs { within: f64, figures: &'static [(&'static str, [f64; 2])] },
+    /// The federation's AUC and log-loss are those of pooled training.
+    IsPooled { within: f64 },
+    /// The federation's AUC is at most so far below pooled training, and its log-loss so far above.
+    NearPooled { auc: f64, log_loss: Option<f64> },
+    /// Training came to its minimum within so many rounds.
+    Converged { rounds: u32 },
+    /// The AUC after this round is at most so far below pooled training.
+    Early { round: u32, auc: f64 },
+    /// The federation's AUC is so far above the mean of the institutions alone, by table: on `site`, on `site_skew`.
+    Gain(&'static [(&'static str, [f64; 2])]),
+}
+
+impl Split {
+    /// The column's name.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Self::Site => "site",
+            Self::SiteSkew => "site_skew",
+        }
+    }
+}
+
+pub(crate) const SPLITS: [Split; 2] = [Split::Site, Split::SiteSkew];
+
+pub(crate) const TABLES: [Table; 5] = [
+    Table {
+        name: "credit_default",
+        in_repository: None,
+        job: Some("examples/jobs/credit-default.toml"),
+        l2: 1e-3,
+        gate: true,
+    },
+    Table {
+        name: "bank_marketing",
+        in_repository: Some("examples/bank-marketing/bank_marketing.csv.gz"),
+        job: Some("examples/bank-marketing/job.toml"),
+        l2: 1e-4,
+        gate: true,
+    },
+    Table {
+        name: "telco_churn",
+        in_repository: None,
+        job: Some("examples/jobs/telco-churn.toml"),
+        l2: 1e-4,
+        gate: true,
+    },
+    Table { name: "iranian_churn", in_repository: None, job: None, l2: 1e-3, gate: false },
+    Table { name: "german_credit", in_repository: None, job: None, l2: 1e-2, gate: false },
+];
+
+/// A program more is an entry more.
+pub(crate) const PROGRAMS: [Program; 2] = [NEWTON, FED_AVG];
+
+const NEWTON: Program = Program {
+    title: "logistic-regression by newton",
+    short: "newton",
+    section: r#"[program]
+name = "logistic-regression"
+solver = "newton"
+encoding = "all-levels"
+l2 = {l2}
+"#,
+    rounds: 20,
+    bars: &[
+        Bar {
+            name: "A1",
+            says: "pooled training has the AUC and the log-loss that another implementation, in Python, has on the \
+                   same rows, within 0.0005",
+            split: None,
+            ask: Ask::PooledIs {
+                within: 0.0005,
+                figures: &[
+                    ("credit_default", [0.7829, 0.4275]),
+                    ("bank_marketing", [0.7688, 0.3023]),
+                    ("telco_churn", [0.8338, 0.4312]),
+                ],
+            },
+        },
+        Bar {
+            name: "A3",
+            says: "the exact method comes to its minimum within 10 rounds",
+            split: None,
+            ask: Ask::Converged { rounds: 10 },
+        },
+        Bar {
+            name: "exact",
+            says: "AUC and log-loss are those of pooled training within 0.0005, however the rows are cut",
+            split: None,
+            ask: Ask::IsPooled { within: 0.0005 },
+        },
+        Bar {
+            name: "B3",
+            says: "without drift: AUC at most 0.003 below pooled training, log-loss at most 0.004 above",
+            split: Some(Split::SiteSkew),
+            ask: Ask::NearPooled { auc: 0.003, log_loss: Some(0.004) },
+        },
+        GAIN_OF_LINEAR,
+    ],
+};
+
+/// The terms of the example files; they met the bars on fold 1 with folds 2 to 4 for training.
+const FED_AVG: Program = Program {
+    title: "logistic-regression by fed-avg",
+    short: "fed-avg",
+    section: r#"[program]
+name = "logistic-regression"
+solver = "fed-avg"
+local_epochs = 2
+batch_size = 32
+learning_rate = 0.3
+learning_rate_decay = 0.85
+l2 = {l2}
+"#,
+    rounds: 20,
+    bars: &[
+        Bar {
+            name: "B1",
+            says: "within 50 rounds: AUC at most 0.003 below pooled training, log-loss at most 0.004 above",
+            split: Some(Split::Site),
+            ask: Ask::NearPooled { auc: 0.003, log_loss: Some(0.004) },
+        },
+        Bar {
+            name: "B2",
+            says: "within 50 rounds: AUC at most 0.006 below pooled training",
+            split: Some(Split::SiteSkew),
+            ask: Ask::NearPooled { auc: 0.006, log_loss: None },
+        },
+        Bar {
+            name: "B4",
+            says: "already after round 10: AUC at most 0.008 below pooled training",
+            split: Some(Split::Site),
+            ask: Ask::Early { round: 10, auc: 0.008 },
+        },
+        GAIN_OF_LINEAR,
+    ],
+};
+
+const GAIN_OF_LINEAR: Bar = Bar {
+    name: "D1",
+    says: "AUC above the mean of the institutions alone, by table and split: credit_default 0.005 on `site`, 0.025 on \
+           `site_skew`; bank_marketing 0.015, 0.030; telco_churn 0.006, 0.006",
+    split: None,
+    ask: Ask::Gain(&[
+        ("credit_default", [0.005, 0.025]),
+        ("bank_marketing", [0.015, 0.030]),
+        ("telco_churn", [0.006, 0.006]),
+    ]),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_of_a_bar_belongs_to_a_table_that_is_a_gate() {
+        let gates: Vec<&str> = TABLES.iter().filter(|table| table.gate).map(|table| table.name).collect();
+        for bar in PROGRAMS.iter().flat_map(|program| program.bars) {
+            if let Ask::PooledIs { figures, .. } | Ask::Gain(figures) = &bar.ask {
+                assert_eq!(
+                    figures.iter().map(|(table, _)| *table).collect::<Vec<_>>(),
+                    gates,
+                    "{}",
+                    bar.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_bar_that_allows_fifty_rounds_is_asked_of_no_more() {
+        assert!(PROGRAMS.iter().all(|program| program.rounds <= 50));
+    }
+}
