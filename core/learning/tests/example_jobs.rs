@@ -5,6 +5,7 @@ use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
+const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
 fn job(text: &str) -> Job {
@@ -15,6 +16,9 @@ fn job(text: &str) -> Job {
 fn example_jobs_have_the_inputs_of_their_tables() {
     let inputs = [BANK_MARKETING, CREDIT_DEFAULT, TELCO_CHURN].map(|text| job(text).contract.inputs());
     assert_eq!(inputs, [50, 89, 46]);
+    let (linear, trees) = (job(CREDIT_DEFAULT), job(CREDIT_DEFAULT_TREES));
+    assert_eq!(linear.contract, trees.contract);
+    assert!(trees.trees().is_some() && trees.fairness.is_some());
 }
 
 #[test]

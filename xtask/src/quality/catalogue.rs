@@ -63,6 +63,8 @@ pub(crate) enum Ask {
     Early { round: u32, auc: f64 },
     /// The federation's AUC is so far above the mean of the institutions alone, by table: on `site`, on `site_skew`.
     Gain(&'static [(&'static str, [f64; 2])]),
+    /// The federation's AUC, by table.
+    AtLeast(&'static [(&'static str, f64)]),
 }
 
 impl Split {
@@ -104,7 +106,7 @@ pub(crate) const TABLES: [Table; 5] = [
 ];
 
 /// A program more is an entry more.
-pub(crate) const PROGRAMS: [Program; 2] = [NEWTON, FED_AVG];
+pub(crate) const PROGRAMS: [Program; 3] = [NEWTON, FED_AVG, BOOSTED_TREES];
 
 const NEWTON: Program = Program {
     title: "logistic-regression by newton",
@@ -190,6 +192,39 @@ l2 = {l2}
     ],
 };
 
+/// The default terms, which were chosen by log-loss on fold 1, one setting for all tables.
+const BOOSTED_TREES: Program = Program {
+    title: "boosted-trees",
+    short: "boosted-trees",
+    section: r#"[program]
+name = "boosted-trees"
+depth = 5
+learning_rate = 0.1
+l2 = 20
+min_rows = 50
+column_fraction = 0.8
+"#,
+    rounds: 80,
+    bars: &[
+        Bar {
+            name: "E1",
+            says: "AUC on at most 64 shared bins: credit_default 0.787, bank_marketing 0.795, telco_churn 0.829",
+            split: None,
+            ask: Ask::AtLeast(&[
+                ("credit_default", 0.787),
+                ("bank_marketing", 0.795),
+                ("telco_churn", 0.829),
+            ]),
+        },
+        Bar {
+            name: "exact",
+            says: "AUC and log-loss are those of pooled trees on the same bins within 0.002, however the rows are cut",
+            split: None,
+            ask: Ask::IsPooled { within: 0.002 },
+        },
+    ],
+};
+
 const GAIN_OF_LINEAR: Bar = Bar {
     name: "D1",
     says: "AUC above the mean of the institutions alone, by table and split: credit_default 0.005 on `site`, 0.025 on \
@@ -223,6 +258,8 @@ mod tests {
 
     #[test]
     fn a_bar_that_allows_fifty_rounds_is_asked_of_no_more() {
-        assert!(PROGRAMS.iter().all(|program| program.rounds <= 50));
+        let says = |bar: &&Bar| bar.says.starts_with("within 50 rounds");
+        let asked = PROGRAMS.iter().filter(|program| program.bars.iter().any(|bar| says(&bar)));
+        assert!(asked.into_iter().all(|program| program.rounds <= 50));
     }
 }

@@ -76,6 +76,13 @@ fn figures(bar: &Bar, run: &Run) -> Vec<(&'static str, f64, Limit)> {
             let reached = measured.auc_by_round.get(&round).copied().unwrap_or(f64::NAN);
             vec![("AUC", reached - measured.pooled.auc, Limit::AtLeast(-below))]
         }
+        Ask::AtLeast(floors) => {
+            let floor = floors.iter().find(|(table, _)| *table == run.table.name);
+            floor
+                .map(|(_, least)| ("AUC", measured.federated.auc, Limit::AtLeast(*least)))
+                .into_iter()
+                .collect()
+        }
         Ask::Gain(gains) => {
             let Some([site, skew]) = of(gains, run.table.name) else { return Vec::new() };
             let least = if run.split == Split::Site { site } else { skew };
@@ -107,7 +114,7 @@ impl Verdict {
         match self.bar.ask {
             _ if figure.is_nan() => "none".to_owned(),
             Ask::Converged { .. } => format!("{figure:.0}"),
-            Ask::PooledIs { .. } | Ask::IsPooled { .. } => format!("{figure:.4}"),
+            Ask::PooledIs { .. } | Ask::IsPooled { .. } | Ask::AtLeast(_) => format!("{figure:.4}"),
             Ask::NearPooled { .. } | Ask::Early { .. } | Ask::Gain(_) => signed(figure),
         }
     }

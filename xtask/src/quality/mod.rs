@@ -22,7 +22,7 @@ use measure::{Measured, Sandbox};
 #[derive(clap::Args)]
 pub(crate) struct Campaign {
     /// Folder with the prepared tables; without it only the table of examples/bank-marketing is measured
-    #[arg(long, value_name = "FOLDER", default_value_os_t = sources::root().join("../shared/data"))]
+    #[arg(long, value_name = "FOLDER", default_value_os_t = sources::root().join("target/tables"))]
     tables: PathBuf,
     /// A `syndic` that is built already; otherwise it is built
     #[arg(long, value_name = "FILE")]

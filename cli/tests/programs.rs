@@ -1,0 +1,125 @@
+//! Programs that give the model of pooled training, over real TLS: Newton's method, also with one institution away for a
+//! round, and boosted trees. And the comparison of groups.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use syndic::ledger::trust::Trust;
+use syndic::ledger::verify;
+
+/// Runs the example job with this program, and what else its file is to say; returns the run's folder, and `result.json`.
+fn run(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Value) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing");
+    let text = std::fs::read_to_string(example.join("job.toml")).unwrap();
+    let (before, rest) = text.split_once("[program]").unwrap();
+    let (_, after) = rest.split_once("[rounds]").unwrap();
+    let text = format!("{before}[rounds]{after}\n{program}\n");
+    let (job, table, out) =
+        (folder.join("job.toml"), example.join("bank_marketing.csv.gz"), folder.join("out"));
+    std::fs::write(&job, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_syndic"))
+        .args(["sandbox", "--json", "--quiet", "--job", job.to_str().unwrap()])
+        .args(["--table", table.to_str().unwrap(), "--site-column", "site", "--fold-column", "fold"])
+        .args(["--test-fold", "0", "--out", out.to_str().unwrap()])
+        .args(more)
+        .env_remove("SYNDIC_LOG")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (out, serde_json::from_slice(&output.stdout).unwrap())
+}
+
+fn newton(terms: &str) -> String {
+    format!("[program]\nname = \"logistic-regression\"\nsolver = \"newton\"\n{terms}")
+}
+
+/// Asserts that the figures of the federated and of the pooled model are the same.
+fn assert_as_good_as_pooling(result: &Value, within: f64) {
+    for figure in ["roc_auc", "pr_auc", "log_loss"] {
+        let [federated, pooled] =
+            ["federated", "pooled"].map(|model| result["metrics"][model][figure].as_f64().unwrap());
+        assert!((federated - pooled).abs() <= within, "{figure}: {federated} and {pooled}");
+    }
+}
+
+/// The card of a run's model; its ledger is verified.
+fn card(out: &Path, result: &Value) -> Value {
+    let key = result["ledger"]["key"].as_str().unwrap();
+    verify::check(&out.join("ledger"), &Trust::of(Some(key), None).unwrap()).unwrap();
+    serde_json::from_slice(&std::fs::read(out.join("model.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn the_federation_is_as_good_as_pooling_though_one_is_away_for_a_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, result) = run(folder.path(), &newton("encoding = \"drop-first\""), &["--drop"]);
+
+    assert_as_good_as_pooling(&result, 1e-6);
+    assert_eq!(result["rounds"]["converged"], true);
+    let rounds = result["rounds"]["completed"].as_u64().unwrap();
+    assert!((5..=10).contains(&rounds), "{result}");
+    // The model of the last round alone is measured.
+    assert_eq!(
+        (&result["rounds"]["evaluation"], &result["rounds"]["released"]),
+        (&1.into(), &result["rounds"]["completed"])
+    );
+    assert!(result["options"]["stopped"].is_string(), "{result}");
+
+    let card = card(&out, &result);
+    let inference = card["fit"]["inference"].as_array().unwrap();
+    assert_eq!(inference.len(), card["inputs"].as_array().unwrap().len() + 1);
+    let first_levels = inference.iter().filter(|of| of["standard_error"].is_null()).count();
+    assert!(first_levels > 3 && inference.len() > 2 * first_levels, "{inference:?}");
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("What the model has learnt") && report.contains("(intercept)"));
+}
+
+#[test]
+fn trees_and_the_comparison_of_groups_by_them_are_those_of_pooling() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "boosted-trees"
+depth = 3
+
+[fairness]
+groups = [{ column = "marital" }, { column = "age", bands = [30, 50] }]
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "3"]);
+
+    assert_as_good_as_pooling(&result, 1e-12);
+    assert_eq!((&result["rounds"]["completed"], &result["rounds"]["evaluation"]), (&3.into(), &3.into()));
+    assert_eq!(result["fairness"]["federated"], result["fairness"]["pooled"]);
+    let columns = result["fairness"]["federated"]["columns"].as_array().unwrap();
+    assert!(columns.iter().all(|column| column["gaps"]["flagged"].as_f64().unwrap() > 0.0), "{columns:?}");
+    let card = card(&out, &result);
+    assert_eq!(card["program"], "boosted-trees");
+    assert_eq!(card["fairness"], result["fairness"]["federated"]);
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("How the model treats groups") && report.contains("30 to below 50"));
+}
+
+#[test]
+fn trees_grow_on_though_one_institution_is_away_for_a_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "[program]\nname = \"boosted-trees\"\ndepth = 3\n";
+    let (out, result) = run(folder.path(), job, &["--rounds", "2", "--drop"]);
+    assert_eq!(result["rounds"]["completed"], 2);
+    assert!(result["options"]["stopped"].is_string(), "{result}");
+    assert_eq!(card(&out, &result)["program"], "boosted-trees");
+}
+
+#[test]
+fn training_that_its_rounds_cut_off_is_told_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, result) = run(folder.path(), &newton(""), &["--rounds", "2"]);
+    assert_eq!((&result["rounds"]["converged"], &result["rounds"]["completed"]), (&false.into(), &2.into()));
+    let card = card(&out, &result);
+    let warning = card["provenance"]["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("had not converged when its 2 rounds were over"), "{warning}");
+    assert!(card["fit"].get("inference").is_none(), "levels that all have a weight have no standard errors");
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("training had not converged"));
+}

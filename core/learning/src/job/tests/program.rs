@@ -1,0 +1,85 @@
+//! The section `[program]`.
+
+use super::*;
+
+#[test]
+fn terms_of_another_solver_are_refused() {
+    let refused = errors("solver = \"fed-avg\"", "solver = \"newton\"");
+    let keys = ["local_epochs", "batch_size", "learning_rate =", "learning_rate_decay"];
+    assert_eq!(refused, keys.map(|key| ("job.other-solver", line_of(key))));
+    assert_eq!(
+        errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\nencoding = \"drop-first\""),
+        [("job.other-solver", line_of("solver").map(|line| line + 1))]
+    );
+}
+
+/// The file with trees in the place of its program.
+fn of_trees(terms: &str) -> String {
+    let start = FILE.find("[program]").unwrap();
+    let end = FILE.find("[rounds]").unwrap();
+    format!("{}[program]\nname = \"boosted-trees\"\n{terms}\n{}", &FILE[..start], &FILE[end..])
+}
+
+#[test]
+fn terms_of_trees_are_read_and_written_again() {
+    let text = of_trees("depth = 3\nincreasing = [\"age\"]\nl2 = 5");
+    let job = Job::from_toml(&text).unwrap();
+    let terms = job.trees().unwrap();
+    // A training round grows a tree.
+    assert_eq!((terms.trees, terms.depth, terms.l2), (20, 3, 5.0));
+    assert_eq!(terms.increasing, ["age"]);
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+}
+
+#[test]
+fn terms_of_trees_that_make_no_sense_are_refused() {
+    for (terms, code) in [
+        ("depth = 9", "job.out-of-range"),
+        ("bins = 65", "job.out-of-range"),
+        ("trees = 100", "job.unknown-key"),
+        ("batch_size = 3", "job.unknown-key"),
+        ("increasing = [\"job\"]", "job.trees"),
+        ("increasing = [\"age\"]\ndecreasing = [\"age\"]", "job.trees"),
+        ("l2 = 0\nmin_hessian = 0", "job.trees"),
+    ] {
+        let errors = Job::from_toml(&of_trees(terms)).expect_err(terms);
+        assert_eq!((errors[0].code, errors.len()), (code, 1), "{terms}: {errors:?}");
+    }
+    let many = of_trees("depth = 3").replacen("count = 20", "count = 2001", 1);
+    assert_eq!(Job::from_toml(&many).unwrap_err()[0].code, "job.out-of-range");
+}
+
+#[test]
+fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
+    use crate::job::{Encoding, ProgramTerms, Solver};
+    let solver = |levels: usize, written: &str| {
+        let levels: Vec<String> = (0..levels).map(|level| format!("\"level {level}\"")).collect();
+        let of_fed_avg = [
+            "local_epochs = 2\n",
+            "batch_size = 64\n",
+            "learning_rate = 0.1\n",
+            "learning_rate_decay = 0.97\n",
+        ];
+        let text = of_fed_avg.iter().fold(FILE.to_owned(), |text, key| {
+            assert!(text.contains(key), "{key}");
+            text.replacen(key, "", 1)
+        });
+        let text = text.replacen("solver = \"fed-avg\"", written, 1);
+        let text = text.replacen(
+            "levels = [\"office\", \"field\", \"none\"]",
+            &format!("levels = [{}]", levels.join(", ")),
+            1,
+        );
+        let job = Job::from_toml(&text).map_err(|errors| errors[0].code)?;
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        let ProgramTerms::LogisticRegression(terms) = job.program else { panic!("another program") };
+        Ok(terms.solver)
+    };
+    assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
+    assert!(matches!(solver(600, ""), Ok(Solver::FedAvg(_))));
+    let drop_first = "solver = \"newton\"\nencoding = \"drop-first\"";
+    assert_eq!(solver(600, drop_first), Ok(Solver::Newton { encoding: Encoding::DropFirst }));
+    assert_eq!(solver(2001, drop_first), Err("job.too-many-inputs"));
+}
