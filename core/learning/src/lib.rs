@@ -33,7 +33,7 @@ pub use model::{Model, ModelCard, ModelError};
 pub use program::fairness::figures::FairnessFigures;
 pub use program::logistic_regression::inference::{Fit, Inferred};
 pub use program::question::{Layouts, Question};
-pub use program::run::{JobRun, Outcome, RoundMetrics};
+pub use program::run::{JobRun, JobTable, Outcome, RoundMetrics};
 pub use program::{Next, Program, ProgramError};
 pub use table::{Role, Table};
 pub use table_builder::TableBuilder;

@@ -1,10 +1,10 @@
 //! Whether this institution takes part in a job: the policy decides before any row is read.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use syndic_learning::job::Terms;
-use syndic_learning::{Job, Table};
+use syndic_learning::{Job, JobTable};
 use syndic_round::participant::Accepted;
 use syndic_round::{Digest, PreparationTerms, Rejection};
 use tracing::info;
@@ -22,7 +22,7 @@ pub(super) struct Latest<T>(VecDeque<(Digest, Arc<T>)>);
 pub(super) struct Approved {
     pub(super) job: Job,
     pub(super) terms: Accepted,
-    pub(super) table: Arc<Table>,
+    pub(super) table: Arc<Mutex<JobTable>>,
 }
 
 impl<T> Latest<T> {
@@ -87,6 +87,7 @@ impl Agent {
         let table = joined(load.await)?.map_err(Declined::from)?;
         let Terms { agreement, protection, admitted, deadlines } = terms;
         let terms = Accepted { job: wanted.job.clone(), agreement, protection, admitted, deadlines };
+        let table = Arc::new(Mutex::new(JobTable::new(table)));
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(wanted.agreement, approved.clone());
         info!(participant = self.enrolment.name(), job = %wanted.job, "the policy allows the job");

@@ -1,10 +1,10 @@
 //! Doing the duties of a round: check, sign, journal, send, in this order.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
-use syndic_learning::{JobRun, Program, Question};
+use syndic_learning::{JobTable, Question};
 use syndic_ledger::Entry;
 use syndic_proto::convert::{Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
@@ -359,11 +359,14 @@ type VoidedAttempts = [(RoundId, Vec<Signed>)];
 /// The local half of the program, to integers that cannot overflow the sum.
 fn answer(
     question: &Question,
-    table: &Arc<syndic_learning::Table>,
+    table: &Mutex<JobTable>,
     plan: &RoundPlan,
     rng: &mut ChaCha20Rng,
 ) -> Result<Answer, Declined> {
-    let clipped = JobRun::answer(question, table, rng)?.clip();
+    // What an answer that panicked left behind is begun anew.
+    let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+    let clipped = table.answer(question, rng)?.clip();
+    drop(table);
     if clipped.clamped() > 0 {
         warn!(
             values = clipped.clamped(),

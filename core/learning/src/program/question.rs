@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
-use super::boosted_trees::{BoostedTreesQuestion, BoostedTreesTerms, CellsQuestion, GrowQuestion};
+use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
@@ -173,12 +173,8 @@ impl Question {
             Self::Newton(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Newton(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Newton(question) => Ok(question.standardisation.check(contract)?),
-            Self::Cells(question) => {
-                BoostedTreesQuestion::Cells(question.clone()).approved_by(contract, &trees_of(job)?)
-            }
-            Self::Grow(question) => {
-                BoostedTreesQuestion::Grow(question.clone()).approved_by(contract, &trees_of(job)?)
-            }
+            Self::Cells(question) => trees_of(job).and_then(|_| question.approved_by(contract)),
+            Self::Grow(question) => question.approved_by(contract, &trees_of(job)?),
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),

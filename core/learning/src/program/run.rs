@@ -6,12 +6,13 @@
 //! comes last. Where no institution has set rows aside there is none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
-use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
+use super::boosted_trees::PreparedTable;
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::fairness::Fairness;
 use super::fairness::figures::FairnessFigures;
@@ -280,14 +281,36 @@ impl Program for JobRun {
             Question::Statistics(question) => Statistics::answer(question, table, rng),
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Newton(question) => Newton::answer(question, table, rng),
-            Question::Cells(question) => {
-                BoostedTrees::answer(&BoostedTreesQuestion::Cells(question.clone()), table, rng)
-            }
-            Question::Grow(question) => {
-                BoostedTrees::answer(&BoostedTreesQuestion::Grow(question.clone()), table, rng)
-            }
+            Question::Cells(question) => question.answer(table),
+            Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
+        }
+    }
+}
+
+/// A table for whoever answers all questions of a job. It answers as [`JobRun`] does, and remembers what the trees so far make
+/// of its rows.
+pub struct JobTable(PreparedTable<Arc<Table>>);
+
+impl JobTable {
+    /// A table that has not been asked anything.
+    pub fn new(table: Arc<Table>) -> Self {
+        Self(PreparedTable::new(table))
+    }
+
+    /// The values that the table adds to the sum.
+    ///
+    /// # Errors
+    /// When the question makes no sense for it.
+    pub fn answer(
+        &mut self,
+        question: &Question,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Contribution, ProgramError> {
+        match question {
+            Question::Grow(question) => self.0.grow(question),
+            question => JobRun::answer(question, self.0.table(), rng),
         }
     }
 }

@@ -96,3 +96,27 @@ fn a_question_about_trees_is_not_one_of_a_job_without_any() {
         assert_eq!(question.approved_by(&shallow).unwrap_err().code(), "program.not-approved");
     }
 }
+
+#[test]
+fn a_table_that_remembers_answers_as_one_that_does_not() {
+    let (job, tables) = (of_trees(3), tables(true));
+    let table = Arc::new(fixture::table(400, 0.0, true, 0));
+    let mut remembering = JobTable::new(table.clone());
+    let mut run = JobRun::new(&job);
+    let mut next = run.next(None).unwrap();
+    let mut asked = 0;
+    while let Next::Ask(question) = next {
+        let [fresh, kept] = [
+            JobRun::answer(&question, &table, &mut fixture::rng(1)).unwrap(),
+            remembering.answer(&question, &mut fixture::rng(1)).unwrap(),
+        ];
+        assert_eq!(fresh.values(), kept.values(), "{}", question.slot());
+        let references: Vec<&Table> = tables.iter().collect();
+        let sum = tests::sum_of(&references, 5, &question.layout().unwrap(), |table, rng| {
+            JobRun::answer(&question, table, rng).unwrap()
+        });
+        next = run.next(Some(&sum)).unwrap();
+        asked += 1;
+    }
+    assert!(asked > 8);
+}

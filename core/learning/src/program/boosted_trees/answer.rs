@@ -53,7 +53,7 @@ impl<T: Borrow<Table>> PreparedTable<T> {
         }
     }
 
-    fn grow(&mut self, question: &GrowQuestion) -> Result<Contribution, ProgramError> {
+    pub(in crate::program) fn grow(&mut self, question: &GrowQuestion) -> Result<Contribution, ProgramError> {
         let table = self.table.borrow();
         question.check(table.contract())?;
         let layout = question.layout()?;

@@ -16,17 +16,24 @@ impl BoostedTreesQuestion {
     /// answered under the contract at all.
     pub fn approved_by(&self, contract: &Contract, terms: &BoostedTreesTerms) -> Result<(), ProgramError> {
         match self {
-            Self::Cells(question) if *question != CellsQuestion::of(contract) => {
-                Err(ProgramError::NotApproved("cells"))
-            }
-            Self::Cells(_) => Ok(()),
+            Self::Cells(question) => question.approved_by(contract),
             Self::Grow(question) => question.approved_by(contract, terms),
         }
     }
 }
 
+impl CellsQuestion {
+    pub(in crate::program) fn approved_by(&self, contract: &Contract) -> Result<(), ProgramError> {
+        if *self == Self::of(contract) { Ok(()) } else { Err(ProgramError::NotApproved("cells")) }
+    }
+}
+
 impl GrowQuestion {
-    fn approved_by(&self, contract: &Contract, terms: &BoostedTreesTerms) -> Result<(), ProgramError> {
+    pub(in crate::program) fn approved_by(
+        &self,
+        contract: &Contract,
+        terms: &BoostedTreesTerms,
+    ) -> Result<(), ProgramError> {
         let trees = &self.ensemble.trees;
         let depth = |tree: &Tree| tree.depths().into_iter().max().unwrap_or(0);
         let columns = terms.columns_of(trees.len(), contract.columns.len());

@@ -46,7 +46,7 @@ impl CellsQuestion {
     ///
     /// # Errors
     /// When the question is about another contract.
-    pub(super) fn answer(&self, table: &Table) -> Result<Contribution, ProgramError> {
+    pub(in crate::program) fn answer(&self, table: &Table) -> Result<Contribution, ProgramError> {
         if *self != Self::of(table.contract()) {
             return Err(ProgramError::BadQuestion("it is about another contract".into()));
         }
