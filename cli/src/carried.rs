@@ -62,8 +62,9 @@ pub(crate) fn unchecked(rounds: &RoundCounts) -> Option<String> {
 pub(crate) fn cut_off(rounds: &RoundCounts) -> Option<String> {
     (rounds.converged == Some(false)).then(|| {
         format!(
-            "training had not converged when its {} over: allow more in `[rounds]`, or a penalty `l2` in `[program]`",
-            if rounds.completed == 1 { "round was".into() } else { format!("{} rounds were", rounds.completed) }
+            "training did not come to a minimum in its {}: allow more in `[rounds]`, or a penalty `l2` in `[program]`, \
+             without which a level of one label only has no finite weight",
+            counted(rounds.completed as usize, "round", "rounds")
         )
     })
 }

@@ -118,8 +118,8 @@ fn training_that_its_rounds_cut_off_is_told_everywhere() {
     assert_eq!((&result["rounds"]["converged"], &result["rounds"]["completed"]), (&false.into(), &2.into()));
     let card = card(&out, &result);
     let warning = card["provenance"]["warnings"][0].as_str().unwrap();
-    assert!(warning.contains("had not converged when its 2 rounds were over"), "{warning}");
+    assert!(warning.contains("did not come to a minimum in its 2 rounds"), "{warning}");
     assert!(card["fit"].get("inference").is_none(), "levels that all have a weight have no standard errors");
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(report.contains("training had not converged"));
+    assert!(report.contains("training did not come to a minimum"));
 }

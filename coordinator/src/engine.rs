@@ -179,7 +179,7 @@ impl Engine {
         let cut_off = outcome.filter(|outcome| outcome.fit.as_ref().is_some_and(|fit| !fit.converged));
         let cut_off = cut_off.map(|outcome| {
             format!(
-                "training had not converged when its {} rounds were over: allow more, or a penalty `l2`",
+                "training did not come to a minimum in its {} rounds: allow more, or a penalty `l2`",
                 outcome.released_round
             )
         });

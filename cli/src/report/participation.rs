@@ -72,7 +72,7 @@ fn of_kind(history: &History, kind: &str) -> Vec<Stretch> {
                 if stretch.missing == missing
                     && stretch.present == present
                     && stretch.checked == checked
-                    && *last + 1 == number =>
+                    && (*last == number || *last + 1 == number) =>
             {
                 *last = number;
             }

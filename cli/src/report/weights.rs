@@ -1,5 +1,6 @@
 //! The table of a model's weights with their standard errors and tests.
 
+use syndic_learning::program::logistic_regression::inference::Zero;
 use syndic_learning::{Fit, Inferred};
 
 /// A row: one coefficient, as text.
@@ -27,11 +28,14 @@ fn weight(of: &Inferred) -> Weight {
     let figure = |value: Option<f64>, decimals: usize| {
         value.map_or_else(|| "–".to_owned(), |value| signed(value, decimals))
     };
-    let is_fixed = of.standard_error.is_none() && of.coefficient == 0.0;
     Weight {
         input: of.input.clone(),
-        coefficient: if is_fixed { "0".into() } else { signed(of.coefficient, 4) },
-        odds: if is_fixed { "1".into() } else { signed(of.coefficient.exp(), 3) },
+        coefficient: match of.zero {
+            Some(Zero::FirstLevel) => "compared with".into(),
+            Some(Zero::Redundant) => "others tell it".into(),
+            None => signed(of.coefficient, 4),
+        },
+        odds: figure(of.zero.is_none().then(|| of.coefficient.exp()), 3),
         standard_error: figure(of.standard_error, 4),
         z: figure(of.z, 2),
         p: of.p.map_or_else(|| "–".to_owned(), probability),
@@ -61,6 +65,7 @@ mod tests {
             input: "age".into(),
             coefficient: -0.5,
             per_unit: -0.05,
+            zero: None,
             standard_error: Some(0.1),
             z: Some(-5.0),
             p: Some(5.7e-7),
@@ -70,6 +75,7 @@ mod tests {
             input: "job=office".into(),
             coefficient: 0.0,
             per_unit: 0.0,
+            zero: Some(Zero::FirstLevel),
             standard_error: None,
             z: None,
             p: None,
@@ -81,7 +87,7 @@ mod tests {
             [&row.coefficient, &row.odds, &row.standard_error, &row.z, &row.p, &row.vif].map(String::clone)
         };
         assert_eq!(cells(&rows[0]), ["−0.5000", "0.607", "0.1000", "−5.00", "< 0.0001", "1.25"]);
-        assert_eq!(cells(&rows[1]), ["0", "1", "–", "–", "–", "–"]);
+        assert_eq!(cells(&rows[1]), ["compared with", "–", "–", "–", "–", "–"]);
         assert!(rows[0].clear && !rows[1].clear && table(None).is_empty());
     }
 }

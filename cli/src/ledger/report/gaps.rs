@@ -94,6 +94,6 @@ const NOT_WRITTEN: [&str; 5] = [
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
      by which it decided.",
     "Which program really ran at each institution, and with which configuration: what it says of itself is its own word.",
-    "Fairness and drift of the model, and who decided to use it.",
+    "Drift of the model, and who decided to use it; how it treats groups, where the job compares them, is in the model's card.",
     "What became of it afterwards: withdrawal of the model or of a consent.",
 ];

@@ -64,7 +64,7 @@ pub(super) fn fairness(
     if sections.is_empty() || sections.len() > MOST_GROUPINGS {
         let message = format!("[fairness] compares by {} columns", sections.len());
         let help = format!(
-            "name 1 to {MOST_GROUPINGS}, `[[fairness.groups]]` each with `column`, and `bands` for numbers"
+            "name 1 to {MOST_GROUPINGS}: `groups = [{{ column = \"sex\" }}, {{ column = \"age\", bands = [30, 50] }}]`"
         );
         reader.add("fairness.columns", section.span.clone(), message, help);
     }
@@ -118,7 +118,8 @@ fn grouping(
             ("fairness.bands", Some(at), message, "compare by a column of at most 64 levels")
         }
         Some(ColumnKind::Numeric { min, max, .. }) if !are_bands(&bands, *min, *max) => {
-            let message = format!("`{name}` needs 1 to 63 ascending bands within its range");
+            let message =
+                format!("`{name}` needs 1 to 63 ascending bands above {min} and up to {max}, its range");
             let help = "say where one group ends and the next begins: `bands = [30, 50]`";
             ("fairness.bands", bands_at, message, help)
         }

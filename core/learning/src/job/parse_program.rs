@@ -32,6 +32,11 @@ pub(super) fn program(
     if let Named::BoostedTrees = known??.into_inner() {
         return Some((trees(reader, section, contract), None));
     }
+    for (key, span) in section.foreign(&OF_TREES) {
+        let message = format!("`{key}` is a term of `{}`", boosted_trees::NAME);
+        let help = format!("remove it, or write `name = \"{}\"`", boosted_trees::NAME);
+        reader.add("job.other-program", Some(span), message, help);
+    }
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let (solver, decay_at) = match written {
@@ -98,12 +103,10 @@ fn refuse(
     keys: &[&'static str],
     (owner, solver): (&str, &str),
 ) {
-    for key in keys {
-        if let Some((span, _)) = section.entry(key) {
-            let message = format!("`{key}` is a term of `{owner}`, and the solver is `{solver}`");
-            let help = format!("remove it, or write `solver = \"{owner}\"`");
-            reader.add("job.other-solver", Some(span), message, help);
-        }
+    for (key, span) in section.foreign(keys) {
+        let message = format!("`{key}` is a term of `{owner}`, and the solver is `{solver}`");
+        let help = format!("remove it, or write `solver = \"{owner}\"`");
+        reader.add("job.other-solver", Some(span), message, help);
     }
 }
 
@@ -133,7 +136,12 @@ fn fed_avg(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (FedAvgTerms, 
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
     let default = BoostedTreesTerms::default();
-    if let Some((span, _)) = section.entry("trees") {
+    for (key, span) in section.foreign(&OF_LINEAR) {
+        let message = format!("`{key}` is a term of `{}`", logistic_regression::NAME);
+        let help = format!("remove it, or write `name = \"{}\"`", logistic_regression::NAME);
+        reader.add("job.other-program", Some(span), message, help);
+    }
+    for (_, span) in section.foreign(&["trees"]) {
         let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
         reader.add("job.unknown-key", Some(span), "`trees` is not a key of [program]", help);
     }
@@ -202,5 +210,7 @@ pub(super) fn check_last_round(
     }
 }
 
+const OF_LINEAR: [&str; 5] = ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
+const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];
 const OF_NEWTON: [&str; 1] = ["encoding"];
 const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];

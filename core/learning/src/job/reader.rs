@@ -20,6 +20,8 @@ pub(super) struct Section<'d> {
     pub(super) span: Option<Range<usize>>,
     entries: Option<&'d DeTable<'d>>,
     known: Vec<&'static str>,
+    /// Keys that were reported as belonging elsewhere.
+    elsewhere: Vec<&'static str>,
 }
 
 impl<'t> Reader<'t> {
@@ -52,7 +54,13 @@ impl<'t> Reader<'t> {
         key: &'static str,
         name: &str,
     ) -> Section<'d> {
-        let mut section = Section { name: name.into(), span: None, entries: None, known: Vec::new() };
+        let mut section = Section {
+            name: name.into(),
+            span: None,
+            entries: None,
+            known: Vec::new(),
+            elsewhere: Vec::new(),
+        };
         if let Some((span, value)) = parent.entry(key) {
             section.span = Some(span);
             match value.get_ref() {
@@ -83,6 +91,7 @@ impl<'t> Reader<'t> {
                     span: Some(item.span()),
                     entries: Some(entries),
                     known: Vec::new(),
+                    elsewhere: Vec::new(),
                 }),
                 other => self.wrong_type(item.span(), key, "a table", other),
             }
@@ -184,7 +193,7 @@ impl<'t> Reader<'t> {
     pub(super) fn close(&mut self, section: Section<'_>) {
         for (key, _) in section.entries.into_iter().flat_map(DeTable::iter) {
             let name = key.get_ref().as_ref();
-            if !section.known.contains(&name) {
+            if !section.known.contains(&name) && !section.elsewhere.contains(&name) {
                 let message = format!("unknown key `{name}` in {}", section.name);
                 let mut known = section.known.clone();
                 known.sort_unstable();
@@ -239,12 +248,28 @@ impl<'t> Reader<'t> {
 impl<'d> Section<'d> {
     /// The whole document.
     pub(super) fn root(document: &'d Spanned<DeTable<'d>>) -> Self {
-        Self { name: "the job file".into(), span: None, entries: Some(document.get_ref()), known: Vec::new() }
+        Self {
+            name: "the job file".into(),
+            span: None,
+            entries: Some(document.get_ref()),
+            known: Vec::new(),
+            elsewhere: Vec::new(),
+        }
     }
 
     /// True if the document has this section.
     pub(super) fn is_present(&self) -> bool {
         self.entries.is_some()
+    }
+
+    /// Those of these keys that are there, though they belong elsewhere, and where they stand. They are not reported again as
+    /// unknown, nor offered as known.
+    pub(super) fn foreign(&mut self, keys: &[&'static str]) -> Vec<(&'static str, Range<usize>)> {
+        let known = self.known.len();
+        let found: Vec<_> = keys.iter().filter_map(|key| Some((*key, self.entry(key)?.0))).collect();
+        self.known.truncate(known);
+        self.elsewhere.extend(found.iter().map(|(key, _)| *key));
+        found
     }
 
     /// Where the key stands, and its value. From now on the key is known.

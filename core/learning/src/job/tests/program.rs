@@ -39,7 +39,8 @@ fn terms_of_trees_that_make_no_sense_are_refused() {
         ("depth = 9", "job.out-of-range"),
         ("bins = 65", "job.out-of-range"),
         ("trees = 100", "job.unknown-key"),
-        ("batch_size = 3", "job.unknown-key"),
+        ("batch_size = 3", "job.other-program"),
+        ("dept = 3", "job.unknown-key"),
         ("increasing = [\"job\"]", "job.trees"),
         ("increasing = [\"age\"]\ndecreasing = [\"age\"]", "job.trees"),
         ("l2 = 0\nmin_hessian = 0", "job.trees"),
@@ -47,6 +48,9 @@ fn terms_of_trees_that_make_no_sense_are_refused() {
         let errors = Job::from_toml(&of_trees(terms)).expect_err(terms);
         assert_eq!((errors[0].code, errors.len()), (code, 1), "{terms}: {errors:?}");
     }
+    let misspelt = Job::from_toml(&of_trees("dept = 3")).unwrap_err().remove(0).help;
+    assert!(misspelt.contains("depth") && !misspelt.contains("trees"), "{misspelt}");
+    assert_eq!(errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\ndepth = 3")[0].0, "job.other-program");
     let many = of_trees("depth = 3").replacen("count = 20", "count = 2001", 1);
     assert_eq!(Job::from_toml(&many).unwrap_err()[0].code, "job.out-of-range");
 }

@@ -30,7 +30,8 @@ pub struct ColumnFigures {
     pub gaps: Gaps,
 }
 
-/// One group; without figures where it has fewer rows than the job's `min_rows`.
+/// One group; without figures where it has no rows, or fewer than the job's `min_rows`, or is the next smallest beside the only
+/// one that has fewer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupFigures {
@@ -83,13 +84,10 @@ impl FairnessFigures {
         let (first_bin, flagged) = all.highest(terms.flagged);
         let columns = terms.groups.iter().zip(histograms).map(|(grouping, histograms)| {
             let named = grouping.names(contract).into_iter().zip(histograms);
-            let groups: Vec<GroupFigures> = named
-                .map(|(group, histogram)| {
-                    let rates = Rates::of(histogram, first_bin);
-                    let shown = rates.filter(|rates| rates.rows >= u64::from(terms.min_rows));
-                    GroupFigures { group, figures: shown }
-                })
+            let mut groups: Vec<GroupFigures> = named
+                .map(|(group, histogram)| GroupFigures { group, figures: Rates::of(histogram, first_bin) })
                 .collect();
+            suppress(&mut groups, u64::from(terms.min_rows));
             let gaps = Gaps::of(groups.iter().filter_map(|group| group.figures.as_ref()));
             ColumnFigures { column: grouping.column.clone(), groups, gaps }
         });
@@ -97,6 +95,20 @@ impl FairnessFigures {
             threshold: ScoreHistogram::lowest_of(first_bin, all.negative.len()),
             flagged,
             columns: columns.collect(),
+        }
+    }
+}
+
+/// Takes away the figures of small groups. Where that is one only, those of the next smallest too: what is missing to all
+/// rows would show them.
+fn suppress(groups: &mut [GroupFigures], min_rows: u64) {
+    let is_small = |group: &GroupFigures| group.figures.is_some_and(|rates| rates.rows < min_rows);
+    let small = groups.iter().filter(|group| is_small(group)).count();
+    groups.iter_mut().filter(|group| is_small(group)).for_each(|group| group.figures = None);
+    if small == 1 {
+        let shown = groups.iter_mut().filter_map(|group| Some((group.figures?.rows, group)));
+        if let Some((_, next)) = shown.min_by_key(|(rows, _)| *rows) {
+            next.figures = None;
         }
     }
 }

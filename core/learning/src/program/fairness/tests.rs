@@ -109,6 +109,22 @@ fn small_groups_have_no_figures_and_make_no_gap() {
 }
 
 #[test]
+fn beside_a_single_small_group_the_next_smallest_is_not_shown_either() {
+    let of = |rows: u64| ScoreHistogram { negative: vec![rows, 1], positive: vec![1, 1] };
+    let contract = fixture::contract();
+    let groups = vec![Grouping { column: "age".into(), bands: vec![30.0, 50.0, 70.0] }];
+    let shown = |rows: [u64; 4]| {
+        let all = [rows.map(of).to_vec()];
+        let terms = FairnessTerms { flagged: 0.3, min_rows: 10, groups: groups.clone() };
+        let figures = FairnessFigures::of(&terms, &contract, &all);
+        figures.columns[0].groups.iter().map(|group| group.figures.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown([20, 30, 40, 50]), [true; 4]);
+    assert_eq!(shown([2, 30, 40, 20]), [false, true, true, false]);
+    assert_eq!(shown([2, 3, 40, 20]), [false, false, true, true]);
+}
+
+#[test]
 fn a_group_of_one_class_has_the_rates_that_it_can_have() {
     let histogram = ScoreHistogram { negative: vec![4, 1], positive: vec![0, 0] };
     let all = [vec![histogram, ScoreHistogram { negative: vec![1, 0], positive: vec![1, 3] }]];

@@ -38,7 +38,10 @@ pub struct Inferred {
     pub coefficient: f64,
     /// The same with one unit of the input, after the transform of its column.
     pub per_unit: f64,
-    /// Standard error of `coefficient`; none where the data does not determine it, or it is fixed at zero.
+    /// Why it is zero, where nothing was learnt of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zero: Option<Zero>,
+    /// Standard error of `coefficient`; none where nothing was learnt of it.
     pub standard_error: Option<f64>,
     /// The coefficient in standard errors.
     pub z: Option<f64>,
@@ -46,6 +49,16 @@ pub struct Inferred {
     pub p: Option<f64>,
     /// Variance inflation factor: 1 where no other input says anything of this one; none for the intercept.
     pub vif: Option<f64>,
+}
+
+/// Why a weight is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Zero {
+    /// It is the level that the others of its column are compared with.
+    FirstLevel,
+    /// Inputs before it determine it, or it is the same in all rows.
+    Redundant,
 }
 
 /// What inference is made of. Matrices are lower triangles in squares, row by row, the intercept last.
@@ -76,7 +89,12 @@ impl Information {
             let z = standard_error.map(|error| coefficient / error);
             let vif = factors.get(position).copied().flatten();
             let p = z.map(|z: f64| libm::erfc(z.abs() / std::f64::consts::SQRT_2));
-            Inferred { input, coefficient, per_unit: coefficient / unit, standard_error, z, p, vif }
+            let zero = match (self.fixed[position], standard_error) {
+                (true, _) => Some(Zero::FirstLevel),
+                (false, None) => Some(Zero::Redundant),
+                (false, Some(_)) => None,
+            };
+            Inferred { input, coefficient, per_unit: coefficient / unit, zero, standard_error, z, p, vif }
         };
         names.zip(coefficients.to_vec()).zip(units).enumerate().map(of).collect()
     }

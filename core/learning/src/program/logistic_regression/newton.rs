@@ -118,20 +118,29 @@ impl Newton {
     /// What is known of the model at the end; none before.
     pub fn fit(&self, contract: &Contract) -> Option<Fit> {
         let best = self.best.as_ref().filter(|_| self.finished)?;
-        let information = (self.terms.encoding == Encoding::DropFirst).then(|| Information {
+        let converged = best.converged && !self.is_separated();
+        let is_known = converged && self.terms.encoding == Encoding::DropFirst;
+        let information = is_known.then(|| Information {
             hessian: best.hessian.clone(),
             moments: best.moments.clone(),
             penalty: best.rows * self.terms.l2,
             fixed: self.fixed.clone(),
         });
         Some(Fit {
-            converged: best.converged,
+            converged,
             rows: best.rows as u64,
             log_loss: best.loss,
             inference: information.map(|information| {
                 information.inference(contract, &self.question.standardisation, &self.question.coefficients)
             }),
         })
+    }
+
+    /// Whether an input tells labels apart so well that its weight has no end: without a penalty the steps never end either,
+    /// and are cut off where the loss can hardly fall.
+    fn is_separated(&self) -> bool {
+        let weights = &self.question.coefficients.weights;
+        self.terms.l2 == 0.0 && weights.iter().any(|weight| weight.abs() > LARGEST_WEIGHT)
     }
 
     /// Moves on from sums at the question's model: to the next point from there, or to one closer to the best.
@@ -365,6 +374,8 @@ const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
 /// The mean log-loss that the next step would gain where training ends: the step then moves no log-odds by more
 /// than some ten thousandths, and what is left after it is as small as the square of that.
 const CONVERGED: f64 = 1e-9;
+/// A weight beyond this multiplies odds by more than a million, which no number of rows shows: labels are told apart.
+const LARGEST_WEIGHT: f64 = 14.0;
 /// What a sum's rounding may make of an objective, relative to it: no reason to go back.
 const LEAST_GAIN: f64 = 1e-9;
 /// Shorter steps than this find nothing that f64 can tell.

@@ -161,6 +161,18 @@ fn rows_that_an_input_tells_apart_end_with_the_rounds_and_say_so() {
 }
 
 #[test]
+fn a_level_that_tells_labels_apart_has_no_minimum_without_a_penalty() {
+    // Nobody of the last level is positive: its weight would fall for ever.
+    let source = fixture::table(600, 0.0, false, 4);
+    let crate::table::Values::Categorical(levels) = &source.columns()[1] else { panic!("levels") };
+    let table = only(&source, |row| levels[row] != 2 || !source.labels()[row]);
+    let of = |l2| trained(&job(Encoding::DropFirst, l2), std::slice::from_ref(&table)).0.fit.unwrap();
+    let (free, held) = (of(0.0), of(1e-4));
+    assert!(!free.converged && free.inference.is_none(), "{free:?}");
+    assert!(held.converged && held.inference.is_some());
+}
+
+#[test]
 fn standard_errors_are_those_of_the_inverse_information() {
     // One 0/1 input: the log-odds ratio of a two-by-two table has the variance 1/a + 1/b + 1/c + 1/d (Woolf,
     // Annals of Human Genetics 19, 1955).
@@ -197,6 +209,8 @@ fn inputs_that_say_the_same_have_one_weight_and_the_others_none() {
     let known: Vec<bool> = inference.iter().map(|of| of.standard_error.is_some()).collect();
     assert_eq!(known, [true, true, false, false, true]);
     assert_eq!((inference[2].coefficient, inference[3].coefficient), (0.0, 0.0));
+    let redundant = Some(super::super::inference::Zero::Redundant);
+    assert_eq!((inference[0].zero, inference[2].zero, inference[3].zero), (None, redundant, redundant));
     assert!(inference[0].p.unwrap() < 1e-6 && inference[1].p.unwrap() > 1e-4);
 }
 
