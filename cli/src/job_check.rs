@@ -8,7 +8,7 @@ use std::path::Path;
 
 use console::style;
 use serde::Serialize;
-use syndic_learning::job::{ProgramTerms, Retention, Solver, agreement};
+use syndic_learning::job::{Grouping, ProgramTerms, Retention, Solver, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
@@ -91,8 +91,17 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     }
     line("program", format!("{}, {}", job.program.name(), training(job)));
     if let Some(fairness) = &job.fairness {
-        let columns: Vec<&str> = fairness.groups.iter().map(|grouping| grouping.column.as_str()).collect();
-        line("compared", format!("how the released model treats groups by {}", listed(&columns)));
+        let grouping = |grouping: &Grouping| match grouping.bands.as_slice() {
+            [] => grouping.column.clone(),
+            bands => format!(
+                "{} cut at {}",
+                grouping.column,
+                listed(&bands.iter().map(f64::to_string).collect::<Vec<_>>())
+            ),
+        };
+        let columns: Vec<String> = fairness.groups.iter().map(grouping).collect();
+        let share = 100.0 * fairness.flagged;
+        line("compared", format!("groups by {}, were {share} % acted upon", listed(&columns)));
     }
     line(
         "protection",
@@ -136,7 +145,17 @@ fn training(job: &Job) -> String {
         ProgramTerms::LogisticRegression(terms) => terms,
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
-            return format!("{trees} of depth {}", terms.depth);
+            let trend = |columns: &[String], way: &str| match columns {
+                [] => String::new(),
+                columns => format!(", {way} in {}", listed(columns)),
+            };
+            return format!(
+                "{trees} of depth {}, at least {} rows in a leaf{}{}",
+                terms.depth,
+                terms.min_rows,
+                trend(&terms.increasing, "not falling"),
+                trend(&terms.decreasing, "not rising")
+            );
         }
     };
     match terms.solver {

@@ -118,7 +118,16 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     let rounds = &result.rounds;
     let stopped = result.options.stopped.iter();
     let stopped: String = stopped.map(|name| format!(", one of them without {name} on purpose")).collect();
-    line("rounds", format!("{} completed{stopped}; {} abandoned", rounds.completed, rounds.abandoned));
+    let released = match rounds.released {
+        released if released < rounds.completed => {
+            format!(", the model of round {released} released: it has the least log-loss on validation rows")
+        }
+        _ => String::new(),
+    };
+    line(
+        "rounds",
+        format!("{} completed{stopped}{released}; {} abandoned", rounds.completed, rounds.abandoned),
+    );
 }
 
 fn places(text: &mut String, result: &RunResult, closing: &Closing<'_>) {

@@ -9,6 +9,7 @@ mod weights;
 
 use askama::Template;
 use syndic_learning::Fit;
+use syndic_learning::trees::Importance;
 use syndic_round::Protection;
 
 use crate::carried;
@@ -31,6 +32,8 @@ pub struct ReportData {
     pub job: JobText,
     /// What is known of the model's weights, where its solver knows more than their values.
     pub fit: Option<Fit>,
+    /// What each column did, where the model is trees.
+    pub importance: Vec<Importance>,
     /// When it was made: UTC, for instance `2026-08-01 12:00 UTC`.
     pub made_at: String,
     /// Version of the software.
@@ -69,6 +72,7 @@ struct Page<'a> {
     unchecked: Option<String>,
     cut_off: Option<String>,
     weights: Vec<Weight>,
+    importance: Vec<ImportanceRow>,
     fairness: Option<groups::Fairness>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
@@ -106,6 +110,7 @@ impl<'a> Page<'a> {
             unchecked: carried::unchecked(&result.rounds),
             cut_off: carried::cut_off(&result.rounds),
             weights: weights::table(data.fit.as_ref()),
+            importance: importance(&data.importance),
             fairness: result.fairness.as_ref().and_then(groups::Fairness::of),
             unchecked_rounds,
             gain,
@@ -147,6 +152,30 @@ impl<'a> Page<'a> {
     fn figure(&self, figure: &f64) -> String {
         format!("{figure:.4}")
     }
+}
+
+/// What a column did, as text.
+struct ImportanceRow {
+    column: String,
+    share: String,
+    splits: String,
+    /// Of the bar, in percent of the widest.
+    width: f64,
+}
+
+/// The columns by their share of all gains, the largest first; those that no split uses are left out.
+fn importance(of: &[Importance]) -> Vec<ImportanceRow> {
+    let total: f64 = of.iter().map(|column| column.gain).sum();
+    let mut used: Vec<&Importance> = of.iter().filter(|column| column.splits > 0).collect();
+    used.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+    let most = used.first().map_or(1.0, |column| column.gain).max(f64::MIN_POSITIVE);
+    let row = |column: &&Importance| ImportanceRow {
+        column: column.column.clone(),
+        share: format!("{:.1} %", 100.0 * column.gain / total.max(f64::MIN_POSITIVE)),
+        splits: thousands(column.splits),
+        width: (100.0 * column.gain / most).clamp(0.0, 100.0),
+    };
+    used.iter().map(row).collect()
 }
 
 fn summary(result: &RunResult) -> String {
@@ -232,10 +261,23 @@ mod tests {
                 sensitive: vec!["age".into(), "marital".into()],
             },
             fit: None,
+            importance: Vec::new(),
             made_at: "2026-08-01 12:00 UTC".into(),
             version: "0.1.0".into(),
             verify: "syndic ledger verify syndic-demo/ledger".into(),
         }
+    }
+
+    #[test]
+    fn columns_of_trees_are_told_by_their_share_of_the_gains() {
+        let column = |name: &str, gain: f64, splits: u64| Importance { column: name.into(), gain, splits };
+        let importance = vec![column("age", 1.0, 4), column("job", 0.0, 0), column("debt", 3.0, 2_000)];
+        let page = render(&ReportData { importance, ..data() });
+        let [debt, age] = ["<td>debt</td>", "<td>age</td>"].map(|cell| page.find(cell).unwrap());
+        assert!(
+            debt < age && page.contains("75.0 %") && page.contains("2,000") && !page.contains("<td>job</td>")
+        );
+        assert!(!render(&data()).contains("What the trees split by"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use syndic_learning::{Job, Outcome, Role};
+use syndic_learning::{Job, Model, Outcome, Role};
 use syndic_round::Protection;
 
 pub use division::{FEWEST, MOST};
@@ -279,6 +279,10 @@ fn write(
         history: observer.history().clone(),
         job: JobText::of(job, job_text, options.citation.clone()),
         fit: finished.outcome.fit.clone(),
+        importance: match &finished.outcome.model {
+            Model::Trees(trees) => trees.importance(),
+            Model::Linear(_) => Vec::new(),
+        },
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),
         verify: ledger_verify(options),
