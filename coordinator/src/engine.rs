@@ -178,10 +178,11 @@ impl Engine {
         let outcome = ended.and_then(|ended| ended.outcome.as_ref());
         let cut_off = outcome.filter(|outcome| outcome.fit.as_ref().is_some_and(|fit| !fit.converged));
         let cut_off = cut_off.map(|outcome| {
-            format!(
-                "training did not come to a minimum in its {} rounds: allow more, or a penalty `l2`",
-                outcome.released_round
-            )
+            let rounds = match outcome.released_round {
+                1 => "its only round".into(),
+                rounds => format!("its {rounds} rounds"),
+            };
+            format!("training did not come to a minimum in {rounds}: allow more, or a penalty `l2`")
         });
         missing.into_iter().flatten().chain(cut_off).collect()
     }

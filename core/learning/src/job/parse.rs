@@ -39,7 +39,13 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
-        check_last_round(&mut reader, program, rounds, decay.clone().unwrap_or_else(|| count.clone()));
+        check_last_round(
+            &mut reader,
+            program,
+            rounds,
+            contract.as_ref(),
+            decay.clone().unwrap_or_else(|| count.clone()),
+        );
     }
     match (identity, contract, program, rounds, privacy, protection) {
         (

@@ -42,7 +42,7 @@ pub(super) fn program(
     let (solver, decay_at) = match written {
         Written::Newton => {
             refuse(reader, &mut section, &OF_FED_AVG, (FED_AVG, NEWTON));
-            (Solver::Newton { encoding: encoding(reader, &mut section) }, None)
+            (Solver::Newton { encoding: encoding(reader, &mut section, contract) }, None)
         }
         Written::FedAvg => {
             refuse(reader, &mut section, &OF_NEWTON, (NEWTON, FED_AVG));
@@ -110,9 +110,21 @@ fn refuse(
     }
 }
 
-fn encoding(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Encoding {
+fn encoding(reader: &mut Reader<'_>, section: &mut Section<'_>, contract: Option<&Contract>) -> Encoding {
     let all = [("all-levels", Encoding::AllLevels), ("drop-first", Encoding::DropFirst)];
     let written = reader.choice(section, "encoding", "job.unknown-encoding", &all);
+    let inputs = contract.map_or(0, Contract::inputs);
+    if let Some(written) = &written
+        && *written.get_ref() == Encoding::DropFirst
+        && inputs > INPUTS_OF_NEWTON
+    {
+        reader.add(
+            "job.too-many-inputs",
+            Some(written.span()),
+            format!("standard errors of {inputs} inputs take too long"),
+            format!("at most {INPUTS_OF_NEWTON}: leave `encoding` out, or group levels"),
+        );
+    }
     written.map(Spanned::into_inner).unwrap_or_default()
 }
 
@@ -192,11 +204,28 @@ pub(super) fn check_last_round(
     reader: &mut Reader<'_>,
     program: &ProgramTerms,
     rounds: &Rounds,
+    contract: Option<&Contract>,
     at: Range<usize>,
 ) {
     if matches!(program, ProgramTerms::BoostedTrees(_)) && rounds.count as usize > MOST_TREES {
         let message = format!("{} training rounds grow as many trees", rounds.count);
         reader.add("job.out-of-range", Some(at), message, format!("at most {MOST_TREES}: lower `count`"));
+        return;
+    }
+    if let ProgramTerms::BoostedTrees(terms) = program
+        && let Some(contract) = contract
+    {
+        let trees = BoostedTreesTerms { trees: rounds.count, ..(**terms).clone() };
+        let bytes = trees.largest_question(contract);
+        if bytes > LARGEST_QUESTION {
+            let message = format!(
+                "the last questions may take {} MB: each holds all trees so far, and each split by levels names them",
+                bytes >> 20
+            );
+            let help =
+                format!("at most {} MB: fewer trees, less `depth`, or group levels", LARGEST_QUESTION >> 20);
+            reader.add("job.trees", Some(at), message, help);
+        }
         return;
     }
     let last = program.last_round(rounds.count);
@@ -209,6 +238,9 @@ pub(super) fn check_last_round(
         reader.add("job.learning-rate-vanishes", Some(at), message, help);
     }
 }
+
+/// A question is a blob, of which an institution takes 16 MiB at most.
+const LARGEST_QUESTION: u64 = 15 << 20;
 
 const OF_LINEAR: [&str; 5] = ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
 const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];

@@ -119,7 +119,7 @@ impl ProgramError {
             Self::NotApproved(_) => {
                 "decline, and ask the operator why the question differs from what was approved"
             }
-            Self::Diverged => "lower `learning_rate` in a new job",
+            Self::Diverged => "lower `learning_rate`, or raise `l2`, in a new job",
         }
     }
 }

@@ -130,11 +130,7 @@ impl Question {
     pub fn slot(&self) -> String {
         match (self, self.training_round()) {
             (Self::Cells(_), _) => "train/cells".into(),
-            // A depth is asked about once more where other institutions answered than before.
-            (Self::Grow(question), Some(tree)) => {
-                let again = if question.is_again() { "/again" } else { "" };
-                format!("train/{tree}/{}{again}", question.depth())
-            }
+            (Self::Grow(question), Some(tree)) => format!("train/{tree}/{}", question.depth()),
             (_, None) => self.kind().into(),
             (_, Some(round)) => format!("{}/{round}", self.kind()),
         }
@@ -181,14 +177,14 @@ impl Question {
             Self::Evaluate(question) if question.roles.contains(&Role::Train) => {
                 departs("rows to evaluate on")
             }
-            Self::Evaluate(question) => question.scorer.approved_by(job.program.name(), contract),
+            Self::Evaluate(question) => question.scorer.approved_by(job),
             Self::Fairness(question) if groups != Some(&question.groups) => departs("groups to compare"),
             Self::Fairness(question) if question.sizes != fairness::sizes(&question.groups, contract) => {
                 departs("number of groups")
             }
             Self::Fairness(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Fairness(question) if question.bins != job.evaluation.bins => departs("bins"),
-            Self::Fairness(question) => question.scorer.approved_by(job.program.name(), contract),
+            Self::Fairness(question) => question.scorer.approved_by(job),
         }
     }
 }

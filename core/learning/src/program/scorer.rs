@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::ProgramError;
+use super::boosted_trees::approval::approved;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::Standardisation;
+use crate::job::Job;
 use crate::linear_model::LinearModel;
 use crate::model::Model;
 use crate::trees::{Ensemble, TreeModel};
@@ -43,21 +45,25 @@ impl Scorer {
         }
     }
 
-    /// Checks on the participant that it is one of `program` and fits the contract.
+    /// Checks on the participant that it is one of the job's program, within its terms, and fits its contract.
     ///
     /// # Errors
     /// [`ProgramError::NotApproved`] where it is of another program or size; [`ProgramError::BadQuestion`] where it fits
     /// no table under the contract.
-    pub(super) fn approved_by(&self, program: &str, contract: &Contract) -> Result<(), ProgramError> {
-        if self.model(contract).program() != program {
-            return Err(ProgramError::NotApproved("program of the model"));
-        }
+    pub(super) fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
+        let contract = &job.contract;
         match self {
+            Self::Linear { .. } if job.trees().is_some() => {
+                Err(ProgramError::NotApproved("program of the model"))
+            }
             Self::Linear { coefficients, .. } if coefficients.weights.len() != contract.inputs() => {
                 Err(ProgramError::NotApproved("number of weights"))
             }
             Self::Linear { standardisation, .. } => Ok(standardisation.check(contract)?),
-            Self::Trees { ensemble } => Ok(ensemble.check(contract)?),
+            Self::Trees { ensemble } => match job.trees() {
+                Some(terms) => approved(ensemble, contract, &terms),
+                None => Err(ProgramError::NotApproved("program of the model")),
+            },
         }
     }
 }

@@ -51,6 +51,9 @@ fn terms_of_trees_that_make_no_sense_are_refused() {
     let misspelt = Job::from_toml(&of_trees("dept = 3")).unwrap_err().remove(0).help;
     assert!(misspelt.contains("depth") && !misspelt.contains("trees"), "{misspelt}");
     assert_eq!(errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\ndepth = 3")[0].0, "job.other-program");
+    // Each question holds all trees so far.
+    let large = of_trees("depth = 8").replacen("count = 20", "count = 2000", 1);
+    assert_eq!(Job::from_toml(&large).unwrap_err()[0].code, "job.trees");
     let many = of_trees("depth = 3").replacen("count = 20", "count = 2001", 1);
     assert_eq!(Job::from_toml(&many).unwrap_err()[0].code, "job.out-of-range");
 }
@@ -84,6 +87,9 @@ fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
     assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
     assert!(matches!(solver(600, ""), Ok(Solver::FedAvg(_))));
     let drop_first = "solver = \"newton\"\nencoding = \"drop-first\"";
-    assert_eq!(solver(600, drop_first), Ok(Solver::Newton { encoding: Encoding::DropFirst }));
-    assert_eq!(solver(2001, drop_first), Err("job.too-many-inputs"));
+    assert_eq!(solver(300, drop_first), Ok(Solver::Newton { encoding: Encoding::DropFirst }));
+    assert_eq!(solver(600, drop_first), Err("job.too-many-inputs"));
+    let newton = "solver = \"newton\"";
+    assert_eq!(solver(600, newton), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
+    assert_eq!(solver(2001, newton), Err("job.too-many-inputs"));
 }

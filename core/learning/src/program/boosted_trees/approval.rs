@@ -1,11 +1,11 @@
 //! The check that a question about trees is one that approved terms lead to.
 
 use super::super::ProgramError;
-use super::cells::CellsQuestion;
+use super::cells::{CellsQuestion, are_between_cells};
 use super::question::{BoostedTreesQuestion, GrowQuestion};
 use super::terms::BoostedTreesTerms;
 use crate::contract::Contract;
-use crate::trees::Tree;
+use crate::trees::{Ensemble, Tree};
 
 impl BoostedTreesQuestion {
     /// Checks on the participant that the approved contract and terms can lead to the question: everything in it that
@@ -28,6 +28,28 @@ impl CellsQuestion {
     }
 }
 
+/// Checks that trees are within the terms, and cut where the cells allow it: nowhere closer to somebody's value.
+pub(in crate::program) fn approved(
+    ensemble: &Ensemble,
+    contract: &Contract,
+    terms: &BoostedTreesTerms,
+) -> Result<(), ProgramError> {
+    let depth = |tree: &Tree| tree.depths().into_iter().max().unwrap_or(0);
+    ensemble.check(contract)?;
+    let departs = if ensemble.trees.len() > terms.trees as usize {
+        "trees"
+    } else if ensemble.trees.iter().any(|tree| depth(tree) > terms.depth) {
+        "depth"
+    } else if ensemble.bins.edges.iter().any(|edges| edges.len() >= terms.bins as usize) {
+        "bins"
+    } else if !are_between_cells(&ensemble.bins, contract) {
+        "edges of bins"
+    } else {
+        return Ok(());
+    };
+    Err(ProgramError::NotApproved(departs))
+}
+
 impl GrowQuestion {
     pub(in crate::program) fn approved_by(
         &self,
@@ -35,18 +57,16 @@ impl GrowQuestion {
         terms: &BoostedTreesTerms,
     ) -> Result<(), ProgramError> {
         let trees = &self.ensemble.trees;
-        let depth = |tree: &Tree| tree.depths().into_iter().max().unwrap_or(0);
         let columns = terms.columns_of(trees.len(), contract.columns.len());
         let depths = self.tree.depths();
         let is_shallow = |&place: &u32| depths.get(place as usize).is_some_and(|&depth| depth < terms.depth);
+        approved(&self.ensemble, contract, terms)?;
         let departs = if self.max_rows != contract.max_rows {
             "max_rows"
         } else if trees.len() >= terms.trees as usize {
             "trees"
-        } else if !self.places.iter().all(is_shallow) || trees.iter().any(|tree| depth(tree) > terms.depth) {
+        } else if !self.places.iter().all(is_shallow) {
             "depth"
-        } else if self.ensemble.bins.edges.iter().any(|edges| edges.len() >= terms.bins as usize) {
-            "bins"
         } else if !self.columns.iter().map(|&(column, _)| column).eq(columns) {
             "columns of the tree"
         } else if (self.row_fraction, self.seed) != (terms.row_fraction, terms.seed) {

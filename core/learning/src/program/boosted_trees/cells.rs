@@ -121,6 +121,15 @@ fn ranges(contract: &Contract) -> impl Iterator<Item = Range> + '_ {
     })
 }
 
+/// Whether all edges are cells' middles or ends.
+pub(super) fn are_between_cells(bins: &Bins, contract: &Contract) -> bool {
+    let is_between = |range: Range, edge: f64| {
+        let halves = libm::rint((edge - range.low) / range.width * (2 * CELLS) as f64);
+        range.at(halves / 2.0) == edge
+    };
+    ranges(contract).zip(&bins.edges).all(|(range, edges)| edges.iter().all(|&edge| is_between(range, edge)))
+}
+
 /// Upper edges of at most `bins` bins of about equally many rows, of which each ends midway between a cell that has rows
 /// and the next that has.
 fn edges(range: Range, counts: &[f64], bins: usize) -> Vec<f64> {

@@ -19,8 +19,6 @@ pub(super) struct Growth {
     /// How far below the root the places in question stand.
     depth: u32,
     front: Front,
-    /// Whether both children of each split are asked about: where the sums of one did not fit their parent's.
-    asks_both: bool,
 }
 
 /// The places in question.
@@ -75,7 +73,6 @@ impl Growth {
             columns: chosen.into_iter().map(column).collect(),
             depth: 0,
             front: Front::Root,
-            asks_both: false,
         }
     }
 
@@ -88,9 +85,6 @@ impl Growth {
     pub(super) fn places(&self) -> Vec<u32> {
         match &self.front {
             Front::Root => vec![0],
-            Front::Families(families) if self.asks_both => {
-                families.iter().flat_map(|family| family.children).map(|child| child.place as u32).collect()
-            }
             Front::Families(families) => {
                 families.iter().map(|family| family.children[family.smaller()].place as u32).collect()
             }
@@ -127,19 +121,13 @@ impl Growth {
                 let root = Child { place: 0, sums: totals[0], bounds: Bounds::NONE };
                 histograms.into_iter().map(|histogram| (root, histogram)).collect()
             }
-            Front::Families(families) if self.asks_both => {
-                let children = families.into_iter().flat_map(|family| family.children);
-                let told = children.zip(totals).map(|(child, sums)| Child { sums, ..child });
-                told.zip(histograms).collect()
-            }
             Front::Families(families) => {
                 let told = families.iter().map(|family| family.children[family.smaller()].sums);
                 if !told.eq(totals) {
                     // Others answered than at the depth above: what is missing to the parents' sums is not the sums of
-                    // the siblings.
-                    self.front = Front::Families(families);
-                    self.asks_both = true;
-                    return Ok(Progress::Growing(self));
+                    // the siblings. To ask about both children would show what whoever is missing has in each bin, so
+                    // the tree ends here. Its leaves have values.
+                    return Ok(Progress::Grown { tree: self.tree, gains: self.gains });
                 }
                 families.into_iter().zip(histograms).flat_map(|(family, asked)| family.both(asked)).collect()
             }
@@ -177,7 +165,7 @@ impl Growth {
         if families.is_empty() {
             return Progress::Grown { tree: self.tree, gains: self.gains };
         }
-        Progress::Growing(Self { front: Front::Families(families), asks_both: false, ..self })
+        Progress::Growing(Self { front: Front::Families(families), ..self })
     }
 
     /// The histograms of the places in question and their totals, checked.

@@ -18,17 +18,18 @@ fn at_depth_one(tables: &[Table], terms: &BoostedTreesTerms) -> (BoostedTrees, B
     (program, question)
 }
 
-/// A question with two finished trees and a tree of three leaves.
+/// A question with two finished trees and a tree of four leaves.
 fn honest() -> GrowQuestion {
     let model = fit_pooled(&references(&tables()), &terms(2, 3)).unwrap();
     let mut tree = Tree::leaf(0.0);
     tree.split(0, 0, Rule::UpTo(20), [0.1, -0.1]);
+    tree.split(1, 1, Rule::OneOf(vec![1]), [0.2, -0.2]);
     tree.split(2, 1, Rule::OneOf(vec![1]), [0.2, -0.2]);
     let widths = model.ensemble.bins.widths(&model.contract);
     GrowQuestion {
         ensemble: model.ensemble,
         tree,
-        places: vec![1, 3, 4],
+        places: vec![3, 6],
         columns: widths.iter().enumerate().map(|(column, &bins)| (column as u32, bins as u32)).collect(),
         row_fraction: 1.0,
         seed: 0,
@@ -57,9 +58,14 @@ fn a_question_that_makes_no_sense_is_refused_whatever_is_wrong_with_it() {
     assert_eq!(told(honest()), honest().layout().map(|layout| layout.len()).map_err(|error| error.code()));
     let bent: Vec<(&str, Bend)> = vec![
         ("no place", |question| question.places.clear()),
-        ("a place twice", |question| question.places = vec![1, 1]),
-        ("places that descend", |question| question.places = vec![3, 1]),
-        ("a place that is none", |question| question.places = vec![5]),
+        ("a place twice", |question| question.places = vec![3, 3]),
+        ("places that descend", |question| question.places = vec![6, 3]),
+        ("both children of a split", |question| question.places = vec![3, 4]),
+        ("places of several depths", |question| {
+            question.tree.split(3, 0, Rule::UpTo(0), [0.0; 2]);
+            question.places = vec![5, 7];
+        }),
+        ("a place that is none", |question| question.places = vec![7]),
         ("a far place", |question| question.places = vec![u32::MAX]),
         ("a place that is split", |question| question.places = vec![0]),
         ("a place at the greatest depth", |question| {
@@ -159,7 +165,6 @@ fn a_question_beyond_the_approved_terms_is_recognised() {
     let (terms, contract) = (terms(3, 3), fixture::contract());
     let told = |bend: fn(&mut GrowQuestion)| {
         let mut question = honest();
-        question.places = vec![1, 3];
         bend(&mut question);
         BoostedTreesQuestion::Grow(question).approved_by(&contract, &terms).map_err(|error| error.code())
     };
@@ -174,6 +179,8 @@ fn a_question_beyond_the_approved_terms_is_recognised() {
     assert_eq!(told(|question| (question.tree, question.places) = (chain(3), vec![5])), departs);
     assert_eq!(told(|question| question.places = vec![99]), departs);
     assert_eq!(told(|question| question.places = vec![0]), Err("program.bad-question"));
+    // An edge close to somebody's value, between the cells' middles.
+    assert_eq!(told(|question| question.ensemble.bins.edges[0][0] += 1e-9), departs);
     let coarser = BoostedTreesTerms { bins: 8, ..terms.clone() };
     let question = BoostedTreesQuestion::Grow(honest());
     assert_eq!(question.approved_by(&contract, &coarser).map_err(|error| error.code()), departs);

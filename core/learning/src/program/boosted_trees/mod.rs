@@ -12,13 +12,13 @@
 //!
 //! Of the two children of a split only the one of fewer rows is asked about; the other's sums are what is missing to their
 //! parent's. That holds while the same institutions answer. Sums are exact, so it shows when they do not: the total of a
-//! child is then not what the parent's bins said, and the depth is asked about once more, both children of each split.
+//! child is then not what the parent's bins said, and the tree ends at the depth that it has.
 //!
 //! A bin of one place may hold a single row of all institutions, and then its sums are that row's gradient, which tells its
 //! label. `min_rows` is about leaves and not about bins: what keeps rows apart from sums is noise, which is not added here.
 
 mod answer;
-mod approval;
+pub(super) mod approval;
 mod cells;
 mod finder;
 mod growth;

@@ -75,10 +75,13 @@ impl GrowQuestion {
         self.tree.depths().get(first).copied().unwrap_or(0)
     }
 
-    /// Whether it asks about both children of a split, as it does where other institutions answered than before.
-    pub fn is_again(&self) -> bool {
-        let asked = |place: usize| u32::try_from(place).is_ok_and(|place| self.places.contains(&place));
-        self.tree.splits().any(|split| asked(split.left) && asked(split.left + 1))
+    /// Whether its places are all at one depth, and no two of them the children of one split.
+    fn has_one_child_of_each_split(&self, depths: &[u32]) -> bool {
+        let depth = self.depth();
+        let asked =
+            |place: usize| u32::try_from(place).is_ok_and(|place| self.places.binary_search(&place).is_ok());
+        self.places.iter().all(|&place| depths.get(place as usize) == Some(&depth))
+            && !self.tree.splits().any(|split| asked(split.left) && asked(split.left + 1))
     }
 
     /// Checks everything in it against the contract: whatever passes can be answered.
@@ -103,6 +106,8 @@ impl GrowQuestion {
             "its places do not ascend"
         } else if !self.places.iter().all(may_be_split) {
             "its places are not leaves that could be split"
+        } else if !self.has_one_child_of_each_split(&depths) {
+            "its places are not one child of each split of a depth"
         } else if self.columns.is_empty() || !self.columns.windows(2).all(|pair| pair[0].0 < pair[1].0) {
             "its columns do not ascend"
         } else if !self.columns.iter().all(has_bins) {

@@ -145,6 +145,18 @@ impl BoostedTreesTerms {
         layout(&columns, places, contract.max_rows)
     }
 
+    /// Bytes that a question with all trees takes at most, as far as they can be told before.
+    pub(crate) fn largest_question(&self, contract: &Contract) -> u64 {
+        let levels = |kind: &ColumnKind| match kind {
+            ColumnKind::Numeric { .. } => 0,
+            ColumnKind::Categorical { levels } => levels.len() as u64,
+        };
+        let most = contract.columns.iter().map(|column| levels(&column.kind)).max().unwrap_or(0);
+        // Of a leaf its value; of a split its column and its bin, or half of the levels, by number.
+        let of_split = 16 + 16 + most / 2 * 5;
+        (u64::from(self.trees) << self.depth) * of_split
+    }
+
     /// The most bins of each column of the contract.
     pub(super) fn largest_widths(&self, contract: &Contract) -> Vec<u32> {
         let width = |kind: &ColumnKind| match kind {

@@ -144,10 +144,16 @@ impl Newton {
     }
 
     /// Moves on from sums at the question's model: to the next point from there, or to one closer to the best.
-    fn hear(&mut self, point: Point) {
+    ///
+    /// # Errors
+    /// When the sums are of no rows that could be, or lead out of the finite numbers.
+    fn hear(&mut self, point: Point) -> Result<(), ProgramError> {
         let (training_round, at) = (self.question.training_round, &self.question.coefficients);
         let norm: f64 = at.weights.iter().map(|weight| weight * weight).sum();
         let objective = point.loss / point.rows + self.terms.l2 / 2.0 * norm;
+        if !objective.is_finite() {
+            return Err(ProgramError::Diverged);
+        }
         // Of other rows the loss is another one, and says nothing of the step.
         let is_worse =
             |best: &Best| best.rows == point.rows && objective > best.objective + LEAST_GAIN * best.objective;
@@ -155,7 +161,11 @@ impl Newton {
             best.step /= 2.0;
         } else {
             let (gradient, curvature) = self.derivatives(at, &point);
-            let direction = Cholesky::of(curvature, at.count()).solve(&gradient);
+            let factorised = Cholesky::of(curvature, at.count());
+            if (0..at.count()).all(|coefficient| factorised.is_redundant(coefficient)) {
+                return Err(ProgramError::ImpossibleSum("a Hessian that shows nothing of any input"));
+            }
+            let direction = factorised.solve(&gradient);
             let decrement: f64 = direction.iter().zip(&gradient).map(|(step, slope)| step * slope).sum();
             let earlier = self.best.take();
             self.best = Some(Best {
@@ -170,7 +180,7 @@ impl Newton {
                 converged: decrement / 2.0 < CONVERGED,
             });
         }
-        let Some(best) = &self.best else { return };
+        let Some(best) = &self.best else { return Ok(()) };
         self.finished = best.converged || training_round == self.terms.rounds || best.step < SHORTEST_STEP;
         let mut next = best.coefficients.clone();
         // The step to the minimum that all rounds led to is taken without asking again; one that was never
@@ -183,6 +193,7 @@ impl Newton {
         if !self.finished {
             self.question.training_round += 1;
         }
+        Ok(())
     }
 
     /// Gradient and Hessian of the mean with the penalty, those of fixed coefficients zero.
@@ -299,7 +310,7 @@ impl Program for Newton {
                 return Err(ProgramError::WrongSum);
             }
             let mut next = self.clone();
-            next.hear(Point::of(sum, &self.question, &self.reach)?);
+            next.hear(Point::of(sum, &self.question, &self.reach)?)?;
             if !next.question.coefficients.is_finite() {
                 return Err(ProgramError::Diverged);
             }
