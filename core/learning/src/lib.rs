@@ -16,6 +16,7 @@ mod linear;
 pub mod linear_model;
 pub mod metrics;
 pub mod model;
+pub mod privacy;
 pub mod program;
 pub mod reference;
 pub mod table;

@@ -1,0 +1,134 @@
+//! Differential privacy: what noise costs, and how much of it a training needs.
+//!
+//! Nothing of this runs in a job yet; it is for planning ahead (docs/privacy.md). A guarantee is a pair (epsilon, delta)
+//! for one unit of privacy, under neighbours that differ by adding or removing one unit.
+//!
+//! | | |
+//! |---|---|
+//! | [`rdp`] | accountant by Renyi divergences: composes anything that has a curve |
+//! | [`pld`] | accountant by the distribution of the privacy loss: tighter, for the Gaussian mechanism alone |
+//! | [`sum`] | the curve of a sum of discrete Gaussians, as institutions add them |
+//! | [`plan`] | epsilon from noise, noise from epsilon, and who has to add how much |
+
+mod fft;
+pub mod plan;
+pub mod pld;
+pub mod rdp;
+mod sampled;
+mod special;
+pub mod sum;
+
+use thiserror::Error;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum PrivacyError {
+    /// A probability that is none, or zero.
+    #[error("the sampling rate {rate} is not above 0 and at most 1")]
+    Rate {
+        /// As given.
+        rate: f64,
+    },
+    /// Noise outside what the accountants are made for.
+    #[error("the noise multiplier {noise} is not between {} and {}", plan::LEAST_NOISE, plan::MOST_NOISE)]
+    Noise {
+        /// As given.
+        noise: f64,
+    },
+    /// No steps, or more than the accountants are made for.
+    #[error("{steps} steps are not between 1 and {}", plan::MOST_STEPS)]
+    Steps {
+        /// As given.
+        steps: u64,
+    },
+    /// A delta that says nothing, or one that rounding would drown.
+    #[error("delta {delta} is not at least {} and below 1", plan::LEAST_DELTA)]
+    Delta {
+        /// As given.
+        delta: f64,
+    },
+    /// An epsilon that is no finite number above zero.
+    #[error("epsilon {epsilon} is not a finite number above 0")]
+    Epsilon {
+        /// As given.
+        epsilon: f64,
+    },
+    /// A delta that the privacy loss accountant cannot tell from its own rounding.
+    #[error("delta {delta} is too small for the privacy loss accountant over so many steps")]
+    Precision {
+        /// As given.
+        delta: f64,
+    },
+    /// No noise in the range of the accountants reaches the epsilon.
+    #[error("no noise multiplier up to {} keeps epsilon at or below {epsilon}", plan::MOST_NOISE)]
+    Unreachable {
+        /// As asked for.
+        epsilon: f64,
+    },
+    /// Nobody honest is left to add noise, or more answer than there are.
+    #[error(
+        "of {institutions} institutions {threshold} answer and {colluding} collude: no honest noise is left"
+    )]
+    Honest {
+        /// Institutions in all.
+        institutions: u32,
+        /// Those of them whose noise is in the sum at least.
+        threshold: u32,
+        /// Those that may tell their noise to whoever sees the sum.
+        colluding: u32,
+    },
+    /// Discrete noise too narrow for the theorem, or a sensitivity or dimension that is none.
+    #[error("the sum of discrete Gaussians has no guarantee: {0}")]
+    Sum(&'static str),
+}
+
+impl PrivacyError {
+    /// Stable machine-readable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rate { .. } => "privacy.rate",
+            Self::Noise { .. } => "privacy.noise",
+            Self::Steps { .. } => "privacy.steps",
+            Self::Delta { .. } => "privacy.delta",
+            Self::Epsilon { .. } => "privacy.epsilon",
+            Self::Precision { .. } => "privacy.precision",
+            Self::Unreachable { .. } => "privacy.unreachable",
+            Self::Honest { .. } => "privacy.honest",
+            Self::Sum(_) => "privacy.sum",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Rate { .. } => {
+                "the rate is the probability with which a step looks at a unit: batch size / units, or 1 for all of them"
+            }
+            Self::Noise { .. } => {
+                "the multiplier is the standard deviation of the noise in the sum, divided by the clipping norm"
+            }
+            Self::Steps { .. } => {
+                "count how often noise is added and a sum is opened: rounds, or local steps"
+            }
+            Self::Delta { .. } => "choose delta well below 1 / units, such as 1e-6 for 100,000 customers",
+            Self::Epsilon { .. } => "choose epsilon above 0; up to 1 is strong, above 10 says little",
+            Self::Precision { .. } => "use the Renyi accountant, or a larger delta",
+            Self::Unreachable { .. } => "take fewer steps, a lower rate, a larger delta or a larger epsilon",
+            Self::Honest { .. } => {
+                "take a threshold of at most the number of institutions, and fewer colluding ones than the threshold"
+            }
+            Self::Sum(_) => {
+                "use a finer resolution, so that each institution's noise is wider than half a step"
+            }
+        }
+    }
+}
+
+/// What a mechanism spends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guarantee {
+    /// Epsilon: bounds the privacy loss, but for a probability of about `delta`.
+    pub epsilon: f64,
+    /// Delta.
+    pub delta: f64,
+}
