@@ -1,4 +1,4 @@
-//! Differential privacy: what noise costs, and how much of it a training needs.
+//! Differential privacy: what noise costs, how much of it a training needs, and the exact noise itself.
 //!
 //! Nothing of this runs in a job yet; it is for planning ahead (docs/privacy.md). A guarantee is a pair (epsilon, delta)
 //! for one unit of privacy, under neighbours that differ by adding or removing one unit.
@@ -8,9 +8,11 @@
 //! | [`rdp`] | accountant by Renyi divergences: composes anything that has a curve |
 //! | [`pld`] | accountant by the distribution of the privacy loss: tighter, for the Gaussian mechanism alone |
 //! | [`sum`] | the curve of a sum of discrete Gaussians, as institutions add them |
+//! | [`noise`] | exact samplers of integer noise |
 //! | [`plan`] | epsilon from noise, noise from epsilon, and who has to add how much |
 
 mod fft;
+pub mod noise;
 pub mod plan;
 pub mod pld;
 pub mod rdp;
@@ -80,6 +82,17 @@ pub enum PrivacyError {
     /// Discrete noise too narrow for the theorem, or a sensitivity or dimension that is none.
     #[error("the sum of discrete Gaussians has no guarantee: {0}")]
     Sum(&'static str),
+    /// A parameter of a sampler that is zero or too large.
+    #[error(
+        "{numerator}/{denominator} is not a ratio of whole numbers between 1 and 2^{}",
+        noise::RATIO_BITS
+    )]
+    Ratio {
+        /// As given.
+        numerator: u64,
+        /// As given.
+        denominator: u64,
+    },
 }
 
 impl PrivacyError {
@@ -95,6 +108,7 @@ impl PrivacyError {
             Self::Unreachable { .. } => "privacy.unreachable",
             Self::Honest { .. } => "privacy.honest",
             Self::Sum(_) => "privacy.sum",
+            Self::Ratio { .. } => "privacy.ratio",
         }
     }
 
@@ -120,6 +134,7 @@ impl PrivacyError {
             Self::Sum(_) => {
                 "use a finer resolution, so that each institution's noise is wider than half a step"
             }
+            Self::Ratio { .. } => "round the parameter to fewer binary places, or use a coarser resolution",
         }
     }
 }
