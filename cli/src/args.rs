@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::federation::FederationCommand;
 use crate::ledger::args::LedgerCommand;
+use crate::privacy::args::PrivacyCommand;
 
 /// `syndic ...`
 #[derive(Debug, Parser)]
@@ -35,6 +36,9 @@ pub enum Command {
     /// Verify, read and witness ledgers, offline
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Plan what differential privacy would cost; no job adds noise yet
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
 }
 
 /// `syndic job ...`
@@ -159,6 +163,7 @@ impl Command {
             Self::Sandbox(args) => args.show.json,
             Self::Job(JobCommand::Check(args)) => args.json,
             Self::Ledger(command) => command.json(),
+            Self::Privacy(command) => command.json(),
             Self::Job(JobCommand::Init(_)) | Self::Federation(_) => false,
         }
     }

@@ -13,7 +13,7 @@ use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
 use crate::view::{self, Observer};
 use crate::words::quoted;
-use crate::{Error, Result, federation, job_init, ledger, new_file};
+use crate::{Error, Result, federation, job_init, ledger, new_file, privacy};
 
 /// Does what the command says.
 ///
@@ -27,6 +27,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Job(JobCommand::Init(args)) => init(&args),
         Command::Federation(command) => print(&federation::run(command, now())?),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Privacy(command) => privacy::run(&command),
     }
 }
 

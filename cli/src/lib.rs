@@ -12,6 +12,7 @@ pub mod job_check;
 pub mod job_init;
 pub mod ledger;
 pub mod new_file;
+pub mod privacy;
 pub mod report;
 pub mod result;
 pub mod sandbox;

@@ -118,3 +118,40 @@ fn a_ledger_that_is_not_there_is_bad_input_and_a_torn_one_is_unverified() {
     assert_eq!(code(&output), 4);
     assert!(text(&output.stderr).contains("error[ledger.file-missing]"));
 }
+
+#[test]
+fn a_privacy_plan_is_printed_and_drawn_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("epsilon.svg");
+    let plan = "privacy plan --rate 0.1 --steps 100 --delta 1e-5 --noise 4 --institutions 5";
+    let mut arguments: Vec<&str> = plan.split(' ').collect();
+    arguments.extend(["--plot", picture.to_str().unwrap()]);
+
+    let output = syndic(&arguments);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    // Google dp-accounting 0.6.0 has 1.0817 and 0.9829.
+    assert!(text(&output.stdout).contains("1.0818 by rdp, 0.9829 by pld"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("no job of this release adds noise"));
+    assert!(std::fs::read_to_string(&picture).unwrap().starts_with("<svg "));
+
+    arguments.push("--json");
+    let output = syndic(&arguments);
+    assert_eq!(code(&output), 2, "the picture is there already");
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "file.exists");
+    assert!(output.stdout.is_empty());
+
+    std::fs::remove_file(&picture).unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&syndic(&arguments).stdout).unwrap();
+    assert!((plan["spent"]["rdp"].as_f64().unwrap() - 1.0817).abs() < 1e-4, "{plan}");
+}
+
+#[test]
+fn a_privacy_plan_that_makes_no_sense_is_bad_input() {
+    let plan = "privacy plan --rate 2 --steps 100 --delta 1e-5 --noise 4 --json";
+    let output = syndic(&plan.split(' ').collect::<Vec<_>>());
+    assert_eq!(code(&output), 2);
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&error["error"]["code"], &error["error"]["in"]), (&"privacy.rate".into(), &"--rate".into()));
+    assert!(output.stdout.is_empty());
+}

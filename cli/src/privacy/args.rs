@@ -1,0 +1,100 @@
+//! The command line of `syndic privacy ...`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use syndic_learning::privacy::plan::Accountant;
+
+/// `syndic privacy ...`
+#[derive(Debug, Subcommand)]
+pub enum PrivacyCommand {
+    /// Say what epsilon a training would spend, or what noise an epsilon needs
+    #[command(after_help = PLAN)]
+    Plan(PlanArgs),
+}
+
+impl PrivacyCommand {
+    /// Whether errors are to be JSON too.
+    pub fn json(&self) -> bool {
+        let Self::Plan(args) = self;
+        args.json
+    }
+}
+
+/// Options of `syndic privacy plan`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["epsilon", "noise"])))]
+pub struct PlanArgs {
+    /// Probability with which a step looks at a customer: batch size / customers, or 1 for all of them
+    #[arg(long, value_name = "Q", default_value_t = 1.0)]
+    pub rate: f64,
+    /// How often noise is added and a sum is opened
+    #[arg(long, value_name = "T")]
+    pub steps: u64,
+    /// Delta, well below 1 / customers
+    #[arg(long, value_name = "D")]
+    pub delta: f64,
+    /// The epsilon to keep; the noise for it is worked out
+    #[arg(long, value_name = "E")]
+    pub epsilon: Option<f64>,
+    /// Standard deviation of the noise in the sum, in clipping norms; epsilon is worked out
+    #[arg(long, value_name = "Z")]
+    pub noise: Option<f64>,
+    /// By which accountant the noise is chosen; both are shown
+    #[arg(long, value_enum, default_value_t = By::Rdp)]
+    pub accountant: By,
+    /// Institutions of the job (n): shows the noise that each of them adds
+    #[arg(long, value_name = "N")]
+    pub institutions: Option<u16>,
+    /// Institutions whose updates are in every sum at least (t) [default: two thirds of n, and one]
+    #[arg(long, value_name = "T", requires = "institutions")]
+    pub threshold: Option<u16>,
+    /// Institutions that may tell their noise to who sees the sum (c) [default: the most that n and t allow]
+    #[arg(long, value_name = "C", requires = "institutions")]
+    pub colluding: Option<u16>,
+    /// File for a picture of epsilon against steps (SVG), which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which accountant decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// Renyi divergences: a little loose, holds for sums of discrete Gaussians too
+    Rdp,
+    /// The distribution of the privacy loss: tight
+    Pld,
+}
+
+impl By {
+    /// The accountant.
+    pub fn accountant(self) -> Accountant {
+        match self {
+            Self::Rdp => Accountant::Renyi,
+            Self::Pld => Accountant::PrivacyLoss,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rdp => "rdp",
+            Self::Pld => "pld",
+        }
+    }
+}
+
+const PLAN: &str = "Examples:
+  syndic privacy plan --rate 0.01 --steps 1000 --delta 1e-5 --noise 1
+  syndic privacy plan --rate 0.05 --steps 1000 --delta 1e-5 --epsilon 3 --institutions 5
+  syndic privacy plan --steps 20 --delta 1e-6 --epsilon 8 --institutions 7 --threshold 5 \\
+      --colluding 2 --plot epsilon.svg
+
+For planning ahead: jobs of this release run with mode = \"none\", and no job adds noise yet.
+
+The unit is one customer, added or removed. A step takes a sample that every customer is in by chance, clips what \
+each adds, adds Gaussian noise, and shows the sum. With institutions, each adds its part of the noise: so much that \
+the noise of t - c of them suffices, or so much that all n are needed; both are shown side by side.";

@@ -1,0 +1,28 @@
+//! `syndic privacy`: what differential privacy would cost. No job adds noise yet.
+
+pub mod args;
+mod picture;
+mod plan;
+mod text;
+
+use crate::commands::print;
+use crate::{Result, new_file};
+use args::{PlanArgs, PrivacyCommand};
+use plan::Plan;
+
+/// Does what the command says.
+///
+/// # Errors
+/// Options that make no sense, a target that no noise reaches, a file that cannot be written.
+pub fn run(command: &PrivacyCommand) -> Result<()> {
+    let PrivacyCommand::Plan(args) = command;
+    plan(args)
+}
+
+fn plan(args: &PlanArgs) -> Result<()> {
+    let plan = Plan::of(args)?;
+    if let Some(path) = &args.plot {
+        new_file::write(path, &picture::render(&plan))?;
+    }
+    if args.json { print(&plan.to_json()) } else { print(&text::render(&plan, args.plot.as_deref())) }
+}

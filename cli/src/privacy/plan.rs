@@ -1,0 +1,271 @@
+//! What `syndic privacy plan` works out.
+
+use serde::Serialize;
+use syndic_learning::privacy::PrivacyError;
+use syndic_learning::privacy::plan::{
+    Accountant, LEAST_NOISE, MOST_NOISE, Training, honest_contributors, noise_of_each,
+};
+use syndic_round::Protection;
+
+use super::args::PlanArgs;
+use crate::{Error, Result};
+
+/// What a training would spend. Also its JSON.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Plan {
+    pub(super) rate: f64,
+    pub(super) steps: u64,
+    pub(super) delta: f64,
+    /// What was asked for; none where the noise was.
+    pub(super) target_epsilon: Option<f64>,
+    /// Which accountant chose the noise, where an epsilon was asked for.
+    pub(super) accountant: &'static str,
+    /// Standard deviation of the noise in the sum, in clipping norms.
+    pub(super) noise: f64,
+    /// After all steps.
+    pub(super) spent: Spent,
+    /// After some of them, in order; the last of these is the whole.
+    pub(super) by_steps: Vec<Spent>,
+    /// Who adds how much.
+    pub(super) institutions: Option<Institutions>,
+}
+
+/// What so many steps spend.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Spent {
+    pub(super) steps: u64,
+    /// Epsilon by Renyi divergences.
+    pub(super) rdp: f64,
+    /// Epsilon by the distribution of the privacy loss; none where delta is too small for it.
+    pub(super) pld: Option<f64>,
+}
+
+/// How the noise is divided.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Institutions {
+    pub(super) admitted: u16,
+    pub(super) threshold: u16,
+    pub(super) colluding: u16,
+    /// For the honest ones among those that answer, and for all.
+    pub(super) calibrations: [Calibration; 2],
+}
+
+/// One way to divide it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Calibration {
+    /// h: institutions whose noise has to suffice.
+    pub(super) counted_on: u32,
+    /// Standard deviation of what each adds, in clipping norms.
+    pub(super) noise_of_each: f64,
+    /// Epsilon by the chosen accountant when t answer and c of them collude; none where next to no noise is left.
+    pub(super) epsilon_at_worst: Option<f64>,
+    /// Epsilon by the chosen accountant when all answer and nobody colludes.
+    pub(super) epsilon_at_best: Option<f64>,
+}
+
+impl Plan {
+    /// Works everything out.
+    pub(super) fn of(args: &PlanArgs) -> Result<Self> {
+        let training = Training::new(args.rate, args.steps, args.delta).map_err(told)?;
+        let accountant = args.accountant.accountant();
+        let noise = match (args.noise, args.epsilon) {
+            (Some(noise), _) => noise,
+            (None, Some(epsilon)) => training.noise_for(epsilon, accountant).map_err(told)?,
+            (None, None) => {
+                return Err(Error::input("options.missing", "neither an epsilon nor a noise is given")
+                    .help("give --epsilon, or --noise"));
+            }
+        };
+        let by_steps: Result<Vec<Spent>> =
+            marks(args.steps).into_iter().map(|steps| Spent::after(training, steps, noise)).collect();
+        let by_steps = by_steps?;
+        Ok(Self {
+            rate: args.rate,
+            steps: args.steps,
+            delta: args.delta,
+            target_epsilon: args.epsilon,
+            accountant: args.accountant.name(),
+            noise,
+            spent: Spent::after(training, args.steps, noise)?,
+            by_steps,
+            institutions: Institutions::of(args, training, noise)?,
+        })
+    }
+
+    /// One JSON object on one line.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::json!(self).to_string() + "\n"
+    }
+}
+
+impl Spent {
+    fn after(training: Training, steps: u64, noise: f64) -> Result<Self> {
+        let training = training.with_steps(steps).map_err(told)?;
+        let rdp = training.spent(noise, Accountant::Renyi).map_err(told)?.epsilon;
+        let pld = match training.spent(noise, Accountant::PrivacyLoss) {
+            Ok(guarantee) => Some(guarantee.epsilon),
+            Err(PrivacyError::Precision { .. }) => None,
+            Err(error) => return Err(told(error)),
+        };
+        Ok(Self { steps, rdp, pld })
+    }
+}
+
+impl Institutions {
+    fn of(args: &PlanArgs, training: Training, noise: f64) -> Result<Option<Self>> {
+        let Some(admitted) = args.institutions else { return Ok(None) };
+        let threshold = args.threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
+        let colluding = args.colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
+        let honest =
+            honest_contributors(admitted.into(), threshold.into(), colluding.into()).map_err(told)?;
+        let calibrated = |counted_on: u32| {
+            let each = noise_of_each(noise, counted_on);
+            let epsilon = |contributors: u32| {
+                let left = each * f64::from(contributors).sqrt();
+                // More noise than the accountants are made for spends no more than the most that they are.
+                let left = left.min(MOST_NOISE);
+                if left < LEAST_NOISE {
+                    return Ok(None);
+                }
+                training
+                    .spent(left, args.accountant.accountant())
+                    .map(|spent| Some(spent.epsilon))
+                    .map_err(told)
+            };
+            Ok::<_, Error>(Calibration {
+                counted_on,
+                noise_of_each: each,
+                epsilon_at_worst: epsilon(honest)?,
+                epsilon_at_best: epsilon(admitted.into())?,
+            })
+        };
+        let calibrations = [calibrated(honest)?, calibrated(admitted.into())?];
+        Ok(Some(Self { admitted, threshold, colluding, calibrations }))
+    }
+}
+
+/// The numbers of steps in the table: the first, then tenths of all.
+fn marks(steps: u64) -> Vec<u64> {
+    let mut marks: Vec<u64> =
+        std::iter::once(1).chain((1..=10).map(|tenth| (steps * tenth).div_ceil(10))).collect();
+    marks.dedup();
+    marks
+}
+
+/// For the person who gave the options.
+fn told(error: PrivacyError) -> Error {
+    let told = Error::input(error.code(), error.to_string()).help(error.help());
+    match error {
+        PrivacyError::Rate { .. } => told.place("--rate"),
+        PrivacyError::Noise { .. } => told.place("--noise"),
+        PrivacyError::Steps { .. } => told.place("--steps"),
+        PrivacyError::Delta { .. } | PrivacyError::Precision { .. } => told.place("--delta"),
+        PrivacyError::Epsilon { .. } | PrivacyError::Unreachable { .. } => told.place("--epsilon"),
+        PrivacyError::Honest { .. } => told.place("--institutions, --threshold, --colluding"),
+        PrivacyError::Sum(_) | PrivacyError::Ratio { .. } => told,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::privacy::args::PrivacyCommand;
+    use clap::Parser;
+
+    pub(in super::super) fn plan(line: &str) -> Result<Plan> {
+        let words = ["syndic", "privacy", "plan"].into_iter().chain(line.split_whitespace());
+        let Command::Privacy(PrivacyCommand::Plan(args)) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("another command");
+        };
+        Plan::of(&args)
+    }
+
+    #[test]
+    fn epsilon_of_a_noise_is_that_of_the_accountants() {
+        // Google dp-accounting 0.6.0.
+        let plan = plan("--rate 0.01 --steps 1000 --delta 1e-5 --noise 1").unwrap();
+        assert!((plan.spent.rdp - 2.1014).abs() < 1e-4, "{plan:?}");
+        assert!((plan.spent.pld.unwrap() - 1.8282).abs() < 1e-3, "{plan:?}");
+        assert!(plan.institutions.is_none() && plan.target_epsilon.is_none());
+    }
+
+    #[test]
+    fn the_table_rises_to_the_whole() {
+        let plan = plan("--steps 25 --delta 1e-6 --noise 10").unwrap();
+        let steps: Vec<u64> = plan.by_steps.iter().map(|spent| spent.steps).collect();
+        assert_eq!(steps, [1, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25]);
+        assert!(plan.by_steps.is_sorted_by(|a, b| a.rdp < b.rdp && a.pld < b.pld));
+        assert_eq!(plan.by_steps[10].rdp, plan.spent.rdp);
+        assert_eq!(marks(1), [1]);
+        assert_eq!(marks(3), [1, 2, 3]);
+    }
+
+    #[test]
+    fn noise_for_an_epsilon_keeps_it_even_when_some_collude() {
+        for accountant in ["rdp", "pld"] {
+            let line =
+                format!("--steps 20 --delta 1e-6 --epsilon 4 --institutions 5 --accountant {accountant}");
+            let plan = plan(&line).unwrap();
+            let chosen = if accountant == "rdp" { Some(plan.spent.rdp) } else { plan.spent.pld };
+            assert!(chosen.unwrap() <= 4.0 && chosen.unwrap() > 3.99, "{plan:?}");
+            let institutions = plan.institutions.unwrap();
+            assert_eq!((institutions.admitted, institutions.threshold, institutions.colluding), (5, 4, 2));
+            let [honest, all] = institutions.calibrations;
+            assert_eq!((honest.counted_on, all.counted_on), (2, 5));
+            assert!(honest.noise_of_each > all.noise_of_each);
+            // The first keeps the target whatever happens, the second only when nobody lies or is missing.
+            assert!(honest.epsilon_at_worst.unwrap() <= 4.0 + 1e-9);
+            assert!(honest.epsilon_at_best < honest.epsilon_at_worst);
+            assert!(all.epsilon_at_best.unwrap() <= 4.0 + 1e-9);
+            assert!(all.epsilon_at_worst.unwrap() > 4.0);
+        }
+    }
+
+    #[test]
+    fn wrong_options_are_named_with_a_remedy() {
+        let wrong = [
+            ("--steps 5 --delta 1e-5 --noise 1 --rate 2", "privacy.rate", "--rate"),
+            ("--steps 0 --delta 1e-5 --noise 1", "privacy.steps", "--steps"),
+            ("--steps 5 --delta 1 --noise 1", "privacy.delta", "--delta"),
+            ("--steps 5 --delta 1e-5 --noise 0", "privacy.noise", "--noise"),
+            ("--steps 5 --delta 1e-5 --epsilon 0", "privacy.epsilon", "--epsilon"),
+            ("--steps 10000000 --delta 1e-12 --epsilon 1e-9", "privacy.unreachable", "--epsilon"),
+            (
+                "--steps 5 --delta 1e-5 --noise 1 --institutions 5 --threshold 6",
+                "privacy.honest",
+                "--institutions, --threshold, --colluding",
+            ),
+            (
+                "--steps 5 --delta 1e-5 --noise 1 --institutions 5 --colluding 4",
+                "privacy.honest",
+                "--institutions, --threshold, --colluding",
+            ),
+        ];
+        for (line, code, place) in wrong {
+            let error = plan(line).unwrap_err();
+            let rendered = error.render();
+            assert_eq!((error.code(), error.exit()), (code, 2), "{line}: {rendered}");
+            assert!(rendered.contains(&format!("in: {place}")) && rendered.contains("help: "), "{rendered}");
+        }
+    }
+
+    #[test]
+    fn one_target_is_needed_and_no_more() {
+        for line in ["--epsilon 1 --noise 1", ""] {
+            let line = format!("syndic privacy plan --steps 5 --delta 1e-5 {line}");
+            assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_json_has_every_figure() {
+        let plan = plan("--steps 2 --delta 1e-6 --noise 3 --institutions 4").unwrap();
+        let json: serde_json::Value = serde_json::from_str(&plan.to_json()).unwrap();
+        assert_eq!(json["steps"], 2);
+        assert!(json["target_epsilon"].is_null());
+        assert_eq!(json["by_steps"].as_array().unwrap().len(), 2);
+        assert_eq!(json["institutions"]["calibrations"][1]["counted_on"], 4);
+        assert!(json["spent"]["pld"].as_f64().unwrap() < json["spent"]["rdp"].as_f64().unwrap());
+    }
+}

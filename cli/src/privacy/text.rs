@@ -1,0 +1,128 @@
+//! A plan for a person.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use console::style;
+
+use super::plan::{Calibration, Institutions, Plan};
+use crate::words::thousands;
+
+/// The plan as text, with colours where standard output has them. `picture` is where it was drawn.
+pub(super) fn render(plan: &Plan, picture: Option<&Path>) -> String {
+    let mut text = String::new();
+    facts(&mut text, plan);
+    steps(&mut text, plan);
+    if let Some(institutions) = &plan.institutions {
+        calibrations(&mut text, institutions);
+    }
+    if let Some(path) = picture {
+        let _ = writeln!(text, "\ndrawn in {}", path.display());
+    }
+    let caution =
+        style("For planning ahead: no job of this release adds noise. What is claimed: docs/privacy.md")
+            .dim();
+    let _ = writeln!(text, "\n{caution}");
+    text
+}
+
+fn facts(text: &mut String, plan: &Plan) {
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "  {}{value}", style(format!("{label:<10}")).cyan());
+    };
+    let sample =
+        if plan.rate == 1.0 { "all customers".into() } else { format!("a sample of rate {}", plan.rate) };
+    let times = if plan.steps == 1 { "once".into() } else { format!("{} times", thousands(plan.steps)) };
+    line("training", format!("{times} the sum over {sample}"));
+    line("unit", "one customer, added or removed".into());
+    let chosen = match plan.target_epsilon {
+        Some(epsilon) => format!(", chosen by {} for epsilon {epsilon}", plan.accountant),
+        None => String::new(),
+    };
+    line("noise", format!("{} clipping norms in the sum{chosen}", figure(plan.noise)));
+    line(
+        "epsilon",
+        format!(
+            "{} by rdp, {} by pld, at delta {}",
+            figure(plan.spent.rdp),
+            optional(plan.spent.pld),
+            plan.delta
+        ),
+    );
+}
+
+fn steps(text: &mut String, plan: &Plan) {
+    let heading = format!("  {:>12}{:>14}{:>14}", "steps", "epsilon, rdp", "pld");
+    let _ = writeln!(text, "\n{}", style(heading).underlined());
+    for spent in &plan.by_steps {
+        let (steps, rdp, pld) = (thousands(spent.steps), figure(spent.rdp), optional(spent.pld));
+        let _ = writeln!(text, "  {steps:>12}{rdp:>14}{pld:>14}");
+    }
+}
+
+fn calibrations(text: &mut String, institutions: &Institutions) {
+    let Institutions { admitted, threshold, colluding, calibrations } = institutions;
+    let _ = writeln!(
+        text,
+        "\n  {admitted} institutions, of which {threshold} answer at least and {colluding} collude at most; epsilon of \
+         the whole training:\n"
+    );
+    let worst = format!("{threshold} answer, {colluding} collude");
+    let heading = format!(
+        "  {:<28}{:>10}{worst:>24}{:>26}",
+        "noise enough from", "each adds", "all answer, none collude"
+    );
+    let _ = writeln!(text, "{}", style(heading).underlined());
+    let labels = [format!("t - c = {} of them", calibrations[0].counted_on), format!("all n = {admitted}")];
+    for (label, calibration) in labels.iter().zip(calibrations) {
+        let Calibration { noise_of_each, epsilon_at_worst, epsilon_at_best, .. } = *calibration;
+        let (each, worst, best) =
+            (figure(noise_of_each), optional(epsilon_at_worst), optional(epsilon_at_best));
+        let _ = writeln!(text, "  {label:<28}{each:>10}{worst:>24}{best:>26}");
+    }
+}
+
+/// Four figures behind the point, rounded up: neither epsilon nor noise may look smaller than it is needed.
+pub(super) fn figure(value: f64) -> String {
+    // What is exact but for the last places of a floating number stays as it is.
+    let up = (value * 1e4 - 1e-6).ceil() / 1e4;
+    format!("{up:.4}")
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::plan::tests::plan;
+
+    #[test]
+    fn a_plan_is_told_with_both_calibrations_and_the_caution() {
+        let plan = plan("--rate 0.05 --steps 1000 --delta 1e-5 --epsilon 3 --institutions 5").unwrap();
+        let told = console::strip_ansi_codes(&render(&plan, Some(Path::new("a.svg")))).into_owned();
+        for part in [
+            "1,000 times the sum over a sample of rate 0.05",
+            "one customer, added or removed",
+            "chosen by rdp for epsilon 3",
+            "t - c = 2 of them",
+            "all n = 5",
+            "4 answer, 2 collude",
+            "drawn in a.svg",
+            "no job of this release adds noise",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let widest = told.lines().map(str::len).max().unwrap();
+        assert!(widest <= 100, "{widest}: {told}");
+    }
+
+    #[test]
+    fn figures_are_rounded_up() {
+        assert_eq!(figure(1.00001), "1.0001");
+        assert_eq!(figure(2.5), "2.5000");
+        assert_eq!(figure(0.1 + 0.2), "0.3000");
+        assert_eq!(optional(None), "-");
+    }
+}
