@@ -1,5 +1,5 @@
 //! What a federation computes: job files and data contracts, tables, encoders, federated programs with both
-//! their halves, models, and metrics.
+//! their halves, models, and metrics; and what differential privacy would cost.
 //!
 //! Nothing here does I/O, reads a clock or draws randomness of its own. Everything that crosses from an
 //! institution to the coordinator is a [`Contribution`](syndic_round::Contribution) to an encrypted sum.

@@ -2,7 +2,7 @@
 //!
 //! The privacy loss of an output is the logarithm of how much likelier it is with a unit than without. Its distribution
 //! under the first of the two says everything about a mechanism, and that of several steps is their convolution
-//! (Koskela, Jaelkoe, Honkela, AISTATS 2020, arXiv 1906.03049). It is put on a grid so that no delta becomes smaller:
+//! (Koskela, Jälkö, Honkela, AISTATS 2020, arXiv 1906.03049). It is put on a grid so that no delta becomes smaller:
 //! the mass between two points goes to both of them, in the one way that keeps the mass under either neighbour
 //! (Doroshenko, Ghazi, Kamath, Kumar, Manurangsi, "Connect the dots", PETS 2022, arXiv 2207.04380).
 

@@ -1,7 +1,7 @@
 //! Renyi divergence of the Poisson-subsampled Gaussian mechanism at one order.
 //!
 //! Mironov, Talwar, Zhang, "Renyi differential privacy of the sampled Gaussian mechanism" (arXiv 1908.10530), section
-//! 3.3. Of the two directions of add/remove neighbours, this one is the larger (Theorem 5 there).
+//! 3.3. Of the two directions of add/remove neighbours, this one is the larger, as they show.
 
 use core::f64::consts::SQRT_2;
 
