@@ -85,7 +85,8 @@ fn calibrations(text: &mut String, institutions: &Institutions) {
 /// Four figures behind the point, rounded up: neither epsilon nor noise may look smaller than it is needed.
 pub(super) fn figure(value: f64) -> String {
     // What is exact but for the last places of a floating number stays as it is.
-    let up = (value * 1e4 - 1e-6).ceil() / 1e4;
+    // Adding zero takes the sign from a negative one.
+    let up = (value * 1e4 - 1e-6).ceil() / 1e4 + 0.0;
     format!("{up:.4}")
 }
 
@@ -122,6 +123,7 @@ mod tests {
     fn figures_are_rounded_up() {
         assert_eq!(figure(1.00001), "1.0001");
         assert_eq!(figure(2.5), "2.5000");
+        assert_eq!(figure(0.0), "0.0000");
         assert_eq!(figure(0.1 + 0.2), "0.3000");
         assert_eq!(optional(None), "-");
     }
