@@ -139,6 +139,7 @@ fn a_privacy_plan_is_printed_and_drawn_once() {
     assert_eq!(code(&output), 2, "the picture is there already");
     let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["error"]["code"], "file.exists");
+    assert!(error["error"]["in"].as_str().unwrap().starts_with("--plot "), "{error}");
     assert!(output.stdout.is_empty());
 
     std::fs::remove_file(&picture).unwrap();

@@ -6,7 +6,7 @@ mod plan;
 mod text;
 
 use crate::commands::print;
-use crate::{Result, new_file};
+use crate::{Error, Result, new_file};
 use args::{PlanArgs, PrivacyCommand};
 use plan::Plan;
 
@@ -22,7 +22,12 @@ pub fn run(command: &PrivacyCommand) -> Result<()> {
 fn plan(args: &PlanArgs) -> Result<()> {
     let plan = Plan::of(args)?;
     if let Some(path) = &args.plot {
-        new_file::write(path, &picture::render(&plan))?;
+        // Elsewhere the option for a new file is --out.
+        let named = |error: Error| match error.code() {
+            "file.exists" => error.place(format!("--plot {}", path.display())),
+            _ => error,
+        };
+        new_file::write(path, &picture::render(&plan)).map_err(named)?;
     }
     if args.json { print(&plan.to_json()) } else { print(&text::render(&plan, args.plot.as_deref())) }
 }
