@@ -11,8 +11,8 @@ use super::parse_program::{check_last_round, program};
 use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
-    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, Privacy, ProtectionTerms, Retention, Rounds,
-    SmallVectors,
+    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, Privacy, ProgramTerms, ProtectionTerms, Retention,
+    Rounds, SmallVectors,
 };
 
 pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
@@ -33,7 +33,8 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let program = program(&mut reader, &mut root, contract.as_ref());
     let rounds = rounds(&mut reader, &mut root);
     let privacy = privacy(&mut reader, &mut root);
-    let protection = protection(&mut reader, &mut root);
+    let is_of_trees = matches!(&program, Some((ProgramTerms::BoostedTrees(_), _)));
+    let protection = protection(&mut reader, &mut root, is_of_trees);
     let evaluation = evaluation(&mut reader, &mut root);
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
@@ -169,7 +170,7 @@ fn privacy(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Privacy> {
     None
 }
 
-fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<ProtectionTerms> {
+fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>, is_of_trees: bool) -> Option<ProtectionTerms> {
     let mut section = reader.section(root, "protection", "[protection]");
     let sets = ParameterSet::ALL.map(|set| (set.name(), set));
     reader.require(&mut section, "parameter_set", "`parameter_set = \"KSA-S32\"` suits nearly every job");
@@ -180,6 +181,14 @@ fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Protect
     let min_survivors = reader.integer(&mut section, "min_survivors", 2..=most);
     let ways = [("encrypted", SmallVectors::Encrypted), ("shared", SmallVectors::Shared)];
     let small_vectors = reader.choice(&mut section, "small_vectors", "job.unknown-small-vectors", &ways);
+    if let Some(ways) = &small_vectors
+        && *ways.get_ref() == SmallVectors::Shared
+        && is_of_trees
+    {
+        let message = "trees ask for vectors of many sizes, of which few are small";
+        let help = "remove `small_vectors`: all vectors are then encrypted";
+        reader.add("protection.small-vectors", Some(ways.span()), message, help);
+    }
     if let (Some(t), Some(c)) = (&threshold, &colluding)
         && *t.get_ref() < c.get_ref() + 2
     {

@@ -4,6 +4,10 @@
 //! and passes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the programs that it is compared with are processes that read a file"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -51,6 +51,9 @@ fn terms_of_trees_that_make_no_sense_are_refused() {
     let misspelt = Job::from_toml(&of_trees("dept = 3")).unwrap_err().remove(0).help;
     assert!(misspelt.contains("depth") && !misspelt.contains("trees"), "{misspelt}");
     assert_eq!(errors("solver = \"fed-avg\"", "solver = \"fed-avg\"\ndepth = 3")[0].0, "job.other-program");
+    let shared =
+        of_trees("depth = 3").replacen("[protection]", "[protection]\nsmall_vectors = \"shared\"", 1);
+    assert_eq!(Job::from_toml(&shared).unwrap_err()[0].code, "protection.small-vectors");
     // Each question holds all trees so far.
     let large = of_trees("depth = 8").replacen("count = 20", "count = 2000", 1);
     assert_eq!(Job::from_toml(&large).unwrap_err()[0].code, "job.trees");
