@@ -54,6 +54,18 @@ impl Cholesky {
     }
 }
 
+/// Takes unknowns that do not move out of a step: their slopes, and their rows and columns of the matrix, become zero.
+pub(crate) fn hold(fixed: &[bool], gradient: &mut [f64], matrix: &mut [f64]) {
+    let width = gradient.len();
+    for held in (0..width).filter(|&unknown| fixed[unknown]) {
+        gradient[held] = 0.0;
+        for other in 0..width {
+            matrix[held * width + other] = 0.0;
+            matrix[other * width + held] = 0.0;
+        }
+    }
+}
+
 /// The product of the first `count` entries of two rows.
 fn product(matrix: &[f64], width: usize, (a, b): (usize, usize), count: usize) -> f64 {
     let row = |row: usize| &matrix[row * width..row * width + count];

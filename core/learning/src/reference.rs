@@ -10,7 +10,7 @@ use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
 use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Solver};
-use crate::linear::Cholesky;
+use crate::linear::{Cholesky, hold};
 use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
 use crate::model::{Model, ModelError};
@@ -205,13 +205,7 @@ impl Problem {
             gradient[input] += self.l2 * weight;
             hessian[input * width + input] += self.l2;
         }
-        for fixed in (0..width).filter(|&coefficient| self.fixed[coefficient]) {
-            gradient[fixed] = 0.0;
-            for other in 0..width {
-                hessian[fixed * width + other] = 0.0;
-                hessian[other * width + fixed] = 0.0;
-            }
-        }
+        hold(&self.fixed, &mut gradient, &mut hessian);
         (gradient, hessian)
     }
 }

@@ -18,7 +18,7 @@ use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract, RANGE_ROUNDING};
 use crate::encode::{Inputs, Standardisation};
 use crate::job::Encoding;
-use crate::linear::Cholesky;
+use crate::linear::{Cholesky, hold};
 use crate::metrics::{LARGEST_LOSS, log_loss};
 use crate::program::statistics::Summary;
 use crate::program::{Next, Program, ProgramError, count_block, power_of_two_above, values};
@@ -205,13 +205,7 @@ impl Newton {
             gradient[input] += self.terms.l2 * weight;
             curvature[input * width + input] += self.terms.l2;
         }
-        for fixed in (0..width).filter(|&coefficient| self.fixed[coefficient]) {
-            gradient[fixed] = 0.0;
-            for other in 0..width {
-                curvature[fixed * width + other] = 0.0;
-                curvature[other * width + fixed] = 0.0;
-            }
-        }
+        hold(&self.fixed, &mut gradient, &mut curvature);
         (gradient, curvature)
     }
 }
