@@ -239,7 +239,10 @@ impl Coordination for Between {
         let own = request.into_inner();
         let said = self.meddler.saying(from, own.clone(), &self.known);
         let heard = calls.say(said.clone()).await;
-        self.known.heard(from, &said);
+        // A reveal that the round does not take yet is said again: others who wait for it wait for that.
+        if heard.is_ok() || said.kind() != v1::Kind::Reveal {
+            self.known.heard(from, &said);
+        }
         // Where the liar is the participant, its agent is to notice nothing: with the receipt of another message it would
         // connect again, and find one of its own in the ledger that it has not said.
         if heard.is_ok() && said != own { Ok(self.receipt_of(&own)) } else { heard }
