@@ -149,7 +149,7 @@ impl ScoreHistogram {
             || self.negative.iter().zip(&self.positive).map(|(negative, positive)| negative + positive);
         let rows = counts().sum::<u64>() as f64;
         let mut above = 0;
-        for (bin, count) in counts().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        for (bin, count) in counts().enumerate().rev() {
             above += count;
             if above > 0 && above as f64 >= share * rows {
                 return (bin, above as f64 / rows);

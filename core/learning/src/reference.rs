@@ -57,11 +57,12 @@ impl FitError {
 /// # Errors
 /// [`FitError`] without training rows of both classes, or with tables of several contracts.
 pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
-    if let Some(terms) = job.trees() {
-        return Ok(Model::Trees(best(boosted_trees::fit_pooled(tables, &terms)?, tables)?));
-    }
-    let ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }) = job.program else {
-        return Err(FitError::Contracts);
+    let LogisticRegressionTerms { solver, l2 } = match &job.program {
+        ProgramTerms::LogisticRegression(terms) => *terms,
+        ProgramTerms::BoostedTrees(terms) => {
+            let trees = boosted_trees::fit_pooled(tables, &terms.growing(job.rounds.count))?;
+            return Ok(Model::Trees(best(trees, tables)?));
+        }
     };
     let encoding = match solver {
         Solver::Newton { encoding } => encoding,

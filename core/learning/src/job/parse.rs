@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::fairness::fairness;
 use super::parse_contract;
-use super::parse_program::{check_last_round, program};
+use super::parse_program::{check_rounds, program};
 use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
@@ -40,7 +40,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
-        check_last_round(
+        check_rounds(
             &mut reader,
             program,
             rounds,

@@ -32,20 +32,16 @@ pub(super) fn program(
     if let Named::BoostedTrees = known??.into_inner() {
         return Some((trees(reader, section, contract), None));
     }
-    for (key, span) in section.foreign(&OF_TREES) {
-        let message = format!("`{key}` is a term of `{}`", boosted_trees::NAME);
-        let help = format!("remove it, or write `name = \"{}\"`", boosted_trees::NAME);
-        reader.add("job.other-program", Some(span), message, help);
-    }
+    refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let (solver, decay_at) = match written {
         Written::Newton => {
-            refuse(reader, &mut section, &OF_FED_AVG, (FED_AVG, NEWTON));
+            refuse(reader, &mut section, &OF_FED_AVG, OTHER_SOLVER, FED_AVG);
             (Solver::Newton { encoding: encoding(reader, &mut section, contract) }, None)
         }
         Written::FedAvg => {
-            refuse(reader, &mut section, &OF_NEWTON, (NEWTON, FED_AVG));
+            refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
             let (local, decay_at) = fed_avg(reader, &mut section);
             (Solver::FedAvg(local), decay_at)
         }
@@ -96,17 +92,19 @@ fn solver(
     }
 }
 
-/// Refuses terms of another solver than the job's: they would change nothing.
+/// Refuses terms of another program or solver than the job's: they would change nothing. `choice` is the code, and the key that
+/// would choose their `owner`.
 fn refuse(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
     keys: &[&'static str],
-    (owner, solver): (&str, &str),
+    (code, choice): (&'static str, &str),
+    owner: &str,
 ) {
     for (key, span) in section.foreign(keys) {
-        let message = format!("`{key}` is a term of `{owner}`, and the solver is `{solver}`");
-        let help = format!("remove it, or write `solver = \"{owner}\"`");
-        reader.add("job.other-solver", Some(span), message, help);
+        let message = format!("`{key}` is a term of `{owner}`, which this job does not name");
+        let help = format!("remove it, or write `{choice} = \"{owner}\"`");
+        reader.add(code, Some(span), message, help);
     }
 }
 
@@ -148,11 +146,7 @@ fn fed_avg(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (FedAvgTerms, 
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
     let default = BoostedTreesTerms::default();
-    for (key, span) in section.foreign(&OF_LINEAR) {
-        let message = format!("`{key}` is a term of `{}`", logistic_regression::NAME);
-        let help = format!("remove it, or write `name = \"{}\"`", logistic_regression::NAME);
-        reader.add("job.other-program", Some(span), message, help);
-    }
+    refuse(reader, section, &OF_LINEAR, OTHER_PROGRAM, logistic_regression::NAME);
     for (_, span) in section.foreign(&["trees"]) {
         let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
         reader.add("job.unknown-key", Some(span), "`trees` is not a key of [program]", help);
@@ -198,36 +192,50 @@ fn names(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) 
     names.into_iter().map(Spanned::into_inner).collect()
 }
 
-/// Refuses more trees than a model holds, and a learning rate that decays to nothing before the last round: no institution could train with it, and
-/// the job would stand still.
-pub(super) fn check_last_round(
+/// Refuses more rounds than the program can be asked for.
+pub(super) fn check_rounds(
     reader: &mut Reader<'_>,
     program: &ProgramTerms,
     rounds: &Rounds,
     contract: Option<&Contract>,
     at: Range<usize>,
 ) {
-    if matches!(program, ProgramTerms::BoostedTrees(_)) && rounds.count as usize > MOST_TREES {
-        let message = format!("{} training rounds grow as many trees", rounds.count);
+    match program {
+        ProgramTerms::BoostedTrees(terms) => {
+            check_trees(reader, &terms.growing(rounds.count), contract, at);
+        }
+        ProgramTerms::LogisticRegression(_) => check_last_step(reader, program, rounds, at),
+    }
+}
+
+/// Refuses more trees than a model or a question holds.
+fn check_trees(
+    reader: &mut Reader<'_>,
+    terms: &BoostedTreesTerms,
+    contract: Option<&Contract>,
+    at: Range<usize>,
+) {
+    if terms.trees as usize > MOST_TREES {
+        let message = format!("{} training rounds grow as many trees", terms.trees);
         reader.add("job.out-of-range", Some(at), message, format!("at most {MOST_TREES}: lower `count`"));
         return;
     }
-    if let ProgramTerms::BoostedTrees(terms) = program
-        && let Some(contract) = contract
-    {
-        let trees = BoostedTreesTerms { trees: rounds.count, ..(**terms).clone() };
-        let bytes = trees.largest_question(contract);
-        if bytes > LARGEST_QUESTION {
-            let message = format!(
-                "the last questions may take {} MB: each holds all trees so far, and each split by levels names them",
-                bytes >> 20
-            );
-            let help =
-                format!("at most {} MB: fewer trees, less `depth`, or group levels", LARGEST_QUESTION >> 20);
-            reader.add("job.trees", Some(at), message, help);
-        }
-        return;
+    // Without a contract its errors come first.
+    let bytes = contract.map_or(0, |contract| terms.largest_question(contract));
+    if bytes > LARGEST_QUESTION {
+        let message = format!(
+            "the last questions may take {} MB: each holds all trees so far, and each split by levels names them",
+            bytes >> 20
+        );
+        let help =
+            format!("at most {} MB: fewer trees, less `depth`, or group levels", LARGEST_QUESTION >> 20);
+        reader.add("job.trees", Some(at), message, help);
     }
+}
+
+/// Refuses a learning rate that decays to nothing before the last round: no institution could train with it, and
+/// the job would stand still.
+fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rounds, at: Range<usize>) {
     let last = program.last_round(rounds.count);
     if last < rounds.count {
         let message = format!(
@@ -241,6 +249,9 @@ pub(super) fn check_last_round(
 
 /// A question is a blob, of which an institution takes 16 MiB at most.
 const LARGEST_QUESTION: u64 = 15 << 20;
+
+const OTHER_PROGRAM: (&str, &str) = ("job.other-program", "name");
+const OTHER_SOLVER: (&str, &str) = ("job.other-solver", "solver");
 
 const OF_LINEAR: [&str; 5] = ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
 const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];

@@ -133,9 +133,7 @@ impl Job {
     /// The terms of its trees: each training round grows one.
     pub fn trees(&self) -> Option<BoostedTreesTerms> {
         match &self.program {
-            ProgramTerms::BoostedTrees(terms) => {
-                Some(BoostedTreesTerms { trees: self.rounds.count, ..(**terms).clone() })
-            }
+            ProgramTerms::BoostedTrees(terms) => Some(terms.growing(self.rounds.count)),
             ProgramTerms::LogisticRegression(_) => None,
         }
     }

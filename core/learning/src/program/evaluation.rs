@@ -2,12 +2,10 @@
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use syndic_round::{Block, Contribution, Layout, Sum};
+use syndic_round::{Contribution, Layout, Sum};
 
 use super::scorer::Scorer;
-use super::{
-    NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, power_of_two_above, values,
-};
+use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, loss_block, values};
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
 use crate::table::{Role, Table};
 
@@ -85,13 +83,11 @@ impl EvaluateQuestion {
 
 /// What an answer looks like: for each role two histograms and the summed loss.
 pub(super) fn layout(roles: &[Role], bins: u32, max_rows: u64) -> Result<Layout, ProgramError> {
-    let bound = LARGEST_LOSS * max_rows as f64;
-    let resolution = power_of_two_above(bound) * LOSS_STEP;
     let of_role = |&role: &Role| {
         [
             count_block(block(role, NEGATIVE), bins as usize, max_rows),
             count_block(block(role, POSITIVE), bins as usize, max_rows),
-            Block { name: block(role, LOSS), len: 1, bound, resolution },
+            loss_block(block(role, LOSS), max_rows),
         ]
     };
     Ok(Layout::new(roles.iter().flat_map(of_role).collect())?)
@@ -139,9 +135,6 @@ fn block(role: Role, what: &str) -> String {
     };
     format!("{role}.{what}")
 }
-
-/// A step of the loss, relative to the largest sum.
-const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
 
 const NEGATIVE: &str = "negative";
 const POSITIVE: &str = "positive";

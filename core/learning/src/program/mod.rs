@@ -6,6 +6,7 @@
 pub mod boosted_trees;
 pub mod evaluation;
 pub mod fairness;
+pub mod job_table;
 pub mod logistic_regression;
 pub mod question;
 pub mod run;
@@ -20,6 +21,7 @@ use syndic_round::{Block, Contribution, Layout, Sum};
 use thiserror::Error;
 
 use crate::encode::StandardisationMismatch;
+use crate::metrics::LARGEST_LOSS;
 use crate::model::ModelError;
 use crate::table::Table;
 
@@ -156,6 +158,17 @@ fn count_block(name: impl Into<String>, len: usize, max_rows: u64) -> Block {
     Block { name: name.into(), len: len as u32, bound: max_rows as f64, resolution: 1.0 }
 }
 
+/// A block of one summed log-loss.
+fn loss_block(name: impl Into<String>, max_rows: u64) -> Block {
+    let bound = LARGEST_LOSS * max_rows as f64;
+    Block { name: name.into(), len: 1, bound, resolution: power_of_two_above(bound) * LOSS_STEP }
+}
+
+/// What sums to which a row adds at most one are rounded to: as fine as a layout admits.
+fn finest_step(max_rows: u64) -> f64 {
+    power_of_two_above(max_rows as f64) * SMALLEST_STEP
+}
+
 /// The sums of a block, of a sum that has the layout it should have.
 fn values(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<f64>, ProgramError> {
     if sum.layout() != layout {
@@ -168,6 +181,11 @@ fn values(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<f64>, ProgramEr
 fn power_of_two_above(x: f64) -> f64 {
     libm::exp2(libm::ceil(libm::log2(x)))
 }
+
+/// A step, relative to the largest sum.
+const SMALLEST_STEP: f64 = 1.0 / (1_u64 << 52) as f64;
+/// A step of the loss, relative to the largest sum.
+const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
 
 /// What is wrong with a sum that holds a count below zero.
 const NEGATIVE_COUNT: &str = "a count below zero";

@@ -6,7 +6,6 @@
 //! comes last. Where no institution has set rows aside there is none.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -230,9 +229,7 @@ impl JobRun {
         };
         Ok(())
     }
-}
 
-impl JobRun {
     /// What follows training.
     fn comparing(&self, outcome: Outcome) -> State {
         let Some(terms) = self.compared() else { return State::Finished(Box::new(outcome)) };
@@ -285,32 +282,6 @@ impl Program for JobRun {
             Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
-        }
-    }
-}
-
-/// A table for whoever answers all questions of a job. It answers as [`JobRun`] does, and remembers what the trees so far make
-/// of its rows.
-pub struct JobTable(PreparedTable<Arc<Table>>);
-
-impl JobTable {
-    /// A table that has not been asked anything.
-    pub fn new(table: Arc<Table>) -> Self {
-        Self(PreparedTable::new(table))
-    }
-
-    /// The values that the table adds to the sum.
-    ///
-    /// # Errors
-    /// When the question makes no sense for it.
-    pub fn answer(
-        &mut self,
-        question: &Question,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Contribution, ProgramError> {
-        match question {
-            Question::Grow(question) => self.0.grow(question),
-            question => JobRun::answer(question, self.0.table(), rng),
         }
     }
 }

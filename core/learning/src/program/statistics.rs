@@ -13,9 +13,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
-use super::{
-    NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, power_of_two_above, values,
-};
+use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, finest_step, values};
 use crate::contract::{Contract, RANGE_ROUNDING};
 use crate::encode::Standardisation;
 use crate::table::{Role, Table, Values};
@@ -85,7 +83,7 @@ impl StatisticsQuestion {
             name: name.into(),
             len: self.numeric_columns,
             bound,
-            resolution: power_of_two_above(bound) * SMALLEST_STEP,
+            resolution: finest_step(self.max_rows),
         };
         let mut blocks = vec![
             count_block(ROWS, ROLES.len(), self.max_rows),
@@ -131,8 +129,7 @@ impl Program for Statistics {
         if question.numeric_columns > 0 {
             let (sums, squares) = (values(sum, &layout, SUMS)?, values(sum, &layout, SQUARES)?);
             let total = training.rows as f64;
-            let steps =
-                f64::from(sum.survivors()) * power_of_two_above(question.max_rows as f64) * SMALLEST_STEP;
+            let steps = f64::from(sum.survivors()) * finest_step(question.max_rows);
             let rounding = steps / total;
             // A row adds at most one, but for what rounding makes of it.
             let most = total * (1.0 + RANGE_ROUNDING) + steps;
@@ -186,9 +183,6 @@ impl Program for Statistics {
 
 /// Order of the roles in the blocks of counts.
 const ROLES: [Role; 3] = [Role::Train, Role::Validation, Role::Test];
-
-/// A step of the moments, relative to the largest sum: as fine as a layout admits.
-const SMALLEST_STEP: f64 = 1.0 / (1_u64 << 52) as f64;
 
 const ROWS: &str = "rows";
 const POSITIVES: &str = "positives";

@@ -29,11 +29,12 @@ impl Training {
     /// When the terms do not fit the contract.
     pub(super) fn new(job: &Job, summary: &Summary) -> Result<Self, ProgramError> {
         let (contract, rounds) = (&job.contract, job.rounds.count);
-        if let Some(terms) = job.trees() {
-            return Ok(Self::Trees(Box::new(BoostedTrees::new(contract.clone(), summary.training, terms)?)));
-        }
-        let ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }) = job.program else {
-            return Err(ProgramError::BadQuestion("there is no such program".into()));
+        let LogisticRegressionTerms { solver, l2 } = match &job.program {
+            ProgramTerms::LogisticRegression(terms) => *terms,
+            ProgramTerms::BoostedTrees(terms) => {
+                let training = BoostedTrees::new(contract.clone(), summary.training, terms.growing(rounds))?;
+                return Ok(Self::Trees(Box::new(training)));
+            }
         };
         Ok(match solver {
             Solver::FedAvg(local) => {

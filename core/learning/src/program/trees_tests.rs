@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::JobTable;
 use crate::fixture;
 use crate::job::{FairnessTerms, Grouping, ProgramTerms};
 use crate::program::boosted_trees::BoostedTreesTerms;

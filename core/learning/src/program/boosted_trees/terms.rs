@@ -86,6 +86,11 @@ impl Default for BoostedTreesTerms {
 }
 
 impl BoostedTreesTerms {
+    /// The same for so many trees.
+    pub(crate) fn growing(&self, trees: u32) -> Self {
+        Self { trees, ..self.clone() }
+    }
+
     /// Checks them against the contract.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use crate::job::Encoding;
 use crate::linear::{Cholesky, hold};
 use crate::metrics::{LARGEST_LOSS, log_loss};
 use crate::program::statistics::Summary;
-use crate::program::{Next, Program, ProgramError, count_block, power_of_two_above, values};
+use crate::program::{Next, Program, ProgramError, count_block, finest_step, loss_block, values};
 use crate::table::{Role, Table};
 
 /// The coordinator half: where it stands, and which way it goes.
@@ -232,7 +232,7 @@ impl Point {
         if !(0.0..=LARGEST_LOSS * rows).contains(&loss) {
             return impossible("a summed loss that so many rows cannot have");
         }
-        let rounding = f64::from(sum.survivors()) * step(question.max_rows);
+        let rounding = f64::from(sum.survivors()) * finest_step(question.max_rows);
         let most = rows * (1.0 + RANGE_ROUNDING) + rounding;
         if gradient.iter().any(|slope| slope.abs() > most) {
             return impossible("a gradient that so many rows cannot have");
@@ -276,21 +276,15 @@ impl NewtonQuestion {
 /// Hessian row by row, the intercept last.
 pub(in crate::program) fn layout(inputs: usize, max_rows: u64) -> Result<Layout, ProgramError> {
     let coefficients = inputs + 1;
-    let (most, resolution) = (max_rows as f64, step(max_rows));
-    let of_loss = LARGEST_LOSS * most;
+    let (most, resolution) = (max_rows as f64, finest_step(max_rows));
     let too_many = |_| ProgramError::BadQuestion("it has too many inputs for a Hessian".into());
     let triangle = u32::try_from(coefficients * (coefficients + 1) / 2).map_err(too_many)?;
-    let block = |name: &str, len: u32, bound: f64, resolution: f64| Block {
-        name: name.into(),
-        len,
-        bound,
-        resolution,
-    };
+    let block = |name: &str, len: u32, bound: f64| Block { name: name.into(), len, bound, resolution };
     Ok(Layout::new(vec![
         count_block(ROWS, 1, max_rows),
-        block(LOSS, 1, of_loss, power_of_two_above(of_loss) * LOSS_STEP),
-        block(GRADIENT, coefficients as u32, most, resolution),
-        block(HESSIAN, triangle, most / 4.0, resolution),
+        loss_block(LOSS, max_rows),
+        block(GRADIENT, coefficients as u32, most),
+        block(HESSIAN, triangle, most / 4.0),
     ])?)
 }
 
@@ -367,15 +361,6 @@ fn reach(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
     contract.columns.iter().flat_map(of_column).chain([1.0]).collect()
 }
 
-/// What sums of gradients and Hessians are rounded to: as fine as a layout admits.
-fn step(max_rows: u64) -> f64 {
-    power_of_two_above(max_rows as f64) * SMALLEST_STEP
-}
-
-/// A step, relative to the largest sum.
-const SMALLEST_STEP: f64 = 1.0 / (1_u64 << 52) as f64;
-/// A step of the loss, relative to the largest sum.
-const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
 /// The mean log-loss that the next step would gain where training ends: the step then moves no log-odds by more
 /// than some ten thousandths, and what is left after it is as small as the square of that.
 const CONVERGED: f64 = 1e-9;
