@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use syndic_learning::program::fairness::measured;
 use syndic_learning::reference::{FitError, fit};
-use syndic_learning::{FairnessFigures, Job, Metrics, Model, ModelError, Role, Table};
+use syndic_learning::{FairnessFigures, Job, Metrics, Model, ModelError, Role, Scoring as _, Table};
 
 use super::load::Site;
 use crate::result::Scores;

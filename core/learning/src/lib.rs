@@ -30,7 +30,7 @@ pub use encode::{Inputs, Standardisation};
 pub use job::{Diagnostic, Job};
 pub use linear_model::LinearModel;
 pub use metrics::{Metrics, ScoreHistogram};
-pub use model::{Model, ModelCard, ModelError};
+pub use model::{Model, ModelCard, ModelError, Scoring};
 pub use program::fairness::figures::FairnessFigures;
 pub use program::job_table::JobTable;
 pub use program::logistic_regression::inference::{Fit, Inferred};

@@ -5,9 +5,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
-use crate::metrics::Metrics;
-use crate::model::{ModelError, measured};
-use crate::table::{Role, Table};
+use crate::model::{ModelError, Scoring};
+use crate::table::Table;
 
 /// A logistic regression with its preprocessing.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,24 +19,8 @@ pub struct LinearModel {
     pub coefficients: Coefficients,
 }
 
-impl LinearModel {
-    /// The probability of a positive, for each row of the table.
-    ///
-    /// # Errors
-    /// When the table keeps another contract, or the parts of the model do not fit each other.
-    pub fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
-        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
-    }
-
-    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
-    ///
-    /// # Errors
-    /// As [`Self::score`].
-    pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
-        measured(tables, role, |table, rows| self.score_rows(table, rows))
-    }
-
-    pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+impl Scoring for LinearModel {
+    fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
         if *table.contract() != self.contract {
             return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
         }
@@ -45,7 +28,9 @@ impl LinearModel {
         let inputs = Inputs::of(table, rows, &self.standardisation)?;
         Ok((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)).collect())
     }
+}
 
+impl LinearModel {
     /// The bytes of `model.safetensors`: F64 tensors `weights`, `intercept`, `mean` and `sd`. The same model
     /// always has the same bytes.
     ///

@@ -123,6 +123,46 @@ impl ModelCard {
     }
 }
 
+/// What scores rows.
+pub trait Scoring {
+    /// The probability of a positive, for each of the rows at these positions of the table.
+    ///
+    /// # Errors
+    /// When the table keeps another contract, or the parts of the model do not fit each other.
+    fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError>;
+
+    /// The same for all rows of the table.
+    ///
+    /// # Errors
+    /// As [`Self::score_rows`].
+    fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
+        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
+    }
+
+    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
+    ///
+    /// # Errors
+    /// As [`Self::score_rows`].
+    fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
+        let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
+        for table in tables {
+            let rows = table.rows_for(role);
+            probabilities.extend(self.score_rows(table, &rows)?);
+            labels.extend(rows.iter().map(|&row| table.labels()[row]));
+        }
+        Ok(Metrics::exact(&probabilities, &labels))
+    }
+}
+
+impl Scoring for Model {
+    fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+        match self {
+            Self::Linear(model) => model.score_rows(table, rows),
+            Self::Trees(model) => model.score_rows(table, rows),
+        }
+    }
+}
+
 impl Model {
     /// The contract of the rows that it scores.
     pub fn contract(&self) -> &Contract {
@@ -145,29 +185,6 @@ impl Model {
         match self {
             Self::Linear(model) => model.coefficients.count(),
             Self::Trees(model) => model.ensemble.trees.iter().map(Tree::leaves).sum(),
-        }
-    }
-
-    /// The probability of a positive, for each row of the table.
-    ///
-    /// # Errors
-    /// When the table keeps another contract, or the parts of the model do not fit each other.
-    pub fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
-        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
-    }
-
-    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
-    ///
-    /// # Errors
-    /// As [`Self::score`].
-    pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
-        measured(tables, role, |table, rows| self.score_rows(table, rows))
-    }
-
-    pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
-        match self {
-            Self::Linear(model) => model.score_rows(table, rows),
-            Self::Trees(model) => model.score_rows(table, rows),
         }
     }
 
@@ -226,21 +243,6 @@ impl Model {
             _ => None,
         }
     }
-}
-
-/// Exact figures of the scores of the rows with `role` of all tables together.
-pub(crate) fn measured(
-    tables: &[&Table],
-    role: Role,
-    score_rows: impl Fn(&Table, &[usize]) -> Result<Vec<f64>, ModelError>,
-) -> Result<Option<Metrics>, ModelError> {
-    let (mut probabilities, mut labels) = (Vec::new(), Vec::new());
-    for table in tables {
-        let rows = table.rows_for(role);
-        probabilities.extend(score_rows(table, &rows)?);
-        labels.extend(rows.iter().map(|&row| table.labels()[row]));
-    }
-    Ok(Metrics::exact(&probabilities, &labels))
 }
 
 /// Version of the card's format.

@@ -13,7 +13,7 @@ use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::linear::{Cholesky, hold};
 use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, Scoring as _};
 use crate::program::{ProgramError, boosted_trees};
 use crate::table::{Role, Table, Values};
 use crate::trees::TreeModel;

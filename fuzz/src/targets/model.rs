@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use syndic_learning::program::boosted_trees::{BoostedTreesTerms, fit_pooled};
-use syndic_learning::{Coefficients, LinearModel, Model, Role, Standardisation};
+use syndic_learning::{Coefficients, LinearModel, Model, Role, Scoring as _, Standardisation};
 use syndic_participant::data::{FileSource, Source, Split};
 use syndic_round::Digest;
 use tempfile::TempDir;

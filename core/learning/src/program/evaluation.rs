@@ -7,6 +7,7 @@ use syndic_round::{Contribution, Layout, Sum};
 use super::scorer::Scorer;
 use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, loss_block, values};
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
+use crate::model::Scoring as _;
 use crate::table::{Role, Table};
 
 /// The coordinator half.

@@ -16,7 +16,7 @@ use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_bl
 use crate::contract::{ColumnKind, Contract};
 use crate::job::{FairnessTerms, Grouping};
 use crate::metrics::ScoreHistogram;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, Scoring as _};
 use crate::table::{Role, Table, Values};
 
 /// The coordinator half.

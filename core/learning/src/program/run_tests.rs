@@ -3,6 +3,7 @@ use syndic_round::{Coding, Layout, ParameterSet};
 
 use super::*;
 use crate::Layouts;
+use crate::Scoring as _;
 use crate::fixture;
 use crate::job::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::program::logistic_regression::TrainQuestion;

@@ -135,6 +135,7 @@ fn words(file: &SafeTensors<'_>, name: &str, dtype: Dtype) -> Result<Vec<u8>, Mo
 mod tests {
     use super::super::tests::model;
     use super::*;
+    use crate::Scoring as _;
     use crate::fixture;
 
     #[test]

@@ -14,9 +14,9 @@ use thiserror::Error;
 pub use tree::{MOST_DEPTH, Rule, Split, Tree, TreePart};
 
 use crate::contract::Contract;
-use crate::metrics::{Metrics, logistic};
-use crate::model::{ModelError, measured};
-use crate::table::{Role, Table};
+use crate::metrics::logistic;
+use crate::model::{ModelError, Scoring};
+use crate::table::Table;
 
 /// Boosted trees with their preprocessing.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,24 +46,8 @@ pub struct Importance {
 #[error("the trees do not fit the contract: they need {0}")]
 pub struct TreesMismatch(pub(crate) &'static str);
 
-impl TreeModel {
-    /// The probability of a positive, for each row of the table.
-    ///
-    /// # Errors
-    /// When the table keeps another contract, or the parts of the model do not fit each other.
-    pub fn score(&self, table: &Table) -> Result<Vec<f64>, ModelError> {
-        self.score_rows(table, &(0..table.rows()).collect::<Vec<_>>())
-    }
-
-    /// Exact figures on the rows with `role` of all tables together; none where there are no such rows.
-    ///
-    /// # Errors
-    /// As [`Self::score`].
-    pub fn evaluate(&self, tables: &[&Table], role: Role) -> Result<Option<Metrics>, ModelError> {
-        measured(tables, role, |table, rows| self.score_rows(table, rows))
-    }
-
-    pub(crate) fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+impl Scoring for TreeModel {
+    fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
         if *table.contract() != self.contract {
             return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
         }
@@ -71,7 +55,9 @@ impl TreeModel {
         let binned = BinnedRows::of(table, rows, &self.ensemble.bins)?;
         Ok(self.ensemble.log_odds(&binned).into_iter().map(logistic).collect())
     }
+}
 
+impl TreeModel {
     /// The model of the first `trees` trees only, as it was when they were all there were.
     pub fn first(&self, trees: usize) -> Self {
         let mut model = self.clone();
@@ -122,6 +108,7 @@ impl From<TreesMismatch> for ModelError {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::table::Role;
 
     /// Two trees on the columns of the fixture.
     pub(super) fn model() -> TreeModel {

@@ -1,6 +1,7 @@
 use syndic_round::Sum;
 
 use super::*;
+use crate::Scoring as _;
 use crate::fixture;
 use crate::program::run::tests::sum_of;
 use crate::table::{Role, Values};

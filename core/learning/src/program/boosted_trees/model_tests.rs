@@ -1,5 +1,6 @@
 use super::federated_tests::{references, tables, terms};
 use super::*;
+use crate::Scoring as _;
 use crate::contract::{Column, ColumnKind};
 use crate::fixture::{self, uniform};
 use crate::metrics::Metrics;

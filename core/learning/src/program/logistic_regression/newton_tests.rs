@@ -1,4 +1,5 @@
 use super::*;
+use crate::Scoring as _;
 use crate::fixture;
 use crate::job::{Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::program::question::Question;
