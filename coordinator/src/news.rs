@@ -29,8 +29,8 @@ struct OfJob {
 enum Last {
     #[default]
     Nothing,
-    /// Round, duty, and how many reveals were wanted: a reveal that came while the sum was being opened was too late,
-    /// and is asked for again once it is wanted after all.
+    /// Round, duty, and how many reveals were wanted after fewer had opened nothing: a signature or a reveal that came
+    /// while the sum was being opened was too late, and is asked for again once it is wanted after all.
     Duty(RoundId, u8, Option<usize>),
     RoundOver,
     JobOver,
@@ -51,7 +51,7 @@ pub enum News {
         duty: Duty,
         /// Earlier attempts at the question that are void.
         voided: Vec<Voided>,
-        /// How many reveals are wanted, where it is a reveal.
+        /// How many reveals are wanted, where fewer opened nothing.
         wanted: Option<usize>,
     },
     /// A duty in the preparation that is made ahead.
@@ -135,10 +135,7 @@ impl OfJob {
             return (self.round != Last::JobOver).then_some(News::JobOver(job, reason));
         }
         if let Some((plan, duty, voided)) = engine.duty_of(&job, caller) {
-            let wanted = match duty {
-                Duty::Reveal(_) => engine.reveals_wanted(&job),
-                _ => None,
-            };
+            let wanted = engine.reveals_wanted_again(&job);
             if self.round != Last::Duty(plan.id, ordinal(&duty), wanted) {
                 let plan = Box::new(plan.clone());
                 return Some(News::OfRound { plan, duty, voided: voided.to_vec(), wanted });

@@ -38,11 +38,10 @@ impl Engine {
         ahead.duty_of(caller).map(|duty| (ahead, duty))
     }
 
-    /// How many reveals the round in progress of a job is to be opened with; none before it awaits reveals.
-    pub fn reveals_wanted(&self, job: &JobId) -> Option<usize> {
+    /// How many reveals the round in progress of a job wants now that fewer opened nothing.
+    pub fn reveals_wanted_again(&self, job: &JobId) -> Option<usize> {
         match self.job(job)?.round()?.round.phase() {
-            Phase::Revealing(phase) => Some(phase.wanted()),
-            Phase::Opening(phase) => Some(phase.wanted()),
+            Phase::Revealing(phase) => phase.wanted_again(),
             _ => None,
         }
     }

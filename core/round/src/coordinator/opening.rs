@@ -32,11 +32,6 @@ impl Opening {
         self.0.reveals.iter().map(|(id, share_sum)| (*id, share_sum.as_slice()))
     }
 
-    /// How many reveals the sum is being opened with.
-    pub fn wanted(&self) -> usize {
-        self.0.wanted()
-    }
-
     /// What the participants of the round with `plan` signed.
     pub fn transcript(&self, plan: &RoundPlan) -> Transcript {
         let (cohort, certificate) = (self.0.cohort.clone(), self.0.certificate.clone());

@@ -67,9 +67,9 @@ impl Revealing {
         }
     }
 
-    /// How many reveals the sum is to be opened with: t, and more once those were not enough.
-    pub fn wanted(&self) -> usize {
-        self.wanted
+    /// How many reveals are wanted now that fewer opened nothing; none as long as no sum was refused.
+    pub fn wanted_again(&self) -> Option<usize> {
+        self.refused.is_some().then_some(self.wanted)
     }
 
     pub(super) fn awaits(&self, round: &Round, id: ParticipantId) -> bool {
