@@ -110,6 +110,7 @@ pub fn render(file: &JobFile, job: &Job) -> String {
             job.protection.parameter_set.name()
         ),
     );
+    line("institutions", admitted(job));
     let vectors = carried(job);
     if vectors.iter().all(|vector| vector.shared.is_empty()) {
         line("vectors", "all encrypted".into());
@@ -172,6 +173,8 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
     serde_json::json!({
         "job": job.identity.id.as_str(),
         "digest": digest,
+        "members": job.cohort.members,
+        "each_round": job.cohort.each_round,
         "vectors": carried(job),
         "start_seconds": job.rounds.deadlines.start_seconds,
         "phases": phases(job),
@@ -179,6 +182,18 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
         "warnings": warnings(job),
     })
     .to_string()
+}
+
+/// Whom the rounds admit.
+pub fn admitted(job: &Job) -> String {
+    let whom = match &job.cohort.members {
+        Some(members) => format!("{} of the federation: {}", members.len(), listed(members)),
+        None => "all members of the federation".into(),
+    };
+    match job.cohort.each_round {
+        Some(drawn) => format!("{whom}; each round admits {drawn} of them, drawn by lot"),
+        None => whom,
+    }
 }
 
 /// How long what the rounds were made of is kept.
@@ -275,8 +290,18 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 
 const WIDEST: usize = 90;
 
-const SECTIONS: [&str; 9] =
-    ["job", "contract", "program", "rounds", "privacy", "protection", "evaluation", "fairness", "retention"];
+const SECTIONS: [&str; 10] = [
+    "job",
+    "contract",
+    "program",
+    "rounds",
+    "privacy",
+    "cohort",
+    "protection",
+    "evaluation",
+    "fairness",
+    "retention",
+];
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -109,6 +110,45 @@ fn trees_grow_on_though_one_institution_is_away_for_a_round() {
     assert_eq!(result["rounds"]["completed"], 2);
     assert!(result["options"]["stopped"].is_string(), "{result}");
     assert_eq!(card(&out, &result)["program"], "boosted-trees");
+}
+
+#[test]
+fn each_place_in_the_job_is_asked_of_those_whom_it_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "logistic-regression"
+solver = "fed-avg"
+learning_rate = 0.3
+
+[cohort]
+members = ["bank_business", "bank_online", "bank_retail", "bank_savings"]
+each_round = 3
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "6"]);
+
+    assert_eq!(result["rounds"]["completed"], 6);
+    assert!(result["metrics"]["federated"]["roc_auc"].as_f64().unwrap() > 0.72, "{}", result["metrics"]);
+    card(&out, &result);
+    let opened = Command::new(env!("CARGO_BIN_EXE_syndic"))
+        .args(["ledger", "search", out.join("ledger").to_str().unwrap(), "--json"])
+        .args(["--type", "round.opened"])
+        .output()
+        .unwrap();
+    assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+    let opened: Vec<Value> = opened
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
+    let draws: BTreeSet<String> =
+        opened.iter().map(|entry| entry["entry"]["data"]["admitted"].to_string()).collect();
+    let places: BTreeSet<&str> =
+        opened.iter().map(|entry| entry["entry"]["data"]["lot"].as_str().unwrap()).collect();
+    assert!(draws.len() > 1, "thirteen places draw three of four: {draws:?}");
+    assert_eq!((opened.len(), places.len()), (13, 13), "{places:?}");
+    assert!(places.contains("statistics") && places.contains("train/6") && places.contains("evaluate/6"));
+    assert!(opened.iter().all(|entry| entry["entry"]["data"]["threshold"] == 3
+        && entry["entry"]["data"]["admitted"].as_array().unwrap().len() == 3));
 }
 
 #[test]

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use syndic_learning::job::Terms;
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Standing, Step};
 use syndic_round::message::{Context, Kind};
 use syndic_round::{
-    Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, Rejection, RosterError,
-    RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
+    Admission, Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, Rejection,
+    RosterError, RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
 };
 use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
 use thiserror::Error;
@@ -46,9 +47,21 @@ pub struct Audit {
 /// How far a job is.
 #[derive(Default)]
 struct Playing {
+    /// Whom its rounds admit; unknown where this version does not read its file.
+    admission: Option<Admission>,
     round: Option<Open>,
     ahead: Ahead,
     attendance: Attendance,
+}
+
+impl Playing {
+    /// Whether the round opens to whom the job admits: all, or those drawn for the place that is named.
+    fn admits(&self, opened: &RoundPlan, lot: Option<&str>) -> bool {
+        let Some(admission) = &self.admission else { return true };
+        let question = opened.question_fingerprint(lot.unwrap_or_default());
+        admission.is_by_lot() == lot.is_some()
+            && admission.of_question(opened.terms.agreement, question) == opened.terms.admitted
+    }
 }
 
 /// What was found to be as the ledger says.
@@ -178,7 +191,10 @@ impl Audit {
             }
             Fact::JobAgreed { job, file, .. } => {
                 self.kept.agreed(&job, &file);
-                holds(index, "which jobs there are", self.jobs.insert(job, Playing::default()).is_none())
+                let terms = Terms::of(&file, self.roster.roster()).ok();
+                let admission = terms.map(|(_, terms)| terms.admission);
+                let playing = Playing { admission, ..Playing::default() };
+                holds(index, "which jobs there are", self.jobs.insert(job, playing).is_none())
             }
             Fact::JobCompleted { job, attendance, .. } => {
                 self.kept.ended(&job, now);
@@ -221,8 +237,9 @@ impl Audit {
                 let is_so = ahead.preparation().is_none() && ahead.last() == number;
                 holds(index, "the end of a preparation", is_so)
             }
-            Fact::RoundOpened { plan: opened, absent, excused, kind, .. } => {
+            Fact::RoundOpened { plan: opened, absent, excused, kind, lot, .. } => {
                 let job = self.job(index, &opened.terms.job)?;
+                holds(index, "who is admitted", job.admits(&opened, lot.as_deref()))?;
                 holds(index, "rounds in progress", job.round.is_none())?;
                 holds(index, "who is excused", excused.iter().all(|id| absent.contains(id)))?;
                 let round = job.ahead.open(*opened, &excused, roster, now).map_err(plan)?;

@@ -284,10 +284,13 @@ impl Engine {
                 Ok(state.ahead.begin((**terms).clone(), excused, roster, now)?)
             }
             // Its kind and training round follow from the question.
-            Fact::RoundOpened { plan, absent, excused, .. } => {
+            Fact::RoundOpened { plan, absent, excused, lot, .. } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&plan.terms.job)?;
                 let Next::Ask(question) = &state.pending else { return Err(FoldError::Astray) };
+                if plan.terms.admitted != state.admitted() || *lot != state.lot() {
+                    return Err(FoldError::Astray);
+                }
                 let kind = question.kind();
                 let round = state.ahead.open((**plan).clone(), excused, roster, now)?;
                 state.attempts = plan.id.attempt;

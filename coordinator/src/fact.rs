@@ -136,6 +136,8 @@ pub enum Fact {
         absent: Vec<ParticipantId>,
         /// Of those the ones whom nobody waits for until they speak; none in a ledger of a former version, which waited for all.
         excused: Vec<ParticipantId>,
+        /// The place in the job for which those admitted were drawn by lot; none where all of its institutions are.
+        lot: Option<String>,
     },
     /// A round, or a preparation made ahead, accepted an input.
     Heard {
@@ -266,8 +268,8 @@ impl Fact {
                 let data = with_place(job, place, json!({ "reason": reason }));
                 ("syndic.preparation.abandoned", Some(subject(job, place)), data)
             }
-            Self::RoundOpened { plan, kind, training_round, absent, excused } => {
-                opened(plan, kind, *training_round, (absent, excused))
+            Self::RoundOpened { plan, kind, training_round, absent, excused, lot } => {
+                opened(plan, kind, *training_round, (absent, excused), lot.as_deref())
             }
             Self::Heard { job, place, input, survivors, beside } => {
                 heard(job, *place, input, survivors, beside)
@@ -380,6 +382,7 @@ impl Fact {
                 training_round: count("training_round"),
                 absent: serde_json::from_value(data.get("absent")?.clone()).ok()?,
                 excused: excused(data)?,
+                lot: text("lot"),
             },
             "syndic.round.frozen" => Self::RoundFrozen {
                 job: job()?,

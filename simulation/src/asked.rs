@@ -22,7 +22,12 @@ impl Asked {
         if job.carrier_of(&self.plan.layout) != self.plan.carrier {
             return Err(Rejection::NotAgreed("way of small vectors").into());
         }
-        Ok(self.plan.question_fingerprint(slot))
+        let fingerprint = self.plan.question_fingerprint(slot);
+        let drawn = job.accepted.admission.of_question(job.accepted.agreement, fingerprint);
+        if drawn != self.plan.terms.admitted {
+            return Err(Rejection::NotAgreed("institutions drawn by lot").into());
+        }
+        Ok(fingerprint)
     }
 
     /// Whether enough members promised never to open the earlier attempt.

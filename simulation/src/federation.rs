@@ -6,8 +6,9 @@ use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
 use syndic_round::vector::small_vector_elements;
 use syndic_round::{
-    Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
-    PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
+    Admission, Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet,
+    ParticipantId, PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
+    question_fingerprint,
 };
 
 use crate::oracle;
@@ -61,7 +62,7 @@ impl Federation {
             job: JobId::new(JOB).expect("the name keeps the rule"),
             agreement: Digest::of(b"the simulated job"),
             protection,
-            admitted: (1..=n).map(id).collect(),
+            admission: Admission::of_all((1..=n).map(id).collect()),
             deadlines: DEADLINES,
         };
         let jobs = vec![Job { accepted, shared }];
@@ -87,12 +88,26 @@ impl Federation {
     pub(crate) fn with_lax_job(mut self) -> Self {
         let Job { accepted: strict, .. } = &self.jobs[0];
         let (set, n) = (strict.protection.parameter_set(), strict.protection.admitted());
-        let (admitted, t) = (strict.admitted[usize::from(n - LAX)..].to_vec(), LAX - 1);
+        let (admitted, t) = (strict.admission.institutions()[usize::from(n - LAX)..].to_vec(), LAX - 1);
         let accepted = Accepted {
             job: JobId::new(LAX_JOB).expect("the name keeps the rule"),
             agreement: Digest::of(b"the lax job"),
             protection: Protection::new(set, LAX, t, 0, t).expect("two of three, none of whom colludes"),
-            admitted,
+            admission: Admission::of_all(admitted),
+            deadlines: DEADLINES,
+        };
+        self.jobs.push(Job { accepted, shared: Shared::Nothing });
+        self
+    }
+
+    /// With one more job, which all accepted, too: each place in it is asked of some of the members, drawn by lot.
+    pub(crate) fn with_job_by_lot(mut self) -> Self {
+        let set = self.protection.parameter_set();
+        let accepted = Accepted {
+            job: JobId::new(JOB_BY_LOT).expect("the name keeps the rule"),
+            agreement: Digest::of(b"the job by lot"),
+            protection: Protection::new(set, DRAWN, 3, 1, 3).expect("three of four, one of whom colludes"),
+            admission: Admission::by_lot(self.ids(), DRAWN),
             deadlines: DEADLINES,
         };
         self.jobs.push(Job { accepted, shared: Shared::Nothing });
@@ -130,8 +145,9 @@ impl Federation {
         variant: u32,
     ) -> RoundPlan {
         let job = &self.jobs[index];
-        let Accepted { job: name, agreement, protection, admitted, deadlines } = job.accepted.clone();
+        let Accepted { job: name, agreement, protection, admission, deadlines } = job.accepted.clone();
         let layout = job.layout(slot);
+        let fingerprint = question_fingerprint(&name, &format!("train/{slot}"));
         RoundPlan {
             terms: PreparationTerms {
                 federation: self.roster.roster().federation.clone(),
@@ -140,7 +156,7 @@ impl Federation {
                 agreement,
                 number: preparation,
                 protection,
-                admitted,
+                admitted: admission.of_question(agreement, fingerprint),
                 deadlines,
             },
             id,
@@ -155,7 +171,7 @@ impl Job {
     /// The layout of the answers to the questions in place `slot`.
     pub(crate) fn layout(&self, slot: u32) -> Layout {
         let is_long = self.shared == Shared::EveryOther && slot.is_multiple_of(2);
-        oracle::layout(&self.accepted.admitted, is_long)
+        oracle::layout(self.accepted.admission.institutions(), is_long)
     }
 
     /// What carries a vector of this layout to its sum, as the shipped job says it.
@@ -194,6 +210,12 @@ const JOB: &str = "simulated-job";
 
 /// The second job's name.
 const LAX_JOB: &str = "lax-job";
+
+/// The name of the one that draws.
+const JOB_BY_LOT: &str = "job-by-lot";
+
+/// How many it draws.
+const DRAWN: u16 = 4;
 
 /// Institutions admitted to the second job, the last ones: two of them open what is shared there.
 const LAX: u16 = 3;

@@ -30,8 +30,9 @@ pub type Dealing = (Signed, Vec<(ParticipantId, Vec<u8>)>);
 /// A preparation of one participant: its number in a job.
 type Prepared = (ParticipantId, JobId, u64);
 
-/// A lying coordinator and its victims, who all accepted two jobs: the one that everything is about, and a lax one, which
-/// admits the last three of them, of whom two open what is shared. What is opened there is its own risk, and not judged.
+/// A lying coordinator and its victims, who all accepted three jobs: the one that everything is about; a lax one, which
+/// admits the last three of them, of whom two open what is shared; and one whose places draw whom they admit by lot. What is
+/// opened in the latter two is their own risk, and not judged.
 pub struct Liar {
     pub(crate) federation: Federation,
     pub(crate) engine: Engine,
@@ -91,7 +92,8 @@ impl Liar {
         corrupted: &[u16],
         shared: Shared,
     ) -> Self {
-        let federation = Federation::of(seed, participants, ParameterSet::S32, shared).with_lax_job();
+        let federation =
+            Federation::of(seed, participants, ParameterSet::S32, shared).with_lax_job().with_job_by_lot();
         let corrupted: BTreeSet<_> = corrupted.iter().map(|number| id(*number)).collect();
         let honest = federation.ids().into_iter().filter(|id| !corrupted.contains(id));
         Self {
@@ -131,6 +133,13 @@ impl Liar {
     /// The plan that an honest coordinator would show of the lax job.
     pub fn ask_lax(&self, round: u32, attempt: u32, preparation: u64) -> Ask {
         self.ask_in(true, RoundId { round, attempt }, preparation, round, 0)
+    }
+
+    /// The plan that an honest coordinator would show of the job whose places draw those who are asked.
+    pub fn ask_by_lot(&self, round: u32, attempt: u32, preparation: u64, slot: u32) -> Ask {
+        let question = self.federation.question(slot, 0);
+        let plan = self.federation.plan_of(2, RoundId { round, attempt }, preparation, slot, 0);
+        Ask { plan, question, is_ahead: false }
     }
 
     pub(crate) fn ask_in(&self, lax: bool, id: RoundId, preparation: u64, slot: u32, variant: u32) -> Ask {

@@ -40,7 +40,7 @@ pub(crate) fn shared_as_accepted(
     let is_accepted = terms.job == accepted.job
         && terms.agreement == accepted.agreement
         && terms.protection == accepted.protection
-        && terms.admitted == accepted.admitted;
+        && terms.admitted == accepted.admission.institutions();
     hold(is_accepted, "by terms that it has not accepted")?;
     let is_shared = [plan.carrier, job.carrier_of(&plan.layout)] == [Carrier::Shares; 2];
     hold(is_shared, "where the job has it encrypted")?;

@@ -82,6 +82,7 @@ impl Coordinator {
             training_round: None,
             absent: Vec::new(),
             excused: Vec::new(),
+            lot: None,
         };
         let mut state = self.state.lock().await;
         self.append(&mut state, &[fact]).await?;

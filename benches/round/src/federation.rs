@@ -12,8 +12,8 @@ use syndic_participant::keys::Keys;
 use syndic_round::enrolment::Address;
 use syndic_round::participant::Accepted;
 use syndic_round::{
-    Carrier, Deadlines, Digest, JobId, PreparationTerms, Protection, RoundId, RoundPlan, SealedRoster,
-    Timestamp,
+    Admission, Carrier, Deadlines, Digest, JobId, PreparationTerms, Protection, RoundId, RoundPlan,
+    SealedRoster, Timestamp,
 };
 
 use crate::{Failure, Workload};
@@ -89,7 +89,7 @@ pub(crate) fn accepted(terms: &PreparationTerms) -> Accepted {
         job: terms.job.clone(),
         agreement: terms.agreement,
         protection: terms.protection,
-        admitted: terms.admitted.clone(),
+        admission: Admission::of_all(terms.admitted.clone()),
         deadlines: terms.deadlines,
     }
 }

@@ -57,9 +57,14 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
     kinds.into_iter().flatten().map(of_kind).collect()
 }
 
-/// The numbers of institutions that the job fits, with its protection among them.
+/// The numbers of institutions that its rounds may admit, with its protection among them: one where the job says how many.
 pub(super) fn fitting(job: &Job) -> impl Iterator<Item = (u16, Protection)> {
-    let all = 3..=job.protection.parameter_set.largest_cohort();
+    let most = job.protection.parameter_set.largest_cohort();
+    let admitted = |members: u16| u16::try_from(job.cohort.admitted(members.into())).unwrap_or(u16::MAX);
+    let all = match (admitted(3), admitted(4)) {
+        (fixed, same) if fixed == same => fixed..=fixed,
+        _ => 3..=most,
+    };
     all.filter_map(|admitted| Some((admitted, job.protection_of(usize::from(admitted)).ok()?)))
 }
 

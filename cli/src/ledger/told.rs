@@ -101,7 +101,9 @@ fn said(entry: &Entry, names: &Names) -> String {
         "syndic.round.opened" => {
             let admitted = counted(people("admitted").len(), "institution", "institutions");
             let open = &data["threshold"];
-            format!("{} with {admitted}, {open} of which open the sum", text("kind"))
+            let lot =
+                data["lot"].as_str().map_or_else(String::new, |place| format!(" drawn by lot for `{place}`"));
+            format!("{} with {admitted}{lot}, {open} of which open the sum", text("kind"))
         }
         "syndic.preparation.opened" => format!("keys made ahead for {}", listed(&people("admitted"))),
         "syndic.preparation.ready" => format!("eligible: {}", listed(&people("eligible"))),

@@ -4,6 +4,7 @@ use syndic_learning::Job;
 use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
 
+use crate::job_check::admitted;
 use crate::words::counted;
 
 /// What the job file says, for people.
@@ -38,6 +39,7 @@ impl JobText {
                 job.contract.label.column
             ),
         );
+        fact("Institutions", admitted(job));
         let kept = job.retention.map(|retention| {
             let days = counted(retention.updates_days as usize, "day", "days");
             format!("encrypted updates, sealed shares and questions are erased {days} after the job's end")

@@ -133,14 +133,14 @@ async fn execute_in(
 ) -> Result<RunResult> {
     let (job, job_text) = job(options)?;
     claim.take(&options.out)?;
-    let sites = load::load(&options.source, &options.columns, &job.contract)?;
+    let sites = of_the_job(load::load(&options.source, &options.columns, &job.contract)?, &job)?;
     compare::check_test_rows(&sites)?;
     let protection = protection(&job, &sites)?;
     if claim.with(|folder| Ok(folder.replaces_earlier()))? {
         observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
     }
     observer.notice(&prepared(options, &job, &sites));
-    let stop_one = stop_one(options.stop, &protection, observer)?;
+    let stop_one = stop_one(options.stop, &job, &protection, observer)?;
     let (job, job_text) = if stop_one {
         deadline::shortened(options, job, job_text, &sites, observer)?
     } else {
@@ -227,8 +227,31 @@ fn compared(sites: &[Site], job: &Job, observer: &mut Observer) -> Result<Compar
     })
 }
 
+/// The institutions that take part: all of the table, or those that the job names.
+fn of_the_job(sites: Vec<Site>, job: &Job) -> Result<Vec<Site>> {
+    let Some(members) = &job.cohort.members else { return Ok(sites) };
+    if let Some(name) = members.iter().find(|name| !sites.iter().any(|site| site.name == **name)) {
+        let names: Vec<_> = sites.iter().map(|site| site.name.as_str()).collect();
+        return Err(Error::input(
+            "cohort.no-member",
+            format!("the job names an institution that the table does not have: `{name}`"),
+        )
+        .place("[cohort] members")
+        .help(format!("the table has these: {}", names.join(", "))));
+    }
+    Ok(sites.into_iter().filter(|site| members.contains(&site.name)).collect())
+}
+
 /// Whether somebody is stopped, given how many are needed.
-fn stop_one(stop: Stop, protection: &Protection, observer: &mut Observer) -> Result<bool> {
+fn stop_one(stop: Stop, job: &Job, protection: &Protection, observer: &mut Observer) -> Result<bool> {
+    if stop == Stop::One && job.cohort.each_round.is_some() {
+        return Err(Error::input(
+            "options.nobody-to-stop",
+            "nobody is stopped where each round's institutions are drawn by lot: those not drawn are absent anyway",
+        )
+        .place("--drop")
+        .help("leave out --drop, or `each_round` in the job"));
+    }
     let spare = protection.admitted() > protection.threshold().max(protection.min_survivors());
     match (stop, spare) {
         (Stop::Nobody, _) => Ok(false),

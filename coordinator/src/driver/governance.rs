@@ -144,7 +144,8 @@ impl Coordinator {
 
     fn live(&self, engine: &Engine, job: &JobState, is_under_way: bool) -> JobStatus {
         let present = self.inner.lock_present();
-        let connected = job.terms.admitted.iter().filter(|id| present.is_connected(**id)).count();
+        let admitted = job.admitted();
+        let connected = admitted.iter().filter(|id| present.is_connected(**id)).count();
         drop(present);
         let threshold = usize::from(job.terms.protection.threshold());
         let is_waiting =
@@ -185,7 +186,7 @@ impl Coordinator {
                 .map(|phase| phase.name().into()),
             training_round: job.training_round(),
             training_rounds: job.training_rounds(),
-            admitted: job.terms.admitted.len() as u32,
+            admitted: admitted.len() as u32,
             connected: connected as u32,
             missing,
             warnings: engine.warnings(&job.id),

@@ -7,7 +7,7 @@ use crate::engine::{Engine, JobState};
 impl Coordinator {
     /// The institutions that are admitted and not connected, by name.
     pub(super) fn not_connected(&self, engine: &Engine, job: &JobState) -> Vec<String> {
-        let absent = self.absent(&job.terms.admitted).into_iter();
+        let absent = self.absent(&job.admitted()).into_iter();
         absent.filter_map(|id| engine.roster().member(id).map(|member| member.name.clone())).collect()
     }
 
@@ -27,7 +27,7 @@ impl Coordinator {
             None if !self.enough_are_connected(job) => {
                 let (absent, needed) =
                     (self.not_connected(&state.engine, job), job.terms.protection.threshold());
-                let admitted = job.terms.admitted.len();
+                let admitted = job.admitted().len();
                 format!(
                     "{needed} of {admitted} institutions are needed, and not connected: {}",
                     absent.join(", ")

@@ -169,10 +169,11 @@ impl Coordinator {
     /// time to come.
     pub(super) fn enough_are_connected(&self, job: &JobState) -> bool {
         let (mut present, now) = (self.inner.lock_present(), Instant::now());
-        let absent = present.absences(&job.terms.admitted, now).len();
-        let are_enough = job.terms.admitted.len() - absent >= usize::from(job.terms.protection.threshold());
+        let admitted = job.admitted();
+        let absent = present.absences(&admitted, now).len();
+        let are_enough = admitted.len() - absent >= usize::from(job.terms.protection.threshold());
         if !are_enough {
-            present.miss_anew(&job.terms.admitted, now);
+            present.miss_anew(&admitted, now);
         }
         are_enough
     }
@@ -184,7 +185,7 @@ impl Coordinator {
         let (admitted, threshold) = {
             let state = self.inner.state.lock().await;
             let Some(job) = state.engine.job(job) else { return Gathered::No };
-            (job.terms.admitted.clone(), usize::from(job.terms.protection.threshold()))
+            (job.admitted(), usize::from(job.terms.protection.threshold()))
         };
         let now = Instant::now();
         let absences = self.inner.lock_present().absences(&admitted, now);
@@ -257,7 +258,8 @@ impl Coordinator {
         let absent = self.absent(&plan.terms.admitted);
         let excused = self.excused(&absent);
         let plan = Box::new(plan);
-        let fact = Fact::RoundOpened { plan, kind: kind.into(), training_round, absent, excused };
+        let fact =
+            Fact::RoundOpened { plan, kind: kind.into(), training_round, absent, excused, lot: job.lot() };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         self.inner.tell_opened(&mut state, id, opened);
         Ok(())

@@ -9,7 +9,7 @@ use syndic_round::coordinator::{Ahead, Closed, Opened, Phase, Preparation, Prepa
 use syndic_round::message::Kind;
 use syndic_round::{
     Carrier, Digest, JobId, Layout, ParticipantId, Place, PreparationTerms, RoundId, RoundPlan, SealedRoster,
-    Sum, Timestamp, Voided,
+    Sum, Timestamp, Voided, question_fingerprint,
 };
 use syndic_secure_aggregation::chunk_bytes;
 
@@ -282,7 +282,8 @@ impl JobState {
     }
 
     /// Whether a preparation is to be made ahead now: while a round collects updates or is being opened, and a vector
-    /// follows it that is to be encrypted. Beside a round whose own vector is shared none is made.
+    /// follows it that is to be encrypted. Beside a round whose own vector is shared none is made, nor where the next round's
+    /// institutions are drawn by lot: for what, is known with its question.
     pub fn wants_ahead(&self) -> bool {
         let is_past_sharing = self.round.as_ref().is_some_and(|open| {
             open.round.plan().carrier == Carrier::Ring && !matches!(open.round.phase(), Phase::Preparing(_))
@@ -291,7 +292,7 @@ impl JobState {
             let next = self.run.next_layout();
             next.is_some_and(|layout| self.carrier_of(&layout) == Carrier::Ring)
         };
-        is_past_sharing && self.ahead.may_begin() && is_of_use()
+        is_past_sharing && !self.terms.admission.is_by_lot() && self.ahead.may_begin() && is_of_use()
     }
 
     /// Whether the vector of the question that is pending is to be shared itself.
@@ -304,6 +305,25 @@ impl JobState {
         self.job.carrier_of(layout, self.terms.protection.admitted())
     }
 
+    /// Whom the next attempt admits.
+    pub fn admitted(&self) -> Vec<ParticipantId> {
+        let admission = &self.terms.admission;
+        match &self.pending {
+            Next::Ask(question) => {
+                admission.of_question(self.terms.agreement, question_fingerprint(&self.id, &question.slot()))
+            }
+            Next::Done(_) => admission.institutions().to_vec(),
+        }
+    }
+
+    /// The place in the job for which those were drawn by lot whom the next attempt admits; none where it admits all.
+    pub fn lot(&self) -> Option<String> {
+        match &self.pending {
+            Next::Ask(question) if self.terms.admission.is_by_lot() => Some(question.slot()),
+            Next::Ask(_) | Next::Done(_) => None,
+        }
+    }
+
     /// The terms of the next preparation.
     pub fn next_terms(&self, roster: &SealedRoster) -> PreparationTerms {
         PreparationTerms {
@@ -313,7 +333,7 @@ impl JobState {
             agreement: self.terms.agreement,
             number: self.ahead.last() + 1,
             protection: self.terms.protection,
-            admitted: self.terms.admitted.clone(),
+            admitted: self.admitted(),
             deadlines: self.terms.deadlines,
         }
     }

@@ -40,12 +40,17 @@ pub(super) fn opened(
     kind: &str,
     training_round: Option<u32>,
     (absent, excused): (&[ParticipantId], &[ParticipantId]),
+    lot: Option<&str>,
 ) -> (&'static str, Option<String>, Value) {
     let mut data = protection(&plan.terms);
     data["kind"] = json!(kind);
     data["training_round"] = json!(training_round);
     data["absent"] = json!(absent);
     data["excused"] = json!(excused);
+    // Ledgers of former versions do not have it, where nobody was drawn.
+    if let Some(place) = lot {
+        data["lot"] = json!(place);
+    }
     data["plan"] = json!(plan.digest().to_string());
     data["terms"] = json!(BASE64.encode(plan.to_bytes()));
     data["question"] = json!(plan.question.to_string());

@@ -70,6 +70,7 @@ async fn what_does_not_follow_is_found_at_its_entry() {
         ("syndic.round.closed", "phases", json!([{"phase": "collect"}]), "audit.unreadable"),
         ("syndic.coordinator.started", "incarnation", json!(2), "audit.differs"),
         ("syndic.round.opened", "excused", json!([3]), "audit.differs"),
+        ("syndic.round.opened", "lot", json!("statistics"), "audit.differs"),
         ("syndic.preparation.opened", "excused", json!([9]), "audit.differs"),
         ("syndic.round.closed", "sum", json!("nonsense"), "audit.unreadable"),
     ] {

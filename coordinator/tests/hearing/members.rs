@@ -181,12 +181,12 @@ impl Member {
 
     fn invited(&self, plan: &RoundPlan) -> Invited {
         let (_, terms) = Terms::of(JOB, self.roster.roster()).unwrap();
-        let Terms { agreement, protection, admitted, .. } = terms;
+        let Terms { agreement, protection, admission, .. } = terms;
         let accepted = Accepted {
             job: plan.terms.job.clone(),
             agreement,
             protection,
-            admitted,
+            admission,
             deadlines: plan.terms.deadlines,
         };
         Invited::check(plan.terms.clone(), &accepted, self.roster.clone(), self.id).unwrap()

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod admission;
 mod carrier;
 pub mod codec;
 pub mod cohort;
@@ -32,6 +33,7 @@ pub mod vector;
 mod verifier;
 mod voids;
 
+pub use admission::Admission;
 pub use carrier::Carrier;
 pub use cohort::Cohort;
 pub use digest::Digest;
@@ -39,7 +41,7 @@ pub use ids::{JobId, ParticipantId, Place, RoundId, Slot, Timestamp};
 pub use layout::{Block, Layout};
 pub use message::Signed;
 pub use parameters::{KEY_BOUND, ParameterSet, RING_DIMENSION};
-pub use plan::{PROTOCOL, RoundPlan};
+pub use plan::{PROTOCOL, RoundPlan, question_fingerprint};
 pub use protection::{PlanError, Protection};
 pub use rejection::Rejection;
 pub use roster::{EndorsedRoster, Endorsement, Member, Roster, RosterError, SealedRoster};

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use ed25519_dalek::SigningKey;
 
+use crate::admission::Admission;
 use crate::carrier::Carrier;
 use crate::cohort::Cohort;
 use crate::dealing::verify_dealing;
@@ -37,8 +38,8 @@ pub struct Accepted {
     pub agreement: Digest,
     /// Who may open what.
     pub protection: Protection,
-    /// The institutions admitted to the job.
-    pub admitted: Vec<ParticipantId>,
+    /// Whom its rounds admit.
+    pub admission: Admission,
     /// How long phases may take.
     pub deadlines: Deadlines,
 }
@@ -101,7 +102,8 @@ struct Seat {
 }
 
 impl Invited {
-    /// Checks a preparation's terms against the roster and the accepted job.
+    /// Checks a preparation's terms against the roster and the accepted job. Where rounds admit institutions by lot, whether
+    /// these are those that the question draws ([`Admission::of_question`]) is for the caller to check, who knows the question.
     ///
     /// # Errors
     /// [`Rejection`] names the first term that differs (attacks A13, A14, A33).
@@ -117,7 +119,7 @@ impl Invited {
             ("job", terms.job == accepted.job),
             ("agreement", terms.agreement == accepted.agreement),
             ("protection", terms.protection == accepted.protection),
-            ("list of admitted institutions", terms.admitted == accepted.admitted),
+            ("list of admitted institutions", accepted.admission.may_admit(&terms.admitted)),
             ("deadlines", terms.deadlines == accepted.deadlines),
         ];
         if let Some((what, _)) = expected.iter().find(|(_, equal)| !equal) {

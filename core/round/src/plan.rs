@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::carrier::Carrier;
 use crate::codec::{Reader, Writer};
 use crate::digest::Digest;
-use crate::ids::RoundId;
+use crate::ids::{JobId, RoundId};
 use crate::layout::{Block, Layout};
 use crate::parameters::RING_DIMENSION;
 use crate::protection::PlanError;
@@ -73,11 +73,9 @@ impl RoundPlan {
         Digest::of_parts("KSA/1 plan", &[&self.to_bytes()])
     }
 
-    /// What makes two questions the same question, in whatever round and words they are asked: the job, and
-    /// the place that the question has in its program (`slot`, `statistics` or `train/3` for instance). A
-    /// program asks once for each place, so this is stricter than rule 11 demands.
+    /// The fingerprint of the plan's question, which has this place in its job.
     pub fn question_fingerprint(&self, slot: &str) -> Digest {
-        Digest::of_parts("KSA/1 question", &[self.terms.job.as_str().as_bytes(), slot.as_bytes()])
+        question_fingerprint(&self.terms.job, slot)
     }
 
     /// The plan in its one encoding. One whose vector is shared itself ends with a word that says so.
@@ -128,6 +126,13 @@ impl RoundPlan {
         };
         Ok(Self { terms, id, question, layout, carrier })
     }
+}
+
+/// What makes two questions the same question, in whatever round and words they are asked: the job, and
+/// the place that the question has in its program (`slot`, `statistics` or `train/3` for instance). A
+/// program asks once for each place, so this is stricter than rule 11 demands.
+pub fn question_fingerprint(job: &JobId, slot: &str) -> Digest {
+    Digest::of_parts("KSA/1 question", &[job.as_str().as_bytes(), slot.as_bytes()])
 }
 
 /// The last word of a plan whose vector is shared itself.

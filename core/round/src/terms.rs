@@ -42,7 +42,7 @@ pub struct PreparationTerms {
     pub number: u64,
     /// Who may open what.
     pub protection: Protection,
-    /// The institutions admitted to the job, in the order of ids.
+    /// The institutions admitted, in the order of ids: those of the job, or those drawn from them.
     pub admitted: Vec<ParticipantId>,
     /// How long phases may take.
     pub deadlines: Deadlines,

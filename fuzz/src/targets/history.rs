@@ -115,6 +115,7 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
             training_round: Some(1),
             absent: plan.terms.admitted[1..2].to_vec(),
             excused: plan.terms.admitted[1..2].to_vec(),
+            lot: Some("train/1".into()),
         },
         syndic_coordinator::fact::Fact::Heard {
             job: plan.terms.job.clone(),

@@ -85,8 +85,8 @@ impl Agent {
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));
         let table = joined(load.await)?.map_err(Declined::from)?;
-        let Terms { agreement, protection, admitted, deadlines } = terms;
-        let terms = Accepted { job: wanted.job.clone(), agreement, protection, admitted, deadlines };
+        let Terms { agreement, protection, admission, deadlines } = terms;
+        let terms = Accepted { job: wanted.job.clone(), agreement, protection, admission, deadlines };
         let table = Arc::new(Mutex::new(JobTable::new(table)));
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(wanted.agreement, approved.clone());

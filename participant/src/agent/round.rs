@@ -143,6 +143,10 @@ impl Agent {
         if question.layout().map_err(Declined::from)? != plan.layout {
             return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());
         }
+        let fingerprint = plan.question_fingerprint(&question.slot());
+        if plan.terms.admitted != accepted.terms.admission.of_question(plan.terms.agreement, fingerprint) {
+            return Err(Declined::Coordinator(Rejection::NotAgreed("institutions drawn by lot")).into());
+        }
         if plan.carrier != accepted.job.carrier_of(&plan.layout, plan.terms.protection.admitted()) {
             return Err(Declined::Coordinator(Rejection::NotAgreed("way of small vectors")).into());
         }

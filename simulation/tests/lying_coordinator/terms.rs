@@ -188,6 +188,50 @@ fn a33_a_cohort_too_large_or_with_somebody_not_admitted_is_refused() {
 }
 
 #[test]
+fn a33_whom_a_place_in_the_job_draws_is_not_for_the_coordinator_to_choose() {
+    let mut liar = in_league();
+    let drawn = |ask: &Ask| ask.plan.terms.admitted.clone();
+    let to = |ask: &Ask, admitted: Vec<ParticipantId>| Ask {
+        plan: RoundPlan {
+            terms: PreparationTerms { admitted, ..ask.plan.terms.clone() },
+            ..ask.plan.clone()
+        },
+        ..ask.clone()
+    };
+    // Whatever round or attempt it is asked in, the place draws the same.
+    let ask = liar.ask_by_lot(1, 1, 1, 1);
+    assert!(
+        [liar.ask_by_lot(1, 2, 2, 1), liar.ask_by_lot(7, 1, 3, 1)]
+            .iter()
+            .all(|again| drawn(again) == drawn(&ask))
+    );
+    let elsewhere = (2..30)
+        .map(|slot| liar.ask_by_lot(1, 1, 1, slot))
+        .find(|ask| drawn(ask) != drawn(&liar.ask_by_lot(1, 1, 1, 1)));
+    let others = drawn(&elsewhere.expect("thirty places draw different members"));
+
+    for who in HONEST.map(|who| ParticipantId::new(who).unwrap()) {
+        let lie = to(&ask, others.clone());
+        if others.contains(&who) {
+            assert_eq!(liar.advertise(&lie, &[who.get()]).code(), "round.not-agreed");
+        }
+        if drawn(&ask).contains(&who) {
+            assert_eq!(liar.advertise(&ask, &[who.get()]).declined, []);
+        } else {
+            assert_eq!(liar.advertise(&ask, &[who.get()]).code(), "round.not-in-cohort");
+        }
+    }
+    // Neither more than are drawn, nor fewer.
+    let ask = liar.ask_by_lot(2, 1, 2, 1);
+    let (all, few) = (ALL.map(|who| ParticipantId::new(who).unwrap()).to_vec(), drawn(&ask)[..3].to_vec());
+    for admitted in [all, few] {
+        let who = admitted[0].get();
+        assert_eq!(liar.advertise(&to(&ask, admitted), &[who]).code(), "round.not-agreed");
+    }
+    unbroken(&liar);
+}
+
+#[test]
 fn a34_a_survivor_list_with_a_header_for_another_model_is_refused() {
     let with_forged = |change: fn(&mut Header)| {
         refused_list(move |table, liar| {

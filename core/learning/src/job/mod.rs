@@ -1,5 +1,6 @@
 //! The job file: what a consortium approves as a whole, written in TOML.
 
+mod cohort;
 mod diagnostic;
 pub mod draft;
 mod fairness;
@@ -14,6 +15,7 @@ pub mod terms;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use syndic_round::{JobId, ParameterSet};
 
+pub use cohort::CohortTerms;
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
 pub use fairness::{FairnessTerms, Grouping};
@@ -43,6 +45,9 @@ pub struct Job {
     pub rounds: Rounds,
     /// What is added against inference from the results.
     pub privacy: Privacy,
+    /// Whom its rounds admit; without it all members of the federation.
+    #[serde(default, skip_serializing_if = "CohortTerms::is_absent")]
+    pub cohort: CohortTerms,
     /// How updates are encrypted.
     pub protection: ProtectionTerms,
     /// How results are measured.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
+use super::cohort::cohort;
 use super::fairness::fairness;
 use super::parse_contract;
 use super::parse_program::{check_rounds, program};
@@ -34,6 +35,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let rounds = rounds(&mut reader, &mut root);
     let privacy = privacy(&mut reader, &mut root);
     let is_of_trees = matches!(&program, Some((ProgramTerms::BoostedTrees(_), _)));
+    let cohort = cohort(&mut reader, &mut root, program.as_ref().map(|(program, _)| program));
     let protection = protection(&mut reader, &mut root, is_of_trees);
     let evaluation = evaluation(&mut reader, &mut root);
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
@@ -63,6 +65,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             program,
             rounds,
             privacy,
+            cohort,
             protection,
             evaluation,
             fairness,

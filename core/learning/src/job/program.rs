@@ -119,6 +119,11 @@ impl ProgramTerms {
         )
     }
 
+    /// Whether institutions train by themselves, and what they come to is averaged.
+    pub fn averages(&self) -> bool {
+        self.averaging().is_some()
+    }
+
     fn averaging(&self) -> Option<FedAvgTerms> {
         match self {
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), .. }) => {

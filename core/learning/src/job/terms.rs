@@ -4,7 +4,9 @@
 //! other.
 
 use syndic_round::vector::small_vector_elements;
-use syndic_round::{Carrier, Deadlines, Digest, Layout, ParticipantId, PlanError, Protection, Roster};
+use syndic_round::{
+    Admission, Carrier, Deadlines, Digest, Layout, ParticipantId, PlanError, Protection, Roster,
+};
 use thiserror::Error;
 
 use super::{Diagnostic, Job, ProtectionTerms, SmallVectors};
@@ -16,8 +18,8 @@ pub struct Terms {
     pub agreement: Digest,
     /// Who may open what.
     pub protection: Protection,
-    /// The institutions admitted: all members of the roster.
-    pub admitted: Vec<ParticipantId>,
+    /// Whom its rounds admit.
+    pub admission: Admission,
     /// How long phases may take.
     pub deadlines: Deadlines,
 }
@@ -31,6 +33,17 @@ pub enum TermsError {
     /// The job asks for a protection that this many institutions cannot have.
     #[error("the protection that the job asks for is impossible: {0}")]
     Protection(#[from] PlanError),
+    /// The job is of an institution that the federation does not have.
+    #[error("the job names an institution that is no member of this federation: `{0}`")]
+    NoMember(String),
+    /// More are to be drawn than the job has institutions.
+    #[error("each round is to admit {drawn} institutions by lot, of {institutions}")]
+    Drawn {
+        /// How many each round admits.
+        drawn: u16,
+        /// Of how many.
+        institutions: usize,
+    },
 }
 
 impl TermsError {
@@ -39,6 +52,8 @@ impl TermsError {
         match self {
             Self::File(diagnostics) => diagnostics.first().map_or("job.refused", |first| first.code),
             Self::Protection(error) => error.code(),
+            Self::NoMember(_) => "cohort.no-member",
+            Self::Drawn { .. } => "cohort.drawn",
         }
     }
 }
@@ -50,10 +65,17 @@ impl Terms {
     /// [`TermsError`].
     pub fn of(file: &str, roster: &Roster) -> Result<(Job, Self), TermsError> {
         let job = Job::from_toml(file).map_err(TermsError::File)?;
-        let admitted: Vec<_> = roster.members.iter().map(|member| member.id).collect();
-        let protection = job.protection_of(admitted.len())?;
+        let institutions = job.institutions(roster)?;
+        let protection = job.protection_of(roster.members.len())?;
+        let admission = match job.cohort.each_round {
+            Some(drawn) if usize::from(drawn) > institutions.len() => {
+                return Err(TermsError::Drawn { drawn, institutions: institutions.len() });
+            }
+            Some(drawn) => Admission::by_lot(institutions, drawn),
+            None => Admission::of_all(institutions),
+        };
         let deadlines = job.deadlines();
-        Ok((job, Self { agreement: agreement(file), protection, admitted, deadlines }))
+        Ok((job, Self { agreement: agreement(file), protection, admission, deadlines }))
     }
 }
 
@@ -63,13 +85,27 @@ pub fn agreement(file: &str) -> Digest {
 }
 
 impl Job {
-    /// The protection among `institutions`; what the file leaves open has its default.
+    /// The institutions of the job, in the order of ids.
+    fn institutions(&self, roster: &Roster) -> Result<Vec<ParticipantId>, TermsError> {
+        let Some(names) = &self.cohort.members else {
+            return Ok(roster.members.iter().map(|member| member.id).collect());
+        };
+        let of_name = |name: &String| {
+            let member = roster.members.iter().find(|member| member.name == *name);
+            member.map(|member| member.id).ok_or_else(|| TermsError::NoMember(name.clone()))
+        };
+        let mut institutions = names.iter().map(of_name).collect::<Result<Vec<_>, _>>()?;
+        institutions.sort_unstable();
+        Ok(institutions)
+    }
+
+    /// The protection in a federation with `members`; what the file leaves open has its default.
     ///
     /// # Errors
-    /// [`PlanError`] names the rule that the job breaks with this many institutions.
-    pub fn protection_of(&self, institutions: usize) -> Result<Protection, PlanError> {
+    /// [`PlanError`] names the rule that the job breaks with as many institutions as a round admits.
+    pub fn protection_of(&self, members: usize) -> Result<Protection, PlanError> {
         let ProtectionTerms { parameter_set, threshold, colluding, min_survivors, .. } = self.protection;
-        let admitted = u16::try_from(institutions).unwrap_or(u16::MAX);
+        let admitted = u16::try_from(self.cohort.admitted(members)).unwrap_or(u16::MAX);
         let threshold = threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
         let colluding = colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
         Protection::new(parameter_set, admitted, threshold, colluding, min_survivors.unwrap_or(threshold))

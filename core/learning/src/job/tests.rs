@@ -1,5 +1,6 @@
 use super::*;
 
+mod cohort;
 mod fairness;
 mod program;
 

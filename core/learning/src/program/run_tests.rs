@@ -47,6 +47,7 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
             lawful_basis: None,
         },
         processing: Default::default(),
+        cohort: Default::default(),
         retention: None,
         contract,
         // Short tables need short batches.

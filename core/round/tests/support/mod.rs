@@ -9,8 +9,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use syndic_round::participant::Accepted;
 use syndic_round::{
-    Block, Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet, ParticipantId,
-    PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
+    Admission, Block, Carrier, Deadlines, Digest, EndorsedRoster, JobId, Layout, Member, ParameterSet,
+    ParticipantId, PreparationTerms, Protection, Roster, RoundId, RoundPlan, SealedRoster, Timestamp,
 };
 
 pub use table::{Table, opened};
@@ -155,7 +155,7 @@ pub fn accepted(plan: &RoundPlan) -> Accepted {
         job: plan.terms.job.clone(),
         agreement: plan.terms.agreement,
         protection: plan.terms.protection,
-        admitted: plan.terms.admitted.clone(),
+        admission: Admission::of_all(plan.terms.admitted.clone()),
         deadlines: plan.terms.deadlines,
     }
 }

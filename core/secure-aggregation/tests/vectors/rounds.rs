@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use syndic_round::coordinator::Bundle;
 use syndic_round::participant::{Accepted, Acknowledged, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{
-    Certificate, Cohort, Contribution, Digest, ParticipantId, RING_DIMENSION, Rejection, RoundPlan, Signed,
-    Sum, SurvivorSet, Transcript,
+    Admission, Certificate, Cohort, Contribution, Digest, ParticipantId, RING_DIMENSION, Rejection,
+    RoundPlan, Signed, Sum, SurvivorSet, Transcript,
 };
 
 use super::arithmetic::{hex_of_small, key};
@@ -150,7 +150,7 @@ fn advertise(input: &Value, plan: &RoundPlan) -> Result<(Vec<Joined>, Arc<Cohort
         job: plan.terms.job.clone(),
         agreement: plan.terms.agreement,
         protection: plan.terms.protection,
-        admitted: plan.terms.admitted.clone(),
+        admission: Admission::of_all(plan.terms.admitted.clone()),
         deadlines: plan.terms.deadlines,
     };
     let (mut stages, mut adverts) = (Vec::new(), Vec::new());
