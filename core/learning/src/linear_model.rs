@@ -80,11 +80,11 @@ impl LinearModel {
     }
 }
 
-fn bytes_of(values: &[f64]) -> Vec<u8> {
+pub(crate) fn bytes_of(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
+pub(crate) fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, ModelError> {
     let tensor = file.tensor(name).map_err(|error| ModelError::Weights(error.to_string()))?;
     let words = tensor.data().chunks_exact(8).filter_map(|word| word.try_into().ok());
     let values: Vec<f64> = words.map(f64::from_le_bytes).collect();

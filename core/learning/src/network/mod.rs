@@ -1,0 +1,189 @@
+//! A network of fully connected layers that tells one probability: what it is, and the model that scores raw rows.
+//!
+//! Between layers max(0, x) (Nair and Hinton, ICML 2010), at the end the logistic function. Without a hidden layer it is a
+//! logistic regression.
+
+mod file;
+pub(crate) mod pass;
+pub(crate) mod start;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::coefficients::Coefficients;
+use crate::contract::Contract;
+use crate::encode::{Inputs, Standardisation};
+use crate::metrics::logistic;
+use crate::model::{ModelError, Scoring};
+use crate::table::Table;
+use pass::Pass;
+
+/// The layers and what they have learnt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Units of each hidden layer, from the inputs on.
+    pub hidden: Vec<u32>,
+    /// Layer by layer, the output last: for each of the layer's inputs its weight in each unit, then the bias of each unit.
+    pub parameters: Vec<f64>,
+}
+
+/// A network with its preprocessing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkModel {
+    /// The contract of the rows that it scores.
+    pub contract: Contract,
+    /// How numeric inputs are scaled.
+    pub standardisation: Standardisation,
+    /// What it has learnt.
+    pub network: Network,
+}
+
+/// Where the parameters of a layer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layer {
+    /// Inputs.
+    pub(crate) inputs: usize,
+    /// Units.
+    pub(crate) units: usize,
+    /// Where its weights begin, an input's next to each other.
+    pub(crate) from: usize,
+}
+
+impl Layer {
+    pub(crate) fn weights(&self) -> Range<usize> {
+        self.from..self.from + self.inputs * self.units
+    }
+
+    /// The weights of one input.
+    pub(crate) fn of_input(&self, input: usize) -> Range<usize> {
+        let from = self.from + input * self.units;
+        from..from + self.units
+    }
+
+    pub(crate) fn biases(&self) -> Range<usize> {
+        let from = self.weights().end;
+        from..from + self.units
+    }
+}
+
+/// The layers of a network, the output last.
+pub(crate) fn layers(inputs: usize, hidden: &[u32]) -> Vec<Layer> {
+    let mut from = 0;
+    let mut inputs = inputs;
+    let units = hidden.iter().map(|&units| units as usize).chain([1]);
+    units
+        .map(|units| {
+            let layer = Layer { inputs, units, from };
+            (from, inputs) = (layer.biases().end, units);
+            layer
+        })
+        .collect()
+}
+
+/// How many parameters a network has; none where its layers are too many, too wide, or empty, or the parameters too many.
+pub fn parameters(inputs: usize, hidden: &[u32]) -> Option<usize> {
+    if hidden.len() > MOST_LAYERS || hidden.iter().any(|units| !(1..=MOST_UNITS).contains(units)) {
+        return None;
+    }
+    // At most a hundred million for each thousand of inputs, so that nothing overflows.
+    let count = layers(inputs.min(MOST_PARAMETERS + 1), hidden).last()?.biases().end;
+    (count <= MOST_PARAMETERS).then_some(count)
+}
+
+impl Network {
+    /// Whether it is one of `inputs` inputs with finite parameters.
+    pub fn fits(&self, inputs: usize) -> bool {
+        parameters(inputs, &self.hidden) == Some(self.parameters.len())
+            && self.parameters.iter().all(|value| value.is_finite())
+    }
+
+    /// Those of a logistic regression, where it has no hidden layer.
+    pub fn coefficients(&self) -> Option<Coefficients> {
+        let (intercept, weights) = self.parameters.split_last()?;
+        self.hidden.is_empty().then(|| Coefficients { weights: weights.to_vec(), intercept: *intercept })
+    }
+}
+
+impl NetworkModel {
+    /// Checks that its parts fit each other.
+    ///
+    /// # Errors
+    /// [`ModelError`] says what does not.
+    pub(crate) fn check(&self) -> Result<(), ModelError> {
+        self.standardisation.check(&self.contract)?;
+        let inputs = self.contract.inputs();
+        let Some(expected) = parameters(inputs, &self.network.hidden) else {
+            return Err(ModelError::Weights("it has layers that no network here has".into()));
+        };
+        let found = self.network.parameters.len();
+        if found != expected {
+            return Err(ModelError::Inputs { expected, found });
+        }
+        match self.network.fits(inputs) {
+            true => Ok(()),
+            false => Err(ModelError::Weights("its parameters are not finite numbers".into())),
+        }
+    }
+}
+
+impl Scoring for NetworkModel {
+    fn score_rows(&self, table: &Table, rows: &[usize]) -> Result<Vec<f64>, ModelError> {
+        if *table.contract() != self.contract {
+            return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
+        }
+        self.check()?;
+        let inputs = Inputs::of(table, rows, &self.standardisation)?;
+        let mut pass = Pass::new(inputs.inputs(), &self.network.hidden);
+        let score = |row| logistic(pass.forward(&self.network.parameters, &inputs, row));
+        Ok((0..inputs.rows()).map(score).collect())
+    }
+}
+
+/// The most hidden layers.
+pub const MOST_LAYERS: usize = 4;
+/// The most units of a hidden layer.
+pub const MOST_UNITS: u32 = 1024;
+/// The most parameters: in a question each is a number of up to 25 characters.
+pub const MOST_PARAMETERS: usize = 600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_lie_one_after_the_other() {
+        let found = layers(5, &[3, 2]);
+        assert_eq!(found.iter().map(Layer::weights).collect::<Vec<_>>(), [0..15, 18..24, 26..28]);
+        assert_eq!(found.iter().map(Layer::biases).collect::<Vec<_>>(), [15..18, 24..26, 28..29]);
+        assert_eq!(found[1].of_input(2), 22..24);
+        assert_eq!(parameters(5, &[3, 2]), Some(29));
+        assert_eq!(parameters(5, &[]), Some(6));
+    }
+
+    #[test]
+    fn layers_beyond_the_limits_are_none() {
+        for hidden in [&[0][..], &[MOST_UNITS + 1], &[1; MOST_LAYERS + 1], &[1024, 1024], &[u32::MAX]] {
+            assert_eq!(parameters(5, hidden), None, "{hidden:?}");
+        }
+        assert_eq!(parameters(usize::MAX, &[1]), None);
+        assert!(parameters(500, &[1024]).is_some());
+    }
+
+    #[test]
+    fn a_network_without_hidden_layers_is_a_logistic_regression() {
+        let table = crate::fixture::table(60, 0.0, false, 1);
+        let coefficients =
+            crate::Coefficients { weights: vec![0.3, -1.0, 0.5, 0.25, -0.75], intercept: -0.5 };
+        let standardisation = Standardisation { mean: vec![50.0, 7.0], sd: vec![12.0, 2.0] };
+        let contract = table.contract().clone();
+        let network = Network { hidden: Vec::new(), parameters: coefficients.to_vec() };
+        let network = NetworkModel { contract: contract.clone(), standardisation, network };
+        let standardisation = network.standardisation.clone();
+        assert_eq!(network.network.coefficients(), Some(coefficients.clone()));
+        let linear = crate::LinearModel { contract, standardisation, coefficients };
+        let (ours, theirs) = (network.score(&table).unwrap(), linear.score(&table).unwrap());
+        assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-14));
+    }
+}

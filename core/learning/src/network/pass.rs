@@ -1,0 +1,132 @@
+//! One row through a network, and its gradient back (Rumelhart, Hinton and Williams, Nature 323, 1986).
+//!
+//! Sums are taken in one order, and elementary functions are none but those of the caller: the same bits on every machine.
+
+use super::{Layer, layers};
+use crate::encode::Inputs;
+
+/// The layers, and what each tells of the row that went through last.
+pub(crate) struct Pass {
+    layers: Vec<Layer>,
+    /// Of each layer, after max(0, x) but for the output.
+    values: Vec<Vec<f64>>,
+    /// Of the loss in each unit before max(0, x), of each layer.
+    slopes: Vec<Vec<f64>>,
+}
+
+impl Pass {
+    pub(crate) fn new(inputs: usize, hidden: &[u32]) -> Self {
+        let layers = layers(inputs, hidden);
+        let values: Vec<_> = layers.iter().map(|layer| vec![0.0; layer.units]).collect();
+        Self { slopes: values.clone(), values, layers }
+    }
+
+    /// The log-odds of a row.
+    pub(crate) fn forward(&mut self, parameters: &[f64], inputs: &Inputs, row: usize) -> f64 {
+        let output = self.layers.len() - 1;
+        for (position, layer) in self.layers.iter().enumerate() {
+            let (before, from) = self.values.split_at_mut(position);
+            let values = &mut from[0];
+            values.copy_from_slice(&parameters[layer.biases()]);
+            let add = |(input, value): (usize, f64)| {
+                add_scaled(values, value, &parameters[layer.of_input(input)]);
+            };
+            match before.last() {
+                None => inputs.row(row).for_each(add),
+                Some(before) => active(before).for_each(add),
+            }
+            if position < output {
+                from[0].iter_mut().filter(|value| **value < 0.0).for_each(|value| *value = 0.0);
+            }
+        }
+        self.values[output][0]
+    }
+
+    /// Adds to `gradient` the gradient of a loss whose slope in the log-odds of `row`, the last that went
+    /// [`Self::forward`], is `slope`.
+    pub(crate) fn back(
+        &mut self,
+        parameters: &[f64],
+        (inputs, row): (&Inputs, usize),
+        slope: f64,
+        gradient: &mut [f64],
+    ) {
+        let output = self.layers.len() - 1;
+        self.slopes[output][0] = slope;
+        for (position, layer) in self.layers.iter().enumerate().rev() {
+            let (before, from) = self.slopes.split_at_mut(position);
+            let slopes = &from[0];
+            add_scaled(&mut gradient[layer.biases()], 1.0, slopes);
+            let add = |(input, value): (usize, f64)| {
+                add_scaled(&mut gradient[layer.of_input(input)], value, slopes);
+            };
+            match before.last_mut() {
+                None => inputs.row(row).for_each(add),
+                Some(before) => {
+                    let values = &self.values[position - 1];
+                    active(values).for_each(add);
+                    for (input, (before, value)) in before.iter_mut().zip(values).enumerate() {
+                        let weights = &parameters[layer.of_input(input)];
+                        *before = if *value > 0.0 { product(weights, slopes) } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The units that are not silent.
+fn active(values: &[f64]) -> impl Iterator<Item = (usize, f64)> + '_ {
+    values.iter().copied().enumerate().filter(|(_, value)| *value != 0.0)
+}
+
+fn add_scaled(target: &mut [f64], factor: f64, values: &[f64]) {
+    target.iter_mut().zip(values).for_each(|(target, value)| *target += factor * value);
+}
+
+fn product(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::Standardisation;
+    use crate::fixture;
+    use crate::metrics::{log_loss, logistic};
+
+    #[test]
+    fn gradients_are_the_differences_of_the_loss() {
+        let table = fixture::table(40, 0.0, false, 1);
+        let standardisation = Standardisation { mean: vec![50.0, 7.0], sd: vec![12.0, 2.0] };
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        let inputs = Inputs::of(&table, &rows, &standardisation).unwrap();
+        for hidden in [&[][..], &[4], &[6, 3], &[3, 2, 4]] {
+            let mut rng = fixture::rng(7);
+            let count = super::super::parameters(inputs.inputs(), hidden).unwrap();
+            let at: Vec<f64> = (0..count).map(|_| 2.0 * fixture::uniform(&mut rng) - 1.0).collect();
+            let mut pass = Pass::new(inputs.inputs(), hidden);
+            let mut gradient = vec![0.0; count];
+            for &row in &rows {
+                let label = f64::from(u8::from(table.labels()[row]));
+                let slope = logistic(pass.forward(&at, &inputs, row)) - label;
+                pass.back(&at, (&inputs, row), slope, &mut gradient);
+            }
+            let mut loss = |at: &[f64]| -> f64 {
+                let of_row =
+                    |&row: &usize| log_loss(logistic(pass.forward(at, &inputs, row)), table.labels()[row]);
+                rows.iter().map(of_row).sum()
+            };
+            for (place, slope) in gradient.iter().enumerate() {
+                let mut moved = |step: f64| {
+                    let mut moved = at.clone();
+                    moved[place] += step;
+                    loss(&moved)
+                };
+                let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!((slope - difference).abs() < 1e-5, "{hidden:?} {place}: {slope} {difference}");
+            }
+            assert!(gradient.iter().any(|slope| slope.abs() > 0.1));
+        }
+    }
+}
