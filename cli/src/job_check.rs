@@ -9,6 +9,7 @@ use std::path::Path;
 use console::style;
 use serde::Serialize;
 use syndic_learning::job::{Grouping, ProgramTerms, Retention, Solver, agreement};
+use syndic_learning::program::neural_network::AveragingTerms;
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
@@ -158,13 +159,23 @@ fn training(job: &Job) -> String {
                 trend(&terms.decreasing, "not rising")
             );
         }
+        ProgramTerms::NeuralNetwork(terms) => {
+            let AveragingTerms { optimiser, local, .. } = terms.averaging;
+            let units: Vec<String> = terms.hidden.iter().map(ToString::to_string).collect();
+            let averaged = averaged(&rounds, local.local_epochs, optimiser.name());
+            return format!("{averaged}, hidden units {}", units.join(", "));
+        }
     };
     match terms.solver {
         Solver::Newton { .. } => format!("at most {rounds} of Newton's method"),
-        Solver::FedAvg(local) => {
-            format!("{rounds} of {}", counted(local.local_epochs as usize, "local epoch", "local epochs"))
-        }
+        Solver::FedAvg(local) => averaged(&rounds, local.local_epochs, "fed-avg"),
+        Solver::Averaging(terms) => averaged(&rounds, terms.local.local_epochs, terms.optimiser.name()),
     }
+}
+
+/// Rounds of local training.
+fn averaged(rounds: &str, epochs: u32, optimiser: &str) -> String {
+    format!("{rounds} of {} by {optimiser}", counted(epochs as usize, "local epoch", "local epochs"))
 }
 
 /// The same for programs: one JSON object on one line.

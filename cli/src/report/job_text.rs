@@ -2,7 +2,10 @@
 
 use syndic_learning::Job;
 use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
+use syndic_learning::optimiser::fed_adam::Adaptive;
+use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
+use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights};
 
 use crate::job_check::admitted;
 use crate::words::counted;
@@ -67,6 +70,14 @@ fn program(program: &ProgramTerms) -> String {
     let terms = match program {
         ProgramTerms::LogisticRegression(terms) => terms,
         ProgramTerms::BoostedTrees(terms) => return of_trees(terms),
+        ProgramTerms::NeuralNetwork(terms) => {
+            let units: Vec<String> = terms.hidden.iter().map(ToString::to_string).collect();
+            let (name, units, l2) = (program.name(), units.join(", "), terms.l2);
+            return format!(
+                "{name} of hidden units {units} by {}, L2 penalty {l2}",
+                averaging(&terms.averaging)
+            );
+        }
     };
     let solver = match terms.solver {
         Solver::Newton { encoding } => format!(
@@ -83,8 +94,39 @@ fn program(program: &ProgramTerms) -> String {
             local.learning_rate,
             local.learning_rate_decay
         ),
+        Solver::Averaging(terms) => averaging(&terms),
     };
     format!("{} by {solver}, L2 penalty {}", program.name(), terms.l2)
+}
+
+/// Local training, and what becomes of its average.
+fn averaging(AveragingTerms { optimiser, local, steps, class_weights }: &AveragingTerms) -> String {
+    let adaptive = |terms: &Adaptive| {
+        let Adaptive { learning_rate, beta1, beta2, tau } = terms;
+        format!(" (learning rate {learning_rate}, decays {beta1} and {beta2}, tau {tau})")
+    };
+    let of_optimiser = match optimiser {
+        Optimiser::FedAvg | Optimiser::Scaffold => String::new(),
+        Optimiser::FedProx { proximal } => format!(" (pull {proximal})"),
+        Optimiser::FedAdam(terms) | Optimiser::FedYogi(terms) => adaptive(terms),
+    };
+    let weighted = match class_weights {
+        None => String::new(),
+        Some(ClassWeights::Positive(weight)) => format!(", a positive counts {weight} times"),
+        Some(ClassWeights::Named(Balanced::Balanced)) => ", both classes count alike".into(),
+    };
+    format!(
+        "{}{of_optimiser}: {} in batches of {}, {} steps, learning rate {} times {} after each round{weighted}",
+        optimiser.name(),
+        counted(local.local_epochs as usize, "local epoch", "local epochs"),
+        local.batch_size,
+        match steps {
+            Steps::Sgd => "plain",
+            Steps::Adam => "Adam's",
+        },
+        local.learning_rate,
+        local.learning_rate_decay
+    )
 }
 
 fn of_trees(terms: &BoostedTreesTerms) -> String {

@@ -304,7 +304,7 @@ fn write(
         fit: finished.outcome.fit.clone(),
         importance: match &finished.outcome.model {
             Model::Trees(trees) => trees.importance(),
-            Model::Linear(_) => Vec::new(),
+            Model::Linear(_) | Model::Network(_) => Vec::new(),
         },
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),

@@ -96,6 +96,30 @@ impl Inputs {
         Ok(encoded)
     }
 
+    /// The inputs of rows of several tables of one contract, one table after the other.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn joined(
+        parts: &[(&Table, Vec<usize>)],
+        standardisation: &Standardisation,
+    ) -> Result<Self, StandardisationMismatch> {
+        let none = Self {
+            rows: 0,
+            inputs: 0,
+            numeric: Vec::new(),
+            values: Vec::new(),
+            choices: 0,
+            ones: Vec::new(),
+        };
+        parts.iter().try_fold(none, |mut joined, (table, rows)| {
+            let part = Self::of(table, rows, standardisation)?;
+            joined.values.extend(&part.values);
+            joined.ones.extend(&part.ones);
+            Ok(Self { rows: joined.rows + part.rows, values: joined.values, ones: joined.ones, ..part })
+        })
+    }
+
     /// Rows encoded.
     pub fn rows(&self) -> usize {
         self.rows

@@ -11,9 +11,10 @@ use crate::encode::StandardisationMismatch;
 use crate::job::parse_contract;
 use crate::linear_model::LinearModel;
 use crate::metrics::Metrics;
+use crate::network::NetworkModel;
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression::inference::Fit;
-use crate::program::{boosted_trees, logistic_regression};
+use crate::program::{boosted_trees, logistic_regression, neural_network};
 use crate::table::{Role, Table};
 use crate::trees::{Tree, TreeModel};
 
@@ -24,6 +25,8 @@ pub enum Model {
     Linear(LinearModel),
     /// Boosted trees.
     Trees(TreeModel),
+    /// A network with hidden layers.
+    Network(NetworkModel),
 }
 
 /// What `model.json` says beside `model.safetensors`.
@@ -159,6 +162,7 @@ impl Scoring for Model {
         match self {
             Self::Linear(model) => model.score_rows(table, rows),
             Self::Trees(model) => model.score_rows(table, rows),
+            Self::Network(model) => model.score_rows(table, rows),
         }
     }
 }
@@ -169,6 +173,7 @@ impl Model {
         match self {
             Self::Linear(model) => &model.contract,
             Self::Trees(model) => &model.contract,
+            Self::Network(model) => &model.contract,
         }
     }
 
@@ -177,14 +182,16 @@ impl Model {
         match self {
             Self::Linear(_) => logistic_regression::NAME,
             Self::Trees(_) => boosted_trees::NAME,
+            Self::Network(_) => neural_network::NAME,
         }
     }
 
-    /// Numbers that it has learnt: weights and intercept, or leaves.
+    /// Numbers that it has learnt: weights and intercept or biases, or leaves.
     pub fn parameters(&self) -> usize {
         match self {
             Self::Linear(model) => model.coefficients.count(),
             Self::Trees(model) => model.ensemble.trees.iter().map(Tree::leaves).sum(),
+            Self::Network(model) => model.network.parameters.len(),
         }
     }
 
@@ -196,6 +203,7 @@ impl Model {
         match self {
             Self::Linear(model) => model.to_safetensors(),
             Self::Trees(model) => model.to_safetensors(),
+            Self::Network(model) => model.to_safetensors(),
         }
     }
 
@@ -229,16 +237,17 @@ impl Model {
         }
         let model = match card.program.as_str() {
             boosted_trees::NAME => Self::Trees(TreeModel::from_safetensors(&card.contract, weights)?),
+            neural_network::NAME => Self::Network(NetworkModel::from_safetensors(&card.contract, weights)?),
             _ => Self::Linear(LinearModel::from_safetensors(&card.contract, weights)?),
         };
         Ok((model, card))
     }
 
-    /// A name for each weight of a linear model, or for each column that trees split by; none where there is no such
+    /// A name for each input of a linear model or a network, or for each column that trees split by; none where there is no such
     /// program.
     fn inputs_of(program: &str, contract: &Contract) -> Option<Vec<String>> {
         match program {
-            logistic_regression::NAME => Some(contract.input_names()),
+            logistic_regression::NAME | neural_network::NAME => Some(contract.input_names()),
             boosted_trees::NAME => Some(contract.columns.iter().map(|column| column.name.clone()).collect()),
             _ => None,
         }

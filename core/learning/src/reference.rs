@@ -2,7 +2,7 @@
 //! institution reaches alone.
 //!
 //! The same model under the same terms as the federated program: a linear one with its penalty (mean log-loss +
-//! l2/2 |w|^2, intercept free), minimised by Newton's method with step halving; trees on the same bins.
+//! l2/2 |w|^2, intercept free), minimised by Newton's method with step halving; trees on the same bins; networks by Adam.
 
 use thiserror::Error;
 
@@ -14,7 +14,9 @@ use crate::linear::{Cholesky, hold};
 use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
 use crate::model::{Model, ModelError, Scoring as _};
-use crate::program::{ProgramError, boosted_trees};
+use crate::program::neural_network::ClassWeights;
+use crate::program::statistics::Count;
+use crate::program::{ProgramError, boosted_trees, neural_network};
 use crate::table::{Role, Table, Values};
 use crate::trees::TreeModel;
 
@@ -63,12 +65,16 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
             let trees = boosted_trees::fit_pooled(tables, &terms.growing(job.rounds.count))?;
             return Ok(Model::Trees(best(trees, tables)?));
         }
+        ProgramTerms::NeuralNetwork(terms) => {
+            return Ok(Model::Network(neural_network::fit_pooled(tables, terms, job.rounds.count)?));
+        }
     };
-    let encoding = match solver {
-        Solver::Newton { encoding } => encoding,
-        Solver::FedAvg(_) => Encoding::AllLevels,
+    let (encoding, class_weights) = match solver {
+        Solver::Newton { encoding } => (encoding, None),
+        Solver::FedAvg(_) => (Encoding::AllLevels, None),
+        Solver::Averaging(averaging) => (Encoding::AllLevels, averaging.class_weights),
     };
-    Ok(Model::Linear(fit_linear(tables, l2, encoding)?))
+    Ok(Model::Linear(fit_weighted(tables, l2, encoding, class_weights)?))
 }
 
 /// As many of the first trees as have the least log-loss on validation rows; all of them where there are no such rows.
@@ -89,6 +95,16 @@ fn best(model: TreeModel, tables: &[&Table]) -> Result<TreeModel, ModelError> {
 /// # Errors
 /// [`FitError`] without rows of both classes, or with tables of several contracts.
 pub fn fit_linear(tables: &[&Table], l2: f64, encoding: Encoding) -> Result<LinearModel, FitError> {
+    fit_weighted(tables, l2, encoding, None)
+}
+
+/// The same with rows that count by their class.
+fn fit_weighted(
+    tables: &[&Table],
+    l2: f64,
+    encoding: Encoding,
+    class_weights: Option<ClassWeights>,
+) -> Result<LinearModel, FitError> {
     let contract = tables.first().ok_or(FitError::Contracts)?.contract();
     if tables.iter().any(|table| table.contract() != contract) {
         return Err(FitError::Contracts);
@@ -106,14 +122,16 @@ pub fn fit_linear(tables: &[&Table], l2: f64, encoding: Encoding) -> Result<Line
         .map(|(table, rows)| Inputs::of(table, rows, &standardisation).map_err(ModelError::from))
         .collect::<Result<Vec<_>, _>>()?;
     let fixed = encoding.fixed(contract);
-    let problem = Problem { inputs, labels, l2, fixed, width: contract.inputs() + 1 };
+    let counted = Count { rows: rows as u64, positives: positives as u64 };
+    let class_weights = ClassWeights::of(class_weights, counted);
+    let problem = Problem { inputs, labels, class_weights, l2, fixed, width: contract.inputs() + 1 };
     let coefficients =
         problem.solve(Coefficients::constant(contract.inputs(), positives as f64 / rows as f64));
     Ok(LinearModel { contract: contract.clone(), standardisation, coefficients })
 }
 
 /// Mean and population standard deviation, in two passes.
-fn standardise(contract: &Contract, training: &[(&Table, Vec<usize>)]) -> Standardisation {
+pub(crate) fn standardise(contract: &Contract, training: &[(&Table, Vec<usize>)]) -> Standardisation {
     let mut standardisation = Standardisation { mean: Vec::new(), sd: Vec::new() };
     for column in 0..contract.columns.len() {
         let values = || {
@@ -139,6 +157,8 @@ fn standardise(contract: &Contract, training: &[(&Table, Vec<usize>)]) -> Standa
 struct Problem {
     inputs: Vec<Inputs>,
     labels: Vec<bool>,
+    /// How much a negative and a positive count.
+    class_weights: [f64; 2],
     l2: f64,
     /// Whether a coefficient stays zero.
     fixed: Vec<bool>,
@@ -175,8 +195,10 @@ impl Problem {
     }
 
     fn objective(&self, at: &Coefficients) -> f64 {
-        let loss: f64 =
-            self.rows().map(|(inputs, row, label)| log_loss(at.probability(inputs, row), label)).sum();
+        let of_row = |(inputs, row, label): (&Inputs, usize, bool)| {
+            self.class_weights[usize::from(label)] * log_loss(at.probability(inputs, row), label)
+        };
+        let loss: f64 = self.rows().map(of_row).sum();
         let norm: f64 = at.weights.iter().map(|weight| weight * weight).sum();
         loss / self.labels.len() as f64 + self.l2 / 2.0 * norm
     }
@@ -188,8 +210,9 @@ impl Problem {
         let mut row_inputs = Vec::new();
         for (inputs, row, label) in self.rows() {
             let probability = at.probability(inputs, row);
-            let slope = (probability - f64::from(u8::from(label))) / count;
-            let curvature = probability * (1.0 - probability) / count;
+            let weight = self.class_weights[usize::from(label)] / count;
+            let slope = weight * (probability - f64::from(u8::from(label)));
+            let curvature = weight * probability * (1.0 - probability);
             row_inputs.clear();
             row_inputs.extend(inputs.row(row));
             row_inputs.push((width - 1, 1.0));

@@ -6,6 +6,7 @@ use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
+const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
 fn job(text: &str) -> Job {
@@ -19,6 +20,9 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     let (linear, trees) = (job(CREDIT_DEFAULT), job(CREDIT_DEFAULT_TREES));
     assert_eq!(linear.contract, trees.contract);
     assert!(trees.trees().is_some() && trees.fairness.is_some());
+    let network = job(CREDIT_DEFAULT_NETWORK);
+    assert_eq!(network.contract, linear.contract);
+    assert_eq!(network.network().map(|terms| terms.hidden), Some(vec![64]));
 }
 
 #[test]

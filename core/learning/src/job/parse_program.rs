@@ -6,14 +6,18 @@ use toml::Spanned;
 
 use super::Rounds;
 use super::parse::narrow;
+use super::parse_averaging::{
+    LINEAR, NAMES, Name, OF_OPTIMISERS, averaging, neural_network, refuse_optimisers,
+};
 use super::program::{
-    DEFAULT_L2, Encoding, FED_AVG, FedAvgTerms, INPUTS_OF_NEWTON, LogisticRegressionTerms,
-    MOST_INPUTS_OF_NEWTON, NEWTON, ProgramTerms, Solver,
+    DEFAULT_L2, Encoding, INPUTS_OF_NEWTON, LogisticRegressionTerms, MOST_INPUTS_OF_NEWTON, NEWTON,
+    ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
+use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
-use crate::program::logistic_regression;
+use crate::program::{logistic_regression, neural_network};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The program, and where the decay of its learning rate stands, if it is written.
@@ -25,25 +29,32 @@ pub(super) fn program(
     let mut section = reader.section(root, "program", "[program]");
     reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
     // Another program has other keys: they are not checked against the wrong list.
-    let programs =
-        [(logistic_regression::NAME, Named::LogisticRegression), (boosted_trees::NAME, Named::BoostedTrees)];
+    let programs = [
+        (logistic_regression::NAME, Named::LogisticRegression),
+        (boosted_trees::NAME, Named::BoostedTrees),
+        (neural_network::NAME, Named::NeuralNetwork),
+    ];
     let known =
         section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &programs));
-    if let Named::BoostedTrees = known??.into_inner() {
-        return Some((trees(reader, section, contract), None));
+    match known??.into_inner() {
+        Named::LogisticRegression => {}
+        Named::BoostedTrees => return Some((trees(reader, section, contract), None)),
+        Named::NeuralNetwork => return network(reader, section, contract),
     }
     refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
+    refuse(reader, &mut section, &OF_NETWORK, OTHER_PROGRAM, neural_network::NAME);
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let (solver, decay_at) = match written {
         Written::Newton => {
             refuse(reader, &mut section, &OF_FED_AVG, OTHER_SOLVER, FED_AVG);
+            refuse_optimisers(reader, &mut section, None, OTHER_SOLVER);
             (Solver::Newton { encoding: encoding(reader, &mut section, contract) }, None)
         }
-        Written::FedAvg => {
+        Written::Averaging(name) => {
             refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
-            let (local, decay_at) = fed_avg(reader, &mut section);
-            (Solver::FedAvg(local), decay_at)
+            let (averaging, decay_at) = averaging(reader, &mut section, name, &LINEAR, OTHER_SOLVER);
+            (Solver::of(averaging), decay_at)
         }
     };
     reader.close(section);
@@ -54,12 +65,13 @@ pub(super) fn program(
 enum Named {
     LogisticRegression,
     BoostedTrees,
+    NeuralNetwork,
 }
 
 #[derive(Clone, Copy)]
 enum Written {
     Newton,
-    FedAvg,
+    Averaging(Name),
 }
 
 /// The solver that is written, or the one that suits the number of inputs; none where another is written.
@@ -69,7 +81,8 @@ fn solver(
     contract: Option<&Contract>,
 ) -> Option<Written> {
     let inputs = contract.map_or(0, Contract::inputs);
-    let all = [(NEWTON, Written::Newton), (FED_AVG, Written::FedAvg)];
+    let averaging = NAMES.map(|(word, name)| (word, Written::Averaging(name)));
+    let all: Vec<_> = [(NEWTON, Written::Newton)].into_iter().chain(averaging).collect();
     let is_written = section.entry("solver").is_some();
     let written = reader.choice(section, "solver", "job.unknown-solver", &all);
     if let Some(written) = &written
@@ -86,7 +99,7 @@ fn solver(
     match written {
         // Its keys are those of a solver that is not known.
         None if is_written => None,
-        None if inputs > INPUTS_OF_NEWTON => Some(Written::FedAvg),
+        None if inputs > INPUTS_OF_NEWTON => Some(Written::Averaging(Name::FedAvg)),
         None => Some(Written::Newton),
         Some(written) => Some(written.into_inner()),
     }
@@ -94,7 +107,7 @@ fn solver(
 
 /// Refuses terms of another program or solver than the job's: they would change nothing. `choice` is the code, and the key that
 /// would choose their `owner`.
-fn refuse(
+pub(super) fn refuse(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
     keys: &[&'static str],
@@ -126,27 +139,25 @@ fn encoding(reader: &mut Reader<'_>, section: &mut Section<'_>, contract: Option
     written.map(Spanned::into_inner).unwrap_or_default()
 }
 
-/// The terms, and where the decay stands, if it is written.
-fn fed_avg(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (FedAvgTerms, Option<Range<usize>>) {
-    let default = FedAvgTerms::default();
-    let epochs = reader.integer(section, "local_epochs", 1..=1000);
-    let batch_size = reader.integer(section, "batch_size", 1..=1_000_000);
-    let learning_rate = reader.number_in(section, "learning_rate", 1e-6..=100.0);
-    let decay = reader.number_in(section, "learning_rate_decay", 0.01..=1.0);
-    let decay_at = decay.as_ref().map(Spanned::span);
-    let terms = FedAvgTerms {
-        local_epochs: epochs.map_or(default.local_epochs, narrow),
-        batch_size: batch_size.map_or(default.batch_size, narrow),
-        learning_rate: learning_rate.map_or(default.learning_rate, Spanned::into_inner),
-        learning_rate_decay: decay.map_or(default.learning_rate_decay, Spanned::into_inner),
-    };
-    (terms, decay_at)
+/// The network's terms, and where the decay stands, if it is written.
+fn network(
+    reader: &mut Reader<'_>,
+    mut section: Section<'_>,
+    contract: Option<&Contract>,
+) -> Option<(ProgramTerms, Option<Range<usize>>)> {
+    refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
+    refuse(reader, &mut section, &OF_SOLVERS, OTHER_PROGRAM, logistic_regression::NAME);
+    let read = neural_network(reader, &mut section, contract);
+    reader.close(section);
+    read.map(|(terms, decay_at)| (ProgramTerms::NeuralNetwork(Box::new(terms)), decay_at))
 }
 
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
     let default = BoostedTreesTerms::default();
     refuse(reader, section, &OF_LINEAR, OTHER_PROGRAM, logistic_regression::NAME);
+    refuse(reader, section, &OF_NETWORK, OTHER_PROGRAM, neural_network::NAME);
+    refuse(reader, section, &OF_OPTIMISERS, OTHER_PROGRAM, logistic_regression::NAME);
     for (_, span) in section.foreign(&["trees"]) {
         let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
         reader.add("job.unknown-key", Some(span), "`trees` is not a key of [program]", help);
@@ -204,7 +215,9 @@ pub(super) fn check_rounds(
         ProgramTerms::BoostedTrees(terms) => {
             check_trees(reader, &terms.growing(rounds.count), contract, at);
         }
-        ProgramTerms::LogisticRegression(_) => check_last_step(reader, program, rounds, at),
+        ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
+            check_last_step(reader, program, rounds, at);
+        }
     }
 }
 
@@ -248,7 +261,7 @@ fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rou
 }
 
 /// A question is a blob, of which an institution takes 16 MiB at most.
-const LARGEST_QUESTION: u64 = 15 << 20;
+pub(super) const LARGEST_QUESTION: u64 = 15 << 20;
 
 const OTHER_PROGRAM: (&str, &str) = ("job.other-program", "name");
 const OTHER_SOLVER: (&str, &str) = ("job.other-solver", "solver");
@@ -257,3 +270,5 @@ const OF_LINEAR: [&str; 5] = ["solver", "encoding", "local_epochs", "batch_size"
 const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];
 const OF_NEWTON: [&str; 1] = ["encoding"];
 const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];
+const OF_SOLVERS: [&str; 2] = ["solver", "encoding"];
+const OF_NETWORK: [&str; 2] = ["hidden", "optimiser"];

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Fields;
 use crate::contract::{Column, ColumnKind, Contract};
 use crate::job::Job;
+use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
+use crate::program::neural_network::{self, AveragingTerms, NeuralNetworkTerms};
 
 /// The program and its terms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +18,8 @@ pub enum ProgramTerms {
     LogisticRegression(LogisticRegressionTerms),
     /// [`crate::program::boosted_trees`].
     BoostedTrees(Box<BoostedTreesTerms>),
+    /// [`crate::program::neural_network`].
+    NeuralNetwork(Box<NeuralNetworkTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -37,6 +42,8 @@ pub enum Solver {
     },
     /// Local training, then the average.
     FedAvg(FedAvgTerms),
+    /// The same by another optimiser, with other local steps, or with class weights: a network without a hidden layer.
+    Averaging(AveragingTerms),
 }
 
 /// Which 0/1 inputs of a categorical column have a weight.
@@ -83,6 +90,7 @@ impl ProgramTerms {
         match self {
             Self::LogisticRegression(_) => logistic_regression::NAME,
             Self::BoostedTrees(_) => boosted_trees::NAME,
+            Self::NeuralNetwork(_) => neural_network::NAME,
         }
     }
 
@@ -107,7 +115,7 @@ impl ProgramTerms {
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), l2 }) => {
                 Some(local.in_round(training_round, *l2))
             }
-            Self::LogisticRegression(_) | Self::BoostedTrees(_) => None,
+            Self::LogisticRegression(_) | Self::BoostedTrees(_) | Self::NeuralNetwork(_) => None,
         }
     }
 
@@ -129,6 +137,10 @@ impl ProgramTerms {
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), .. }) => {
                 Some(*local)
             }
+            Self::LogisticRegression(LogisticRegressionTerms {
+                solver: Solver::Averaging(terms), ..
+            }) => Some(terms.local),
+            Self::NeuralNetwork(terms) => Some(terms.averaging.local),
             Self::LogisticRegression(_) | Self::BoostedTrees(_) => None,
         }
     }
@@ -139,17 +151,43 @@ impl Job {
     pub fn trees(&self) -> Option<BoostedTreesTerms> {
         match &self.program {
             ProgramTerms::BoostedTrees(terms) => Some(terms.growing(self.rounds.count)),
-            ProgramTerms::LogisticRegression(_) => None,
+            ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => None,
+        }
+    }
+
+    /// The terms of its network: that of a logistic regression by an optimiser has no hidden layer.
+    pub fn network(&self) -> Option<NeuralNetworkTerms> {
+        match &self.program {
+            ProgramTerms::NeuralNetwork(terms) => Some((**terms).clone()),
+            ProgramTerms::LogisticRegression(LogisticRegressionTerms {
+                solver: Solver::Averaging(averaging),
+                l2,
+            }) => Some(NeuralNetworkTerms::linear(*l2, *averaging)),
+            ProgramTerms::LogisticRegression(_) | ProgramTerms::BoostedTrees(_) => None,
         }
     }
 }
 
 impl Solver {
+    /// Averaging by these terms: plain ones are those of `fed-avg` alone, whose questions are older.
+    pub(super) fn of(terms: AveragingTerms) -> Self {
+        match terms {
+            AveragingTerms {
+                optimiser: Optimiser::FedAvg,
+                local,
+                steps: Steps::Sgd,
+                class_weights: None,
+            } => Self::FedAvg(local),
+            terms => Self::Averaging(terms),
+        }
+    }
+
     /// The name in job files.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Newton { .. } => NEWTON,
             Self::FedAvg(_) => FED_AVG,
+            Self::Averaging(terms) => terms.optimiser.name(),
         }
     }
 }
@@ -185,62 +223,7 @@ impl Default for FedAvgTerms {
     }
 }
 
-/// The terms as they are written, all in one table: each solver has keys of its own.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields {
-    solver: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encoding: Option<Encoding>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    local_epochs: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    batch_size: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    learning_rate: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    learning_rate_decay: Option<f64>,
-    l2: f64,
-}
-
-impl From<LogisticRegressionTerms> for Fields {
-    fn from(LogisticRegressionTerms { solver, l2 }: LogisticRegressionTerms) -> Self {
-        let (encoding, local) = match solver {
-            Solver::Newton { encoding } => (Some(encoding), None),
-            Solver::FedAvg(local) => (None, Some(local)),
-        };
-        Self {
-            solver: solver.name().into(),
-            encoding,
-            local_epochs: local.map(|local| local.local_epochs),
-            batch_size: local.map(|local| local.batch_size),
-            learning_rate: local.map(|local| local.learning_rate),
-            learning_rate_decay: local.map(|local| local.learning_rate_decay),
-            l2,
-        }
-    }
-}
-
-impl TryFrom<Fields> for LogisticRegressionTerms {
-    type Error = &'static str;
-
-    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        let Fields { encoding, local_epochs, batch_size, learning_rate, learning_rate_decay, .. } = fields;
-        let local = (local_epochs, batch_size, learning_rate, learning_rate_decay);
-        let solver = match (fields.solver.as_str(), encoding, local) {
-            (NEWTON, Some(encoding), (None, None, None, None)) => Solver::Newton { encoding },
-            (FED_AVG, None, (Some(local_epochs), Some(batch_size), Some(rate), Some(decay))) => {
-                let (learning_rate, learning_rate_decay) = (rate, decay);
-                Solver::FedAvg(FedAvgTerms { local_epochs, batch_size, learning_rate, learning_rate_decay })
-            }
-            _ => return Err("the solver is not known, or its terms are not those of the solver"),
-        };
-        Ok(Self { solver, l2: fields.l2 })
-    }
-}
-
 pub(super) const NEWTON: &str = "newton";
-pub(super) const FED_AVG: &str = "fed-avg";
 
 /// Penalty on squared weights where the job file names none.
 pub(super) const DEFAULT_L2: f64 = 1e-4;

@@ -2,6 +2,7 @@ use super::*;
 
 mod cohort;
 mod fairness;
+mod networks;
 mod program;
 
 const FILE: &str = r#"

@@ -8,7 +8,7 @@
 pub mod inference;
 pub mod newton;
 
-use rand_core::CryptoRng;
+use rand_core::{CryptoRng, Rng};
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
@@ -229,7 +229,7 @@ fn descend(
 }
 
 /// Fisher-Yates.
-fn shuffle(order: &mut [usize], rng: &mut impl CryptoRng) {
+pub(super) fn shuffle(order: &mut [usize], rng: &mut impl Rng) {
     for end in (1..order.len()).rev() {
         order.swap(end, below(end as u64 + 1, rng) as usize);
     }
@@ -237,7 +237,7 @@ fn shuffle(order: &mut [usize], rng: &mut impl CryptoRng) {
 
 /// A uniform number below `bound`: the high word of a product (Lemire, TOMACS 29, 2019); its bias of
 /// bound / 2^64 does not matter for an order of rows.
-fn below(bound: u64, rng: &mut impl CryptoRng) -> u64 {
+fn below(bound: u64, rng: &mut impl Rng) -> u64 {
     ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }
 

@@ -8,6 +8,7 @@ pub mod evaluation;
 pub mod fairness;
 pub mod job_table;
 pub mod logistic_regression;
+pub mod neural_network;
 pub mod question;
 pub mod run;
 pub mod scorer;

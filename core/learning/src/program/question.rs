@@ -8,6 +8,7 @@ use super::evaluation::EvaluateQuestion;
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
+use super::neural_network::{self, NetworkQuestion};
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, fairness, logistic_regression};
 use crate::coefficients::Coefficients;
@@ -24,6 +25,8 @@ pub enum Question {
     Train(TrainQuestion),
     /// Loss, gradient and Hessian: training too.
     Newton(NewtonQuestion),
+    /// Local training of a network, or by another optimiser: training too.
+    Network(NetworkQuestion),
     /// Rows in narrow cells, for the bins of trees: training too.
     Cells(CellsQuestion),
     /// Sums for the splits of one depth of a tree: training too.
@@ -96,6 +99,7 @@ impl Question {
             Self::Statistics(question) => question.layout(),
             Self::Train(question) => question.layout(),
             Self::Newton(question) => question.layout(),
+            Self::Network(question) => question.layout(),
             Self::Cells(question) => question.layout(),
             Self::Grow(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
@@ -107,7 +111,7 @@ impl Question {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
-            Self::Train(_) | Self::Newton(_) | Self::Cells(_) | Self::Grow(_) => "train",
+            Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => "train",
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
@@ -119,6 +123,7 @@ impl Question {
             Self::Statistics(_) | Self::Fairness(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
+            Self::Network(question) => Some(question.training_round),
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
@@ -169,6 +174,7 @@ impl Question {
             Self::Newton(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Newton(question) if !fits(&question.coefficients) => departs("number of weights"),
             Self::Newton(question) => Ok(question.standardisation.check(contract)?),
+            Self::Network(question) => question.approved_by(job),
             Self::Cells(question) => trees_of(job).and_then(|_| question.approved_by(contract)),
             Self::Grow(question) => question.approved_by(contract, &trees_of(job)?),
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
@@ -204,6 +210,9 @@ pub(super) fn fairness_layout(job: &Job) -> Result<Layout, ProgramError> {
 /// What answers to the questions of training look like.
 pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
+    if let Some(terms) = job.network() {
+        return neural_network::layout_of(&terms, inputs, max_rows);
+    }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
         _ if job.program.is_newton() => newton::layout(inputs, max_rows),

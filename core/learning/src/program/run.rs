@@ -18,6 +18,7 @@ use super::fairness::figures::FairnessFigures;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
+use super::neural_network::NeuralNetwork;
 use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
 use super::training::Training;
@@ -278,6 +279,7 @@ impl Program for JobRun {
             Question::Statistics(question) => Statistics::answer(question, table, rng),
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Newton(question) => Newton::answer(question, table, rng),
+            Question::Network(question) => NeuralNetwork::answer(question, table, rng),
             Question::Cells(question) => question.answer(table),
             Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),

@@ -97,7 +97,7 @@ pub(in crate::program) fn run(
         };
         let of_job = Layouts::of(job).unwrap();
         match next {
-            Next::Ask(Question::Train(_) | Question::Newton(_)) => {
+            Next::Ask(Question::Train(_) | Question::Newton(_) | Question::Network(_)) => {
                 assert_eq!(asked.as_ref(), Some(&of_job.train))
             }
             Next::Ask(Question::Evaluate(ref question)) if question.roles == [Role::Test] => {

@@ -7,9 +7,10 @@ use super::boosted_trees::approval::approved;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::Standardisation;
-use crate::job::Job;
+use crate::job::{Job, ProgramTerms};
 use crate::linear_model::LinearModel;
 use crate::model::Model;
+use crate::network::{Network, NetworkModel};
 use crate::trees::{Ensemble, TreeModel};
 
 /// What scores the rows of an institution.
@@ -20,6 +21,13 @@ pub enum Scorer {
     Linear {
         /// What it has learnt.
         coefficients: Coefficients,
+        /// How to scale the inputs.
+        standardisation: Standardisation,
+    },
+    /// A network.
+    Network {
+        /// Layers and what they have learnt.
+        network: Network,
         /// How to scale the inputs.
         standardisation: Standardisation,
     },
@@ -38,6 +46,9 @@ impl Scorer {
             Self::Linear { coefficients, standardisation } => {
                 Model::Linear(LinearModel { contract, standardisation, coefficients })
             }
+            Self::Network { network, standardisation } => {
+                Model::Network(NetworkModel { contract, standardisation, network })
+            }
             Self::Trees { ensemble } => {
                 let gains = ensemble.trees.iter().map(|tree| vec![0.0; tree.splits().count()]).collect();
                 Model::Trees(TreeModel { contract, ensemble, gains })
@@ -53,13 +64,23 @@ impl Scorer {
     pub(super) fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
         let contract = &job.contract;
         match self {
-            Self::Linear { .. } if job.trees().is_some() => {
+            Self::Linear { .. } if !matches!(job.program, ProgramTerms::LogisticRegression(_)) => {
                 Err(ProgramError::NotApproved("program of the model"))
             }
             Self::Linear { coefficients, .. } if coefficients.weights.len() != contract.inputs() => {
                 Err(ProgramError::NotApproved("number of weights"))
             }
             Self::Linear { standardisation, .. } => Ok(standardisation.check(contract)?),
+            Self::Network { network, standardisation } => match &job.program {
+                ProgramTerms::NeuralNetwork(terms) if network.hidden != terms.hidden => {
+                    Err(ProgramError::NotApproved("hidden layers"))
+                }
+                ProgramTerms::NeuralNetwork(_) if !network.fits(contract.inputs()) => {
+                    Err(ProgramError::NotApproved("number of weights"))
+                }
+                ProgramTerms::NeuralNetwork(_) => Ok(standardisation.check(contract)?),
+                _ => Err(ProgramError::NotApproved("program of the model")),
+            },
             Self::Trees { ensemble } => match job.trees() {
                 Some(terms) => approved(ensemble, contract, &terms),
                 None => Err(ProgramError::NotApproved("program of the model")),
@@ -73,6 +94,10 @@ impl From<&Model> for Scorer {
         match model {
             Model::Linear(model) => Self::Linear {
                 coefficients: model.coefficients.clone(),
+                standardisation: model.standardisation.clone(),
+            },
+            Model::Network(model) => Self::Network {
+                network: model.network.clone(),
                 standardisation: model.standardisation.clone(),
             },
             Model::Trees(model) => Self::Trees { ensemble: model.ensemble.clone() },

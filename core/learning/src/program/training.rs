@@ -6,6 +6,7 @@ use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
+use super::neural_network::{NeuralNetwork, NeuralNetworkTerms};
 use super::question::{Question, training_layout};
 use super::statistics::Summary;
 use super::{Next, Program, ProgramError};
@@ -13,6 +14,7 @@ use crate::coefficients::Coefficients;
 use crate::job::{Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::linear_model::LinearModel;
 use crate::model::Model;
+use crate::network::NetworkModel;
 
 /// Training, and how far it is.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub(super) enum Training {
     FedAvg(LogisticRegression),
     Newton(Box<Newton>),
     Trees(Box<BoostedTrees>),
+    Network(Box<NeuralNetwork>),
 }
 
 impl Training {
@@ -29,18 +32,23 @@ impl Training {
     /// When the terms do not fit the contract.
     pub(super) fn new(job: &Job, summary: &Summary) -> Result<Self, ProgramError> {
         let (contract, rounds) = (&job.contract, job.rounds.count);
+        let network = |terms: &NeuralNetworkTerms| {
+            Ok(Self::Network(Box::new(NeuralNetwork::new(contract, summary, terms, rounds)?)))
+        };
         let LogisticRegressionTerms { solver, l2 } = match &job.program {
             ProgramTerms::LogisticRegression(terms) => *terms,
             ProgramTerms::BoostedTrees(terms) => {
                 let training = BoostedTrees::new(contract.clone(), summary.training, terms.growing(rounds))?;
                 return Ok(Self::Trees(Box::new(training)));
             }
+            ProgramTerms::NeuralNetwork(terms) => return network(terms),
         };
         Ok(match solver {
             Solver::FedAvg(local) => {
                 let (inputs, max_rows) = (contract.inputs(), contract.max_rows);
                 Self::FedAvg(LogisticRegression::new(inputs, max_rows, summary, local, l2, rounds))
             }
+            Solver::Averaging(averaging) => return network(&NeuralNetworkTerms::linear(l2, averaging)),
             Solver::Newton { encoding } => {
                 let terms = NewtonTerms { encoding, l2, rounds };
                 Self::Newton(Box::new(Newton::new(contract, summary, terms)))
@@ -53,6 +61,7 @@ impl Training {
         Ok(match self {
             Self::FedAvg(training) => asked(training.next(sum)?).map(Question::Train),
             Self::Newton(training) => asked(training.next(sum)?).map(Question::Newton),
+            Self::Network(training) => asked(training.next(sum)?).map(Question::Network),
             Self::Trees(training) => asked(training.next(sum)?).map(|question| match question {
                 BoostedTreesQuestion::Cells(question) => Question::Cells(question),
                 BoostedTreesQuestion::Grow(question) => Question::Grow(question),
@@ -65,6 +74,7 @@ impl Training {
         match self {
             Self::FedAvg(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Newton(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
         }
     }
@@ -74,6 +84,7 @@ impl Training {
         match self {
             Self::FedAvg(training) => training.is_last(),
             Self::Newton(training) => training.is_last(),
+            Self::Network(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
         }
     }
@@ -81,7 +92,7 @@ impl Training {
     /// Whether the sum that is awaited makes a model that is measured, if each is.
     pub(super) fn ends_a_round(&self) -> bool {
         match self {
-            Self::FedAvg(_) | Self::Newton(_) => true,
+            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
         }
@@ -91,7 +102,7 @@ impl Training {
     pub(super) fn next_layout(&self, job: &Job) -> Result<Layout, ProgramError> {
         match self {
             Self::Trees(training) => training.next_layout().map_or_else(|| training_layout(job), Ok),
-            Self::FedAvg(_) | Self::Newton(_) => training_layout(job),
+            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => training_layout(job),
         }
     }
 
@@ -100,6 +111,7 @@ impl Training {
         match self {
             Self::FedAvg(training) => training.is_finished(),
             Self::Newton(training) => training.is_finished(),
+            Self::Network(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
         }
     }
@@ -116,6 +128,14 @@ impl Training {
         match self {
             Self::FedAvg(training) => linear(training.coefficients()),
             Self::Newton(training) => linear(training.coefficients()),
+            Self::Network(training) => match training.network().coefficients() {
+                Some(coefficients) => linear(&coefficients),
+                None => Model::Network(NetworkModel {
+                    contract: job.contract.clone(),
+                    standardisation: summary.standardisation.clone(),
+                    network: training.network().clone(),
+                }),
+            },
             Self::Trees(training) => Model::Trees(training.model().clone()),
         }
     }
@@ -123,7 +143,7 @@ impl Training {
     /// What is known of the model at the end, where the solver knows more than its weights.
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
-            Self::FedAvg(_) | Self::Trees(_) => None,
+            Self::FedAvg(_) | Self::Trees(_) | Self::Network(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
         }
     }

@@ -1,0 +1,179 @@
+//! The terms of linear models and networks as they are written, all in one table: each solver and optimiser has keys of
+//! its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::program::{Encoding, FedAvgTerms, LogisticRegressionTerms, NEWTON, Solver};
+use crate::optimiser::fed_adam::Adaptive;
+use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
+use crate::program::neural_network::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
+
+/// The keys. Those that the terms do not have are left out.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    solver: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hidden: Option<Vec<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    optimiser: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_epochs: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning_rate_decay: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_steps: Option<Steps>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proximal: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_learning_rate: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_beta1: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_beta2: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_tau: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class_weights: Option<ClassWeights>,
+    l2: f64,
+}
+
+impl From<LogisticRegressionTerms> for Fields {
+    fn from(LogisticRegressionTerms { solver, l2 }: LogisticRegressionTerms) -> Self {
+        let fields = match solver {
+            Solver::Newton { encoding } => Self { encoding: Some(encoding), ..Self::default() },
+            Solver::FedAvg(local) => Self::of_local(local),
+            Solver::Averaging(averaging) => Self::of_averaging(averaging),
+        };
+        Self { solver: Some(solver.name().into()), l2, ..fields }
+    }
+}
+
+impl From<NeuralNetworkTerms> for Fields {
+    fn from(NeuralNetworkTerms { hidden, seed, l2, averaging }: NeuralNetworkTerms) -> Self {
+        Self {
+            hidden: Some(hidden),
+            seed: Some(seed),
+            optimiser: Some(averaging.optimiser.name().into()),
+            l2,
+            ..Self::of_averaging(averaging)
+        }
+    }
+}
+
+impl TryFrom<Fields> for LogisticRegressionTerms {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let l2 = fields.l2;
+        let solver = match fields.solver.as_deref() {
+            Some(NEWTON) => {
+                let encoding = fields.encoding.ok_or(NOT_OF_SOLVER)?;
+                fields.is_only(LogisticRegressionTerms { solver: Solver::Newton { encoding }, l2 }.into())?;
+                Solver::Newton { encoding }
+            }
+            Some(FED_AVG) if fields.local_steps.is_none() => {
+                let local = fields.local().ok_or(NOT_OF_SOLVER)?;
+                fields.is_only(LogisticRegressionTerms { solver: Solver::FedAvg(local), l2 }.into())?;
+                Solver::FedAvg(local)
+            }
+            Some(name) => {
+                let averaging = fields.averaging(name).ok_or(NOT_OF_SOLVER)?;
+                fields
+                    .is_only(LogisticRegressionTerms { solver: Solver::Averaging(averaging), l2 }.into())?;
+                Solver::Averaging(averaging)
+            }
+            None => return Err(NOT_OF_SOLVER),
+        };
+        Ok(Self { solver, l2 })
+    }
+}
+
+impl TryFrom<Fields> for NeuralNetworkTerms {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let averaging = fields.optimiser.as_deref().and_then(|name| fields.averaging(name));
+        let parts = (fields.hidden.clone(), fields.seed, averaging);
+        let (Some(hidden), Some(seed), Some(averaging)) = parts else { return Err(NOT_OF_SOLVER) };
+        let terms = Self { hidden, seed, l2: fields.l2, averaging };
+        fields.is_only(terms.clone().into())?;
+        Ok(terms)
+    }
+}
+
+impl Fields {
+    fn of_local(local: FedAvgTerms) -> Self {
+        Self {
+            local_epochs: Some(local.local_epochs),
+            batch_size: Some(local.batch_size),
+            learning_rate: Some(local.learning_rate),
+            learning_rate_decay: Some(local.learning_rate_decay),
+            ..Self::default()
+        }
+    }
+
+    fn of_averaging(averaging: AveragingTerms) -> Self {
+        let AveragingTerms { optimiser, local, steps, class_weights } = averaging;
+        let adaptive = match optimiser {
+            Optimiser::FedAdam(adaptive) | Optimiser::FedYogi(adaptive) => Some(adaptive),
+            Optimiser::FedAvg | Optimiser::FedProx { .. } | Optimiser::Scaffold => None,
+        };
+        Self {
+            local_steps: Some(steps),
+            proximal: optimiser.proximal(),
+            server_learning_rate: adaptive.map(|adaptive| adaptive.learning_rate),
+            server_beta1: adaptive.map(|adaptive| adaptive.beta1),
+            server_beta2: adaptive.map(|adaptive| adaptive.beta2),
+            server_tau: adaptive.map(|adaptive| adaptive.tau),
+            class_weights,
+            ..Self::of_local(local)
+        }
+    }
+
+    fn local(&self) -> Option<FedAvgTerms> {
+        Some(FedAvgTerms {
+            local_epochs: self.local_epochs?,
+            batch_size: self.batch_size?,
+            learning_rate: self.learning_rate?,
+            learning_rate_decay: self.learning_rate_decay?,
+        })
+    }
+
+    fn averaging(&self, optimiser: &str) -> Option<AveragingTerms> {
+        let adaptive = || {
+            Some(Adaptive {
+                learning_rate: self.server_learning_rate?,
+                beta1: self.server_beta1?,
+                beta2: self.server_beta2?,
+                tau: self.server_tau?,
+            })
+        };
+        let optimiser = match optimiser {
+            FED_AVG => Optimiser::FedAvg,
+            FED_PROX => Optimiser::FedProx { proximal: self.proximal? },
+            FED_ADAM => Optimiser::FedAdam(adaptive()?),
+            FED_YOGI => Optimiser::FedYogi(adaptive()?),
+            SCAFFOLD => Optimiser::Scaffold,
+            _ => return None,
+        };
+        let (local, steps) = (self.local()?, self.local_steps?);
+        Some(AveragingTerms { optimiser, local, steps, class_weights: self.class_weights })
+    }
+
+    /// Refuses keys beyond those of the terms, which `written` has.
+    fn is_only(&self, written: Self) -> Result<(), &'static str> {
+        if *self == written { Ok(()) } else { Err(NOT_OF_SOLVER) }
+    }
+}
+
+const NOT_OF_SOLVER: &str = "the solver or optimiser is not known, or its terms are not those of it";

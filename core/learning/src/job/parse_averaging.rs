@@ -1,0 +1,236 @@
+//! Reads the keys of local training and its optimisers, and those of networks.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::parse::narrow;
+use super::parse_program::{LARGEST_QUESTION, refuse};
+use super::program::{DEFAULT_L2, FedAvgTerms};
+use super::reader::{Reader, Section};
+use crate::contract::Contract;
+use crate::network::{MOST_LAYERS, MOST_UNITS, parameters};
+use crate::optimiser::fed_adam::Adaptive;
+use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
+use crate::program::neural_network::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
+
+/// An optimiser, before its terms are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    FedAvg,
+    FedProx,
+    FedAdam,
+    FedYogi,
+    Scaffold,
+}
+
+pub(super) const NAMES: [(&str, Name); 5] = [
+    (FED_AVG, Name::FedAvg),
+    (FED_PROX, Name::FedProx),
+    (FED_ADAM, Name::FedAdam),
+    (FED_YOGI, Name::FedYogi),
+    (SCAFFOLD, Name::Scaffold),
+];
+
+/// What terms are where they are not written.
+pub(super) struct Defaults {
+    /// What a local step does.
+    steps: Steps,
+    /// Local training by plain steps.
+    sgd: FedAvgTerms,
+    /// The same by Adam's.
+    adam: FedAvgTerms,
+}
+
+/// Of a logistic regression. Plain averaging has defaults of its own.
+pub(super) const LINEAR: Defaults = Defaults {
+    steps: Steps::Sgd,
+    sgd: FedAvgTerms { local_epochs: 1, batch_size: 32, learning_rate: 0.1, learning_rate_decay: 0.97 },
+    adam: FedAvgTerms { local_epochs: 1, batch_size: 32, learning_rate: 0.003, learning_rate_decay: 0.97 },
+};
+
+/// Of a network.
+const NETWORK: Defaults = Defaults {
+    steps: Steps::Adam,
+    sgd: FedAvgTerms { local_epochs: 1, batch_size: 32, learning_rate: 0.1, learning_rate_decay: 0.97 },
+    adam: FedAvgTerms { local_epochs: 1, batch_size: 128, learning_rate: 0.001, learning_rate_decay: 1.0 },
+};
+
+/// The terms, and where the decay stands, if it is written. `choice` is the code, and the key that chooses the optimiser.
+pub(super) fn averaging(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    name: Name,
+    defaults: &Defaults,
+    choice: (&'static str, &str),
+) -> (AveragingTerms, Option<Range<usize>>) {
+    refuse_optimisers(reader, section, Some(name), choice);
+    let class_weights = class_weights(reader, section);
+    let all = [("sgd", Steps::Sgd), ("adam", Steps::Adam)];
+    let written = (name != Name::Scaffold)
+        .then(|| reader.choice(section, "local_steps", "job.unknown-local-steps", &all))
+        .flatten();
+    let steps = match (name, written) {
+        (Name::Scaffold, _) => Steps::Sgd,
+        (_, written) => written.map_or(defaults.steps, Spanned::into_inner),
+    };
+    let default = match steps {
+        Steps::Adam => defaults.adam,
+        Steps::Sgd if defaults.steps == Steps::Sgd && matches!(name, Name::FedAvg | Name::FedProx) => {
+            FedAvgTerms::default()
+        }
+        Steps::Sgd => defaults.sgd,
+    };
+    let (local, decay_at) = local(reader, section, default);
+    let optimiser = match name {
+        Name::FedAvg => Optimiser::FedAvg,
+        Name::FedProx => {
+            let proximal = reader.number_in(section, "proximal", 0.0..=1000.0);
+            Optimiser::FedProx { proximal: proximal.map_or(DEFAULT_PROXIMAL, Spanned::into_inner) }
+        }
+        Name::FedAdam => Optimiser::FedAdam(adaptive(reader, section)),
+        Name::FedYogi => Optimiser::FedYogi(adaptive(reader, section)),
+        Name::Scaffold => Optimiser::Scaffold,
+    };
+    (AveragingTerms { optimiser, local, steps, class_weights }, decay_at)
+}
+
+/// Refuses terms of other optimisers than `name`; of all where there is none.
+pub(super) fn refuse_optimisers(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    name: Option<Name>,
+    choice: (&'static str, &str),
+) {
+    if name.is_none() {
+        refuse(reader, section, &["class_weights"], choice, FED_AVG);
+    }
+    if matches!(name, None | Some(Name::Scaffold)) {
+        refuse(reader, section, &["local_steps"], choice, FED_AVG);
+    }
+    if name != Some(Name::FedProx) {
+        refuse(reader, section, &["proximal"], choice, FED_PROX);
+    }
+    if !matches!(name, Some(Name::FedAdam | Name::FedYogi)) {
+        refuse(reader, section, &OF_ADAPTIVE, choice, FED_ADAM);
+    }
+}
+
+/// A network's terms, and where the decay stands, if it is written.
+pub(super) fn neural_network(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    contract: Option<&Contract>,
+) -> Option<(NeuralNetworkTerms, Option<Range<usize>>)> {
+    let is_written = section.entry("optimiser").is_some();
+    let name = reader.choice(section, "optimiser", "job.unknown-optimiser", &NAMES).map(Spanned::into_inner);
+    if name.is_none() && is_written {
+        // Its keys are those of an optimiser that is not known.
+        return None;
+    }
+    let name = name.unwrap_or(Name::FedAvg);
+    let hidden_at = section.entry("hidden").map(|(span, _)| span).or(section.span.clone());
+    let hidden = hidden(reader, section);
+    let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX)).map_or(0, narrow);
+    let l2 = reader.number_in(section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
+    let (averaging, decay_at) =
+        averaging(reader, section, name, &NETWORK, ("job.other-optimiser", "optimiser"));
+    let hidden = hidden?;
+    if let Some(contract) = contract {
+        // A question of scaffold has two vectors more.
+        let vectors = if name == Name::Scaffold { 3 } else { 1 };
+        let most = LARGEST_QUESTION / (BYTES_OF_A_NUMBER * vectors);
+        let fits = parameters(contract.inputs(), &hidden).is_some_and(|count| count as u64 <= most);
+        if !fits {
+            let message = format!("a network of {} inputs and these layers is too large", contract.inputs());
+            let help = format!("at most {most} parameters: fewer units, or group levels");
+            reader.add("job.network", hidden_at, message, help);
+        }
+    }
+    Some((NeuralNetworkTerms { hidden, seed, l2, averaging }, decay_at))
+}
+
+/// Units of each hidden layer; none where they are none.
+fn hidden(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Vec<u32>> {
+    if section.entry("hidden").is_none() {
+        return Some(DEFAULT_HIDDEN.to_vec());
+    }
+    let written = reader.numbers(section, "hidden")?;
+    let units = |&number: &f64| {
+        let is_whole = (1.0..=f64::from(MOST_UNITS)).contains(&number) && libm::trunc(number) == number;
+        is_whole.then_some(number as u32)
+    };
+    let layers: Option<Vec<u32>> = written.get_ref().iter().map(units).collect();
+    let layers = layers.filter(|layers| (1..=MOST_LAYERS).contains(&layers.len()));
+    if layers.is_none() {
+        reader.add(
+            "job.out-of-range",
+            Some(written.span()),
+            "`hidden` of [program] has no such layers",
+            format!("write the units of 1 to {MOST_LAYERS} layers, 1 to {MOST_UNITS} each: `hidden = [64]`"),
+        );
+    }
+    layers
+}
+
+fn local(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    default: FedAvgTerms,
+) -> (FedAvgTerms, Option<Range<usize>>) {
+    let epochs = reader.integer(section, "local_epochs", 1..=1000);
+    let batch_size = reader.integer(section, "batch_size", 1..=1_000_000);
+    let learning_rate = reader.number_in(section, "learning_rate", 1e-6..=100.0);
+    let decay = reader.number_in(section, "learning_rate_decay", 0.01..=1.0);
+    let decay_at = decay.as_ref().map(Spanned::span);
+    let terms = FedAvgTerms {
+        local_epochs: epochs.map_or(default.local_epochs, narrow),
+        batch_size: batch_size.map_or(default.batch_size, narrow),
+        learning_rate: learning_rate.map_or(default.learning_rate, Spanned::into_inner),
+        learning_rate_decay: decay.map_or(default.learning_rate_decay, Spanned::into_inner),
+    };
+    (terms, decay_at)
+}
+
+fn adaptive(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Adaptive {
+    let default = Adaptive::default();
+    let mut number =
+        |key, range, default: f64| reader.number_in(section, key, range).map_or(default, Spanned::into_inner);
+    Adaptive {
+        learning_rate: number("server_learning_rate", 1e-6..=100.0, default.learning_rate),
+        beta1: number("server_beta1", 0.0..=0.9999, default.beta1),
+        beta2: number("server_beta2", 0.0..=0.9999, default.beta2),
+        tau: number("server_tau", 1e-9..=1.0, default.tau),
+    }
+}
+
+/// The word, or the weight of a positive.
+fn class_weights(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<ClassWeights> {
+    let (_, value) = section.entry("class_weights")?;
+    if value.get_ref().as_str().is_some() {
+        let all = [("balanced", ClassWeights::BALANCED)];
+        return reader
+            .choice(section, "class_weights", "job.unknown-class-weights", &all)
+            .map(Spanned::into_inner);
+    }
+    let weight = reader.number_in(section, "class_weights", 1e-3..=1e3)?;
+    Some(ClassWeights::Positive(weight.into_inner()))
+}
+
+/// The keys that optimisers have beyond those of plain averaging.
+pub(super) const OF_OPTIMISERS: [&str; 7] = [
+    "local_steps",
+    "class_weights",
+    "proximal",
+    "server_learning_rate",
+    "server_beta1",
+    "server_beta2",
+    "server_tau",
+];
+const OF_ADAPTIVE: [&str; 4] = ["server_learning_rate", "server_beta1", "server_beta2", "server_tau"];
+
+const DEFAULT_HIDDEN: [u32; 1] = [64];
+/// mu of fed-prox.
+const DEFAULT_PROXIMAL: f64 = 0.1;
+/// A number of a question, with its comma.
+const BYTES_OF_A_NUMBER: u64 = 25;
