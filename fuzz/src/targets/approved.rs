@@ -42,6 +42,8 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         JOB.into(),
         JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", "solver = \"newton\"", 1).into(),
         of_trees().into(),
+        of_network().into(),
+        of_scaffold().into(),
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
@@ -53,7 +55,7 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    if ![&SMALL, &NEWTON, &TREES].iter().any(|job| question.approved_by(job).is_ok()) {
+    if ![&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD].iter().any(|job| question.approved_by(job).is_ok()) {
         return;
     }
     match JobRun::answer(&question, &TABLE, &mut ChaCha20Rng::seed_from_u64(1)) {
@@ -98,7 +100,9 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
     let questions = [statistics, train(1), train(3), newton, evaluate];
     questions
         .into_iter()
-        .chain(questions_about_trees())
+        .chain(questions_of(&TREES))
+        .chain(questions_of(&NETWORK))
+        .chain(questions_of(&SCAFFOLD))
         .map(|question| question.to_bytes().expect("finite numbers"))
         .collect()
 }
@@ -122,9 +126,24 @@ fn of_trees() -> String {
     text + "\n[fairness]\nmin_rows = 2\ngroups = [{ column = \"job\" }, { column = \"age\", bands = [30, 50] }]\n"
 }
 
-/// The questions of [`TREES`] up to the second tree, and the comparison of groups.
-fn questions_about_trees() -> Vec<Question> {
-    let mut run = JobRun::new(&TREES);
+/// A network, and a logistic regression whose questions bring control variates.
+pub(super) static NETWORK: LazyLock<Job> =
+    LazyLock::new(|| Job::from_toml(&of_network()).expect("a sound job"));
+static SCAFFOLD: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_scaffold()).expect("a sound job"));
+
+fn of_network() -> String {
+    let terms = "name = \"neural-network\"\nhidden = [3, 2]\noptimiser = \"fed-prox\"\nclass_weights = 2.5";
+    JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
+}
+
+fn of_scaffold() -> String {
+    let terms = "solver = \"scaffold\"\nclass_weights = \"balanced\"";
+    JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
+}
+
+/// The first questions of a job, and the comparison of groups where it has one. Of trees they go as far as the second one.
+fn questions_of(job: &Job) -> Vec<Question> {
+    let mut run = JobRun::new(job);
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let coding = Coding::new(ParameterSet::S32, 1);
     let mut questions = Vec::new();

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use syndic_learning::program::boosted_trees::{BoostedTreesTerms, fit_pooled};
-use syndic_learning::{Coefficients, LinearModel, Model, Role, Scoring as _, Standardisation};
+use syndic_learning::{
+    Coefficients, LinearModel, Model, Network, NetworkModel, Role, Scoring as _, Standardisation,
+};
 use syndic_participant::data::{FileSource, Source, Split};
 use syndic_round::Digest;
 use tempfile::TempDir;
@@ -63,7 +65,18 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         let files = [fields([&weights]), card.into_bytes()].concat();
         [choosing(0, &files), choosing(1, &files)]
     };
-    [Model::Linear(linear), Model::Trees(trees)].into_iter().flat_map(of_model).collect()
+    let network = NetworkModel {
+        contract: SMALL.contract.clone(),
+        standardisation: Standardisation { mean: vec![50.0], sd: vec![10.0] },
+        network: Network {
+            hidden: vec![2],
+            parameters: (1..=11).map(|k| 0.25 * f64::from(k) - 1.0).collect(),
+        },
+    };
+    [Model::Linear(linear), Model::Trees(trees), Model::Network(network)]
+        .into_iter()
+        .flat_map(of_model)
+        .collect()
 }
 
 /// A CSV file; the first byte says whether it is split by a column, and whether it is said to be gzipped.
