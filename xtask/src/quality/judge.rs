@@ -68,6 +68,10 @@ fn figures(bar: &Bar, run: &Run) -> Vec<(&'static str, f64, Limit)> {
             figures.extend(above.map(|above| ("log-loss", log_loss, Limit::AtMost(above))));
             figures
         }
+        Ask::BelowPooled(limits) => {
+            let below = limits.iter().find(|(table, _)| *table == run.table.name);
+            below.map(|(_, below)| ("AUC", auc, Limit::AtLeast(-below))).into_iter().collect()
+        }
         Ask::Converged { rounds } => {
             let found = if measured.converged == Some(true) { f64::from(measured.rounds) } else { f64::NAN };
             vec![("rounds", found, Limit::AtMost(f64::from(rounds)))]
@@ -115,7 +119,7 @@ impl Verdict {
             _ if figure.is_nan() => "none".to_owned(),
             Ask::Converged { .. } => format!("{figure:.0}"),
             Ask::PooledIs { .. } | Ask::IsPooled { .. } | Ask::AtLeast(_) => format!("{figure:.4}"),
-            Ask::NearPooled { .. } | Ask::Early { .. } | Ask::Gain(_) => signed(figure),
+            Ask::NearPooled { .. } | Ask::BelowPooled(_) | Ask::Early { .. } | Ask::Gain(_) => signed(figure),
         }
     }
 

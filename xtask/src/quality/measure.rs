@@ -58,8 +58,8 @@ impl Sandbox {
         Ok(Self { program, folder })
     }
 
-    /// Plays the whole federation. No fold is set aside to choose a round: the last round's model counts, and training
-    /// has folds 1 to 4.
+    /// Plays the whole federation. Where the program sets no fold aside to choose a round, the last round's model counts,
+    /// and training has folds 1 to 4.
     pub(crate) fn run(
         &self,
         table: &Table,
@@ -77,6 +77,9 @@ impl Sandbox {
         let mut command = Command::new(&self.program);
         command.arg("sandbox").arg("--job").arg(&job_file).arg("--table").arg(file);
         command.args(["--site-column", split.column(), "--fold-column", "fold", "--test-fold", "0"]);
+        if let Some(fold) = program.validation {
+            command.args(["--validation-fold", fold]);
+        }
         command.args(["--seed", "1", "--json", "--out"]).arg(self.folder.join(&name));
         measured(&printed(&mut command)?)
             .ok_or_else(|| Failure::new(format!("the run {name} printed no result that can be read")))
