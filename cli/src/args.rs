@@ -216,9 +216,10 @@ the order of the table. With the option, thresholds are the defaults for that nu
 
 With --drop the round in which one institution is stopped waits for it until the collect deadline. Where that of the \
 job file is longer, all rounds of the run get another one: a third of a second for each institution, at least five \
-seconds in all, and one second more for each two million cells (rows times input columns times local epochs). Where \
-updates are shared themselves, the round waits until the deadlines of shares and of reveals instead, and these are \
-lowered so: to a third of a second for each institution, at least five seconds.";
+seconds in all, and one second more for each two million cells (rows times input columns times local epochs; of a \
+network a hundredth of its parameters counts where that is more than the columns). Where updates are shared \
+themselves, the round waits until the deadlines of shares and of reveals instead, and these are lowered so: to a \
+third of a second for each institution, at least five seconds.";
 
 #[cfg(test)]
 mod tests {

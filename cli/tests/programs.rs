@@ -1,5 +1,5 @@
-//! Programs that give the model of pooled training, over real TLS: Newton's method, also with one institution away for a
-//! round, and boosted trees. And the comparison of groups.
+//! Programs over real TLS: those that give the model of pooled training, Newton's method, also with one institution away for
+//! a round, and boosted trees; and networks. And the comparison of groups.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -149,6 +149,24 @@ each_round = 3
     assert!(places.contains("statistics") && places.contains("train/6") && places.contains("evaluate/6"));
     assert!(opened.iter().all(|entry| entry["entry"]["data"]["threshold"] == 3
         && entry["entry"]["data"]["admitted"].as_array().unwrap().len() == 3));
+}
+
+#[test]
+fn a_network_is_trained_measured_each_round_and_released_with_its_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let job =
+        "[program]\nname = \"neural-network\"\nhidden = [8]\noptimiser = \"scaffold\"\nlearning_rate = 0.3\n";
+    let (out, result) = run(folder.path(), job, &["--rounds", "3", "--validation-fold", "1"]);
+
+    assert_eq!((&result["rounds"]["completed"], &result["rounds"]["evaluation"]), (&3.into(), &3.into()));
+    let auc = |model: &str| result["metrics"][model]["roc_auc"].as_f64().unwrap();
+    assert!(auc("federated") > 0.7 && auc("pooled") > 0.7, "{result}");
+    let card = card(&out, &result);
+    assert_eq!((&card["program"], card["inputs"].as_array().unwrap().len()), (&"neural-network".into(), 50));
+    // Of 50 inputs and 8 units.
+    assert_eq!(result["protection"]["parameters"], 51 * 8 + 9);
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("neural-network of hidden units 8 by scaffold"));
 }
 
 #[test]

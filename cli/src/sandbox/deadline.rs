@@ -5,6 +5,7 @@
 //! A job has one such deadline for all its rounds, so the one that takes its place leaves plenty of time for
 //! everybody else, in every round: docs/decisions/0009.
 
+use syndic_learning::network::parameters;
 use syndic_learning::{Job, Layouts};
 use syndic_round::Carrier;
 
@@ -33,7 +34,7 @@ pub(super) fn shortened(
         deadlines.reveal_seconds = seconds.min(asked.reveal_seconds);
     } else {
         let rows = sites.iter().map(|site| site.table.rows() as u64).sum();
-        let columns = job.contract.columns.len() as u64;
+        let columns = columns(&job);
         let seconds = enough(rows, columns, job.program.local_epochs(), institutions);
         deadlines.collect_seconds = seconds.min(asked.collect_seconds);
     }
@@ -56,6 +57,12 @@ pub(super) fn shortened(
     changed(options, &shorter)
 }
 
+/// The input columns that a row costs: of a network, a hundredth of its parameters where that is more.
+fn columns(job: &Job) -> u64 {
+    let network = job.network().and_then(|terms| parameters(job.contract.inputs(), &terms.hidden));
+    (job.contract.columns.len() as u64).max(network.unwrap_or(0) as u64 / PARAMETERS_OF_A_COLUMN)
+}
+
 /// Whether updates of the model are shared themselves among so many institutions.
 fn shares_updates(job: &Job, institutions: usize) -> bool {
     let admitted = u16::try_from(institutions).unwrap_or(u16::MAX);
@@ -74,6 +81,8 @@ fn enough(rows: u64, columns: u64, epochs: u32, institutions: u64) -> u32 {
 }
 
 const FEWEST_SECONDS: u64 = 5;
+/// A row of a thousand parameters passes in a microsecond or two, as ten cells do.
+const PARAMETERS_OF_A_COLUMN: u64 = 100;
 const CELLS_A_SECOND: u64 = 2_000_000;
 
 #[cfg(test)]
