@@ -67,13 +67,8 @@ pub(super) fn averaging(
     refuse_optimisers(reader, section, Some(name), choice);
     let class_weights = class_weights(reader, section);
     let all = [("sgd", Steps::Sgd), ("adam", Steps::Adam)];
-    let written = (name != Name::Scaffold)
-        .then(|| reader.choice(section, "local_steps", "job.unknown-local-steps", &all))
-        .flatten();
-    let steps = match (name, written) {
-        (Name::Scaffold, _) => Steps::Sgd,
-        (_, written) => written.map_or(defaults.steps, Spanned::into_inner),
-    };
+    let steps = reader.choice(section, "local_steps", "job.unknown-local-steps", &all);
+    let steps = steps.map_or(defaults.steps, Spanned::into_inner);
     let default = match steps {
         Steps::Adam => defaults.adam,
         Steps::Sgd if defaults.steps == Steps::Sgd && matches!(name, Name::FedAvg | Name::FedProx) => {
@@ -103,10 +98,7 @@ pub(super) fn refuse_optimisers(
     choice: (&'static str, &str),
 ) {
     if name.is_none() {
-        refuse(reader, section, &["class_weights"], choice, FED_AVG);
-    }
-    if matches!(name, None | Some(Name::Scaffold)) {
-        refuse(reader, section, &["local_steps"], choice, FED_AVG);
+        refuse(reader, section, &["local_steps", "class_weights"], choice, FED_AVG);
     }
     if name != Some(Name::FedProx) {
         refuse(reader, section, &["proximal"], choice, FED_PROX);
