@@ -123,7 +123,8 @@ impl DataFinding {
         Self { rule, column: column.map(Into::into), count: 0, first_rows: Vec::new(), expected }
     }
 
-    pub(crate) fn add(&mut self, row: u64) {
+    /// Adds one more row that breaks the rule.
+    pub fn add(&mut self, row: u64) {
         self.count += 1;
         if self.first_rows.len() < ROWS_SHOWN {
             self.first_rows.push(row);

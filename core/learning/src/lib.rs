@@ -7,6 +7,7 @@
 //! Elementary functions come from `libm`, so that both sides of a federation, and a replay years later, get
 //! the same bits on every machine.
 
+pub mod batch;
 pub mod coefficients;
 pub mod contract;
 pub mod data_report;
@@ -14,10 +15,12 @@ pub mod encode;
 pub mod job;
 mod linear;
 pub mod linear_model;
+pub mod measure;
 pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod optimiser;
+pub mod onnx;
 pub mod privacy;
 pub mod program;
 pub mod reference;
@@ -25,12 +28,14 @@ pub mod table;
 pub mod table_builder;
 pub mod trees;
 
+pub use batch::Batch;
 pub use coefficients::Coefficients;
 pub use contract::{Column, ColumnKind, Contract, Label, Transform};
 pub use data_report::{DataFinding, DataReport};
 pub use encode::{Inputs, Standardisation};
 pub use job::{Diagnostic, Job};
 pub use linear_model::LinearModel;
+pub use measure::{Measure, Measured};
 pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{Model, ModelCard, ModelError, Scoring};
 pub use network::{Network, NetworkModel};

@@ -73,7 +73,7 @@ impl LinearModel {
         Ok(model)
     }
 
-    fn check(&self) -> Result<(), ModelError> {
+    pub(crate) fn check(&self) -> Result<(), ModelError> {
         self.standardisation.check(&self.contract)?;
         let (expected, found) = (self.contract.inputs(), self.coefficients.weights.len());
         if expected == found { Ok(()) } else { Err(ModelError::Inputs { expected, found }) }

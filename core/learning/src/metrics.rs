@@ -45,11 +45,7 @@ impl Metrics {
             (tie.len() as u64 - positive, positive)
         });
         let loss = ranked.iter().map(|&(probability, label)| log_loss(probability, label)).sum();
-        // Tied rows are all above the threshold or none is.
-        Self::of_groups(ties, loss, |before, tie| {
-            let above = before.positive + tie.positive;
-            tie.positive * above / (above + before.negative + tie.negative)
-        })
+        Self::of_groups(ties, loss, tied)
     }
 
     /// Figures from summed histograms and the summed loss; none without rows.
@@ -59,6 +55,12 @@ impl Metrics {
     pub fn from_histogram(histogram: &ScoreHistogram, loss_sum: f64) -> Option<Self> {
         let bins = histogram.negative.iter().copied().zip(histogram.positive.iter().copied());
         Self::of_groups(bins.rev(), loss_sum, precision_within)
+    }
+
+    /// Figures from a histogram so fine that rows of one bin count as tied, and the summed loss; none without rows.
+    pub(crate) fn from_fine(histogram: &ScoreHistogram, loss_sum: f64) -> Option<Self> {
+        let bins = histogram.negative.iter().copied().zip(histogram.positive.iter().copied());
+        Self::of_groups(bins.rev(), loss_sum, tied)
     }
 
     /// Figures from the negatives and positives of groups of rows that are not told apart, from the highest
@@ -87,6 +89,12 @@ impl Metrics {
             positives: positive as u64,
         })
     }
+}
+
+/// The precision at each positive of a tie, summed: tied rows are all above the threshold or none is.
+fn tied(before: Classes, tie: Classes) -> f64 {
+    let above = before.positive + tie.positive;
+    tie.positive * above / (above + before.negative + tie.negative)
 }
 
 /// The precision at each positive of a bin, summed, where its positives lie evenly among its negatives.
@@ -125,10 +133,16 @@ impl ScoreHistogram {
     pub fn of(probabilities: &[f64], labels: &[bool], bins: usize) -> Self {
         let mut histogram = Self { negative: vec![0; bins], positive: vec![0; bins] };
         for (&probability, &label) in probabilities.iter().zip(labels) {
-            let class = if label { &mut histogram.positive } else { &mut histogram.negative };
-            class[bin(probability, bins)] += 1;
+            histogram.count(probability, label);
         }
         histogram
+    }
+
+    /// Counts one more row. There must be a bin.
+    pub(crate) fn count(&mut self, probability: f64, label: bool) {
+        let class = if label { &mut self.positive } else { &mut self.negative };
+        let bins = class.len();
+        class[bin(probability, bins)] += 1;
     }
 
     /// Adds the rows of another histogram of as many bins.

@@ -195,6 +195,17 @@ impl Model {
         }
     }
 
+    /// Whether its parts fit each other and the contract.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn check(&self) -> Result<(), ModelError> {
+        match self {
+            Self::Linear(model) => model.check(),
+            Self::Trees(model) => Ok(model.check()?),
+        }
+    }
+
     /// The bytes of `model.safetensors`. The same model always has the same bytes.
     ///
     /// # Errors

@@ -68,6 +68,16 @@ impl Table {
     }
 }
 
+impl Values {
+    /// Keeps the first `rows` values.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        match self {
+            Self::Numeric(values) => values.truncate(rows),
+            Self::Categorical(values) => values.truncate(rows),
+        }
+    }
+}
+
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table({}, {} rows)", self.contract.id(), self.rows())

@@ -26,37 +26,23 @@ impl TableBuilder {
     /// # Errors
     /// A report that names every required column that is missing or occurs twice.
     pub fn new(contract: &Contract, header: &[&str]) -> Result<Self, DataReport> {
-        let mut findings = Vec::new();
-        let mut find = |name: &str| {
-            let mut found = (0..header.len()).filter(|&position| header[position].trim() == name);
-            let rule = match (found.next(), found.next()) {
-                (Some(position), None) => return position,
-                (None, _) => DataRule::ColumnMissing,
-                (Some(_), Some(_)) => DataRule::ColumnRepeated,
-            };
-            findings.push(DataFinding::new(rule, Some(name), contract.id()));
-            0
+        let label = Some(contract.label.column.as_str());
+        let (positions, label) = find_columns(contract, header, label)?;
+        let table = Table {
+            contract: contract.clone(),
+            columns: empty_columns(contract),
+            labels: Vec::new(),
+            roles: Vec::new(),
         };
-        let positions = contract.columns.iter().map(|column| find(&column.name)).collect();
-        let label_position = find(&contract.label.column);
-        if !findings.is_empty() {
-            return Err(DataReport { rows: 0, findings });
-        }
-        let (mut columns, mut vocabularies) = (Vec::new(), Vec::new());
-        for column in &contract.columns {
-            match &column.kind {
-                ColumnKind::Numeric { .. } => {
-                    columns.push(Values::Numeric(Vec::new()));
-                    vocabularies.push(BTreeMap::new());
-                }
-                ColumnKind::Categorical { levels } => {
-                    columns.push(Values::Categorical(Vec::new()));
-                    vocabularies.push(levels.iter().cloned().zip(0..).collect());
-                }
-            }
-        }
-        let table = Table { contract: contract.clone(), columns, labels: Vec::new(), roles: Vec::new() };
-        Ok(Self { table, width: header.len(), positions, label_position, vocabularies, findings, rows: 0 })
+        Ok(Self {
+            table,
+            width: header.len(),
+            positions,
+            label_position: label.unwrap_or_default(),
+            vocabularies: vocabularies(contract),
+            findings: Vec::new(),
+            rows: 0,
+        })
     }
 
     /// Checks and adds one row; `row_number` is what the report will call it. Spaces around a cell do not count.
@@ -107,53 +93,120 @@ impl TableBuilder {
 
     /// Adds the value of one cell to its column.
     fn read(&mut self, column: usize, cell: &str) -> Result<(), DataRule> {
-        if cell.is_empty() {
-            return Err(DataRule::EmptyCell);
-        }
-        match (&mut self.table.columns[column], &self.table.contract.columns[column].kind) {
-            (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
-                let value: f64 = cell.parse().map_err(|_| DataRule::NotANumber)?;
-                if !value.is_finite() {
-                    return Err(DataRule::NotFinite);
-                }
-                if value < *min || value > *max {
-                    return Err(DataRule::OutOfRange);
-                }
-                values.push(transform.apply(value));
-            }
-            (Values::Categorical(values), _) => {
-                values.push(*self.vocabularies[column].get(cell).ok_or(DataRule::UnknownLevel)?);
-            }
-            // `new` made the columns from the same contract.
-            (Values::Numeric(_), ColumnKind::Categorical { .. }) => return Err(DataRule::NotANumber),
-        }
-        Ok(())
+        let kind = &self.table.contract.columns[column].kind;
+        read_into(&mut self.table.columns[column], kind, &self.vocabularies[column], cell)
     }
 
     fn add_finding(&mut self, rule: DataRule, column: Option<usize>, row_number: u64) {
-        let contract = &self.table.contract;
+        let finding = DataFinding::of_row(&self.table.contract, rule, column, self.width, row_number);
+        let same = |known: &&mut DataFinding| known.rule == rule && known.column == finding.column;
+        match self.findings.iter_mut().find(same) {
+            Some(known) => known.add(row_number),
+            None => self.findings.push(finding),
+        }
+    }
+}
+
+impl DataFinding {
+    /// The finding that one row breaks a rule.
+    pub(crate) fn of_row(
+        contract: &Contract,
+        rule: DataRule,
+        column: Option<usize>,
+        width: usize,
+        row_number: u64,
+    ) -> Self {
         let name = match (rule, column) {
             (_, Some(column)) => Some(contract.columns[column].name.as_str()),
             (DataRule::UnknownLabel, None) => Some(contract.label.column.as_str()),
             (_, None) => None,
         };
-        let same = |finding: &&mut DataFinding| finding.rule == rule && finding.column.as_deref() == name;
-        if let Some(finding) = self.findings.iter_mut().find(same) {
-            return finding.add(row_number);
-        }
         let expected = match (rule, column.map(|column| &contract.columns[column].kind)) {
             (DataRule::OutOfRange, Some(ColumnKind::Numeric { min, max, .. })) => format!("{min} to {max}"),
             (DataRule::UnknownLevel, Some(ColumnKind::Categorical { levels })) => abbreviate(levels),
             (DataRule::UnknownLabel, _) => {
                 format!("`{}`, `{}`", contract.label.positive, contract.label.negative)
             }
-            (DataRule::RowWidth, _) => self.width.to_string(),
+            (DataRule::RowWidth, _) => width.to_string(),
             _ => String::new(),
         };
-        let mut finding = DataFinding::new(rule, name, expected);
+        let mut finding = Self::new(rule, name, expected);
         finding.add(row_number);
-        self.findings.push(finding);
+        finding
     }
+}
+
+/// Where the input columns and, where it is asked for, the label stand.
+///
+/// # Errors
+/// A report that names every one that is missing or occurs twice.
+pub(crate) fn find_columns(
+    contract: &Contract,
+    header: &[&str],
+    label: Option<&str>,
+) -> Result<(Vec<usize>, Option<usize>), DataReport> {
+    let mut findings = Vec::new();
+    let mut find = |name: &str| {
+        let mut found = (0..header.len()).filter(|&position| header[position].trim() == name);
+        let rule = match (found.next(), found.next()) {
+            (Some(position), None) => return position,
+            (None, _) => DataRule::ColumnMissing,
+            (Some(_), Some(_)) => DataRule::ColumnRepeated,
+        };
+        findings.push(DataFinding::new(rule, Some(name), contract.id()));
+        0
+    };
+    let positions = contract.columns.iter().map(|column| find(&column.name)).collect();
+    let label = label.map(&mut find);
+    if findings.is_empty() { Ok((positions, label)) } else { Err(DataReport { rows: 0, findings }) }
+}
+
+/// The columns of a table without rows.
+pub(crate) fn empty_columns(contract: &Contract) -> Vec<Values> {
+    let empty = |kind: &ColumnKind| match kind {
+        ColumnKind::Numeric { .. } => Values::Numeric(Vec::new()),
+        ColumnKind::Categorical { .. } => Values::Categorical(Vec::new()),
+    };
+    contract.columns.iter().map(|column| empty(&column.kind)).collect()
+}
+
+/// The position of each level, by input column.
+pub(crate) fn vocabularies(contract: &Contract) -> Vec<BTreeMap<String, u16>> {
+    let vocabulary = |kind: &ColumnKind| match kind {
+        ColumnKind::Numeric { .. } => BTreeMap::new(),
+        ColumnKind::Categorical { levels } => levels.iter().cloned().zip(0..).collect(),
+    };
+    contract.columns.iter().map(|column| vocabulary(&column.kind)).collect()
+}
+
+/// Adds the value of one cell to the values of its column.
+pub(crate) fn read_into(
+    values: &mut Values,
+    kind: &ColumnKind,
+    vocabulary: &BTreeMap<String, u16>,
+    cell: &str,
+) -> Result<(), DataRule> {
+    if cell.is_empty() {
+        return Err(DataRule::EmptyCell);
+    }
+    match (values, kind) {
+        (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
+            let value: f64 = cell.parse().map_err(|_| DataRule::NotANumber)?;
+            if !value.is_finite() {
+                return Err(DataRule::NotFinite);
+            }
+            if value < *min || value > *max {
+                return Err(DataRule::OutOfRange);
+            }
+            values.push(transform.apply(value));
+        }
+        (Values::Categorical(values), _) => {
+            values.push(*vocabulary.get(cell).ok_or(DataRule::UnknownLevel)?);
+        }
+        // `empty_columns` made the values from the same contract.
+        (Values::Numeric(_), ColumnKind::Categorical { .. }) => return Err(DataRule::NotANumber),
+    }
+    Ok(())
 }
 
 /// The first levels of a vocabulary, for a message.

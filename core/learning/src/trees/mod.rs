@@ -82,7 +82,7 @@ impl TreeModel {
         importance
     }
 
-    fn check(&self) -> Result<(), TreesMismatch> {
+    pub(crate) fn check(&self) -> Result<(), TreesMismatch> {
         self.ensemble.check(&self.contract)?;
         let fit = |(tree, gains): (&Tree, &Vec<f64>)| tree.splits().count() == gains.len();
         let is_finite = |gains: &Vec<f64>| gains.iter().all(|gain| gain.is_finite());

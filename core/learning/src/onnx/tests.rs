@@ -1,0 +1,98 @@
+//! What the files say; what runtimes compute from them is compared in `tests/onnx/`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::proto::{TensorProto, ValueInfoProto};
+use super::*;
+use crate::coefficients::Coefficients;
+use crate::encode::Standardisation;
+use crate::fixture;
+use crate::program::boosted_trees;
+use crate::trees::{Bins, Ensemble, Tree, TreeModel};
+
+fn linear_model() -> Model {
+    Model::Linear(LinearModel {
+        contract: fixture::contract(),
+        standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
+        coefficients: Coefficients { weights: vec![0.1, 1.0, -0.3, 0.2, 0.5], intercept: -1.25 },
+    })
+}
+
+fn trees() -> Model {
+    let tables = [fixture::table(300, 0.0, false, 1), fixture::table(300, 0.5, false, 2)];
+    let terms = boosted_trees::BoostedTreesTerms { trees: 3, min_rows: 5, ..Default::default() };
+    Model::Trees(boosted_trees::fit_pooled(&tables.iter().collect::<Vec<_>>(), &terms).unwrap())
+}
+
+fn exported(model: &Model) -> (Exported, ModelProto) {
+    let provenance = BTreeMap::from([("job".to_owned(), "demo".into()), ("ledger_size".into(), 7.into())]);
+    let card = model.card(&model.to_safetensors().unwrap(), provenance);
+    let exported = export(model, &card, "0.0.0").unwrap();
+    let read = ModelProto::decode(exported.bytes.as_slice()).unwrap();
+    (exported, read)
+}
+
+#[test]
+fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
+    for model in [linear_model(), trees()] {
+        let (exported, file) = exported(&model);
+        let expected = [("age", "double"), ("job", "string"), ("balance", "double")];
+        assert_eq!(exported.inputs, expected.map(|(name, kind)| (name.to_owned(), kind)));
+        assert_eq!(exported.outputs, ["probability", "label"]);
+        let told: BTreeMap<_, _> =
+            file.metadata_props.iter().map(|entry| (entry.key(), entry.value())).collect();
+        assert_eq!((told["syndic.job"], told["syndic.contract"]), ("demo", "small.v1"));
+        assert_eq!(told["syndic.weights_digest"].len(), 64);
+    }
+}
+
+#[test]
+fn every_value_is_made_once_and_before_it_is_used() {
+    for model in [linear_model(), trees()] {
+        let graph = exported(&model).1.graph.unwrap();
+        let mut known = BTreeSet::new();
+        let given = graph.input.iter().map(ValueInfoProto::name);
+        for name in given.chain(graph.initializer.iter().map(TensorProto::name)) {
+            assert!(known.insert(name.to_owned()), "{name}");
+        }
+        for node in &graph.node {
+            assert!(node.input.iter().all(|input| known.contains(input)), "{node:?}");
+            assert!(node.output.iter().all(|output| known.insert(output.clone())), "{node:?}");
+        }
+        assert!(graph.output.iter().all(|output| known.contains(output.name())));
+    }
+}
+
+#[test]
+fn a_column_keeps_its_name_and_an_output_gives_way() {
+    let Model::Linear(mut model) = linear_model() else { unreachable!() };
+    model.contract.columns[0].name = "probability".into();
+    let (exported, _) = exported(&Model::Linear(model));
+    assert_eq!(exported.inputs[0].0, "probability");
+    assert_eq!(exported.outputs, ["probability_2", "label"]);
+}
+
+#[test]
+fn a_model_whose_parts_do_not_fit_is_not_exported() {
+    let Model::Linear(mut model) = linear_model() else { unreachable!() };
+    let card = linear_model().card(&[], BTreeMap::new());
+    model.coefficients.weights.pop();
+    assert_eq!(export(&Model::Linear(model), &card, "0").unwrap_err().code(), "model.inputs-mismatch");
+}
+
+#[test]
+fn trees_that_ask_nothing_are_a_file_too() {
+    let model = TreeModel {
+        contract: fixture::contract(),
+        ensemble: Ensemble {
+            base: -1.0,
+            bins: Bins { edges: vec![vec![]; 2] },
+            trees: vec![Tree::leaf(0.5)],
+        },
+        gains: vec![vec![]],
+    };
+    for model in [model.first(0), model] {
+        let graph = exported(&Model::Trees(model)).1.graph.unwrap();
+        assert!(graph.node.iter().any(|node| node.op_type() == "TreeEnsembleRegressor"));
+    }
+}
