@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::federation::FederationCommand;
 use crate::ledger::args::LedgerCommand;
+use crate::model::args::ModelCommand;
 use crate::privacy::args::PrivacyCommand;
+use crate::score::args::{EXAMPLES as SCORE, ScoreArgs};
 
 /// `syndic ...`
 #[derive(Debug, Parser)]
@@ -36,6 +38,12 @@ pub enum Command {
     /// Verify, read and witness ledgers, offline
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Score the rows of a table with a released model
+    #[command(after_help = SCORE)]
+    Score(ScoreArgs),
+    /// Export released models
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Plan what differential privacy would cost; no job adds noise yet
     #[command(subcommand)]
     Privacy(PrivacyCommand),
@@ -92,9 +100,12 @@ pub struct DemoArgs {
 /// Options of `syndic sandbox`.
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
-    /// Job file, as it would be proposed to a real consortium
-    #[arg(long, value_name = "FILE")]
-    pub job: PathBuf,
+    /// Job file, as it would be proposed to a real consortium; given more than once, the jobs are compared
+    #[arg(long, value_name = "FILE", required = true)]
+    pub job: Vec<PathBuf>,
+    /// What the federation is compared with: models trained on all rows in one place, and by each institution alone
+    #[arg(long, value_name = "WHOM", value_delimiter = ',', default_value = "pooled,alone")]
+    pub compare: Vec<Beside>,
     /// Table: CSV, plain or gzip, with a header line
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
@@ -130,6 +141,15 @@ pub struct SandboxArgs {
     pub show: ShowArgs,
 }
 
+/// Whom the federation is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Beside {
+    /// All rows in one place; always among them, since differences are to this
+    Pooled,
+    /// Each institution alone
+    Alone,
+}
+
 /// Options of `syndic job check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -163,6 +183,8 @@ impl Command {
             Self::Sandbox(args) => args.show.json,
             Self::Job(JobCommand::Check(args)) => args.json,
             Self::Ledger(command) => command.json(),
+            Self::Score(args) => args.json,
+            Self::Model(command) => command.json(),
             Self::Privacy(command) => command.json(),
             Self::Job(JobCommand::Init(_)) | Self::Federation(_) => false,
         }
@@ -208,6 +230,11 @@ const SANDBOX: &str = "Examples:
       --fold-column fold --test-fold 0 --validation-fold 1 --out run
   syndic sandbox --job job.toml --table data.csv --site-column branch \\
       --fold-column fold --test-fold test --participants 12 --drop --out run
+  syndic sandbox --job logistic.toml --job trees.toml --compare pooled,alone --table data.csv \\
+      --site-column site --fold-column fold --test-fold 0 --out comparison
+
+With several jobs each has its run in a folder of DIR, named after its job file, and beside these are comparison.json and \
+comparison.svg.
 
 Without --participants every site is an institution. With fewer institutions than sites, the largest sites stay \
 and the others, in the order of their names, join these in turn, in the order of their names. With more, the site \

@@ -6,14 +6,14 @@ use std::time::SystemTime;
 use console::style;
 use syndic_round::Timestamp;
 
-use crate::args::{CheckArgs, Command, DemoArgs, InitArgs, JobCommand, SandboxArgs, ShowArgs};
+use crate::args::{Beside, CheckArgs, Command, DemoArgs, InitArgs, JobCommand, SandboxArgs, ShowArgs};
 use crate::job_check::{self, JobFile};
 use crate::new_file::{Unwritten, Written};
 use crate::sandbox::demo::DemoOptions;
-use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt};
+use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt, several};
 use crate::view::{self, Observer};
 use crate::words::quoted;
-use crate::{Error, Result, federation, job_init, ledger, new_file, privacy};
+use crate::{Error, Result, federation, job_init, ledger, model, new_file, privacy, score};
 
 /// Does what the command says.
 ///
@@ -27,6 +27,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::Job(JobCommand::Init(args)) => init(&args),
         Command::Federation(command) => print(&federation::run(command, now())?),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Score(args) => score::run(&args),
+        Command::Model(command) => model::run(&command),
         Command::Privacy(command) => privacy::run(&command),
     }
 }
@@ -44,25 +46,40 @@ fn demo(args: DemoArgs) -> Result<()> {
 }
 
 fn sandbox(args: SandboxArgs) -> Result<()> {
-    let options = SandboxOptions {
-        job: JobFile::read(&args.job)?,
-        source: Source::File(args.table),
+    if !args.compare.contains(&Beside::Pooled) {
+        return Err(Error::input(
+            "options.compare",
+            "differences are to the pooled model, so it is always trained",
+        )
+        .place("--compare")
+        .help("say --compare pooled, or --compare pooled,alone"));
+    }
+    let jobs = args.job.iter().map(|job| JobFile::read(job)).collect::<Result<Vec<_>>>()?;
+    let options = |job: &JobFile| SandboxOptions {
+        job: job.clone(),
+        source: Source::File(args.table.clone()),
         columns: Columns {
-            site: args.site_column,
-            fold: args.fold_column,
-            test_fold: args.test_fold,
-            validation_fold: args.validation_fold,
+            site: args.site_column.clone(),
+            fold: args.fold_column.clone(),
+            test_fold: args.test_fold.clone(),
+            validation_fold: args.validation_fold.clone(),
             participants: args.participants,
         },
-        out: args.out,
+        out: args.out.clone(),
         rounds: args.rounds,
         seed: args.seed,
         stop: if args.drop { Stop::One } else { Stop::Nobody },
+        alone: args.compare.contains(&Beside::Alone),
         citation: None,
         command: called_as(),
         demo: false,
     };
-    execute(options, args.show)
+    match jobs.as_slice() {
+        [job] => execute(options(job), args.show),
+        jobs => {
+            several::run(jobs.iter().map(options).collect(), &args.out, (args.show.json, args.show.quiet))
+        }
+    }
 }
 
 fn execute(options: SandboxOptions, show: ShowArgs) -> Result<()> {

@@ -26,12 +26,18 @@ pub struct Comparison {
     pub fairness: Option<FairnessFigures>,
 }
 
-/// Trains the same model with the same penalty pooled and alone, and scores both on the common test rows.
+/// Trains the same model with the same penalty pooled and, where that is asked for, alone, and scores all on the common
+/// test rows.
 /// `told` hears after each model how many are done, of [`models`].
 ///
 /// # Errors
 /// When the test rows hold one class only, or a model cannot be fitted.
-pub fn compare(sites: &[Site], job: &Job, mut told: impl FnMut(usize)) -> Result<Comparison> {
+pub fn compare(
+    sites: &[Site],
+    job: &Job,
+    with_alone: bool,
+    mut told: impl FnMut(usize),
+) -> Result<Comparison> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     let model = fitted(&tables, job)?;
     let (pooled, metrics) = on_test_rows(&model, &tables)?;
@@ -39,7 +45,7 @@ pub fn compare(sites: &[Site], job: &Job, mut told: impl FnMut(usize)) -> Result
     let fairness = fairness.transpose().map_err(unusable)?;
     told(1);
     let mut alone = BTreeMap::new();
-    for (position, site) in sites.iter().enumerate() {
+    for (position, site) in sites.iter().enumerate().filter(|_| with_alone) {
         alone.insert(site.name.clone(), on_test_rows(&fitted(&[&site.table], job)?, &tables)?.0);
         told(position + 2);
     }
@@ -47,9 +53,9 @@ pub fn compare(sites: &[Site], job: &Job, mut told: impl FnMut(usize)) -> Result
     Ok(Comparison { pooled, alone, test_rows, test_positives, fairness })
 }
 
-/// How many models [`compare`] trains: one pooled, and one for each institution.
-pub fn models(sites: &[Site]) -> usize {
-    sites.len() + 1
+/// How many models [`compare`] trains: one pooled, and one for each institution where they are asked for.
+pub fn models(sites: &[Site], with_alone: bool) -> usize {
+    if with_alone { sites.len() + 1 } else { 1 }
 }
 
 /// Figures of `model` on the common test rows.
@@ -134,8 +140,8 @@ mod tests {
     fn every_model_is_measured_on_the_same_test_rows() {
         let sites = sites(&table_text(1500));
         let mut done = Vec::new();
-        let comparison = compare(&sites, &job(), |count| done.push(count)).unwrap();
-        assert_eq!((done, models(&sites)), (vec![1, 2, 3, 4], 4));
+        let comparison = compare(&sites, &job(), true, |count| done.push(count)).unwrap();
+        assert_eq!((done, models(&sites, true)), (vec![1, 2, 3, 4], 4));
         assert_eq!(comparison.test_rows, 300);
         assert_eq!(comparison.alone.len(), 3);
         assert!(comparison.pooled.roc_auc > 0.8, "{comparison:?}");
@@ -149,7 +155,7 @@ mod tests {
         let sites = sites(&table_text(600));
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
         let model = fitted(&tables, &job()).unwrap();
-        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &job(), drop).unwrap().pooled);
+        assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &job(), false, drop).unwrap().pooled);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<V
         .iter()
         .map(|_| TableBuilder::new(contract, &header))
         .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|report| misheaded(source, &header, &report))?;
+        .map_err(|report| misheaded(&source.place(), &header, &report))?;
     while let Some((line, row)) = rows.next_row()? {
         let Some(institution) = division.place(&participant_name(cell(row, positions.site))) else {
             return Err(changed(source, line));
@@ -238,8 +238,8 @@ fn changed(source: &Source, line: u64) -> Error {
 }
 
 /// A header without what the contract requires: how many columns it has, and which of them may be meant.
-fn misheaded(source: &Source, header: &[&str], report: &DataReport) -> Error {
-    let place = format!("{}, header of {}", source.place(), counted(header.len(), "column", "columns"));
+pub(crate) fn misheaded(place: &str, header: &[&str], report: &DataReport) -> Error {
+    let place = format!("{place}, header of {}", counted(header.len(), "column", "columns"));
     told(&place, report, |finding| {
         let wanted = finding.column.as_deref().filter(|_| finding.rule == DataRule::ColumnMissing);
         match wanted.and_then(|column| nearest(column, header.iter().copied())) {

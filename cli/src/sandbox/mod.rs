@@ -15,6 +15,7 @@ pub mod folder;
 pub mod interrupt;
 pub mod load;
 pub mod run;
+pub mod several;
 pub mod source;
 
 #[cfg(test)]
@@ -60,6 +61,8 @@ pub struct SandboxOptions {
     pub seed: u64,
     /// Whether an institution is stopped on purpose.
     pub stop: Stop,
+    /// Whether each institution's model from its own rows is trained for comparison, beside the pooled one.
+    pub alone: bool,
     /// How the data set is to be cited.
     pub citation: Option<String>,
     /// How `syndic` was called, for commands that can be copied.
@@ -162,7 +165,7 @@ async fn execute_in(
     };
     let federation_seconds = started.elapsed().as_secs_f64();
 
-    let comparison = compared(&sites, &job, observer)?;
+    let comparison = compared(&sites, &job, options.alone, observer)?;
     let federated = compare::evaluate(&finished.outcome.model, &sites)?;
     let figures = assemble::Figures { federated, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
@@ -215,11 +218,11 @@ fn protection(job: &Job, sites: &[Site]) -> Result<Protection> {
 }
 
 /// Trains what the federation is compared with, and tells how far that is where it takes long.
-fn compared(sites: &[Site], job: &Job, observer: &mut Observer) -> Result<Comparison> {
-    let models = compare::models(sites);
+fn compared(sites: &[Site], job: &Job, alone: bool, observer: &mut Observer) -> Result<Comparison> {
+    let models = compare::models(sites, alone);
     observer.notice(&Notice::Comparing { models, inputs: job.contract.inputs() });
     let mut last = Instant::now();
-    compare::compare(sites, job, |done| {
+    compare::compare(sites, job, alone, |done| {
         if last.elapsed() >= LONG && done < models {
             observer.notice(&Notice::Compared { done, models });
             last = Instant::now();

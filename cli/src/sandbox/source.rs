@@ -57,24 +57,7 @@ impl Source {
     /// # Errors
     /// When it cannot be read, is empty, or has no header.
     pub fn rows(&self) -> Result<Rows> {
-        let mut raw = self.open()?;
-        let mut start = Vec::new();
-        raw.by_ref().take(2).read_to_end(&mut start).map_err(|cause| self.broken(&cause))?;
-        let gzip = start == GZIP;
-        let whole = std::io::Cursor::new(start).chain(raw);
-        let text: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-        let header = reader.headers().map_err(|cause| unreadable_row(&self.place(), &cause))?;
-        let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-        if let Some(first) = header.first_mut() {
-            *first = first.trim_start_matches('\u{feff}').to_owned();
-        }
-        if header.iter().all(String::is_empty) {
-            return Err(Error::input("data.empty", "the table is empty: it has no header line")
-                .place(self.place())
-                .help("give a CSV file, plain or gzip, whose first line names the columns"));
-        }
-        Ok(Rows { name: self.place(), reader, header, record: StringRecord::new() })
+        Rows::of(&self.place(), self.open()?)
     }
 
     /// SHA-256 of its bytes as they lie there, in hexadecimal.
@@ -109,6 +92,36 @@ impl Source {
 }
 
 impl Rows {
+    /// Starts reading `raw`, CSV, plain or gzip; `place` is where errors are said to be.
+    ///
+    /// # Errors
+    /// When it cannot be read, is empty, or has no header.
+    pub fn of(place: &str, mut raw: Box<dyn Read>) -> Result<Self> {
+        let mut start = Vec::new();
+        let read = raw.by_ref().take(2).read_to_end(&mut start);
+        read.map_err(|cause| Error::unreadable(Path::new(place), &cause))?;
+        let gzip = start == GZIP;
+        let whole = std::io::Cursor::new(start).chain(raw);
+        let text: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+        let header = reader.headers().map_err(|cause| unreadable_row(place, &cause))?;
+        let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if let Some(first) = header.first_mut() {
+            *first = first.trim_start_matches('\u{feff}').to_owned();
+        }
+        if header.iter().all(String::is_empty) {
+            return Err(Error::input("data.empty", "the table is empty: it has no header line")
+                .place(place)
+                .help("give a CSV file, plain or gzip, whose first line names the columns"));
+        }
+        Ok(Self { name: place.into(), reader, header, record: StringRecord::new() })
+    }
+
+    /// Where errors are said to be.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The names of the columns, trimmed.
     pub fn header(&self) -> &[String] {
         &self.header
