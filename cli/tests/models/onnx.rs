@@ -32,6 +32,16 @@ fn a_linear_model_without_first_levels_scores_as_in_onnxruntime() {
 }
 
 #[test]
+fn a_network_scores_as_in_onnxruntime() {
+    let Some(python) = python() else { return };
+    compare(
+        &python,
+        "neural network",
+        &fitted(&job("name = \"neural-network\"\nhidden = [16, 8]\nlearning_rate = 0.1", 5)),
+    );
+}
+
+#[test]
 fn trees_score_as_in_onnxruntime_also_on_their_thresholds() {
     let Some(python) = python() else { return };
     let model = fitted(&job("name = \"boosted-trees\"\ndepth = 5", 40));

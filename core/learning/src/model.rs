@@ -203,6 +203,7 @@ impl Model {
         match self {
             Self::Linear(model) => model.check(),
             Self::Trees(model) => Ok(model.check()?),
+            Self::Network(model) => model.check(),
         }
     }
 

@@ -8,6 +8,7 @@
 //! of `ai.onnx` 16 and `ai.onnx.ml` 3: <https://onnx.ai/onnx/operators/>.
 
 mod graph;
+mod network;
 mod proto;
 mod rows;
 mod trees;
@@ -44,6 +45,7 @@ pub fn export(model: &Model, card: &ModelCard, version: &str) -> Result<Exported
     let log_odds = match model {
         Model::Linear(model) => linear(&mut graph, &rows, model),
         Model::Trees(model) => trees::log_odds(&mut graph, &rows, model),
+        Model::Network(model) => network::log_odds(&mut graph, &rows, model),
     };
     give(&mut graph, &log_odds);
     let graph = graph.finish();

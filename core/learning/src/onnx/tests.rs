@@ -7,6 +7,7 @@ use super::*;
 use crate::coefficients::Coefficients;
 use crate::encode::Standardisation;
 use crate::fixture;
+use crate::network::{Network, NetworkModel};
 use crate::program::boosted_trees;
 use crate::trees::{Bins, Ensemble, Tree, TreeModel};
 
@@ -24,6 +25,15 @@ fn trees() -> Model {
     Model::Trees(boosted_trees::fit_pooled(&tables.iter().collect::<Vec<_>>(), &terms).unwrap())
 }
 
+fn network() -> Model {
+    let parameters = (0..5 * 3 + 3 + 3 + 1).map(|place| 0.25 * f64::from(place % 7) - 0.75).collect();
+    Model::Network(NetworkModel {
+        contract: fixture::contract(),
+        standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
+        network: Network { hidden: vec![3], parameters },
+    })
+}
+
 fn exported(model: &Model) -> (Exported, ModelProto) {
     let provenance = BTreeMap::from([("job".to_owned(), "demo".into()), ("ledger_size".into(), 7.into())]);
     let card = model.card(&model.to_safetensors().unwrap(), provenance);
@@ -34,7 +44,7 @@ fn exported(model: &Model) -> (Exported, ModelProto) {
 
 #[test]
 fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
-    for model in [linear_model(), trees()] {
+    for model in [linear_model(), trees(), network()] {
         let (exported, file) = exported(&model);
         let expected = [("age", "double"), ("job", "string"), ("balance", "double")];
         assert_eq!(exported.inputs, expected.map(|(name, kind)| (name.to_owned(), kind)));
@@ -48,7 +58,7 @@ fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
 
 #[test]
 fn every_value_is_made_once_and_before_it_is_used() {
-    for model in [linear_model(), trees()] {
+    for model in [linear_model(), trees(), network()] {
         let graph = exported(&model).1.graph.unwrap();
         let mut known = BTreeSet::new();
         let given = graph.input.iter().map(ValueInfoProto::name);
