@@ -80,12 +80,11 @@ impl Measure {
     pub fn finish(&self) -> Option<Measured> {
         let metrics = Metrics::from_fine(&self.histogram, self.loss)?;
         let rows = metrics.rows as f64;
-        let width = 1.0 / BANDS as f64;
         let told = |(position, band): (usize, &Band)| {
             let of_all = band.rows as f64;
             (band.rows > 0).then(|| Calibration {
-                from: position as f64 * width,
-                to: (position + 1) as f64 * width,
+                from: position as f64 / BANDS as f64,
+                to: (position + 1) as f64 / BANDS as f64,
                 rows: band.rows,
                 told: band.told / of_all,
                 observed: band.positives as f64 / of_all,
