@@ -145,6 +145,12 @@ fn training(job: &Job) -> String {
     let rounds = counted(job.rounds.count as usize, "round", "rounds");
     let terms = match &job.program {
         ProgramTerms::LogisticRegression(terms) => terms,
+        ProgramTerms::Scorecard(terms) => {
+            return format!(
+                "at most {} bins of a column, at least {} rows in each, {rounds} of Newton's method at most",
+                terms.max_bins, terms.min_count
+            );
+        }
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {

@@ -170,6 +170,27 @@ fn a_network_is_trained_measured_each_round_and_released_with_its_layers() {
 }
 
 #[test]
+fn a_scorecard_is_that_of_pooling_and_stands_in_card_and_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, result) = run(folder.path(), "[program]\nname = \"scorecard\"\nmax_bins = 5\n", &[]);
+
+    assert_as_good_as_pooling(&result, 1e-6);
+    assert_eq!(result["rounds"]["converged"], true);
+    let card = card(&out, &result);
+    assert_eq!(card["program"], "scorecard");
+    let columns = card["scorecard"]["columns"].as_array().unwrap();
+    let used = columns.iter().filter(|column| column["coefficient"].is_number());
+    assert!(used.count() > 3, "{columns:?}");
+    let bins = || columns.iter().flat_map(|column| column["bins"].as_array().unwrap());
+    let rows: u64 = result["data"]["training_rows"].as_u64().unwrap();
+    assert!(bins().all(|bin| bin["rows"].as_u64().unwrap() * 20 >= rows || bin["points"].is_null()));
+    let weights = std::fs::read(out.join("model.safetensors")).unwrap();
+    syndic_learning::Model::load(&weights, &card.to_string()).unwrap();
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("The scorecard") && report.contains("600 points where there are 50 goods"));
+}
+
+#[test]
 fn training_that_its_rounds_cut_off_is_told_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (out, result) = run(folder.path(), &newton(""), &["--rounds", "2"]);

@@ -169,8 +169,8 @@ impl Engine {
         jobs.into_iter().map(|job| &job.id).collect()
     }
 
-    /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums, and
-    /// whether training ended before it was done.
+    /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums,
+    /// whether training ended before it was done, and what is odd about a scorecard.
     pub fn warnings(&self, job: &JobId) -> Vec<String> {
         let (live, ended) = (self.jobs.get(job), self.ended.get(job));
         let attendance = live.map(|job| &job.attendance).or_else(|| ended.map(|ended| &ended.attendance));
@@ -184,7 +184,9 @@ impl Engine {
             };
             format!("training did not come to a minimum in {rounds}: allow more, or a penalty `l2`")
         });
-        missing.into_iter().flatten().chain(cut_off).collect()
+        let scorecard = outcome.and_then(|outcome| outcome.model.scorecard());
+        let odd = scorecard.map(|scorecard| scorecard.table().warnings());
+        missing.into_iter().flatten().chain(cut_off).chain(odd.into_iter().flatten()).collect()
     }
 
     fn name(&self, id: ParticipantId) -> String {

@@ -6,6 +6,7 @@ use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights};
+use syndic_learning::program::scorecard::ScorecardTerms;
 
 use crate::job_check::admitted;
 use crate::words::counted;
@@ -78,6 +79,7 @@ fn program(program: &ProgramTerms) -> String {
                 averaging(&terms.averaging)
             );
         }
+        ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
     };
     let solver = match terms.solver {
         Solver::Newton { encoding } => format!(
@@ -140,6 +142,21 @@ fn of_trees(terms: &BoostedTreesTerms) -> String {
          least {min_rows} rows in a leaf, L2 penalty {l2}{}{}",
         trends(increasing, "increasing"),
         trends(decreasing, "decreasing")
+    )
+}
+
+fn of_scorecard(terms: &ScorecardTerms) -> String {
+    format!(
+        "scorecard: at most {} bins of a column, each of at least {} % of the rows, {} rows and {} of each class; columns of \
+         an information value of at least {}; {} points at {} goods for a bad, {} more for twice the odds",
+        terms.max_bins,
+        100.0 * terms.min_share,
+        terms.min_count,
+        terms.min_class,
+        terms.min_iv,
+        terms.points.base,
+        terms.points.odds,
+        terms.points.to_double
     )
 }
 

@@ -5,11 +5,12 @@ pub(crate) mod chart;
 mod groups;
 mod job_text;
 mod participation;
+mod scorecard;
 mod weights;
 
 use askama::Template;
-use syndic_learning::Fit;
 use syndic_learning::trees::Importance;
+use syndic_learning::{Fit, ScorecardTable};
 use syndic_round::Protection;
 
 use crate::carried;
@@ -34,6 +35,8 @@ pub struct ReportData {
     pub fit: Option<Fit>,
     /// What each column did, where the model is trees.
     pub importance: Vec<Importance>,
+    /// The points table, where the model is a scorecard.
+    pub scorecard: Option<ScorecardTable>,
     /// When it was made: UTC, for instance `2026-08-01 12:00 UTC`.
     pub made_at: String,
     /// Version of the software.
@@ -73,6 +76,7 @@ struct Page<'a> {
     cut_off: Option<String>,
     weights: Vec<Weight>,
     importance: Vec<ImportanceRow>,
+    scorecard: Option<scorecard::Scorecard>,
     fairness: Option<groups::Fairness>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
@@ -111,6 +115,7 @@ impl<'a> Page<'a> {
             cut_off: carried::cut_off(&result.rounds),
             weights: weights::table(data.fit.as_ref()),
             importance: importance(&data.importance),
+            scorecard: data.scorecard.as_ref().map(scorecard::Scorecard::of),
             fairness: result.fairness.as_ref().and_then(groups::Fairness::of),
             unchecked_rounds,
             gain,
@@ -262,6 +267,7 @@ mod tests {
             },
             fit: None,
             importance: Vec::new(),
+            scorecard: None,
             made_at: "2026-08-01 12:00 UTC".into(),
             version: "0.1.0".into(),
             verify: "syndic ledger verify syndic-demo/ledger".into(),

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use syndic_learning::{Job, Model, Outcome, Role};
+use syndic_learning::{Job, Model, Outcome, Role, ScorecardModel};
 use syndic_round::Protection;
 
 pub use division::{FEWEST, MOST};
@@ -307,8 +307,9 @@ fn write(
         fit: finished.outcome.fit.clone(),
         importance: match &finished.outcome.model {
             Model::Trees(trees) => trees.importance(),
-            Model::Linear(_) | Model::Network(_) => Vec::new(),
+            Model::Linear(_) | Model::Network(_) | Model::Scorecard(_) => Vec::new(),
         },
+        scorecard: finished.outcome.model.scorecard().map(ScorecardModel::table),
         made_at: assemble::now(),
         version: env!("CARGO_PKG_VERSION").into(),
         verify: ledger_verify(options),

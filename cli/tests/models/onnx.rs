@@ -42,6 +42,12 @@ fn a_network_scores_as_in_onnxruntime() {
 }
 
 #[test]
+fn a_scorecard_scores_as_in_onnxruntime() {
+    let Some(python) = python() else { return };
+    compare(&python, "scorecard", &fitted(&job("name = \"scorecard\"", 20)));
+}
+
+#[test]
 fn trees_score_as_in_onnxruntime_also_on_their_thresholds() {
     let Some(python) = python() else { return };
     let model = fitted(&job("name = \"boosted-trees\"\ndepth = 5", 40));

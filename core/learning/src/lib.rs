@@ -24,6 +24,7 @@ pub mod optimiser;
 pub mod privacy;
 pub mod program;
 pub mod reference;
+pub mod scorecard;
 pub mod table;
 pub mod table_builder;
 pub mod trees;
@@ -45,6 +46,7 @@ pub use program::logistic_regression::inference::{Fit, Inferred};
 pub use program::question::{Layouts, Question};
 pub use program::run::{JobRun, Outcome, RoundMetrics};
 pub use program::{Next, Program, ProgramError};
+pub use scorecard::{ScorecardModel, ScorecardTable};
 pub use table::{Role, Table};
 pub use table_builder::TableBuilder;
 

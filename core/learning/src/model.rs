@@ -14,7 +14,8 @@ use crate::metrics::Metrics;
 use crate::network::NetworkModel;
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression::inference::Fit;
-use crate::program::{boosted_trees, logistic_regression, neural_network};
+use crate::program::{boosted_trees, logistic_regression, neural_network, scorecard};
+use crate::scorecard::{ScorecardModel, ScorecardTable};
 use crate::table::{Role, Table};
 use crate::trees::{Tree, TreeModel};
 
@@ -27,6 +28,8 @@ pub enum Model {
     Trees(TreeModel),
     /// A network with hidden layers.
     Network(NetworkModel),
+    /// A scorecard.
+    Scorecard(ScorecardModel),
 }
 
 /// What `model.json` says beside `model.safetensors`.
@@ -39,13 +42,16 @@ pub struct ModelCard {
     pub program: String,
     /// The contract of the rows that it scores.
     pub contract: Contract,
-    /// A name for each weight, or for each column that trees split by.
+    /// A name for each weight, or for each column that trees split by or a scorecard bins.
     pub inputs: Vec<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Digest,
     /// What else is known of the weights, where their solver knows more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
+    /// The points table, where the model is a scorecard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scorecard: Option<ScorecardTable>,
     /// How the model treats groups, where the job compared them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<FairnessFigures>,
@@ -163,6 +169,7 @@ impl Scoring for Model {
             Self::Linear(model) => model.score_rows(table, rows),
             Self::Trees(model) => model.score_rows(table, rows),
             Self::Network(model) => model.score_rows(table, rows),
+            Self::Scorecard(model) => model.score_rows(table, rows),
         }
     }
 }
@@ -174,6 +181,7 @@ impl Model {
             Self::Linear(model) => &model.contract,
             Self::Trees(model) => &model.contract,
             Self::Network(model) => &model.contract,
+            Self::Scorecard(model) => &model.contract,
         }
     }
 
@@ -183,6 +191,7 @@ impl Model {
             Self::Linear(_) => logistic_regression::NAME,
             Self::Trees(_) => boosted_trees::NAME,
             Self::Network(_) => neural_network::NAME,
+            Self::Scorecard(_) => scorecard::NAME,
         }
     }
 
@@ -192,6 +201,7 @@ impl Model {
             Self::Linear(model) => model.coefficients.count(),
             Self::Trees(model) => model.ensemble.trees.iter().map(Tree::leaves).sum(),
             Self::Network(model) => model.network.parameters.len(),
+            Self::Scorecard(model) => model.scorecard.coding.used.len() + 1,
         }
     }
 
@@ -204,6 +214,15 @@ impl Model {
             Self::Linear(model) => model.check(),
             Self::Trees(model) => Ok(model.check()?),
             Self::Network(model) => model.check(),
+            Self::Scorecard(model) => Ok(model.check()?),
+        }
+    }
+
+    /// The scorecard, if it is one.
+    pub fn scorecard(&self) -> Option<&ScorecardModel> {
+        match self {
+            Self::Scorecard(model) => Some(model),
+            Self::Linear(_) | Self::Trees(_) | Self::Network(_) => None,
         }
     }
 
@@ -216,6 +235,7 @@ impl Model {
             Self::Linear(model) => model.to_safetensors(),
             Self::Trees(model) => model.to_safetensors(),
             Self::Network(model) => model.to_safetensors(),
+            Self::Scorecard(model) => model.to_safetensors(),
         }
     }
 
@@ -228,6 +248,7 @@ impl Model {
             inputs: Self::inputs_of(self.program(), self.contract()).unwrap_or_default(),
             weights_digest: Digest::of(weights),
             fit: None,
+            scorecard: self.scorecard().map(ScorecardModel::table),
             fairness: None,
             provenance,
         }
@@ -250,17 +271,23 @@ impl Model {
         let model = match card.program.as_str() {
             boosted_trees::NAME => Self::Trees(TreeModel::from_safetensors(&card.contract, weights)?),
             neural_network::NAME => Self::Network(NetworkModel::from_safetensors(&card.contract, weights)?),
+            scorecard::NAME => Self::Scorecard(ScorecardModel::from_safetensors(&card.contract, weights)?),
             _ => Self::Linear(LinearModel::from_safetensors(&card.contract, weights)?),
         };
+        if model.scorecard().map(ScorecardModel::table) != card.scorecard {
+            return Err(ModelError::Card("its points table is not that of the weights".into()));
+        }
         Ok((model, card))
     }
 
-    /// A name for each input of a linear model or a network, or for each column that trees split by; none where there is no such
-    /// program.
+    /// A name for each input of a linear model or a network, or for each column that trees split by or a scorecard bins; none
+    /// where there is no such program.
     fn inputs_of(program: &str, contract: &Contract) -> Option<Vec<String>> {
         match program {
             logistic_regression::NAME | neural_network::NAME => Some(contract.input_names()),
-            boosted_trees::NAME => Some(contract.columns.iter().map(|column| column.name.clone()).collect()),
+            boosted_trees::NAME | scorecard::NAME => {
+                Some(contract.columns.iter().map(|column| column.name.clone()).collect())
+            }
             _ => None,
         }
     }

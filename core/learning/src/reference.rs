@@ -16,7 +16,7 @@ use crate::metrics::log_loss;
 use crate::model::{Model, ModelError, Scoring as _};
 use crate::program::neural_network::ClassWeights;
 use crate::program::statistics::Count;
-use crate::program::{ProgramError, boosted_trees, neural_network};
+use crate::program::{ProgramError, boosted_trees, neural_network, scorecard};
 use crate::table::{Role, Table, Values};
 use crate::trees::TreeModel;
 
@@ -68,6 +68,9 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
         ProgramTerms::NeuralNetwork(terms) => {
             return Ok(Model::Network(neural_network::fit_pooled(tables, terms, job.rounds.count)?));
         }
+        ProgramTerms::Scorecard(terms) => {
+            return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));
+        }
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding } => (encoding, None),
@@ -110,13 +113,36 @@ fn fit_weighted(
         return Err(FitError::Contracts);
     }
     let training: Vec<_> = tables.iter().map(|table| (*table, table.rows_for(Role::Train))).collect();
+    fit_training(&training, standardise(contract, &training), l2, encoding, class_weights)
+}
+
+/// The same with a given standardisation, and a weight for every input.
+///
+/// # Errors
+/// As [`fit_linear`], or where the standardisation does not fit.
+pub(crate) fn fit_standardised(
+    tables: &[&Table],
+    standardisation: Standardisation,
+    l2: f64,
+) -> Result<LinearModel, FitError> {
+    let training: Vec<_> = tables.iter().map(|table| (*table, table.rows_for(Role::Train))).collect();
+    fit_training(&training, standardisation, l2, Encoding::AllLevels, None)
+}
+
+fn fit_training(
+    training: &[(&Table, Vec<usize>)],
+    standardisation: Standardisation,
+    l2: f64,
+    encoding: Encoding,
+    class_weights: Option<ClassWeights>,
+) -> Result<LinearModel, FitError> {
+    let contract = training.first().ok_or(FitError::Contracts)?.0.contract();
     let labels: Vec<bool> =
         training.iter().flat_map(|(table, rows)| rows.iter().map(|&row| table.labels()[row])).collect();
     let (rows, positives) = (labels.len(), labels.iter().filter(|&&label| label).count());
     if positives == 0 || positives == rows {
         return Err(FitError::OneClass { rows, positives });
     }
-    let standardisation = standardise(contract, &training);
     let inputs = training
         .iter()
         .map(|(table, rows)| Inputs::of(table, rows, &standardisation).map_err(ModelError::from))

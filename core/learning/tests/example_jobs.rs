@@ -7,6 +7,7 @@ const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
+const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
 fn job(text: &str) -> Job {
@@ -23,6 +24,9 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     let network = job(CREDIT_DEFAULT_NETWORK);
     assert_eq!(network.contract, linear.contract);
     assert_eq!(network.network().map(|terms| terms.hidden), Some(vec![64]));
+    let scorecard = job(CREDIT_DEFAULT_SCORECARD);
+    assert_eq!(linear.contract, scorecard.contract);
+    assert!(scorecard.program.scorecard().is_some());
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
+        of_scorecard().into(),
+        include_str!("../../../examples/jobs/credit-default-scorecard.toml").into(),
     ]
 }
 
@@ -55,7 +57,8 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    if ![&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD].iter().any(|job| question.approved_by(job).is_ok()) {
+    let jobs = [&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD, &SCORECARD];
+    if !jobs.iter().any(|job| question.approved_by(job).is_ok()) {
         return;
     }
     match JobRun::answer(&question, &TABLE, &mut ChaCha20Rng::seed_from_u64(1)) {
@@ -103,6 +106,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         .chain(questions_of(&TREES))
         .chain(questions_of(&NETWORK))
         .chain(questions_of(&SCAFFOLD))
+        .chain(questions_of(&SCORECARD))
         .map(|question| question.to_bytes().expect("finite numbers"))
         .collect()
 }
@@ -141,7 +145,17 @@ fn of_scaffold() -> String {
     JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
 }
 
-/// The first questions of a job, and the comparison of groups where it has one. Of trees they go as far as the second one.
+/// A scorecard.
+pub(super) static SCORECARD: LazyLock<Job> =
+    LazyLock::new(|| Job::from_toml(&of_scorecard()).expect("a sound job"));
+
+fn of_scorecard() -> String {
+    let terms = "name = \"scorecard\"\nmin_count = 10\nmin_class = 1\nmin_iv = 0\nfree = [\"age\"]\nl2 = 0.01\n\
+                 points = { base = 500, odds = 20, to_double = 40 }";
+    JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
+}
+
+/// The first questions of a job, up to the second tree of one of trees, and the comparison of groups.
 fn questions_of(job: &Job) -> Vec<Question> {
     let mut run = JobRun::new(job);
     let mut rng = ChaCha20Rng::seed_from_u64(2);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use syndic_learning::program::boosted_trees::{BoostedTreesTerms, fit_pooled};
+use syndic_learning::program::scorecard;
 use syndic_learning::{
     Coefficients, LinearModel, Model, Network, NetworkModel, Role, Scoring as _, Standardisation,
 };
@@ -11,7 +12,7 @@ use syndic_participant::data::{FileSource, Source, Split};
 use syndic_round::Digest;
 use tempfile::TempDir;
 
-use super::approved::{SMALL, TABLE};
+use super::approved::{SCORECARD, SMALL, TABLE};
 use crate::bounded::within;
 use crate::script::{Script, choosing, fields};
 
@@ -73,7 +74,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             parameters: (1..=11).map(|k| 0.25 * f64::from(k) - 1.0).collect(),
         },
     };
-    [Model::Linear(linear), Model::Trees(trees), Model::Network(network)]
+    let terms = SCORECARD.program.scorecard().expect("a scorecard");
+    let scorecard = scorecard::fit_pooled(&[&TABLE], terms).expect("bins that differ");
+    [Model::Linear(linear), Model::Trees(trees), Model::Network(network), Model::Scorecard(scorecard)]
         .into_iter()
         .flat_map(of_model)
         .collect()

@@ -9,6 +9,7 @@ mod parse;
 mod parse_averaging;
 pub(crate) mod parse_contract;
 mod parse_program;
+mod parse_scorecard;
 mod processing;
 pub mod program;
 mod reader;

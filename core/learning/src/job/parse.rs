@@ -34,9 +34,13 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let program = program(&mut reader, &mut root, contract.as_ref());
     let rounds = rounds(&mut reader, &mut root);
     let privacy = privacy(&mut reader, &mut root);
-    let is_of_trees = matches!(&program, Some((ProgramTerms::BoostedTrees(_), _)));
     let cohort = cohort(&mut reader, &mut root, program.as_ref().map(|(program, _)| program));
-    let protection = protection(&mut reader, &mut root, is_of_trees);
+    let of_many_sizes = match &program {
+        Some((ProgramTerms::BoostedTrees(_), _)) => Some("trees ask"),
+        Some((ProgramTerms::Scorecard(_), _)) => Some("a scorecard asks"),
+        _ => None,
+    };
+    let protection = protection(&mut reader, &mut root, of_many_sizes);
     let evaluation = evaluation(&mut reader, &mut root);
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
@@ -173,7 +177,11 @@ fn privacy(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Privacy> {
     None
 }
 
-fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>, is_of_trees: bool) -> Option<ProtectionTerms> {
+fn protection(
+    reader: &mut Reader<'_>,
+    root: &mut Section<'_>,
+    of_many_sizes: Option<&str>,
+) -> Option<ProtectionTerms> {
     let mut section = reader.section(root, "protection", "[protection]");
     let sets = ParameterSet::ALL.map(|set| (set.name(), set));
     reader.require(&mut section, "parameter_set", "`parameter_set = \"KSA-S32\"` suits nearly every job");
@@ -186,9 +194,9 @@ fn protection(reader: &mut Reader<'_>, root: &mut Section<'_>, is_of_trees: bool
     let small_vectors = reader.choice(&mut section, "small_vectors", "job.unknown-small-vectors", &ways);
     if let Some(ways) = &small_vectors
         && *ways.get_ref() == SmallVectors::Shared
-        && is_of_trees
+        && let Some(asks) = of_many_sizes
     {
-        let message = "trees ask for vectors of many sizes, of which few are small";
+        let message = format!("{asks} for vectors of many sizes, of which few are small");
         let help = "remove `small_vectors`: all vectors are then encrypted";
         reader.add("protection.small-vectors", Some(ways.span()), message, help);
     }

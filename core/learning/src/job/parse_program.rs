@@ -9,6 +9,7 @@ use super::parse::narrow;
 use super::parse_averaging::{
     LINEAR, NAMES, Name, OF_OPTIMISERS, averaging, neural_network, refuse_optimisers,
 };
+use super::parse_scorecard::{OF_SCORECARD, scorecard};
 use super::program::{
     DEFAULT_L2, Encoding, INPUTS_OF_NEWTON, LogisticRegressionTerms, MOST_INPUTS_OF_NEWTON, NEWTON,
     ProgramTerms, Solver,
@@ -17,7 +18,7 @@ use super::reader::{Reader, Section};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
-use crate::program::{logistic_regression, neural_network};
+use crate::program::{logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The program, and where the decay of its learning rate stands, if it is written.
@@ -33,6 +34,7 @@ pub(super) fn program(
         (logistic_regression::NAME, Named::LogisticRegression),
         (boosted_trees::NAME, Named::BoostedTrees),
         (neural_network::NAME, Named::NeuralNetwork),
+        (scorecard::NAME, Named::Scorecard),
     ];
     let known =
         section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &programs));
@@ -40,7 +42,9 @@ pub(super) fn program(
         Named::LogisticRegression => {}
         Named::BoostedTrees => return Some((trees(reader, section, contract), None)),
         Named::NeuralNetwork => return network(reader, section, contract),
+        Named::Scorecard => return Some((scorecard(reader, section, contract), None)),
     }
+    refuse(reader, &mut section, &OF_SCORECARD, OTHER_PROGRAM, scorecard::NAME);
     refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
     refuse(reader, &mut section, &OF_NETWORK, OTHER_PROGRAM, neural_network::NAME);
     let written = solver(reader, &mut section, contract)?;
@@ -66,6 +70,7 @@ enum Named {
     LogisticRegression,
     BoostedTrees,
     NeuralNetwork,
+    Scorecard,
 }
 
 #[derive(Clone, Copy)]
@@ -198,7 +203,7 @@ fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Co
     ProgramTerms::BoostedTrees(Box::new(terms))
 }
 
-fn names(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+pub(super) fn names(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<String> {
     let names = reader.texts(section, key).map(Spanned::into_inner).unwrap_or_default();
     names.into_iter().map(Spanned::into_inner).collect()
 }
@@ -218,6 +223,7 @@ pub(super) fn check_rounds(
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             check_last_step(reader, program, rounds, at);
         }
+        ProgramTerms::Scorecard(_) => {}
     }
 }
 
@@ -263,10 +269,11 @@ fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rou
 /// A question is a blob, of which an institution takes 16 MiB at most.
 pub(super) const LARGEST_QUESTION: u64 = 15 << 20;
 
-const OTHER_PROGRAM: (&str, &str) = ("job.other-program", "name");
+pub(super) const OTHER_PROGRAM: (&str, &str) = ("job.other-program", "name");
 const OTHER_SOLVER: (&str, &str) = ("job.other-solver", "solver");
 
-const OF_LINEAR: [&str; 5] = ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
+pub(super) const OF_LINEAR: [&str; 5] =
+    ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
 const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];
 const OF_NEWTON: [&str; 1] = ["encoding"];
 const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];

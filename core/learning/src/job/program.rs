@@ -9,6 +9,7 @@ use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
 use crate::program::neural_network::{self, AveragingTerms, NeuralNetworkTerms};
+use crate::program::scorecard::{self, ScorecardTerms};
 
 /// The program and its terms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum ProgramTerms {
     BoostedTrees(Box<BoostedTreesTerms>),
     /// [`crate::program::neural_network`].
     NeuralNetwork(Box<NeuralNetworkTerms>),
+    /// [`crate::program::scorecard`].
+    Scorecard(Box<ScorecardTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -91,6 +94,7 @@ impl ProgramTerms {
             Self::LogisticRegression(_) => logistic_regression::NAME,
             Self::BoostedTrees(_) => boosted_trees::NAME,
             Self::NeuralNetwork(_) => neural_network::NAME,
+            Self::Scorecard(_) => scorecard::NAME,
         }
     }
 
@@ -101,7 +105,7 @@ impl ProgramTerms {
 
     /// Whether the model of every training round is measured, or that of the last one only.
     pub fn measures_every_round(&self) -> bool {
-        !self.is_newton()
+        !self.is_newton() && self.scorecard().is_none()
     }
 
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
@@ -115,7 +119,10 @@ impl ProgramTerms {
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), l2 }) => {
                 Some(local.in_round(training_round, *l2))
             }
-            Self::LogisticRegression(_) | Self::BoostedTrees(_) | Self::NeuralNetwork(_) => None,
+            Self::LogisticRegression(_)
+            | Self::BoostedTrees(_)
+            | Self::NeuralNetwork(_)
+            | Self::Scorecard(_) => None,
         }
     }
 
@@ -132,6 +139,19 @@ impl ProgramTerms {
         self.averaging().is_some()
     }
 
+    /// Whether its model is linear in the inputs of the contract.
+    pub fn is_linear(&self) -> bool {
+        matches!(self, Self::LogisticRegression(_))
+    }
+
+    /// The terms of its scorecard, if it makes one.
+    pub fn scorecard(&self) -> Option<&ScorecardTerms> {
+        match self {
+            Self::Scorecard(terms) => Some(terms),
+            _ => None,
+        }
+    }
+
     fn averaging(&self) -> Option<FedAvgTerms> {
         match self {
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::FedAvg(local), .. }) => {
@@ -141,7 +161,7 @@ impl ProgramTerms {
                 solver: Solver::Averaging(terms), ..
             }) => Some(terms.local),
             Self::NeuralNetwork(terms) => Some(terms.averaging.local),
-            Self::LogisticRegression(_) | Self::BoostedTrees(_) => None,
+            Self::LogisticRegression(_) | Self::BoostedTrees(_) | Self::Scorecard(_) => None,
         }
     }
 }
@@ -151,7 +171,7 @@ impl Job {
     pub fn trees(&self) -> Option<BoostedTreesTerms> {
         match &self.program {
             ProgramTerms::BoostedTrees(terms) => Some(terms.growing(self.rounds.count)),
-            ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => None,
+            _ => None,
         }
     }
 
@@ -163,7 +183,7 @@ impl Job {
                 solver: Solver::Averaging(averaging),
                 l2,
             }) => Some(NeuralNetworkTerms::linear(*l2, *averaging)),
-            ProgramTerms::LogisticRegression(_) | ProgramTerms::BoostedTrees(_) => None,
+            _ => None,
         }
     }
 }

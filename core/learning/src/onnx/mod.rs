@@ -11,6 +11,8 @@ mod graph;
 mod network;
 mod proto;
 mod rows;
+mod scorecard;
+mod thresholds;
 mod trees;
 
 use prost::Message as _;
@@ -46,6 +48,7 @@ pub fn export(model: &Model, card: &ModelCard, version: &str) -> Result<Exported
         Model::Linear(model) => linear(&mut graph, &rows, model),
         Model::Trees(model) => trees::log_odds(&mut graph, &rows, model),
         Model::Network(model) => network::log_odds(&mut graph, &rows, model),
+        Model::Scorecard(model) => scorecard::log_odds(&mut graph, &rows, model),
     };
     give(&mut graph, &log_odds);
     let graph = graph.finish();

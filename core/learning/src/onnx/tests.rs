@@ -34,6 +34,14 @@ fn network() -> Model {
     })
 }
 
+fn scorecard() -> Model {
+    let tables = [fixture::table(300, 0.0, false, 1), fixture::table(300, 0.5, false, 2)];
+    let terms = crate::program::scorecard::ScorecardTerms { min_iv: 0.0, ..Default::default() };
+    Model::Scorecard(
+        crate::program::scorecard::fit_pooled(&tables.iter().collect::<Vec<_>>(), &terms).unwrap(),
+    )
+}
+
 fn exported(model: &Model) -> (Exported, ModelProto) {
     let provenance = BTreeMap::from([("job".to_owned(), "demo".into()), ("ledger_size".into(), 7.into())]);
     let card = model.card(&model.to_safetensors().unwrap(), provenance);
@@ -44,7 +52,7 @@ fn exported(model: &Model) -> (Exported, ModelProto) {
 
 #[test]
 fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
-    for model in [linear_model(), trees(), network()] {
+    for model in [linear_model(), trees(), network(), scorecard()] {
         let (exported, file) = exported(&model);
         let expected = [("age", "double"), ("job", "string"), ("balance", "double")];
         assert_eq!(exported.inputs, expected.map(|(name, kind)| (name.to_owned(), kind)));
@@ -58,7 +66,7 @@ fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
 
 #[test]
 fn every_value_is_made_once_and_before_it_is_used() {
-    for model in [linear_model(), trees(), network()] {
+    for model in [linear_model(), trees(), network(), scorecard()] {
         let graph = exported(&model).1.graph.unwrap();
         let mut known = BTreeSet::new();
         let given = graph.input.iter().map(ValueInfoProto::name);

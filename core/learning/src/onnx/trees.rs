@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::graph::{Graph, doubles, integers, tensor_of, text, texts};
 use super::proto::element;
 use super::rows::{Rows, looked_up};
+use super::thresholds::largest;
 use crate::contract::{ColumnKind, Transform};
 use crate::trees::{Rule, Split, Tree, TreeModel, TreePart};
 
@@ -172,26 +173,7 @@ fn largest_up_to(transform: Transform, edge: f64) -> f64 {
     if transform == Transform::Identity {
         return edge;
     }
-    // Positions of floats in their order, so that halving them takes 64 steps wherever the edge lies.
-    let (mut low, mut high) = (place_of(-f64::MAX), place_of(f64::MAX));
-    if transform.apply(f64::MAX) <= edge {
-        return f64::MAX;
-    }
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        if transform.apply(float_at(middle)) <= edge { low = middle } else { high = middle }
-    }
-    float_at(low)
-}
-
-/// The position of a finite float in the order of all.
-fn place_of(value: f64) -> u64 {
-    let bits = value.to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-}
-
-fn float_at(place: u64) -> f64 {
-    f64::from_bits(if place >> 63 == 1 { place & !(1 << 63) } else { !place })
+    largest(|raw| transform.apply(raw) <= edge)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod logistic_regression;
 pub mod neural_network;
 pub mod question;
 pub mod run;
+pub mod scorecard;
 pub mod scorer;
 pub mod statistics;
 mod training;
@@ -87,6 +88,12 @@ pub enum ProgramError {
     /// The question is not one that the approved job leads to.
     #[error("the question departs from the approved job: {0}")]
     NotApproved(&'static str),
+    /// No column of a scorecard has bins that tell the classes apart.
+    #[error("no column has an information value of {least} or more")]
+    NoColumnTells {
+        /// The least that the job uses.
+        least: f64,
+    },
     /// Training left the finite numbers.
     #[error("training diverged: the update is not a finite number")]
     Diverged,
@@ -101,6 +108,7 @@ impl ProgramError {
             Self::OneClass { .. } => "program.one-class",
             Self::BadQuestion(_) => "program.bad-question",
             Self::NotApproved(_) => "program.not-approved",
+            Self::NoColumnTells { .. } => "program.no-column-tells",
             Self::Diverged => "program.diverged",
         }
     }
@@ -121,6 +129,9 @@ impl ProgramError {
             Self::BadQuestion(_) => "run the same release on both sides",
             Self::NotApproved(_) => {
                 "decline, and ask the operator why the question differs from what was approved"
+            }
+            Self::NoColumnTells { .. } => {
+                "lower `min_iv`, `min_share`, `min_count` or `min_class` in a new job, or bring columns that tell more"
             }
             Self::Diverged => "lower `learning_rate`, or raise `l2`, in a new job",
         }

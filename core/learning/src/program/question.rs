@@ -9,8 +9,9 @@ use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::neural_network::{self, NetworkQuestion};
+use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
 use super::statistics::StatisticsQuestion;
-use super::{ProgramError, evaluation, fairness, logistic_regression};
+use super::{ProgramError, evaluation, fairness, logistic_regression, scorecard};
 use crate::coefficients::Coefficients;
 use crate::job::{Job, ProgramTerms};
 use crate::table::Role;
@@ -31,6 +32,12 @@ pub enum Question {
     Cells(CellsQuestion),
     /// Sums for the splits of one depth of a tree: training too.
     Grow(GrowQuestion),
+    /// Rows in narrow cells and by level, for the bins of a scorecard: training too.
+    ScorecardRows(RowsQuestion),
+    /// Rows of each class in narrower bins: training too.
+    ScorecardClasses(ClassesQuestion),
+    /// Loss, gradient and Hessian on weights of evidence: training too.
+    ScorecardWoe(WoeQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
     /// Score histograms by group.
@@ -42,7 +49,7 @@ pub enum Question {
 pub struct Layouts {
     /// To the statistics.
     pub statistics: Layout,
-    /// To each round of training; of trees, the longest that the terms allow.
+    /// To each round of training; of trees and scorecards, the longest that the terms allow.
     pub train: Layout,
     /// To each evaluation on test rows or on validation rows. On both it is twice as long.
     pub evaluate: Layout,
@@ -102,6 +109,9 @@ impl Question {
             Self::Network(question) => question.layout(),
             Self::Cells(question) => question.layout(),
             Self::Grow(question) => question.layout(),
+            Self::ScorecardRows(question) => question.layout(),
+            Self::ScorecardClasses(question) => question.layout(),
+            Self::ScorecardWoe(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
         }
@@ -112,6 +122,7 @@ impl Question {
         match self {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => "train",
+            Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => "train",
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
@@ -127,6 +138,8 @@ impl Question {
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
+            Self::ScorecardRows(_) | Self::ScorecardClasses(_) => Some(1),
+            Self::ScorecardWoe(question) => Some(question.newton.training_round),
             Self::Evaluate(question) => Some(question.training_round),
         }
     }
@@ -134,7 +147,8 @@ impl Question {
     /// The place of the question in its job: a job asks once for each, however the question is worded.
     pub fn slot(&self) -> String {
         match (self, self.training_round()) {
-            (Self::Cells(_), _) => "train/cells".into(),
+            (Self::Cells(_) | Self::ScorecardRows(_), _) => "train/cells".into(),
+            (Self::ScorecardClasses(_), _) => "train/classes".into(),
             (Self::Grow(question), Some(tree)) => format!("train/{tree}/{}", question.depth()),
             (_, None) => self.kind().into(),
             (_, Some(round)) => format!("{}/{round}", self.kind()),
@@ -177,6 +191,11 @@ impl Question {
             Self::Network(question) => question.approved_by(job),
             Self::Cells(question) => trees_of(job).and_then(|_| question.approved_by(contract)),
             Self::Grow(question) => question.approved_by(contract, &trees_of(job)?),
+            Self::ScorecardRows(question) => scorecard_of(job).and_then(|_| question.approved_by(contract)),
+            Self::ScorecardClasses(question) => question.approved_by(contract, scorecard_of(job)?),
+            Self::ScorecardWoe(question) => {
+                question.approved_by(contract, scorecard_of(job)?, job.rounds.count)
+            }
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),
@@ -200,6 +219,11 @@ fn trees_of(job: &Job) -> Result<BoostedTreesTerms, ProgramError> {
     job.trees().ok_or(ProgramError::NotApproved("program"))
 }
 
+/// The terms of the job's scorecard.
+fn scorecard_of(job: &Job) -> Result<&ScorecardTerms, ProgramError> {
+    job.program.scorecard().ok_or(ProgramError::NotApproved("program"))
+}
+
 /// What answers to the comparison of groups look like.
 pub(super) fn fairness_layout(job: &Job) -> Result<Layout, ProgramError> {
     let groups = job.fairness.as_ref().map_or(&[][..], |terms| &terms.groups);
@@ -215,6 +239,7 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
+        (ProgramTerms::Scorecard(_), _) => scorecard::longest_layout(&job.contract),
         _ if job.program.is_newton() => newton::layout(inputs, max_rows),
         _ => logistic_regression::layout(inputs, max_rows),
     }

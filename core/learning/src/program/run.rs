@@ -282,6 +282,9 @@ impl Program for JobRun {
             Question::Network(question) => NeuralNetwork::answer(question, table, rng),
             Question::Cells(question) => question.answer(table),
             Question::Grow(question) => PreparedTable::new(table).grow(question),
+            Question::ScorecardRows(question) => question.answer(table),
+            Question::ScorecardClasses(question) => question.answer(table),
+            Question::ScorecardWoe(question) => question.answer(table, rng),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
         }

@@ -106,7 +106,7 @@ pub(in crate::program) fn run(
             _ => {}
         }
         // Newton's method may end before the last round that the job allows, and a tree before it is as deep as it may be.
-        let ends_early = matches!(question, Question::Newton(_))
+        let ends_early = matches!(question, Question::Newton(_) | Question::ScorecardWoe(_))
             && matches!(next, Next::Done(_) | Next::Ask(Question::Evaluate(_)));
         let is_of_trees = job.trees().is_some() && (asked.is_none() || foretold.is_some());
         assert!(

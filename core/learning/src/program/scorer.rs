@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProgramError;
 use super::boosted_trees::approval::approved;
+use super::scorecard::approved as scorecard_approved;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::Standardisation;
@@ -11,6 +12,7 @@ use crate::job::{Job, ProgramTerms};
 use crate::linear_model::LinearModel;
 use crate::model::Model;
 use crate::network::{Network, NetworkModel};
+use crate::scorecard::{PointsScale, Scorecard, ScorecardModel};
 use crate::trees::{Ensemble, TreeModel};
 
 /// What scores the rows of an institution.
@@ -36,10 +38,15 @@ pub enum Scorer {
         /// Base, bins and trees.
         ensemble: Ensemble,
     },
+    /// A scorecard.
+    Scorecard {
+        /// Bins and coefficients.
+        scorecard: Scorecard,
+    },
 }
 
 impl Scorer {
-    /// The model under `contract`. What is known of how trees were found is left out.
+    /// The model under `contract`. What is known of how trees were found is left out, and points are on the usual scale.
     pub(super) fn model(&self, contract: &Contract) -> Model {
         let contract = contract.clone();
         match self.clone() {
@@ -53,6 +60,9 @@ impl Scorer {
                 let gains = ensemble.trees.iter().map(|tree| vec![0.0; tree.splits().count()]).collect();
                 Model::Trees(TreeModel { contract, ensemble, gains })
             }
+            Self::Scorecard { scorecard } => {
+                Model::Scorecard(ScorecardModel { contract, scorecard, scale: PointsScale::default() })
+            }
         }
     }
 
@@ -64,7 +74,7 @@ impl Scorer {
     pub(super) fn approved_by(&self, job: &Job) -> Result<(), ProgramError> {
         let contract = &job.contract;
         match self {
-            Self::Linear { .. } if !matches!(job.program, ProgramTerms::LogisticRegression(_)) => {
+            Self::Linear { .. } if !job.program.is_linear() => {
                 Err(ProgramError::NotApproved("program of the model"))
             }
             Self::Linear { coefficients, .. } if coefficients.weights.len() != contract.inputs() => {
@@ -85,6 +95,10 @@ impl Scorer {
                 Some(terms) => approved(ensemble, contract, &terms),
                 None => Err(ProgramError::NotApproved("program of the model")),
             },
+            Self::Scorecard { scorecard } => match job.program.scorecard() {
+                Some(terms) => scorecard_approved(scorecard, contract, terms),
+                None => Err(ProgramError::NotApproved("program of the model")),
+            },
         }
     }
 }
@@ -101,6 +115,7 @@ impl From<&Model> for Scorer {
                 standardisation: model.standardisation.clone(),
             },
             Model::Trees(model) => Self::Trees { ensemble: model.ensemble.clone() },
+            Model::Scorecard(model) => Self::Scorecard { scorecard: model.scorecard.clone() },
         }
     }
 }

@@ -8,6 +8,7 @@ use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
 use super::neural_network::{NeuralNetwork, NeuralNetworkTerms};
 use super::question::{Question, training_layout};
+use super::scorecard::{ScorecardQuestion, ScorecardTraining};
 use super::statistics::Summary;
 use super::{Next, Program, ProgramError};
 use crate::coefficients::Coefficients;
@@ -23,6 +24,7 @@ pub(super) enum Training {
     Newton(Box<Newton>),
     Trees(Box<BoostedTrees>),
     Network(Box<NeuralNetwork>),
+    Scorecard(Box<ScorecardTraining>),
 }
 
 impl Training {
@@ -42,6 +44,10 @@ impl Training {
                 return Ok(Self::Trees(Box::new(training)));
             }
             ProgramTerms::NeuralNetwork(terms) => return network(terms),
+            ProgramTerms::Scorecard(terms) => {
+                let training = ScorecardTraining::new(contract, summary, terms, rounds)?;
+                return Ok(Self::Scorecard(Box::new(training)));
+            }
         };
         Ok(match solver {
             Solver::FedAvg(local) => {
@@ -66,6 +72,11 @@ impl Training {
                 BoostedTreesQuestion::Cells(question) => Question::Cells(question),
                 BoostedTreesQuestion::Grow(question) => Question::Grow(question),
             }),
+            Self::Scorecard(training) => training.next(sum)?.map(|question| match question {
+                ScorecardQuestion::Rows(question) => Question::ScorecardRows(question),
+                ScorecardQuestion::Classes(question) => Question::ScorecardClasses(question),
+                ScorecardQuestion::Woe(question) => Question::ScorecardWoe(question),
+            }),
         })
     }
 
@@ -76,6 +87,7 @@ impl Training {
             Self::Newton(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
+            Self::Scorecard(training) => training.completed(),
         }
     }
 
@@ -86,6 +98,7 @@ impl Training {
             Self::Newton(training) => training.is_last(),
             Self::Network(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
+            Self::Scorecard(training) => training.is_last(),
         }
     }
 
@@ -95,6 +108,7 @@ impl Training {
             Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
+            Self::Scorecard(training) => training.is_fitting(),
         }
     }
 
@@ -103,6 +117,7 @@ impl Training {
         match self {
             Self::Trees(training) => training.next_layout().map_or_else(|| training_layout(job), Ok),
             Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => training_layout(job),
+            Self::Scorecard(training) => training.next_layout(),
         }
     }
 
@@ -113,6 +128,7 @@ impl Training {
             Self::Newton(training) => training.is_finished(),
             Self::Network(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
+            Self::Scorecard(training) => training.is_finished(),
         }
     }
 
@@ -137,6 +153,7 @@ impl Training {
                 }),
             },
             Self::Trees(training) => Model::Trees(training.model().clone()),
+            Self::Scorecard(training) => Model::Scorecard(training.model()),
         }
     }
 
@@ -145,6 +162,7 @@ impl Training {
         match self {
             Self::FedAvg(_) | Self::Trees(_) | Self::Network(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
+            Self::Scorecard(training) => training.fit(),
         }
     }
 }

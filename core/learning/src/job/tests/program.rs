@@ -96,3 +96,44 @@ fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
     assert_eq!(solver(600, newton), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
     assert_eq!(solver(2001, newton), Err("job.too-many-inputs"));
 }
+
+/// The file with a scorecard in the place of its program.
+fn of_scorecard(terms: &str) -> String {
+    let start = FILE.find("[program]").unwrap();
+    let end = FILE.find("[rounds]").unwrap();
+    format!("{}[program]\nname = \"scorecard\"\n{terms}\n{}", &FILE[..start], &FILE[end..])
+}
+
+#[test]
+fn terms_of_a_scorecard_are_read_and_written_again() {
+    let text = of_scorecard("max_bins = 5\nincreasing = [\"age\"]\npoints = { base = 500, to_double = 40 }");
+    let job = Job::from_toml(&text).unwrap();
+    let terms = job.program.scorecard().unwrap();
+    assert_eq!((terms.max_bins, terms.min_count, terms.min_iv), (5, 50, 0.02));
+    assert_eq!(terms.increasing, ["age"]);
+    assert_eq!((terms.points.base, terms.points.odds, terms.points.to_double), (500.0, 50.0, 40.0));
+    assert!(!job.program.measures_every_round() && !job.program.is_linear());
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(serde_json::from_str::<Job>(&json).unwrap(), job);
+}
+
+#[test]
+fn terms_of_a_scorecard_that_make_no_sense_are_refused() {
+    for (terms, code) in [
+        ("max_bins = 21", "job.out-of-range"),
+        ("min_count = 9", "job.out-of-range"),
+        ("points = { odds = 0 }", "job.out-of-range"),
+        ("points = { pdo = 20 }", "job.unknown-key"),
+        ("free = [\"nothing\"]", "job.scorecard"),
+        ("max_bins = 8\ncoarse_bins = 4", "job.scorecard"),
+        ("solver = \"newton\"", "job.other-program"),
+        ("depth = 3", "job.unknown-key"),
+    ] {
+        let errors = Job::from_toml(&of_scorecard(terms)).unwrap_err();
+        assert!(errors.iter().any(|error| error.code == code), "{terms}: {errors:?}");
+    }
+    let foreign = FILE.replacen("[program]", "[program]\nmin_iv = 0.1", 1);
+    let errors = Job::from_toml(&foreign).unwrap_err();
+    assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["job.other-program"]);
+}
