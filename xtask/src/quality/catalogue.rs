@@ -234,12 +234,12 @@ column_fraction = 0.8
 
 /// The terms of the example file. Fold 1 chooses among rounds, as any network needs.
 const NEURAL_NETWORK: Program = Program {
-    title: "neural-network by fed-avg with Adam's steps",
+    title: "neural-network by scaffold with Adam's steps",
     short: "network",
     section: r#"[program]
 name = "neural-network"
 hidden = [64]
-optimiser = "fed-avg"
+optimiser = "scaffold"
 local_steps = "adam"
 batch_size = 128
 learning_rate = 0.001

@@ -52,7 +52,7 @@ pub(super) const LINEAR: Defaults = Defaults {
 /// Of a network.
 const NETWORK: Defaults = Defaults {
     steps: Steps::Adam,
-    sgd: FedAvgTerms { local_epochs: 1, batch_size: 32, learning_rate: 0.1, learning_rate_decay: 0.97 },
+    sgd: FedAvgTerms { local_epochs: 1, batch_size: 128, learning_rate: 0.2, learning_rate_decay: 0.97 },
     adam: FedAvgTerms { local_epochs: 1, batch_size: 128, learning_rate: 0.001, learning_rate_decay: 1.0 },
 };
 
@@ -120,7 +120,7 @@ pub(super) fn neural_network(
         // Its keys are those of an optimiser that is not known.
         return None;
     }
-    let name = name.unwrap_or(Name::FedAvg);
+    let name = name.unwrap_or(Name::Scaffold);
     let hidden_at = section.entry("hidden").map(|(span, _)| span).or(section.span.clone());
     let hidden = hidden(reader, section);
     let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX)).map_or(0, narrow);

@@ -30,7 +30,7 @@ pub struct Moments {
 }
 
 impl Default for Adaptive {
-    /// The decays and the tau of the paper's experiments. The learning rate was chosen on validation rows of three
+    /// The decays and the tau of the paper's experiments. The learning rate was chosen on validation rows of
     /// tables of the quality page.
     fn default() -> Self {
         Self { learning_rate: 0.03, beta1: 0.9, beta2: 0.99, tau: 1e-3 }

@@ -38,7 +38,7 @@ fn terms_of_networks_are_read_and_written_again() {
     }
     let terms = network("").unwrap().network().unwrap();
     assert_eq!((terms.hidden, terms.seed), (vec![64], 0));
-    assert_eq!((terms.averaging.optimiser, terms.averaging.steps), (Optimiser::FedAvg, Steps::Adam));
+    assert_eq!((terms.averaging.optimiser, terms.averaging.steps), (Optimiser::Scaffold, Steps::Adam));
     let weights = network("class_weights = 3").unwrap().network().unwrap().averaging.class_weights;
     assert_eq!(weights, Some(ClassWeights::Positive(3.0)));
 }
@@ -94,7 +94,7 @@ fn terms_of_networks_that_make_no_sense_are_refused() {
         assert_eq!((errors[0].code, errors.len()), (code, 1), "{terms}: {errors:?}");
         assert!(!errors[0].help.is_empty());
     }
-    assert!(network("hidden = [1024, 500]").is_ok());
+    assert!(network("hidden = [1024, 500]\noptimiser = \"fed-avg\"").is_ok());
 }
 
 #[test]
