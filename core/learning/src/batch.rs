@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cell::Cell;
 use crate::contract::Contract;
 use crate::data_report::{DataFinding, DataReport, DataRule};
 use crate::table::{Role, Table};
@@ -59,7 +60,7 @@ impl Batch {
                 &mut self.table.columns[column],
                 kind,
                 &self.vocabularies[column],
-                cells[position].trim(),
+                Cell::Text(cells[position]).trimmed(),
             );
             if let Err(rule) = read {
                 self.table.columns.iter_mut().for_each(|values| values.truncate(rows));

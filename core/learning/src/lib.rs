@@ -8,6 +8,7 @@
 //! the same bits on every machine.
 
 pub mod batch;
+pub mod cell;
 pub mod coefficients;
 pub mod contract;
 pub mod data_report;
@@ -30,6 +31,7 @@ pub mod table_builder;
 pub mod trees;
 
 pub use batch::Batch;
+pub use cell::Cell;
 pub use coefficients::Coefficients;
 pub use contract::{Column, ColumnKind, Contract, Label, Transform};
 pub use data_report::{DataFinding, DataReport};

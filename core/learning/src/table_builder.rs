@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cell::Cell;
 use crate::contract::{ColumnKind, Contract};
 use crate::data_report::{DataFinding, DataReport, DataRule};
 use crate::table::{Role, Table, Values};
@@ -47,20 +48,33 @@ impl TableBuilder {
 
     /// Checks and adds one row; `row_number` is what the report will call it. Spaces around a cell do not count.
     pub fn push(&mut self, row_number: u64, cells: &[&str], role: Role) {
+        self.push_with(row_number, cells.len(), |position| Cell::Text(cells[position]), role);
+    }
+
+    /// Checks and adds one row of values that have types already.
+    pub fn push_cells(&mut self, row_number: u64, cells: &[Cell<'_>], role: Role) {
+        self.push_with(row_number, cells.len(), |position| cells[position], role);
+    }
+
+    fn push_with<'a>(&mut self, row_number: u64, width: usize, cell: impl Fn(usize) -> Cell<'a>, role: Role) {
         self.rows += 1;
-        if cells.len() != self.width {
+        if self.rows > self.table.contract.max_rows {
+            // They are counted for the report; holding them would let a wrong query fill the memory.
+            return;
+        }
+        if width != self.width {
             self.add_finding(DataRule::RowWidth, None, row_number);
             return;
         }
-        for (column, &position) in self.positions.clone().iter().enumerate() {
-            if let Err(rule) = self.read(column, cells[position].trim()) {
+        for column in 0..self.positions.len() {
+            if let Err(rule) = self.read(column, cell(self.positions[column]).trimmed()) {
                 self.add_finding(rule, Some(column), row_number);
             }
         }
         let label = &self.table.contract.label;
-        let cell = cells[self.label_position].trim();
-        let positive = cell == label.positive;
-        if !positive && cell != label.negative {
+        let given = cell(self.label_position).text();
+        let positive = given == label.positive;
+        if !positive && given != label.negative {
             self.add_finding(DataRule::UnknownLabel, None, row_number);
         }
         self.table.labels.push(positive);
@@ -92,7 +106,7 @@ impl TableBuilder {
     }
 
     /// Adds the value of one cell to its column.
-    fn read(&mut self, column: usize, cell: &str) -> Result<(), DataRule> {
+    fn read(&mut self, column: usize, cell: Cell<'_>) -> Result<(), DataRule> {
         let kind = &self.table.contract.columns[column].kind;
         read_into(&mut self.table.columns[column], kind, &self.vocabularies[column], cell)
     }
@@ -179,19 +193,19 @@ pub(crate) fn vocabularies(contract: &Contract) -> Vec<BTreeMap<String, u16>> {
     contract.columns.iter().map(|column| vocabulary(&column.kind)).collect()
 }
 
-/// Adds the value of one cell to the values of its column.
+/// Adds the value of one cell, which is trimmed, to the values of its column.
 pub(crate) fn read_into(
     values: &mut Values,
     kind: &ColumnKind,
     vocabulary: &BTreeMap<String, u16>,
-    cell: &str,
+    cell: Cell<'_>,
 ) -> Result<(), DataRule> {
-    if cell.is_empty() {
+    if cell == Cell::Empty {
         return Err(DataRule::EmptyCell);
     }
     match (values, kind) {
         (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
-            let value: f64 = cell.parse().map_err(|_| DataRule::NotANumber)?;
+            let value: f64 = cell.number().ok_or(DataRule::NotANumber)?;
             if !value.is_finite() {
                 return Err(DataRule::NotFinite);
             }
@@ -201,7 +215,7 @@ pub(crate) fn read_into(
             values.push(transform.apply(value));
         }
         (Values::Categorical(values), _) => {
-            values.push(*vocabulary.get(cell).ok_or(DataRule::UnknownLevel)?);
+            values.push(*vocabulary.get(&*cell.text()).ok_or(DataRule::UnknownLevel)?);
         }
         // `empty_columns` made the values from the same contract.
         (Values::Numeric(_), ColumnKind::Categorical { .. }) => return Err(DataRule::NotANumber),
