@@ -104,10 +104,10 @@ fn text_of_rows(needles: &mut Needles, recorded: &Recorded) {
 /// Rows and columns as numbers: as the table holds them, and as the model reads them.
 fn numbers_of_rows(needles: &mut Needles, recorded: &Recorded, table: &Table) {
     let standardisation = &recorded.model.standardisation;
-    let mut numeric: Vec<&[f64]> = Vec::new();
+    let mut numeric: Vec<Vec<f64>> = Vec::new();
     for column in table.columns() {
         match column {
-            Values::Numeric(values) => numeric.push(values),
+            Values::Numeric(values) => numeric.push(values.iter().copied().collect()),
             Values::Categorical(levels) => {
                 let levels: Vec<u8> = levels.iter().map(|&level| level as u8).collect();
                 byte_windows(needles, &levels, 64, "a column of levels");

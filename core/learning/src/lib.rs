@@ -10,6 +10,7 @@
 pub mod batch;
 pub mod cell;
 pub mod coefficients;
+pub mod column;
 pub mod contract;
 pub mod data_report;
 pub mod encode;

@@ -3,6 +3,7 @@
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::coefficients::Coefficients;
+use crate::column::BLOCK;
 use crate::contract::Contract;
 use crate::encode::{Inputs, Standardisation};
 use crate::model::{ModelError, Scoring};
@@ -25,8 +26,12 @@ impl Scoring for LinearModel {
             return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
         }
         self.check()?;
-        let inputs = Inputs::of(table, rows, &self.standardisation)?;
-        Ok((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)).collect())
+        let mut scores = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(BLOCK) {
+            let inputs = Inputs::of(table, rows, &self.standardisation)?;
+            scores.extend((0..inputs.rows()).map(|row| self.coefficients.probability(&inputs, row)));
+        }
+        Ok(scores)
     }
 }
 
@@ -92,4 +97,27 @@ pub(crate) fn numbers(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f64>, Mo
         return Err(ModelError::Weights(format!("`{name}` does not hold finite F64 numbers")));
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn rows_of_several_blocks_have_the_scores_that_they_have_at_once() {
+        let table = fixture::table(2 * BLOCK as u64 + 3, 0.5, false, 3);
+        let contract = table.contract().clone();
+        let standardisation = Standardisation { mean: vec![50.0, 4.0], sd: vec![20.0, 3.0] };
+        let coefficients = Coefficients { weights: vec![0.4, -0.3, 0.2, 0.1, -0.7], intercept: 0.25 };
+        let model = LinearModel { contract, standardisation, coefficients };
+        let rows: Vec<usize> = (0..table.rows()).rev().collect();
+
+        let scores = model.score_rows(&table, &rows).unwrap();
+
+        let inputs = Inputs::of(&table, &rows, &model.standardisation).unwrap();
+        let at_once = (0..inputs.rows()).map(|row| model.coefficients.probability(&inputs, row));
+        assert!(scores.iter().map(|score| score.to_bits()).eq(at_once.map(f64::to_bits)));
+        assert_eq!(scores.len(), table.rows());
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::column::Column;
 use crate::contract::Contract;
 
 /// What a row is for.
@@ -29,9 +30,9 @@ pub struct Table {
 /// The values of one input column, in row order.
 pub enum Values {
     /// Numbers after the column's transform.
-    Numeric(Vec<f64>),
+    Numeric(Column<f64>),
     /// Positions in the column's vocabulary.
-    Categorical(Vec<u16>),
+    Categorical(Column<u16>),
 }
 
 impl Table {
@@ -43,6 +44,15 @@ impl Table {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.labels.len()
+    }
+
+    /// Bytes that the rows take in memory.
+    pub fn bytes(&self) -> usize {
+        let columns = self.columns.iter().map(|values| match values {
+            Values::Numeric(values) => values.bytes(),
+            Values::Categorical(values) => values.bytes(),
+        });
+        columns.sum::<usize>() + self.labels.capacity() + self.roles.capacity()
     }
 
     /// The input columns, in the contract's order.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cell::Cell;
+use crate::column::Column;
 use crate::contract::{ColumnKind, Contract};
 use crate::data_report::{DataFinding, DataReport, DataRule};
 use crate::table::{Role, Table, Values};
@@ -178,8 +179,8 @@ pub(crate) fn find_columns(
 /// The columns of a table without rows.
 pub(crate) fn empty_columns(contract: &Contract) -> Vec<Values> {
     let empty = |kind: &ColumnKind| match kind {
-        ColumnKind::Numeric { .. } => Values::Numeric(Vec::new()),
-        ColumnKind::Categorical { .. } => Values::Categorical(Vec::new()),
+        ColumnKind::Numeric { .. } => Values::Numeric(Column::new()),
+        ColumnKind::Categorical { .. } => Values::Categorical(Column::new()),
     };
     contract.columns.iter().map(|column| empty(&column.kind)).collect()
 }
@@ -255,8 +256,8 @@ mod tests {
     fn columns_are_found_by_name_in_any_order() {
         let table = read(&[YES, NO]).unwrap();
         assert_eq!(table.labels(), [true, false]);
-        assert!(matches!(&table.columns()[0], Values::Numeric(ages) if *ages == [30.0, 40.0]));
-        assert!(matches!(&table.columns()[1], Values::Categorical(jobs) if *jobs == [0, 2]));
+        assert!(matches!(&table.columns()[0], Values::Numeric(ages) if ages.iter().eq(&[30.0, 40.0])));
+        assert!(matches!(&table.columns()[1], Values::Categorical(jobs) if jobs.iter().eq(&[0, 2])));
     }
 
     #[test]

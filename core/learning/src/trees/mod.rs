@@ -13,6 +13,7 @@ pub use ensemble::{Ensemble, MOST_TREES};
 use thiserror::Error;
 pub use tree::{MOST_DEPTH, Rule, Split, Tree, TreePart};
 
+use crate::column::BLOCK;
 use crate::contract::Contract;
 use crate::metrics::logistic;
 use crate::model::{ModelError, Scoring};
@@ -52,8 +53,12 @@ impl Scoring for TreeModel {
             return Err(ModelError::Contract { expected: self.contract.id(), found: table.contract().id() });
         }
         self.check()?;
-        let binned = BinnedRows::of(table, rows, &self.ensemble.bins)?;
-        Ok(self.ensemble.log_odds(&binned).into_iter().map(logistic).collect())
+        let mut scores = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(BLOCK) {
+            let binned = BinnedRows::of(table, rows, &self.ensemble.bins)?;
+            scores.extend(self.ensemble.log_odds(&binned).into_iter().map(logistic));
+        }
+        Ok(scores)
     }
 }
 

@@ -234,14 +234,14 @@ fn one_row_no_positives_and_constant_columns_are_no_obstacle() {
     let Table { columns, labels, roles, .. } = &mut tables[0];
     for column in columns {
         match column {
-            Values::Numeric(values) => *values = vec![values[first]],
-            Values::Categorical(values) => *values = vec![values[first]],
+            Values::Numeric(values) => *values = [values[first]].into_iter().collect(),
+            Values::Categorical(values) => *values = [values[first]].into_iter().collect(),
         }
     }
     (*labels, *roles) = (vec![labels[first]], vec![Role::Train]);
     tables[1].labels.fill(false);
     let Values::Numeric(ages) = &mut tables[2].columns[0] else { unreachable!() };
-    ages.fill(18.0);
+    *ages = ages.iter().map(|_| 18.0).collect();
     let terms = terms(4, 3);
     let (federated, _) = run(&tables, &terms, all);
     assert_eq!(federated, fit_pooled(&references(&tables), &terms).unwrap());
@@ -249,7 +249,7 @@ fn one_row_no_positives_and_constant_columns_are_no_obstacle() {
     // Nobody's balance varies: one bin, and no split by it.
     for table in &mut tables {
         let Values::Numeric(balances) = &mut table.columns[2] else { unreachable!() };
-        balances.fill(0.0);
+        *balances = balances.iter().map(|_| 0.0).collect();
     }
     let (federated, _) = run(&tables, &terms, all);
     assert_eq!(federated.ensemble.bins.edges[1], [0.0; 0]);

@@ -15,6 +15,7 @@ use syndic_round::{Block, Contribution, Layout, Sum};
 
 use super::inference::{Fit, Information};
 use crate::coefficients::Coefficients;
+use crate::column::BLOCK;
 use crate::contract::{ColumnKind, Contract, RANGE_ROUNDING};
 use crate::encode::{Inputs, Standardisation};
 use crate::job::Encoding;
@@ -318,27 +319,30 @@ impl Program for Newton {
         question.check(table)?;
         let model = &question.coefficients;
         let rows = table.rows_for(Role::Train);
-        let inputs = Inputs::of(table, &rows, &question.standardisation)?;
         let reach = reach(table.contract(), &question.standardisation);
         let width = model.count();
         let mut loss = 0.0;
         let mut gradient = vec![0.0; width];
         let mut hessian = vec![0.0; width * (width + 1) / 2];
         let mut scaled: Vec<(usize, f64)> = Vec::new();
-        for (position, &row) in rows.iter().enumerate() {
-            let (probability, label) = (model.probability(&inputs, position), table.labels()[row]);
-            loss += log_loss(probability, label);
-            let slope = probability - f64::from(u8::from(label));
-            let curvature = probability * (1.0 - probability);
-            scaled.clear();
-            scaled.extend(inputs.row(position).map(|(input, value)| (input, value / reach[input])));
-            scaled.push((width - 1, 1.0));
-            // The second of a pair is then never beyond the first.
-            scaled.sort_unstable_by_key(|&(input, _)| input);
-            for (count, &(a, x)) in scaled.iter().enumerate() {
-                gradient[a] += slope * x;
-                let start = a * (a + 1) / 2;
-                scaled[..=count].iter().for_each(|&(b, y)| hessian[start + b] += curvature * x * y);
+        // The inputs of one block of rows at a time: those of all would take many times the memory of the table.
+        for rows in rows.chunks(BLOCK) {
+            let inputs = Inputs::of(table, rows, &question.standardisation)?;
+            for (position, &row) in rows.iter().enumerate() {
+                let (probability, label) = (model.probability(&inputs, position), table.labels()[row]);
+                loss += log_loss(probability, label);
+                let slope = probability - f64::from(u8::from(label));
+                let curvature = probability * (1.0 - probability);
+                scaled.clear();
+                scaled.extend(inputs.row(position).map(|(input, value)| (input, value / reach[input])));
+                scaled.push((width - 1, 1.0));
+                // The second of a pair is then never beyond the first.
+                scaled.sort_unstable_by_key(|&(input, _)| input);
+                for (count, &(a, x)) in scaled.iter().enumerate() {
+                    gradient[a] += slope * x;
+                    let start = a * (a + 1) / 2;
+                    scaled[..=count].iter().for_each(|&(b, y)| hessian[start + b] += curvature * x * y);
+                }
             }
         }
         let contribution = [rows.len() as f64, loss].into_iter().chain(gradient).chain(hessian).collect();

@@ -299,3 +299,30 @@ fn a_question_beyond_the_approved_job_is_recognised() {
     bent.standardisation.sd[0] = 0.0;
     assert_eq!(Question::Newton(bent).approved_by(&approved).unwrap_err().code(), "program.bad-question");
 }
+
+#[test]
+fn rows_of_several_blocks_give_the_sums_that_they_give_at_once() {
+    let table = fixture::table(100_000, 0.5, false, 11);
+    let question = NewtonQuestion {
+        training_round: 1,
+        coefficients: Coefficients { weights: vec![0.4, -0.3, 0.2, 0.1, -0.7], intercept: 0.25 },
+        standardisation: Standardisation { mean: vec![50.0, 4.0], sd: vec![20.0, 3.0] },
+        max_rows: table.contract().max_rows,
+    };
+    let rows = table.rows_for(Role::Train);
+    assert!(rows.len() > BLOCK, "more than one block");
+
+    let answer = Newton::answer(&question, &table, &mut fixture::rng(1)).unwrap();
+
+    let inputs = Inputs::of(&table, &rows, &question.standardisation).unwrap();
+    let (mut loss, mut slopes) = (0.0, 0.0);
+    for (position, &row) in rows.iter().enumerate() {
+        let (probability, label) =
+            (question.coefficients.probability(&inputs, position), table.labels()[row]);
+        loss += log_loss(probability, label);
+        slopes += probability - f64::from(u8::from(label));
+    }
+    // Rows, loss, and the gradient, in which the intercept is last.
+    assert_eq!(answer.values()[..2], [rows.len() as f64, loss]);
+    assert_eq!(answer.values()[2 + question.coefficients.weights.len()], slopes);
+}
