@@ -90,6 +90,14 @@ pub enum JournalError {
         /// The job.
         job: String,
     },
+    /// The job's rows were others when it was accepted.
+    #[error(
+        "the rows of job {job} were read from other files, or by another query, when the job was accepted"
+    )]
+    OtherSnapshot {
+        /// The job.
+        job: String,
+    },
     /// The ledger shown is shorter than the one seen before.
     #[error("the ledger shown has {shown} entries; one with {kept} was seen before")]
     CheckpointOlder {
@@ -178,6 +186,7 @@ impl JournalError {
                 | Self::Excluded { .. }
                 | Self::AlreadyOpened { .. }
                 | Self::OtherAgreement { .. }
+                | Self::OtherSnapshot { .. }
                 | Self::CheckpointOlder { .. }
                 | Self::CheckpointForked { .. }
                 | Self::OutOfRange(_)
@@ -197,6 +206,7 @@ impl JournalError {
             Self::Excluded { .. } => "journal.excluded",
             Self::AlreadyOpened { .. } => "journal.already-opened",
             Self::OtherAgreement { .. } => "journal.other-agreement",
+            Self::OtherSnapshot { .. } => "journal.other-snapshot",
             Self::CheckpointOlder { .. } => "journal.checkpoint-older",
             Self::CheckpointForked { .. } => "journal.checkpoint-forked",
             Self::Restored { .. } => "journal.restored",
@@ -215,6 +225,9 @@ impl JournalError {
         match self {
             Self::CheckpointOlder { .. } | Self::CheckpointForked { .. } => Some(
                 "the coordinator's ledger changed its past: keep this journal as evidence, tell the members",
+            ),
+            Self::OtherSnapshot { .. } => Some(
+                "put the files and the query back as they were until the job is over: all its rounds use the same rows",
             ),
             Self::Restored { .. } => Some(
                 "an older copy of the state folder was put back, or it is a new one, or two agents run with one institution's \
