@@ -1,4 +1,6 @@
-//! The agent's commands: make keys, endorse and pin the roster, renew, run, and show what left and what was seen.
+//! The agent's commands: make keys, endorse and pin the roster, renew, check the data, run, and show what left and what was seen.
+
+mod data;
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -13,7 +15,6 @@ use rand_core::UnwrapErr;
 use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
 use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::{Config, Until};
-use syndic_participant::data::Source;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{Journal, JournalError, read_checkpoint, read_receipts, read_sent};
 use syndic_participant::keys::{Keys, KeysError};
@@ -94,6 +95,11 @@ enum Command {
         /// Log as JSON lines.
         #[arg(long)]
         json: bool,
+    },
+    /// Look at this institution's own rows.
+    Data {
+        #[command(subcommand)]
+        command: data::Command,
     },
     /// Check that what the coordinator published of a round is the sum of what the institutions sent.
     #[command(
@@ -176,6 +182,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             print(&format!("the certificate holds until {}", time(expires_at.0)))
         }
         Command::Run { config, json } => serve(&config, json).await,
+        Command::Data { command } => data::run(command).await,
         Command::SpotCheck { config, job, round, attempt, chunks, json } => {
             let Some(job) = JobId::new(&job) else {
                 return Err(Failure {
@@ -238,7 +245,7 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     })?;
     info!(openings = journal.boot(), "the journal is open; a count seen before means an older copy");
     warn_of_expiry(&enrolment);
-    let source = Source::File(config.data);
+    let source = config.data.source();
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     let agent = agent.renewed_from(config.enrolment);
     match config.until {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::data::FileSource;
+use crate::data::DataSection;
 use crate::malformed::read_toml;
 
 /// The configuration of an agent. Paths are relative to the file's own folder.
@@ -19,7 +19,7 @@ pub struct Config {
     /// The site policy.
     pub policy: PathBuf,
     /// The institution's rows.
-    pub data: FileSource,
+    pub data: DataSection,
     /// When the agent ends by itself.
     #[serde(default)]
     pub until: Until,
@@ -55,15 +55,14 @@ impl Config {
         let failed = |reason: String| ConfigError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let mut config: Self = read_toml(&text).map_err(failed)?;
-        if let Some(split) = &config.data.split
-            && split.test.iter().any(|value| split.validation.contains(value))
-        {
-            return Err(failed("`test` and `validation` of [data.split] share a value".into()));
+        if let Some(misfit) = config.data.misfit() {
+            return Err(failed(misfit.into()));
         }
         let folder = path.parent().unwrap_or(Path::new("."));
-        for part in [&mut config.enrolment, &mut config.state, &mut config.policy, &mut config.data.file] {
+        for part in [&mut config.enrolment, &mut config.state, &mut config.policy] {
             *part = folder.join(&*part);
         }
+        config.data.within(folder);
         Ok(config)
     }
 }

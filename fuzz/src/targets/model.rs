@@ -8,7 +8,7 @@ use syndic_learning::program::scorecard;
 use syndic_learning::{
     Coefficients, LinearModel, Model, Network, NetworkModel, Role, Scoring as _, Standardisation,
 };
-use syndic_participant::data::{FileSource, Source, Split};
+use syndic_participant::data::{FileSource, Rules, Source, Split};
 use syndic_round::Digest;
 use tempfile::TempDir;
 
@@ -91,9 +91,11 @@ pub(super) fn table(input: &[u8]) {
         let name = if choice & 2 == 0 { "table.csv" } else { "table.csv.gz" };
         let file = folder.path().join(name);
         std::fs::write(&file, script.rest()).expect("a file of the temporary folder");
-        let source = FileSource { file, split: (choice & 1 == 1).then_some(split), only: None };
+        let rules = Rules { split: (choice & 1 == 1).then_some(split), ..Rules::default() };
+        let source = FileSource { file, rules };
         match Source::File(source).load(&SMALL.contract) {
-            Ok(table) => {
+            Ok(reading) => {
+                let table = reading.table;
                 assert!(table.rows() > 0 && table.rows() as u64 <= SMALL.contract.max_rows);
                 assert_eq!(table.labels().len(), table.rows());
                 let (training, positives) = table.count(Role::Train);

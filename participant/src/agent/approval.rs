@@ -84,13 +84,23 @@ impl Agent {
         self.journal.accept_job(wanted.job.as_str(), wanted.agreement).await?;
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));
-        let table = joined(load.await)?.map_err(Declined::from)?;
+        let reading = joined(load.await)?.map_err(Declined::from)?;
+        let without_consent = reading.without_consent.map_or_else(String::new, |rows| rows.to_string());
+        let snapshot = reading.snapshot.map(|snapshot| snapshot.id());
+        if let Some(snapshot) = snapshot {
+            // If we crash here the job is pinned to rows that were never used; the same rows are read after the restart.
+            self.journal.pin_snapshot(wanted.job.as_str(), snapshot).await?;
+        }
         let Terms { agreement, protection, admission, deadlines } = terms;
         let terms = Accepted { job: wanted.job.clone(), agreement, protection, admission, deadlines };
-        let table = Arc::new(Mutex::new(JobTable::new(table)));
+        let table = Arc::new(Mutex::new(JobTable::new(reading.table)));
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(wanted.agreement, approved.clone());
-        info!(participant = self.enrolment.name(), job = %wanted.job, "the policy allows the job");
+        let snapshot = snapshot.map_or_else(String::new, |snapshot| snapshot.to_string());
+        info!(
+            participant = self.enrolment.name(), job = %wanted.job, snapshot, without_consent,
+            "the policy allows the job"
+        );
         Ok(approved)
     }
 }

@@ -207,10 +207,11 @@ impl Declined {
     pub(super) fn shown(&self) -> String {
         let Self::Data(SourceError::Report(report)) = self else {
             let help = match self {
-                Self::Job(_) => " (`syndic job check` on that file names every error and its remedy)",
-                _ => "",
+                Self::Job(_) => " (`syndic job check` on that file names every error and its remedy)".into(),
+                Self::Data(error) => format!(" ({})", printable(&error.help())),
+                _ => String::new(),
             };
-            return printable(&self.to_string()) + help;
+            return printable(&self.to_string()) + &help;
         };
         let findings: Vec<_> = report
             .findings

@@ -1,50 +1,43 @@
 //! Reading CSV files, row by row.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
-use syndic_learning::{Contract, Role, Table, TableBuilder};
+use sha2::{Digest as _, Sha256};
+use syndic_learning::{Cell, Contract, Role, TableBuilder};
 
-use super::{FileSource, SourceError};
+use super::{FileDigest, FileSource, Reading, Snapshot, SourceError, SourceFiles};
 
 impl FileSource {
     /// The rows of the file. Spaces around a name or a cell do not count.
-    pub(super) fn load(&self, contract: &Contract) -> Result<Table, SourceError> {
+    pub(super) fn load(&self, contract: &Contract) -> Result<Reading, SourceError> {
         let failed = |error: csv::Error| unreadable(&self.file, &error);
-        let mut rows = open(&self.file)?;
+        let (mut rows, content) = open(&self.file)?;
         let header = rows.headers().map_err(failed)?.clone();
         let names: Vec<&str> = header.iter().map(str::trim).collect();
-        let position = |column: &str| self.position(&names, column);
-        let split = match &self.split {
-            Some(split) => Some((position(&split.column)?, split)),
-            None => None,
-        };
-        let only = match &self.only {
-            Some(only) => Some((position(&only.column)?, only)),
-            None => None,
-        };
+        let mut chooser = self.rules.over(|column| self.position(&names, column))?;
 
         let mut builder = TableBuilder::new(contract, &names)?;
         let mut record = csv::StringRecord::new();
         while rows.read_record(&mut record).map_err(failed)? {
             let line = record.position().map_or(0, csv::Position::line);
-            let cells: Vec<&str> = record.iter().map(str::trim).collect();
+            let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
             // Which cell of a torn row is which nobody knows: no filter passes over it, the report names it.
-            let whole = cells.len() == names.len();
-            let is_in = |at: usize, values: &[String]| values.iter().any(|value| value == cells[at]);
-            if whole && only.is_some_and(|(at, only)| !is_in(at, &only.values)) {
-                continue;
-            }
-            let role = match split {
-                Some((at, split)) if whole && is_in(at, &split.test) => Role::Test,
-                Some((at, split)) if whole && is_in(at, &split.validation) => Role::Validation,
-                _ => Role::Train,
+            let role = match cells.len() == names.len() {
+                true => chooser.role(|at| cells[at]),
+                false => Some(Role::Train),
             };
-            builder.push(line, &cells, role);
+            if let Some(role) = role {
+                builder.push_cells(line, &cells, role);
+            }
         }
-        Ok(builder.finish()?)
+        let files = vec![content.finish(&self.file)?];
+        let sources = vec![SourceFiles { name: "file".into(), files }];
+        let snapshot = Snapshot { contract: contract.id(), rules: self.rules.clone(), sources };
+        Reading::new(builder, &chooser, snapshot)
     }
 
     /// Where the one column of this name stands.
@@ -59,15 +52,64 @@ impl FileSource {
     }
 }
 
+type Rows = csv::Reader<Box<dyn Read>>;
+
 /// Opens a CSV file with a header line; a name that ends in `.gz` is decompressed on the way.
-fn open(path: &Path) -> Result<csv::Reader<Box<dyn Read>>, SourceError> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+fn open(path: &Path) -> Result<(Rows, Content), SourceError> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    let content = Content::of(File::open(path).map_err(failed)?).map_err(failed)?;
+    let file = BufReader::new(content.clone());
     let bytes: Box<dyn Read> = match path.extension() {
-        Some(extension) if extension == "gz" => Box::new(MultiGzDecoder::new(BufReader::new(file))),
-        _ => Box::new(BufReader::new(file)),
+        Some(extension) if extension == "gz" => Box::new(MultiGzDecoder::new(file)),
+        _ => Box::new(file),
     };
     // Rows of another width than the header are the contract check's to report, with their lines.
-    Ok(csv::ReaderBuilder::new().flexible(true).from_reader(bytes))
+    Ok((csv::ReaderBuilder::new().flexible(true).from_reader(bytes), content))
+}
+
+/// An open file, of which the digest of what was read is kept; clones read on where the others are.
+#[derive(Clone)]
+struct Content(Arc<Mutex<Reader>>);
+
+struct Reader {
+    file: File,
+    opened: Metadata,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Content {
+    fn of(file: File) -> io::Result<Self> {
+        let opened = file.metadata()?;
+        Ok(Self(Arc::new(Mutex::new(Reader { file, opened, digest: Sha256::new(), bytes: 0 }))))
+    }
+
+    /// What the file was; an error where somebody wrote to it meanwhile.
+    fn finish(mut self, path: &Path) -> Result<FileDigest, SourceError> {
+        let failed = |error: io::Error| unreadable(path, &error);
+        // What stands behind the end of a compressed stream belongs to the file too.
+        io::copy(&mut self, &mut io::sink()).map_err(failed)?;
+        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = reader.file.metadata().map_err(failed)?;
+        let same = now.len() == reader.bytes
+            && now.len() == reader.opened.len()
+            && now.modified().ok() == reader.opened.modified().ok();
+        if !same && now.is_file() {
+            return Err(SourceError::Changed(path.into()));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(FileDigest { name, bytes: reader.bytes, sha256: hex::encode(reader.digest.clone().finalize()) })
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = reader.file.read(buffer)?;
+        reader.digest.update(&buffer[..read]);
+        reader.bytes += read as u64;
+        Ok(read)
+    }
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SourceError {
@@ -76,9 +118,9 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SourceError {
 
 #[cfg(test)]
 mod tests {
-    use syndic_learning::{Job, Label};
+    use syndic_learning::{Job, Label, Table};
 
-    use super::super::{Only, Split};
+    use super::super::{Consent, Only, Rules, Split};
     use super::*;
 
     /// A contract of one numeric column, `age`, and the label `y`.
@@ -90,11 +132,15 @@ mod tests {
         contract
     }
 
-    fn load(text: &str, split: Option<Split>, only: Option<Only>) -> Result<Table, SourceError> {
+    fn read(text: &str, rules: Rules) -> Result<Reading, SourceError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("table.csv");
         std::fs::write(&file, text).unwrap();
-        FileSource { file, split, only }.load(&contract())
+        FileSource { file, rules }.load(&contract())
+    }
+
+    fn load(text: &str, split: Option<Split>, only: Option<Only>) -> Result<Arc<Table>, SourceError> {
+        read(text, Rules { split, only, consent: None }).map(|reading| reading.table)
     }
 
     fn only(value: &str) -> Option<Only> {
@@ -151,5 +197,39 @@ mod tests {
         let text = "age,y,branch,branch\n30,yes,porto,lisbon\n31,no,porto,lisbon\n";
         assert_eq!(load(text, None, only("porto")).err().unwrap().code(), "data.column-repeated");
         assert!(load(text, None, None).is_ok(), "nobody asks for it");
+    }
+
+    #[test]
+    fn rows_without_consent_are_neither_read_nor_reported() {
+        let consent = Some(Consent { column: "consented".into(), value: "true".into() });
+        let text = "age,y,consented\n30,yes,true\n31,no, true \n999,maybe,false\n,,\n";
+        let reading = read(text, Rules { consent: consent.clone(), ..Rules::default() }).unwrap();
+        assert_eq!(reading.table.count(Role::Train), (2, 1));
+        assert_eq!(reading.without_consent.unwrap().to_string(), "1 to 9");
+        let told = read("age,y\n30,yes\n31,no\n", Rules { consent, ..Rules::default() }).unwrap_err();
+        assert_eq!(told.code(), "data.column-missing");
+        assert!(read("age,y\n30,yes\n31,no\n", Rules::default()).unwrap().without_consent.is_none());
+    }
+
+    #[test]
+    fn the_snapshot_is_of_all_bytes_of_the_file() {
+        let text = "age,y\n30,yes\n31,no\n";
+        let snapshot = read(text, Rules::default()).unwrap().snapshot.unwrap();
+        let file = &snapshot.sources[0].files[0];
+        assert_eq!((&*file.name, file.bytes), ("table.csv", text.len() as u64));
+        assert_eq!(file.sha256, hex::encode(Sha256::digest(text)));
+        let other = read("age,y\n30,yes\n32,no\n", Rules::default()).unwrap().snapshot.unwrap();
+        assert_ne!(snapshot.id(), other.id());
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "age,y\n30,yes\n").unwrap();
+        let (mut rows, content) = open(&path).unwrap();
+        assert_eq!(rows.records().count(), 1);
+        std::fs::write(&path, "age,y\n30,yes\n31,no\n").unwrap();
+        assert_eq!(content.finish(&path).unwrap_err().code(), "data.source-changed");
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn coded(table: &Table, coding: &WoeCoding) -> Table {
     let rows: Vec<usize> = (0..table.rows()).collect();
     let of_column = |column: usize| {
         if !coding.used.contains(&(column as u32)) {
-            return Values::Numeric(vec![0.0; rows.len()]);
+            return Values::Numeric(rows.iter().map(|_| 0.0).collect());
         }
         let woe = coding.woe(column);
         let bins = coding.bins.of(table, &rows, column);

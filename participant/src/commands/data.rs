@@ -1,0 +1,150 @@
+//! `syndic-participant data check`: whether this institution's rows fit a job, before anybody asks.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use syndic_learning::{DataReport, Job, Role};
+use syndic_participant::data::{Reading, SourceError};
+
+use super::{Failure, load, print};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Read the rows as the job would, check each against its contract, and say what they were read from. Nothing is sent.
+    #[command(
+        after_help = "Example:\n  syndic-participant data check --config participant.toml --job job.toml"
+    )]
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The job file, which has the contract.
+        #[arg(long)]
+        job: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+    let Command::Check { config, job, json } = command;
+    let config = load(&config)?;
+    let job = job_of(&job)?;
+    let contract = job.contract.clone();
+    let read = tokio::task::spawn_blocking(move || config.data.source().load(&contract));
+    let read = read.await.map_err(|error| Failure {
+        code: "data.stopped".into(),
+        message: format!("the reading stopped: {error}"),
+        help: "check the memory of this host, and try again".into(),
+        exit: 3,
+    })?;
+    match read {
+        Ok(reading) if json => print(&fits(&reading).to_string()),
+        Ok(reading) => show(&reading),
+        Err(error) => {
+            if json {
+                print(&misfits(&error).to_string())?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+fn job_of(path: &Path) -> Result<Job, Failure> {
+    let failed = |message: String, exit| Failure {
+        code: "job.malformed".into(),
+        message,
+        help: "`syndic job check` on that file names every error and its remedy".into(),
+        exit,
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| failed(format!("cannot read {}: {error}", path.display()), 3))?;
+    Job::from_toml(&text).map_err(|_| failed(format!("{} is no job file", path.display()), 2))
+}
+
+fn show(reading: &Reading) -> Result<(), Failure> {
+    let [training, validation, test] = counts(reading);
+    print(&format!(
+        "the rows fit contract {}: {} rows; {training} to train on, {validation} to choose among models, {test} to test",
+        reading.table.contract().id(),
+        reading.table.rows(),
+    ))?;
+    if let Some(rows) = reading.without_consent {
+        print(&format!("rows without consent, not read: {rows}"))?;
+    }
+    let Some(snapshot) = &reading.snapshot else { return Ok(()) };
+    print(&format!("snapshot {}", snapshot.id()))?;
+    for source in &snapshot.sources {
+        for file in &source.files {
+            print(&format!(
+                "  {}: {}, {} bytes, sha256 {}",
+                source.name, file.name, file.bytes, file.sha256
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn fits(reading: &Reading) -> serde_json::Value {
+    let [training, validation, test] = counts(reading);
+    let snapshot = reading.snapshot.as_ref();
+    serde_json::json!({
+        "fits": true,
+        "contract": reading.table.contract().id(),
+        "rows": reading.table.rows(),
+        "training": training,
+        "validation": validation,
+        "test": test,
+        "without_consent": reading.without_consent.map(|rows| rows.to_string()),
+        "snapshot": snapshot.map(|snapshot| snapshot.id().to_string()),
+        "sources": snapshot.map(|snapshot| &snapshot.sources),
+    })
+}
+
+fn misfits(error: &SourceError) -> serde_json::Value {
+    let findings = match error {
+        SourceError::Report(report) => report
+            .findings
+            .iter()
+            .map(|finding| {
+                serde_json::json!({
+                    "code": finding.code(), "column": finding.column, "rows": finding.count,
+                    "first_rows": finding.first_rows, "message": finding.message(), "help": finding.help(),
+                })
+            })
+            .collect(),
+        other => vec![
+            serde_json::json!({ "code": other.code(), "message": other.to_string(), "help": other.help() }),
+        ],
+    };
+    let rows = match error {
+        SourceError::Report(DataReport { rows, .. }) => Some(rows),
+        _ => None,
+    };
+    serde_json::json!({ "fits": false, "rows": rows, "findings": findings })
+}
+
+fn counts(reading: &Reading) -> [u64; 3] {
+    [Role::Train, Role::Validation, Role::Test].map(|role| reading.table.count(role).0)
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let (code, help) = (error.code().into(), error.help());
+        match &error {
+            SourceError::Report(report) if report.findings.len() > 1 => Self {
+                code,
+                message: format!(
+                    "{} rules are broken, in {} rows read\n{report}",
+                    report.findings.len(),
+                    report.rows
+                ),
+                help: "correct them, and check again".into(),
+                exit: 2,
+            },
+            SourceError::Unreadable { .. } => Self { code, message: error.to_string(), help, exit: 3 },
+            _ => Self { code, message: error.to_string(), help, exit: 2 },
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Every rule of a contract broken in turn: the report, the refusal and the remedy, and never what stands in a cell.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use syndic_learning::{Column, ColumnKind, Contract, Job, Label, Transform};
+use syndic_participant::data::{FileSource, Rules, Source, Split};
+
+/// Two columns and a label.
+fn contract() -> Contract {
+    let column = |name: &str, kind| Column { name: name.into(), kind, sensitive: false, level: None };
+    let levels = vec!["office".into(), "field".into()];
+    Contract {
+        name: "small".into(),
+        version: 1,
+        max_rows: 6,
+        label: Label { column: "label".into(), positive: "1".into(), negative: "0".into() },
+        columns: vec![
+            column("age", ColumnKind::Numeric { transform: Transform::Identity, min: 18.0, max: 100.0 }),
+            column("job", ColumnKind::Categorical { levels }),
+        ],
+    }
+}
+
+/// What a refusal says, with the debug form: neither may hold a value.
+fn refusal(text: &str, rules: Rules) -> (&'static str, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, text).unwrap();
+    let error = Source::File(FileSource { file, rules }).load(&contract()).unwrap_err();
+    (error.code(), format!("{error}\n{error:?}\n{}", error.help()))
+}
+
+#[test]
+fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
+    let good = "age,job,label\n30,office,1\n40,field,0\n";
+    // 4711 stands for somebody's value wherever there can be one.
+    for (code, text, line) in [
+        ("data.column-missing", good.replace("job", "4711"), None),
+        ("data.column-repeated", good.replace("job", "age"), None),
+        ("data.row-width", format!("{good}30,office,1,4711\n"), Some(4)),
+        ("data.empty-cell", format!("{good}30,,1\n"), Some(4)),
+        ("data.not-a-number", format!("{good}x4711,office,1\n"), Some(4)),
+        ("data.not-finite", format!("{good}inf,office,1\n"), Some(4)),
+        ("data.out-of-range", format!("{good}4711,office,1\n"), Some(4)),
+        ("data.unknown-level", format!("{good}30,4711,1\n"), Some(4)),
+        ("data.unknown-label", format!("{good}30,office,4711\n"), Some(4)),
+        ("data.too-many-rows", good.to_owned() + &"47,office,1\n".repeat(5), None),
+        ("data.empty", "age,job,label\n".into(), None),
+        ("data.one-class", "age,job,label\n47,office,1\n47,office,1\n".into(), None),
+    ] {
+        let (found, told) = refusal(&text, Rules::default());
+        assert_eq!(found, code, "{told}");
+        assert!(!told.contains("4711") && !told.contains("47,"), "{code}: {told}");
+        if let Some(line) = line {
+            assert!(told.contains(&format!("1 rows, first {line}")), "{code}: {told}");
+        }
+    }
+    let test = vec!["office".into(), "field".into()];
+    let split = Some(Split { column: "job".into(), test, validation: Vec::new() });
+    assert_eq!(refusal(good, Rules { split, ..Rules::default() }).0, "data.no-training-rows");
+}
+
+/// `syndic-participant data check` in a folder with such a table of the sample job's contract.
+fn check(folder: &Path, table: &str, consent: &str, json: bool) -> Output {
+    std::fs::write(folder.join("rows.csv"), table).unwrap();
+    let config = format!(
+        "enrolment = \"e\"\nstate = \"s\"\npolicy = \"p\"\n[data]\nfile = \"rows.csv\"\n{consent}\n\
+         split = {{ column = \"fold\", test = [\"0\"] }}\n"
+    );
+    std::fs::write(folder.join("participant.toml"), config).unwrap();
+    let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syndic-participant"));
+    command.current_dir(folder).args(["data", "check", "--config", "participant.toml", "--job", job]);
+    if json {
+        command.arg("--json");
+    }
+    command.output().unwrap()
+}
+
+/// Six rows under the sample contract; `of_row` may change one.
+fn table(of_row: impl Fn(usize, &str, String) -> String) -> String {
+    let job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let contract = job.contract;
+    let mut names: Vec<&str> = contract.columns.iter().map(|column| column.name.as_str()).collect();
+    names.extend([contract.label.column.as_str(), "fold", "consented"]);
+    let mut text = names.join(",") + "\n";
+    for row in 0..6 {
+        let mut cells: Vec<String> = Vec::new();
+        for column in &contract.columns {
+            let value = match &column.kind {
+                ColumnKind::Numeric { min, .. } => min.to_string(),
+                ColumnKind::Categorical { levels } => levels[row % levels.len()].clone(),
+            };
+            cells.push(of_row(row, &column.name, value));
+        }
+        let label = if row % 2 == 0 { &contract.label.positive } else { &contract.label.negative };
+        let ends = [label.clone(), (row / 5).to_string(), (row != 2).to_string()];
+        let ends = names[contract.columns.len()..].iter().zip(ends);
+        cells.extend(ends.map(|(name, value)| of_row(row, name, value)));
+        text += &(cells.join(",") + "\n");
+    }
+    text
+}
+
+const CONSENT: &str = "consent = { column = \"consented\", value = \"true\" }";
+
+#[test]
+fn rows_that_fit_are_counted_with_their_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = table(
+        |_, name, value| if name == "fold" { ["9", "0"][usize::from(value == "1")].into() } else { value },
+    );
+    let output = check(folder.path(), &text, CONSENT, true);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((told["fits"].as_bool(), told["rows"].as_u64()), (Some(true), Some(5)), "{told}");
+    assert_eq!((told["training"].as_u64(), told["test"].as_u64()), (Some(4), Some(1)), "{told}");
+    assert_eq!(told["without_consent"], "1 to 9");
+    assert_eq!(told["sources"][0]["files"][0]["bytes"], text.len());
+
+    let all = check(folder.path(), &text, "", true);
+    let all: serde_json::Value = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!((all["rows"].as_u64(), &all["without_consent"]), (Some(6), &serde_json::Value::Null));
+    assert_ne!(all["snapshot"], told["snapshot"], "other rows");
+    let plain = check(folder.path(), &text, CONSENT, false);
+    let plain = String::from_utf8(plain.stdout).unwrap();
+    assert!(
+        plain.contains(told["snapshot"].as_str().unwrap()) && plain.contains("5 rows; 4 to train on"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn rows_that_do_not_fit_are_refused_with_every_rule_and_no_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = table(|row, name, value| match (row, name) {
+        (1, "age") => "x4711".into(),
+        (3, "job") => "spy-4711".into(),
+        // Not read, and so not checked.
+        (2, "age") => "4711".into(),
+        _ => value,
+    });
+    for json in [false, true] {
+        let output = check(folder.path(), &text, CONSENT, json);
+        let told =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        for part in ["data.not-a-number", "data.unknown-level", "first 3", "first 5", "map the value"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("4711") && !told.contains("spy"), "{told}");
+    }
+}
