@@ -151,6 +151,15 @@ fn training(job: &Job) -> String {
                 terms.max_bins, terms.min_count
             );
         }
+        ProgramTerms::External(terms) => {
+            let numbers = counted(terms.elements(), "number", "numbers");
+            let tensors = counted(terms.tensors.len(), "tensor", "tensors");
+            return format!(
+                "{rounds} of trainer {}: {numbers} in {tensors}, settings {}",
+                terms.trainer,
+                terms.settings_json()
+            );
+        }
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {

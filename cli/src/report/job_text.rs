@@ -1,12 +1,12 @@
 //! What a job file says, for people.
 
-use syndic_learning::Job;
 use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
 use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights};
 use syndic_learning::program::scorecard::ScorecardTerms;
+use syndic_learning::{ExternalTerms, Job};
 
 use crate::job_check::admitted;
 use crate::words::counted;
@@ -80,6 +80,7 @@ fn program(program: &ProgramTerms) -> String {
             );
         }
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
+        ProgramTerms::External(terms) => return of_trainer(terms),
     };
     let solver = match terms.solver {
         Solver::Newton { encoding } => format!(
@@ -128,6 +129,18 @@ fn averaging(AveragingTerms { optimiser, local, steps, class_weights }: &Averagi
         },
         local.learning_rate,
         local.learning_rate_decay
+    )
+}
+
+fn of_trainer(terms: &ExternalTerms) -> String {
+    format!(
+        "federated averaging of what the external trainer {} learns: {} in {}, none changed by more than {} in a round; \
+         its settings are {}",
+        terms.trainer,
+        counted(terms.elements(), "number", "numbers"),
+        counted(terms.tensors.len(), "tensor", "tensors"),
+        terms.clip,
+        terms.settings_json()
     )
 }
 

@@ -186,6 +186,16 @@ async fn execute_in(
 /// The job with what the options change, and its text.
 fn job(options: &SandboxOptions) -> Result<(Job, String)> {
     let mut job = job_check::check(&options.job)?;
+    if let Some(terms) = job.external() {
+        return Err(Error::input(
+            "sandbox.external-trainer",
+            format!("the sandbox has no trainers, and the job is trained by `{}`", terms.trainer),
+        )
+        .place(options.job.name.clone())
+        .help(
+            "run participants of their own, each beside its trainer: examples/external-trainer/README.md",
+        ));
+    }
     let before = job.clone();
     if let Some(rounds) = options.rounds {
         job.rounds.count = rounds;
@@ -307,7 +317,7 @@ fn write(
         fit: finished.outcome.fit.clone(),
         importance: match &finished.outcome.model {
             Model::Trees(trees) => trees.importance(),
-            Model::Linear(_) | Model::Network(_) | Model::Scorecard(_) => Vec::new(),
+            Model::Linear(_) | Model::Network(_) | Model::Scorecard(_) | Model::External(_) => Vec::new(),
         },
         scorecard: finished.outcome.model.scorecard().map(ScorecardModel::table),
         made_at: assemble::now(),

@@ -43,6 +43,8 @@ pub use measure::{Measure, Measured};
 pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{Model, ModelCard, ModelError, Scoring};
 pub use network::{Network, NetworkModel};
+pub use program::external::model::{ExternalModel, RowScores};
+pub use program::external::terms::ExternalTerms;
 pub use program::fairness::figures::FairnessFigures;
 pub use program::job_table::JobTable;
 pub use program::logistic_regression::inference::{Fit, Inferred};

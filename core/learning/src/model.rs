@@ -12,9 +12,10 @@ use crate::job::parse_contract;
 use crate::linear_model::LinearModel;
 use crate::metrics::Metrics;
 use crate::network::NetworkModel;
+use crate::program::external::model::{ExternalCard, ExternalModel};
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression::inference::Fit;
-use crate::program::{boosted_trees, logistic_regression, neural_network, scorecard};
+use crate::program::{boosted_trees, external, logistic_regression, neural_network, scorecard};
 use crate::scorecard::{ScorecardModel, ScorecardTable};
 use crate::table::{Role, Table};
 use crate::trees::{Tree, TreeModel};
@@ -30,6 +31,8 @@ pub enum Model {
     Network(NetworkModel),
     /// A scorecard.
     Scorecard(ScorecardModel),
+    /// What an external trainer has learnt.
+    External(ExternalModel),
 }
 
 /// What `model.json` says beside `model.safetensors`.
@@ -55,6 +58,9 @@ pub struct ModelCard {
     /// How the model treats groups, where the job compared them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<FairnessFigures>,
+    /// Trainer, settings and tensors, where an external trainer learnt it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalCard>,
     /// Where it comes from: job, rounds, ledger. Keys are the releaser's.
     pub provenance: BTreeMap<String, serde_json::Value>,
 }
@@ -95,6 +101,9 @@ pub enum ModelError {
         /// The table's contract.
         found: String,
     },
+    /// Nobody but an external trainer knows what its numbers say of a row.
+    #[error("the model is one of an external trainer, which alone can score rows by it")]
+    NeedsTrainer,
 }
 
 impl ModelError {
@@ -107,6 +116,7 @@ impl ModelError {
             Self::Inputs { .. } => "model.inputs-mismatch",
             Self::Standardisation(_) => "model.standardisation-mismatch",
             Self::Contract { .. } => "model.contract-mismatch",
+            Self::NeedsTrainer => "model.needs-trainer",
         }
     }
 
@@ -114,6 +124,7 @@ impl ModelError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Contract { .. } => "read the table under the contract in the model's card",
+            Self::NeedsTrainer => "give `model.safetensors` to the trainer that the card names",
             _ => "take `model.safetensors` and `model.json` of one and the same release, unchanged",
         }
     }
@@ -127,6 +138,11 @@ impl ModelCard {
         parse_contract::check(&self.contract).map_err(ModelError::Card)?;
         if Some(&self.inputs) != Model::inputs_of(&self.program, &self.contract).as_ref() {
             return Err(ModelError::Card("its inputs are not those of its program and contract".into()));
+        }
+        if self.external.is_some() != (self.program == external::NAME) {
+            return Err(ModelError::Card(
+                "it names a trainer where there is none, or none where there is one".into(),
+            ));
         }
         Ok(())
     }
@@ -170,6 +186,7 @@ impl Scoring for Model {
             Self::Trees(model) => model.score_rows(table, rows),
             Self::Network(model) => model.score_rows(table, rows),
             Self::Scorecard(model) => model.score_rows(table, rows),
+            Self::External(_) => Err(ModelError::NeedsTrainer),
         }
     }
 }
@@ -182,6 +199,7 @@ impl Model {
             Self::Trees(model) => &model.contract,
             Self::Network(model) => &model.contract,
             Self::Scorecard(model) => &model.contract,
+            Self::External(model) => &model.contract,
         }
     }
 
@@ -192,6 +210,7 @@ impl Model {
             Self::Trees(_) => boosted_trees::NAME,
             Self::Network(_) => neural_network::NAME,
             Self::Scorecard(_) => scorecard::NAME,
+            Self::External(_) => external::NAME,
         }
     }
 
@@ -202,6 +221,7 @@ impl Model {
             Self::Trees(model) => model.ensemble.trees.iter().map(Tree::leaves).sum(),
             Self::Network(model) => model.network.parameters.len(),
             Self::Scorecard(model) => model.scorecard.coding.used.len() + 1,
+            Self::External(model) => model.state.parameters.len(),
         }
     }
 
@@ -215,6 +235,8 @@ impl Model {
             Self::Trees(model) => Ok(model.check()?),
             Self::Network(model) => model.check(),
             Self::Scorecard(model) => Ok(model.check()?),
+            // What its numbers mean is its trainer's business.
+            Self::External(_) => Ok(()),
         }
     }
 
@@ -222,7 +244,7 @@ impl Model {
     pub fn scorecard(&self) -> Option<&ScorecardModel> {
         match self {
             Self::Scorecard(model) => Some(model),
-            Self::Linear(_) | Self::Trees(_) | Self::Network(_) => None,
+            _ => None,
         }
     }
 
@@ -236,6 +258,7 @@ impl Model {
             Self::Trees(model) => model.to_safetensors(),
             Self::Network(model) => model.to_safetensors(),
             Self::Scorecard(model) => model.to_safetensors(),
+            Self::External(model) => model.to_safetensors(),
         }
     }
 
@@ -250,6 +273,10 @@ impl Model {
             fit: None,
             scorecard: self.scorecard().map(ScorecardModel::table),
             fairness: None,
+            external: match self {
+                Self::External(model) => Some(model.card()),
+                _ => None,
+            },
             provenance,
         }
     }
@@ -268,10 +295,17 @@ impl Model {
         if found != card.weights_digest {
             return Err(ModelError::Digest { expected: card.weights_digest, found });
         }
-        let model = match card.program.as_str() {
-            boosted_trees::NAME => Self::Trees(TreeModel::from_safetensors(&card.contract, weights)?),
-            neural_network::NAME => Self::Network(NetworkModel::from_safetensors(&card.contract, weights)?),
-            scorecard::NAME => Self::Scorecard(ScorecardModel::from_safetensors(&card.contract, weights)?),
+        let model = match (card.program.as_str(), &card.external) {
+            (external::NAME, Some(of_trainer)) => {
+                Self::External(ExternalModel::from_safetensors(&card.contract, of_trainer, weights)?)
+            }
+            (boosted_trees::NAME, _) => Self::Trees(TreeModel::from_safetensors(&card.contract, weights)?),
+            (neural_network::NAME, _) => {
+                Self::Network(NetworkModel::from_safetensors(&card.contract, weights)?)
+            }
+            (scorecard::NAME, _) => {
+                Self::Scorecard(ScorecardModel::from_safetensors(&card.contract, weights)?)
+            }
             _ => Self::Linear(LinearModel::from_safetensors(&card.contract, weights)?),
         };
         if model.scorecard().map(ScorecardModel::table) != card.scorecard {
@@ -285,7 +319,7 @@ impl Model {
     fn inputs_of(program: &str, contract: &Contract) -> Option<Vec<String>> {
         match program {
             logistic_regression::NAME | neural_network::NAME => Some(contract.input_names()),
-            boosted_trees::NAME | scorecard::NAME => {
+            boosted_trees::NAME | scorecard::NAME | external::NAME => {
                 Some(contract.columns.iter().map(|column| column.name.clone()).collect())
             }
             _ => None,

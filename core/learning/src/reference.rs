@@ -34,6 +34,9 @@ pub enum FitError {
         /// Positives among them.
         positives: usize,
     },
+    /// Nobody but its trainer can train it.
+    #[error("the job trains by an external trainer, which runs beside a participant only")]
+    External,
     /// The parts of the model do not fit; cannot happen for tables of one contract.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -48,6 +51,7 @@ impl FitError {
         match self {
             Self::Contracts => "fit.contracts",
             Self::OneClass { .. } => "fit.one-class",
+            Self::External => "fit.external-trainer",
             Self::Model(error) => error.code(),
             Self::Program(error) => error.code(),
         }
@@ -71,6 +75,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
         ProgramTerms::Scorecard(terms) => {
             return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));
         }
+        ProgramTerms::External(_) => return Err(FitError::External),
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding } => (encoding, None),

@@ -8,6 +8,7 @@ const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
+const EXTERNAL: &str = include_str!("../../../examples/external-trainer/job.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
 fn job(text: &str) -> Job {
@@ -27,6 +28,13 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     let scorecard = job(CREDIT_DEFAULT_SCORECARD);
     assert_eq!(linear.contract, scorecard.contract);
     assert!(scorecard.program.scorecard().is_some());
+}
+
+#[test]
+fn the_job_of_the_external_trainer_has_a_weight_for_each_input() {
+    let (outside, own) = (job(EXTERNAL), job(BANK_MARKETING));
+    assert_eq!(outside.contract, own.contract);
+    assert_eq!(outside.external().unwrap().elements(), own.contract.inputs() + 1);
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
         of_scorecard().into(),
         include_str!("../../../examples/jobs/credit-default-scorecard.toml").into(),
+        include_str!("../../../examples/external-trainer/job.toml").into(),
     ]
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod fields;
 mod parse;
 mod parse_averaging;
 pub(crate) mod parse_contract;
+mod parse_external;
 mod parse_program;
 mod parse_scorecard;
 mod processing;

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::Rounds;
 use super::parse::narrow;
 use super::parse_averaging::{
     LINEAR, NAMES, Name, OF_OPTIMISERS, averaging, neural_network, refuse_optimisers,
@@ -15,10 +14,11 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section};
+use super::{Rounds, parse_external};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
-use crate::program::{logistic_regression, neural_network, scorecard};
+use crate::program::{external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The program, and where the decay of its learning rate stands, if it is written.
@@ -35,6 +35,7 @@ pub(super) fn program(
         (boosted_trees::NAME, Named::BoostedTrees),
         (neural_network::NAME, Named::NeuralNetwork),
         (scorecard::NAME, Named::Scorecard),
+        (external::NAME, Named::External),
     ];
     let known =
         section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &programs));
@@ -43,6 +44,7 @@ pub(super) fn program(
         Named::BoostedTrees => return Some((trees(reader, section, contract), None)),
         Named::NeuralNetwork => return network(reader, section, contract),
         Named::Scorecard => return Some((scorecard(reader, section, contract), None)),
+        Named::External => return Some((parse_external::external(reader, section)?, None)),
     }
     refuse(reader, &mut section, &OF_SCORECARD, OTHER_PROGRAM, scorecard::NAME);
     refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
@@ -71,6 +73,7 @@ enum Named {
     BoostedTrees,
     NeuralNetwork,
     Scorecard,
+    External,
 }
 
 #[derive(Clone, Copy)]
@@ -223,7 +226,7 @@ pub(super) fn check_rounds(
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             check_last_step(reader, program, rounds, at);
         }
-        ProgramTerms::Scorecard(_) => {}
+        ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {}
     }
 }
 

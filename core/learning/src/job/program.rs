@@ -7,6 +7,7 @@ use crate::contract::{Column, ColumnKind, Contract};
 use crate::job::Job;
 use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
+use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
 use crate::program::neural_network::{self, AveragingTerms, NeuralNetworkTerms};
 use crate::program::scorecard::{self, ScorecardTerms};
@@ -23,6 +24,8 @@ pub enum ProgramTerms {
     NeuralNetwork(Box<NeuralNetworkTerms>),
     /// [`crate::program::scorecard`].
     Scorecard(Box<ScorecardTerms>),
+    /// [`crate::program::external`].
+    External(Box<ExternalTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -95,6 +98,7 @@ impl ProgramTerms {
             Self::BoostedTrees(_) => boosted_trees::NAME,
             Self::NeuralNetwork(_) => neural_network::NAME,
             Self::Scorecard(_) => scorecard::NAME,
+            Self::External(_) => external::NAME,
         }
     }
 
@@ -122,7 +126,8 @@ impl ProgramTerms {
             Self::LogisticRegression(_)
             | Self::BoostedTrees(_)
             | Self::NeuralNetwork(_)
-            | Self::Scorecard(_) => None,
+            | Self::Scorecard(_)
+            | Self::External(_) => None,
         }
     }
 
@@ -161,7 +166,7 @@ impl ProgramTerms {
                 solver: Solver::Averaging(terms), ..
             }) => Some(terms.local),
             Self::NeuralNetwork(terms) => Some(terms.averaging.local),
-            Self::LogisticRegression(_) | Self::BoostedTrees(_) | Self::Scorecard(_) => None,
+            _ => None,
         }
     }
 }
@@ -183,6 +188,14 @@ impl Job {
                 solver: Solver::Averaging(averaging),
                 l2,
             }) => Some(NeuralNetworkTerms::linear(*l2, *averaging)),
+            _ => None,
+        }
+    }
+
+    /// The terms of its external trainer.
+    pub fn external(&self) -> Option<&ExternalTerms> {
+        match &self.program {
+            ProgramTerms::External(terms) => Some(terms),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
 
 mod cohort;
+mod external;
 mod fairness;
 mod networks;
 mod program;

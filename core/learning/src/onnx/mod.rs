@@ -49,6 +49,7 @@ pub fn export(model: &Model, card: &ModelCard, version: &str) -> Result<Exported
         Model::Trees(model) => trees::log_odds(&mut graph, &rows, model),
         Model::Network(model) => network::log_odds(&mut graph, &rows, model),
         Model::Scorecard(model) => scorecard::log_odds(&mut graph, &rows, model),
+        Model::External(_) => return Err(ModelError::NeedsTrainer),
     };
     give(&mut graph, &log_odds);
     let graph = graph.finish();

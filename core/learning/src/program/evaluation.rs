@@ -7,7 +7,7 @@ use syndic_round::{Contribution, Layout, Sum};
 use super::scorer::Scorer;
 use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, loss_block, values};
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
-use crate::model::Scoring as _;
+use crate::model::Scoring;
 use crate::table::{Role, Table};
 
 /// The coordinator half.
@@ -57,6 +57,30 @@ impl EvaluateQuestion {
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
         layout(&self.roles, self.bins, self.max_rows)
+    }
+
+    /// What this table adds to the sum when `model` scores it.
+    ///
+    /// # Errors
+    /// When the question has no layout, or the model cannot score the rows.
+    pub(super) fn answered_by(
+        &self,
+        table: &Table,
+        model: &impl Scoring,
+    ) -> Result<Contribution, ProgramError> {
+        let layout = self.layout()?;
+        let mut contribution = Vec::with_capacity(layout.len());
+        for &role in &self.roles {
+            let rows = table.rows_for(role);
+            let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
+            let scores = model.score_rows(table, &rows)?;
+            let histogram = ScoreHistogram::of(&scores, &labels, self.bins as usize);
+            let counts = histogram.negative.into_iter().chain(histogram.positive);
+            contribution.extend(counts.map(|count| count as f64));
+            contribution
+                .push(scores.iter().zip(&labels).map(|(&score, &label)| log_loss(score, label)).sum());
+        }
+        Ok(Contribution::new(layout, contribution)?)
     }
 
     fn metrics(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Option<Metrics>, ProgramError> {
@@ -111,20 +135,7 @@ impl Program for Evaluation {
         table: &Table,
         _rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
-        let layout = question.layout()?;
-        let model = question.scorer.model(table.contract());
-        let mut contribution = Vec::with_capacity(layout.len());
-        for &role in &question.roles {
-            let rows = table.rows_for(role);
-            let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
-            let scores = model.score_rows(table, &rows)?;
-            let histogram = ScoreHistogram::of(&scores, &labels, question.bins as usize);
-            let counts = histogram.negative.into_iter().chain(histogram.positive);
-            contribution.extend(counts.map(|count| count as f64));
-            contribution
-                .push(scores.iter().zip(&labels).map(|(&score, &label)| log_loss(score, label)).sum());
-        }
-        Ok(Contribution::new(layout, contribution)?)
+        question.answered_by(table, &question.scorer.model(table.contract())?)
     }
 }
 

@@ -16,7 +16,7 @@ use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_bl
 use crate::contract::{ColumnKind, Contract};
 use crate::job::{FairnessTerms, Grouping};
 use crate::metrics::ScoreHistogram;
-use crate::model::{Model, ModelError, Scoring as _};
+use crate::model::{Model, ModelError, Scoring};
 use crate::table::{Role, Table, Values};
 
 /// The coordinator half.
@@ -66,6 +66,27 @@ impl FairnessQuestion {
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
         layout(&self.groups, &self.sizes, self.bins, self.max_rows)
+    }
+
+    /// What this table adds to the sum when `model` scores it.
+    ///
+    /// # Errors
+    /// When the question has no layout, or the model cannot score the rows.
+    pub(super) fn answered_by(
+        &self,
+        table: &Table,
+        model: &impl Scoring,
+    ) -> Result<Contribution, ProgramError> {
+        let layout = self.layout()?;
+        let mut contribution = Vec::with_capacity(layout.len());
+        for histograms in counted(model, table, &self.groups, self.bins)? {
+            let counts = |class: fn(&ScoreHistogram) -> &Vec<u64>| {
+                histograms.iter().flat_map(class).map(|&count| count as f64).collect::<Vec<_>>()
+            };
+            contribution.extend(counts(|histogram| &histogram.negative));
+            contribution.extend(counts(|histogram| &histogram.positive));
+        }
+        Ok(Contribution::new(layout, contribution)?)
     }
 }
 
@@ -151,23 +172,13 @@ impl Program for Fairness {
         table: &Table,
         _rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
-        let layout = question.layout()?;
-        let model = question.scorer.model(table.contract());
-        let mut contribution = Vec::with_capacity(layout.len());
-        for histograms in counted(&model, table, &question.groups, question.bins)? {
-            let counts = |class: fn(&ScoreHistogram) -> &Vec<u64>| {
-                histograms.iter().flat_map(class).map(|&count| count as f64).collect::<Vec<_>>()
-            };
-            contribution.extend(counts(|histogram| &histogram.negative));
-            contribution.extend(counts(|histogram| &histogram.positive));
-        }
-        Ok(Contribution::new(layout, contribution)?)
+        question.answered_by(table, &question.scorer.model(table.contract())?)
     }
 }
 
 /// For each column and group, the scores of the test rows.
 fn counted(
-    model: &Model,
+    model: &impl Scoring,
     table: &Table,
     groups: &[Grouping],
     bins: u32,

@@ -21,6 +21,11 @@ impl JobTable {
         Self(PreparedTable::new(table))
     }
 
+    /// The rows.
+    pub fn rows(&self) -> Arc<Table> {
+        self.0.given().clone()
+    }
+
     /// The values that the table adds to the sum.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 pub mod boosted_trees;
 pub mod evaluation;
+pub mod external;
 pub mod fairness;
 pub mod job_table;
 pub mod logistic_regression;

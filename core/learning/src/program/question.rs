@@ -5,6 +5,7 @@ use syndic_round::Layout;
 
 use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
 use super::evaluation::EvaluateQuestion;
+use super::external::{self, ExternalQuestion};
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
@@ -38,6 +39,8 @@ pub enum Question {
     ScorecardClasses(ClassesQuestion),
     /// Loss, gradient and Hessian on weights of evidence: training too.
     ScorecardWoe(WoeQuestion),
+    /// Training by an external trainer.
+    External(ExternalQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
     /// Score histograms by group.
@@ -112,6 +115,7 @@ impl Question {
             Self::ScorecardRows(question) => question.layout(),
             Self::ScorecardClasses(question) => question.layout(),
             Self::ScorecardWoe(question) => question.layout(),
+            Self::External(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
         }
@@ -123,6 +127,7 @@ impl Question {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => "train",
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => "train",
+            Self::External(_) => "train",
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
@@ -140,6 +145,7 @@ impl Question {
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) => Some(1),
             Self::ScorecardWoe(question) => Some(question.newton.training_round),
+            Self::External(question) => Some(question.training_round),
             Self::Evaluate(question) => Some(question.training_round),
         }
     }
@@ -196,6 +202,7 @@ impl Question {
             Self::ScorecardWoe(question) => {
                 question.approved_by(contract, scorecard_of(job)?, job.rounds.count)
             }
+            Self::External(question) => question.approved_by(job),
             Self::Evaluate(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Evaluate(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Evaluate(question) if question.bins != job.evaluation.bins => departs("bins"),
@@ -236,6 +243,9 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
     if let Some(terms) = job.network() {
         return neural_network::layout_of(&terms, inputs, max_rows);
+    }
+    if let Some(terms) = job.external() {
+        return external::layout(terms.elements(), terms.clip, max_rows);
     }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),

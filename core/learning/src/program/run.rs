@@ -25,7 +25,7 @@ use super::training::Training;
 use super::{Next, Program, ProgramError, evaluation};
 use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
-use crate::model::{Model, ModelCard};
+use crate::model::{Model, ModelCard, ModelError};
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -285,6 +285,7 @@ impl Program for JobRun {
             Question::ScorecardRows(question) => question.answer(table),
             Question::ScorecardClasses(question) => question.answer(table),
             Question::ScorecardWoe(question) => question.answer(table, rng),
+            Question::External(_) => Err(ModelError::NeedsTrainer.into()),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
         }

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ProgramError;
 use super::boosted_trees::approval::approved;
+use super::external::ExternalState;
 use super::scorecard::approved as scorecard_approved;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::Standardisation;
 use crate::job::{Job, ProgramTerms};
 use crate::linear_model::LinearModel;
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 use crate::network::{Network, NetworkModel};
 use crate::scorecard::{PointsScale, Scorecard, ScorecardModel};
 use crate::trees::{Ensemble, TreeModel};
@@ -43,13 +44,21 @@ pub enum Scorer {
         /// Bins and coefficients.
         scorecard: Scorecard,
     },
+    /// What an external trainer scores with.
+    External {
+        /// Its numbers, and what it is told.
+        external: Box<ExternalState>,
+    },
 }
 
 impl Scorer {
     /// The model under `contract`. What is known of how trees were found is left out, and points are on the usual scale.
-    pub(super) fn model(&self, contract: &Contract) -> Model {
+    ///
+    /// # Errors
+    /// [`ModelError::NeedsTrainer`] where an external trainer alone can score.
+    pub(super) fn model(&self, contract: &Contract) -> Result<Model, ModelError> {
         let contract = contract.clone();
-        match self.clone() {
+        Ok(match self.clone() {
             Self::Linear { coefficients, standardisation } => {
                 Model::Linear(LinearModel { contract, standardisation, coefficients })
             }
@@ -63,6 +72,15 @@ impl Scorer {
             Self::Scorecard { scorecard } => {
                 Model::Scorecard(ScorecardModel { contract, scorecard, scale: PointsScale::default() })
             }
+            Self::External { .. } => return Err(ModelError::NeedsTrainer),
+        })
+    }
+
+    /// What an external trainer scores with, where it is one's model.
+    pub(super) fn external(&self) -> Option<&ExternalState> {
+        match self {
+            Self::External { external } => Some(external),
+            _ => None,
         }
     }
 
@@ -99,6 +117,7 @@ impl Scorer {
                 Some(terms) => scorecard_approved(scorecard, contract, terms),
                 None => Err(ProgramError::NotApproved("program of the model")),
             },
+            Self::External { external } => external.approved_by(job),
         }
     }
 }
@@ -116,6 +135,7 @@ impl From<&Model> for Scorer {
             },
             Model::Trees(model) => Self::Trees { ensemble: model.ensemble.clone() },
             Model::Scorecard(model) => Self::Scorecard { scorecard: model.scorecard.clone() },
+            Model::External(model) => Self::External { external: Box::new(model.state.clone()) },
         }
     }
 }

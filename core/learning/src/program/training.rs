@@ -3,6 +3,7 @@
 use syndic_round::{Layout, Sum};
 
 use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
+use super::external::External;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
@@ -25,6 +26,7 @@ pub(super) enum Training {
     Trees(Box<BoostedTrees>),
     Network(Box<NeuralNetwork>),
     Scorecard(Box<ScorecardTraining>),
+    External(Box<External>),
 }
 
 impl Training {
@@ -47,6 +49,10 @@ impl Training {
             ProgramTerms::Scorecard(terms) => {
                 let training = ScorecardTraining::new(contract, summary, terms, rounds)?;
                 return Ok(Self::Scorecard(Box::new(training)));
+            }
+            ProgramTerms::External(terms) => {
+                let training = External::new(terms, contract.max_rows, summary, rounds);
+                return Ok(Self::External(Box::new(training)));
             }
         };
         Ok(match solver {
@@ -77,6 +83,7 @@ impl Training {
                 ScorecardQuestion::Classes(question) => Question::ScorecardClasses(question),
                 ScorecardQuestion::Woe(question) => Question::ScorecardWoe(question),
             }),
+            Self::External(training) => asked(training.next(sum)?).map(Question::External),
         })
     }
 
@@ -88,6 +95,7 @@ impl Training {
             Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
             Self::Scorecard(training) => training.completed(),
+            Self::External(training) => training.training_round() - u32::from(!training.is_finished()),
         }
     }
 
@@ -99,13 +107,14 @@ impl Training {
             Self::Network(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
             Self::Scorecard(training) => training.is_last(),
+            Self::External(training) => training.is_last(),
         }
     }
 
     /// Whether the sum that is awaited makes a model that is measured, if each is.
     pub(super) fn ends_a_round(&self) -> bool {
         match self {
-            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => true,
+            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) | Self::External(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
             Self::Scorecard(training) => training.is_fitting(),
@@ -116,7 +125,7 @@ impl Training {
     pub(super) fn next_layout(&self, job: &Job) -> Result<Layout, ProgramError> {
         match self {
             Self::Trees(training) => training.next_layout().map_or_else(|| training_layout(job), Ok),
-            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) => training_layout(job),
+            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) | Self::External(_) => training_layout(job),
             Self::Scorecard(training) => training.next_layout(),
         }
     }
@@ -129,6 +138,7 @@ impl Training {
             Self::Network(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
             Self::Scorecard(training) => training.is_finished(),
+            Self::External(training) => training.is_finished(),
         }
     }
 
@@ -154,13 +164,14 @@ impl Training {
             },
             Self::Trees(training) => Model::Trees(training.model().clone()),
             Self::Scorecard(training) => Model::Scorecard(training.model()),
+            Self::External(training) => Model::External(training.model(&job.contract)),
         }
     }
 
     /// What is known of the model at the end, where the solver knows more than its weights.
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
-            Self::FedAvg(_) | Self::Trees(_) | Self::Network(_) => None,
+            Self::FedAvg(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
             Self::Scorecard(training) => training.fit(),
         }

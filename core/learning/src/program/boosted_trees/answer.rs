@@ -42,6 +42,11 @@ impl<T: Borrow<Table>> PreparedTable<T> {
         self.table.borrow()
     }
 
+    /// The table as it was given.
+    pub(in crate::program) fn given(&self) -> &T {
+        &self.table
+    }
+
     /// The values that this table adds to the sum.
     ///
     /// # Errors

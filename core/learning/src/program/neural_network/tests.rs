@@ -44,7 +44,7 @@ fn parameters_of(model: &Model) -> Vec<f64> {
     match model {
         Model::Network(model) => model.network.parameters.clone(),
         Model::Linear(model) => model.coefficients.to_vec(),
-        Model::Trees(_) | Model::Scorecard(_) => panic!("no parameters"),
+        Model::Trees(_) | Model::Scorecard(_) | Model::External(_) => panic!("no parameters"),
     }
 }
 
