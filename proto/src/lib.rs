@@ -10,6 +10,15 @@ pub mod v1 {
     tonic::include_proto!("syndic.v1");
 }
 
+/// Generated from `proto/syndic/trainer/v1`: what an agent asks of an external trainer on its own host.
+pub mod trainer {
+    /// The first version.
+    #[allow(missing_docs, unreachable_pub, clippy::all)]
+    pub mod v1 {
+        tonic::include_proto!("syndic.trainer.v1");
+    }
+}
+
 /// Bytes that a participant takes in one message: in the largest cohort everybody's public part and a share from each are
 /// 6.4 MB.
 pub const LARGEST_DUTY: usize = 8 << 20;
