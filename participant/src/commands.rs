@@ -247,7 +247,7 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     warn_of_expiry(&enrolment);
     let source = config.data.source();
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
-    let agent = agent.renewed_from(config.enrolment);
+    let agent = agent.renewed_from(config.enrolment).with_trainer(config.trainer);
     match config.until {
         Until::JobOver => Ok(agent.run().await?),
         Until::Stopped => tokio::select! {

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use syndic_learning::program::external::terms::is_trainer;
 use thiserror::Error;
 
 use crate::data::DataSection;
 use crate::malformed::read_toml;
+use crate::trainer::TrainerConfig;
 
 /// The configuration of an agent. Paths are relative to the file's own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,6 +25,8 @@ pub struct Config {
     /// When the agent ends by itself.
     #[serde(default)]
     pub until: Until,
+    /// The external trainer, where there is one.
+    pub trainer: Option<TrainerConfig>,
 }
 
 /// When an agent ends by itself.
@@ -58,11 +62,19 @@ impl Config {
         if let Some(misfit) = config.data.misfit() {
             return Err(failed(misfit.into()));
         }
+        if let Some(trainer) = &config.trainer
+            && (!is_trainer(&trainer.name) || trainer.timeout_seconds == 0)
+        {
+            return Err(failed("`name` of [trainer] is a name and a version with a slash between them, and `timeout_seconds` is at least 1".into()));
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         for part in [&mut config.enrolment, &mut config.state, &mut config.policy] {
             *part = folder.join(&*part);
         }
         config.data.within(folder);
+        if let Some(trainer) = &mut config.trainer {
+            trainer.socket = folder.join(&trainer.socket);
+        }
         Ok(config)
     }
 }

@@ -12,3 +12,4 @@ pub mod policy;
 mod program;
 mod shown;
 pub mod tls;
+pub mod trainer;

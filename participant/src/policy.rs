@@ -57,6 +57,9 @@ pub enum Denied {
     /// The purpose.
     #[error("the site policy does not allow purpose `{0}`")]
     Purpose(String),
+    /// The external trainer, which the configuration does not offer.
+    #[error("the job is trained by `{0}`, which [trainer] of participant.toml does not offer")]
+    Trainer(String),
     /// The program.
     #[error("the site policy does not allow program `{0}`")]
     Program(String),
@@ -146,6 +149,7 @@ impl Denied {
         match self {
             Self::Purpose(_) => "policy.purpose",
             Self::Program(_) => "policy.program",
+            Self::Trainer(_) => "trainer.not-offered",
             Self::Contract(_) => "policy.contract",
             Self::Protection { .. } => "policy.protection",
         }

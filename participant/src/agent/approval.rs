@@ -13,6 +13,7 @@ use super::Agent;
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::joined;
+use crate::policy::Denied;
 
 /// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
 /// is looked at again when it is asked about again.
@@ -76,7 +77,8 @@ impl Agent {
             return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
         }
         // The policy decides before any row is read.
-        if let Err(no) = self.policy.check(&job, &terms.protection) {
+        let allowed = self.policy.check(&job, &terms.protection).and_then(|()| self.offers_trainer(&job));
+        if let Err(no) = allowed {
             denied.insert(wanted.agreement, Arc::new(no.clone()));
             return Err(Declined::Policy(no).into());
         }
@@ -102,6 +104,16 @@ impl Agent {
             "the policy allows the job"
         );
         Ok(approved)
+    }
+
+    /// Whether the trainer that a job asks for, if it asks for one, is the one that the configuration names.
+    fn offers_trainer(&self, job: &Job) -> Result<(), Denied> {
+        match job.external() {
+            Some(terms) if !self.trainer.as_ref().is_some_and(|trainer| trainer.is_meant(terms)) => {
+                Err(Denied::Trainer(terms.trainer.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::journal::JournalError;
 use crate::policy::Denied;
 use crate::shown::printable;
 use crate::tls::ConnectError;
+use crate::trainer::TrainerError;
 
 /// Why the agent ends.
 #[derive(Debug, Error)]
@@ -87,6 +88,8 @@ pub(super) enum Declined {
     ShareMissing(#[from] ShareMissing),
     #[error("a one-time key of the cohort is unusable: {0}")]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    Trainer(#[from] TrainerError),
     #[error("this participant was restarted and has lost the round's keys")]
     Restarted,
     #[error("the coordinator refused a message of this round")]
@@ -209,6 +212,7 @@ impl Declined {
             let help = match self {
                 Self::Job(_) => " (`syndic job check` on that file names every error and its remedy)".into(),
                 Self::Data(error) => format!(" ({})", printable(&error.help())),
+                Self::Trainer(error) => format!(" ({})", error.help()),
                 _ => String::new(),
             };
             return printable(&self.to_string()) + &help;
@@ -236,6 +240,7 @@ impl Declined {
             Self::Share(error) => error.code(),
             Self::ShareMissing(_) => "shares.missing",
             Self::Seal(error) => error.code(),
+            Self::Trainer(error) => error.code(),
             Self::Restarted => "participant.restarted",
             Self::Refused => "participant.refused",
             Self::OtherBytes => "blob.other-bytes",

@@ -9,6 +9,7 @@ mod error;
 mod ledger;
 mod link;
 mod lost;
+mod outside;
 mod pace;
 mod preparing;
 mod renewed;
@@ -42,6 +43,7 @@ use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
 use crate::policy::{Denied, Policy};
+use crate::trainer::{Trainer, TrainerConfig};
 use approval::{Approved, Latest};
 use error::{Declined, Undone};
 use pace::Pace;
@@ -71,6 +73,7 @@ pub struct Agent {
     source: Source,
     journal: Journal,
     training_seed: Option<u64>,
+    trainer: Option<Trainer>,
     accepted: Mutex<Latest<Approved>>,
     denied: Mutex<Latest<Denied>>,
     /// Held by the local work that is under way.
@@ -130,6 +133,7 @@ impl Agent {
             source,
             journal,
             training_seed,
+            trainer: None,
             accepted: Mutex::new(Latest::none()),
             denied: Mutex::new(Latest::none()),
             working: Arc::default(),
@@ -144,6 +148,11 @@ impl Agent {
     /// The same, taking up what `syndic-participant renew` puts in `folder` whenever it connects.
     pub fn renewed_from(self, folder: PathBuf) -> Self {
         Self { shown: self.shown.renewed_from(folder), ..self }
+    }
+
+    /// The same with the external trainer that its configuration names, if it names one.
+    pub fn with_trainer(self, config: Option<TrainerConfig>) -> Self {
+        Self { trainer: config.map(Trainer::new), ..self }
     }
 
     /// The same, showing `tap` what leaves before TLS and `observer` every answer in the clear.

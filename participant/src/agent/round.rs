@@ -10,12 +10,15 @@ use syndic_proto::convert::{Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
 use syndic_round::survivors::differ_by_one;
-use syndic_round::{Carrier, Digest, ParticipantId, Rejection, RoundId, RoundPlan, Signed, Voided};
+use syndic_round::{
+    Carrier, Contribution, Digest, ParticipantId, Rejection, RoundId, RoundPlan, Signed, Voided,
+};
 use syndic_secure_aggregation::{Masks, SmallVector, VectorShape};
 use tracing::warn;
 
 use super::error::{Declined, Undone};
 use super::link::Link;
+use super::outside::Outside;
 use super::seat::{Answer, Holding, Keys, Preparing, Seat, Seats, Secret, Stage, Training, joined};
 use super::upload::encrypt_into_file;
 use super::{Agent, kind_of, leaving, out_of_turn};
@@ -161,15 +164,18 @@ impl Agent {
         question: Question,
         preparing: Preparing,
     ) -> Result<Seat, Undone> {
-        let table = match self.accepted.lock().await.get(plan.terms.agreement) {
-            Some(accepted) => accepted.table.clone(),
-            None => return Err(out_of_turn()),
+        let Some(approved) = self.accepted.lock().await.get(plan.terms.agreement).cloned() else {
+            return Err(out_of_turn());
         };
         let fingerprint = plan.question_fingerprint(&question.slot());
         let (mut local, plan) = (self.local_randomness(plan), Arc::new(plan.clone()));
-        let work = {
-            let plan = plan.clone();
-            move || answer(&question, &table, &plan, &mut local)
+        let training = if question.for_trainer().is_some() {
+            let (trainer, participant) = (self.trainer.clone(), self.enrolment.name().to_owned());
+            let outside = Outside { trainer, approved, question, plan: plan.clone(), participant };
+            Training::begin_outside(self.working.clone(), outside.answer(local))
+        } else {
+            let (plan, table) = (plan.clone(), approved.table.clone());
+            Training::begin(self.working.clone(), move || answer(&question, &table, &plan, &mut local))
         };
         Ok(Seat {
             round: round.clone(),
@@ -177,7 +183,7 @@ impl Agent {
             fingerprint,
             preparing,
             stage: Stage::Preparing,
-            training: Training::begin(self.working.clone(), work),
+            training,
             said: BTreeMap::new(),
         })
     }
@@ -369,19 +375,26 @@ fn answer(
 ) -> Result<Answer, Declined> {
     // What an answer that panicked left behind is begun anew.
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    let clipped = table.answer(question, rng)?.clip();
+    let contribution = table.answer(question, rng)?;
     drop(table);
+    Ok(encoded(contribution, question.kind(), plan, rng))
+}
+
+/// An answer as integers that cannot overflow the sum; `kind` is that of its question.
+pub(super) fn encoded(
+    contribution: Contribution,
+    kind: &str,
+    plan: &RoundPlan,
+    rng: &mut ChaCha20Rng,
+) -> Answer {
+    let clipped = contribution.clip();
     if clipped.clamped() > 0 {
-        warn!(
-            values = clipped.clamped(),
-            question = question.kind(),
-            "values were clipped to the plan's bounds"
-        );
+        warn!(values = clipped.clamped(), question = kind, "values were clipped to the plan's bounds");
     }
-    Ok(match shape_of(plan) {
+    match shape_of(plan) {
         Some(shape) => Answer::Elements(SmallVector::encode(&shape, clipped, rng)),
         None => Answer::Coefficients(Box::new(clipped.quantiser(&plan.coding(), rng))),
-    })
+    }
 }
 
 /// How the plan's vector is shared itself, where it is.

@@ -230,6 +230,19 @@ impl Training {
         Self::Running(task)
     }
 
+    /// The same of work that waits for somebody else on this host. Where nobody waits for it any more it is given up.
+    pub(super) fn begin_outside(
+        turn: Arc<Mutex<()>>,
+        work: impl Future<Output = Result<Answer, Declined>> + Send + 'static,
+    ) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let _turn = turn.lock_owned().await;
+            work.await
+        });
+        Self::Running(task)
+    }
+
     /// Waits for the answer. Safe to give up waiting: the work goes on.
     pub(super) async fn finish(&mut self) {
         let Self::Running(task) = self else { return };
