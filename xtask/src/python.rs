@@ -6,14 +6,16 @@ use std::process::Command;
 use crate::gate::Failure;
 use crate::sources;
 
-/// `moto` is the S3 server that the store of blobs is tested against, `dp-accounting` what epsilons are compared with, and
-/// `onnxruntime` runs exported models; the others fit what a federation fits.
-const PACKAGES: [&str; 5] = [
+/// `moto` is the S3 server that the store of blobs is tested against, `dp-accounting` what epsilons are compared with, `grpcio` what
+/// an external trainer in Python speaks by, and `onnxruntime` runs exported models; the others fit what a federation fits.
+const PACKAGES: [&str; 7] = [
     "moto[server]==5.2.5",
     "dp-accounting==0.6.0",
     "onnxruntime==1.32.0",
     "scikit-learn==1.9.1",
     "statsmodels==0.15.0",
+    "grpcio==1.85.3",
+    "grpcio-tools==1.85.1",
 ];
 
 /// Makes the environment where there is none of these packages; otherwise says loudly which tests will do without.
