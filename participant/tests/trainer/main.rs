@@ -14,6 +14,7 @@ use scripted::{NAME, Script, Step, bytes, metric, rows_in, scores, training_rows
 use syndic_learning::program::external::{ExternalQuestion, ExternalState};
 use syndic_learning::program::statistics::Count;
 use syndic_learning::{Job, Role, Standardisation, Table, TableBuilder};
+use syndic_participant::config::Config;
 use syndic_participant::trainer::{Trained, Trainer, TrainerConfig, TrainerError};
 use syndic_proto::trainer::v1::{
     ScorePart, ScoredPart, TrainPart, TrainedPart, column, score_part, train_part,
@@ -325,4 +326,27 @@ async fn a_socket_that_others_could_use_or_replace_is_not_used() {
     std::fs::write(&file, "").unwrap();
     let config = TrainerConfig { socket: file, name: NAME.into(), timeout_seconds: 5, uid: None };
     assert_eq!(train(config).await.unwrap_err().code(), "trainer.unsafe-socket");
+}
+
+#[test]
+fn a_configuration_names_a_trainer_with_its_version_and_its_socket_beside_the_file() {
+    let sample = include_str!("../../../deploy/participant.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let load = |section: &str| {
+        let path = folder.path().join("participant.toml");
+        std::fs::write(&path, format!("{sample}\n[trainer]\n{section}\n")).unwrap();
+        Config::load(&path).map_err(|error| error.to_string())
+    };
+    let trainer = load("socket = \"own/socket\"\nname = \"numpy-logistic/1\"").unwrap().trainer.unwrap();
+    assert_eq!(trainer.socket, folder.path().join("own/socket"));
+    assert_eq!((trainer.timeout_seconds, trainer.uid), (600, None));
+    for bad in [
+        "socket = \"own/socket\"",
+        "name = \"numpy-logistic/1\"",
+        "socket = \"own/socket\"\nname = \"numpy-logistic\"",
+        "socket = \"own/socket\"\nname = \"numpy-logistic/1\"\ntimeout_seconds = 0",
+        "socket = \"own/socket\"\nname = \"numpy-logistic/1\"\ntimeout = 9",
+    ] {
+        assert!(load(bad).is_err(), "{bad}");
+    }
 }
