@@ -172,7 +172,7 @@ impl Agent {
         let training = if question.for_trainer().is_some() {
             let (trainer, participant) = (self.trainer.clone(), self.enrolment.name().to_owned());
             let outside = Outside { trainer, approved, question, plan: plan.clone(), participant };
-            Training::begin_outside(self.working.clone(), outside.answer(local))
+            Training::begin_outside(outside.answer(local))
         } else {
             let (plan, table) = (plan.clone(), approved.table.clone());
             Training::begin(self.working.clone(), move || answer(&question, &table, &plan, &mut local))

@@ -230,16 +230,13 @@ impl Training {
         Self::Running(task)
     }
 
-    /// The same of work that waits for somebody else on this host. Where nobody waits for it any more it is given up.
+    /// Begins work that waits for another program on this host, and keeps none of this institution's own from its turn. Where
+    /// nobody waits for it any more it is given up.
     pub(super) fn begin_outside(
-        turn: Arc<Mutex<()>>,
         work: impl Future<Output = Result<Answer, Declined>> + Send + 'static,
     ) -> Self {
         let mut task = JoinSet::new();
-        task.spawn(async move {
-            let _turn = turn.lock_owned().await;
-            work.await
-        });
+        task.spawn(work);
         Self::Running(task)
     }
 

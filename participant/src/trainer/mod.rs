@@ -18,6 +18,7 @@ use syndic_learning::program::external::{ExternalQuestion, ExternalState};
 use syndic_learning::{ExternalTerms, Job, Role, RowScores, Table};
 use syndic_proto::trainer::v1::DescribeRequest;
 use syndic_proto::trainer::v1::trainer_client::TrainerClient;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
@@ -43,6 +44,8 @@ pub struct TrainerConfig {
 #[derive(Clone, Debug)]
 pub struct Trainer {
     config: Arc<TrainerConfig>,
+    /// Held by the call that is under way: it is asked one thing at a time.
+    turn: Arc<Mutex<()>>,
 }
 
 /// What a call needs the trainer to be able to do.
@@ -55,7 +58,7 @@ enum Ability {
 impl Trainer {
     /// The trainer that `config` names. Nobody is called yet.
     pub fn new(config: TrainerConfig) -> Self {
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), turn: Arc::default() }
     }
 
     /// Whether it is the one that a job asks for.
@@ -75,6 +78,7 @@ impl Trainer {
         seed: u64,
     ) -> Result<Trained, TrainerError> {
         let (terms, limit) = (self.terms(job)?, self.limit(job));
+        let _turn = self.turn.lock().await;
         let asked = async {
             let mut calls = self.connected(Ability::Train).await?;
             let parts = handing::training(job, terms, table, question, (seed, limit));
@@ -96,6 +100,7 @@ impl Trainer {
         roles: &[Role],
     ) -> Result<RowScores, TrainerError> {
         let (terms, limit) = (self.terms(job)?, self.limit(job));
+        let _turn = self.turn.lock().await;
         let rows: Vec<usize> = roles.iter().flat_map(|&role| table.rows_for(role)).collect();
         let asked = async {
             let mut calls = self.connected(Ability::Score).await?;
