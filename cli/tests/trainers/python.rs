@@ -12,7 +12,7 @@ use syndic_learning::program::logistic_regression::{LogisticRegression, TrainQue
 use syndic_learning::program::statistics::Count;
 use syndic_learning::{Coefficients, ExternalModel, Job, Model, Program as _, Role, Standardisation};
 use syndic_participant::agent::{Agent, Parts};
-use syndic_participant::data::{FileSource, Only, Source, Split};
+use syndic_participant::data::{FileSource, Only, Rules, Source, Split};
 use syndic_participant::journal::Journal;
 use syndic_participant::policy::Policy;
 use syndic_participant::trainer::{Trainer, TrainerConfig};
@@ -86,8 +86,11 @@ fn job(program: Option<&str>, rounds: u32) -> String {
 fn source(site: &str) -> Source {
     Source::File(FileSource {
         file: examples().join("bank-marketing/bank_marketing.csv.gz"),
-        split: Some(Split { column: "fold".into(), test: vec!["0".into()], validation: Vec::new() }),
-        only: Some(Only { column: "site".into(), values: vec![site.into()] }),
+        rules: Rules {
+            split: Some(Split { column: "fold".into(), test: vec!["0".into()], validation: Vec::new() }),
+            only: Some(Only { column: "site".into(), values: vec![site.into()] }),
+            consent: None,
+        },
     })
 }
 
@@ -172,7 +175,7 @@ fn before_rounding_one_round_in_python_is_our_own_to_a_thousand_millionth() {
     let text =
         job(None, 1).replace("batch_size = 32", "batch_size = 1000000").replace("l2 = 0.0001", "l2 = 0.01");
     let job = Job::from_toml(&text).unwrap();
-    let table = source(SITES[1]).load(&job.contract).unwrap();
+    let table = source(SITES[1]).load(&job.contract).unwrap().table;
     let (rows, positives) = table.count(Role::Train);
     let numeric = job.contract.numeric().count();
     let standardisation =
