@@ -44,7 +44,7 @@ pub enum Command {
     /// Export released models
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Plan what differential privacy would cost; no job adds noise yet
+    /// Plan what differential privacy would cost
     #[command(subcommand)]
     Privacy(PrivacyCommand),
 }

@@ -1,6 +1,7 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
 mod phases;
+mod privacy;
 mod vectors;
 
 use std::fmt::Write as _;
@@ -107,11 +108,15 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     line(
         "protection",
         format!(
-            "KSA/1 with {}; only sums are opened, no noise is added",
-            job.protection.parameter_set.name()
+            "KSA/1 with {}; only sums are opened, {}",
+            job.protection.parameter_set.name(),
+            if job.privacy.record_level().is_some() { "all of them with noise" } else { "no noise is added" }
         ),
     );
     line("institutions", admitted(job));
+    for (position, fact) in privacy::facts(job).into_iter().enumerate() {
+        line(if position == 0 { "privacy" } else { "" }, fact);
+    }
     let vectors = carried(job);
     if vectors.iter().all(|vector| vector.shared.is_empty()) {
         line("vectors", "all encrypted".into());
@@ -185,6 +190,7 @@ fn training(job: &Job) -> String {
         Solver::Newton { .. } => format!("at most {rounds} of Newton's method"),
         Solver::FedAvg(local) => averaged(&rounds, local.local_epochs, "fed-avg"),
         Solver::Averaging(terms) => averaged(&rounds, terms.local.local_epochs, terms.optimiser.name()),
+        Solver::NoisyGradient(_) => format!("{rounds} of noisy gradients"),
     }
 }
 
@@ -204,6 +210,7 @@ pub fn to_json(file: &JobFile, job: &Job) -> String {
         "vectors": carried(job),
         "start_seconds": job.rounds.deadlines.start_seconds,
         "phases": phases(job),
+        "privacy": job.claim(None).ok().flatten(),
         "updates_days": job.retention.map(|retention| retention.updates_days),
         "warnings": warnings(job),
     })
@@ -263,6 +270,7 @@ fn warnings(job: &Job) -> Vec<Warning> {
             help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
         });
     }
+    warnings.extend(privacy::warning(job));
     let vectors = carried(job);
     let shares = |admitted: u16| vectors.iter().any(|vector| vector.is_shared_by(admitted));
     let all_needed =

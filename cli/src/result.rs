@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use syndic_learning::FairnessFigures;
+use syndic_learning::privacy::claim::Claim;
 
 /// The name of the schema in the file.
 pub const SCHEMA: &str = "syndic.result/1";
@@ -36,6 +37,9 @@ pub struct RunResult {
     /// How models treat groups, where the job compares them.
     #[serde(default)]
     pub fairness: Option<FairnessByModel>,
+    /// What is claimed of the noise, and what was spent; none without noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Claim>,
 }
 
 /// How models treat groups of the test rows.
@@ -284,6 +288,7 @@ pub(crate) mod example {
                 training_rows: banks.iter().zip(rows).map(|(bank, rows)| ((*bank).into(), rows)).collect(),
             },
             fairness: None,
+            privacy: None,
         }
     }
 

@@ -94,8 +94,15 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     );
     line(
         "caution",
-        "the sums are exact, without differential privacy, and no outside cryptographer has reviewed the protocol"
-            .into(),
+        match &result.privacy {
+            None => "the sums are exact, without differential privacy, and no outside cryptographer has reviewed the protocol"
+                .into(),
+            Some(claim) => format!(
+                "epsilon {} at delta {} bounds what all sums tell of one row ({}); figures on test rows are computed here, \
+                 outside of it; no outside cryptographer has reviewed the protocol",
+                claim.epsilon, claim.delta, claim.unit
+            ),
+        },
     );
     if let Some(unchecked) = carried::unchecked(&result.rounds) {
         line("warning", unchecked);

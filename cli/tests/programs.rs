@@ -15,6 +15,13 @@ use syndic::ledger::verify;
 fn run(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Value) {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing");
     let text = std::fs::read_to_string(example.join("job.toml")).unwrap();
+    let without = |section: &str, next: &str| {
+        let (before, rest) = text.split_once(section).unwrap();
+        format!("{before}{next}{}", rest.split_once(next).unwrap().1)
+    };
+    // A program that adds noise brings the section that says so.
+    let text =
+        if program.contains("[privacy]") { without("[privacy]", "[protection]") } else { text.clone() };
     let (before, rest) = text.split_once("[program]").unwrap();
     let (_, after) = rest.split_once("[rounds]").unwrap();
     let text = format!("{before}[rounds]{after}\n{program}\n");
@@ -100,6 +107,39 @@ groups = [{ column = "marital" }, { column = "age", bands = [30, 50] }]
     assert_eq!(card["fairness"], result["fairness"]["federated"]);
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("How the model treats groups") && report.contains("30 to below 50"));
+}
+
+#[test]
+fn a_job_with_noise_opens_noisy_gradients_alone_and_says_what_it_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "logistic-regression"
+solver = "noisy-gradient"
+
+[privacy]
+mode = "record-level"
+epsilon = 8
+delta = 1e-5
+noise = "distributed"
+honest = 2
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "12"]);
+
+    let rounds = &result["rounds"];
+    assert_eq!(
+        (&rounds["completed"], &rounds["statistics"], &rounds["evaluation"]),
+        (&12.into(), &0.into(), &0.into())
+    );
+    assert!(result["metrics"]["live"].is_null(), "{result}");
+    assert!(result["metrics"]["federated"]["roc_auc"].as_f64().unwrap() > 0.6, "{result}");
+    let spent = |claim: &Value| claim["spent"]["epsilon"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!((7.99..=8.0).contains(&spent(&result["privacy"])), "{result}");
+    let card = card(&out, &result);
+    assert_eq!(card["privacy"], result["privacy"]);
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(
+        report.contains("Differential privacy has limits") && !report.contains("There is no differential")
+    );
 }
 
 #[test]

@@ -41,10 +41,12 @@ impl Carried {
 pub(super) fn carried(job: &Job) -> Vec<Carried> {
     // A job that has none is told so when it is asked for.
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
+    // Where noise is added nothing is asked that would be exact.
+    let is_exact = job.privacy.record_level().is_none();
     let kinds = [
-        Some(("statistics", "statistics", layouts.statistics)),
+        is_exact.then_some(("statistics", "statistics", layouts.statistics)),
         Some(("train", "model updates", layouts.train)),
-        Some(("evaluate", "score histograms", layouts.evaluate)),
+        is_exact.then_some(("evaluate", "score histograms", layouts.evaluate)),
         layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),
     ];
     let of_kind = |(kind, name, layout): (&'static str, &'static str, Layout)| {

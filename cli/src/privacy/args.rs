@@ -22,18 +22,21 @@ impl PrivacyCommand {
 }
 
 /// Options of `syndic privacy plan`.
-#[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("target").required(true).args(["epsilon", "noise"])))]
+#[derive(Clone, Debug, Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["epsilon", "noise", "job"])))]
 pub struct PlanArgs {
+    /// A job file with `mode = "record-level"`: what this job spends
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "steps", "delta", "threshold", "colluding"])]
+    pub job: Option<PathBuf>,
     /// Probability with which a step looks at a customer: batch size / customers, or 1 for all of them
     #[arg(long, value_name = "Q", default_value_t = 1.0)]
     pub rate: f64,
     /// How often noise is added and a sum is opened
-    #[arg(long, value_name = "T")]
-    pub steps: u64,
+    #[arg(long, value_name = "T", required_unless_present = "job")]
+    pub steps: Option<u64>,
     /// Delta, well below 1 / customers
-    #[arg(long, value_name = "D")]
-    pub delta: f64,
+    #[arg(long, value_name = "D", required_unless_present = "job")]
+    pub delta: Option<f64>,
     /// The epsilon to keep; the noise for it is worked out
     #[arg(long, value_name = "E")]
     pub epsilon: Option<f64>,
@@ -88,12 +91,13 @@ impl By {
 }
 
 const PLAN: &str = "Examples:
+  syndic privacy plan --job job.toml --institutions 5
   syndic privacy plan --rate 0.01 --steps 1000 --delta 1e-5 --noise 1
   syndic privacy plan --rate 0.05 --steps 1000 --delta 1e-5 --epsilon 3 --institutions 5
   syndic privacy plan --steps 20 --delta 1e-6 --epsilon 8 --institutions 7 --threshold 5 \\
       --colluding 2 --plot epsilon.svg
 
-For planning ahead: jobs of this release run with mode = \"none\", and no job adds noise yet.
+For planning ahead: a plan protects nobody. A job adds noise where its file says so, with mode = \"record-level\".
 
 The unit is one customer, added or removed. A step takes a sample that every customer is in by chance, clips what \
 each adds, adds Gaussian noise, and shows the sum. With institutions, each adds its part of the noise: so much that \

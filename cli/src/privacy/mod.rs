@@ -1,4 +1,4 @@
-//! `syndic privacy`: what differential privacy would cost. No job adds noise yet.
+//! `syndic privacy`: what differential privacy would cost.
 
 pub mod args;
 mod picture;

@@ -1,6 +1,7 @@
 //! What `syndic privacy plan` works out.
 
 use serde::Serialize;
+use syndic_learning::Job;
 use syndic_learning::privacy::PrivacyError;
 use syndic_learning::privacy::plan::{
     Accountant, LEAST_NOISE, MOST_NOISE, Training, honest_contributors, noise_of_each,
@@ -8,6 +9,7 @@ use syndic_learning::privacy::plan::{
 use syndic_round::Protection;
 
 use super::args::PlanArgs;
+use crate::job_check::{JobFile, check};
 use crate::{Error, Result};
 
 /// What a training would spend. Also its JSON.
@@ -66,7 +68,12 @@ pub(super) struct Calibration {
 impl Plan {
     /// Works everything out.
     pub(super) fn of(args: &PlanArgs) -> Result<Self> {
-        let training = Training::new(args.rate, args.steps, args.delta).map_err(told)?;
+        if let Some(path) = &args.job {
+            return Self::of_job(&check(&JobFile::read(path)?)?, args);
+        }
+        // Without a job neither can be missing.
+        let (steps, delta) = (args.steps.unwrap_or_default(), args.delta.unwrap_or_default());
+        let training = Training::new(args.rate, steps, delta).map_err(told)?;
         let accountant = args.accountant.accountant();
         let noise = match (args.noise, args.epsilon) {
             (Some(noise), _) => noise,
@@ -77,19 +84,48 @@ impl Plan {
             }
         };
         let by_steps: Result<Vec<Spent>> =
-            marks(args.steps).into_iter().map(|steps| Spent::after(training, steps, noise)).collect();
+            marks(steps).into_iter().map(|steps| Spent::after(training, steps, noise)).collect();
         let by_steps = by_steps?;
         Ok(Self {
             rate: args.rate,
-            steps: args.steps,
-            delta: args.delta,
+            steps,
+            delta,
             target_epsilon: args.epsilon,
             accountant: args.accountant.name(),
             noise,
-            spent: Spent::after(training, args.steps, noise)?,
+            spent: Spent::after(training, steps, noise)?,
             by_steps,
             institutions: Institutions::of(args, training, noise)?,
         })
+    }
+
+    /// What a job spends, with the noise that its file leads to.
+    fn of_job(job: &Job, args: &PlanArgs) -> Result<Self> {
+        let (Some(terms), Some(calibration)) = (job.privacy.record_level(), job.calibration().map_err(told)?)
+        else {
+            return Err(Error::input("privacy.no-noise", "the job adds no noise: its privacy mode is `none`")
+                .help("`mode = \"record-level\"` in [privacy] adds noise; or plan with --steps, --delta and --epsilon"));
+        };
+        let protection = args.institutions.map(|admitted| {
+            let protection = job.protection_of(usize::from(admitted)).map_err(|error| {
+                Error::input(error.code(), error.to_string()).help("change [protection], or --institutions")
+            })?;
+            job.check_honest(&protection).map_err(told)?;
+            Ok::<_, Error>(protection)
+        });
+        let protection = protection.transpose()?;
+        let planned = Self::of(&PlanArgs {
+            job: None,
+            rate: 1.0,
+            steps: Some(job.rounds.count.into()),
+            delta: Some(terms.delta),
+            epsilon: None,
+            noise: Some(calibration.noise()),
+            threshold: protection.as_ref().map(Protection::threshold),
+            colluding: protection.as_ref().map(Protection::colluding),
+            ..args.clone()
+        })?;
+        Ok(Self { target_epsilon: Some(terms.epsilon), ..planned })
     }
 
     /// One JSON object on one line.
@@ -160,9 +196,11 @@ fn told(error: PrivacyError) -> Error {
         PrivacyError::Noise { .. } => told.place("--noise"),
         PrivacyError::Steps { .. } => told.place("--steps"),
         PrivacyError::Delta { .. } | PrivacyError::Precision { .. } => told.place("--delta"),
-        PrivacyError::Epsilon { .. } | PrivacyError::Unreachable { .. } => told.place("--epsilon"),
+        PrivacyError::Epsilon { .. } | PrivacyError::Unreachable { .. } | PrivacyError::Wide { .. } => {
+            told.place("--epsilon")
+        }
         PrivacyError::Honest { .. } => told.place("--institutions, --threshold, --colluding"),
-        PrivacyError::Sum(_) | PrivacyError::Ratio { .. } => told,
+        PrivacyError::Sum(_) | PrivacyError::Ratio { .. } | PrivacyError::Counted { .. } => told,
     }
 }
 
@@ -256,6 +294,18 @@ pub(super) mod tests {
             let line = format!("syndic privacy plan --steps 5 --delta 1e-5 {line}");
             assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_job_is_planned_by_its_file() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../examples/jobs/credit-default-noise.toml");
+        let planned = plan(&format!("--job {} --institutions 5", path.display())).unwrap();
+        assert_eq!((planned.steps, planned.delta, planned.target_epsilon), (100, 1e-5, Some(3.0)));
+        assert!(planned.spent.rdp <= 3.0 && planned.spent.rdp > 2.99, "{planned:?}");
+        assert_eq!(planned.institutions.unwrap().colluding, 2);
+        let exact = path.with_file_name("credit-default.toml");
+        assert_eq!(plan(&format!("--job {}", exact.display())).unwrap_err().code(), "privacy.no-noise");
     }
 
     #[test]

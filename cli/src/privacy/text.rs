@@ -19,9 +19,7 @@ pub(super) fn render(plan: &Plan, picture: Option<&Path>) -> String {
     if let Some(path) = picture {
         let _ = writeln!(text, "\ndrawn in {}", path.display());
     }
-    let caution =
-        style("For planning ahead: no job of this release adds noise. What is claimed: docs/privacy.md")
-            .dim();
+    let caution = style("For planning ahead: a plan protects nobody. What is claimed: docs/privacy.md").dim();
     let _ = writeln!(text, "\n{caution}");
     text
 }

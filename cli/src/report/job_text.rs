@@ -1,6 +1,6 @@
 //! What a job file says, for people.
 
-use syndic_learning::job::{Encoding, Privacy, Processing, ProgramTerms, Solver, agreement};
+use syndic_learning::job::{Encoding, Processing, ProgramTerms, Solver, agreement};
 use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
@@ -54,8 +54,22 @@ impl JobText {
                 "not agreed: encrypted updates are kept until somebody erases them".into()
             }),
         );
-        let Privacy::None {} = job.privacy;
-        fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into());
+        match job.claim(None) {
+            Ok(Some(claim)) => fact(
+                "Privacy mode",
+                format!(
+                    "{}: epsilon {} at delta {} for the whole job. Unit: {}. Trust: {}. Mechanism: {}. Accountant: {}",
+                    job.privacy.name(),
+                    claim.epsilon,
+                    claim.delta,
+                    claim.unit,
+                    claim.trust,
+                    claim.mechanism,
+                    claim.accountant
+                ),
+            ),
+            _ => fact("Privacy mode", "none: only sums are opened, and no noise is added to them".into()),
+        }
         fact("Digest of the job file", agreement(file).to_string());
         let sensitive = job.contract.columns.iter().filter(|column| column.sensitive);
         Self {
@@ -90,6 +104,9 @@ fn program(program: &ProgramTerms) -> String {
                 Encoding::DropFirst => "a weight for each level but the first of a column",
             }
         ),
+        Solver::NoisyGradient(terms) => {
+            format!("noisy gradients, with momentum, learning rate {}", terms.learning_rate)
+        }
         Solver::FedAvg(local) => format!(
             "federated averaging: {} in batches of {}, learning rate {} times {} after each round",
             counted(local.local_epochs as usize, "local epoch", "local epochs"),

@@ -69,6 +69,7 @@ pub(super) fn result(
         },
         fairness: fairness
             .map(|pooled| FairnessByModel { federated: finished.outcome.fairness.clone(), pooled }),
+        privacy: finished.outcome.privacy.clone(),
     })
 }
 

@@ -89,7 +89,13 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
     std::fs::create_dir_all(&run.ledger).unwrap();
     std::fs::write(run.state.join("secret"), b"key").unwrap();
     Ok(Finished {
-        outcome: syndic_learning::Outcome { model, released_round: rounds, fit: None, fairness: None },
+        outcome: syndic_learning::Outcome {
+            model,
+            released_round: rounds,
+            fit: None,
+            fairness: None,
+            privacy: None,
+        },
         provenance: BTreeMap::new(),
         ledger: LedgerHead { size: 9, root: "ab".repeat(32), key: "name+hash+key".into() },
         encrypt_ns_per_parameter: 12.5,

@@ -12,6 +12,7 @@ use crate::job::parse_contract;
 use crate::linear_model::LinearModel;
 use crate::metrics::Metrics;
 use crate::network::NetworkModel;
+use crate::privacy::claim::Claim;
 use crate::program::external::model::{ExternalCard, ExternalModel};
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression::inference::Fit;
@@ -61,6 +62,9 @@ pub struct ModelCard {
     /// Trainer, settings and tensors, where an external trainer learnt it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalCard>,
+    /// What is claimed of the noise that it was trained with, and what was spent; none without noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Claim>,
     /// Where it comes from: job, rounds, ledger. Keys are the releaser's.
     pub provenance: BTreeMap<String, serde_json::Value>,
 }
@@ -277,6 +281,7 @@ impl Model {
                 Self::External(model) => Some(model.card()),
                 _ => None,
             },
+            privacy: None,
             provenance,
         }
     }

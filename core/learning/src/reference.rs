@@ -79,7 +79,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding } => (encoding, None),
-        Solver::FedAvg(_) => (Encoding::AllLevels, None),
+        Solver::FedAvg(_) | Solver::NoisyGradient(_) => (Encoding::AllLevels, None),
         Solver::Averaging(averaging) => (Encoding::AllLevels, averaging.class_weights),
     };
     Ok(Model::Linear(fit_weighted(tables, l2, encoding, class_weights)?))

@@ -5,6 +5,7 @@ use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
+const CREDIT_DEFAULT_NOISE: &str = include_str!("../../../examples/jobs/credit-default-noise.toml");
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
@@ -44,6 +45,18 @@ fn the_demo_job_never_reads_what_is_known_too_late() {
     for excluded in ["duration", "row_id", "fold", "split", "site", "site_skew", "label"] {
         assert!(contract.columns.iter().all(|column| column.name != excluded), "{excluded}");
     }
+}
+
+#[test]
+fn the_example_with_noise_keeps_its_epsilon_and_asks_nothing_exact() {
+    let noisy = job(CREDIT_DEFAULT_NOISE);
+    assert_eq!(noisy.contract, job(CREDIT_DEFAULT).contract);
+    let claim = noisy.claim(None).unwrap().unwrap();
+    assert!(claim.epsilon.parse::<f64>().unwrap() <= 3.0 && claim.spent.is_none(), "{claim:?}");
+    let Next::Ask(question) = JobRun::new(&noisy).next(None).unwrap() else {
+        panic!("a job begins with a question")
+    };
+    assert!(question.adds_noise());
 }
 
 #[test]

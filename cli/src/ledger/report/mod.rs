@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::audit::Audited;
 use syndic_learning::job::Processing;
+use syndic_learning::privacy::claim::Claim;
 use syndic_ledger::Timestamp;
 use syndic_round::Digest;
 
@@ -153,8 +154,11 @@ pub struct Protection {
 /// What was done for the privacy of rows in what was opened.
 #[derive(Debug, Serialize)]
 pub struct Privacy {
-    /// `none`: sums are exact, and nothing is spent or left of a budget.
+    /// `none`: sums are exact, and nothing is spent or left of a budget. `record-level`: all sums have noise.
     pub mechanism: &'static str,
+    /// What is claimed of the noise, and what was spent; none without noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }
 
 /// What a model reached on rows that it had not learnt from.

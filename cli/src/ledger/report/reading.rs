@@ -1,11 +1,10 @@
 //! What the entries of a job come to, one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
 use syndic_learning::Job;
-use syndic_learning::job::Privacy as PrivacyTerms;
 use syndic_ledger::Entry;
 
 use super::connections::Connections;
@@ -164,9 +163,14 @@ impl<'a> Reading<'a> {
         }
         let incidents: Vec<_> =
             incidents.into_iter().filter(|(_, round)| wanted(*round)).map(|(incident, _)| incident).collect();
-        let privacy = parsed.as_ref().map(|job| {
-            let PrivacyTerms::None {} = job.privacy;
-            Privacy { mechanism: "none" }
+        // Once a set is frozen its sum may be opened, whatever becomes of the round.
+        let opened = rounds.iter().filter(|round| round.kind == "train" && round.frozen.is_some());
+        let opened: BTreeSet<_> = opened.filter_map(|round| round.training_round).collect();
+        let opened = u32::try_from(opened.len()).unwrap_or(u32::MAX);
+        let privacy = parsed.as_ref().map(|job| Privacy {
+            mechanism: job.privacy.name(),
+            // Of a part of the ledger it is not known how many rounds there were.
+            claim: job.claim(question.round.is_none().then_some(opened)).ok().flatten(),
         });
         let text = parsed.as_ref().zip(job.file.as_deref());
         let text = text.map(|(job, file)| JobText::of(job, file, None));

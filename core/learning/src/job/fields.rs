@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::program::{Encoding, FedAvgTerms, LogisticRegressionTerms, NEWTON, Solver};
 use crate::optimiser::fed_adam::Adaptive;
 use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
+use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::neural_network::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
 
 /// The keys. Those that the terms do not have are left out.
@@ -53,6 +54,9 @@ impl From<LogisticRegressionTerms> for Fields {
             Solver::Newton { encoding } => Self { encoding: Some(encoding), ..Self::default() },
             Solver::FedAvg(local) => Self::of_local(local),
             Solver::Averaging(averaging) => Self::of_averaging(averaging),
+            Solver::NoisyGradient(NoisyGradientTerms { learning_rate }) => {
+                Self { learning_rate: Some(learning_rate), ..Self::default() }
+            }
         };
         Self { solver: Some(solver.name().into()), l2, ..fields }
     }
@@ -80,6 +84,12 @@ impl TryFrom<Fields> for LogisticRegressionTerms {
                 let encoding = fields.encoding.ok_or(NOT_OF_SOLVER)?;
                 fields.is_only(LogisticRegressionTerms { solver: Solver::Newton { encoding }, l2 }.into())?;
                 Solver::Newton { encoding }
+            }
+            Some(noisy::SOLVER) => {
+                let learning_rate = fields.learning_rate.ok_or(NOT_OF_SOLVER)?;
+                let solver = Solver::NoisyGradient(NoisyGradientTerms { learning_rate });
+                fields.is_only(LogisticRegressionTerms { solver, l2 }.into())?;
+                solver
             }
             Some(FED_AVG) if fields.local_steps.is_none() => {
                 let local = fields.local().ok_or(NOT_OF_SOLVER)?;

@@ -11,6 +11,7 @@ pub(crate) mod parse_contract;
 mod parse_external;
 mod parse_program;
 mod parse_scorecard;
+pub mod privacy;
 mod processing;
 pub mod program;
 mod reader;
@@ -23,6 +24,7 @@ pub use cohort::CohortTerms;
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
 pub use fairness::{FairnessTerms, Grouping};
+pub use privacy::{NoiseSource, Privacy, RecordLevelTerms, Unit};
 pub use processing::Processing;
 pub use program::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
 pub use terms::{Terms, TermsError, agreement};
@@ -106,14 +108,6 @@ pub struct Deadlines {
     /// From the agreement until the first round has opened; without it a job waits until it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_seconds: Option<u32>,
-}
-
-/// What is added against inference from the results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Privacy {
-    /// Nothing beyond showing sums only.
-    None {},
 }
 
 /// How updates are encrypted. What is left open is decided by the number of institutions.

@@ -9,11 +9,12 @@ use super::cohort::cohort;
 use super::fairness::fairness;
 use super::parse_contract;
 use super::parse_program::{check_rounds, program};
+use super::privacy::{self, privacy};
 use super::processing::processing;
 use super::reader::{Reader, Section};
 use super::{
-    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, Privacy, ProgramTerms, ProtectionTerms, Retention,
-    Rounds, SmallVectors,
+    Deadlines, Diagnostic, EvaluationTerms, Identity, Job, ProgramTerms, ProtectionTerms, Retention, Rounds,
+    SmallVectors,
 };
 
 pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
@@ -45,6 +46,10 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
+    if let (Some((program, _)), Some((rounds, _)), Some((privacy, at))) = (&program, &rounds, &privacy) {
+        let (contract, at) = (contract.as_ref(), at.clone());
+        privacy::check(&mut reader, (privacy, at), program, rounds, contract, fairness.as_ref());
+    }
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
         check_rounds(
             &mut reader,
@@ -60,7 +65,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             Some(contract),
             Some((program, _)),
             Some((rounds, _)),
-            Some(privacy),
+            Some((privacy, _)),
             Some(protection),
         ) if reader.is_clean() => Ok(Job {
             identity,
@@ -146,35 +151,6 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Ra
     let count = count?;
     let at = count.span();
     Some((Rounds { count: narrow(count), deadlines }, at))
-}
-
-fn privacy(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Privacy> {
-    let mut section = reader.section(root, "privacy", "[privacy]");
-    reader.require(
-        &mut section,
-        "mode",
-        "say it outright: `mode = \"none\"` shows sums, without added noise",
-    );
-    let mode = reader.text(&mut section, "mode")?;
-    let help =
-        "write `mode = \"none\"` if sums without added noise are acceptable, otherwise wait for that release";
-    match mode.get_ref().as_str() {
-        "none" => {
-            reader.close(section);
-            return Some(Privacy::None {});
-        }
-        mode_to_come @ ("record-level" | "institution-level") => {
-            let message = format!("privacy mode `{mode_to_come}` is not available in this release");
-            reader.add("job.not-available", Some(mode.span()), message, help);
-        }
-        other => reader.add(
-            "job.unknown-privacy",
-            Some(mode.span()),
-            format!("no privacy mode is `{other}`"),
-            help,
-        ),
-    }
-    None
 }
 
 fn protection(

@@ -18,6 +18,7 @@ use super::{Rounds, parse_external};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
+use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::{external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
@@ -62,6 +63,14 @@ pub(super) fn program(
             let (averaging, decay_at) = averaging(reader, &mut section, name, &LINEAR, OTHER_SOLVER);
             (Solver::of(averaging), decay_at)
         }
+        Written::NoisyGradient => {
+            refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
+            refuse(reader, &mut section, &OF_FED_AVG_ALONE, OTHER_SOLVER, FED_AVG);
+            let written = reader.number_in(&mut section, "learning_rate", 1e-6..=100.0);
+            let learning_rate =
+                written.map_or(NoisyGradientTerms::default().learning_rate, Spanned::into_inner);
+            (Solver::NoisyGradient(NoisyGradientTerms { learning_rate }), None)
+        }
     };
     reader.close(section);
     Some((ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }), decay_at))
@@ -80,6 +89,7 @@ enum Named {
 enum Written {
     Newton,
     Averaging(Name),
+    NoisyGradient,
 }
 
 /// The solver that is written, or the one that suits the number of inputs; none where another is written.
@@ -90,7 +100,8 @@ fn solver(
 ) -> Option<Written> {
     let inputs = contract.map_or(0, Contract::inputs);
     let averaging = NAMES.map(|(word, name)| (word, Written::Averaging(name)));
-    let all: Vec<_> = [(NEWTON, Written::Newton)].into_iter().chain(averaging).collect();
+    let others = [(NEWTON, Written::Newton), (noisy::SOLVER, Written::NoisyGradient)];
+    let all: Vec<_> = others.into_iter().chain(averaging).collect();
     let is_written = section.entry("solver").is_some();
     let written = reader.choice(section, "solver", "job.unknown-solver", &all);
     if let Some(written) = &written
@@ -279,6 +290,8 @@ pub(super) const OF_LINEAR: [&str; 5] =
     ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
 const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];
 const OF_NEWTON: [&str; 1] = ["encoding"];
+/// Terms of `fed-avg` that `noisy-gradient` does not have.
+const OF_FED_AVG_ALONE: [&str; 3] = ["local_epochs", "batch_size", "learning_rate_decay"];
 const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];
 const OF_SOLVERS: [&str; 2] = ["solver", "encoding"];
 const OF_NETWORK: [&str; 2] = ["hidden", "optimiser"];

@@ -8,6 +8,7 @@ use crate::job::Job;
 use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::external::{self, terms::ExternalTerms};
+use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
 use crate::program::neural_network::{self, AveragingTerms, NeuralNetworkTerms};
 use crate::program::scorecard::{self, ScorecardTerms};
@@ -50,6 +51,8 @@ pub enum Solver {
     FedAvg(FedAvgTerms),
     /// The same by another optimiser, with other local steps, or with class weights: a network without a hidden layer.
     Averaging(AveragingTerms),
+    /// Summed gradients with noise: for privacy of each row.
+    NoisyGradient(NoisyGradientTerms),
 }
 
 /// Which 0/1 inputs of a categorical column have a weight.
@@ -109,7 +112,13 @@ impl ProgramTerms {
 
     /// Whether the model of every training round is measured, or that of the last one only.
     pub fn measures_every_round(&self) -> bool {
-        !self.is_newton() && self.scorecard().is_none()
+        !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
+    }
+
+    /// Whether it adds noise to all that it asks for.
+    pub fn is_noisy(&self) -> bool {
+        let Self::LogisticRegression(terms) = self else { return false };
+        matches!(terms.solver, Solver::NoisyGradient(_))
     }
 
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
@@ -141,7 +150,7 @@ impl ProgramTerms {
 
     /// Whether institutions train by themselves, and what they come to is averaged.
     pub fn averages(&self) -> bool {
-        self.averaging().is_some()
+        self.averaging().is_some() || matches!(self, Self::External(_))
     }
 
     /// Whether its model is linear in the inputs of the contract.
@@ -221,6 +230,7 @@ impl Solver {
             Self::Newton { .. } => NEWTON,
             Self::FedAvg(_) => FED_AVG,
             Self::Averaging(terms) => terms.optimiser.name(),
+            Self::NoisyGradient(_) => noisy::SOLVER,
         }
     }
 }

@@ -9,6 +9,8 @@ use syndic_round::{
 };
 use thiserror::Error;
 
+use crate::privacy::PrivacyError;
+
 use super::{Diagnostic, Job, ProtectionTerms, SmallVectors};
 
 /// What all rounds of a job have in common.
@@ -44,6 +46,9 @@ pub enum TermsError {
         /// Of how many.
         institutions: usize,
     },
+    /// The job counts on the noise of more honest institutions than there are.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
 }
 
 impl TermsError {
@@ -54,6 +59,7 @@ impl TermsError {
             Self::Protection(error) => error.code(),
             Self::NoMember(_) => "cohort.no-member",
             Self::Drawn { .. } => "cohort.drawn",
+            Self::Privacy(error) => error.code(),
         }
     }
 }
@@ -74,6 +80,7 @@ impl Terms {
             Some(drawn) => Admission::by_lot(institutions, drawn),
             None => Admission::of_all(institutions),
         };
+        job.check_honest(&protection)?;
         let deadlines = job.deadlines();
         Ok((job, Self { agreement: agreement(file), protection, admission, deadlines }))
     }

@@ -4,6 +4,7 @@ mod cohort;
 mod external;
 mod fairness;
 mod networks;
+mod privacy;
 mod program;
 
 const FILE: &str = r#"
@@ -211,7 +212,7 @@ fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
         [("job.unknown-program", line_of("logistic-regression"))]
     );
     assert_eq!(
-        errors("mode = \"none\"", "mode = \"record-level\""),
+        errors("mode = \"none\"", "mode = \"institution-level\""),
         [("job.not-available", line_of("mode ="))]
     );
     assert_eq!(errors("mode = \"none\"", "mode = \"some\""), [("job.unknown-privacy", line_of("mode ="))]);

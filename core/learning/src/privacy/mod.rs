@@ -1,6 +1,6 @@
 //! Differential privacy: what noise costs, how much of it a training needs, and the exact noise itself.
 //!
-//! Nothing of this runs in a job yet; it is for planning ahead (docs/privacy.md). A guarantee is a pair (epsilon, delta)
+//! Jobs of `mode = "record-level"` run it; [`plan`] is for planning ahead (docs/privacy.md). A guarantee is a pair (epsilon, delta)
 //! for one unit of privacy, under neighbours that differ by adding or removing one unit.
 //!
 //! | | |
@@ -9,8 +9,14 @@
 //! | [`pld`] | accountant by the distribution of the privacy loss: tighter, for the Gaussian mechanism alone |
 //! | [`sum`] | the curve of a sum of discrete Gaussians, as institutions add them |
 //! | [`noise`] | exact samplers of integer noise |
+//! | [`calibration`] | the noise that a training in whole numbers needs |
+//! | [`claim`] | what a job claims, and what it has spent |
+//! | [`budget`] | what several jobs spend together |
 //! | [`plan`] | epsilon from noise, noise from epsilon, and who has to add how much |
 
+pub mod budget;
+pub mod calibration;
+pub mod claim;
 mod fft;
 pub mod noise;
 pub mod plan;
@@ -67,6 +73,12 @@ pub enum PrivacyError {
         /// As asked for.
         epsilon: f64,
     },
+    /// The noise for the epsilon is wider than its sampler draws.
+    #[error("epsilon {epsilon} needs noise that is wider than can be drawn exactly")]
+    Wide {
+        /// As asked for.
+        epsilon: f64,
+    },
     /// Nobody honest is left to add noise, or more answer than there are.
     #[error(
         "of {institutions} institutions {threshold} answer and {colluding} collude: no honest noise is left"
@@ -78,6 +90,18 @@ pub enum PrivacyError {
         threshold: u32,
         /// Those that may tell their noise to whoever sees the sum.
         colluding: u32,
+    },
+    /// More honest noise is counted on than there is.
+    #[error(
+        "the job counts on the noise of {honest} honest institutions, but of {threshold} that answer {colluding} may collude"
+    )]
+    Counted {
+        /// As the job says.
+        honest: u16,
+        /// t.
+        threshold: u16,
+        /// c.
+        colluding: u16,
     },
     /// Discrete noise too narrow for the theorem, or a sensitivity or dimension that is none.
     #[error("the sum of discrete Gaussians has no guarantee: {0}")]
@@ -105,8 +129,8 @@ impl PrivacyError {
             Self::Delta { .. } => "privacy.delta",
             Self::Epsilon { .. } => "privacy.epsilon",
             Self::Precision { .. } => "privacy.precision",
-            Self::Unreachable { .. } => "privacy.unreachable",
-            Self::Honest { .. } => "privacy.honest",
+            Self::Unreachable { .. } | Self::Wide { .. } => "privacy.unreachable",
+            Self::Honest { .. } | Self::Counted { .. } => "privacy.honest",
             Self::Sum(_) => "privacy.sum",
             Self::Ratio { .. } => "privacy.ratio",
         }
@@ -127,9 +151,14 @@ impl PrivacyError {
             Self::Delta { .. } => "choose delta well below 1 / units, such as 1e-6 for 100,000 customers",
             Self::Epsilon { .. } => "choose epsilon above 0; up to 1 is strong, above 10 says little",
             Self::Precision { .. } => "use the Renyi accountant, or a larger delta",
-            Self::Unreachable { .. } => "take fewer steps, a lower rate, a larger delta or a larger epsilon",
+            Self::Unreachable { .. } | Self::Wide { .. } => {
+                "take fewer steps, a lower rate, a larger delta or a larger epsilon"
+            }
             Self::Honest { .. } => {
                 "take a threshold of at most the number of institutions, and fewer colluding ones than the threshold"
+            }
+            Self::Counted { .. } => {
+                "lower `honest` of [privacy] to at most t - c, or raise `threshold`, or lower `colluding`"
             }
             Self::Sum(_) => {
                 "use a finer resolution, so that each institution's noise is wider than half a step"

@@ -7,6 +7,7 @@
 
 pub mod inference;
 pub mod newton;
+pub mod noisy;
 
 use rand_core::{CryptoRng, Rng};
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,7 @@ use super::external::{self, ExternalQuestion};
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
+use super::logistic_regression::noisy::{self, NoisyQuestion};
 use super::neural_network::{self, NetworkQuestion};
 use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
 use super::statistics::StatisticsQuestion;
@@ -29,6 +30,8 @@ pub enum Question {
     Newton(NewtonQuestion),
     /// Local training of a network, or by another optimiser: training too.
     Network(NetworkQuestion),
+    /// A noisy gradient: training too.
+    Noisy(NoisyQuestion),
     /// Rows in narrow cells, for the bins of trees: training too.
     Cells(CellsQuestion),
     /// Sums for the splits of one depth of a tree: training too.
@@ -110,6 +113,7 @@ impl Question {
             Self::Train(question) => question.layout(),
             Self::Newton(question) => question.layout(),
             Self::Network(question) => question.layout(),
+            Self::Noisy(question) => question.layout(),
             Self::Cells(question) => question.layout(),
             Self::Grow(question) => question.layout(),
             Self::ScorecardRows(question) => question.layout(),
@@ -127,10 +131,15 @@ impl Question {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => "train",
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => "train",
-            Self::External(_) => "train",
+            Self::External(_) | Self::Noisy(_) => "train",
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
+    }
+
+    /// Whether the answer has noise, which must be drawn anew for each answer that leaves.
+    pub fn adds_noise(&self) -> bool {
+        matches!(self, Self::Noisy(_))
     }
 
     /// The training round that the question belongs to, from 1; none before training, and none after it.
@@ -140,6 +149,7 @@ impl Question {
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
+            Self::Noisy(question) => Some(question.training_round),
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
@@ -176,6 +186,9 @@ impl Question {
         let groups = job.fairness.as_ref().map(|terms| &terms.groups);
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
         match self {
+            Self::Noisy(question) => question.approved_by(job),
+            // Everything else would be answered exactly.
+            _ if job.privacy.record_level().is_some() => departs("privacy mode"),
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
                 departs("statistics")
             }
@@ -251,6 +264,10 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
         (ProgramTerms::Scorecard(_), _) => scorecard::longest_layout(&job.contract),
         _ if job.program.is_newton() => newton::layout(inputs, max_rows),
+        _ if job.program.is_noisy() => {
+            let calibration = job.calibration().ok().flatten();
+            noisy::layout(inputs, max_rows, calibration.map_or(0, |found| found.variance))
+        }
         _ => logistic_regression::layout(inputs, max_rows),
     }
 }

@@ -18,6 +18,7 @@ use super::fairness::figures::FairnessFigures;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
+use super::logistic_regression::noisy::NoisyGradient;
 use super::neural_network::NeuralNetwork;
 use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
@@ -26,6 +27,7 @@ use super::{Next, Program, ProgramError, evaluation};
 use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
 use crate::model::{Model, ModelCard, ModelError};
+use crate::privacy::claim::Claim;
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -69,6 +71,8 @@ pub struct Outcome {
     pub fit: Option<Fit>,
     /// How it treats groups, where the job asks and anybody has test rows.
     pub fairness: Option<FairnessFigures>,
+    /// What is claimed of the noise, and what was spent; none without noise.
+    pub privacy: Option<Claim>,
 }
 
 /// How the model of one training round does, from encrypted sums.
@@ -88,6 +92,7 @@ impl Outcome {
         ModelCard {
             fit: self.fit.clone(),
             fairness: self.fairness.clone(),
+            privacy: self.privacy.clone(),
             ..self.model.card(weights, provenance)
         }
     }
@@ -97,7 +102,11 @@ impl JobRun {
     /// The run of a job, before its first round.
     pub fn new(job: &Job) -> Self {
         let state = State::Statistics(Statistics::new(job.contract.clone()));
-        Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None }
+        let mut run = Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None };
+        if job.privacy.record_level().is_some() {
+            run.without_statistics();
+        }
+        run
     }
 
     /// How the models of the training rounds did so far, in order.
@@ -173,6 +182,15 @@ impl JobRun {
         })
     }
 
+    /// Begins with training: statistics, and with them whether anybody has rows to evaluate on, would be exact. A job that cannot
+    /// begin so is none that a file passes for; it begins with statistics, which nobody answers.
+    fn without_statistics(&mut self) {
+        let summary = Summary::of_contract(&self.job.contract);
+        if let Ok(training) = Training::new(&self.job, &summary) {
+            (self.state, self.summary) = (State::Training(training), Some(summary));
+        }
+    }
+
     fn summarised(&mut self, summary: Summary) -> Result<(), ProgramError> {
         self.state = State::Training(Training::new(&self.job, &summary)?);
         self.summary = Some(summary);
@@ -223,7 +241,8 @@ impl JobRun {
         self.state = if training.is_finished() {
             let (released_round, model) = self.best.clone().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
-            let outcome = Outcome { model, released_round, fit, fairness: None };
+            let privacy = self.job.claim(Some(training_round)).ok().flatten();
+            let outcome = Outcome { model, released_round, fit, fairness: None, privacy };
             self.comparing(outcome)
         } else {
             State::Training(training)
@@ -280,6 +299,7 @@ impl Program for JobRun {
             Question::Train(question) => LogisticRegression::answer(question, table, rng),
             Question::Newton(question) => Newton::answer(question, table, rng),
             Question::Network(question) => NeuralNetwork::answer(question, table, rng),
+            Question::Noisy(question) => NoisyGradient::answer(question, table, rng),
             Question::Cells(question) => question.answer(table),
             Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::ScorecardRows(question) => question.answer(table),

@@ -13,6 +13,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Contribution, Layout, Sum};
 
+use super::logistic_regression::noisy::public_standardisation;
 use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, finest_step, values};
 use crate::contract::{Contract, RANGE_ROUNDING};
 use crate::encode::Standardisation;
@@ -54,6 +55,15 @@ pub struct Count {
     pub rows: u64,
     /// Positives.
     pub positives: u64,
+}
+
+impl Summary {
+    /// What the contract alone says: numbers scaled to [-1, 1] by their ranges, and no rows.
+    pub(crate) fn of_contract(contract: &Contract) -> Self {
+        let none = Count { rows: 0, positives: 0 };
+        let standardisation = public_standardisation(contract);
+        Self { training: none, validation: none, test: none, standardisation }
+    }
 }
 
 impl Statistics {

@@ -7,6 +7,7 @@ use super::external::External;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
+use super::logistic_regression::noisy::NoisyGradient;
 use super::neural_network::{NeuralNetwork, NeuralNetworkTerms};
 use super::question::{Question, training_layout};
 use super::scorecard::{ScorecardQuestion, ScorecardTraining};
@@ -23,6 +24,7 @@ use crate::network::NetworkModel;
 pub(super) enum Training {
     FedAvg(LogisticRegression),
     Newton(Box<Newton>),
+    Noisy(Box<NoisyGradient>),
     Trees(Box<BoostedTrees>),
     Network(Box<NeuralNetwork>),
     Scorecard(Box<ScorecardTraining>),
@@ -65,6 +67,10 @@ impl Training {
                 let terms = NewtonTerms { encoding, l2, rounds };
                 Self::Newton(Box::new(Newton::new(contract, summary, terms)))
             }
+            Solver::NoisyGradient(terms) => {
+                let privacy = job.privacy.record_level().ok_or(ProgramError::NotApproved("privacy mode"))?;
+                Self::Noisy(Box::new(NoisyGradient::new(job, privacy, terms, l2)))
+            }
         })
     }
 
@@ -74,6 +80,7 @@ impl Training {
             Self::FedAvg(training) => asked(training.next(sum)?).map(Question::Train),
             Self::Newton(training) => asked(training.next(sum)?).map(Question::Newton),
             Self::Network(training) => asked(training.next(sum)?).map(Question::Network),
+            Self::Noisy(training) => asked(training.next(sum)?).map(Question::Noisy),
             Self::Trees(training) => asked(training.next(sum)?).map(|question| match question {
                 BoostedTreesQuestion::Cells(question) => Question::Cells(question),
                 BoostedTreesQuestion::Grow(question) => Question::Grow(question),
@@ -93,6 +100,7 @@ impl Training {
             Self::FedAvg(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Newton(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::Noisy(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
             Self::Scorecard(training) => training.completed(),
             Self::External(training) => training.training_round() - u32::from(!training.is_finished()),
@@ -105,6 +113,7 @@ impl Training {
             Self::FedAvg(training) => training.is_last(),
             Self::Newton(training) => training.is_last(),
             Self::Network(training) => training.is_last(),
+            Self::Noisy(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
             Self::Scorecard(training) => training.is_last(),
             Self::External(training) => training.is_last(),
@@ -114,7 +123,7 @@ impl Training {
     /// Whether the sum that is awaited makes a model that is measured, if each is.
     pub(super) fn ends_a_round(&self) -> bool {
         match self {
-            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) | Self::External(_) => true,
+            Self::FedAvg(_) | Self::Newton(_) | Self::Noisy(_) | Self::Network(_) | Self::External(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
             Self::Scorecard(training) => training.is_fitting(),
@@ -125,7 +134,9 @@ impl Training {
     pub(super) fn next_layout(&self, job: &Job) -> Result<Layout, ProgramError> {
         match self {
             Self::Trees(training) => training.next_layout().map_or_else(|| training_layout(job), Ok),
-            Self::FedAvg(_) | Self::Newton(_) | Self::Network(_) | Self::External(_) => training_layout(job),
+            Self::FedAvg(_) | Self::Newton(_) | Self::Noisy(_) | Self::Network(_) | Self::External(_) => {
+                training_layout(job)
+            }
             Self::Scorecard(training) => training.next_layout(),
         }
     }
@@ -136,6 +147,7 @@ impl Training {
             Self::FedAvg(training) => training.is_finished(),
             Self::Newton(training) => training.is_finished(),
             Self::Network(training) => training.is_finished(),
+            Self::Noisy(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
             Self::Scorecard(training) => training.is_finished(),
             Self::External(training) => training.is_finished(),
@@ -162,6 +174,7 @@ impl Training {
                     network: training.network().clone(),
                 }),
             },
+            Self::Noisy(training) => linear(&training.coefficients()),
             Self::Trees(training) => Model::Trees(training.model().clone()),
             Self::Scorecard(training) => Model::Scorecard(training.model()),
             Self::External(training) => Model::External(training.model(&job.contract)),
@@ -171,7 +184,7 @@ impl Training {
     /// What is known of the model at the end, where the solver knows more than its weights.
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
-            Self::FedAvg(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
+            Self::FedAvg(_) | Self::Noisy(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
             Self::Scorecard(training) => training.fit(),
         }

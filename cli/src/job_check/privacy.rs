@@ -1,0 +1,74 @@
+//! What a job with noise claims, for a person who checks it.
+
+use syndic_learning::Job;
+
+use super::Warning;
+use super::vectors::{fitting, ranges, spoken};
+
+/// A line for each thing that is claimed; none where no noise is added.
+pub(super) fn facts(job: &Job) -> Vec<String> {
+    // A job that no noise keeps the terms of passes no check.
+    let Ok(Some(claim)) = job.claim(None) else { return Vec::new() };
+    vec![
+        format!("epsilon {} at delta {} for the whole job", claim.epsilon, claim.delta),
+        format!("unit: {}", claim.unit),
+        format!("trust: {}", claim.trust),
+        format!("mechanism: {}", claim.mechanism),
+        format!("accountant: {}", claim.accountant),
+        "no statistics, no evaluation and no comparison of groups: they would open exact sums".into(),
+    ]
+}
+
+/// Numbers of institutions of which too few are honest for the noise to suffice: they cannot run the job.
+pub(super) fn warning(job: &Job) -> Option<Warning> {
+    let too_few = fitting(job).filter(|(_, protection)| job.check_honest(protection).is_err());
+    let too_few = ranges(too_few.map(|(admitted, _)| admitted));
+    (!too_few.is_empty()).then(|| Warning {
+        code: "job.too-little-noise",
+        message: format!(
+            "with {} institutions this job cannot run: it counts on the noise of more than t - c of them (`privacy.honest`)",
+            spoken(&too_few)
+        ),
+        help: "lower `honest` of [privacy], or take `noise = \"local\"`",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{JobFile, check, render, to_json};
+    use crate::sandbox::fixture::JOB;
+
+    fn file(privacy: &str) -> JobFile {
+        let start = JOB.find("[program]").unwrap();
+        let end = start + JOB[start..].find("[rounds]").unwrap();
+        let program = "[program]\nname = \"logistic-regression\"\nsolver = \"noisy-gradient\"\n\n";
+        let text = format!("{}{program}{}", &JOB[..start], &JOB[end..]);
+        let mode = text.lines().find(|line| line.starts_with("mode = ")).unwrap().to_owned();
+        JobFile { name: "job.toml".into(), text: text.replacen(&mode, privacy, 1) }
+    }
+
+    #[test]
+    fn a_check_shows_what_a_job_with_noise_claims() {
+        let file =
+            file("mode = \"record-level\"\nepsilon = 2.0\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 2");
+        let job = check(&file).unwrap();
+        let summary = render(&file, &job);
+        for told in
+            ["all of them with noise", "at delta 0.00001 for the whole job", "trust: noise of 2 institutions"]
+        {
+            assert!(summary.contains(told), "{told}: {summary}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file, &job)).unwrap();
+        let epsilon: f64 = json["privacy"]["epsilon"].as_str().unwrap().parse().unwrap();
+        assert!((1.99..=2.0).contains(&epsilon), "{json}");
+        assert!(json["vectors"].as_array().unwrap().iter().all(|vector| vector["kind"] == "train"), "{json}");
+    }
+
+    #[test]
+    fn numbers_of_institutions_without_enough_honest_noise_are_warned_of() {
+        let file =
+            file("mode = \"record-level\"\nepsilon = 2.0\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 4");
+        let summary = render(&file, &check(&file).unwrap());
+        assert!(summary.contains("warning[job.too-little-noise]: with 3"), "{summary}");
+    }
+}

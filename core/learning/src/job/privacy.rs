@@ -1,0 +1,238 @@
+//! What is added against inference from the results: the section `[privacy]`.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use syndic_round::Protection;
+use toml::Spanned;
+
+use super::parse::narrow;
+use super::reader::{Reader, Section};
+use super::{FairnessTerms, Job, ProgramTerms, Rounds};
+use crate::contract::Contract;
+use crate::privacy::PrivacyError;
+use crate::privacy::calibration::Calibration;
+use crate::program::logistic_regression::noisy;
+
+/// What is added against inference from the results.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Privacy {
+    /// Nothing beyond showing sums only.
+    None {},
+    /// Noise in every sum, so that it hardly matters whether one row is there.
+    RecordLevel(RecordLevelTerms),
+}
+
+/// The guarantee for each row, for the whole job.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordLevelTerms {
+    /// Epsilon of the whole job.
+    pub epsilon: f64,
+    /// Delta of the whole job.
+    pub delta: f64,
+    /// Whose noise has to suffice.
+    pub noise: NoiseSource,
+    /// h: of distributed noise, institutions whose noise has to suffice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub honest: Option<u16>,
+    /// The longest gradient of one row; without it what suits the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// What one customer is.
+    pub unit: Unit,
+}
+
+/// Whose noise has to suffice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoiseSource {
+    /// That of several honest institutions together.
+    Distributed,
+    /// Each institution's own.
+    Local,
+}
+
+/// What neighbours differ by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// One row of one institution.
+    #[default]
+    Row,
+}
+
+impl Privacy {
+    /// The terms of noise; none where nothing is added.
+    pub fn record_level(&self) -> Option<&RecordLevelTerms> {
+        match self {
+            Self::None {} => None,
+            Self::RecordLevel(terms) => Some(terms),
+        }
+    }
+
+    /// The name in job files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::None {} => NONE,
+            Self::RecordLevel(_) => RECORD_LEVEL,
+        }
+    }
+}
+
+impl RecordLevelTerms {
+    /// h: institutions whose noise has to suffice.
+    pub fn contributors(&self) -> u16 {
+        match self.noise {
+            NoiseSource::Local => 1,
+            NoiseSource::Distributed => self.honest.unwrap_or(1),
+        }
+    }
+}
+
+impl Job {
+    /// How much noise is added, and what the whole job spends; none where nothing is added.
+    ///
+    /// # Errors
+    /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
+    pub fn calibration(&self) -> Result<Option<Calibration>, PrivacyError> {
+        let Some(terms) = self.privacy.record_level() else { return Ok(None) };
+        calibrated(terms, self.contract.inputs(), self.rounds.count).map(Some)
+    }
+
+    /// Checks that the noise of those suffices who are honest under this protection.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Counted`] where the job counts on more of them.
+    pub fn check_honest(&self, protection: &Protection) -> Result<(), PrivacyError> {
+        let Some(terms) = self.privacy.record_level() else { return Ok(()) };
+        let (threshold, colluding) = (protection.threshold(), protection.colluding());
+        if terms.contributors() <= threshold - colluding {
+            return Ok(());
+        }
+        Err(PrivacyError::Counted { honest: terms.contributors(), threshold, colluding })
+    }
+}
+
+fn calibrated(terms: &RecordLevelTerms, inputs: usize, rounds: u32) -> Result<Calibration, PrivacyError> {
+    noisy::mechanism(inputs, rounds, terms.contributors()).calibrated(terms.epsilon, terms.delta)
+}
+
+/// The mode, and where it stands.
+pub(super) fn privacy(
+    reader: &mut Reader<'_>,
+    root: &mut Section<'_>,
+) -> Option<(Privacy, Option<Range<usize>>)> {
+    let mut section = reader.section(root, "privacy", "[privacy]");
+    reader.require(
+        &mut section,
+        "mode",
+        "say it outright: `mode = \"none\"` shows sums, without added noise",
+    );
+    let mode = reader.text(&mut section, "mode")?;
+    let at = Some(mode.span());
+    match mode.get_ref().as_str() {
+        NONE => {
+            reader.close(section);
+            return Some((Privacy::None {}, at));
+        }
+        RECORD_LEVEL => {
+            let terms = record_level(reader, &mut section);
+            reader.close(section);
+            return terms.map(|terms| (Privacy::RecordLevel(terms), at));
+        }
+        "institution-level" => {
+            let message = "privacy mode `institution-level` is not available in this release";
+            let help = "write `mode = \"record-level\"` to protect each row, or `mode = \"none\"` if exact sums are acceptable";
+            reader.add("job.not-available", at, message, help);
+        }
+        other => reader.add(
+            "job.unknown-privacy",
+            at,
+            format!("no privacy mode is `{other}`"),
+            "write `mode = \"record-level\"`, or `mode = \"none\"` if sums without added noise are acceptable",
+        ),
+    }
+    None
+}
+
+fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<RecordLevelTerms> {
+    reader.require(section, "epsilon", "say what the whole job may spend: `epsilon = 1.0`");
+    reader.require(section, "delta", "well below 1 / customers: `delta = 1e-5`");
+    let help = "`noise = \"distributed\"` counts on that of several institutions, `noise = \"local\"` on each one's own";
+    reader.require(section, "noise", help);
+    let epsilon = reader.number_in(section, "epsilon", 0.01..=100.0);
+    let delta = reader.number_in(section, "delta", 1e-12..=0.01);
+    let sources = [("distributed", NoiseSource::Distributed), ("local", NoiseSource::Local)];
+    let noise = reader.choice(section, "noise", "privacy.unknown-noise", &sources);
+    let honest = reader.integer(section, "honest", 1..=256);
+    let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
+    let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
+    match (noise.as_ref().map(Spanned::get_ref), &honest) {
+        (Some(NoiseSource::Distributed), None) if section.entry("honest").is_none() => {
+            let message = "distributed noise has to suffice without that of those who collude or are missing";
+            let help = "say on how many institutions' noise to count: `honest = 2`, at most t - c";
+            reader.add("privacy.honest", noise.as_ref().map(Spanned::span), message, help);
+        }
+        (Some(NoiseSource::Local), Some(honest)) => {
+            let message = "local noise counts on one institution's own";
+            reader.add("privacy.honest", Some(honest.span()), message, "remove `honest`");
+        }
+        _ => {}
+    }
+    Some(RecordLevelTerms {
+        epsilon: epsilon?.into_inner(),
+        delta: delta?.into_inner(),
+        noise: noise?.into_inner(),
+        honest: honest.map(|honest| narrow(honest) as u16),
+        clip,
+        unit: unit.map(Spanned::into_inner).unwrap_or_default(),
+    })
+}
+
+/// Refuses what would open an exact sum in a job with noise, and noise that nobody can add.
+pub(super) fn check(
+    reader: &mut Reader<'_>,
+    (privacy, at): (&Privacy, Option<Range<usize>>),
+    program: &ProgramTerms,
+    rounds: &Rounds,
+    contract: Option<&Contract>,
+    fairness: Option<&FairnessTerms>,
+) {
+    let Some(terms) = privacy.record_level() else {
+        if program.is_noisy() {
+            let message = format!("`{}` adds noise, and the job's privacy mode is `{NONE}`", noisy::SOLVER);
+            let help = "write `mode = \"record-level\"` in [privacy], or take another solver";
+            reader.add("privacy.solver", at, message, help);
+        }
+        return;
+    };
+    match program {
+        ProgramTerms::LogisticRegression(_) if program.is_noisy() => {}
+        ProgramTerms::LogisticRegression(_) => {
+            let message = format!("`{RECORD_LEVEL}` needs a solver that adds noise to all it asks for");
+            let help = format!("write `solver = \"{}\"` in [program]", noisy::SOLVER);
+            reader.add("privacy.solver", at.clone(), message, help);
+        }
+        other => {
+            let message = format!("`{}` cannot add noise to what it asks for", other.name());
+            let help =
+                "take `name = \"logistic-regression\"`, or `mode = \"none\"` if exact sums are acceptable";
+            reader.add("privacy.program", at.clone(), message, help);
+        }
+    }
+    if fairness.is_some() {
+        let message = "the comparison of groups opens exact counts";
+        let help = "remove [fairness], or write `mode = \"none\"` if exact sums are acceptable";
+        reader.add("privacy.fairness", at.clone(), message, help);
+    }
+    // Without a contract its errors come first.
+    let Some(contract) = contract else { return };
+    if let Err(error) = calibrated(terms, contract.inputs(), rounds.count) {
+        reader.add(error.code(), at, error.to_string(), error.help());
+    }
+}
+
+const NONE: &str = "none";
+const RECORD_LEVEL: &str = "record-level";

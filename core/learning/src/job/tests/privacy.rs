@@ -1,0 +1,88 @@
+//! The section `[privacy]` where noise is added.
+
+use super::*;
+use crate::job::{NoiseSource, Privacy};
+
+const NOISE: &str = "mode = \"record-level\"\nepsilon = 2\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 2";
+
+/// A job with noise: a solver that adds it, and the section.
+fn noisy(privacy: &str) -> String {
+    let start = FILE.find("solver").unwrap();
+    let end = start + FILE[start..].find("[rounds]").unwrap();
+    let file = format!("{}solver = \"noisy-gradient\"\n\n{}", &FILE[..start], &FILE[end..]);
+    file.replacen("mode = \"none\"", privacy, 1)
+}
+
+fn codes(text: &str) -> Vec<&'static str> {
+    Job::from_toml(text).unwrap_err().into_iter().map(|told| told.code).collect()
+}
+
+#[test]
+fn terms_of_noise_are_read_and_written_again() {
+    for privacy in [NOISE.to_owned(), NOISE.replace("honest = 2", "unit = \"row\"\nclip = 3.5\nhonest = 4")] {
+        let job = Job::from_toml(&noisy(&privacy)).unwrap();
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
+    }
+    let job = Job::from_toml(&noisy(NOISE)).unwrap();
+    let terms = job.privacy.record_level().unwrap();
+    assert_eq!((terms.epsilon, terms.noise, terms.contributors()), (2.0, NoiseSource::Distributed, 2));
+    assert!(job.calibration().unwrap().unwrap().spent.epsilon <= 2.0);
+    let local = NOISE.replace("\"distributed\"\nhonest = 2", "\"local\"");
+    let local = Job::from_toml(&noisy(&local)).unwrap();
+    assert_eq!(local.privacy.record_level().unwrap().contributors(), 1);
+    let exact = Job::from_toml(FILE).unwrap();
+    assert_eq!((exact.privacy, exact.calibration().unwrap()), (Privacy::None {}, None));
+}
+
+#[test]
+fn a_job_never_counts_on_more_honest_noise_than_there_is() {
+    let job = Job::from_toml(&noisy(NOISE)).unwrap();
+    // Of five institutions four answer and two may collude.
+    for institutions in [4, 5, 6, 7] {
+        job.check_honest(&job.protection_of(institutions).unwrap()).unwrap();
+    }
+    let four = Job::from_toml(&noisy(&NOISE.replace("honest = 2", "honest = 4"))).unwrap();
+    let refused = four.check_honest(&four.protection_of(5).unwrap()).unwrap_err();
+    assert_eq!(refused.code(), "privacy.honest");
+    assert!(refused.to_string().contains("4 honest institutions"), "{refused}");
+}
+
+#[test]
+fn terms_that_make_no_sense_are_refused() {
+    for (from, to, code) in [
+        ("epsilon = 2\n", "", "job.missing-key"),
+        ("delta = 1e-5\n", "", "job.missing-key"),
+        ("noise = \"distributed\"\n", "", "job.missing-key"),
+        ("epsilon = 2", "epsilon = 0", "job.out-of-range"),
+        ("delta = 1e-5", "delta = 0.5", "job.out-of-range"),
+        ("\"distributed\"", "\"central\"", "privacy.unknown-noise"),
+        ("\nhonest = 2", "", "privacy.honest"),
+        ("\"distributed\"", "\"local\"", "privacy.honest"),
+        ("honest = 2", "honest = 2\nunit = \"household\"", "privacy.unknown-unit"),
+        ("honest = 2", "honest = 2\nsigma = 3", "job.unknown-key"),
+        ("epsilon = 2", "epsilon = 0.01", "privacy.unreachable"),
+    ] {
+        assert_eq!(codes(&noisy(&NOISE.replace(from, to))), [code], "{to}");
+    }
+}
+
+#[test]
+fn what_would_open_an_exact_sum_is_refused() {
+    assert_eq!(codes(&FILE.replacen("mode = \"none\"", NOISE, 1)), ["privacy.solver"]);
+    assert_eq!(codes(&noisy("mode = \"none\"")), ["privacy.solver"]);
+    let compared = format!("{}\n[fairness]\ngroups = [{{ column = \"job\" }}]\n", noisy(NOISE));
+    assert_eq!(codes(&compared), ["privacy.fairness"]);
+    let start = FILE.find("name = \"logistic-regression\"").unwrap();
+    let end = start + FILE[start..].find("[rounds]").unwrap();
+    let trees = format!("{}name = \"boosted-trees\"\n\n{}", &FILE[..start], &FILE[end..]);
+    assert_eq!(codes(&trees.replacen("mode = \"none\"", NOISE, 1)), ["privacy.program"]);
+}
+
+#[test]
+fn terms_of_other_solvers_are_none_of_noisy_gradients() {
+    for term in ["local_epochs = 2", "batch_size = 5", "encoding = \"all-levels\""] {
+        let text = noisy(NOISE).replacen("\"noisy-gradient\"", &format!("\"noisy-gradient\"\n{term}"), 1);
+        assert_eq!(codes(&text), ["job.other-solver"], "{term}");
+    }
+}
