@@ -16,7 +16,9 @@ use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
 use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::{Config, Until};
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
-use syndic_participant::journal::{Journal, JournalError, read_checkpoint, read_receipts, read_sent};
+use syndic_participant::journal::{
+    Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
+};
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::policy::Policy;
 use syndic_proto::convert::RoundRef;
@@ -137,6 +139,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the privacy account: what jobs with noise may spend of the rows, and what is left.
+    #[command(after_help = "Example:\n  syndic-participant budget --config participant.toml --json")]
+    Budget {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the last checkpoint of the ledger that this institution was shown and believed.
     #[command(
         after_help = "Keep it, and compare it with what others were shown: `syndic ledger convict` judges by the ledger's key alone \
@@ -196,6 +208,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             check(&config, &round, chunks, json).await
         }
         Command::Journal { config, json } => journal(&config, json).await,
+        Command::Budget { config, json } => {
+            let config = load(&config)?;
+            let policy = load_policy(&config)?;
+            let account = read_account(&config.state.join(JOURNAL)).await?;
+            print(&crate::budget::shown(&account, policy.privacy.budget.as_ref(), json))
+        }
         Command::Checkpoint { config, json } => checkpoint(&config, json).await,
     }
 }
@@ -223,16 +241,20 @@ fn endorse(dir: &Path, bundle: &Path, roster: &Path) -> Result<(), Failure> {
     print(&format!("signed; give {} to the operator", dir.join(format!("{name}.endorsement.json")).display()))
 }
 
-async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
-    crate::logging::start(json);
-
-    let config = load(config)?;
-    let policy = Policy::load(&config.policy).map_err(|error| Failure {
+fn load_policy(config: &Config) -> Result<Policy, Failure> {
+    Policy::load(&config.policy).map_err(|error| Failure {
         code: "policy.malformed".into(),
         message: error.to_string(),
         help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key".into(),
         exit: 2,
-    })?;
+    })
+}
+
+async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
+    crate::logging::start(json);
+
+    let config = load(config)?;
+    let policy = load_policy(&config)?;
     let enrolment = Enrolment::load(&config.enrolment)?;
     // The journal makes its folder, durably.
     let journal = Journal::open(&config.state.join(JOURNAL)).await?;

@@ -1,5 +1,6 @@
 //! `syndic-participant`: the agent that an institution runs on its own host.
 
+mod budget;
 mod commands;
 mod logging;
 

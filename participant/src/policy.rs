@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use syndic_learning::Job;
+use syndic_learning::privacy::budget::{Amount, Limit};
 use syndic_round::Protection;
 use thiserror::Error;
 
 use crate::malformed::read_toml;
 
 /// `policy.toml`. An absent list allows nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Purposes of jobs, `marketing-response` for instance.
@@ -31,6 +32,49 @@ pub struct Policy {
     /// Spot-checks one closed round in so many, at random; 0 for none.
     #[serde(default = "default_spot_check_every")]
     pub spot_check_every: u32,
+    /// What jobs may tell of single rows.
+    #[serde(default)]
+    pub privacy: PrivacyPolicy,
+}
+
+/// What jobs may tell of single rows.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyPolicy {
+    /// Takes part in jobs that add no noise.
+    #[serde(default = "yes")]
+    pub allow_exact_sums: bool,
+    /// The most epsilon of one job with noise.
+    pub max_epsilon_per_job: Option<f64>,
+    /// What all jobs with noise may spend together, for ever; without it there is no limit.
+    pub budget: Option<Budget>,
+}
+
+/// What all jobs with noise may spend together.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Epsilon.
+    pub epsilon: f64,
+    /// Delta.
+    pub delta: f64,
+}
+
+impl Budget {
+    /// The same in whole numbers.
+    pub fn limit(&self) -> Limit {
+        Limit::of(self.epsilon, self.delta)
+    }
+}
+
+impl Default for PrivacyPolicy {
+    fn default() -> Self {
+        Self { allow_exact_sums: yes(), max_epsilon_per_job: None, budget: None }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_spot_check_every() -> u32 {
@@ -47,6 +91,7 @@ impl Default for Policy {
             min_threshold: None,
             min_colluding: None,
             spot_check_every: default_spot_check_every(),
+            privacy: PrivacyPolicy::default(),
         }
     }
 }
@@ -79,6 +124,25 @@ pub enum Denied {
         colluding: u16,
         /// The least c allowed.
         min_colluding: u16,
+    },
+    /// Sums without noise.
+    #[error("the site policy allows no job that opens exact sums")]
+    ExactSums,
+    /// Noise that keeps a larger epsilon than is allowed, or none that can be accounted for.
+    #[error("the job may spend {job}, and the site policy allows epsilon {most} for one job")]
+    Epsilon {
+        /// What the job may spend.
+        job: Amount,
+        /// The most allowed, as written.
+        most: String,
+    },
+    /// Less is left of the budget than the job may spend.
+    #[error("the job needs {needed}, and the privacy budget of this institution has {left} left")]
+    Budget {
+        /// What the job may spend.
+        needed: Amount,
+        /// What is left.
+        left: Amount,
     },
 }
 
@@ -139,7 +203,29 @@ impl Policy {
         if threshold < min_threshold || colluding < min_colluding {
             return Err(Denied::Protection { threshold, min_threshold, colluding, min_colluding });
         }
-        Ok(())
+        self.privacy.check(job)
+    }
+}
+
+impl PrivacyPolicy {
+    fn check(&self, job: &Job) -> Result<(), Denied> {
+        let Some(needed) = amount_of(job) else {
+            return if self.allow_exact_sums { Ok(()) } else { Err(Denied::ExactSums) };
+        };
+        match self.max_epsilon_per_job {
+            Some(most) if !Limit::of(most, 1.0).admits(Amount::default(), needed) => {
+                Err(Denied::Epsilon { job: needed, most: most.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a job may spend in all; none where it adds no noise. One that cannot be accounted for spends all there is.
+pub(crate) fn amount_of(job: &Job) -> Option<Amount> {
+    match job.calibration() {
+        Ok(calibration) => calibration.map(|found| Amount::of(found.spent)),
+        Err(_) => Some(Amount { micro_epsilon: u64::MAX, femto_delta: u64::MAX }),
     }
 }
 
@@ -152,6 +238,9 @@ impl Denied {
             Self::Trainer(_) => "trainer.not-offered",
             Self::Contract(_) => "policy.contract",
             Self::Protection { .. } => "policy.protection",
+            Self::ExactSums => "policy.exact-sums",
+            Self::Epsilon { .. } => "policy.epsilon",
+            Self::Budget { .. } => "budget.spent",
         }
     }
 }

@@ -165,3 +165,33 @@ fn a_value_of_another_kind_is_told_without_its_text() {
     assert!(told.contains("line 1: ") && told.contains("`min_threshold`"), "{told}");
     assert!(!told.contains("Jane"), "{told}");
 }
+
+/// The example's job, with noise that keeps this epsilon.
+fn noisy(epsilon: f64) -> Job {
+    let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+    let text = text.replacen("epsilon = 3.0", &format!("epsilon = {epsilon}"), 1);
+    Job::from_toml(&text).unwrap()
+}
+
+#[test]
+fn exact_sums_and_epsilons_are_allowed_as_the_section_on_privacy_says() {
+    let of = |privacy: &str| {
+        let names =
+            "purposes = [\"marketing-response\", \"credit-risk\"]\nprograms = [\"logistic-regression\"]\n";
+        let contracts = "contracts = [\"bank_marketing.v1\", \"credit_default.v1\"]\n";
+        policy(&format!("{names}{contracts}{privacy}"))
+    };
+    let code = |policy: &Policy, job: &Job| policy.check(job, &default_for(5)).map_err(|no| no.code());
+    for open in ["", "[privacy]\n", "[privacy]\nallow_exact_sums = true\n"] {
+        assert_eq!(code(&of(open), &job()), Ok(()), "{open}");
+        assert_eq!(code(&of(open), &noisy(3.0)), Ok(()), "{open}");
+    }
+    let noisy_alone = of("[privacy]\nallow_exact_sums = false\nmax_epsilon_per_job = 3.0\n");
+    assert_eq!(code(&noisy_alone, &job()), Err("policy.exact-sums"));
+    assert_eq!(code(&noisy_alone, &noisy(3.0)), Ok(()));
+    assert_eq!(code(&noisy_alone, &noisy(3.1)), Err("policy.epsilon"));
+    let told = noisy_alone.check(&noisy(8.0), &default_for(5)).unwrap_err().to_string();
+    assert!(told.contains("epsilon 7.99") && told.contains("allows epsilon 3"), "{told}");
+    let budget = of("[privacy.budget]\nepsilon = 10.0\ndelta = 1e-4\n").privacy.budget.unwrap();
+    assert_eq!(budget.limit().0.micro_epsilon, 10_000_000);
+}

@@ -9,11 +9,12 @@ use syndic_round::participant::Accepted;
 use syndic_round::{Digest, PreparationTerms, Rejection};
 use tracing::info;
 
-use super::Agent;
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::joined;
-use crate::policy::Denied;
+use super::{Agent, now};
+use crate::journal::{Debit, Debited, JournalError};
+use crate::policy::{Denied, amount_of};
 
 /// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
 /// is looked at again when it is asked about again.
@@ -82,8 +83,12 @@ impl Agent {
             denied.insert(wanted.agreement, Arc::new(no.clone()));
             return Err(Declined::Policy(no).into());
         }
+        // Before anything of the job leaves. What is spent never comes back, so this no is final too.
+        if let Err(no) = self.take_on(&job, wanted.agreement).await? {
+            denied.insert(wanted.agreement, Arc::new(no.clone()));
+            return Err(Declined::Policy(no).into());
+        }
         drop(denied);
-        self.journal.accept_job(wanted.job.as_str(), wanted.agreement).await?;
         let (source, contract) = (self.source.clone(), job.contract.clone());
         let load = tokio::task::spawn_blocking(move || source.load(&contract));
         let reading = joined(load.await)?.map_err(Declined::from)?;
@@ -116,6 +121,30 @@ impl Agent {
         }
     }
 }
+
+impl Agent {
+    /// Writes down that this institution takes part, and debits all that a job with noise may spend, once.
+    async fn take_on(&self, job: &Job, agreement: Digest) -> Result<Result<(), Denied>, JournalError> {
+        let Some(needed) = amount_of(job) else {
+            return self.journal.accept_job(job.identity.id.as_str(), agreement).await.map(|_| Ok(()));
+        };
+        let debit = Debit {
+            job: job.identity.id.to_string(),
+            contract: job.contract.id(),
+            unit: ROW.into(),
+            amount: needed,
+            at_ms: now().0,
+        };
+        let limit = self.policy.privacy.budget.map(|budget| budget.limit());
+        Ok(match self.journal.accept_and_debit(agreement, &debit, limit).await? {
+            Debited::Recorded(_) => Ok(()),
+            Debited::Refused { left } => Err(Denied::Budget { needed, left }),
+        })
+    }
+}
+
+/// The unit of privacy of jobs with noise.
+const ROW: &str = "row";
 
 /// More than a coordinator that means well asks about in turn, as it does of the jobs that are under way at once.
 const MOST_FILES: usize = 8;

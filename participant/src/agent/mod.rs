@@ -174,9 +174,10 @@ impl Agent {
         encryption.nanos += more.nanos;
     }
 
-    /// Randomness of the local half only: seeded where a repeatable run was asked for.
-    fn local_randomness(&self, plan: &RoundPlan) -> ChaCha20Rng {
-        match self.training_seed {
+    /// Randomness of the local half only: seeded where a repeatable run was asked for and may be had. Noise that can be drawn
+    /// again protects nobody.
+    fn local_randomness(&self, plan: &RoundPlan, is_seeded: bool) -> ChaCha20Rng {
+        match self.training_seed.filter(|_| is_seeded) {
             Some(seed) => {
                 let id = self.id.get().to_be_bytes();
                 let parts: [&[u8]; 3] = [&seed.to_be_bytes(), &id, plan.question.as_bytes()];

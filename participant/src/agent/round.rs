@@ -168,7 +168,8 @@ impl Agent {
             return Err(out_of_turn());
         };
         let fingerprint = plan.question_fingerprint(&question.slot());
-        let (mut local, plan) = (self.local_randomness(plan), Arc::new(plan.clone()));
+        let is_seeded = !question.adds_noise();
+        let (mut local, plan) = (self.local_randomness(plan, is_seeded), Arc::new(plan.clone()));
         let training = if question.for_trainer().is_some() {
             let (trainer, participant) = (self.trainer.clone(), self.enrolment.name().to_owned());
             let outside = Outside { trainer, approved, question, plan: plan.clone(), participant };

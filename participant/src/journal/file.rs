@@ -242,4 +242,5 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_sent_ahead.sql"),
     include_str!("migrations/0005_sent_by_place.sql"),
     include_str!("migrations/0006_snapshots.sql"),
+    include_str!("migrations/0007_debits.sql"),
 ];

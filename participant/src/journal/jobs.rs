@@ -1,5 +1,6 @@
 //! Jobs: one agreement for each, for ever.
 
+use sqlx::SqliteConnection;
 use syndic_round::Digest;
 
 use super::{Journal, JournalError, Recorded};
@@ -17,6 +18,20 @@ impl Journal {
     pub async fn accept_job(&self, job: &str, agreement: Digest) -> Result<Recorded, JournalError> {
         let mut connection = self.connection().await;
         let mut step = self.begin(&mut connection).await?;
+        let accepted = self.accept_in(&mut step, job, agreement).await?;
+        if accepted == Recorded::New {
+            self.commit(step).await?;
+        }
+        Ok(accepted)
+    }
+
+    /// [`Self::accept_job`] as a part of a step.
+    pub(super) async fn accept_in(
+        &self,
+        step: &mut SqliteConnection,
+        job: &str,
+        agreement: Digest,
+    ) -> Result<Recorded, JournalError> {
         let earlier: Option<Vec<u8>> = sqlx::query_scalar("SELECT agreement FROM jobs WHERE job = ?")
             .bind(job)
             .fetch_optional(&mut *step)
@@ -36,7 +51,6 @@ impl Journal {
             .execute(&mut *step)
             .await
             .map_err(|error| self.failed(error))?;
-        self.commit(step).await?;
         Ok(Recorded::New)
     }
 

@@ -9,11 +9,16 @@
 //! | 9, a restored snapshot counts as corrupted | [`Journal::has_said`]: whether it knows a message that is on record; [`Journal::boot`] counts the openings, so that a step back shows |
 //! | 11, one opening per question | [`Journal::open_question`]: the same question in another attempt that is not void; [`Journal::record_message`]: a promise never to reveal beside a reveal; [`Journal::accept_job`]: another file for a job |
 //!
+//! So does the privacy account: [`Journal::accept_and_debit`] comes before anything of a job with noise leaves.
+//!
 //! Everything is durable when a call returns: journal first, send after. No key is ever written here; a
 //! key that is lost with the process is gone, and its preparation with it. Beside the journal lies the encrypted update of
 //! the round in progress ([`Spool`]), so that the bytes that a header was signed over can be sent again.
 
 mod checkpoints;
+mod debits;
+#[cfg(test)]
+mod debits_tests;
 mod error;
 mod evidence;
 mod file;
@@ -29,6 +34,7 @@ mod spool;
 mod tests;
 
 pub use checkpoints::{KeptCheckpoint, read_checkpoint};
+pub use debits::{Account, Debit, Debited, read_account};
 pub use error::JournalError;
 pub use file::Journal;
 pub use messages::{MessageKind, Recorded, read_message};
