@@ -109,7 +109,7 @@ mod tests {
             "all n = 5",
             "4 answer, 2 collude",
             "drawn in a.svg",
-            "no job of this release adds noise",
+            "a plan protects nobody",
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
