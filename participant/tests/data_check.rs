@@ -1,5 +1,7 @@
 //! Every rule of a contract broken in turn: the report, the refusal and the remedy, and never what stands in a cell.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
