@@ -14,7 +14,7 @@ pub(super) struct Output<'a> {
 }
 
 enum Form<'a> {
-    Csv(csv::Writer<&'a mut dyn Write>),
+    Csv(Box<csv::Writer<&'a mut dyn Write>>),
     /// With the key of what tells rows apart.
     Jsonl(&'a mut dyn Write, &'static str),
 }
@@ -30,7 +30,7 @@ impl<'a> Output<'a> {
                 let mut csv = csv::Writer::from_writer(file);
                 let id = args.id.as_deref().unwrap_or("line");
                 csv.write_record([id, "probability"]).map_err(|error| unwritten(&error))?;
-                Form::Csv(csv)
+                Form::Csv(Box::new(csv))
             }
             Format::Jsonl => Form::Jsonl(file, if args.id.is_some() { "id" } else { "line" }),
         };
