@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use syndic_learning::job::Terms;
+use syndic_learning::program::question;
 use syndic_ledger::Entry;
 use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Standing, Step};
 use syndic_round::message::{Context, Kind};
 use syndic_round::{
-    Admission, Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, Rejection,
-    RosterError, RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
+    Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, PreparationTerms,
+    Rejection, RosterError, RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
 };
 use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
 use thiserror::Error;
@@ -45,22 +46,39 @@ pub struct Audit {
 }
 
 /// How far a job is.
-#[derive(Default)]
 struct Playing {
-    /// Whom its rounds admit; unknown where this version does not read its file.
-    admission: Option<Admission>,
+    /// What all its rounds have in common, by its file.
+    terms: Terms,
     round: Option<Open>,
     ahead: Ahead,
     attendance: Attendance,
 }
 
 impl Playing {
-    /// Whether the round opens to whom the job admits: all, or those drawn for the place that is named.
-    fn admits(&self, opened: &RoundPlan, lot: Option<&str>) -> bool {
-        let Some(admission) = &self.admission else { return true };
-        let question = opened.question_fingerprint(lot.unwrap_or_default());
-        admission.is_by_lot() == lot.is_some()
-            && admission.of_question(opened.terms.agreement, question) == opened.terms.admitted
+    /// Whether a round's terms are those of the job, and admit whom it admits: all, or those that its lot draws.
+    fn agreed_to(&self, opened: &RoundPlan, question: (&str, Option<u32>), lot: Option<&str>) -> bool {
+        let admission = &self.terms.admission;
+        let decides = admission.is_by_lot().then(|| question::lot(question.0, question.1));
+        let fingerprint = opened.question_fingerprint(decides.as_deref().unwrap_or_default());
+        self.has(&opened.terms)
+            && lot == decides.as_deref()
+            && opened.terms.admitted == admission.of_question(self.terms.agreement, fingerprint)
+    }
+
+    /// Whether the terms of a preparation made ahead are those of the job.
+    fn agreed_ahead(&self, terms: &PreparationTerms) -> bool {
+        let admission = &self.terms.admission;
+        self.has(terms) && !admission.is_by_lot() && terms.admitted == admission.institutions()
+    }
+
+    fn has(&self, terms: &PreparationTerms) -> bool {
+        let Terms { agreement, protection, deadlines, .. } = &self.terms;
+        (terms.agreement, terms.protection, terms.deadlines) == (*agreement, *protection, *deadlines)
+    }
+
+    /// Whom the job has and a round with this plan does not admit.
+    fn undrawn(&self, plan: &RoundPlan) -> Vec<ParticipantId> {
+        self.terms.admission.others(&plan.terms.admitted)
     }
 }
 
@@ -191,9 +209,10 @@ impl Audit {
             }
             Fact::JobAgreed { job, file, .. } => {
                 self.kept.agreed(&job, &file);
-                let terms = Terms::of(&file, self.roster.roster()).ok();
-                let admission = terms.map(|(_, terms)| terms.admission);
-                let playing = Playing { admission, ..Playing::default() };
+                let (_, terms) = Terms::of(&file, self.roster.roster())
+                    .map_err(|_| AuditError::Differs { index, what: "the job file" })?;
+                let (ahead, attendance) = (Ahead::default(), Attendance::default());
+                let playing = Playing { terms, round: None, ahead, attendance };
                 holds(index, "which jobs there are", self.jobs.insert(job, playing).is_none())
             }
             Fact::JobCompleted { job, attendance, .. } => {
@@ -217,7 +236,9 @@ impl Audit {
             | Fact::JobPrioritised { job, .. }
             | Fact::JobProgress { job, .. } => self.job(index, &job).map(drop),
             Fact::PreparationOpened { terms, excused } => {
-                let ahead = &mut self.job(index, &terms.job)?.ahead;
+                let job = self.job(index, &terms.job)?;
+                holds(index, "the terms of the job", job.agreed_ahead(&terms))?;
+                let ahead = &mut job.ahead;
                 holds(index, "preparations", ahead.may_begin() && terms.number > ahead.last())?;
                 holds(index, "who is excused", excused.iter().all(|id| terms.admitted.contains(id)))?;
                 ahead.begin(*terms, &excused, roster, now).map_err(plan)
@@ -237,9 +258,10 @@ impl Audit {
                 let is_so = ahead.preparation().is_none() && ahead.last() == number;
                 holds(index, "the end of a preparation", is_so)
             }
-            Fact::RoundOpened { plan: opened, absent, excused, kind, lot, .. } => {
+            Fact::RoundOpened { plan: opened, absent, excused, kind, training_round, lot } => {
                 let job = self.job(index, &opened.terms.job)?;
-                holds(index, "who is admitted", job.admits(&opened, lot.as_deref()))?;
+                let is_agreed = job.agreed_to(&opened, (&kind, training_round), lot.as_deref());
+                holds(index, "the terms of the job, and who is admitted", is_agreed)?;
                 holds(index, "rounds in progress", job.round.is_none())?;
                 holds(index, "who is excused", excused.iter().all(|id| absent.contains(id)))?;
                 let round = job.ahead.open(*opened, &excused, roster, now).map_err(plan)?;
@@ -326,7 +348,8 @@ impl Audit {
         holds(index, "the survivors", closed.survivors.ids() == survivors)?;
         if let Some(open) = playing.round.take() {
             holds(index, "its phases", are(phases, &open.phases, now))?;
-            playing.attendance.count(open.kind == TRAIN, &open.missing);
+            let undrawn = playing.undrawn(open.round.plan());
+            playing.attendance.count(open.kind == TRAIN, &open.missing, &undrawn);
         }
         match reopened {
             Some(Carrier::Ring) => self.found.key_sums += 1,

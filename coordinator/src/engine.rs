@@ -283,6 +283,10 @@ impl Engine {
             Fact::PreparationOpened { terms, excused } => {
                 let roster = self.roster.clone();
                 let state = self.job_mut(&terms.job)?;
+                let admission = &state.terms.admission;
+                if admission.is_by_lot() || terms.admitted != admission.institutions() {
+                    return Err(FoldError::Astray);
+                }
                 Ok(state.ahead.begin((**terms).clone(), excused, roster, now)?)
             }
             // Its kind and training round follow from the question.
@@ -380,7 +384,8 @@ impl Engine {
                 state.last_abandoned = None;
                 state.voided.clear();
                 let before = state.round.take().ok_or(FoldError::Astray)?;
-                state.attendance.count(before.kind == TRAIN, &before.missing);
+                let undrawn = state.terms.admission.others(&before.round.plan().terms.admitted);
+                state.attendance.count(before.kind == TRAIN, &before.missing, &undrawn);
                 let key_sum = closed.opened.ring.map(|ring| ring.key_sum);
                 self.published.extend(key_sum.into_iter().chain([closed.opened.transcript]));
                 state.last_closed = Some((before.round.plan().id, ClosedRound::of(&before.round, closed)?));

@@ -136,7 +136,7 @@ pub enum Fact {
         absent: Vec<ParticipantId>,
         /// Of those the ones whom nobody waits for until they speak; none in a ledger of a former version, which waited for all.
         excused: Vec<ParticipantId>,
-        /// The place in the job for which those admitted were drawn by lot; none where all of its institutions are.
+        /// What decided by lot who is admitted, `train/3` or `measures`; none where all of the job's institutions are.
         lot: Option<String>,
     },
     /// A round, or a preparation made ahead, accepted an input.

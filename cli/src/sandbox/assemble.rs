@@ -46,7 +46,7 @@ pub(super) fn result(
         participants: sites.iter().map(|site| site.name.clone()).collect(),
         rounds: round_counts(history, &finished.outcome),
         metrics: MetricsByModel { federated: figures.federated, pooled, alone, live },
-        protection: protection(finished, history)?,
+        protection: protection(job, finished, history)?,
         traffic: traffic(history, sites.len()),
         timing: Timing {
             round_seconds_median: history.median_seconds(),
@@ -113,7 +113,7 @@ fn traffic(history: &History, institutions: usize) -> Traffic {
 }
 
 /// From the first training round that closed: what one institution sent in it.
-fn protection(finished: &Finished, history: &History) -> Result<Protection> {
+fn protection(job_file: &Job, finished: &Finished, history: &History) -> Result<Protection> {
     let trained = closed(history).find(|round| round.kind == "train");
     let (Some(job), Some(round)) = (&history.job, trained) else {
         return Err(Error::abandoned("job.no-round", "the federation ended without a training round"));
@@ -122,7 +122,7 @@ fn protection(finished: &Finished, history: &History) -> Result<Protection> {
         return Err(Error::abandoned("job.no-round", "the federation ended without a training round"));
     };
     let upload = upload_bytes / (survivors.len() as u64).max(1);
-    let cohort = job.participants.len() as u64;
+    let cohort = job_file.cohort.admitted(job.participants.len()) as u64;
     Ok(Protection {
         protocol: "KSA/1".into(),
         parameter_set: job.parameter_set.into(),

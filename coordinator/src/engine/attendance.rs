@@ -12,6 +12,8 @@ use crate::missing::Missing;
 pub struct Attendance {
     total: Sums,
     missed: BTreeMap<ParticipantId, Sums>,
+    /// Those in which a lot did not draw them.
+    undrawn: BTreeMap<ParticipantId, Sums>,
 }
 
 /// Sums, and those among them that were of local training.
@@ -29,24 +31,34 @@ impl Sums {
 }
 
 impl Attendance {
-    /// Counts a sum, of local training or of something else, and who is missing in it.
-    pub(crate) fn count(&mut self, is_training: bool, missing: &[Missing]) {
+    /// Counts a sum, of local training or of something else, who is missing in it, and whom a lot did not draw for it.
+    pub(crate) fn count(&mut self, is_training: bool, missing: &[Missing], undrawn: &[ParticipantId]) {
         self.total.count(is_training);
+        for id in undrawn {
+            self.undrawn.entry(*id).or_default().count(is_training);
+        }
         for one in missing {
             self.missed.entry(one.participant).or_default().count(is_training);
         }
     }
 
-    /// As an entry says it: `sums` in all, those of them that were of local training, and who is `missing` in how many of each.
+    /// As an entry says it: `sums` in all, those of them that were of local training, who is `missing` in how many of each, and
+    /// in how many a lot did not draw whom.
     pub(crate) fn to_json(&self) -> Value {
         let counts = |sums: &Sums| json!({ "sums": sums.all, "training_sums": sums.training });
-        let missing = self.missed.iter().map(|(id, missed)| {
-            let mut one = counts(missed);
-            one["participant"] = json!(id);
-            one
-        });
+        let each = |of: &BTreeMap<ParticipantId, Sums>| {
+            let each = of.iter().map(|(id, sums)| {
+                let mut one = counts(sums);
+                one["participant"] = json!(id);
+                one
+            });
+            each.collect::<Value>()
+        };
         let mut all = counts(&self.total);
-        all["missing"] = missing.collect();
+        all["missing"] = each(&self.missed);
+        if !self.undrawn.is_empty() {
+            all["not_drawn"] = each(&self.undrawn);
+        }
         all
     }
 
@@ -55,11 +67,15 @@ impl Attendance {
             let count = |key: &str| u32::try_from(value.get(key)?.as_u64()?).ok();
             Some(Sums { all: count("sums")?, training: count("training_sums")? })
         };
-        let missed = value.get("missing")?.as_array()?.iter().map(|one| {
-            let id = serde_json::from_value(one.get("participant")?.clone()).ok()?;
-            Some((id, counts(one)?))
-        });
-        Some(Self { total: counts(value)?, missed: missed.collect::<Option<_>>()? })
+        let each = |of: &Value| {
+            let each = of.as_array()?.iter().map(|one| {
+                let id = serde_json::from_value(one.get("participant")?.clone()).ok()?;
+                Some((id, counts(one)?))
+            });
+            each.collect::<Option<BTreeMap<ParticipantId, Sums>>>()
+        };
+        let undrawn = value.get("not_drawn").map_or_else(|| Some(BTreeMap::new()), each)?;
+        Some(Self { total: counts(value)?, missed: each(value.get("missing")?)?, undrawn })
     }
 
     /// What must be said beside the outcome, a sentence for each who is missing somewhere; none where everybody is in
@@ -78,7 +94,17 @@ impl Attendance {
             };
             format!("{name} is missing in {} of {} sums{of_training}", missed.all, total.all)
         };
-        self.missed.iter().map(warn).collect()
+        let of = |sums: Option<&Sums>| sums.map_or(0, |sums| sums.training);
+        let never_drawn = self.undrawn.iter().filter(|(id, undrawn)| {
+            let missed = of(self.missed.get(id));
+            self.total.training > 0
+                && missed < self.total.training
+                && undrawn.training + missed == self.total.training
+        });
+        let never_drawn = never_drawn.map(|(id, _)| {
+            format!("{} is in no sum of local training, by lot or for want of an update: nothing was learnt from it", name(*id))
+        });
+        self.missed.iter().map(warn).chain(never_drawn).collect()
     }
 }
 
@@ -99,17 +125,31 @@ mod tests {
     #[test]
     fn a_job_with_everybody_in_every_sum_needs_no_warning() {
         let mut attendance = Attendance::default();
-        attendance.count(false, &[]);
-        attendance.count(true, &[]);
+        attendance.count(false, &[], &[]);
+        attendance.count(true, &[], &[]);
         assert!(warnings(&attendance).is_empty());
+    }
+
+    #[test]
+    fn whom_no_lot_drew_for_training_is_told_and_who_was_drawn_once_is_not() {
+        let id = |number| ParticipantId::new(number).expect("a participant's number is from 1");
+        let mut attendance = Attendance::default();
+        attendance.count(false, &[], &[id(2), id(4)]);
+        attendance.count(true, &[], &[id(1), id(2)]);
+        attendance.count(true, &[missing(4)], &[id(2), id(3)]);
+        let told = warnings(&attendance);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("bank_4 is missing in 1 of 3 sums"), "{told:?}");
+        assert!(told[1].starts_with("bank_2 is in no sum of local training"), "{told:?}");
+        assert_eq!(Attendance::from_json(&attendance.to_json()), Some(attendance));
     }
 
     #[test]
     fn who_is_missing_in_some_sums_is_told_with_how_many() {
         let mut attendance = Attendance::default();
-        attendance.count(false, &[missing(2)]);
-        attendance.count(true, &[]);
-        attendance.count(true, &[missing(2), missing(3)]);
+        attendance.count(false, &[missing(2)], &[]);
+        attendance.count(true, &[], &[]);
+        attendance.count(true, &[missing(2), missing(3)], &[]);
         let told = [
             "bank_2 is missing in 2 of 3 sums, 1 of 2 of local training",
             "bank_3 is missing in 1 of 3 sums, 1 of 2 of local training",
@@ -121,9 +161,9 @@ mod tests {
     #[test]
     fn from_whom_nothing_was_learnt_is_told_as_that() {
         let mut attendance = Attendance::default();
-        attendance.count(false, &[]);
+        attendance.count(false, &[], &[]);
         for _ in 0..2 {
-            attendance.count(true, &[missing(3)]);
+            attendance.count(true, &[missing(3)], &[]);
         }
         let told = ["bank_3 is missing in every sum of local training: nothing was learnt from it"];
         assert_eq!(warnings(&attendance), told);

@@ -310,16 +310,16 @@ impl JobState {
         let admission = &self.terms.admission;
         match &self.pending {
             Next::Ask(question) => {
-                admission.of_question(self.terms.agreement, question_fingerprint(&self.id, &question.slot()))
+                admission.of_question(self.terms.agreement, question_fingerprint(&self.id, &question.lot()))
             }
             Next::Done(_) => admission.institutions().to_vec(),
         }
     }
 
-    /// The place in the job for which those were drawn by lot whom the next attempt admits; none where it admits all.
+    /// What decided by lot whom the next attempt admits; none where it admits all.
     pub fn lot(&self) -> Option<String> {
         match &self.pending {
-            Next::Ask(question) if self.terms.admission.is_by_lot() => Some(question.slot()),
+            Next::Ask(question) if self.terms.admission.is_by_lot() => Some(question.lot()),
             Next::Ask(_) | Next::Done(_) => None,
         }
     }

@@ -54,6 +54,11 @@ impl Admission {
         admitted
     }
 
+    /// The job's institutions that are not among these.
+    pub fn others(&self, admitted: &[ParticipantId]) -> Vec<ParticipantId> {
+        self.institutions.iter().copied().filter(|id| !admitted.contains(id)).collect()
+    }
+
     /// Whether some place in the job may admit exactly these.
     pub(crate) fn may_admit(&self, admitted: &[ParticipantId]) -> bool {
         match self.drawn {

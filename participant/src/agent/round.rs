@@ -146,8 +146,8 @@ impl Agent {
         if question.layout().map_err(Declined::from)? != plan.layout {
             return Err(Declined::Coordinator(Rejection::NotAgreed("layout")).into());
         }
-        let fingerprint = plan.question_fingerprint(&question.slot());
-        if plan.terms.admitted != accepted.terms.admission.of_question(plan.terms.agreement, fingerprint) {
+        let lot = plan.question_fingerprint(&question.lot());
+        if plan.terms.admitted != accepted.terms.admission.of_question(plan.terms.agreement, lot) {
             return Err(Declined::Coordinator(Rejection::NotAgreed("institutions drawn by lot")).into());
         }
         if plan.carrier != accepted.job.carrier_of(&plan.layout, plan.terms.protection.admitted()) {

@@ -1,10 +1,14 @@
 //! Whom the rounds of a job admit: all members of the federation or those it names, and of these all or so many by lot.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::ProtectionTerms;
 use super::program::ProgramTerms;
 use super::reader::{Reader, Section};
+use crate::contract::is_bare;
 
 /// Whom the rounds of a job admit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,11 +34,31 @@ impl CohortTerms {
     }
 }
 
+/// The section, and where it says how many a round admits.
+pub(super) struct Written {
+    pub(super) terms: CohortTerms,
+    admitted_at: Option<Range<usize>>,
+}
+
+impl Written {
+    /// Refuses a protection that as many as the job names cannot have; where it leaves the number open, that is known when it
+    /// is handed in.
+    pub(super) fn check_protection(&self, reader: &mut Reader<'_>, protection: &ProtectionTerms) {
+        let Some(at) = &self.admitted_at else { return };
+        let admitted = self.terms.admitted(0);
+        if let Err(error) = protection.among(admitted) {
+            let message = format!("of the {admitted} institutions that a round admits: {error}");
+            let help = "change how many there are, or leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number";
+            reader.add(error.code(), Some(at.clone()), message, help);
+        }
+    }
+}
+
 pub(super) fn cohort(
     reader: &mut Reader<'_>,
     root: &mut Section<'_>,
     program: Option<&ProgramTerms>,
-) -> CohortTerms {
+) -> Written {
     let mut section = reader.section(root, "cohort", "[cohort]");
     let members = reader.texts(&mut section, "members");
     let each_round = reader.integer(&mut section, "each_round", 3..=u64::from(MOST));
@@ -45,15 +69,22 @@ pub(super) fn cohort(
         check_drawn(reader, drawn, members.as_ref(), program);
     }
     reader.close(section);
-    CohortTerms {
+    let at_members = members.as_ref().map(|members| members.span());
+    let admitted_at = each_round.as_ref().map(|drawn| drawn.span()).or(at_members);
+    let terms = CohortTerms {
         members: members.map(|names| names.into_inner().into_iter().map(Spanned::into_inner).collect()),
         each_round: each_round.and_then(|drawn| u16::try_from(drawn.into_inner()).ok()),
-    }
+    };
+    Written { terms, admitted_at }
 }
 
 fn check_members(reader: &mut Reader<'_>, members: &Spanned<Vec<Spanned<String>>>) {
     let names = members.get_ref();
     for (position, name) in names.iter().enumerate() {
+        if !is_bare(name.get_ref()) {
+            let message = "a name of `members` is empty or has spaces around it";
+            reader.add("job.bad-phrase", Some(name.span()), message, "write it as the roster has it");
+        }
         if names[..position].iter().any(|earlier| earlier.get_ref() == name.get_ref()) {
             let message = format!("`{}` is named twice", name.get_ref());
             reader.add("cohort.twice", Some(name.span()), message, "name every institution once");

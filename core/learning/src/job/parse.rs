@@ -59,6 +59,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             decay.clone().unwrap_or_else(|| count.clone()),
         );
     }
+    if let Some(protection) = &protection {
+        cohort.check_protection(&mut reader, protection);
+    }
     match (identity, contract, program, rounds, privacy, protection) {
         (
             Some(identity),
@@ -74,7 +77,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             program,
             rounds,
             privacy,
-            cohort,
+            cohort: cohort.terms,
             protection,
             evaluation,
             fairness,

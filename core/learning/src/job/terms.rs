@@ -91,6 +91,20 @@ pub fn agreement(file: &str) -> Digest {
     Digest::of(file.as_bytes())
 }
 
+impl ProtectionTerms {
+    /// The protection among as many institutions as a round admits; what is left open has its default.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the rule that so many would break.
+    pub fn among(&self, admitted: usize) -> Result<Protection, PlanError> {
+        let Self { parameter_set, threshold, colluding, min_survivors, .. } = *self;
+        let admitted = u16::try_from(admitted).unwrap_or(u16::MAX);
+        let threshold = threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
+        let colluding = colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
+        Protection::new(parameter_set, admitted, threshold, colluding, min_survivors.unwrap_or(threshold))
+    }
+}
+
 impl Job {
     /// The institutions of the job, in the order of ids.
     fn institutions(&self, roster: &Roster) -> Result<Vec<ParticipantId>, TermsError> {
@@ -111,11 +125,7 @@ impl Job {
     /// # Errors
     /// [`PlanError`] names the rule that the job breaks with as many institutions as a round admits.
     pub fn protection_of(&self, members: usize) -> Result<Protection, PlanError> {
-        let ProtectionTerms { parameter_set, threshold, colluding, min_survivors, .. } = self.protection;
-        let admitted = u16::try_from(self.cohort.admitted(members)).unwrap_or(u16::MAX);
-        let threshold = threshold.unwrap_or_else(|| Protection::default_threshold(admitted));
-        let colluding = colluding.unwrap_or_else(|| Protection::largest_colluding(admitted, threshold));
-        Protection::new(parameter_set, admitted, threshold, colluding, min_survivors.unwrap_or(threshold))
+        self.protection.among(self.cohort.admitted(members))
     }
 
     /// What carries a vector of this layout to its sum, among `admitted` institutions.

@@ -129,9 +129,9 @@ impl Question {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
-            Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => "train",
-            Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => "train",
-            Self::External(_) | Self::Noisy(_) => "train",
+            Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
+            Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
+            Self::External(_) | Self::Noisy(_) => TRAIN,
             Self::Evaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
@@ -169,6 +169,12 @@ impl Question {
             (_, None) => self.kind().into(),
             (_, Some(round)) => format!("{}/{round}", self.kind()),
         }
+    }
+
+    /// What decides, where a job admits institutions by lot, whom this question admits: each round of training by itself; all
+    /// that is counted and measured together, so that the same rows counted again are those of the same institutions.
+    pub fn lot(&self) -> String {
+        lot(self.kind(), self.training_round())
     }
 
     /// Checks on the participant that the question is one that the approved job can lead to: all its terms,
@@ -234,6 +240,14 @@ impl Question {
     }
 }
 
+/// The lot of a question of this kind and training round, of a program that averages what institutions have trained.
+pub fn lot(kind: &str, training_round: Option<u32>) -> String {
+    match (kind, training_round) {
+        (TRAIN, Some(round)) => format!("{TRAIN}/{round}"),
+        _ => "measures".into(),
+    }
+}
+
 /// The terms of the job's trees.
 fn trees_of(job: &Job) -> Result<BoostedTreesTerms, ProgramError> {
     job.trees().ok_or(ProgramError::NotApproved("program"))
@@ -271,3 +285,6 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
         _ => logistic_regression::layout(inputs, max_rows),
     }
 }
+
+/// The kind of all questions of training.
+const TRAIN: &str = "train";

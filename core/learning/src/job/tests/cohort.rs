@@ -57,6 +57,8 @@ fn a_cohort_that_cannot_be_is_refused_with_its_line() {
         ("each_round = 5", "each_round = 7", "cohort.drawn"),
         ("each_round = 5", "each_round = 2", "job.out-of-range"),
         ("each_round = 5", "every_round = 5", "job.unknown-key"),
+        ("each_round = 5", "each_round = 3", "plan.threshold-unreachable"),
+        ("\"bank-9\"", "\"\"", "job.bad-phrase"),
         ("\"bank-1\", \"bank-2\", \"bank-4\", \"bank-5\", ", "", "cohort.too-few"),
     ];
     for (from, to, code) in cases {
