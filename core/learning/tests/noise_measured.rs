@@ -2,8 +2,8 @@
 //!
 //!     SYNDIC_TABLES=folder cargo test --release -p syndic-learning --test noise_measured -- --ignored --nocapture
 //!
-//! The folder holds `credit_default.csv`, `bank_marketing.csv` and `telco_churn.csv`, with columns `fold` (0 is tested on) and
-//! `site`. Everything runs in process through the integers of a round, with five institutions and no encryption.
+//! The folder holds `credit_default.csv`, `bank_marketing.csv` and `telco_churn.csv`, with columns `fold` (0 is tested on, or what
+//! `SYNDIC_TEST_FOLD` says) and `site`. Everything runs in process through the integers of a round, with five institutions and no encryption.
 
 #![allow(
     clippy::unwrap_used,
@@ -136,13 +136,14 @@ fn tables(path: &Path, job: &Job) -> Vec<Table> {
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
     let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
     let (fold, site) = (at("fold"), at("site"));
+    let tested = std::env::var("SYNDIC_TEST_FOLD").unwrap_or_else(|_| "0".into());
     let mut builders = BTreeMap::new();
     for (number, line) in lines.enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let builder = builders
             .entry(cells[site].to_owned())
             .or_insert_with(|| TableBuilder::new(&job.contract, &header).unwrap());
-        let role = if cells[fold] == "0" { Role::Test } else { Role::Train };
+        let role = if cells[fold] == tested { Role::Test } else { Role::Train };
         builder.push(number as u64, &cells, role);
     }
     builders.into_values().map(|builder| builder.finish().unwrap()).collect()
