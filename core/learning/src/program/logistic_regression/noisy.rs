@@ -10,9 +10,9 @@
 //! **Nothing is taken from the data but the noisy sums.** Numbers are scaled to [-1, 1] by the contract's ranges, and how
 //! many rows there are is one of the noisy entries.
 //!
-//! **Sensitivity.** A row's gradient is cut to whole steps, towards zero, so that its L2 norm stays at most [`LONGEST`]
-//! steps, which is verified in whole numbers. With [`ROW`] steps for the count, adding or removing one row moves the vector
-//! by at most sqrt([`LONGEST`]^2 + [`ROW`]^2).
+//! **Sensitivity.** A row's gradient is cut to whole steps, towards zero, so that its L2 norm stays at most `LONGEST`
+//! steps, which is verified in whole numbers. With `ROW` steps for the count, adding or removing one row moves the vector
+//! by at most sqrt(`LONGEST`^2 + `ROW`^2).
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -294,7 +294,7 @@ fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramErr
     Ok(sums)
 }
 
-/// The gradient of one row in steps, where it is not zero: no longer than [`LONGEST`].
+/// The gradient of one row in steps, where it is not zero: no longer than `LONGEST`.
 fn of_row(
     question: &NoisyQuestion,
     inputs: &Inputs,
