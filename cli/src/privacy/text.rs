@@ -32,7 +32,7 @@ fn facts(text: &mut String, plan: &Plan) {
         if plan.rate == 1.0 { "all customers".into() } else { format!("a sample of rate {}", plan.rate) };
     let times = if plan.steps == 1 { "once".into() } else { format!("{} times", thousands(plan.steps)) };
     line("training", format!("{times} the sum over {sample}"));
-    line("unit", "one customer, added or removed".into());
+    line("unit", "one row, added or removed; a customer where nobody has more than one".into());
     let chosen = match plan.target_epsilon {
         Some(epsilon) => format!(", chosen by {} for epsilon {epsilon}", plan.accountant),
         None => String::new(),
@@ -103,7 +103,7 @@ mod tests {
         let told = console::strip_ansi_codes(&render(&plan, Some(Path::new("a.svg")))).into_owned();
         for part in [
             "1,000 times the sum over a sample of rate 0.05",
-            "one customer, added or removed",
+            "one row, added or removed",
             "chosen by rdp for epsilon 3",
             "t - c = 2 of them",
             "all n = 5",
