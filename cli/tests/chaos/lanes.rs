@@ -34,7 +34,7 @@ fn most(sample: usize) -> usize {
     if is_soak() { number("SYNDIC_SOAK_RUNS").unwrap_or(usize::MAX) } else { sample }
 }
 
-fn is_soak() -> bool {
+pub(crate) fn is_soak() -> bool {
     std::env::var_os("SYNDIC_SOAK").is_some()
 }
 
