@@ -84,9 +84,22 @@ pub struct MetricsByModel {
     pub pooled: Scores,
     /// Each institution's model from its own rows only.
     pub alone: BTreeMap<String, Scores>,
+    /// The federation's model and the institution's own one on the test rows of that institution alone: what it sees on its own
+    /// customers. Only of those whose test rows hold both classes.
+    #[serde(default)]
+    pub own: BTreeMap<String, OwnScores>,
     /// The federation's model as the federation itself saw it: from encrypted score histograms. None where
     /// its round was not evaluated.
     pub live: Option<Scores>,
+}
+
+/// Figures on the test rows of one institution alone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnScores {
+    /// The federation's model.
+    pub federated: Scores,
+    /// The model from the institution's own training rows only.
+    pub alone: Scores,
 }
 
 /// Figures of one model on one set of rows.
@@ -206,6 +219,12 @@ impl MetricsByModel {
             log_loss: mean(|scores| scores.log_loss),
         })
     }
+
+    /// By how much ROC-AUC of the federation's model exceeds that of an institution's own one on the institution's own test rows:
+    /// the institution, and the difference, which is negative where the federation's is worse.
+    pub fn gains_at_home(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.own.iter().map(|(name, own)| (name.as_str(), own.federated.roc_auc - own.alone.roc_auc))
+    }
 }
 
 impl RunResult {
@@ -251,6 +270,14 @@ pub(crate) mod example {
                     .iter()
                     .zip(alone)
                     .map(|(bank, auc)| ((*bank).into(), scores(auc, auc - 0.38, 0.32)))
+                    .collect(),
+                own: banks
+                    .iter()
+                    .zip([0.0121, 0.0093, 0.0102, -0.0012, 0.0066])
+                    .map(|(bank, gain)| {
+                        let federated = scores(0.7600 + gain, 0.3911, 0.3050);
+                        ((*bank).into(), OwnScores { federated, alone: scores(0.7600, 0.3822, 0.3101) })
+                    })
                     .collect(),
                 live: Some(scores(0.7672, 0.3970, 0.3041)),
             },
@@ -328,6 +355,8 @@ mod tests {
             "/metrics/federated/log_loss",
             "/metrics/pooled/roc_auc",
             "/metrics/alone/bank_savings/roc_auc",
+            "/metrics/own/bank_savings/federated/roc_auc",
+            "/metrics/own/bank_savings/alone/roc_auc",
             "/protection/protocol",
             "/protection/parameter_set",
             "/protection/cohort",

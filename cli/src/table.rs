@@ -6,7 +6,7 @@ use std::path::Path;
 use console::{Style, measure_text_width, style};
 
 use crate::carried;
-use crate::result::{RunResult, Scores};
+use crate::result::{MetricsByModel, RunResult, Scores};
 use crate::words::{bytes, counted, quoted, seconds, thousands, wrapped};
 
 /// What the closing table says beyond the result itself.
@@ -65,6 +65,24 @@ fn figures(text: &mut String, result: &RunResult, columns: usize) {
         );
         let _ = writeln!(text, "\n{}", wrapped(&verdict, columns, 2));
     }
+    if let Some(at_home) = at_home(metrics) {
+        let _ = writeln!(text, "{}", wrapped(&at_home, columns, 2));
+    }
+}
+
+/// What institutions see on their own customers; none where they were not compared.
+pub(crate) fn at_home(metrics: &MetricsByModel) -> Option<String> {
+    let gains: Vec<_> = metrics.gains_at_home().collect();
+    let (least, worst) = gains.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mean = gains.iter().map(|(_, gain)| gain).sum::<f64>() / gains.len() as f64;
+    let better = gains.iter().filter(|(_, gain)| *gain > 0.0).count();
+    Some(format!(
+        "  On each institution's own test rows it is better than the institution's own model at {better} of {}: {} on \
+         average, {} at {least}.",
+        gains.len(),
+        compared(mean),
+        compared(worst),
+    ))
 }
 
 /// `0.0163 better`, `0.0017 worse`, `no better or worse`, as the four printed decimals have it.
@@ -221,6 +239,16 @@ mod tests {
         assert!(table.contains("0.7671   0.3972    0.3041"), "{table}");
         assert!(flat(&table).contains("0.0168 better in ROC-AUC"), "{table}");
         assert!(flat(&table).contains("0.0017 worse than pooling"), "{table}");
+    }
+
+    #[test]
+    fn it_says_what_institutions_see_on_their_own_customers() {
+        let said = "On each institution's own test rows it is better than the institution's own model at 4 of 5: 0.0074 \
+                    better on average, 0.0012 worse at";
+        assert!(flat(&table(true)).contains(said), "{}", table(true));
+        let mut metrics = example::result().metrics;
+        metrics.own.clear();
+        assert_eq!(at_home(&metrics), None);
     }
 
     #[test]

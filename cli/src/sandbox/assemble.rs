@@ -11,14 +11,16 @@ use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
-    DataFacts, FairnessByModel, MetricsByModel, Protection, RoundCounts, RunOptions, RunResult, SCHEMA,
-    Scores, Timing, Traffic,
+    DataFacts, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions, RunResult,
+    SCHEMA, Scores, Timing, Traffic,
 };
 use crate::{Error, Result};
 
 /// What was measured around the federation.
 pub(super) struct Figures {
     pub(super) federated: Scores,
+    /// The federation's model on the test rows of each institution alone.
+    pub(super) at_home: BTreeMap<String, Scores>,
     pub(super) comparison: Comparison,
     pub(super) federation_seconds: f64,
 }
@@ -38,14 +40,18 @@ pub(super) fn result(
     let live = history.metrics.get(&finished.outcome.released_round);
     let live =
         live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
-    let Comparison { pooled, alone, test_rows, test_positives, fairness } = figures.comparison;
+    let Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness } = figures.comparison;
+    let own = figures.at_home.into_iter().filter_map(|(name, federated)| {
+        let alone = *alone_at_home.get(&name)?;
+        Some((name, OwnScores { federated, alone }))
+    });
     let training = |site: &Site| (site.name.clone(), site.table.count(Role::Train).0);
     Ok(RunResult {
         schema: SCHEMA.into(),
         job: job.identity.id.to_string(),
         participants: sites.iter().map(|site| site.name.clone()).collect(),
         rounds: round_counts(history, &finished.outcome),
-        metrics: MetricsByModel { federated: figures.federated, pooled, alone, live },
+        metrics: MetricsByModel { federated: figures.federated, pooled, alone, own: own.collect(), live },
         protection: protection(job, finished, history)?,
         traffic: traffic(history, sites.len()),
         timing: Timing {

@@ -18,6 +18,8 @@ pub struct Comparison {
     pub pooled: Scores,
     /// Each institution's model from its own training rows.
     pub alone: BTreeMap<String, Scores>,
+    /// The same models, each on the test rows of its institution alone, where these hold both classes.
+    pub alone_at_home: BTreeMap<String, Scores>,
     /// Test rows of all institutions together.
     pub test_rows: u64,
     /// Positives among them.
@@ -44,13 +46,15 @@ pub fn compare(
     let fairness = job.fairness.as_ref().map(|terms| measured(&model, &tables, terms, job.evaluation.bins));
     let fairness = fairness.transpose().map_err(unusable)?;
     told(1);
-    let mut alone = BTreeMap::new();
+    let (mut alone, mut alone_at_home) = (BTreeMap::new(), BTreeMap::new());
     for (position, site) in sites.iter().enumerate().filter(|_| with_alone) {
-        alone.insert(site.name.clone(), on_test_rows(&fitted(&[&site.table], job)?, &tables)?.0);
+        let model = fitted(&[&site.table], job)?;
+        alone.insert(site.name.clone(), on_test_rows(&model, &tables)?.0);
+        alone_at_home.extend(at_home(&model, site)?.map(|scores| (site.name.clone(), scores)));
         told(position + 2);
     }
     let Metrics { rows: test_rows, positives: test_positives, .. } = metrics;
-    Ok(Comparison { pooled, alone, test_rows, test_positives, fairness })
+    Ok(Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness })
 }
 
 /// How many models [`compare`] trains: one pooled, and one for each institution where they are asked for.
@@ -65,6 +69,15 @@ pub fn models(sites: &[Site], with_alone: bool) -> usize {
 pub fn evaluate(model: &Model, sites: &[Site]) -> Result<Scores> {
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     Ok(on_test_rows(model, &tables)?.0)
+}
+
+/// Figures of `model` on the test rows of each institution alone; of those only whose test rows hold both classes.
+///
+/// # Errors
+/// When the model does not fit the tables.
+pub fn evaluate_at_home(model: &Model, sites: &[Site]) -> Result<BTreeMap<String, Scores>> {
+    let scored = sites.iter().map(|site| Ok(at_home(model, site)?.map(|scores| (site.name.clone(), scores))));
+    scored.filter_map(Result::transpose).collect()
 }
 
 /// Refuses test rows from which nothing can be measured, before anything is trained on the others.
@@ -83,12 +96,18 @@ fn fitted(training: &[&Table], job: &Job) -> Result<Model> {
 
 fn on_test_rows(model: &Model, tables: &[&Table]) -> Result<(Scores, Metrics)> {
     let metrics = model.evaluate(tables, Role::Test).map_err(unusable)?.ok_or_else(|| one_class(0))?;
-    match metrics {
-        Metrics { roc_auc: Some(roc_auc), pr_auc: Some(pr_auc), log_loss, .. } => {
-            Ok((Scores { roc_auc, pr_auc, log_loss }, metrics))
-        }
-        _ => Err(one_class(metrics.rows)),
-    }
+    Ok((scores(&metrics).ok_or_else(|| one_class(metrics.rows))?, metrics))
+}
+
+/// What an institution's own customers would see of a model; none where its test rows are of one class, or it has none.
+fn at_home(model: &Model, site: &Site) -> Result<Option<Scores>> {
+    let metrics = model.evaluate(&[&*site.table], Role::Test).map_err(unusable)?;
+    Ok(metrics.as_ref().and_then(scores))
+}
+
+/// None where the rows hold one class only.
+fn scores(metrics: &Metrics) -> Option<Scores> {
+    Some(Scores { roc_auc: metrics.roc_auc?, pr_auc: metrics.pr_auc?, log_loss: metrics.log_loss })
 }
 
 fn one_class(rows: u64) -> Error {
@@ -156,6 +175,31 @@ mod tests {
         let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
         let model = fitted(&tables, &job()).unwrap();
         assert_eq!(evaluate(&model, &sites).unwrap(), compare(&sites, &job(), false, drop).unwrap().pooled);
+    }
+
+    #[test]
+    fn at_home_a_model_is_measured_on_the_rows_of_one_institution() {
+        let sites = sites(&table_text(1500));
+        let comparison = compare(&sites, &job(), true, drop).unwrap();
+        let first = &sites[..1];
+        let model = fitted(&[&first[0].table], &job()).unwrap();
+        let own = evaluate(&model, first).unwrap();
+        assert_eq!(comparison.alone_at_home[&first[0].name], own);
+        assert_ne!(comparison.alone[&first[0].name], own);
+        assert_eq!(evaluate_at_home(&model, &sites).unwrap()[&first[0].name], own);
+        assert_eq!(comparison.alone_at_home.len(), 3);
+    }
+
+    #[test]
+    fn an_institution_whose_test_rows_are_of_one_class_has_no_figures_of_its_own() {
+        let positive = |line: &str| line.contains(",1,") && line.ends_with(",Bank B,0");
+        let lines = table_text(1500);
+        let text: String =
+            lines.lines().filter(|line| !positive(line)).map(|line| format!("{line}\n")).collect();
+        let comparison = compare(&sites(&text), &job(), true, drop).unwrap();
+        assert_eq!(comparison.alone.len(), 3);
+        let at_home: Vec<&str> = comparison.alone_at_home.keys().map(String::as_str).collect();
+        assert_eq!(at_home, ["bank_a", "bank_c"]);
     }
 
     #[test]

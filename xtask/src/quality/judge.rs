@@ -30,8 +30,8 @@ pub(crate) enum Limit {
     AtMost(f64),
 }
 
-/// What a table's bars say of a run; nothing where the table is no gate.
-pub(crate) fn judge(run: &Run) -> Vec<Verdict> {
+/// What a table's bars say of a run, one of `all`; nothing where the table is no gate.
+pub(crate) fn judge(run: &Run, all: &[Run]) -> Vec<Verdict> {
     if !run.table.gate {
         return Vec::new();
     }
@@ -44,10 +44,10 @@ pub(crate) fn judge(run: &Run) -> Vec<Verdict> {
         found,
         limit,
     };
-    asked.flat_map(|bar| figures(bar, run).into_iter().map(move |figure| verdict(bar, figure))).collect()
+    asked.flat_map(|bar| figures(bar, run, all).into_iter().map(move |figure| verdict(bar, figure))).collect()
 }
 
-fn figures(bar: &Bar, run: &Run) -> Vec<(&'static str, f64, Limit)> {
+fn figures(bar: &Bar, run: &Run, all: &[Run]) -> Vec<(&'static str, f64, Limit)> {
     let measured = &run.measured;
     let Scores { auc, log_loss } = measured.federated.minus(measured.pooled);
     match bar.ask {
@@ -79,6 +79,30 @@ fn figures(bar: &Bar, run: &Run) -> Vec<(&'static str, f64, Limit)> {
         Ask::Early { round, auc: below } => {
             let reached = measured.auc_by_round.get(&round).copied().unwrap_or(f64::NAN);
             vec![("AUC", reached - measured.pooled.auc, Limit::AtLeast(-below))]
+        }
+        Ask::NearOther { program, auc } => {
+            let like = |other: &&Run| other.table.name == run.table.name && other.split == run.split;
+            let other = all.iter().filter(like).find(|other| other.program.short == program);
+            let reached = other.map_or(f64::NAN, |other| other.measured.federated.auc);
+            vec![("AUC", (measured.federated.auc - reached).abs(), Limit::AtMost(auc))]
+        }
+        Ask::AtHome { tables, worst, mean: [site, skew] } => {
+            if !tables.contains(&run.table.name) {
+                return Vec::new();
+            }
+            let gains = &measured.at_home;
+            let least = if run.split == Split::Site { site } else { skew };
+            let average = gains.iter().sum::<f64>() / gains.len() as f64;
+            let lowest = gains.iter().copied().reduce(f64::min).unwrap_or(f64::NAN);
+            vec![
+                ("AUC, mean", average, Limit::AtLeast(least)),
+                ("AUC, worst", lowest, Limit::AtLeast(-worst)),
+            ]
+        }
+        Ask::Fair(limits) => {
+            let most = limits.iter().find(|(table, _)| *table == run.table.name);
+            let widest = measured.wider_gaps.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
+            most.map(|(_, most)| ("widest gap", widest, Limit::AtMost(*most))).into_iter().collect()
         }
         Ask::AtLeast(floors) => {
             let floor = floors.iter().find(|(table, _)| *table == run.table.name);
@@ -118,8 +142,15 @@ impl Verdict {
         match self.bar.ask {
             _ if figure.is_nan() => "none".to_owned(),
             Ask::Converged { .. } => format!("{figure:.0}"),
-            Ask::PooledIs { .. } | Ask::IsPooled { .. } | Ask::AtLeast(_) => format!("{figure:.4}"),
-            Ask::NearPooled { .. } | Ask::BelowPooled(_) | Ask::Early { .. } | Ask::Gain(_) => signed(figure),
+            Ask::PooledIs { .. } | Ask::IsPooled { .. } | Ask::NearOther { .. } | Ask::AtLeast(_) => {
+                format!("{figure:.4}")
+            }
+            Ask::NearPooled { .. }
+            | Ask::BelowPooled(_)
+            | Ask::Early { .. }
+            | Ask::Gain(_)
+            | Ask::AtHome { .. }
+            | Ask::Fair(_) => signed(figure),
         }
     }
 
@@ -144,10 +175,10 @@ impl fmt::Display for Verdict {
 mod tests {
     use super::*;
     use crate::quality::catalogue::TABLES;
-    use crate::quality::measure::fixture::{FED_AVG, NEWTON, run};
+    use crate::quality::measure::fixture::{BY_LOT, FED_AVG, NEWTON, run};
 
     fn of_bar(run: &Run, name: &str) -> Vec<(&'static str, bool)> {
-        let verdicts = judge(run);
+        let verdicts = judge(run, std::slice::from_ref(run));
         verdicts
             .iter()
             .filter(|verdict| verdict.bar.name == name)
@@ -159,7 +190,7 @@ mod tests {
     fn a_run_like_pooled_training_meets_every_bar() {
         for program in [NEWTON, FED_AVG] {
             for split in [Split::Site, Split::SiteSkew] {
-                let missed: Vec<String> = judge(&run(program, split))
+                let missed: Vec<String> = judge(&run(program, split), &[])
                     .iter()
                     .filter(|verdict| !verdict.met())
                     .map(ToString::to_string)
@@ -198,7 +229,9 @@ mod tests {
         let mut averaged = run(FED_AVG, Split::Site);
         averaged.measured.auc_by_round.clear();
         assert_eq!(of_bar(&averaged, "B4"), [("AUC", false)]);
-        assert!(judge(&averaged).iter().any(|verdict| verdict.to_string().contains("AUC none, at least")));
+        assert!(
+            judge(&averaged, &[]).iter().any(|verdict| verdict.to_string().contains("AUC none, at least"))
+        );
     }
 
     #[test]
@@ -211,17 +244,53 @@ mod tests {
     }
 
     #[test]
+    fn on_their_own_rows_no_institution_may_lose_much_and_the_mean_must_gain() {
+        let mut run = run(NEWTON, Split::SiteSkew);
+        run.measured.at_home = vec![-0.014, 0.06];
+        assert_eq!(of_bar(&run, "D2"), [("AUC, mean", true), ("AUC, worst", true)]);
+        run.measured.at_home = vec![-0.016, 0.05];
+        assert_eq!(of_bar(&run, "D2"), [("AUC, mean", false), ("AUC, worst", false)]);
+        run.measured.at_home.clear();
+        assert_eq!(of_bar(&run, "D2"), [("AUC, mean", false), ("AUC, worst", false)]);
+    }
+
+    #[test]
+    fn the_widest_gap_counts_and_only_where_groups_are_compared() {
+        let mut run = run(NEWTON, Split::Site);
+        assert_eq!(of_bar(&run, "I1"), []);
+        run.table = TABLES.iter().find(|table| table.name == "credit_default").unwrap();
+        run.measured.wider_gaps = vec![-0.2, 0.029];
+        assert_eq!(of_bar(&run, "I1"), [("widest gap", true)]);
+        run.measured.wider_gaps = vec![-0.2, 0.031];
+        assert_eq!(of_bar(&run, "I1"), [("widest gap", false)]);
+        run.measured.wider_gaps.clear();
+        assert_eq!(of_bar(&run, "I1"), [("widest gap", false)]);
+    }
+
+    #[test]
+    fn a_run_by_lot_is_held_to_the_run_with_all_institutions() {
+        let all = run(FED_AVG, Split::SiteSkew);
+        let mut half = run(BY_LOT, Split::SiteSkew);
+        half.measured.federated.auc += 0.0031;
+        let met = |all: &[Run]| judge(&half, all).iter().map(Verdict::met).collect::<Vec<_>>();
+        assert_eq!(met(&[]), [false], "there is nothing to compare it with");
+        assert_eq!(met(std::slice::from_ref(&all)), [false]);
+        half.measured.federated.auc -= 0.0002;
+        assert_eq!(judge(&half, &[all])[0].met(), true);
+    }
+
+    #[test]
     fn a_table_that_is_only_reported_has_no_verdicts() {
         let mut run = run(NEWTON, Split::Site);
         run.table = TABLES.iter().find(|table| !table.gate).unwrap();
-        assert!(judge(&run).is_empty());
+        assert!(judge(&run, &[]).is_empty());
     }
 
     #[test]
     fn a_miss_says_what_was_asked_and_what_was_found() {
         let mut run = run(FED_AVG, Split::SiteSkew);
         run.measured.federated.auc = run.measured.pooled.auc - 0.01;
-        let missed = judge(&run).into_iter().find(|verdict| !verdict.met()).unwrap();
+        let missed = judge(&run, &[]).into_iter().find(|verdict| !verdict.met()).unwrap();
         let told = missed.to_string();
         assert!(
             told.starts_with("B2 (fed-avg; bank_marketing, site_skew): AUC -0.0100, at least -0.0060:"),

@@ -20,6 +20,10 @@ pub(crate) struct Measured {
     pub(crate) pooled: Scores,
     /// Mean over the institutions, each with the model of its own rows.
     pub(crate) alone: Scores,
+    /// AUC of the federation less that of the institution's own model, on the test rows of each institution alone.
+    pub(crate) at_home: Vec<f64>,
+    /// For each gap between groups, the federation's less that of pooled training.
+    pub(crate) wider_gaps: Vec<f64>,
     /// Training rounds.
     pub(crate) rounds: u32,
     /// Whether training came to its minimum; none where the program does not know.
@@ -97,6 +101,9 @@ impl Sandbox {
     }
 }
 
+/// Of what a model decides; that of the AUC within groups is no decision.
+const GAPS: [&str; 3] = ["flagged", "recall", "false_positives"];
+
 /// The standard output of a program that must succeed.
 fn printed(command: &mut Command) -> Result<String, Failure> {
     let output = command.stdin(Stdio::null()).output();
@@ -121,7 +128,7 @@ fn job(text: &str, table: &Table, program: &Program) -> Option<String> {
     let length = text[begins + 1..].find("\n[").map_or(text.len() - begins, |length| length + 2);
     let exchanged = format!("{}{section}\n{}", &text[..begins], &text[begins + length..]);
     let count = exchanged.lines().find(|line| line.starts_with("count = "))?.to_owned();
-    Some(exchanged.replace(&count, &format!("count = {}", program.rounds)))
+    Some(exchanged.replace(&count, &format!("count = {}", program.rounds)) + "\n" + table.fairness)
 }
 
 /// What the lines of `--json` say; none where the last of them is no result.
@@ -139,11 +146,32 @@ fn measured(lines: &str) -> Option<Measured> {
         federated: scores(&metrics["federated"])?,
         pooled: scores(&metrics["pooled"])?,
         alone: Scores { auc: mean(|scores| scores.auc), log_loss: mean(|scores| scores.log_loss) },
+        at_home: metrics["own"].as_object()?.values().map(gain_at_home).collect::<Option<_>>()?,
+        wider_gaps: wider_gaps(&result["fairness"])?,
         rounds: number(&result["rounds"]["completed"])?,
         converged: result["rounds"]["converged"].as_bool(),
         seconds: result["timing"]["federation_seconds"].as_f64()?,
         auc_by_round: evaluated.filter_map(auc_of).collect(),
     })
+}
+
+fn gain_at_home(own: &Value) -> Option<f64> {
+    Some(scores(&own["federated"])?.auc - scores(&own["alone"])?.auc)
+}
+
+/// Nothing where the job does not compare groups.
+fn wider_gaps(fairness: &Value) -> Option<Vec<f64>> {
+    if fairness.is_null() {
+        return Some(Vec::new());
+    }
+    let gaps = |of: &str| -> Option<Vec<f64>> {
+        let columns = fairness[of]["columns"].as_array()?.iter();
+        let gaps = columns.flat_map(|column| GAPS.iter().filter_map(|gap| column["gaps"][gap].as_f64()));
+        Some(gaps.collect())
+    };
+    let (federated, pooled) = (gaps("federated")?, gaps("pooled")?);
+    (federated.len() == pooled.len())
+        .then(|| federated.iter().zip(pooled).map(|(one, other)| one - other).collect())
 }
 
 fn scores(value: &Value) -> Option<Scores> {
@@ -163,6 +191,7 @@ pub(super) mod fixture {
 
     pub(crate) const NEWTON: &str = "newton";
     pub(crate) const FED_AVG: &str = "fed-avg";
+    pub(crate) const BY_LOT: &str = "fed-avg-by-lot";
 
     /// A run on bank_marketing that came out as pooled training did.
     pub(crate) fn run(program: &str, split: Split) -> Run {
@@ -175,6 +204,8 @@ pub(super) mod fixture {
                 federated: pooled,
                 pooled,
                 alone: Scores { auc: 0.7231, log_loss: 0.7339 },
+                at_home: vec![0.05, 0.03],
+                wider_gaps: vec![0.0, 0.0],
                 rounds: 8,
                 converged: Some(true),
                 seconds: 3.4,
@@ -194,11 +225,28 @@ mod tests {
         let text = "[job]\nid = \"a\"\n\n[program]\nname = \"other\"\n\n[rounds]\ncount = 7 # at most\n\n[privacy]\n";
         let made = job(text, &TABLES[0], &PROGRAMS[0]).unwrap();
         let expected = format!(
-            "[job]\nid = \"a\"\n\n{}\n[rounds]\ncount = 20\n\n[privacy]\n",
-            PROGRAMS[0].section.replace("{l2}", "0.001")
+            "[job]\nid = \"a\"\n\n{}\n[rounds]\ncount = 20\n\n[privacy]\n\n{}",
+            PROGRAMS[0].section.replace("{l2}", "0.001"),
+            TABLES[0].fairness
         );
         assert_eq!(made, expected);
         assert_eq!(job("[job]\n", &TABLES[0], &PROGRAMS[0]), None);
+    }
+
+    #[test]
+    fn gaps_are_compared_one_by_one_and_those_that_nobody_has_are_not() {
+        let of = |gap: &str| {
+            format!(
+                r#"{{"columns":[{{"gaps":{{"recall":{gap},"flagged":null,"roc_auc":1}}}},{{"gaps":{{"flagged":0.25}}}}]}}"#
+            )
+        };
+        let read = |federated: &str, pooled: &str| {
+            let text = format!(r#"{{"federated":{},"pooled":{}}}"#, of(federated), of(pooled));
+            wider_gaps(&serde_json::from_str(&text).unwrap())
+        };
+        assert_eq!(read("0.5", "0.25"), Some(vec![0.25, 0.0]));
+        assert_eq!(read("0.5", "null"), None, "the groups are not the same");
+        assert_eq!(wider_gaps(&Value::Null), Some(vec![]));
     }
 
     #[test]
@@ -223,14 +271,16 @@ mod tests {
 {"event":"metrics","training_round":1,"rows":"validation","roc_auc":0.1,"log_loss":0.5}
 {"event":"job-completed","job":"a","rounds":1}"#;
         let metrics = r#"{"federated":{"roc_auc":0.7,"log_loss":0.4},"pooled":{"roc_auc":0.8,"log_loss":0.3},
-"alone":{"a":{"roc_auc":0.5,"log_loss":0.6},"b":{"roc_auc":0.7,"log_loss":0.8}}}"#;
-        let rest = r#""rounds":{"completed":1,"converged":null},"timing":{"federation_seconds":2.5}"#;
+"alone":{"a":{"roc_auc":0.5,"log_loss":0.6},"b":{"roc_auc":0.7,"log_loss":0.8}},
+"own":{"b":{"federated":{"roc_auc":0.75,"log_loss":0.6},"alone":{"roc_auc":0.5,"log_loss":0.6}}}}"#;
+        let rest = r#""fairness":null,"rounds":{"completed":1,"converged":null},"timing":{"federation_seconds":2.5}"#;
         let result = format!(r#"{{{rest},"metrics":{metrics}}}"#).replace('\n', "");
         let lines = format!("{events}\n{result}\n");
         let read = measured(&lines).unwrap();
         assert_eq!(read.federated, Scores { auc: 0.7, log_loss: 0.4 });
         assert_eq!(read.pooled, Scores { auc: 0.8, log_loss: 0.3 });
         assert_eq!((read.alone.auc, read.alone.log_loss), (0.6, 0.7));
+        assert_eq!((read.at_home, read.wider_gaps), (vec![0.25], vec![]));
         assert_eq!((read.rounds, read.converged, read.seconds), (1, None, 2.5));
         assert_eq!(read.auc_by_round, BTreeMap::from([(1, 0.6)]));
         assert_eq!(measured("{\"event\":\"job-abandoned\"}"), None);

@@ -44,12 +44,15 @@ pub(crate) fn run(campaign: &Campaign) -> Result<String, Failure> {
     let mut runs = Vec::new();
     for (table, file) in found {
         for (program, split) in PROGRAMS.iter().flat_map(|program| SPLITS.map(|split| (program, split))) {
+            if !program.is_run_on(table.name, split) {
+                continue;
+            }
             let measured = sandbox.run(table, &file, program, split)?;
             println!("{}", page::line(table, split, program, &measured));
             runs.push(Run { table, split, program, measured });
         }
     }
-    let verdicts: Vec<Verdict> = runs.iter().flat_map(judge::judge).collect();
+    let verdicts: Vec<Verdict> = runs.iter().flat_map(|run| judge::judge(run, &runs)).collect();
     let measured = page::measured(&runs, &verdicts);
     println!("\n{measured}");
     if absent.is_empty() {

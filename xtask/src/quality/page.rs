@@ -166,7 +166,7 @@ mod tests {
         let mut near = run(FED_AVG, Split::Site);
         near.measured.federated.auc -= 0.002;
         let runs = [run(FED_AVG, Split::Site), near];
-        let verdicts: Vec<Verdict> = runs.iter().flat_map(judge).collect();
+        let verdicts: Vec<Verdict> = runs.iter().flat_map(|run| judge(run, &runs)).collect();
         let text = bars(&verdicts);
         let row = text.lines().find(|line| line.starts_with("| B1 |")).unwrap();
         let end = "| AUC -0.0020, at least -0.0030 (bank_marketing, site); \
@@ -180,7 +180,7 @@ mod tests {
         let mut blind = run(FED_AVG, Split::Site);
         blind.measured.auc_by_round.clear();
         let runs = [run(FED_AVG, Split::Site), blind];
-        let verdicts: Vec<Verdict> = runs.iter().flat_map(judge).collect();
+        let verdicts: Vec<Verdict> = runs.iter().flat_map(|run| judge(run, &runs)).collect();
         let text = bars(&verdicts);
         assert!(
             text.lines().any(|line| line.starts_with("| B4 |") && line.ends_with("| **missed** |")),
