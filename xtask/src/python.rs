@@ -8,11 +8,12 @@ use crate::sources;
 
 /// `moto` is the S3 server that the store of blobs is tested against, `dp-accounting` what epsilons are compared with, `grpcio` what
 /// an external trainer in Python speaks by, and `onnxruntime` runs exported models; the others fit what a federation fits.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "moto[server]==5.2.5",
     "dp-accounting==0.6.0",
     "onnxruntime==1.32.0",
     "scikit-learn==1.9.1",
+    "lightgbm==4.7.0",
     "statsmodels==0.15.0",
     "grpcio==1.85.3",
     "grpcio-tools==1.85.1",

@@ -1,13 +1,16 @@
-//! Newton's method over encrypted sums against programs that are none of ours: statsmodels and scikit-learn.
+//! What is fitted over encrypted sums against programs that are none of ours: Newton's method against statsmodels and
+//! scikit-learn, trees against LightGBM.
 //!
-//! `cargo xtask test` installs both in a virtual environment below `target/`. Where they are not, this test says so
-//! and passes.
+//! `cargo xtask test` installs them in a virtual environment below `target/`. Where they are not, these tests say so
+//! and pass.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 #![allow(
     clippy::disallowed_methods,
     reason = "the programs that it is compared with are processes that read a file"
 )]
+
+mod trees;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -78,7 +81,7 @@ const L2: f64 = 1e-2;
 
 #[test]
 fn weights_errors_and_tests_are_those_of_statsmodels_and_of_scikit_learn() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("sklearn, statsmodels") else { return };
     let folder = tempfile::tempdir().unwrap();
     let (tables, text) = institutions();
     let csv = folder.path().join("table.csv");
@@ -129,14 +132,15 @@ fn named(input: &str) -> &str {
     if input == "(intercept)" { "const" } else { input }
 }
 
-fn python() -> Option<PathBuf> {
+/// The Python that has these packages.
+fn python(packages: &str) -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python/bin/python");
     let has_them = Command::new(&python)
-        .args(["-c", "import sklearn, statsmodels"])
+        .args(["-c", &format!("import {packages}")])
         .output()
         .is_ok_and(|output| output.status.success());
     if !has_them {
-        eprintln!("SKIPPED: run `cargo xtask python`, and statsmodels and scikit-learn fit the same table");
+        eprintln!("SKIPPED: run `cargo xtask python`, and {packages} fit the same table");
     }
     has_them.then_some(python)
 }
@@ -172,8 +176,11 @@ fn institutions() -> (Vec<Table>, String) {
 
 /// What a job with these terms comes to, over sums that are coded as encrypted ones are.
 fn outcome(terms: &str, tables: &[Table]) -> Outcome {
-    let text = JOB.replacen("solver = \"newton\"", &format!("solver = \"newton\"\n{terms}"), 1);
-    let mut run = JobRun::new(&Job::from_toml(&text).unwrap());
+    played(&JOB.replacen("solver = \"newton\"", &format!("solver = \"newton\"\n{terms}"), 1), tables)
+}
+
+fn played(job: &str, tables: &[Table]) -> Outcome {
+    let mut run = JobRun::new(&Job::from_toml(job).unwrap());
     let mut next = run.next(None).unwrap();
     loop {
         match next {
