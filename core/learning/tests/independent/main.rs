@@ -10,6 +10,8 @@
     reason = "the programs that it is compared with are processes that read a file"
 )]
 
+#[path = "../played/mod.rs"]
+mod played;
 mod trees;
 
 use std::fmt::Write as _;
@@ -19,8 +21,9 @@ use std::process::Command;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use syndic_learning::{Job, JobRun, Model, Next, Outcome, Program, Question, Role, Table, TableBuilder};
-use syndic_round::{Coding, ParameterSet, Sum};
+use syndic_learning::{Job, Model, Outcome, Role, Table, TableBuilder};
+
+use played::played;
 
 const JOB: &str = r#"
 [job]
@@ -177,29 +180,4 @@ fn institutions() -> (Vec<Table>, String) {
 /// What a job with these terms comes to, over sums that are coded as encrypted ones are.
 fn outcome(terms: &str, tables: &[Table]) -> Outcome {
     played(&JOB.replacen("solver = \"newton\"", &format!("solver = \"newton\"\n{terms}"), 1), tables)
-}
-
-fn played(job: &str, tables: &[Table]) -> Outcome {
-    let mut run = JobRun::new(&Job::from_toml(job).unwrap());
-    let mut next = run.next(None).unwrap();
-    loop {
-        match next {
-            Next::Ask(question) => next = run.next(Some(&sum(&question, tables))).unwrap(),
-            Next::Done(outcome) => return outcome,
-        }
-    }
-}
-
-fn sum(question: &Question, tables: &[Table]) -> Sum {
-    let (layout, coding) = (question.layout().unwrap(), Coding::new(ParameterSet::S32, tables.len() as u16));
-    let mut rng = ChaCha20Rng::seed_from_u64(6);
-    let updates: Vec<_> = tables
-        .iter()
-        .map(|table| JobRun::answer(question, table, &mut rng).unwrap().clip().quantise(&coding, &mut rng))
-        .collect();
-    let mut total = vec![0; updates[0].coefficients().len()];
-    for update in &updates {
-        total.iter_mut().zip(update.coefficients()).for_each(|(sum, value)| *sum += value);
-    }
-    Sum::decode(layout, &coding, tables.len() as u16, &total).unwrap()
 }

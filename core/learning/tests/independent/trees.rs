@@ -8,7 +8,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use syndic_learning::{Job, Metrics, Role, Scoring as _, Table, TableBuilder};
 
-use super::{played, python};
+use super::played::played;
+use super::python;
 
 const JOB: &str = r#"
 [job]
