@@ -9,13 +9,18 @@ use super::vectors::{fitting, ranges, spoken};
 pub(super) fn facts(job: &Job) -> Vec<String> {
     // A job that no noise keeps the terms of passes no check.
     let Ok(Some(claim)) = job.claim(None) else { return Vec::new() };
+    let measured = match &claim.evaluation {
+        Some(evaluation) => format!("evaluation: {evaluation}"),
+        None => "no evaluation: `test_bins` of [privacy] measures the model on test rows with noise, and spends nothing more".into(),
+    };
     vec![
         format!("epsilon {} at delta {} for the whole job", claim.epsilon, claim.delta),
         format!("unit: {}", claim.unit),
         format!("trust: {}", claim.trust),
         format!("mechanism: {}", claim.mechanism),
         format!("accountant: {}", claim.accountant),
-        "no statistics, no evaluation and no comparison of groups: they would open exact sums".into(),
+        measured,
+        "no statistics and no comparison of groups: they would open exact sums".into(),
     ]
 }
 
@@ -58,10 +63,26 @@ mod tests {
         {
             assert!(summary.contains(told), "{told}: {summary}");
         }
+        assert!(summary.contains("no evaluation: `test_bins`"), "{summary}");
         let json: serde_json::Value = serde_json::from_str(&to_json(&file, &job)).unwrap();
         let epsilon: f64 = json["privacy"]["epsilon"].as_str().unwrap().parse().unwrap();
         assert!((1.99..=2.0).contains(&epsilon), "{json}");
         assert!(json["vectors"].as_array().unwrap().iter().all(|vector| vector["kind"] == "train"), "{json}");
+    }
+
+    #[test]
+    fn a_check_shows_how_test_rows_are_measured() {
+        let terms = "epsilon = 2.0\ndelta = 1e-5\nnoise = \"local\"\ntest_bins = 64";
+        let file = file(&format!("mode = \"record-level\"\n{terms}"));
+        let job = check(&file).unwrap();
+        let summary = render(&file, &job);
+        let flat = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains("in each of 128 counts of test rows by score and label"), "{summary}");
+        assert!(flat.contains("one row of one institution, for training or testing"), "{summary}");
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file, &job)).unwrap();
+        let kinds: Vec<_> =
+            json["vectors"].as_array().unwrap().iter().map(|vector| vector["kind"].clone()).collect();
+        assert_eq!(kinds, ["train", "evaluate"]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
     let kinds = [
         is_exact.then_some(("statistics", "statistics", layouts.statistics)),
         Some(("train", "model updates", layouts.train)),
-        is_exact.then_some(("evaluate", "score histograms", layouts.evaluate)),
+        layouts.evaluate.map(|layout| ("evaluate", "score histograms", layout)),
         layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),
     ];
     let of_kind = |(kind, name, layout): (&'static str, &'static str, Layout)| {

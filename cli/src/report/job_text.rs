@@ -58,13 +58,14 @@ impl JobText {
             Ok(Some(claim)) => fact(
                 "Privacy mode",
                 format!(
-                    "{}: epsilon {} at delta {} for the whole job. Unit: {}. Trust: {}. Mechanism: {}. Accountant: {}",
+                    "{}: epsilon {} at delta {} for the whole job. Unit: {}. Trust: {}. Mechanism: {}. {}Accountant: {}",
                     job.privacy.name(),
                     claim.epsilon,
                     claim.delta,
                     claim.unit,
                     claim.trust,
                     claim.mechanism,
+                    claim.evaluation.map(|told| format!("Evaluation: {told}. ")).unwrap_or_default(),
                     claim.accountant
                 ),
             ),

@@ -174,7 +174,12 @@ impl ScoreHistogram {
 
     /// The smallest probability in a bin.
     pub(crate) fn lowest_of(bin: usize, bins: usize) -> f64 {
-        logistic(2.0 * LOG_ODDS_SPAN * bin as f64 / bins.max(1) as f64 - LOG_ODDS_SPAN)
+        at(bin as f64, bins)
+    }
+
+    /// The probability in the middle of a bin's log-odds.
+    pub(crate) fn middle_of(bin: usize, bins: usize) -> f64 {
+        at(bin as f64 + 0.5, bins)
     }
 }
 
@@ -199,6 +204,11 @@ const ONE_BY_ONE: f64 = 64.0;
 
 /// Bins span log-odds from minus to plus this.
 const LOG_ODDS_SPAN: f64 = 12.0;
+
+/// The probability so many bins from the left.
+fn at(bin: f64, bins: usize) -> f64 {
+    logistic(2.0 * LOG_ODDS_SPAN * bin / bins.max(1) as f64 - LOG_ODDS_SPAN)
+}
 
 fn bin(probability: f64, bins: usize) -> usize {
     let odds = libm::log(probability / (1.0 - probability)).clamp(-LOG_ODDS_SPAN, LOG_ODDS_SPAN);

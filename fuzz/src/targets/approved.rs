@@ -7,6 +7,7 @@ use rand_core::SeedableRng;
 use syndic_learning::program::evaluation::EvaluateQuestion;
 use syndic_learning::program::logistic_regression::TrainQuestion;
 use syndic_learning::program::logistic_regression::newton::NewtonQuestion;
+use syndic_learning::program::noisy_evaluation::NoisyEvaluateQuestion;
 use syndic_learning::program::scorer::Scorer;
 use syndic_learning::program::statistics::StatisticsQuestion;
 use syndic_learning::{
@@ -94,6 +95,13 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         bins: job.evaluation.bins,
         max_rows,
     });
+    let noisy_evaluate = Question::NoisyEvaluate(NoisyEvaluateQuestion {
+        training_round: 2,
+        scorer: Scorer::Linear { coefficients: coefficients(), standardisation: standardisation() },
+        bins: 64,
+        variance: 1 << 20,
+        max_rows,
+    });
     let newton = Question::Newton(NewtonQuestion {
         training_round: 2,
         coefficients: coefficients(),
@@ -101,7 +109,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         max_rows,
     });
     let statistics = Question::Statistics(StatisticsQuestion::of(&job.contract));
-    let questions = [statistics, train(1), train(3), newton, evaluate];
+    let questions = [statistics, train(1), train(3), newton, evaluate, noisy_evaluate];
     questions
         .into_iter()
         .chain(questions_of(&TREES))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
 use syndic_learning::Job;
+use syndic_learning::privacy::claim::Ran;
 use syndic_ledger::Entry;
 
 use super::connections::Connections;
@@ -167,10 +168,11 @@ impl<'a> Reading<'a> {
         let opened = rounds.iter().filter(|round| round.kind == "train" && round.frozen.is_some());
         let opened: BTreeSet<_> = opened.filter_map(|round| round.training_round).collect();
         let opened = u32::try_from(opened.len()).unwrap_or(u32::MAX);
+        let ran = Ran { training_rounds: opened, seen: None };
         let privacy = parsed.as_ref().map(|job| Privacy {
             mechanism: job.privacy.name(),
             // Of a part of the ledger it is not known how many rounds there were.
-            claim: job.claim(question.round.is_none().then_some(opened)).ok().flatten(),
+            claim: job.claim(question.round.is_none().then_some(ran)).ok().flatten(),
         });
         let text = parsed.as_ref().zip(job.file.as_deref());
         let text = text.map(|(job, file)| JobText::of(job, file, None));

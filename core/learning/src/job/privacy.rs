@@ -42,6 +42,9 @@ pub struct RecordLevelTerms {
     pub clip: Option<f64>,
     /// What one customer is.
     pub unit: Unit,
+    /// Bins of the noisy score histogram of test rows; without it nothing is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_bins: Option<u16>,
 }
 
 /// Whose noise has to suffice.
@@ -168,6 +171,7 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
     let noise = reader.choice(section, "noise", "privacy.unknown-noise", &sources);
     let honest = reader.integer(section, "honest", 1..=256);
     let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
+    let test_bins = reader.integer(section, "test_bins", 8..=4096);
     let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
     match (noise.as_ref().map(Spanned::get_ref), &honest) {
         (Some(NoiseSource::Distributed), None) if section.entry("honest").is_none() => {
@@ -188,6 +192,7 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
         honest: honest.map(|honest| narrow(honest) as u16),
         clip,
         unit: unit.map(Spanned::into_inner).unwrap_or_default(),
+        test_bins: test_bins.map(|bins| narrow(bins) as u16),
     })
 }
 

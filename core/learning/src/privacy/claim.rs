@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PrivacyError;
 use crate::job::{Job, NoiseSource, Unit};
+use crate::program::noisy_evaluation::NoisyMetrics;
 
 /// What is claimed of a job with noise. Numbers are decimal text, rounded up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Claim {
     pub trust: String,
     /// What is done to what is opened.
     pub mechanism: String,
+    /// What is done to figures of the model on test rows, and how uncertain that leaves them; not there where none are opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<String>,
     /// How epsilon was worked out.
     pub accountant: String,
     /// Epsilon of the whole job, by the accountant.
@@ -35,20 +39,49 @@ pub struct Spent {
     pub epsilon: String,
 }
 
+/// A job that has run.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// Training rounds whose sums were opened.
+    pub training_rounds: u32,
+    /// What noise let be seen of the model on test rows.
+    pub seen: Option<NoisyMetrics>,
+}
+
 impl Job {
-    /// What the job claims, and what it has spent once so many training rounds ran; none where it adds no noise.
+    /// What the job claims, and what it has spent once so many training rounds ran, and what noise let be seen of the model;
+    /// none where it adds no noise.
     ///
     /// # Errors
     /// [`PrivacyError`] where no noise keeps its terms, or it has fewer rounds.
-    pub fn claim(&self, training_rounds: Option<u32>) -> Result<Option<Claim>, PrivacyError> {
+    pub fn claim(&self, ran: Option<Ran>) -> Result<Option<Claim>, PrivacyError> {
         let (Some(terms), Some(calibration)) = (self.privacy.record_level(), self.calibration()?) else {
             return Ok(None);
         };
+        let evaluation = self.evaluation_calibration()?.map(|found| {
+            let seen = ran.and_then(|ran| ran.seen).map(|seen| {
+                format!(
+                    "; it leaves ROC-AUC uncertain by {} and log-loss by {} (one standard deviation)",
+                    figure(seen.roc_auc_deviation),
+                    figure(seen.log_loss_deviation)
+                )
+            });
+            let seen = seen.unwrap_or_default();
+            format!(
+                "discrete Gaussian noise of {} rows in each of {} counts of test rows by score and label{seen}; a row is \
+                 for training or for testing, so that this spends nothing beside training",
+                figure(found.noise()),
+                2 * u32::from(terms.test_bins.unwrap_or_default())
+            )
+        });
         let spent = |rounds: u32| {
             let epsilon = figure(calibration.after(rounds.into())?.epsilon);
             Ok(Spent { training_rounds: rounds, epsilon })
         };
         let unit = match terms.unit {
+            Unit::Row if evaluation.is_some() => {
+                "one row of one institution, for training or testing, added or removed"
+            }
             Unit::Row => "one training row of one institution, added or removed",
         };
         let trust = match terms.noise {
@@ -69,10 +102,11 @@ impl Job {
             unit: unit.into(),
             trust,
             mechanism,
+            evaluation,
             accountant: "Renyi divergences of sums of discrete Gaussians (rdp)".into(),
             epsilon: figure(calibration.spent.epsilon),
             delta: terms.delta.to_string(),
-            spent: training_rounds.map(spent).transpose()?,
+            spent: ran.map(|ran| spent(ran.training_rounds)).transpose()?,
         }))
     }
 }

@@ -10,6 +10,7 @@ pub mod fairness;
 pub mod job_table;
 pub mod logistic_regression;
 pub mod neural_network;
+pub mod noisy_evaluation;
 pub mod question;
 pub mod run;
 pub mod scorecard;

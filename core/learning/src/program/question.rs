@@ -11,6 +11,7 @@ use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::logistic_regression::noisy::{self, NoisyQuestion};
 use super::neural_network::{self, NetworkQuestion};
+use super::noisy_evaluation::{self, NoisyEvaluateQuestion};
 use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, fairness, logistic_regression, scorecard};
@@ -46,6 +47,8 @@ pub enum Question {
     External(ExternalQuestion),
     /// Score histograms and losses.
     Evaluate(EvaluateQuestion),
+    /// Score histograms with noise.
+    NoisyEvaluate(NoisyEvaluateQuestion),
     /// Score histograms by group.
     Fairness(FairnessQuestion),
 }
@@ -57,8 +60,9 @@ pub struct Layouts {
     pub statistics: Layout,
     /// To each round of training; of trees and scorecards, the longest that the terms allow.
     pub train: Layout,
-    /// To each evaluation on test rows or on validation rows. On both it is twice as long.
-    pub evaluate: Layout,
+    /// To each evaluation on test rows or on validation rows. On both it is twice as long. With noise, to the only one; none where
+    /// the job does not ask for it.
+    pub evaluate: Option<Layout>,
     /// To the comparison of groups, where the job asks for one.
     pub fairness: Option<Layout>,
 }
@@ -73,7 +77,10 @@ impl Layouts {
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
-            evaluate: evaluation::layout(&[Role::Test], bins, contract.max_rows)?,
+            evaluate: match job.privacy.record_level() {
+                None => Some(evaluation::layout(&[Role::Test], bins, contract.max_rows)?),
+                Some(_) => noisy_evaluation_layout(job)?,
+            },
             fairness: job.fairness.as_ref().map(|_| fairness_layout(job)).transpose()?,
         })
     }
@@ -121,6 +128,7 @@ impl Question {
             Self::ScorecardWoe(question) => question.layout(),
             Self::External(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
+            Self::NoisyEvaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
         }
     }
@@ -132,14 +140,14 @@ impl Question {
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
             Self::External(_) | Self::Noisy(_) => TRAIN,
-            Self::Evaluate(_) => "evaluate",
+            Self::Evaluate(_) | Self::NoisyEvaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
         }
     }
 
     /// Whether the answer has noise, which must be drawn anew for each answer that leaves.
     pub fn adds_noise(&self) -> bool {
-        matches!(self, Self::Noisy(_))
+        matches!(self, Self::Noisy(_) | Self::NoisyEvaluate(_))
     }
 
     /// The training round that the question belongs to, from 1; none before training, and none after it.
@@ -157,6 +165,7 @@ impl Question {
             Self::ScorecardWoe(question) => Some(question.newton.training_round),
             Self::External(question) => Some(question.training_round),
             Self::Evaluate(question) => Some(question.training_round),
+            Self::NoisyEvaluate(question) => Some(question.training_round),
         }
     }
 
@@ -193,6 +202,7 @@ impl Question {
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
         match self {
             Self::Noisy(question) => question.approved_by(job),
+            Self::NoisyEvaluate(question) => question.approved_by(job),
             // Everything else would be answered exactly.
             _ if job.privacy.record_level().is_some() => departs("privacy mode"),
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
@@ -263,6 +273,15 @@ pub(super) fn fairness_layout(job: &Job) -> Result<Layout, ProgramError> {
     let groups = job.fairness.as_ref().map_or(&[][..], |terms| &terms.groups);
     let sizes = fairness::sizes(groups, &job.contract);
     fairness::layout(groups, &sizes, job.evaluation.bins, job.contract.max_rows)
+}
+
+/// What an answer to the evaluation with noise looks like; none where the job does not ask for it.
+pub(super) fn noisy_evaluation_layout(job: &Job) -> Result<Option<Layout>, ProgramError> {
+    let bins = job.privacy.record_level().and_then(|terms| terms.test_bins);
+    // Terms that no noise keeps are in no job file.
+    let calibration = job.evaluation_calibration().ok().flatten();
+    let (Some(bins), Some(calibration)) = (bins, calibration) else { return Ok(None) };
+    noisy_evaluation::layout(bins.into(), job.contract.max_rows, calibration.variance).map(Some)
 }
 
 /// What answers to the questions of training look like.

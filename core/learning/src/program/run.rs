@@ -20,6 +20,7 @@ use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
 use super::logistic_regression::noisy::NoisyGradient;
 use super::neural_network::NeuralNetwork;
+use super::noisy_evaluation::{NoisyEvaluation, NoisyMetrics};
 use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
 use super::training::Training;
@@ -27,7 +28,7 @@ use super::{Next, Program, ProgramError, evaluation};
 use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
 use crate::model::{Model, ModelCard, ModelError};
-use crate::privacy::claim::Claim;
+use crate::privacy::claim::{Claim, Ran};
 use crate::table::{Role, Table};
 
 /// The coordinator half of a job: a fold of its sums.
@@ -50,6 +51,12 @@ enum State {
         training: Training,
         training_round: u32,
         evaluation: Evaluation,
+    },
+    /// Evaluating the last model with noise.
+    Measuring {
+        training: Training,
+        training_round: u32,
+        evaluation: Box<NoisyEvaluation>,
     },
     /// Comparing groups by the model that is to be released.
     Comparing {
@@ -119,7 +126,9 @@ impl JobRun {
         match &self.state {
             State::Statistics(_) => 0,
             State::Training(training) => training.completed(),
-            State::Evaluating { training_round, .. } => *training_round,
+            State::Evaluating { training_round, .. } | State::Measuring { training_round, .. } => {
+                *training_round
+            }
             State::Comparing { .. } | State::Finished(_) => {
                 self.metrics.last().map_or(0, |metrics| metrics.training_round)
             }
@@ -138,11 +147,14 @@ impl JobRun {
             {
                 evaluation()
             }
-            State::Training(training) if training.may_be_last() => self.fairness_layout()?,
+            State::Training(training) if training.may_be_last() => match self.noisy_evaluation_layout() {
+                Some(layout) => layout,
+                None => self.fairness_layout()?,
+            },
             State::Evaluating { training, .. } if training.is_finished() => self.fairness_layout()?,
             State::Evaluating { training, .. } | State::Training(training) => training.next_layout(&self.job),
             State::Statistics(_) => training_layout(&self.job),
-            State::Comparing { .. } | State::Finished(_) => return None,
+            State::Measuring { .. } | State::Comparing { .. } | State::Finished(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
@@ -151,6 +163,11 @@ impl JobRun {
     /// What an answer to the comparison of groups looks like; none where there is no comparison.
     fn fairness_layout(&self) -> Option<Result<Layout, ProgramError>> {
         self.compared().map(|_| question::fairness_layout(&self.job))
+    }
+
+    /// What an answer to the evaluation with noise looks like; none where there is none.
+    fn noisy_evaluation_layout(&self) -> Option<Result<Layout, ProgramError>> {
+        question::noisy_evaluation_layout(&self.job).transpose()
     }
 
     /// The terms of the comparison of groups; none where nobody has rows to compare.
@@ -177,6 +194,7 @@ impl JobRun {
             State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
             State::Training(training) => Next::Ask(training.next(None)?.ok_or(ProgramError::WrongSum)?),
             State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
+            State::Measuring { evaluation, .. } => ask(evaluation.next(None)?, Question::NoisyEvaluate)?,
             State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
             State::Finished(outcome) => Next::Done((**outcome).clone()),
         })
@@ -205,7 +223,12 @@ impl JobRun {
             return Ok(());
         }
         if roles.is_empty() {
-            return self.evaluated(training, training_round, Evaluated::default());
+            let scorer = (&training.model(&self.job, summary)).into();
+            match NoisyEvaluation::of(&self.job, training_round, scorer).map(Box::new) {
+                Some(evaluation) => self.state = State::Measuring { training, training_round, evaluation },
+                None => self.evaluated(training, training_round, Evaluated::default(), None)?,
+            }
+            return Ok(());
         }
         let evaluation = Evaluation::new(EvaluateQuestion {
             training_round,
@@ -223,6 +246,7 @@ impl JobRun {
         training: Training,
         training_round: u32,
         evaluated: Evaluated,
+        noisy: Option<NoisyMetrics>,
     ) -> Result<(), ProgramError> {
         let Evaluated { test, validation } = evaluated;
         let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
@@ -241,7 +265,8 @@ impl JobRun {
         self.state = if training.is_finished() {
             let (released_round, model) = self.best.clone().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
-            let privacy = self.job.claim(Some(training_round)).ok().flatten();
+            let privacy =
+                self.job.claim(Some(Ran { training_rounds: training_round, seen: noisy })).ok().flatten();
             let outcome = Outcome { model, released_round, fit, fairness: None, privacy };
             self.comparing(outcome)
         } else {
@@ -277,7 +302,12 @@ impl Program for JobRun {
                 }
             }
             State::Evaluating { training, training_round, mut evaluation } => {
-                run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?)?;
+                run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?, None)?;
+            }
+            State::Measuring { training, training_round, mut evaluation } => {
+                let noisy = done(evaluation.next(Some(sum))?)?;
+                let test = noisy.map(|noisy| noisy.metrics);
+                run.evaluated(training, training_round, Evaluated { test, validation: None }, noisy)?;
             }
             State::Comparing { mut outcome, mut fairness } => {
                 outcome.fairness = Some(done(fairness.next(Some(sum))?)?);
@@ -307,6 +337,7 @@ impl Program for JobRun {
             Question::ScorecardWoe(question) => question.answer(table, rng),
             Question::External(_) => Err(ModelError::NeedsTrainer.into()),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
+            Question::NoisyEvaluate(question) => NoisyEvaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
         }
     }

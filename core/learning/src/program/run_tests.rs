@@ -101,7 +101,7 @@ pub(in crate::program) fn run(
                 assert_eq!(asked.as_ref(), Some(&of_job.train))
             }
             Next::Ask(Question::Evaluate(ref question)) if question.roles == [Role::Test] => {
-                assert_eq!(asked.as_ref(), Some(&of_job.evaluate));
+                assert_eq!(asked, of_job.evaluate);
             }
             _ => {}
         }

@@ -19,7 +19,10 @@ fn codes(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn terms_of_noise_are_read_and_written_again() {
-    for privacy in [NOISE.to_owned(), NOISE.replace("honest = 2", "unit = \"row\"\nclip = 3.5\nhonest = 4")] {
+    for privacy in [
+        NOISE.to_owned(),
+        NOISE.replace("honest = 2", "unit = \"row\"\nclip = 3.5\nhonest = 4\ntest_bins = 64"),
+    ] {
         let job = Job::from_toml(&noisy(&privacy)).unwrap();
         assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
         assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
@@ -61,6 +64,7 @@ fn terms_that_make_no_sense_are_refused() {
         ("\"distributed\"", "\"local\"", "privacy.honest"),
         ("honest = 2", "honest = 2\nunit = \"household\"", "privacy.unknown-unit"),
         ("honest = 2", "honest = 2\nsigma = 3", "job.unknown-key"),
+        ("honest = 2", "honest = 2\ntest_bins = 7", "job.out-of-range"),
         ("epsilon = 2", "epsilon = 0.01", "privacy.unreachable"),
     ] {
         assert_eq!(codes(&noisy(&NOISE.replace(from, to))), [code], "{to}");

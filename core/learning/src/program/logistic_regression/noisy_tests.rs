@@ -15,6 +15,7 @@ fn job(rounds: u32, epsilon: f64) -> Job {
         honest: Some(5),
         clip: None,
         unit: Unit::Row,
+        test_bins: None,
     };
     Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2: 1e-4 }),
