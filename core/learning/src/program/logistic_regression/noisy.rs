@@ -240,7 +240,12 @@ impl NoisyQuestion {
 pub(crate) fn layout(inputs: usize, max_rows: u64, variance: u64) -> Result<Layout, ProgramError> {
     let reach = NOISE_REACH * libm::sqrt(variance as f64);
     let block = |name: &str, len: u32, of_a_row: i64| {
-        // What is beyond is clipped, noise and all: that spends nothing.
+        // What is beyond is clipped, noise and all. Where the noise of one institution suffices, that spends nothing: it is done to
+        // what was noisy already. Where several share it, it could: a sum of clipped values is no function of the sum of all their
+        // noise. But there is room for every row and for `NOISE_REACH` deviations of the institution's own noise, and more is drawn
+        // with a probability of 2 e^-128 = 5e-56 an entry at most (a discrete Gaussian's tail is no heavier than a Gaussian's bound,
+        // Canonne, Kamath, Steinke 2020), far below any delta. `LARGEST_BOUND` cuts into that beyond 2^35 rows, which no
+        // institution holds in memory.
         let bound = libm::ceil(max_rows as f64 * of_a_row as f64 + reach).min(LARGEST_BOUND);
         Block { name: name.into(), len, bound, resolution: 1.0 }
     };
