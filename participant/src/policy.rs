@@ -1,14 +1,20 @@
 //! The site policy: what this institution takes part in. Whatever it does not allow is denied.
 
+mod contracts;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use syndic_learning::Job;
+use syndic_learning::job::NoiseSource;
+use syndic_learning::privacy::Guarantee;
 use syndic_learning::privacy::budget::{Amount, Limit};
-use syndic_round::Protection;
+use syndic_round::{Digest, Protection};
 use thiserror::Error;
 
 use crate::malformed::read_toml;
+
+pub use contracts::{AllowedContract, Named};
 
 /// `policy.toml`. An absent list allows nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -20,9 +26,9 @@ pub struct Policy {
     /// Programs, `logistic-regression` for instance.
     #[serde(default)]
     pub programs: Vec<String>,
-    /// Data contracts with version, `bank-marketing.v1` for instance.
+    /// Data contracts with version, `bank_marketing.v1` for instance, and with the digest of their content where the policy pins it.
     #[serde(default)]
-    pub contracts: Vec<String>,
+    pub contracts: Vec<AllowedContract>,
     /// Takes part with a threshold t from here on, although it is below the default for the number of
     /// institutions. Without it, nothing below the default is accepted.
     pub min_threshold: Option<u16>,
@@ -32,28 +38,64 @@ pub struct Policy {
     /// Spot-checks one closed round in so many, at random; 0 for none.
     #[serde(default = "default_spot_check_every")]
     pub spot_check_every: u32,
+    /// Takes part in jobs whose rounds admit some institutions by lot (`each_round`).
+    #[serde(default = "yes")]
+    pub allow_lots: bool,
+    /// Takes part in jobs that name their institutions (`members`), so that two jobs can differ by one of them.
+    #[serde(default = "yes")]
+    pub allow_members: bool,
     /// What jobs may tell of single rows.
     #[serde(default)]
     pub privacy: PrivacyPolicy,
 }
 
 /// What jobs may tell of single rows.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivacyPolicy {
-    /// Takes part in jobs that add no noise.
-    #[serde(default = "yes")]
-    pub allow_exact_sums: bool,
+    /// Takes part in jobs that add no noise. Without it, only where no other key of this section is set: what is limited with one
+    /// hand is not given away with the other.
+    pub allow_exact_sums: Option<bool>,
     /// The most epsilon of one job with noise.
     pub max_epsilon_per_job: Option<f64>,
+    /// The most delta of one job with noise; where only its epsilon is limited, [`DEFAULT_MAX_DELTA`].
+    pub max_delta_per_job: Option<f64>,
+    /// Whose noise has to suffice.
+    pub noise: Option<RequiredNoise>,
+    /// On how many honest institutions' noise a job may count at most.
+    pub max_honest: Option<u16>,
     /// What all jobs with noise may spend together, for ever; without it there is no limit.
     pub budget: Option<Budget>,
 }
+
+/// Whose noise has to suffice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequiredNoise {
+    /// This institution's own: nobody else's honesty counts.
+    Local,
+}
+
+/// The most delta of one job where a policy limits epsilon and says nothing of delta.
+pub const DEFAULT_MAX_DELTA: f64 = 1e-5;
 
 /// What all jobs with noise may spend together.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
+    /// Epsilon.
+    pub epsilon: f64,
+    /// Delta.
+    pub delta: f64,
+    /// What is on accounts that this institution had before, in `state` folders that it uses no more. A journal that was never told
+    /// knows nothing of the customers' past, and an agent with a budget does not start with it.
+    pub already_spent: Option<AlreadySpent>,
+}
+
+/// What is on accounts of before.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlreadySpent {
     /// Epsilon.
     pub epsilon: f64,
     /// Delta.
@@ -65,11 +107,10 @@ impl Budget {
     pub fn limit(&self) -> Limit {
         Limit::of(self.epsilon, self.delta)
     }
-}
 
-impl Default for PrivacyPolicy {
-    fn default() -> Self {
-        Self { allow_exact_sums: yes(), max_epsilon_per_job: None, budget: None }
+    /// What was spent before in whole numbers, where the policy says it.
+    pub fn carried(&self) -> Option<Amount> {
+        self.already_spent.map(|AlreadySpent { epsilon, delta }| Amount::of(Guarantee { epsilon, delta }))
     }
 }
 
@@ -91,6 +132,8 @@ impl Default for Policy {
             min_threshold: None,
             min_colluding: None,
             spot_check_every: default_spot_check_every(),
+            allow_lots: yes(),
+            allow_members: yes(),
             privacy: PrivacyPolicy::default(),
         }
     }
@@ -111,6 +154,18 @@ pub enum Denied {
     /// The contract.
     #[error("the site policy does not allow contract `{0}`")]
     Contract(String),
+    /// The contract has another content under its name and version than was agreed.
+    #[error(
+        "contract `{contract}` of the job has the content sha256:{found}, and sha256:{agreed} was agreed under that name"
+    )]
+    ContractChanged {
+        /// Name and version.
+        contract: String,
+        /// Digest of the content in the job file.
+        found: Digest,
+        /// Digest of what the policy names, or of what was accepted first.
+        agreed: Digest,
+    },
     /// Fewer reveals, or fewer colluding institutions tolerated, than by default.
     #[error(
         "the job protects less than the site policy demands: t = {threshold} (at least {min_threshold}), c = {colluding} (at least {min_colluding})"
@@ -125,6 +180,14 @@ pub enum Denied {
         /// The least c allowed.
         min_colluding: u16,
     },
+    /// Rounds that admit some institutions by lot.
+    #[error("the site policy allows no job whose rounds admit institutions by lot")]
+    Lots,
+    /// A job of some members of the federation.
+    #[error(
+        "the site policy allows no job that names its institutions: two such jobs can differ by one of them"
+    )]
+    Members,
     /// Sums without noise.
     #[error("the site policy allows no job that opens exact sums")]
     ExactSums,
@@ -135,6 +198,30 @@ pub enum Denied {
         job: Amount,
         /// The most allowed, as written.
         most: String,
+    },
+    /// A larger delta than is allowed.
+    #[error("the job asks for delta {job}, and the site policy allows delta {most} for one job")]
+    Delta {
+        /// That of the job, as written.
+        job: String,
+        /// The most allowed.
+        most: String,
+    },
+    /// Noise that counts on others.
+    #[error(
+        "the job counts on the noise of {honest} institutions, and the site policy demands `noise = \"local\"`"
+    )]
+    Noise {
+        /// On how many.
+        honest: u16,
+    },
+    /// Noise that counts on too many.
+    #[error("the job counts on the noise of {honest} honest institutions, and the site policy allows {most}")]
+    Honest {
+        /// On how many.
+        honest: u16,
+        /// The most allowed.
+        most: u16,
     },
     /// Less is left of the budget than the job may spend.
     #[error("the job needs {needed}, and the privacy budget of this institution has {left} left")]
@@ -164,7 +251,20 @@ impl Policy {
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         let failed = |reason: String| PolicyError { path: path.into(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        read_toml(&text).map_err(failed)
+        let policy: Self = read_toml(&text).map_err(failed)?;
+        match policy.misfit() {
+            Some(misfit) => Err(failed(misfit)),
+            None => Ok(policy),
+        }
+    }
+
+    /// What cannot be meant, in words that quote none of its values.
+    fn misfit(&self) -> Option<String> {
+        let unknown = |(position, program): (usize, &String)| {
+            let known = syndic_learning::job::unknown_program(program)?;
+            Some(format!("entry {} of `programs` names no program of this version; {known}", position + 1))
+        };
+        self.programs.iter().enumerate().find_map(unknown)
     }
 
     /// The policy that allows exactly this job: what the sandbox gives to its own institutions.
@@ -174,7 +274,7 @@ impl Policy {
             min_colluding: Some(protection.colluding()),
             purposes: vec![job.identity.purpose.clone()],
             programs: vec![job.program.name().into()],
-            contracts: vec![job.contract.id()],
+            contracts: vec![AllowedContract::of(&job.contract)],
             ..Self::default()
         }
     }
@@ -184,16 +284,14 @@ impl Policy {
     /// # Errors
     /// [`Denied`] names the first thing that is not allowed.
     pub fn check(&self, job: &Job, protection: &Protection) -> Result<(), Denied> {
-        let (purpose, program, contract) = (&job.identity.purpose, job.program.name(), job.contract.id());
+        let (purpose, program) = (&job.identity.purpose, job.program.name());
         if !self.purposes.contains(purpose) {
             return Err(Denied::Purpose(purpose.clone()));
         }
         if !self.programs.iter().any(|allowed| allowed == program) {
             return Err(Denied::Program(program.into()));
         }
-        if !self.contracts.contains(&contract) {
-            return Err(Denied::Contract(contract));
-        }
+        self.names(job)?;
         let (admitted, threshold, colluding) =
             (protection.admitted(), protection.threshold(), protection.colluding());
         let default = Protection::default_threshold(admitted);
@@ -203,18 +301,58 @@ impl Policy {
         if threshold < min_threshold || colluding < min_colluding {
             return Err(Denied::Protection { threshold, min_threshold, colluding, min_colluding });
         }
+        if !self.allow_lots && job.cohort.each_round.is_some() {
+            return Err(Denied::Lots);
+        }
+        if !self.allow_members && job.cohort.members.is_some() {
+            return Err(Denied::Members);
+        }
         self.privacy.check(job)
+    }
+
+    /// How the policy names the contract of a job.
+    ///
+    /// # Errors
+    /// [`Denied::Contract`], or [`Denied::ContractChanged`] where it names another content.
+    pub fn names(&self, job: &Job) -> Result<Named, Denied> {
+        contracts::named(&self.contracts, &job.contract)
     }
 }
 
 impl PrivacyPolicy {
+    /// Whether jobs that add no noise are taken part in.
+    pub fn allows_exact_sums(&self) -> bool {
+        let untouched = Self { allow_exact_sums: self.allow_exact_sums, ..Self::default() };
+        self.allow_exact_sums.unwrap_or(*self == untouched)
+    }
+
+    /// The most delta of one job with noise.
+    pub fn max_delta(&self) -> Option<f64> {
+        self.max_delta_per_job.or(self.max_epsilon_per_job.map(|_| DEFAULT_MAX_DELTA))
+    }
+
     fn check(&self, job: &Job) -> Result<(), Denied> {
-        let Some(needed) = amount_of(job) else {
-            return if self.allow_exact_sums { Ok(()) } else { Err(Denied::ExactSums) };
+        let (Some(needed), Some(terms)) = (amount_of(job), job.privacy.record_level()) else {
+            return if self.allows_exact_sums() { Ok(()) } else { Err(Denied::ExactSums) };
         };
-        match self.max_epsilon_per_job {
-            Some(most) if !Limit::of(most, 1.0).admits(Amount::default(), needed) => {
-                Err(Denied::Epsilon { job: needed, most: most.to_string() })
+        let honest = terms.contributors();
+        if self.noise == Some(RequiredNoise::Local) && terms.noise != NoiseSource::Local {
+            return Err(Denied::Noise { honest });
+        }
+        if let Some(most) = self.max_honest
+            && honest > most
+        {
+            return Err(Denied::Honest { honest, most });
+        }
+        if let Some(most) = self.max_epsilon_per_job
+            && !Limit::of(most, 1.0).admits(Amount::default(), needed)
+        {
+            return Err(Denied::Epsilon { job: needed, most: most.to_string() });
+        }
+        match self.max_delta() {
+            // A limit that is no number allows nothing.
+            Some(most) if most.is_nan() || terms.delta > most => {
+                Err(Denied::Delta { job: format!("{:e}", terms.delta), most: format!("{most:e}") })
             }
             _ => Ok(()),
         }
@@ -237,10 +375,57 @@ impl Denied {
             Self::Program(_) => "policy.program",
             Self::Trainer(_) => "trainer.not-offered",
             Self::Contract(_) => "policy.contract",
+            Self::ContractChanged { .. } => "policy.contract-changed",
             Self::Protection { .. } => "policy.protection",
+            Self::Lots => "policy.lots",
+            Self::Members => "policy.members",
             Self::ExactSums => "policy.exact-sums",
             Self::Epsilon { .. } => "policy.epsilon",
+            Self::Delta { .. } => "policy.delta",
+            Self::Noise { .. } => "policy.noise",
+            Self::Honest { .. } => "policy.honest",
             Self::Budget { .. } => "budget.spent",
+        }
+    }
+    /// What the institution's operator can do, if it agrees.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Purpose(_) => {
+                "if its data may be used for this, add the purpose to `purposes` of the policy"
+            }
+            Self::Program(_) => "if it may be computed, add the program to `programs` of the policy",
+            Self::Trainer(_) => "name the trainer in [trainer] of participant.toml, or stay out of this job",
+            Self::Contract(_) => {
+                "read the contract in the job file; if it is agreed, add it to `contracts` of the policy"
+            }
+            Self::ContractChanged { .. } => {
+                "a changed contract needs a new version. If this content is the agreed one, pin it in `contracts` of the policy, as \
+                 NAME.vVERSION@sha256:DIGEST"
+            }
+            Self::Protection { .. } => {
+                "find out why the job asks for less; `min_threshold` and `min_colluding` of the policy accept it"
+            }
+            Self::Lots => "`allow_lots = true` in the policy accepts it",
+            Self::Members => "`allow_members = true` in the policy accepts it",
+            Self::ExactSums => {
+                "`allow_exact_sums = true` in [privacy] of the policy accepts it: no epsilon bounds what its sums tell. It is false \
+                 without the key wherever [privacy] limits anything"
+            }
+            Self::Epsilon { .. } => {
+                "ask for a job with a smaller epsilon, or raise `max_epsilon_per_job` of [privacy]"
+            }
+            Self::Delta { .. } => {
+                "ask for a job with a smaller delta, or set `max_delta_per_job` of [privacy], well below 1 / customers"
+            }
+            Self::Noise { .. } => {
+                "ask for a job with `noise = \"local\"`, or remove `noise` from [privacy] of the policy"
+            }
+            Self::Honest { .. } => {
+                "ask for a job with a smaller `honest`, or raise `max_honest` of [privacy]"
+            }
+            Self::Budget { .. } => {
+                "a larger [privacy.budget] is a decision about the same customers: what was debited stays debited"
+            }
         }
     }
 }

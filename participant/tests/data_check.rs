@@ -49,7 +49,6 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
         ("data.unknown-label", format!("{good}30,office,4711\n"), Some(4)),
         ("data.too-many-rows", good.to_owned() + &"47,office,1\n".repeat(5), None),
         ("data.empty", "age,job,label\n".into(), None),
-        ("data.one-class", "age,job,label\n47,office,1\n47,office,1\n".into(), None),
     ] {
         let (found, told) = refusal(&text, Rules::default());
         assert_eq!(found, code, "{told}");
@@ -63,6 +62,26 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
     assert_eq!(refusal(good, Rules { split, ..Rules::default() }).0, "data.no-training-rows");
 }
 
+#[test]
+fn rows_of_one_class_fit_a_job_with_noise_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let noisy = include_str!("../../examples/bank-marketing/job.toml");
+    let job = Job::from_toml(noisy).unwrap();
+    let negative = job.contract.label.negative.clone();
+    let text =
+        table(|_, name, value| if name == job.contract.label.column { negative.clone() } else { value });
+    let refused = check(folder.path(), &text, CONSENT, false);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("error[data.one-class]"));
+
+    let (program, rounds) = (noisy.find("[program]").unwrap(), noisy.find("[rounds]").unwrap());
+    let solver = "[program]\nname = \"logistic-regression\"\nsolver = \"noisy-gradient\"\n\n";
+    let noisy = format!("{}{solver}{}", &noisy[..program], &noisy[rounds..]);
+    let mode = "mode = \"record-level\"\nepsilon = 3.0\ndelta = 1e-5\nnoise = \"local\"";
+    std::fs::write(folder.path().join("noisy.toml"), noisy.replacen("mode = \"none\"", mode, 1)).unwrap();
+    let fits = check_job(folder.path(), "noisy.toml", false);
+    assert!(fits.status.success(), "{fits:?}");
+}
+
 /// `syndic-participant data check` in a folder with such a table of the sample job's contract.
 fn check(folder: &Path, table: &str, consent: &str, json: bool) -> Output {
     std::fs::write(folder.join("rows.csv"), table).unwrap();
@@ -72,6 +91,10 @@ fn check(folder: &Path, table: &str, consent: &str, json: bool) -> Output {
     );
     std::fs::write(folder.join("participant.toml"), config).unwrap();
     let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
+    check_job(folder, job, json)
+}
+
+fn check_job(folder: &Path, job: &str, json: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syndic-participant"));
     command.current_dir(folder).args(["data", "check", "--config", "participant.toml", "--job", job]);
     if json {

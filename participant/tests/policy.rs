@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use syndic_learning::Job;
-use syndic_participant::policy::{Denied, Policy};
+use syndic_participant::policy::{Denied, Named, Policy};
 use syndic_round::{ParameterSet, Protection};
 
 /// The policy of a bank in the example, which takes part in the example's job.
@@ -58,11 +58,12 @@ fn an_absent_list_allows_nothing() {
             POLICY.lines().filter(|line| !line.starts_with(list)).map(|line| format!("{line}\n")).collect();
         assert_ne!(without, POLICY, "the example names {list}");
         let empty = format!("{without}{list} = []\n");
-        let other = format!("{without}{list} = [\"something-else\"]\n");
+        let word = if list == "programs" { "boosted-trees" } else { "something-else" };
+        let other = format!("{without}{list} = [\"{word}\"]\n");
         // What is allowed is named in full: neither the beginning of a name nor a pattern is enough.
-        let loose =
-            format!("{without}{list} = [\"*\", \"\", \"marketing\", \"logistic\", \"bank_marketing\"]\n");
-        for text in [without, empty, other, loose] {
+        let loose = format!("{without}{list} = [\"*\", \"\", \"marketing\", \"bank_marketing\"]\n");
+        let loose = (list != "programs").then_some(loose);
+        for text in [without, empty, other].into_iter().chain(loose) {
             let refused = policy(&text).check(&job(), &default_for(5)).unwrap_err();
             assert_eq!((&refused, refused.code()), (&denied, code), "{text}");
         }
@@ -193,5 +194,136 @@ fn exact_sums_and_epsilons_are_allowed_as_the_section_on_privacy_says() {
     let told = noisy_alone.check(&noisy(8.0), &default_for(5)).unwrap_err().to_string();
     assert!(told.contains("epsilon 7.99") && told.contains("allows epsilon 3"), "{told}");
     let budget = of("[privacy.budget]\nepsilon = 10.0\ndelta = 1e-4\n").privacy.budget.unwrap();
-    assert_eq!(budget.limit().0.micro_epsilon, 10_000_000);
+    assert_eq!((budget.limit().0.micro_epsilon, budget.carried()), (10_000_000, None));
+    let carried = of(
+        "[privacy.budget]\nepsilon = 10.0\ndelta = 1e-4\nalready_spent = { epsilon = 2.5, delta = 1e-6 }\n",
+    );
+    assert_eq!(carried.privacy.budget.unwrap().carried().unwrap().micro_epsilon, 2_500_000);
+}
+
+/// The policy of the noisy example's site, with more lines.
+fn site(more: &str) -> Policy {
+    let names = "purposes = [\"credit-risk\"]\nprograms = [\"logistic-regression\"]\n";
+    policy(&format!("{names}contracts = [\"credit_default.v1\"]\n{more}"))
+}
+
+#[test]
+fn whatever_is_limited_exact_sums_are_no_longer_accepted_by_default() {
+    let mut exact = noisy(3.0);
+    exact.privacy = syndic_learning::job::Privacy::None {};
+    let code = |more: &str| site(more).check(&exact, &default_for(5)).map_err(|no| no.code());
+    for limit in [
+        "max_epsilon_per_job = 3.0",
+        "max_delta_per_job = 1e-6",
+        "noise = \"local\"",
+        "max_honest = 2",
+        "budget = { epsilon = 10.0, delta = 1e-4 }",
+    ] {
+        assert_eq!(code(&format!("[privacy]\n{limit}\n")), Err("policy.exact-sums"), "{limit}");
+        assert_eq!(code(&format!("[privacy]\nallow_exact_sums = true\n{limit}\n")), Ok(()), "{limit}");
+    }
+    let help = site("[privacy]\nmax_honest = 2\n").check(&exact, &default_for(5)).unwrap_err().help();
+    assert!(help.contains("allow_exact_sums = true"), "{help}");
+}
+
+#[test]
+fn a_job_asks_for_no_more_delta_than_the_policy_or_else_1e_5() {
+    let asking = |delta: f64| {
+        let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+        Job::from_toml(&text.replacen("delta = 1e-5", &format!("delta = {delta:e}"), 1)).unwrap()
+    };
+    let code = |more: &str, delta| site(more).check(&asking(delta), &default_for(5)).map_err(|no| no.code());
+    let epsilon = "[privacy]\nmax_epsilon_per_job = 3.0\n";
+    assert_eq!(code(epsilon, 1e-5), Ok(()));
+    assert_eq!(code(epsilon, 1.1e-5), Err("policy.delta"));
+    assert_eq!(code(&format!("{epsilon}max_delta_per_job = 1e-3\n"), 1e-3), Ok(()));
+    assert_eq!(code(&format!("{epsilon}max_delta_per_job = 1e-6\n"), 1e-5), Err("policy.delta"));
+    assert_eq!(code(&format!("{epsilon}max_delta_per_job = nan\n"), 1e-9), Err("policy.delta"));
+    assert_eq!(code("", 1e-2), Ok(()), "nothing is limited");
+    let told = site(epsilon).check(&asking(1e-3), &default_for(5)).unwrap_err().to_string();
+    assert!(told.contains("asks for delta 1e-3") && told.contains("allows delta 1e-5"), "{told}");
+}
+
+#[test]
+fn a_policy_says_whose_noise_has_to_suffice() {
+    let check = |more: &str, job: &Job| {
+        site(&format!("[privacy]\n{more}\n")).check(job, &default_for(5)).map_err(|no| no.code())
+    };
+    let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+    let of_two = noisy(3.0);
+    assert_eq!(of_two.privacy.record_level().unwrap().contributors(), 2, "the example's");
+    let local = text.replacen("noise = \"distributed\"", "noise = \"local\"", 1);
+    let local: String =
+        local.lines().filter(|line| !line.starts_with("honest")).map(|line| format!("{line}\n")).collect();
+    let local = Job::from_toml(&local).unwrap();
+
+    assert_eq!(check("noise = \"local\"", &of_two), Err("policy.noise"));
+    assert_eq!(check("noise = \"local\"", &local), Ok(()));
+    assert_eq!(check("max_honest = 1", &of_two), Err("policy.honest"));
+    assert_eq!(check("max_honest = 2", &of_two), Ok(()));
+    assert_eq!(check("max_honest = 1", &local), Ok(()), "its own noise is one institution's");
+}
+
+#[test]
+fn a_contract_may_be_pinned_by_the_digest_of_its_content() {
+    let digest = job().contract.digest();
+    let pinned = |pins: &[String]| {
+        let pins: Vec<_> = pins.iter().map(|pin| format!("\"{pin}\"")).collect();
+        policy(&POLICY.replacen("\"bank_marketing.v1\"", &pins.join(", "), 1))
+    };
+    let pin = format!("bank_marketing.v1@sha256:{digest}");
+    let mut probing = job();
+    probing.contract.max_rows = 17;
+
+    let policy_of_one = pinned(std::slice::from_ref(&pin));
+    assert_eq!(policy_of_one.check(&job(), &default_for(5)), Ok(()));
+    assert_eq!(policy_of_one.names(&job()), Ok(Named::ByContent));
+    let refused = policy_of_one.check(&probing, &default_for(5)).unwrap_err();
+    assert_eq!(refused.code(), "policy.contract-changed");
+    assert!(refused.to_string().contains(&format!("sha256:{digest} was agreed")), "{refused}");
+    assert_eq!(pinned(&["bank_marketing.v1".into()]).names(&probing), Ok(Named::ById), "the journal decides");
+    let both = pinned(&[pin.clone(), format!("bank_marketing.v1@sha256:{}", probing.contract.digest())]);
+    assert_eq!((both.names(&job()), both.names(&probing)), (Ok(Named::ByContent), Ok(Named::ByContent)));
+}
+
+#[test]
+fn a_pin_that_is_no_digest_is_an_error_and_not_an_allowance() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    for pin in ["@", "@sha256:", "@sha256:12ab", "@sha1:00", &format!("@sha256:{}", "x".repeat(64))] {
+        std::fs::write(&path, POLICY.replacen("bank_marketing.v1", &format!("bank_marketing.v1{pin}"), 1))
+            .unwrap();
+        let told = Policy::load(&path).unwrap_err().to_string();
+        assert!(told.contains("NAME.vVERSION@sha256: with 64 hexadecimal digits"), "{told}");
+        assert!(!told.contains("bank_marketing"), "{told}");
+    }
+}
+
+#[test]
+fn a_misspelt_program_is_an_error_that_knows_the_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    std::fs::write(&path, "programs = [\"boosted-trees\", \"logistic-regresion\"]\n").unwrap();
+    let told = Policy::load(&path).unwrap_err().to_string();
+    assert!(
+        told.contains("entry 2 of `programs`") && told.contains("did you mean `logistic-regression`?"),
+        "{told}"
+    );
+    assert!(!told.contains("regresion"), "{told}");
+}
+
+#[test]
+fn lots_and_jobs_of_some_members_are_refused_where_the_policy_says_so() {
+    let mut by_lot = job();
+    by_lot.cohort.each_round = Some(3);
+    let mut of_some = job();
+    of_some.cohort.members = Some(vec!["bank_a".into(), "bank_b".into(), "bank_c".into()]);
+    let code = |line: &str, job: &Job| {
+        policy(&format!("{line}\n{POLICY}")).check(job, &default_for(5)).map_err(|no| no.code())
+    };
+    assert_eq!((code("", &by_lot), code("", &of_some)), (Ok(()), Ok(())));
+    assert_eq!(code("allow_lots = false", &by_lot), Err("policy.lots"));
+    assert_eq!(code("allow_lots = false", &of_some), Ok(()));
+    assert_eq!(code("allow_members = false", &of_some), Err("policy.members"));
+    assert_eq!(code("allow_members = false", &job()), Ok(()), "a job of all members names none");
 }

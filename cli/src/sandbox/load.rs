@@ -70,7 +70,9 @@ pub fn load(source: &Source, columns: &Columns, contract: &Contract) -> Result<V
     let mut sites = Vec::with_capacity(builders.len());
     let mut errors = Vec::new();
     for (name, builder) in division.institutions().iter().zip(builders) {
-        match builder.finish() {
+        // Also in a job with noise, which could do without: models are compared on these rows.
+        let fitting = builder.finish().and_then(|table| table.check_classes().map(|()| table));
+        match fitting {
             Ok(table) => sites.push(Site { name: name.clone(), table: Arc::new(table) }),
             Err(report) => {
                 let place = format!("{}, rows of {name}, numbered by line of the file", source.place());

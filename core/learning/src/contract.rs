@@ -4,6 +4,7 @@
 //! what one row can add to a sum, and they fix the inputs of the model before anybody has looked at data.
 
 use serde::{Deserialize, Serialize};
+use syndic_round::Digest;
 
 /// What every institution's table must look like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +81,15 @@ impl Contract {
     /// Name and version, `bank_marketing.v1` for instance.
     pub fn id(&self) -> String {
         format!("{}.v{}", self.name, self.version)
+    }
+
+    /// SHA-256 of all that it says, as canonical JSON (RFC 8785): [`Self::id`] is a name, and whoever writes a job file can write
+    /// another content under it.
+    pub fn digest(&self) -> Digest {
+        // No job has a contract that JSON cannot say; two of them would still be told apart.
+        let content =
+            serde_json_canonicalizer::to_vec(self).unwrap_or_else(|_| format!("{self:?}").into_bytes());
+        Digest::of(&content)
     }
 
     /// Inputs of a model under this contract, the intercept not counted.
@@ -262,5 +272,36 @@ mod tests {
         assert_eq!(contract.input_names(), ["age", "job=office", "job=field", "job=none", "balance"]);
         assert_eq!(contract.inputs(), 5);
         assert_eq!(contract.id(), "small.v1");
+    }
+
+    #[test]
+    fn whatever_a_contract_says_is_in_its_digest() {
+        let contract = crate::fixture::contract();
+        let changed = |change: fn(&mut Contract)| {
+            let mut other = contract.clone();
+            change(&mut other);
+            other.digest()
+        };
+        let digests = [
+            contract.digest(),
+            changed(|other| other.max_rows += 1),
+            changed(|other| other.label.positive = "yes".into()),
+            changed(|other| other.columns[0].sensitive ^= true),
+            changed(|other| other.columns.swap(0, 1)),
+            changed(|other| match &mut other.columns[0].kind {
+                ColumnKind::Numeric { max, .. } => *max += 0.5,
+                ColumnKind::Categorical { levels } => levels.push("new".into()),
+            }),
+            changed(|other| match &mut other.columns[1].kind {
+                ColumnKind::Numeric { max, .. } => *max += 0.5,
+                ColumnKind::Categorical { levels } => drop(levels.pop()),
+            }),
+        ];
+        for (position, digest) in digests.iter().enumerate() {
+            assert!(!digests[..position].contains(digest), "{position}");
+        }
+        assert_eq!(contract.clone().digest(), contract.digest());
+        let canonical = serde_json_canonicalizer::to_string(&contract).unwrap();
+        assert!(canonical.starts_with(r#"{"columns":[{"max":"#), "{canonical}");
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
 use crate::contract::Contract;
+use crate::data_report::{DataFinding, DataReport, DataRule};
 
 /// What a row is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +76,20 @@ impl Table {
         let rows = self.rows_for(role);
         let positives = rows.iter().filter(|&&row| self.labels[row]).count();
         (rows.len() as u64, positives as u64)
+    }
+
+    /// Checks that the training rows are of both classes, which training without noise needs. With noise nothing may depend on
+    /// it: whether it holds is an exact answer.
+    ///
+    /// # Errors
+    /// A report with [`DataRule::OneClass`].
+    pub fn check_classes(&self) -> Result<(), DataReport> {
+        let (training, positives) = self.count(Role::Train);
+        if (1..training).contains(&positives) {
+            return Ok(());
+        }
+        let findings = vec![DataFinding::new(DataRule::OneClass, None, String::new())];
+        Err(DataReport { rows: self.rows() as u64, findings })
     }
 }
 

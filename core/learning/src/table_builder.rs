@@ -87,7 +87,7 @@ impl TableBuilder {
     /// # Errors
     /// A report with every rule that was broken; then there is no table at all.
     pub fn finish(mut self) -> Result<Table, DataReport> {
-        let (training, positives) = self.table.count(Role::Train);
+        let (training, _) = self.table.count(Role::Train);
         let found = match self.rows {
             0 => Some((DataRule::Empty, String::new())),
             rows if rows > self.table.contract.max_rows => {
@@ -96,7 +96,6 @@ impl TableBuilder {
             // Rows that could not be read may be the ones that were missed.
             _ if !self.findings.is_empty() => None,
             _ if training == 0 => Some((DataRule::NoTrainingRows, String::new())),
-            _ if positives == 0 || positives == training => Some((DataRule::OneClass, String::new())),
             _ => None,
         };
         self.findings.extend(found.map(|(rule, expected)| DataFinding::new(rule, None, expected)));
@@ -302,7 +301,8 @@ mod tests {
     #[test]
     fn tables_without_two_classes_to_learn_from_are_refused() {
         assert_eq!(codes(&read(&[]).unwrap_err()), ["data.empty"]);
-        assert_eq!(codes(&read(&[YES, YES]).unwrap_err()), ["data.one-class"]);
+        assert_eq!(codes(&read(&[YES, YES]).unwrap().check_classes().unwrap_err()), ["data.one-class"]);
+        assert_eq!(read(&[YES, NO]).unwrap().check_classes(), Ok(()));
         let mut builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
         builder.push(1, &YES, Role::Test);
         assert_eq!(codes(&builder.finish().unwrap_err()), ["data.no-training-rows"]);
@@ -315,8 +315,8 @@ mod tests {
         for label in ["defaulted", "repaid"] {
             let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
             builder.push(2, &["1", "office", "30", label, "1"], Role::Train);
-            let report = builder.finish().unwrap_err();
-            assert_eq!(codes(&report), ["data.one-class"]);
+            let report = builder.finish().unwrap().check_classes().unwrap_err();
+            assert_eq!((report.rows, codes(&report)), (1, vec!["data.one-class"]));
             assert!(!format!("{report} {report:?}").contains(label), "{report}");
         }
     }
@@ -327,7 +327,8 @@ mod tests {
         builder.push(1, &YES, Role::Train);
         builder.push(2, &NO, Role::Train);
         builder.push(3, &NO, Role::Test);
-        assert_eq!(builder.finish().unwrap().count(Role::Test), (1, 0));
+        let table = builder.finish().unwrap();
+        assert_eq!((table.count(Role::Test), table.check_classes()), ((1, 0), Ok(())));
     }
 
     #[test]

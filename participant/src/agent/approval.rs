@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use syndic_learning::job::Terms;
-use syndic_learning::{Job, JobTable};
+use syndic_learning::{Job, JobTable, Table};
 use syndic_round::participant::Accepted;
 use syndic_round::{Digest, PreparationTerms, Rejection};
 use tracing::info;
@@ -13,8 +13,8 @@ use super::error::{Declined, Undone};
 use super::link::Link;
 use super::seat::joined;
 use super::{Agent, now};
-use crate::journal::{Debit, Debited, JournalError};
-use crate::policy::{Denied, amount_of};
+use crate::journal::{Debit, Engaged, Engagement, JournalError, NoiseBasis};
+use crate::policy::{Denied, Named, amount_of};
 
 /// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
 /// is looked at again when it is asked about again.
@@ -25,6 +25,13 @@ pub(super) struct Approved {
     pub(super) job: Job,
     pub(super) terms: Accepted,
     pub(super) table: Arc<Mutex<JobTable>>,
+}
+
+/// The rows of a job, and what the log says of them.
+struct Rows {
+    table: Arc<Table>,
+    snapshot: String,
+    without_consent: String,
 }
 
 impl<T> Latest<T> {
@@ -83,32 +90,47 @@ impl Agent {
             denied.insert(wanted.agreement, Arc::new(no.clone()));
             return Err(Declined::Policy(no).into());
         }
-        // Before anything of the job leaves. What is spent never comes back, so this no is final too.
+        // Before any row is read and anything of the job leaves. What is spent never comes back, so this no is final too.
         if let Err(no) = self.take_on(&job, wanted.agreement).await? {
             denied.insert(wanted.agreement, Arc::new(no.clone()));
             return Err(Declined::Policy(no).into());
         }
         drop(denied);
-        let (source, contract) = (self.source.clone(), job.contract.clone());
-        let load = tokio::task::spawn_blocking(move || source.load(&contract));
-        let reading = joined(load.await)?.map_err(Declined::from)?;
-        let without_consent = reading.without_consent.map_or_else(String::new, |rows| rows.to_string());
-        let snapshot = reading.snapshot.map(|snapshot| snapshot.id());
-        if let Some(snapshot) = snapshot {
-            // If we crash here the job is pinned to rows that were never used; the same rows are read after the restart.
-            self.journal.pin_snapshot(wanted.job.as_str(), snapshot).await?;
-        }
+        let read = self.rows_of(&job).await;
+        let Rows { table, snapshot, without_consent } = match job.adds_noise() {
+            true => read.map_err(Undone::without_detail)?,
+            false => read?,
+        };
         let Terms { agreement, protection, admission, deadlines } = terms;
         let terms = Accepted { job: wanted.job.clone(), agreement, protection, admission, deadlines };
-        let table = Arc::new(Mutex::new(JobTable::new(reading.table)));
+        let table = Arc::new(Mutex::new(JobTable::new(table)));
         let approved = Arc::new(Approved { job, terms, table });
         accepted.insert(wanted.agreement, approved.clone());
-        let snapshot = snapshot.map_or_else(String::new, |snapshot| snapshot.to_string());
         info!(
             participant = self.enrolment.name(), job = %wanted.job, snapshot, without_consent,
             "the policy allows the job"
         );
         Ok(approved)
+    }
+
+    /// The rows of a job that was taken on, once they fit it and are those of its earlier rounds.
+    async fn rows_of(&self, job: &Job) -> Result<Rows, Undone> {
+        let (source, contract) = (self.source.clone(), job.contract.clone());
+        let load = tokio::task::spawn_blocking(move || source.load(&contract));
+        let reading = joined(load.await)?.map_err(Declined::from)?;
+        if job.needs_both_classes() {
+            reading.table.check_classes().map_err(|report| Declined::Data(report.into()))?;
+        }
+        let snapshot = reading.snapshot.map(|snapshot| snapshot.id());
+        if let Some(snapshot) = snapshot {
+            // If we crash here the job is pinned to rows that were never used; the same rows are read after the restart.
+            self.journal.pin_snapshot(job.identity.id.as_str(), snapshot).await?;
+        }
+        Ok(Rows {
+            table: reading.table,
+            snapshot: snapshot.map_or_else(String::new, |snapshot| snapshot.to_string()),
+            without_consent: reading.without_consent.map_or_else(String::new, |rows| rows.to_string()),
+        })
     }
 
     /// Whether the trainer that a job asks for, if it asks for one, is the one that the configuration names.
@@ -123,22 +145,42 @@ impl Agent {
 }
 
 impl Agent {
-    /// Writes down that this institution takes part, and debits all that a job with noise may spend, once.
+    /// Writes down that this institution takes part, under which content of the contract, and debits all that a job with noise may
+    /// spend, once.
     async fn take_on(&self, job: &Job, agreement: Digest) -> Result<Result<(), Denied>, JournalError> {
-        let Some(needed) = amount_of(job) else {
-            return self.journal.accept_job(job.identity.id.as_str(), agreement).await.map(|_| Ok(()));
+        let is_pinned = match self.policy.names(job) {
+            Ok(named) => named == Named::ByContent,
+            Err(no) => return Ok(Err(no)),
         };
-        let debit = Debit {
+        let (contract, content) = (job.contract.id(), job.contract.digest());
+        let needed = amount_of(job);
+        let noise = job
+            .privacy
+            .record_level()
+            .map(|terms| NoiseBasis { source: terms.noise.name().into(), honest: terms.contributors() });
+        let debit = needed.map(|amount| Debit {
             job: job.identity.id.to_string(),
-            contract: job.contract.id(),
+            contract: contract.clone(),
             unit: ROW.into(),
-            amount: needed,
+            amount,
+            noise,
             at_ms: now().0,
+        });
+        let engagement = Engagement {
+            job: job.identity.id.as_str(),
+            agreement,
+            contract: &contract,
+            content,
+            is_pinned,
+            debit: debit.as_ref(),
         };
         let limit = self.policy.privacy.budget.map(|budget| budget.limit());
-        Ok(match self.journal.accept_and_debit(agreement, &debit, limit).await? {
-            Debited::Recorded(_) => Ok(()),
-            Debited::Refused { left } => Err(Denied::Budget { needed, left }),
+        Ok(match self.journal.engage(&engagement, limit).await? {
+            Engaged::Recorded(_) => Ok(()),
+            Engaged::OtherContract { accepted } => {
+                Err(Denied::ContractChanged { contract, found: content, agreed: accepted })
+            }
+            Engaged::OverBudget { left } => Err(Denied::Budget { needed: needed.unwrap_or_default(), left }),
         })
     }
 }

@@ -72,6 +72,9 @@ pub(super) enum Declined {
     Policy(#[from] Denied),
     #[error(transparent)]
     Data(#[from] SourceError),
+    /// What the rows are the reason for, in a job with noise: which of its rules they break would be an exact answer.
+    #[error("{0}")]
+    Rows(Box<Declined>),
     #[error(transparent)]
     Job(#[from] TermsError),
     #[error(transparent)]
@@ -165,7 +168,7 @@ impl AgentError {
             Self::JobAbandoned(_) => 1,
             Self::SpotCheck { .. } | Self::Ledger(_) => 4,
             Self::Refused { code, .. } if code == UNANSWERED => 3,
-            Self::Refused { .. } => 2,
+            Self::Refused { .. } | Self::Journal(JournalError::AccountUnknown { .. }) => 2,
             Self::Connect(
                 ConnectError::CertificateRefused { .. }
                 | ConnectError::CertificateRevoked { .. }
@@ -205,13 +208,22 @@ impl Unbelieved {
 }
 
 impl Declined {
+    /// The same, of which the coordinator is told the least there is to tell: that this institution declines.
+    pub(super) fn without_detail(self) -> Self {
+        Self::Rows(Box::new(self))
+    }
+
     /// The whole reason in one line, for this institution's own log. A reason may quote the job file, which somebody
     /// else wrote.
     pub(super) fn shown(&self) -> String {
+        if let Self::Rows(reason) = self {
+            return format!("{}: {}", reason.code(), reason.shown());
+        }
         let Self::Data(SourceError::Report(report)) = self else {
             let help = match self {
                 Self::Job(_) => " (`syndic job check` on that file names every error and its remedy)".into(),
                 Self::Data(error) => format!(" ({})", printable(&error.help())),
+                Self::Policy(denied) => format!(" ({})", denied.help()),
                 Self::Trainer(error) => format!(" ({})", error.help()),
                 _ => String::new(),
             };
@@ -232,6 +244,7 @@ impl Declined {
         match self {
             Self::Policy(denied) => denied.code(),
             Self::Data(error) => error.code(),
+            Self::Rows(_) => "data.refused",
             Self::Job(error) => error.code(),
             Self::Plan(error) => error.code(),
             Self::Program(error) => error.code(),
@@ -247,6 +260,16 @@ impl Declined {
             Self::Forbidden(error) => error.code(),
             Self::NotOnRecord => "ledger.not-on-record",
             Self::Ledger(unbelieved) => unbelieved.error.code(),
+        }
+    }
+}
+
+impl Undone {
+    /// The same; of a no, without its detail.
+    pub(super) fn without_detail(self) -> Self {
+        match self {
+            Self::Declined(reason) => Self::Declined(reason.without_detail()),
+            other => other,
         }
     }
 }
@@ -293,6 +316,28 @@ mod tests {
             assert!(!shown.contains(char::is_control) && !shown.contains('\u{202e}'), "{shown:?}");
         }
         assert!(missing > 1, "a report has several findings");
+    }
+
+    #[test]
+    fn of_rows_under_noise_the_coordinator_is_told_one_code_and_the_log_the_reason() {
+        let job = Job::from_toml(SAMPLE).unwrap();
+        let report = TableBuilder::new(&job.contract, &["age"]).err().unwrap();
+        let file = SourceError::Unreadable { path: "rows.csv".into(), reason: "no such file".into() };
+        let other_rows = JournalError::OtherSnapshot { job: "churn".into() };
+        for (reason, code) in [
+            (Declined::Data(report.into()), "data.column-missing"),
+            (Declined::Data(file), "data.unreadable"),
+            (Declined::Forbidden(other_rows), "journal.other-snapshot"),
+            (
+                Declined::Contribution(ContributionError::Length { expected: 2, found: 1 }),
+                "program.contribution",
+            ),
+        ] {
+            let (told, shown) = (reason.to_string(), reason.shown());
+            let reason = reason.without_detail();
+            assert_eq!(reason.code(), "data.refused", "{told}");
+            assert_eq!(reason.shown(), format!("{code}: {shown}"));
+        }
     }
 
     #[test]

@@ -176,7 +176,10 @@ impl Agent {
             Training::begin_outside(outside.answer(local))
         } else {
             let (plan, table) = (plan.clone(), approved.table.clone());
-            Training::begin(self.working.clone(), move || answer(&question, &table, &plan, &mut local))
+            // Why rows give no answer says something exact of them, which must not be told in a job with noise.
+            let told = if question.adds_noise() { Declined::without_detail } else { std::convert::identity };
+            let work = move || answer(&question, &table, &plan, &mut local).map_err(told);
+            Training::begin(self.working.clone(), work)
         };
         Ok(Seat {
             round: round.clone(),

@@ -60,6 +60,9 @@ impl Agent {
     }
 
     async fn take_part(&self, until: Until, dies: &Dies<'_>) -> Result<Ended, AgentError> {
+        if let Some(budget) = &self.policy.privacy.budget {
+            self.journal.open_account(budget.carried()).await?;
+        }
         let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
         let mut patience = SHORTEST_WAIT;
         let (mut met, mut garbled) = (false, 0);

@@ -31,8 +31,13 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Check { config, job, json } = command;
     let config = load(&config)?;
     let job = job_of(&job)?;
-    let contract = job.contract.clone();
-    let read = tokio::task::spawn_blocking(move || config.data.source().load(&contract));
+    let read = tokio::task::spawn_blocking(move || {
+        let reading = config.data.source().load(&job.contract)?;
+        if job.needs_both_classes() {
+            reading.table.check_classes()?;
+        }
+        Ok(reading)
+    });
     let read = read.await.map_err(|error| Failure {
         code: "data.stopped".into(),
         message: format!("the reading stopped: {error}"),

@@ -1,17 +1,16 @@
 //! The privacy account: what jobs with noise may spend of the rows of this institution, debited before anything leaves.
 //!
-//! A job is debited once and as a whole, when it is accepted: one that is stopped early, or whose institution falls away, has
+//! A job is debited once and as a whole, when it is [taken on](super::Journal::engage): one that is stopped early, or whose institution falls away, has
 //! then been debited more than it spent, never less. All jobs of a journal are on one account, whatever their contracts: they
 //! read the same customers.
 
 use std::path::Path;
 
-use sqlx::ConnectOptions;
-use syndic_learning::privacy::budget::{Amount, Limit};
-use syndic_round::Digest;
+use sqlx::{ConnectOptions, SqliteConnection};
+use syndic_learning::privacy::budget::Amount;
 
-use super::file::{options, schema, stored};
-use super::{Journal, JournalError, Recorded};
+use super::file::{options, schema};
+use super::{Journal, JournalError};
 
 /// One job's debit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,90 +23,77 @@ pub struct Debit {
     pub unit: String,
     /// All that it may spend.
     pub amount: Amount,
+    /// Whose noise has to suffice; none where an earlier version did not write it down.
+    pub noise: Option<NoiseBasis>,
     /// When it was debited, in milliseconds since the Unix epoch.
     pub at_ms: u64,
+}
+
+/// Whose noise a debit counts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoiseBasis {
+    /// `local` or `distributed`.
+    pub source: String,
+    /// That of how many institutions, who have to be honest.
+    pub honest: u16,
 }
 
 /// The privacy account of an institution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
+    /// What is on accounts of before; none where the journal was never told.
+    pub carried: Option<Amount>,
     /// The debits, in their order.
     pub debits: Vec<Debit>,
     /// Jobs that were accepted without noise: no amount bounds what those tell of a row.
     pub exact_jobs: u64,
 }
 
-/// What became of a debit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Debited {
-    /// It is on the account: now, or it was before.
-    Recorded(Recorded),
-    /// It would exceed the limit; nothing was changed.
-    Refused {
-        /// What is left.
-        left: Amount,
-    },
-}
-
 impl Account {
-    /// All debits together.
-    pub fn spent(&self) -> Amount {
-        self.debits.iter().fold(Amount::default(), |sum, debit| sum.and(debit.amount))
+    /// All debits together, those on accounts of before included: no less than was spent.
+    pub fn debited(&self) -> Amount {
+        let carried = self.carried.unwrap_or_default();
+        self.debits.iter().fold(carried, |sum, debit| sum.and(debit.amount))
     }
 }
 
 impl Journal {
-    /// [`Self::accept_job`] of a job with noise, which is debited in the same step if that leaves the account within `limit`; to be
-    /// called before anything of the job leaves. A job that was debited before is not debited again, also where the limit is
-    /// lower now: its file, and so its amount, is the same.
+    /// Opens the account of an institution that has a budget. `carried` is what it was debited before, in other journals, by its
+    /// policy's word; that is kept, so that it counts also once the policy says nothing of it.
     ///
     /// # Errors
     ///
-    /// [`JournalError::OtherAgreement`] where the job was accepted with another file; what the file can meet. Then nothing may be
-    /// sent.
-    pub async fn accept_and_debit(
-        &self,
-        agreement: Digest,
-        debit: &Debit,
-        limit: Option<Limit>,
-    ) -> Result<Debited, JournalError> {
+    /// [`JournalError::AccountUnknown`] where it was never said: a new journal knows nothing of what its customers' rows have told.
+    pub async fn open_account(&self, carried: Option<Amount>) -> Result<(), JournalError> {
         let mut connection = self.connection().await;
         let mut step = self.begin(&mut connection).await?;
-        self.accept_in(&mut step, &debit.job, agreement).await?;
-        let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT job, micro_epsilon, femto_delta FROM debits")
-                .fetch_all(&mut *step)
-                .await
-                .map_err(|error| self.failed(error))?;
-        let mut spent = Amount::default();
-        for (job, micro_epsilon, femto_delta) in rows {
-            if job == debit.job {
-                return Ok(Debited::Recorded(Recorded::Same));
-            }
-            let (micro_epsilon, femto_delta) = (self.number(micro_epsilon)?, self.number(femto_delta)?);
-            spent = spent.and(Amount { micro_epsilon, femto_delta });
-        }
-        if let Some(limit) = limit
-            && !limit.admits(spent, debit.amount)
-        {
-            return Ok(Debited::Refused { left: limit.left(spent) });
-        }
-        sqlx::query(
-            "INSERT INTO debits (job, contract, unit, micro_epsilon, femto_delta, at_ms)
-                 VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&debit.job)
-        .bind(&debit.contract)
-        .bind(&debit.unit)
-        .bind(stored(debit.amount.micro_epsilon)?)
-        .bind(stored(debit.amount.femto_delta)?)
-        .bind(stored(debit.at_ms)?)
-        .execute(&mut *step)
-        .await
-        .map_err(|error| self.failed(error))?;
-        // If we crash here nothing is debited or accepted, and nothing has left; after it the job is debited, whatever becomes of it.
-        self.commit(step).await?;
-        Ok(Debited::Recorded(Recorded::New))
+        let before = self.carried(&mut step).await?;
+        let Some(carried) = carried else {
+            let unknown = || JournalError::AccountUnknown { path: self.path().display().to_string() };
+            return before.map(drop).ok_or_else(unknown);
+        };
+        // As much as can be stored is more than any budget.
+        let most = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        sqlx::query("INSERT OR REPLACE INTO carried (only, micro_epsilon, femto_delta) VALUES (1, ?, ?)")
+            .bind(most(carried.micro_epsilon))
+            .bind(most(carried.femto_delta))
+            .execute(&mut *step)
+            .await
+            .map_err(|error| self.failed(error))?;
+        // If we crash here the account is as before, and the policy says it again at the next start.
+        self.commit(step).await
+    }
+
+    /// What is on accounts of before, where that was said.
+    pub(super) async fn carried(&self, step: &mut SqliteConnection) -> Result<Option<Amount>, JournalError> {
+        let row: Option<(i64, i64)> = sqlx::query_as("SELECT micro_epsilon, femto_delta FROM carried")
+            .fetch_optional(step)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let amount = |(micro_epsilon, femto_delta)| {
+            Ok(Amount { micro_epsilon: self.number(micro_epsilon)?, femto_delta: self.number(femto_delta)? })
+        };
+        row.map(amount).transpose()
     }
 }
 
@@ -120,31 +106,55 @@ impl Journal {
 pub async fn read_account(path: &Path) -> Result<Account, JournalError> {
     let failed = |error| JournalError::database(path, error);
     let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
-    let rows: Vec<Row> = match schema(path, &mut connection).await? {
+    let found = schema(path, &mut connection).await?;
+    // A file of an older version has no account: no job had noise then, or whose noise it counts on was not written down.
+    let debits = match found {
         0 => return Err(JournalError::WrongFormat { path: path.display().to_string() }),
-        // A file of an older version has no account: no job had noise then.
-        1..=5 => Vec::new(),
-        _ => sqlx::query_as(
-            "SELECT job, contract, unit, micro_epsilon, femto_delta, at_ms FROM debits ORDER BY rowid",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .map_err(failed)?,
+        1..=6 => None,
+        7..=8 => Some(
+            "SELECT job, contract, unit, micro_epsilon, femto_delta, at_ms, NULL, NULL FROM debits ORDER BY rowid",
+        ),
+        _ => Some(
+            "SELECT job, contract, unit, micro_epsilon, femto_delta, at_ms, noise, honest FROM debits ORDER BY rowid",
+        ),
+    };
+    let rows: Vec<Row> = match debits {
+        Some(debits) => sqlx::query_as(debits).fetch_all(&mut connection).await.map_err(failed)?,
+        None => Vec::new(),
+    };
+    let carried: Option<(i64, i64)> = match found {
+        ..=8 => None,
+        _ => sqlx::query_as("SELECT micro_epsilon, femto_delta FROM carried")
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(failed)?,
     };
     let damaged = || JournalError::Corrupt { path: path.display().to_string() };
+    let carried = carried
+        .map(|(micro_epsilon, femto_delta)| amount_of(micro_epsilon, femto_delta).ok_or_else(damaged))
+        .transpose()?;
     let debits: Vec<Debit> =
         rows.into_iter().map(|row| debit_of(row).ok_or_else(damaged)).collect::<Result<_, _>>()?;
     let jobs: Vec<String> =
         sqlx::query_scalar("SELECT job FROM jobs").fetch_all(&mut connection).await.map_err(failed)?;
     let is_exact = |job: &&String| debits.iter().all(|debit| debit.job != **job);
     let exact_jobs = jobs.iter().filter(is_exact).count() as u64;
-    Ok(Account { debits, exact_jobs })
+    Ok(Account { carried, debits, exact_jobs })
 }
 
-type Row = (String, String, String, i64, i64, i64);
+type Row = (String, String, String, i64, i64, i64, Option<String>, Option<i64>);
 
-fn debit_of((job, contract, unit, micro_epsilon, femto_delta, at_ms): Row) -> Option<Debit> {
-    let amount =
-        Amount { micro_epsilon: micro_epsilon.try_into().ok()?, femto_delta: femto_delta.try_into().ok()? };
-    Some(Debit { job, contract, unit, amount, at_ms: at_ms.try_into().ok()? })
+fn debit_of(row: Row) -> Option<Debit> {
+    let (job, contract, unit, micro_epsilon, femto_delta, at_ms, noise, honest) = row;
+    let amount = amount_of(micro_epsilon, femto_delta)?;
+    let noise = match (noise, honest) {
+        (Some(source), Some(honest)) => Some(NoiseBasis { source, honest: honest.try_into().ok()? }),
+        (None, None) => None,
+        _ => return None,
+    };
+    Some(Debit { job, contract, unit, amount, noise, at_ms: at_ms.try_into().ok()? })
+}
+
+fn amount_of(micro_epsilon: i64, femto_delta: i64) -> Option<Amount> {
+    Some(Amount { micro_epsilon: micro_epsilon.try_into().ok()?, femto_delta: femto_delta.try_into().ok()? })
 }

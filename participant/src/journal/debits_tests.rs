@@ -11,6 +11,7 @@ fn debit(job: &str, epsilon: f64) -> Debit {
         contract: "churn.v1".into(),
         unit: "row".into(),
         amount: Amount::of(Guarantee { epsilon, delta: 1e-6 }),
+        noise: Some(NoiseBasis { source: "distributed".into(), honest: 2 }),
         at_ms: 17,
     }
 }
@@ -25,11 +26,23 @@ fn folder() -> (TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
+async fn take_on(
+    journal: &Journal,
+    agreement: Digest,
+    debit: &Debit,
+    limit: Option<Limit>,
+) -> Result<Engaged, JournalError> {
+    let (job, contract) = (&*debit.job, &*debit.contract);
+    let content = Digest([9; 32]);
+    let engagement = Engagement { job, agreement, contract, content, is_pinned: false, debit: Some(debit) };
+    journal.engage(&engagement, limit).await
+}
+
 /// The digest of every job's file.
 const FILE: Digest = Digest([1; 32]);
 
-const NEW: Debited = Debited::Recorded(Recorded::New);
-const SAME: Debited = Debited::Recorded(Recorded::Same);
+const NEW: Engaged = Engaged::Recorded(Recorded::New);
+const SAME: Engaged = Engaged::Recorded(Recorded::Same);
 
 #[tokio::test]
 async fn budget_never_exceeded() {
@@ -39,17 +52,17 @@ async fn budget_never_exceeded() {
         // Opened again each time, as after a restart.
         let journal = Journal::open(&path).await.unwrap();
         let wanted = debit(&format!("job-{job}"), 0.3 + 0.2 * f64::from(job % 4));
-        match journal.accept_and_debit(FILE, &wanted, limit(3.0)).await.unwrap() {
+        match take_on(&journal, FILE, &wanted, limit(3.0)).await.unwrap() {
             NEW => spent = spent.and(wanted.amount),
-            Debited::Refused { left } => {
+            Engaged::OverBudget { left } => {
                 assert_eq!(left, limit(3.0).unwrap().left(spent));
                 assert!(wanted.amount.micro_epsilon > left.micro_epsilon);
             }
-            SAME => panic!("no job is asked about twice"),
+            other => panic!("every job is asked about once, with one contract: {other:?}"),
         }
         assert!(spent.micro_epsilon <= 3_000_000);
         drop(journal);
-        assert_eq!(read_account(&path).await.unwrap().spent(), spent);
+        assert_eq!(read_account(&path).await.unwrap().debited(), spent);
     }
     assert!(spent.micro_epsilon > 2_500_000, "{spent}");
 }
@@ -58,25 +71,24 @@ async fn budget_never_exceeded() {
 async fn a_job_is_debited_once_whatever_is_left() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path).await.unwrap();
-    assert_eq!(journal.accept_and_debit(FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), NEW);
-    assert_eq!(journal.accept_and_debit(FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), SAME);
-    assert_eq!(journal.accept_and_debit(FILE, &debit("a", 2.0), limit(1.0)).await.unwrap(), SAME);
-    let Debited::Refused { left } =
-        journal.accept_and_debit(FILE, &debit("b", 1.5), limit(3.0)).await.unwrap()
+    assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), NEW);
+    assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), SAME);
+    assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(1.0)).await.unwrap(), SAME);
+    let Engaged::OverBudget { left } = take_on(&journal, FILE, &debit("b", 1.5), limit(3.0)).await.unwrap()
     else {
         panic!("more than is left");
     };
     assert_eq!(left.micro_epsilon, 1_000_000);
-    assert_eq!(journal.accept_and_debit(FILE, &debit("c", 1.0), limit(3.0)).await.unwrap(), NEW);
-    assert_eq!(journal.accept_and_debit(FILE, &debit("d", 99.0), None).await.unwrap(), NEW);
+    assert_eq!(take_on(&journal, FILE, &debit("c", 1.0), limit(3.0)).await.unwrap(), NEW);
+    assert_eq!(take_on(&journal, FILE, &debit("d", 99.0), None).await.unwrap(), NEW);
 }
 
 #[tokio::test]
 async fn a_job_keeps_the_file_that_it_was_debited_with() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path).await.unwrap();
-    assert_eq!(journal.accept_and_debit(FILE, &debit("a", 0.5), None).await.unwrap(), NEW);
-    let other = journal.accept_and_debit(Digest([2; 32]), &debit("a", 5.0), None).await.unwrap_err();
+    assert_eq!(take_on(&journal, FILE, &debit("a", 0.5), None).await.unwrap(), NEW);
+    let other = take_on(&journal, Digest([2; 32]), &debit("a", 5.0), None).await.unwrap_err();
     assert_eq!(other.code(), "journal.other-agreement");
     assert_eq!(journal.accept_job("a", FILE).await.unwrap(), Recorded::Same);
 }
@@ -86,12 +98,76 @@ async fn jobs_of_exact_sums_are_counted_beside() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path).await.unwrap();
     journal.accept_job("exact", FILE).await.unwrap();
-    journal.accept_and_debit(FILE, &debit("noisy", 1.0), limit(1.0)).await.unwrap();
-    let refused = journal.accept_and_debit(FILE, &debit("dear", 1.0), limit(1.0)).await.unwrap();
-    assert!(matches!(refused, Debited::Refused { .. }), "and is no job that was accepted");
+    take_on(&journal, FILE, &debit("noisy", 1.0), limit(1.0)).await.unwrap();
+    let refused = take_on(&journal, FILE, &debit("dear", 1.0), limit(1.0)).await.unwrap();
+    assert!(matches!(refused, Engaged::OverBudget { .. }), "and is no job that was accepted");
     drop(journal);
     let account = read_account(&path).await.unwrap();
     assert_eq!((account.debits, account.exact_jobs), (vec![debit("noisy", 1.0)], 1));
+    assert_eq!(account.carried, None, "nobody said it");
+}
+
+fn carried(epsilon: f64) -> Option<Amount> {
+    Some(Amount::of(Guarantee { epsilon, delta: 1e-6 }))
+}
+
+#[tokio::test]
+async fn a_new_journal_has_no_account_until_it_is_told_what_was_spent_before() {
+    let (_folder, path) = folder();
+    for _ in 0..2 {
+        let journal = Journal::open(&path).await.unwrap();
+        let refused = journal.open_account(None).await.unwrap_err();
+        assert_eq!(refused.code(), "budget.unknown", "also when it was opened before");
+        assert!(refused.help().unwrap().contains("already_spent") && !refused.is_refusal());
+    }
+    let journal = Journal::open(&path).await.unwrap();
+    journal.open_account(carried(0.0)).await.unwrap();
+    drop(journal);
+    Journal::open(&path).await.unwrap().open_account(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_spent_before_is_on_the_account_also_once_the_policy_is_silent() {
+    let (_folder, path) = folder();
+    let journal = Journal::open(&path).await.unwrap();
+    journal.open_account(carried(2.5)).await.unwrap();
+    drop(journal);
+    let journal = Journal::open(&path).await.unwrap();
+    journal.open_account(None).await.unwrap();
+    let Engaged::OverBudget { left } = take_on(&journal, FILE, &debit("a", 1.0), limit(3.0)).await.unwrap()
+    else {
+        panic!("half an epsilon is left");
+    };
+    assert_eq!((left.micro_epsilon, left.femto_delta), (500_000, 9_000_000_000));
+    assert_eq!(take_on(&journal, FILE, &debit("b", 0.5), limit(3.0)).await.unwrap(), NEW);
+    assert_eq!(read_account(&path).await.unwrap().debited().micro_epsilon, 3_000_000);
+    journal.open_account(carried(1.0)).await.unwrap();
+    assert_eq!(read_account(&path).await.unwrap().carried, carried(1.0), "what the policy says now counts");
+    journal.open_account(carried(f64::INFINITY)).await.unwrap();
+    assert!(matches!(
+        take_on(&journal, FILE, &debit("c", 0.1), limit(9e12)).await.unwrap(),
+        Engaged::OverBudget { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_journal_that_took_part_before_accounts_were_carried_over_goes_on_as_its_account() {
+    let (_folder, path) = folder();
+    let journal = Journal::open(&path).await.unwrap();
+    take_on(&journal, FILE, &debit("a", 1.0), None).await.unwrap();
+    // As the eighth version of the schema left it.
+    let back =
+        "DROP TABLE carried; ALTER TABLE debits DROP COLUMN noise; ALTER TABLE debits DROP COLUMN honest;
+                UPDATE meta SET value = '8' WHERE key = 'schema'";
+    sqlx::raw_sql(back).execute(&mut *journal.connection().await).await.unwrap();
+    drop(journal);
+    let before = read_account(&path).await.unwrap();
+    assert_eq!((before.carried, before.debits.len(), &before.debits[0].noise), (None, 1, &None));
+
+    let journal = Journal::open(&path).await.unwrap();
+    journal.open_account(None).await.unwrap();
+    assert_eq!(take_on(&journal, FILE, &debit("a", 1.0), limit(1.0)).await.unwrap(), SAME);
+    assert_eq!(read_account(&path).await.unwrap().debited().micro_epsilon, 1_000_000);
 }
 
 #[cfg(feature = "tap")]
@@ -120,7 +196,7 @@ async fn whoever_dies_around_a_debit_has_debited_it_or_said_nothing() {
         let life = async move {
             // Where it cannot stop it fails.
             let Ok(journal) = Journal::open_mortal(&at, dies).await else { return };
-            journal.accept_and_debit(FILE, &debit("a", 1.0), limit(1.0)).await.unwrap();
+            take_on(&journal, FILE, &debit("a", 1.0), limit(1.0)).await.unwrap();
             says.store(1, Ordering::Relaxed);
         };
         tokio::select! {
@@ -128,13 +204,13 @@ async fn whoever_dies_around_a_debit_has_debited_it_or_said_nothing() {
             () = died.notified() => {}
         }
         let journal = Journal::open(&path).await.unwrap();
-        let again = journal.accept_and_debit(FILE, &debit("a", 1.0), limit(1.0)).await.unwrap();
+        let again = take_on(&journal, FILE, &debit("a", 1.0), limit(1.0)).await.unwrap();
         if told.load(Ordering::Relaxed) == 1 {
             assert_eq!(again, SAME, "what was told is on the account: {moment}");
         }
         assert!(matches!(
-            journal.accept_and_debit(FILE, &debit("b", 0.1), limit(1.0)).await.unwrap(),
-            Debited::Refused { .. }
+            take_on(&journal, FILE, &debit("b", 0.1), limit(1.0)).await.unwrap(),
+            Engaged::OverBudget { .. }
         ));
     }
 }

@@ -133,6 +133,14 @@ pub enum JournalError {
         /// The file.
         path: String,
     },
+    /// The account has a limit, and nobody said what was debited before, in other journals.
+    #[error(
+        "the site policy sets a privacy budget, and {path} does not know what was debited before it: it is a new journal"
+    )]
+    AccountUnknown {
+        /// The file.
+        path: String,
+    },
     /// The file belongs to something else.
     #[error("{path} is not a participant's journal")]
     WrongFormat {
@@ -212,6 +220,7 @@ impl JournalError {
             Self::Restored { .. } => "journal.restored",
             Self::OutOfRange(_) => "journal.out-of-range",
             Self::InUse { .. } => "journal.in-use",
+            Self::AccountUnknown { .. } => "budget.unknown",
             Self::WrongFormat { .. } => "journal.wrong-format",
             Self::NewerSchema { .. } => "journal.newer-schema",
             Self::Corrupt { .. } => "journal.corrupt",
@@ -237,6 +246,10 @@ impl JournalError {
             Self::InUse { .. } => {
                 Some("stop the other agent; two agents of one institution need two journals")
             }
+            Self::AccountUnknown { .. } => Some(
+                "write `already_spent` into [privacy.budget] of the policy: what `syndic-participant budget` showed for the state folder \
+                 before this one, or `{ epsilon = 0.0, delta = 0.0 }` where these rows were in no job with noise yet",
+            ),
             Self::WrongFormat { .. } => Some("check the journal's path in the configuration"),
             Self::NewerSchema { .. } => Some("start the version that wrote it, or a newer one"),
             Self::Corrupt { .. } => Some(

@@ -243,4 +243,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_sent_by_place.sql"),
     include_str!("migrations/0006_snapshots.sql"),
     include_str!("migrations/0007_debits.sql"),
+    include_str!("migrations/0008_contracts.sql"),
+    include_str!("migrations/0009_account.sql"),
 ];

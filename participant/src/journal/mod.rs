@@ -9,7 +9,7 @@
 //! | 9, a restored snapshot counts as corrupted | [`Journal::has_said`]: whether it knows a message that is on record; [`Journal::boot`] counts the openings, so that a step back shows |
 //! | 11, one opening per question | [`Journal::open_question`]: the same question in another attempt that is not void; [`Journal::record_message`]: a promise never to reveal beside a reveal; [`Journal::accept_job`]: another file for a job |
 //!
-//! So does the privacy account: [`Journal::accept_and_debit`] comes before anything of a job with noise leaves.
+//! So do the privacy account and the content of each contract: [`Journal::engage`] comes before any row is read for a job.
 //!
 //! Everything is durable when a call returns: journal first, send after. No key is ever written here; a
 //! key that is lost with the process is gone, and its preparation with it. Beside the journal lies the encrypted update of
@@ -19,6 +19,9 @@ mod checkpoints;
 mod debits;
 #[cfg(test)]
 mod debits_tests;
+mod engagements;
+#[cfg(test)]
+mod engagements_tests;
 mod error;
 mod evidence;
 mod file;
@@ -34,7 +37,8 @@ mod spool;
 mod tests;
 
 pub use checkpoints::{KeptCheckpoint, read_checkpoint};
-pub use debits::{Account, Debit, Debited, read_account};
+pub use debits::{Account, Debit, NoiseBasis, read_account};
+pub use engagements::{Engaged, Engagement};
 pub use error::JournalError;
 pub use file::Journal;
 pub use messages::{MessageKind, Recorded, read_message};

@@ -24,6 +24,7 @@ pub use cohort::CohortTerms;
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
 pub use fairness::{FairnessTerms, Grouping};
+pub use parse_program::unknown_program;
 pub use privacy::{NoiseSource, Privacy, RecordLevelTerms, Unit};
 pub use processing::Processing;
 pub use program::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};

@@ -13,7 +13,7 @@ use super::program::{
     DEFAULT_L2, Encoding, INPUTS_OF_NEWTON, LogisticRegressionTerms, MOST_INPUTS_OF_NEWTON, NEWTON,
     ProgramTerms, Solver,
 };
-use super::reader::{Reader, Section};
+use super::reader::{Reader, Section, suggestion};
 use super::{Rounds, parse_external};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
@@ -21,6 +21,22 @@ use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::{external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
+
+/// The programs that a job file can name.
+const PROGRAMS: [(&str, Named); 5] = [
+    (logistic_regression::NAME, Named::LogisticRegression),
+    (boosted_trees::NAME, Named::BoostedTrees),
+    (neural_network::NAME, Named::NeuralNetwork),
+    (scorecard::NAME, Named::Scorecard),
+    (external::NAME, Named::External),
+];
+
+/// Which words name programs, where `word` does not; none where it does. In words that do not quote it.
+pub fn unknown_program(word: &str) -> Option<String> {
+    let words = PROGRAMS.map(|(name, _)| name);
+    (!words.contains(&word))
+        .then(|| format!("{}programs are: {}", suggestion(word, &words), words.join(", ")))
+}
 
 /// The program, and where the decay of its learning rate stands, if it is written.
 pub(super) fn program(
@@ -31,15 +47,8 @@ pub(super) fn program(
     let mut section = reader.section(root, "program", "[program]");
     reader.require(&mut section, "name", "choose the program: `name = \"logistic-regression\"`");
     // Another program has other keys: they are not checked against the wrong list.
-    let programs = [
-        (logistic_regression::NAME, Named::LogisticRegression),
-        (boosted_trees::NAME, Named::BoostedTrees),
-        (neural_network::NAME, Named::NeuralNetwork),
-        (scorecard::NAME, Named::Scorecard),
-        (external::NAME, Named::External),
-    ];
     let known =
-        section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &programs));
+        section.is_present().then(|| reader.choice(&mut section, "name", "job.unknown-program", &PROGRAMS));
     match known??.into_inner() {
         Named::LogisticRegression => {}
         Named::BoostedTrees => return Some((trees(reader, section, contract), None)),

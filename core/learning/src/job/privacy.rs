@@ -84,6 +84,16 @@ impl Privacy {
     }
 }
 
+impl NoiseSource {
+    /// The name in job files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Distributed => "distributed",
+            Self::Local => "local",
+        }
+    }
+}
+
 impl RecordLevelTerms {
     /// h: institutions whose noise has to suffice.
     pub fn contributors(&self) -> u16 {
@@ -95,6 +105,17 @@ impl RecordLevelTerms {
 }
 
 impl Job {
+    /// Whether the training rows of every institution have to be of both classes. With noise they need not be, since who declines
+    /// for that tells something exact of its rows.
+    pub fn needs_both_classes(&self) -> bool {
+        !self.adds_noise()
+    }
+
+    /// Whether all that is opened has noise.
+    pub fn adds_noise(&self) -> bool {
+        self.privacy.record_level().is_some()
+    }
+
     /// How much noise is added, and what the whole job spends; none where nothing is added.
     ///
     /// # Errors
@@ -167,7 +188,7 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
     reader.require(section, "noise", help);
     let epsilon = reader.number_in(section, "epsilon", 0.01..=100.0);
     let delta = reader.number_in(section, "delta", 1e-12..=0.01);
-    let sources = [("distributed", NoiseSource::Distributed), ("local", NoiseSource::Local)];
+    let sources = [NoiseSource::Distributed, NoiseSource::Local].map(|source| (source.name(), source));
     let noise = reader.choice(section, "noise", "privacy.unknown-noise", &sources);
     let honest = reader.integer(section, "honest", 1..=256);
     let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);

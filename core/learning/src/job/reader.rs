@@ -291,7 +291,7 @@ fn finite(value: &DeValue<'_>) -> Option<f64> {
 }
 
 /// `did you mean ...?` where one of `words` is close to `word`.
-fn suggestion(word: &str, words: &[&str]) -> String {
+pub(super) fn suggestion(word: &str, words: &[&str]) -> String {
     let closest = words.iter().map(|candidate| (distance(word, candidate), candidate)).min();
     match closest {
         Some((distance, candidate)) if distance <= 1 + word.len() / 5 => {
