@@ -206,7 +206,7 @@ fn warnings(job: &Job) -> Vec<Warning> {
             help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
         });
     }
-    warnings.extend(privacy::warning(job));
+    warnings.extend(privacy::warnings(job));
     let vectors = carried(job);
     let shares = |admitted: u16| vectors.iter().any(|vector| vector.is_shared_by(admitted));
     let all_needed =

@@ -24,8 +24,28 @@ pub(super) fn facts(job: &Job) -> Vec<String> {
     ]
 }
 
+/// What a job with noise will hardly get, or tells more by than it seems.
+pub(super) fn warnings(job: &Job) -> impl Iterator<Item = Warning> {
+    too_little_noise(job).into_iter().chain(large_delta(job))
+}
+
+/// A delta with which an epsilon promises little: so large a share of customers may be told of in full.
+fn large_delta(job: &Job) -> Option<Warning> {
+    let terms = job.privacy.record_level().filter(|terms| terms.delta > LARGEST_USUAL_DELTA)?;
+    Some(Warning {
+        code: "job.large-delta",
+        message: format!(
+            "delta {:e} lets a job that keeps its epsilon tell everything of one customer in {:.0}; a participant that limits epsilon \
+             declines more than 1e-5, with `policy.delta`, unless its site policy sets `max_delta_per_job`",
+            terms.delta,
+            1.0 / terms.delta
+        ),
+        help: "choose delta well below 1 / customers: `delta = 1e-5`",
+    })
+}
+
 /// Numbers of institutions of which too few are honest for the noise to suffice: they cannot run the job.
-pub(super) fn warning(job: &Job) -> Option<Warning> {
+fn too_little_noise(job: &Job) -> Option<Warning> {
     let too_few = fitting(job).filter(|(_, protection)| job.check_honest(protection).is_err());
     let too_few = ranges(too_few.map(|(admitted, _)| admitted));
     (!too_few.is_empty()).then(|| Warning {
@@ -37,6 +57,8 @@ pub(super) fn warning(job: &Job) -> Option<Warning> {
         help: "lower `honest` of [privacy], or take `noise = \"local\"`",
     })
 }
+
+const LARGEST_USUAL_DELTA: f64 = 1e-4;
 
 #[cfg(test)]
 mod tests {
@@ -91,5 +113,19 @@ mod tests {
             file("mode = \"record-level\"\nepsilon = 2.0\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 4");
         let summary = render(&file, &check(&file).unwrap());
         assert!(summary.contains("warning[job.too-little-noise]: with 3"), "{summary}");
+    }
+    #[test]
+    fn a_delta_that_is_no_small_probability_is_warned_of() {
+        let of = |delta: &str| {
+            let noise = "noise = \"distributed\"\nhonest = 2";
+            let file = file(&format!("mode = \"record-level\"\nepsilon = 2.0\ndelta = {delta}\n{noise}"));
+            render(&file, &check(&file).unwrap())
+        };
+        let told = of("1e-3");
+        assert!(
+            told.contains("warning[job.large-delta]: delta 1e-3") && told.contains("one customer in 1000"),
+            "{told}"
+        );
+        assert!(!of("1e-4").contains("job.large-delta"));
     }
 }
