@@ -1,6 +1,7 @@
 //! The agent's commands: make keys, endorse and pin the roster, renew, check the data, run, and show what left and what was seen.
 
 mod data;
+mod policy;
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -20,7 +21,7 @@ use syndic_participant::journal::{
     Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
 };
 use syndic_participant::keys::{Keys, KeysError};
-use syndic_participant::policy::Policy;
+use syndic_participant::policy::{Budget, Policy};
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
 use syndic_round::{JobId, Place, Roster, RoundId};
@@ -32,7 +33,7 @@ use tracing::{info, warn};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 the job was abandoned, 2 bad input, 3 disk, network or an expired certificate, 4 a spot check failed, or the ledger is another than before."
+    after_help = "Exit codes: 0 done, 1 the job was abandoned or the policy refuses it, 2 bad input, 3 disk, network or an expired certificate, 4 a spot check failed, or the ledger is another than before."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -102,6 +103,11 @@ enum Command {
     Data {
         #[command(subcommand)]
         command: data::Command,
+    },
+    /// Look at what this institution takes part in.
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
     },
     /// Check that what the coordinator published of a round is the sum of what the institutions sent.
     #[command(
@@ -195,6 +201,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Run { config, json } => serve(&config, json).await,
         Command::Data { command } => data::run(command).await,
+        Command::Policy { command } => policy::run(command).await,
         Command::SpotCheck { config, job, round, attempt, chunks, json } => {
             let Some(job) = JobId::new(&job) else {
                 return Err(Failure {
@@ -211,8 +218,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Budget { config, json } => {
             let config = load(&config)?;
             let policy = load_policy(&config)?;
-            let account = read_account(&config.state.join(JOURNAL)).await?;
-            print(&crate::budget::shown(&account, policy.privacy.budget.as_ref(), json))
+            let mut account = read_account(&config.state.join(JOURNAL)).await?;
+            let budget = policy.privacy.budget.as_ref();
+            // What the policy says counts from the next start on.
+            account.carried = budget.and_then(Budget::carried).or(account.carried);
+            print(&crate::budget::shown(&account, budget, json))
         }
         Command::Checkpoint { config, json } => checkpoint(&config, json).await,
     }
@@ -242,7 +252,11 @@ fn endorse(dir: &Path, bundle: &Path, roster: &Path) -> Result<(), Failure> {
 }
 
 fn load_policy(config: &Config) -> Result<Policy, Failure> {
-    Policy::load(&config.policy).map_err(|error| Failure {
+    policy_in(&config.policy)
+}
+
+fn policy_in(path: &Path) -> Result<Policy, Failure> {
+    Policy::load(path).map_err(|error| Failure {
         code: "policy.malformed".into(),
         message: error.to_string(),
         help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key".into(),

@@ -1,20 +1,21 @@
 //! The site policy: what this institution takes part in. Whatever it does not allow is denied.
 
 mod contracts;
+mod privacy;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use syndic_learning::Job;
-use syndic_learning::job::NoiseSource;
-use syndic_learning::privacy::Guarantee;
-use syndic_learning::privacy::budget::{Amount, Limit};
+use syndic_learning::privacy::budget::Amount;
 use syndic_round::{Digest, Protection};
 use thiserror::Error;
 
+use crate::journal::{Account, Known};
 use crate::malformed::read_toml;
 
 pub use contracts::{AllowedContract, Named};
+pub use privacy::{AlreadySpent, Budget, DEFAULT_MAX_DELTA, PrivacyPolicy, RequiredNoise};
 
 /// `policy.toml`. An absent list allows nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -47,71 +48,6 @@ pub struct Policy {
     /// What jobs may tell of single rows.
     #[serde(default)]
     pub privacy: PrivacyPolicy,
-}
-
-/// What jobs may tell of single rows.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrivacyPolicy {
-    /// Takes part in jobs that add no noise. Without it, only where no other key of this section is set: what is limited with one
-    /// hand is not given away with the other.
-    pub allow_exact_sums: Option<bool>,
-    /// The most epsilon of one job with noise.
-    pub max_epsilon_per_job: Option<f64>,
-    /// The most delta of one job with noise; where only its epsilon is limited, [`DEFAULT_MAX_DELTA`].
-    pub max_delta_per_job: Option<f64>,
-    /// Whose noise has to suffice.
-    pub noise: Option<RequiredNoise>,
-    /// On how many honest institutions' noise a job may count at most.
-    pub max_honest: Option<u16>,
-    /// What all jobs with noise may spend together, for ever; without it there is no limit.
-    pub budget: Option<Budget>,
-}
-
-/// Whose noise has to suffice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RequiredNoise {
-    /// This institution's own: nobody else's honesty counts.
-    Local,
-}
-
-/// The most delta of one job where a policy limits epsilon and says nothing of delta.
-pub const DEFAULT_MAX_DELTA: f64 = 1e-5;
-
-/// What all jobs with noise may spend together.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// Epsilon.
-    pub epsilon: f64,
-    /// Delta.
-    pub delta: f64,
-    /// What is on accounts that this institution had before, in `state` folders that it uses no more. A journal that was never told
-    /// knows nothing of the customers' past, and an agent with a budget does not start with it.
-    pub already_spent: Option<AlreadySpent>,
-}
-
-/// What is on accounts of before.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlreadySpent {
-    /// Epsilon.
-    pub epsilon: f64,
-    /// Delta.
-    pub delta: f64,
-}
-
-impl Budget {
-    /// The same in whole numbers.
-    pub fn limit(&self) -> Limit {
-        Limit::of(self.epsilon, self.delta)
-    }
-
-    /// What was spent before in whole numbers, where the policy says it.
-    pub fn carried(&self) -> Option<Amount> {
-        self.already_spent.map(|AlreadySpent { epsilon, delta }| Amount::of(Guarantee { epsilon, delta }))
-    }
 }
 
 fn yes() -> bool {
@@ -310,52 +246,36 @@ impl Policy {
         self.privacy.check(job)
     }
 
+    /// Checks a job that [`Self::check`] allows against what a journal knows: what its agent would find when it takes the job on.
+    ///
+    /// # Errors
+    /// [`Denied::ContractChanged`] or [`Denied::Budget`].
+    pub fn check_known(&self, job: &Job, known: &Known) -> Result<(), Denied> {
+        if known.is_taken_on {
+            return Ok(());
+        }
+        let found = job.contract.digest();
+        match known.content {
+            Some(agreed) if agreed != found && self.names(job)? == Named::ById => {
+                return Err(Denied::ContractChanged { contract: job.contract.id(), found, agreed });
+            }
+            _ => {}
+        }
+        let (Some(needed), Some(budget)) = (amount_of(job), self.privacy.budget) else { return Ok(()) };
+        let carried = budget.carried().or(known.account.carried);
+        let debited = Account { carried, ..known.account.clone() }.debited();
+        match budget.limit().admits(debited, needed) {
+            true => Ok(()),
+            false => Err(Denied::Budget { needed, left: budget.limit().left(debited) }),
+        }
+    }
+
     /// How the policy names the contract of a job.
     ///
     /// # Errors
     /// [`Denied::Contract`], or [`Denied::ContractChanged`] where it names another content.
     pub fn names(&self, job: &Job) -> Result<Named, Denied> {
         contracts::named(&self.contracts, &job.contract)
-    }
-}
-
-impl PrivacyPolicy {
-    /// Whether jobs that add no noise are taken part in.
-    pub fn allows_exact_sums(&self) -> bool {
-        let untouched = Self { allow_exact_sums: self.allow_exact_sums, ..Self::default() };
-        self.allow_exact_sums.unwrap_or(*self == untouched)
-    }
-
-    /// The most delta of one job with noise.
-    pub fn max_delta(&self) -> Option<f64> {
-        self.max_delta_per_job.or(self.max_epsilon_per_job.map(|_| DEFAULT_MAX_DELTA))
-    }
-
-    fn check(&self, job: &Job) -> Result<(), Denied> {
-        let (Some(needed), Some(terms)) = (amount_of(job), job.privacy.record_level()) else {
-            return if self.allows_exact_sums() { Ok(()) } else { Err(Denied::ExactSums) };
-        };
-        let honest = terms.contributors();
-        if self.noise == Some(RequiredNoise::Local) && terms.noise != NoiseSource::Local {
-            return Err(Denied::Noise { honest });
-        }
-        if let Some(most) = self.max_honest
-            && honest > most
-        {
-            return Err(Denied::Honest { honest, most });
-        }
-        if let Some(most) = self.max_epsilon_per_job
-            && !Limit::of(most, 1.0).admits(Amount::default(), needed)
-        {
-            return Err(Denied::Epsilon { job: needed, most: most.to_string() });
-        }
-        match self.max_delta() {
-            // A limit that is no number allows nothing.
-            Some(most) if most.is_nan() || terms.delta > most => {
-                Err(Denied::Delta { job: format!("{:e}", terms.delta), most: format!("{most:e}") })
-            }
-            _ => Ok(()),
-        }
     }
 }
 

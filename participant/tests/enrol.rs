@@ -374,3 +374,37 @@ fn a_command_exits_with_3_for_the_disk_and_with_2_for_what_it_was_given() {
     assert_eq!(exit, 0, "{told}");
     assert!(Keys::load(&founding.dir().join("new/bank_d")).is_ok());
 }
+
+#[test]
+fn a_participant_with_a_budget_does_not_start_on_a_new_journal_and_its_policy_can_be_asked() {
+    let founding = Founding::new();
+    enrol::endorse(founding.dir(), founding.review(&founding.roster).unwrap()).unwrap();
+    enrol::pin(founding.dir(), founding.sealed(&founding.roster)).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(founding.dir().join(name), text).unwrap();
+    let config =
+        "enrolment = \".\"\nstate = \"state\"\npolicy = \"policy.toml\"\n[data]\nfile = \"rows.csv\"\n";
+    write("participant.toml", config);
+    let allowed = "purposes = [\"credit-risk\"]\nprograms = [\"logistic-regression\"]\ncontracts = [\"credit_default.v1\"]\n";
+    let budget = "[privacy.budget]\nepsilon = 3.0\ndelta = 1e-4\n";
+    write("policy.toml", &format!("{allowed}{budget}"));
+
+    for _ in 0..2 {
+        let (exit, told) = run(&founding, &["run", "--config", "participant.toml"]);
+        assert!(
+            exit == 2 && told.contains("error[budget.unknown]") && told.contains("already_spent"),
+            "{told}"
+        );
+    }
+
+    write("job.toml", include_str!("../../examples/jobs/credit-default-noise.toml"));
+    let check = ["policy", "check", "--config", "participant.toml", "--job", "job.toml"];
+    // Three institutions have t - c = 2 at best.
+    for (spent, expected, what) in [("0.0", 0, "the policy accepts"), ("1.0", 1, "error[budget.spent]")] {
+        let spent = format!("already_spent = {{ epsilon = {spent}, delta = 0.0 }}\n");
+        write("policy.toml", &format!("{allowed}{budget}{spent}"));
+        let (exit, told) = run(&founding, &check);
+        assert!(exit == expected && told.contains(what), "{told}");
+        let (exit, told) = run(&founding, &["budget", "--config", "participant.toml"]);
+        assert!(exit == 0 && told.contains("debited: epsilon"), "{told}");
+    }
+}

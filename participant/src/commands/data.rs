@@ -30,7 +30,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Check { config, job, json } = command;
     let config = load(&config)?;
-    let job = job_of(&job)?;
+    let job = job_in(&text_of(&job)?, &job)?;
     let read = tokio::task::spawn_blocking(move || {
         let reading = config.data.source().load(&job.contract)?;
         if job.needs_both_classes() {
@@ -56,16 +56,20 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-fn job_of(path: &Path) -> Result<Job, Failure> {
-    let failed = |message: String, exit| Failure {
-        code: "job.malformed".into(),
-        message,
-        help: "`syndic job check` on that file names every error and its remedy".into(),
-        exit,
-    };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| failed(format!("cannot read {}: {error}", path.display()), 3))?;
-    Job::from_toml(&text).map_err(|_| failed(format!("{} is no job file", path.display()), 2))
+/// The text of a job file.
+pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| no_job(format!("cannot read {}: {error}", path.display()), 3))
+}
+
+/// The job that the file `path` with this text is.
+pub(super) fn job_in(text: &str, path: &Path) -> Result<Job, Failure> {
+    Job::from_toml(text).map_err(|_| no_job(format!("{} is no job file", path.display()), 2))
+}
+
+fn no_job(message: String, exit: u8) -> Failure {
+    let help = "`syndic job check` on that file names every error and its remedy".into();
+    Failure { code: "job.malformed".into(), message, help, exit }
 }
 
 fn show(reading: &Reading) -> Result<(), Failure> {

@@ -26,6 +26,7 @@ mod error;
 mod evidence;
 mod file;
 mod jobs;
+mod known;
 mod messages;
 mod moments;
 mod preparations;
@@ -41,6 +42,7 @@ pub use debits::{Account, Debit, NoiseBasis, read_account};
 pub use engagements::{Engaged, Engagement};
 pub use error::JournalError;
 pub use file::Journal;
+pub use known::{Known, read_known};
 pub use messages::{MessageKind, Recorded, read_message};
 #[cfg(feature = "tap")]
 pub use moments::Dies;
