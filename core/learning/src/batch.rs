@@ -55,10 +55,9 @@ impl Batch {
         let label = self.label_of(cells)?;
         let rows = self.table.rows();
         for (column, &position) in self.positions.iter().enumerate() {
-            let kind = &self.table.contract.columns[column].kind;
             let read = read_into(
                 &mut self.table.columns[column],
-                kind,
+                &self.table.contract.columns[column],
                 &self.vocabularies[column],
                 Cell::Text(cells[position]).trimmed(),
             );

@@ -46,6 +46,8 @@ pub struct Column {
     pub sensitive: bool,
     /// Data classification, 1 (public) to 5 (most confidential), where the consortium uses one.
     pub level: Option<u8>,
+    /// Whether a cell may be empty: its value is then missing, which models learn from as from a value.
+    pub nullable: bool,
 }
 
 /// What may stand in a column.
@@ -105,24 +107,51 @@ impl Contract {
         })
     }
 
-    /// A name for each input in order: `age`, `job=student`.
+    /// A name for each input in order: `age`, `job=student`, and `age=missing` of a nullable column.
     pub fn input_names(&self) -> Vec<String> {
-        let names = |column: &Column| match &column.kind {
-            ColumnKind::Numeric { .. } => vec![column.name.clone()],
-            ColumnKind::Categorical { levels } => {
-                levels.iter().map(|level| format!("{}={level}", column.name)).collect()
-            }
+        let names = |column: &Column| {
+            let mut names = match &column.kind {
+                ColumnKind::Numeric { .. } => vec![column.name.clone()],
+                ColumnKind::Categorical { levels } => {
+                    levels.iter().map(|level| format!("{}={level}", column.name)).collect()
+                }
+            };
+            names.extend(column.nullable.then(|| format!("{}={MISSING_NAME}", column.name)));
+            names
         };
         self.columns.iter().flat_map(names).collect()
+    }
+
+    /// The nullable columns, in order.
+    pub fn nullable(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.nullable)
+    }
+
+    /// For each numeric column, in order, whether it is nullable.
+    pub(crate) fn nullable_numbers(&self) -> impl Iterator<Item = bool> {
+        self.columns.iter().filter_map(|column| match column.kind {
+            ColumnKind::Numeric { .. } => Some(column.nullable),
+            ColumnKind::Categorical { .. } => None,
+        })
     }
 }
 
 impl Column {
-    /// Inputs that the column becomes.
+    /// Inputs that the column becomes; that its value is missing is one more, which is 0 or 1.
     pub fn inputs(&self) -> usize {
-        match &self.kind {
+        let of_values = match &self.kind {
             ColumnKind::Numeric { .. } => 1,
             ColumnKind::Categorical { levels } => levels.len(),
+        };
+        of_values + usize::from(self.nullable)
+    }
+
+    /// Of a categorical column, how many positions its values have: those of its levels, and the one behind them for a
+    /// missing value where there may be one. None of a numeric one.
+    pub(crate) fn positions(&self) -> Option<usize> {
+        match &self.kind {
+            ColumnKind::Numeric { .. } => None,
+            ColumnKind::Categorical { .. } => Some(self.inputs()),
         }
     }
 }
@@ -169,6 +198,9 @@ pub(crate) fn is_bare(text: &str) -> bool {
     !text.is_empty() && text.trim() == text
 }
 
+/// What stands for a missing value in the names of inputs, bins and groups. No level of a nullable column is called so.
+pub const MISSING_NAME: &str = "missing";
+
 /// How much a value within its range may seem to lie outside, in half ranges.
 pub(crate) const RANGE_ROUNDING: f64 = 1e-3;
 
@@ -196,6 +228,8 @@ struct ColumnFields {
     sensitive: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     level: Option<u8>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    nullable: bool,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -207,7 +241,7 @@ enum KindName {
 
 impl From<Column> for ColumnFields {
     fn from(column: Column) -> Self {
-        let Column { name, kind, sensitive, level } = column;
+        let Column { name, kind, sensitive, level, nullable } = column;
         let empty = Self {
             name,
             kind: KindName::Numeric,
@@ -217,6 +251,7 @@ impl From<Column> for ColumnFields {
             levels: None,
             sensitive,
             level,
+            nullable,
         };
         match kind {
             ColumnKind::Numeric { transform, min, max } => {
@@ -243,8 +278,15 @@ impl TryFrom<ColumnFields> for Column {
                 return Err("a categorical column has `levels` and no `transform`, `min` or `max`");
             }
         };
-        Ok(Self { name: fields.name, kind, sensitive: fields.sensitive, level: fields.level })
+        let ColumnFields { name, sensitive, level, nullable, .. } = fields;
+        Ok(Self { name, kind, sensitive, level, nullable })
     }
+}
+
+/// Contracts from before there were nullable columns keep their bytes.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[cfg(test)]
@@ -303,5 +345,28 @@ mod tests {
         assert_eq!(contract.clone().digest(), contract.digest());
         let canonical = serde_json_canonicalizer::to_string(&contract).unwrap();
         assert!(canonical.starts_with(r#"{"columns":[{"max":"#), "{canonical}");
+    }
+
+    #[test]
+    fn that_a_value_is_missing_is_an_input_of_its_own() {
+        let mut contract = crate::fixture::contract();
+        contract.columns[..2].iter_mut().for_each(|column| column.nullable = true);
+        assert_eq!(
+            contract.input_names(),
+            ["age", "age=missing", "job=office", "job=field", "job=none", "job=missing", "balance"]
+        );
+        assert_eq!(contract.inputs(), 7);
+        assert_eq!(contract.nullable_numbers().collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_column_says_that_it_is_nullable_only_where_it_is() {
+        let mut column = crate::fixture::contract().columns.remove(0);
+        let plain = r#"{"name":"age","type":"numeric","transform":"identity","min":18.0,"max":100.0,"sensitive":false}"#;
+        assert_eq!(serde_json::to_string(&column).unwrap(), plain);
+        column.nullable = true;
+        let text = serde_json::to_string(&column).unwrap();
+        assert!(text.contains(r#""nullable":true"#), "{text}");
+        assert_eq!(serde_json::from_str::<Column>(&text).unwrap(), column);
     }
 }

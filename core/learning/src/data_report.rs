@@ -88,8 +88,8 @@ impl DataRule {
             Self::ColumnRepeated => "keep one column of this name and rename or drop the other",
             Self::RowWidth => "give every row as many cells as the header has; look for unquoted separators",
             Self::EmptyCell => {
-                "fill the cell before the table is read: the contract has no missing values; where absence means \
-                 something, agree on a level for it"
+                "fill the cell before the table is read: the contract says nothing of missing values in this column; \
+                 where they belong there, declare it `nullable = true` in a new version of the contract"
             }
             Self::NotANumber => {
                 "write plain numbers with a decimal point, without units or thousands separators"

@@ -30,10 +30,21 @@ pub struct Table {
 
 /// The values of one input column, in row order.
 pub enum Values {
-    /// Numbers after the column's transform.
+    /// Numbers after the column's transform; [`MISSING`] where there is none.
     Numeric(Column<f64>),
-    /// Positions in the column's vocabulary.
+    /// Positions in the column's vocabulary; the one behind its end where there is no value.
     Categorical(Column<u16>),
+}
+
+/// What stands in a nullable column of numbers where there is none. No cell is read as this: numbers are finite. It is
+/// one pattern of bits, so that it takes no more room than any other value that repeats.
+///
+/// What does not ask [`is_missing`] makes a sum of it that is not finite, and such a sum is never sent.
+pub const MISSING: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
+
+/// Whether a number of a table is missing.
+pub fn is_missing(number: f64) -> bool {
+    number.is_nan()
 }
 
 impl Table {
@@ -71,6 +82,19 @@ impl Table {
         (0..self.rows()).filter(|&row| self.roles[row] == role).collect()
     }
 
+    /// How many values are missing of each nullable column, in the contract's order, in rows of all roles. For the eyes
+    /// of the institution alone.
+    pub fn missing(&self) -> Vec<(&str, u64)> {
+        let columns = self.contract.columns.iter().zip(&self.columns);
+        let nullable = columns.filter(|(column, _)| column.nullable);
+        let of = |(column, values): (_, &Values)| {
+            let column: &crate::Column = column;
+            let missing = (0..self.rows()).filter(|&row| values.is_missing(row, column)).count();
+            (column.name.as_str(), missing as u64)
+        };
+        nullable.map(of).collect()
+    }
+
     /// Rows with this role, and the positives among them.
     pub fn count(&self, role: Role) -> (u64, u64) {
         let rows = self.rows_for(role);
@@ -94,6 +118,16 @@ impl Table {
 }
 
 impl Values {
+    /// Whether a row has no value. `column` is the column of the contract.
+    pub(crate) fn is_missing(&self, row: usize, column: &crate::Column) -> bool {
+        match self {
+            Self::Numeric(values) => is_missing(values[row]),
+            Self::Categorical(values) => {
+                column.nullable && column.positions() == Some(usize::from(values[row]) + 1)
+            }
+        }
+    }
+
     /// Keeps the first `rows` values.
     pub(crate) fn truncate(&mut self, rows: usize) {
         match self {

@@ -6,7 +6,7 @@ use crate::cell::Cell;
 use crate::column::Column;
 use crate::contract::{ColumnKind, Contract};
 use crate::data_report::{DataFinding, DataReport, DataRule};
-use crate::table::{Role, Table, Values};
+use crate::table::{MISSING, Role, Table, Values};
 
 /// Reads rows into a [`Table`], checking each cell; goes on after an error, so that one pass finds all.
 pub struct TableBuilder {
@@ -107,8 +107,8 @@ impl TableBuilder {
 
     /// Adds the value of one cell to its column.
     fn read(&mut self, column: usize, cell: Cell<'_>) -> Result<(), DataRule> {
-        let kind = &self.table.contract.columns[column].kind;
-        read_into(&mut self.table.columns[column], kind, &self.vocabularies[column], cell)
+        let of = &self.table.contract.columns[column];
+        read_into(&mut self.table.columns[column], of, &self.vocabularies[column], cell)
     }
 
     fn add_finding(&mut self, rule: DataRule, column: Option<usize>, row_number: u64) {
@@ -196,14 +196,16 @@ pub(crate) fn vocabularies(contract: &Contract) -> Vec<BTreeMap<String, u16>> {
 /// Adds the value of one cell, which is trimmed, to the values of its column.
 pub(crate) fn read_into(
     values: &mut Values,
-    kind: &ColumnKind,
+    column: &crate::Column,
     vocabulary: &BTreeMap<String, u16>,
     cell: Cell<'_>,
 ) -> Result<(), DataRule> {
-    if cell == Cell::Empty {
+    if cell == Cell::Empty && !column.nullable {
         return Err(DataRule::EmptyCell);
     }
-    match (values, kind) {
+    match (values, &column.kind) {
+        (Values::Numeric(values), _) if cell == Cell::Empty => values.push(MISSING),
+        (Values::Categorical(values), _) if cell == Cell::Empty => values.push(vocabulary.len() as u16),
         (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
             let value: f64 = cell.number().ok_or(DataRule::NotANumber)?;
             if !value.is_finite() {
@@ -296,6 +298,33 @@ mod tests {
         assert_eq!(report.rows, 9);
         let text = report.to_string();
         assert!(!["4711", "maybe", "300", "old"].iter().any(|value| text.contains(value)), "{text}");
+    }
+
+    #[test]
+    fn an_empty_cell_of_a_nullable_column_is_missing_and_of_another_is_refused() {
+        let mut contract = fixture::contract();
+        contract.columns[..2].iter_mut().for_each(|column| column.nullable = true);
+        let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
+        builder.push(2, &["1", " ", "", "1", "-20.5"], Role::Train);
+        builder.push(3, &NO, Role::Train);
+        let table = builder.finish().unwrap();
+        assert_eq!(table.missing(), [("age", 1), ("job", 1)]);
+        assert!(matches!(&table.columns()[0], Values::Numeric(ages) if ages[0].is_nan() && ages[1] == 40.0));
+        assert!(matches!(&table.columns()[1], Values::Categorical(jobs) if jobs.iter().eq(&[3, 2])));
+        let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
+        builder.push(2, &["1", "", "", "1", ""], Role::Train);
+        builder.push(3, &["1", "", "NaN", "0", "1"], Role::Train);
+        let report = builder.finish().unwrap_err();
+        assert_eq!(codes(&report), ["data.empty-cell", "data.not-finite"]);
+        assert_eq!(report.findings[0].column.as_deref(), Some("balance"));
+    }
+
+    #[test]
+    fn missing_numbers_take_a_byte_each_where_there_are_few_others() {
+        let column: Column<f64> =
+            (0..1 << 16).map(|row| if row % 3 == 0 { MISSING } else { f64::from(row % 200) }).collect();
+        assert!(column.bytes() < (1 << 16) + (1 << 20), "{}", column.bytes());
+        assert!((0..1 << 16).all(|row| column[row].is_nan() == (row % 3 == 0)));
     }
 
     #[test]

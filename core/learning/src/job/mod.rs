@@ -5,6 +5,7 @@ mod diagnostic;
 pub mod draft;
 mod fairness;
 pub(crate) mod fields;
+mod nullable;
 mod parse;
 mod parse_averaging;
 pub(crate) mod parse_contract;

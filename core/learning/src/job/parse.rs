@@ -7,6 +7,7 @@ use toml::de::DeTable;
 
 use super::cohort::cohort;
 use super::fairness::fairness;
+use super::nullable;
 use super::parse_contract;
 use super::parse_program::{check_rounds, program};
 use super::privacy::{self, privacy};
@@ -58,6 +59,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             contract.as_ref(),
             decay.clone().unwrap_or_else(|| count.clone()),
         );
+    }
+    if let (Some(contract), Some((program, _))) = (&contract, &program) {
+        nullable::check(&mut reader, contract, program);
     }
     if let Some(protection) = &protection {
         cohort.check_protection(&mut reader, protection);

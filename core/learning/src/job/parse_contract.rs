@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::parse::{MACHINE_WORD, is_machine_word, narrow};
 use super::reader::{Reader, Section};
-use crate::contract::{Column, ColumnKind, Contract, Label, Misfit, Transform, is_bare};
+use crate::contract::{Column, ColumnKind, Contract, Label, MISSING_NAME, Misfit, Transform, is_bare};
 
 /// Checks a contract that comes from elsewhere than a job file by the same rules.
 ///
@@ -121,6 +121,16 @@ fn column(
     let levels = reader.texts(&mut section, "levels");
     let sensitive = reader.flag(&mut section, "sensitive").unwrap_or(false);
     let level = reader.integer(&mut section, "level", 1..=5).map(|level| level.into_inner() as u8);
+    let nullable = reader.flag(&mut section, "nullable").unwrap_or(false);
+    if let Some(level) = levels
+        .iter()
+        .flat_map(|levels| levels.get_ref())
+        .find(|level| nullable && level.get_ref() == MISSING_NAME)
+    {
+        let message = format!("{} is nullable and has a level `{MISSING_NAME}`", section.name);
+        let help = "name the level otherwise, or leave it out: an empty cell of a nullable column is missing";
+        reader.add("contract.bad-level", Some(level.span()), message, help);
+    }
     let kind = match categorical?.into_inner() {
         false => {
             if let Some(levels) = levels {
@@ -159,7 +169,7 @@ fn column(
         }
     };
     reader.close(section);
-    Some(Column { name: name?.into_inner(), kind: kind?, sensitive, level })
+    Some(Column { name: name?.into_inner(), kind: kind?, sensitive, level, nullable })
 }
 
 fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, names: &[String], label: Option<&Label>) {
@@ -239,7 +249,7 @@ fn categorical_kind(
     for level in &levels {
         let text = level.get_ref();
         if !is_bare(text) {
-            let help = "write levels without spaces around them; agree on a word such as `unknown` for absent values";
+            let help = "write levels without spaces around them; or say `nullable = true` for absent values";
             let message = format!("a level of {} is empty or padded", section.name);
             reader.add("contract.bad-level", Some(level.span()), message, help);
         }

@@ -120,8 +120,13 @@ fn of_numbers(rows: &[(Vec<f64>, bool)]) -> Table {
     let mut contract = fixture::contract();
     let kind = crate::ColumnKind::Numeric { transform: Transform::Identity, min: -10.0, max: 10.0 };
     let names: Vec<String> = (0..rows[0].0.len()).map(|k| format!("x{k}")).collect();
-    let column =
-        |name: &String| Column { name: name.clone(), kind: kind.clone(), sensitive: false, level: None };
+    let column = |name: &String| Column {
+        name: name.clone(),
+        kind: kind.clone(),
+        sensitive: false,
+        level: None,
+        nullable: false,
+    };
     contract.columns = names.iter().map(column).collect();
     let header: Vec<&str> = names.iter().map(String::as_str).chain(["label"]).collect();
     let mut builder = TableBuilder::new(&contract, &header).unwrap();
