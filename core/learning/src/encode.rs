@@ -1,12 +1,17 @@
 //! From rows to model inputs: one 0/1 input for each level, and numbers (transformed by the table) standardised.
+//!
+//! A missing number is taken to be the mean of those that are there, 0 once standardised, and a 0/1 input of its own says
+//! that it was missing; a missing level is a 0/1 input like any level. Both are part of the model, which so scores raw
+//! rows. (Single imputation with an indicator, as Pedregosa et al., scikit-learn, `SimpleImputer(add_indicator=True)`.)
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::contract::Contract;
-use crate::table::{Table, Values};
+use crate::table::{Table, Values, is_missing};
 
-/// Mean and population standard deviation of each numeric column, in contract order, after its transform.
+/// Mean and population standard deviation of each numeric column, in contract order, after its transform, of the values that
+/// are not missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardisation {
@@ -20,7 +25,7 @@ pub struct Standardisation {
 pub struct Inputs {
     rows: usize,
     inputs: usize,
-    /// Which inputs are numeric.
+    /// Which inputs are numeric, or say that a number is missing.
     numeric: Vec<u32>,
     /// `numeric.len()` values for each row.
     values: Vec<f64>,
@@ -65,23 +70,33 @@ impl Inputs {
         let contract = table.contract();
         standardisation.check(contract)?;
         let numeric_columns = standardisation.mean.len();
+        let nullable_numbers = contract.nullable_numbers().filter(|&nullable| nullable).count();
+        let width = numeric_columns + nullable_numbers;
         let mut encoded = Self {
             rows: rows.len(),
             inputs: contract.inputs(),
-            numeric: Vec::with_capacity(numeric_columns),
-            values: vec![0.0; rows.len() * numeric_columns],
+            numeric: Vec::with_capacity(width),
+            values: vec![0.0; rows.len() * width],
             choices: contract.columns.len() - numeric_columns,
             ones: vec![0; rows.len() * (contract.columns.len() - numeric_columns)],
         };
+        let mut scales = standardisation.mean.iter().zip(&standardisation.sd);
         let (mut first_input, mut choice) = (0, 0);
         for (column, values) in contract.columns.iter().zip(table.columns()) {
             match values {
                 Values::Numeric(values) => {
+                    let (mean, sd) = scales.next().ok_or(StandardisationMismatch)?;
                     let position = encoded.numeric.len();
-                    let (mean, sd) = (standardisation.mean[position], standardisation.sd[position]);
-                    let targets = encoded.values.iter_mut().skip(position).step_by(numeric_columns);
+                    let targets = encoded.values.iter_mut().skip(position).step_by(width);
                     targets.zip(rows).for_each(|(target, &row)| *target = (values[row] - mean) / sd);
                     encoded.numeric.push(first_input);
+                    if column.nullable {
+                        encoded.numeric.push(first_input + 1);
+                        let of_rows = encoded.values.chunks_exact_mut(width).zip(rows);
+                        of_rows.filter(|(_, row)| is_missing(values[**row])).for_each(|(of_row, _)| {
+                            (of_row[position], of_row[position + 1]) = (0.0, 1.0);
+                        });
+                    }
                 }
                 Values::Categorical(values) => {
                     let targets = encoded.ones.iter_mut().skip(choice).step_by(encoded.choices);
@@ -171,6 +186,26 @@ mod tests {
         assert_eq!(dense(0), [2.0, 0.0, 0.0, 1.0, -libm::log1p(9.0) / 2.0]);
         assert_eq!(dense(1), [-2.0, 0.0, 1.0, 0.0, 0.0]);
         assert_eq!(inputs.dot(1, &[1.0, 10.0, 100.0, 1000.0, 1.0]), 98.0);
+    }
+
+    #[test]
+    fn a_missing_value_is_the_mean_and_an_input_that_says_so() {
+        let mut contract = fixture::contract();
+        contract.columns.iter_mut().for_each(|column| column.nullable = true);
+        let mut builder = crate::TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
+        builder.push(1, &["30", "", "", "1"], crate::Role::Train);
+        builder.push(2, &["", "none", "-9", "0"], crate::Role::Train);
+        let table = builder.finish().unwrap();
+        let standardisation = Standardisation { mean: vec![40.0, 0.0], sd: vec![5.0, 2.0] };
+        let inputs = Inputs::of(&table, &[0, 1], &standardisation).unwrap();
+        let dense = |row| {
+            let mut dense = vec![0.0; inputs.inputs()];
+            inputs.add_to(row, 1.0, &mut dense);
+            dense
+        };
+        // Age, and whether it is missing; three jobs, and none; balance, and whether it is missing.
+        assert_eq!(dense(0), [-2.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(dense(1), [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, -libm::log1p(9.0) / 2.0, 0.0]);
     }
 
     #[test]

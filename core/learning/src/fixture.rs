@@ -4,7 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::contract::{Column, ColumnKind, Contract, Label, Transform};
-use crate::table::{Role, Table};
+use crate::table::{MISSING, Role, Table, Values};
 use crate::table_builder::TableBuilder;
 
 /// Two numeric columns and one of three levels: five inputs.
@@ -56,4 +56,26 @@ pub(crate) fn table(rows: u64, shift: f64, validation: bool, seed: u64) -> Table
         builder.push(row, &cells.each_ref().map(String::as_str), role);
     }
     builder.finish().unwrap()
+}
+
+/// The same rows with age and job missing here and there, more often of positives.
+pub(crate) fn table_with_gaps(rows: u64, seed: u64) -> Table {
+    let full = table(rows, 0.3, true, seed);
+    let mut contract = contract();
+    contract.columns[..2].iter_mut().for_each(|column| column.nullable = true);
+    let mut rng = rng(seed + 1_000);
+    let mut is_gap = |row: usize| uniform(&mut rng) < if full.labels[row] { 0.3 } else { 0.15 };
+    let mut columns = full.columns;
+    for values in &mut columns[..2] {
+        let rows = 0..full.labels.len();
+        *values = match values {
+            Values::Numeric(ages) => {
+                Values::Numeric(rows.map(|row| if is_gap(row) { MISSING } else { ages[row] }).collect())
+            }
+            Values::Categorical(jobs) => {
+                Values::Categorical(rows.map(|row| if is_gap(row) { 3 } else { jobs[row] }).collect())
+            }
+        };
+    }
+    Table { contract, columns, labels: full.labels, roles: full.roles }
 }

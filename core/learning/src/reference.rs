@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use crate::coefficients::Coefficients;
-use crate::contract::Contract;
+use crate::contract::{ColumnKind, Contract};
 use crate::encode::{Inputs, Standardisation};
 use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::linear::{Cholesky, hold};
@@ -17,7 +17,7 @@ use crate::model::{Model, ModelError, Scoring as _};
 use crate::program::neural_network::ClassWeights;
 use crate::program::statistics::Count;
 use crate::program::{ProgramError, boosted_trees, neural_network, scorecard};
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 use crate::trees::TreeModel;
 
 /// Why there is nothing to fit.
@@ -161,18 +161,22 @@ fn fit_training(
     Ok(LinearModel { contract: contract.clone(), standardisation, coefficients })
 }
 
-/// Mean and population standard deviation, in two passes.
+/// Mean and population standard deviation of the values that are not missing, in two passes.
 pub(crate) fn standardise(contract: &Contract, training: &[(&Table, Vec<usize>)]) -> Standardisation {
     let mut standardisation = Standardisation { mean: Vec::new(), sd: Vec::new() };
     for column in 0..contract.columns.len() {
+        let ColumnKind::Numeric { transform, min, max } = contract.columns[column].kind else { continue };
         let values = || {
-            training.iter().flat_map(move |(table, rows)| match &table.columns()[column] {
+            let of_table = move |(table, rows): &(&Table, Vec<usize>)| match &table.columns()[column] {
                 Values::Numeric(values) => rows.iter().map(|&row| values[row]).collect(),
                 Values::Categorical(_) => Vec::new(),
-            })
+            };
+            training.iter().flat_map(of_table).filter(|&value| !is_missing(value))
         };
         let count = values().count() as f64;
         if count == 0.0 {
+            standardisation.mean.push(transform.centre_and_half_range(min, max).0);
+            standardisation.sd.push(1.0);
             continue;
         }
         let mean = values().sum::<f64>() / count;

@@ -39,7 +39,8 @@ pub enum Values {
 /// What stands in a nullable column of numbers where there is none. No cell is read as this: numbers are finite. It is
 /// one pattern of bits, so that it takes no more room than any other value that repeats.
 ///
-/// What does not ask [`is_missing`] makes a sum of it that is not finite, and such a sum is never sent.
+/// Arithmetic that does not ask [`is_missing`] makes a sum of it that is not finite, and no contribution may be that. What
+/// sorts or counts numbers has to ask.
 pub const MISSING: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
 
 /// Whether a number of a table is missing.

@@ -5,7 +5,7 @@ use toml::Spanned;
 
 use super::parse::narrow;
 use super::reader::{Reader, Section};
-use crate::contract::{ColumnKind, Contract};
+use crate::contract::{ColumnKind, Contract, MISSING_NAME};
 
 /// Between which groups the released model is compared, and at which threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,11 +34,15 @@ impl Grouping {
     /// A name for each group, in order; none where the contract has no such column.
     pub fn names(&self, contract: &Contract) -> Vec<String> {
         let column = contract.columns.iter().find(|column| column.name == self.column);
-        match column.map(|column| &column.kind) {
+        let mut names = match column.map(|column| &column.kind) {
             Some(ColumnKind::Categorical { levels }) => levels.clone(),
             Some(ColumnKind::Numeric { .. }) => self.band_names(),
             None => Vec::new(),
-        }
+        };
+        // Who has no value is a group too.
+        let is_nullable = column.is_some_and(|column| column.nullable);
+        names.extend(is_nullable.then(|| MISSING_NAME.to_owned()));
+        names
     }
 
     fn band_names(&self) -> Vec<String> {
@@ -103,7 +107,8 @@ fn grouping(
         return None;
     }
     // Without a contract its errors come first.
-    let kind = &contract?.columns.iter().find(|one| one.name == name).map(|one| &one.kind);
+    let column = contract?.columns.iter().find(|one| one.name == name);
+    let (kind, missing) = (&column.map(|one| &one.kind), column.is_some_and(|one| one.nullable));
     let (code, span, message, help) = match kind {
         None => {
             let help = "only columns that the contract declares are read: declare it, or leave it out here";
@@ -113,9 +118,14 @@ fn grouping(
             let message = format!("`{name}` has levels, so it needs no bands");
             ("fairness.bands", bands_at, message, "remove `bands`: each level is a group")
         }
-        Some(ColumnKind::Categorical { levels }) if levels.len() > MOST_GROUPS => {
+        Some(ColumnKind::Categorical { levels }) if levels.len() + usize::from(missing) > MOST_GROUPS => {
             let message = format!("`{name}` has {} levels, which are too many groups", levels.len());
-            ("fairness.bands", Some(at), message, "compare by a column of at most 64 levels")
+            let help = "compare by a column of at most 64 levels, missing values counted as one";
+            ("fairness.bands", Some(at), message, help)
+        }
+        Some(ColumnKind::Numeric { .. }) if missing && bands.len() + 2 > MOST_GROUPS => {
+            let message = format!("`{name}` has {} bands and missing values: too many groups", bands.len());
+            ("fairness.bands", bands_at, message, "say at most 62 bands of a nullable column")
         }
         Some(ColumnKind::Numeric { min, max, .. }) if !are_bands(&bands, *min, *max) => {
             let message =

@@ -83,11 +83,12 @@ pub struct FedAvgTerms {
 impl Encoding {
     /// For each coefficient, the intercept last, whether it stays zero.
     pub(crate) fn fixed(self, contract: &Contract) -> Vec<bool> {
-        let of_column = |column: &Column| match &column.kind {
-            ColumnKind::Numeric { .. } => vec![false],
-            ColumnKind::Categorical { levels } => {
-                (0..levels.len()).map(|level| level == 0 && self == Self::DropFirst).collect()
+        let of_column = |column: &Column| {
+            let mut of_inputs = vec![false; column.inputs()];
+            if matches!(column.kind, ColumnKind::Categorical { .. }) {
+                of_inputs[0] = self == Self::DropFirst;
             }
+            of_inputs
         };
         contract.columns.iter().flat_map(of_column).chain([false]).collect()
     }

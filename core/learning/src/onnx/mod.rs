@@ -2,7 +2,8 @@
 //!
 //! The graph has an input of N rows and one column for each column of the contract, under its name: `tensor(double)` for
 //! numbers, `tensor(string)` for levels. It gives `probability`, `tensor(float)`, and `label`, `tensor(int64)`: 1 from
-//! 0.5 up, 0 below. A row that breaks the contract gets NaN and -1: a graph cannot refuse a row.
+//! 0.5 up, 0 below. A row that breaks the contract gets NaN and -1: a graph cannot refuse a row. A missing value of a
+//! nullable column comes in as NaN or as the empty text.
 //!
 //! All is computed in 64-bit floats but the sum of the leaves, which the operator gives as a 32-bit one. Operators are those
 //! of `ai.onnx` 16 and `ai.onnx.ml` 3: <https://onnx.ai/onnx/operators/>.

@@ -1,7 +1,8 @@
 //! Raw rows as they come into a graph, checked against the contract.
 //!
 //! A row that breaks the contract gets NaN, from wherever it breaks it to the score: a graph cannot refuse a row, and a
-//! number would be one that nobody stands for.
+//! number would be one that nobody stands for. NaN comes in as a missing value of a nullable column of numbers, and the empty
+//! text as one of a nullable column of levels; anywhere else both break the contract.
 
 use super::graph::{Graph, integer, texts};
 use super::proto::element;
@@ -13,9 +14,11 @@ pub(super) struct Rows<'a> {
     contract: &'a Contract,
     /// N x number of numeric columns, as they came; none where there is no such column.
     pub(super) numbers: Option<String>,
-    /// For each number, whether it is in its range.
+    /// For each number, whether it is in its range, or missing where it may be.
     in_range: Option<String>,
-    /// For each categorical column N positions in its vocabulary; behind its end for a text that is no level.
+    /// For each number, whether it is missing; none where no column of numbers is nullable.
+    missing: Option<String>,
+    /// For each categorical column N positions of its values; behind their end for a text that is no level.
     pub(super) levels: Vec<String>,
 }
 
@@ -34,9 +37,11 @@ impl<'a> Rows<'a> {
             match &column.kind {
                 ColumnKind::Numeric { .. } => numbers.push(column.name.clone()),
                 ColumnKind::Categorical { levels: known } => {
+                    let known: Vec<&str> =
+                        known.iter().map(String::as_str).chain(column.nullable.then_some("")).collect();
                     let positions = (0..known.len() as i64).collect();
                     let encode = vec![
-                        texts("keys_strings", known.iter().map(String::as_str)),
+                        texts("keys_strings", known.iter().copied()),
                         super::graph::integers("values_int64s", positions),
                         integer("default_int64", known.len() as i64),
                     ];
@@ -47,15 +52,25 @@ impl<'a> Rows<'a> {
             }
         }
         let numbers = (!numbers.is_empty()).then(|| graph.beside(&numbers));
+        let nullable: Vec<bool> = contract.nullable_numbers().collect();
+        let missing = numbers.as_ref().filter(|_| nullable.contains(&true)).map(|numbers| {
+            let nullable = graph.truths(&[1, nullable.len()], &nullable);
+            let missing = graph.step("IsNaN", &[numbers]);
+            graph.step("And", &[&missing, &nullable])
+        });
         let in_range = numbers.as_ref().map(|numbers| {
             let (low, high): (Vec<f64>, Vec<f64>) =
                 contract.numeric().map(|(_, min, max)| (min, max)).unzip();
             let (low, high) = (graph.doubles(&[1, low.len()], &low), graph.doubles(&[1, high.len()], &high));
             let above = graph.step("GreaterOrEqual", &[numbers, &low]);
             let below = graph.step("LessOrEqual", &[numbers, &high]);
-            graph.step("And", &[&above, &below])
+            let in_range = graph.step("And", &[&above, &below]);
+            match &missing {
+                Some(missing) => graph.step("Or", &[&in_range, missing]),
+                None => in_range,
+            }
         });
-        Self { contract, numbers, in_range, levels }
+        Self { contract, numbers, in_range, missing, levels }
     }
 
     /// N x 1 zeros, and NaN for each row that breaks the contract.
@@ -86,7 +101,14 @@ impl<'a> Rows<'a> {
             let mean = graph.doubles(&[1, columns], &standardisation.mean);
             let sd = graph.doubles(&[1, columns], &standardisation.sd);
             let centred = graph.step("Sub", &[&numbers, &mean]);
-            blocks.push(graph.step("Div", &[&centred, &sd]));
+            let scaled = graph.step("Div", &[&centred, &sd]);
+            blocks.push(match &self.missing {
+                Some(missing) => {
+                    let zero = graph.double(0.0);
+                    graph.step("Where", &[missing, &zero, &scaled])
+                }
+                None => scaled,
+            });
         }
         for (levels, known) in self.levels.iter().zip(self.vocabularies()) {
             let mut table = vec![0.0; known * known];
@@ -94,6 +116,8 @@ impl<'a> Rows<'a> {
             table.resize((known + 1) * known, f64::NAN);
             blocks.push(looked_up(graph, levels, known, &table));
         }
+        // Behind all others, so that nothing else stands elsewhere for them.
+        blocks.extend(self.missing.as_ref().map(|missing| graph.cast(missing, element::DOUBLE)));
         let blocks = graph.beside(&blocks);
         let order = graph.integers(&self.order());
         graph.step_with("Gather", &[&blocks, &order], vec![integer("axis", 1)])
@@ -115,29 +139,31 @@ impl<'a> Rows<'a> {
         graph.step("Where", &[&is_log, &log, numbers])
     }
 
-    /// Where each input stands when all numbers come first.
+    /// Where each input stands when all numbers come first, then all levels, then whether each number is missing.
     fn order(&self) -> Vec<i64> {
-        let (mut number, mut level) = (0, self.contract.numeric().count() as i64);
+        let numbers = self.contract.numeric().count() as i64;
+        let missing = numbers + self.vocabularies().sum::<usize>() as i64;
+        let (mut number, mut level) = (0, numbers);
         let mut order = Vec::new();
         for column in &self.contract.columns {
-            let inputs = column.inputs() as i64;
-            let next = match column.kind {
-                ColumnKind::Numeric { .. } => &mut number,
-                ColumnKind::Categorical { .. } => &mut level,
-            };
-            order.extend(*next..*next + inputs);
-            *next += inputs;
+            match column.positions() {
+                None => {
+                    order.push(number);
+                    order.extend(column.nullable.then_some(missing + number));
+                    number += 1;
+                }
+                Some(positions) => {
+                    order.extend(level..level + positions as i64);
+                    level += positions as i64;
+                }
+            }
         }
         order
     }
 
-    /// How many levels each categorical column has.
+    /// How many positions the values of each categorical column have.
     fn vocabularies(&self) -> impl Iterator<Item = usize> + use<'a> {
-        let levels = |column: &crate::Column| match &column.kind {
-            ColumnKind::Numeric { .. } => None,
-            ColumnKind::Categorical { levels } => Some(levels.len()),
-        };
-        self.contract.columns.iter().filter_map(levels)
+        self.contract.columns.iter().filter_map(crate::Column::positions)
     }
 }
 

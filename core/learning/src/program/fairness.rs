@@ -17,7 +17,7 @@ use crate::contract::{ColumnKind, Contract};
 use crate::job::{FairnessTerms, Grouping};
 use crate::metrics::ScoreHistogram;
 use crate::model::{Model, ModelError, Scoring};
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 
 /// The coordinator half.
 #[derive(Clone, Debug)]
@@ -210,7 +210,11 @@ fn group_of_rows(grouping: &Grouping, table: &Table, rows: &[usize]) -> Vec<usiz
         (ColumnKind::Numeric { transform, .. }, Values::Numeric(values)) => {
             // The table's values are transformed, which keeps their order.
             let bands: Vec<f64> = grouping.bands.iter().map(|&band| transform.apply(band)).collect();
-            rows.iter().map(|&row| bands.partition_point(|&band| band <= values[row])).collect()
+            let group = |value| match is_missing(value) {
+                true => bands.len() + 1,
+                false => bands.partition_point(|&band| band <= value),
+            };
+            rows.iter().map(|&row| group(values[row])).collect()
         }
         (_, Values::Categorical(values)) => rows.iter().map(|&row| usize::from(values[row])).collect(),
         (ColumnKind::Categorical { .. }, Values::Numeric(_)) => Vec::new(),

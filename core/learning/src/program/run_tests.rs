@@ -291,7 +291,11 @@ fn a_question_beyond_the_approved_job_is_recognised() {
         let ensemble = crate::trees::Ensemble { base: 0.0, bins, trees: Vec::new() };
         question.scorer = Scorer::Trees { ensemble };
     });
-    bent.push(Question::Statistics(StatisticsQuestion { numeric_columns: 2, max_rows: 2 }));
+    bent.push(Question::Statistics(StatisticsQuestion {
+        numeric_columns: 2,
+        max_rows: 2,
+        nullable_columns: 0,
+    }));
     for question in bent {
         assert_eq!(question.approved_by(&job).unwrap_err().code(), "program.not-approved", "{question:?}");
     }

@@ -8,6 +8,9 @@
 //! at most n r / N half ranges and the standard deviation s by at most 3 n r / (2 N s). With r = 2^-52 times
 //! `max_rows` (rounded up to a power of two; 2^-32 for a million rows) and a hundred rows for each institution,
 //! both are exact to 1e-4 of a standard deviation whenever s is at least 1/5000 of the half range.
+//!
+//! Of a nullable column the missing values of training rows are counted too, and mean and deviation are those of the values
+//! that are there.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -17,7 +20,7 @@ use super::logistic_regression::noisy::public_standardisation;
 use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, finest_step, values};
 use crate::contract::{Contract, RANGE_ROUNDING};
 use crate::encode::Standardisation;
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 
 /// The coordinator half.
 #[derive(Clone, Debug)]
@@ -33,6 +36,9 @@ pub struct StatisticsQuestion {
     pub numeric_columns: u32,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// Nullable columns of the contract.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nullable_columns: u32,
 }
 
 /// What the sums say of all institutions that answered.
@@ -46,6 +52,9 @@ pub struct Summary {
     pub test: Count,
     /// How numeric inputs are scaled, from training rows.
     pub standardisation: Standardisation,
+    /// Training rows that have no value, of each nullable column in contract order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u64>,
 }
 
 /// Rows, and the positives among them.
@@ -62,7 +71,7 @@ impl Summary {
     pub(crate) fn of_contract(contract: &Contract) -> Self {
         let none = Count { rows: 0, positives: 0 };
         let standardisation = public_standardisation(contract);
-        Self { training: none, validation: none, test: none, standardisation }
+        Self { training: none, validation: none, test: none, standardisation, missing: Vec::new() }
     }
 }
 
@@ -75,12 +84,26 @@ impl Statistics {
     fn question(&self) -> StatisticsQuestion {
         StatisticsQuestion::of(&self.contract)
     }
+
+    /// Of each numeric column, the training rows that have a value.
+    fn present(&self, rows: u64, missing: &[f64]) -> Vec<f64> {
+        let mut missing = missing.iter();
+        let mut of_column = |column: &crate::Column| {
+            let missing = column.nullable.then(|| missing.next()).flatten();
+            column.positions().is_none().then(|| rows as f64 - missing.copied().unwrap_or(0.0))
+        };
+        self.contract.columns.iter().filter_map(&mut of_column).collect()
+    }
 }
 
 impl StatisticsQuestion {
     /// The only question that a contract leads to.
     pub fn of(contract: &Contract) -> Self {
-        Self { numeric_columns: contract.numeric().count() as u32, max_rows: contract.max_rows }
+        Self {
+            numeric_columns: contract.numeric().count() as u32,
+            max_rows: contract.max_rows,
+            nullable_columns: contract.nullable().count() as u32,
+        }
     }
 
     /// What an answer looks like.
@@ -101,6 +124,9 @@ impl StatisticsQuestion {
         ];
         if self.numeric_columns > 0 {
             blocks.extend([moments(SUMS), moments(SQUARES)]);
+        }
+        if self.nullable_columns > 0 {
+            blocks.push(count_block(MISSING, self.nullable_columns as usize, self.max_rows));
         }
         Ok(Layout::new(blocks)?)
     }
@@ -135,23 +161,36 @@ impl Program for Statistics {
         if training.positives == 0 || training.positives >= training.rows {
             return Err(ProgramError::OneClass { rows: training.rows, positives: training.positives });
         }
+        let missing = match question.nullable_columns {
+            0 => Vec::new(),
+            _ => values(sum, &layout, MISSING)?,
+        };
+        if missing.iter().any(|&count| count < 0.0) {
+            return Err(ProgramError::ImpossibleSum(NEGATIVE_COUNT));
+        }
+        if missing.iter().any(|&count| count > training.rows as f64) {
+            return Err(ProgramError::ImpossibleSum("more missing values than rows"));
+        }
         let mut standardisation = Standardisation { mean: Vec::new(), sd: Vec::new() };
         if question.numeric_columns > 0 {
             let (sums, squares) = (values(sum, &layout, SUMS)?, values(sum, &layout, SQUARES)?);
-            let total = training.rows as f64;
             let steps = f64::from(sum.survivors()) * finest_step(question.max_rows);
-            let rounding = steps / total;
-            // A row adds at most one, but for what rounding makes of it.
-            let most = total * (1.0 + RANGE_ROUNDING) + steps;
-            let impossible = |&moment: &f64| moment > most || moment < -most;
-            if sums.iter().any(impossible) || squares.iter().any(|square| impossible(square) || *square < 0.0)
-            {
-                return Err(ProgramError::ImpossibleSum("a moment that so many rows cannot have"));
-            }
-            for ((transform, min, max), (sum, square)) in
-                self.contract.numeric().zip(sums.into_iter().zip(squares))
-            {
+            let moments = sums.into_iter().zip(squares).zip(self.present(training.rows, &missing));
+            for ((transform, min, max), ((sum, square), total)) in self.contract.numeric().zip(moments) {
+                // A row adds at most one, but for what rounding makes of it.
+                let most = total * (1.0 + RANGE_ROUNDING) + steps;
+                let impossible = |moment: f64| moment > most || moment < -most;
+                if impossible(sum) || impossible(square) || square < 0.0 {
+                    return Err(ProgramError::ImpossibleSum("a moment that so many rows cannot have"));
+                }
                 let (centre, half_range) = transform.centre_and_half_range(min, max);
+                if total == 0.0 {
+                    // Nobody has a value: none is told from another.
+                    standardisation.mean.push(centre);
+                    standardisation.sd.push(1.0);
+                    continue;
+                }
+                let rounding = steps / total;
                 let mean = sum / total;
                 let variance = square / total - mean * mean;
                 // A constant column: what is left of its variance is rounding.
@@ -160,7 +199,8 @@ impl Program for Statistics {
                 standardisation.sd.push(sd);
             }
         }
-        Ok(Next::Done(Summary { training, validation: count(1), test: count(2), standardisation }))
+        let missing = missing.into_iter().map(|count| count as u64).collect();
+        Ok(Next::Done(Summary { training, validation: count(1), test: count(2), standardisation, missing }))
     }
 
     fn answer(
@@ -182,11 +222,18 @@ impl Program for Statistics {
         let mut squares: Vec<f64> = Vec::new();
         for (values, (transform, min, max)) in numeric.zip(table.contract().numeric()) {
             let (centre, half_range) = transform.centre_and_half_range(min, max);
-            let scaled = || training.iter().map(|&row| (values[row] - centre) / half_range);
+            let present = || training.iter().map(|&row| values[row]).filter(|&value| !is_missing(value));
+            let scaled = || present().map(|value| (value - centre) / half_range);
             contribution.push(scaled().sum());
             squares.push(scaled().map(|value| value * value).sum());
         }
         contribution.extend(squares);
+        for (column, values) in table.contract().columns.iter().zip(table.columns()) {
+            if column.nullable {
+                let missing = training.iter().filter(|&&row| values.is_missing(row, column)).count();
+                contribution.push(missing as f64);
+            }
+        }
         Ok(Contribution::new(question.layout()?, contribution)?)
     }
 }
@@ -198,6 +245,13 @@ const ROWS: &str = "rows";
 const POSITIVES: &str = "positives";
 const SUMS: &str = "sums";
 const SQUARES: &str = "squares";
+const MISSING: &str = "missing";
+
+/// Questions about contracts without nullable columns keep their bytes.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+pub(super) fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
 
 #[cfg(test)]
 mod tests {
@@ -302,6 +356,59 @@ mod tests {
             bent[position] = value;
             assert_eq!(told(bent), Err("program.impossible-sum"), "{position}: {value}");
         }
+    }
+
+    #[test]
+    fn missing_values_are_counted_and_moments_are_of_the_others() {
+        let tables = [fixture::table_with_gaps(400, 1), fixture::table_with_gaps(300, 2)];
+        let tables: Vec<_> = tables.iter().collect();
+        let training: Vec<_> = tables.iter().map(|table| (*table, table.rows_for(Role::Train))).collect();
+        let pooled = crate::reference::standardise(tables[0].contract(), &training);
+        let summary = summary(&tables, 5);
+        let missing = |column: usize| -> u64 {
+            let of = &tables[0].contract().columns[column];
+            let count = |(table, rows): &(&Table, Vec<usize>)| {
+                rows.iter().filter(|&&row| table.columns()[column].is_missing(row, of)).count() as u64
+            };
+            training.iter().map(count).sum()
+        };
+        assert_eq!(summary.missing, [missing(0), missing(1)]);
+        assert!(summary.missing.iter().all(|&count| count > 30), "{:?}", summary.missing);
+        for column in 0..2 {
+            let (mean, sd) = (summary.standardisation.mean[column], summary.standardisation.sd[column]);
+            assert!((mean - pooled.mean[column]).abs() < 1e-4 * pooled.sd[column]);
+            assert!((sd - pooled.sd[column]).abs() < 1e-4 * pooled.sd[column]);
+        }
+    }
+
+    #[test]
+    fn more_missing_values_than_rows_are_refused_and_a_column_of_none_but_them_is_not() {
+        let mut contract = fixture::contract();
+        contract.columns[2].nullable = true;
+        let question = StatisticsQuestion::of(&contract);
+        let layout = question.layout().unwrap();
+        let told = |missing: f64, of_balance: f64| {
+            let mut values = vec![10.0, 0.0, 2.0, 4.0, 0.0, 1.0, -9.0, of_balance, 8.5, of_balance];
+            values.push(missing);
+            let sum = sum_of(&[&fixture::table(50, 0.0, false, 1)], 1, &layout, |_, _| {
+                Contribution::new(layout.clone(), values.clone()).unwrap()
+            });
+            Statistics::new(contract.clone()).next(Some(&sum)).map_err(|error| error.code())
+        };
+        let Ok(Next::Done(summary)) = told(10.0, 0.0) else { panic!("refused") };
+        assert_eq!((summary.missing, summary.standardisation.sd[1]), (vec![10], 1.0));
+        for (missing, of_balance) in [(-1.0, 1.0), (11.0, 0.0), (10.0, 1.0), (7.0, 4.0)] {
+            assert_eq!(told(missing, of_balance).err(), Some("program.impossible-sum"), "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_question_about_no_nullable_column_has_the_bytes_that_it_had() {
+        let text = |contract: &Contract| serde_json::to_string(&StatisticsQuestion::of(contract)).unwrap();
+        let mut contract = fixture::contract();
+        assert_eq!(text(&contract), r#"{"numeric_columns":2,"max_rows":1000000}"#);
+        contract.columns[1].nullable = true;
+        assert!(text(&contract).ends_with(r#","nullable_columns":1}"#));
     }
 
     #[test]

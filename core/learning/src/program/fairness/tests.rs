@@ -97,6 +97,25 @@ fn the_federation_finds_what_pooled_rows_show() {
 }
 
 #[test]
+fn rows_without_a_value_are_a_group_of_their_own() {
+    let tables: Vec<Table> = (1..=3).map(|seed| fixture::table_with_gaps(900, seed)).collect();
+    let job = Job { contract: tables[0].contract().clone(), ..comparing(terms()) };
+    let (_, outcome, _) = run(&job, &tables, |_| vec![0, 1, 2]);
+    let figures = outcome.fairness.unwrap();
+    for (position, (column, group)) in [(0, 3), (1, 3)].into_iter().enumerate() {
+        let of = &figures.columns[column].groups[group];
+        assert_eq!(of.group, "missing");
+        // The job is the second column of the table, the age the first.
+        let values = |table: &Table, row: usize| {
+            table.columns()[1 - position].is_missing(row, &table.contract().columns[1 - position])
+        };
+        let (rows, rates) = counted_one_by_one(&outcome.model, &tables, figures.threshold, values);
+        assert!(of.figures.unwrap().rows == rows && rows > 50, "{rows}");
+        assert!((of.figures.unwrap().flagged - rates[0]).abs() < 1e-12);
+    }
+}
+
+#[test]
 fn small_groups_have_no_figures_and_make_no_gap() {
     let tables = tables(false);
     let (_, outcome, _) =

@@ -161,9 +161,12 @@ fn times_row(matrix: &[f64], width: usize, row: usize, vector: &[f64]) -> f64 {
 /// For each coefficient, the intercept last, what one of its units is in deviations.
 fn units(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
     let mut deviations = standardisation.sd.iter().copied();
-    let of_column = |column: &crate::contract::Column| match &column.kind {
-        ColumnKind::Numeric { .. } => vec![deviations.next().unwrap_or(1.0)],
-        ColumnKind::Categorical { levels } => vec![1.0; levels.len()],
+    let of_column = |column: &crate::contract::Column| {
+        let mut of_inputs = vec![1.0; column.inputs()];
+        if matches!(column.kind, ColumnKind::Numeric { .. }) {
+            of_inputs[0] = deviations.next().unwrap_or(1.0);
+        }
+        of_inputs
     };
     contract.columns.iter().flat_map(of_column).chain([1.0]).collect()
 }

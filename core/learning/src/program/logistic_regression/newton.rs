@@ -354,13 +354,14 @@ impl Program for Newton {
 /// deviations; one for those that are 0 or 1.
 fn reach(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
     let mut numeric = standardisation.mean.iter().zip(&standardisation.sd);
-    let of_column = |column: &crate::contract::Column| match column.kind {
-        ColumnKind::Numeric { transform, min, max } => {
+    let of_column = |column: &crate::contract::Column| {
+        let mut of_inputs = vec![1.0; column.inputs()];
+        if let ColumnKind::Numeric { transform, min, max } = column.kind {
             let (centre, half_range) = transform.centre_and_half_range(min, max);
             let (mean, sd) = numeric.next().unwrap_or((&centre, &half_range));
-            vec![((centre - mean).abs() + half_range) / sd]
+            of_inputs[0] = ((centre - mean).abs() + half_range) / sd;
         }
-        ColumnKind::Categorical { ref levels } => vec![1.0; levels.len()],
+        of_inputs
     };
     contract.columns.iter().flat_map(of_column).chain([1.0]).collect()
 }

@@ -63,6 +63,25 @@ fn institutions_that_differ_by_far_lead_to_the_same_model() {
     assert!(farthest(weights_of(&outcome), &pooled.coefficients) < 1e-5);
 }
 
+#[test]
+fn missing_values_are_imputed_and_indicated_as_in_pooled_training() {
+    let tables: Vec<Table> = (1..=3).map(|seed| fixture::table_with_gaps(600, seed)).collect();
+    for encoding in [Encoding::AllLevels, Encoding::DropFirst] {
+        let (outcome, _) = trained(&job(encoding, 1e-3), &tables);
+        let pooled = fit_linear(&tables.iter().collect::<Vec<_>>(), 1e-3, encoding).unwrap();
+        let weights = weights_of(&outcome);
+        assert!(farthest(weights, &pooled.coefficients) < 1e-5);
+        // Age, age=missing, three jobs, job=missing, balance: that a value is missing is more often so of positives.
+        assert_eq!(weights.weights.len(), 7);
+        assert!(weights.weights[1] > 0.2 && weights.weights[5] > weights.weights[2], "{weights:?}");
+        let inferred = outcome.fit.as_ref().and_then(|fit| fit.inference.as_ref());
+        assert_eq!(inferred.is_some(), encoding == Encoding::DropFirst);
+        assert!(inferred.is_none_or(|of| of[1].input == "age=missing" && of[1].standard_error.is_some()));
+        let (ours, theirs) = (outcome.model.score(&tables[0]).unwrap(), pooled.score(&tables[0]).unwrap());
+        assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
+
 /// The rows of a table for which `keep` holds.
 fn only(table: &Table, keep: impl Fn(usize) -> bool) -> Table {
     use crate::table::Values;

@@ -89,6 +89,8 @@ pub(crate) fn public_standardisation(contract: &Contract) -> Standardisation {
 
 /// The longest gradient of one row: as the terms say, or of a length that suits rows of the contract. One input of every
 /// categorical column is one; numbers are taken to have a third of the largest square, as if they lay evenly in their range.
+/// A number that is missing is the middle of its range, which is known beforehand, and the input that says so is one: such
+/// rows are taken to be few, and the gradient of each is cut to this length as that of any other.
 fn clip_of(terms: &RecordLevelTerms, contract: &Contract) -> f64 {
     terms.clip.unwrap_or_else(|| {
         let square = |kind: &ColumnKind| match kind {

@@ -102,10 +102,13 @@ fn less_noise_or_another_clip_is_not_approved() {
 
 #[test]
 fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
-    let contract = fixture::contract();
+    let plain = fixture::contract();
+    let mut nullable = plain.clone();
+    nullable.columns.iter_mut().for_each(|column| column.nullable = true);
     let header = ["age", "job", "balance", "label"];
-    let most = mechanism(contract.inputs(), 1, 1).l2;
-    for seed in 0..300 {
+    for seed in 0..600 {
+        let contract = if seed < 300 { &plain } else { &nullable };
+        let most = mechanism(contract.inputs(), 1, 1).l2;
         let mut rng = rng(seed);
         let mut number = |from: f64, to: f64| from + (to - from) * uniform(&mut rng);
         let rows: Vec<[String; 4]> = (0..20)
@@ -113,10 +116,14 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
                 let age = if row == 0 { [18.0, 100.0][seed as usize % 2] } else { number(18.0, 100.0) };
                 let level = ["office", "field", "none"][number(0.0, 3.0) as usize];
                 let balance = number(-1e4, 2e5).to_string();
+                let mut kept = |cell: String| {
+                    let is_gap = contract.columns[0].nullable && number(0.0, 1.0) < 0.4;
+                    if is_gap { String::new() } else { cell }
+                };
                 [
-                    age.to_string(),
-                    level.into(),
-                    balance,
+                    kept(age.to_string()),
+                    kept(level.into()),
+                    kept(balance),
                     if number(0.0, 1.0) < 0.3 { "1" } else { "0" }.into(),
                 ]
             })
@@ -131,7 +138,7 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
             max_rows: contract.max_rows,
         };
         let of = |rows: &[[String; 4]]| {
-            let mut builder = TableBuilder::new(&contract, &header).unwrap();
+            let mut builder = TableBuilder::new(contract, &header).unwrap();
             for (row, cells) in rows.iter().enumerate() {
                 builder.push(row as u64, &cells.each_ref().map(String::as_str), Role::Train);
             }
