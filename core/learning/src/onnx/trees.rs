@@ -36,7 +36,7 @@ pub(super) fn log_odds(graph: &mut Graph, rows: &Rows<'_>, model: &TreeModel) ->
 
 /// The sets of levels that splits ask for. Each becomes a feature: 0 where the level is in the set, otherwise 1.
 struct Sets<'a> {
-    /// For each categorical column its position in the contract, and how many levels it has.
+    /// For each categorical column its position in the contract, and how many positions its values have.
     columns: Vec<(u16, usize)>,
     /// The sets of each column, and the feature that tells each.
     features: BTreeMap<(u16, &'a [u16]), usize>,
@@ -44,10 +44,12 @@ struct Sets<'a> {
 
 impl<'a> Sets<'a> {
     fn of(model: &'a TreeModel) -> Self {
-        let columns = model.contract.columns.iter().zip(0..).filter_map(|(column, position)| {
-            let ColumnKind::Categorical { levels } = &column.kind else { return None };
-            Some((position, levels.len()))
-        });
+        let columns = model
+            .contract
+            .columns
+            .iter()
+            .zip(0..)
+            .filter_map(|(column, position)| Some((position, column.positions()?)));
         let mut features = BTreeMap::new();
         for split in model.ensemble.trees.iter().flat_map(Tree::splits) {
             if let Rule::OneOf(levels) = &split.rule {
@@ -60,7 +62,7 @@ impl<'a> Sets<'a> {
         Self { columns: columns.collect(), features }
     }
 
-    /// For each categorical column how many levels it has, and its sets in the order of their features.
+    /// For each categorical column how many positions its values have, and its sets in the order of their features.
     fn by_column(&self) -> impl Iterator<Item = (usize, Vec<&'a [u16]>)> + '_ {
         self.columns.iter().map(|&(position, levels)| {
             let of_column = self.features.keys().filter(move |(column, _)| *column == position);
@@ -77,6 +79,8 @@ struct Nodes {
     features: Vec<i64>,
     modes: Vec<&'static str>,
     values: Vec<f64>,
+    /// Whether a missing number goes left; none where no column of numbers is nullable.
+    missing_left: Option<Vec<i64>>,
     left: Vec<i64>,
     right: Vec<i64>,
     leaf_trees: Vec<i64>,
@@ -96,20 +100,23 @@ impl Nodes {
             .map(|column| match column.kind {
                 ColumnKind::Numeric { transform, .. } => {
                     let edges = edges.next().map_or(&[][..], Vec::as_slice);
-                    let raw = edges.iter().map(|&edge| largest_up_to(transform, edge)).collect();
+                    let raw = edges.iter().map(|&edge| largest_up_to(transform, edge));
+                    // Below all that is there are the missing values.
+                    let raw = column.nullable.then_some(-f64::MAX).into_iter().chain(raw).collect();
                     Some((numbers.next()?, raw))
                 }
                 ColumnKind::Categorical { .. } => None,
             })
             .collect();
         let asked = |split: &Split| match &split.rule {
-            Rule::UpTo(bin) => {
+            Rule::UpTo(bin) | Rule::PresentUpTo(bin) => {
                 let column = columns[usize::from(split.column)].as_ref();
                 column.map_or((0, 0.0), |(feature, raw)| (*feature, raw[usize::from(*bin)]))
             }
             Rule::OneOf(levels) => (sets.features[&(split.column, levels.as_slice())] as i64, 0.5),
         };
-        let mut nodes = Self::default();
+        let has_missing = model.contract.nullable_numbers().any(|nullable| nullable);
+        let mut nodes = Self { missing_left: has_missing.then(Vec::new), ..Self::default() };
         let nothing = [Tree::leaf(0.0)];
         let trees = match model.ensemble.trees.as_slice() {
             [] => &nothing,
@@ -122,9 +129,12 @@ impl Nodes {
                         let (feature, value) = asked(split);
                         let left = split.left as i64;
                         nodes.push(number, place, feature, "BRANCH_LEQ", value, [left, left + 1]);
+                        let goes_left = i64::from(matches!(split.rule, Rule::UpTo(_)));
+                        nodes.missing_left.iter_mut().for_each(|of_nodes| of_nodes.push(goes_left));
                     }
                     TreePart::Leaf(value) => {
                         nodes.push(number, place, 0, "LEAF", 0.0, [0, 0]);
+                        nodes.missing_left.iter_mut().for_each(|of_nodes| of_nodes.push(0));
                         nodes.leaf_trees.push(number);
                         nodes.leaf_ids.push(place);
                         nodes.leaves.push(*value);
@@ -147,7 +157,7 @@ impl Nodes {
 
     fn attributes(self, base: f64) -> Vec<super::proto::AttributeProto> {
         let (nodes, leaves) = (self.values.len(), self.leaves.len());
-        vec![
+        let mut attributes = vec![
             integers("nodes_treeids", self.trees),
             integers("nodes_nodeids", self.ids),
             integers("nodes_featureids", self.features),
@@ -163,7 +173,10 @@ impl Nodes {
             super::graph::integer("n_targets", 1),
             text("aggregate_function", "SUM"),
             text("post_transform", "NONE"),
-        ]
+        ];
+        attributes
+            .extend(self.missing_left.map(|of_nodes| integers("nodes_missing_value_tracks_true", of_nodes)));
+        attributes
     }
 }
 

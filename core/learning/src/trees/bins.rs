@@ -1,12 +1,13 @@
 //! Bins: where the numbers of each column are cut, and the rows of a table as bin numbers.
 //!
-//! A number is in the first bin whose edge it does not exceed, or in the last bin. A level is a bin of its own.
+//! A number is in the first bin whose edge it does not exceed, or in the last bin. A level is a bin of its own, and so are the
+//! missing values of a nullable column: the first bin of a numeric one, the one behind the levels of a categorical one.
 
 use serde::{Deserialize, Serialize};
 
 use super::TreesMismatch;
-use crate::contract::{ColumnKind, Contract};
-use crate::table::{Table, Values};
+use crate::contract::{Column, ColumnKind, Contract};
+use crate::table::{Table, Values, is_missing};
 
 /// The edges of the numeric columns, in contract order, after their transforms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,11 +47,13 @@ impl Bins {
     /// How many bins each column has, in contract order.
     pub fn widths(&self, contract: &Contract) -> Vec<usize> {
         let mut edges = self.edges.iter();
-        let width = |kind: &ColumnKind| match kind {
-            ColumnKind::Numeric { .. } => edges.next().map_or(1, |edges| edges.len() + 1),
-            ColumnKind::Categorical { levels } => levels.len(),
+        let width = |column: &Column| match &column.kind {
+            ColumnKind::Numeric { .. } => {
+                edges.next().map_or(1, |edges| edges.len() + 1) + usize::from(column.nullable)
+            }
+            ColumnKind::Categorical { .. } => column.inputs(),
         };
-        contract.columns.iter().map(|column| &column.kind).map(width).collect()
+        contract.columns.iter().map(width).collect()
     }
 }
 
@@ -64,9 +67,14 @@ impl BinnedRows {
         let columns = table.columns().len();
         let mut binned = vec![0; rows.len() * columns];
         let mut edges = bins.edges.iter();
-        for (column, values) in table.columns().iter().enumerate() {
+        for (column, (of, values)) in table.contract().columns.iter().zip(table.columns()).enumerate() {
             let targets = binned.iter_mut().skip(column).step_by(columns).zip(rows);
             match values {
+                Values::Numeric(values) if of.nullable => {
+                    let edges = edges.next().map_or(&[][..], Vec::as_slice);
+                    let bin = |value| if is_missing(value) { MISSING_BIN } else { 1 + bin_of(value, edges) };
+                    targets.for_each(|(target, &row)| *target = bin(values[row]));
+                }
                 Values::Numeric(values) => {
                     let edges = edges.next().map_or(&[][..], Vec::as_slice);
                     targets.for_each(|(target, &row)| *target = bin_of(values[row], edges));
@@ -88,6 +96,9 @@ impl BinnedRows {
 fn bin_of(value: f64, edges: &[f64]) -> u16 {
     edges.partition_point(|&edge| edge < value) as u16
 }
+
+/// The bin of the missing values of a nullable numeric column.
+pub(crate) const MISSING_BIN: u16 = 0;
 
 /// The most bins that a numeric column may have: more gain nothing on the tables that this was measured on, and a sum
 /// grows with them.
@@ -118,6 +129,19 @@ mod tests {
         let binned = BinnedRows::of(&table, &[1, 0], &bins()).unwrap();
         assert_eq!(binned.rows().collect::<Vec<_>>(), [&[2, 2, 0], &[1, 1, 0]]);
         assert_eq!(bins().widths(table.contract()), [3, 3, 1]);
+    }
+
+    #[test]
+    fn missing_values_have_a_bin_of_their_own() {
+        let mut contract = fixture::contract();
+        contract.columns[..2].iter_mut().for_each(|column| column.nullable = true);
+        let mut builder = crate::TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
+        builder.push(1, &["", "field", "0", "1"], crate::Role::Train);
+        builder.push(2, &["18", "", "-9", "0"], crate::Role::Train);
+        let table = builder.finish().unwrap();
+        let binned = BinnedRows::of(&table, &[0, 1], &bins()).unwrap();
+        assert_eq!(binned.rows().collect::<Vec<_>>(), [&[0, 1, 0], &[1, 3, 0]]);
+        assert_eq!(bins().widths(table.contract()), [4, 4, 1]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ impl TreeModel {
     ///
     /// F64 tensors `base`, `edges` (of one column after the other), `gain` (for each split) and `leaf`; I32 tensors
     /// `column` (for each part of each tree, level by level: the column that it splits by, -1 for a leaf), `bin` (for each
-    /// split, -1 where it is by levels), `levels` (of one split after the other) and the lengths that divide them:
+    /// split, -1 where it is by levels, -2 less the bin where missing values go right), `levels` (of one split after the other) and the lengths that divide them:
     /// `edges_of_column`, `levels_of_split`, `parts_of_tree`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TreesMismatch;
+use super::bins::MISSING_BIN;
 use crate::contract::{ColumnKind, Contract};
 
 /// A binary tree whose splits ask for the bin of one column, and whose leaves add to the log-odds.
@@ -29,8 +30,7 @@ pub enum TreePart {
 pub struct Split {
     /// Position of the column in the contract.
     pub column: u16,
-    /// Which rows go to the left child; all others go right, so missing values, once tables may have them, need no more
-    /// than a bin of their own and a rule that says on which side it is.
+    /// Which rows go to the left child; all others go right.
     pub rule: Rule,
     /// Where the left child stands; the right one is next to it.
     pub left: usize,
@@ -39,8 +39,10 @@ pub struct Split {
 /// Which rows go left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Those in this bin of a numeric column or one below it.
+    /// Those in this bin of a numeric column or one below it; of a nullable one the missing values too, which are below all.
     UpTo(u16),
+    /// The same without the missing values.
+    PresentUpTo(u16),
     /// Those whose level is one of these, ascending.
     OneOf(Vec<u16>),
 }
@@ -120,8 +122,12 @@ impl Tree {
     pub(super) fn check(&self, contract: &Contract, widths: &[usize]) -> Result<(), TreesMismatch> {
         let fits = |split: &Split| {
             let column = usize::from(split.column);
+            let is_nullable = contract.columns.get(column).is_some_and(|column| column.nullable);
             match (&split.rule, contract.columns.get(column).map(|column| &column.kind)) {
                 (Rule::UpTo(bin), Some(ColumnKind::Numeric { .. })) => usize::from(*bin) + 1 < widths[column],
+                (Rule::PresentUpTo(bin), Some(ColumnKind::Numeric { .. })) => {
+                    is_nullable && *bin > MISSING_BIN && usize::from(*bin) + 1 < widths[column]
+                }
                 (Rule::OneOf(levels), Some(ColumnKind::Categorical { .. })) => {
                     levels.last().is_some_and(|&last| usize::from(last) < widths[column])
                         && levels.len() < widths[column]
@@ -140,6 +146,7 @@ impl Rule {
     fn goes_left(&self, bin: u16) -> bool {
         match self {
             Self::UpTo(last) => bin <= *last,
+            Self::PresentUpTo(last) => bin > MISSING_BIN && bin <= *last,
             Self::OneOf(levels) => levels.binary_search(&bin).is_ok(),
         }
     }
@@ -157,7 +164,8 @@ pub(crate) const LARGEST_LEAF: f64 = 100.0;
 pub(super) struct TreeFields {
     /// For each part the column that it splits by, or [`NONE`] for a leaf.
     pub(super) column: Vec<i32>,
-    /// For each split its bin, or [`NONE`] where it is by levels.
+    /// For each split its bin, or [`NONE`] where it is by levels; [`FIRST_PRESENT`] less its bin where missing values go
+    /// right.
     pub(super) bin: Vec<i32>,
     /// For each split by levels the levels that go left.
     pub(super) levels: Vec<Vec<u16>>,
@@ -167,6 +175,9 @@ pub(super) struct TreeFields {
 
 /// Stands where there is no column or no bin.
 pub(super) const NONE: i32 = -1;
+
+/// From here down stand bins of splits whose missing values go right.
+const FIRST_PRESENT: i32 = -2;
 
 impl From<Tree> for TreeFields {
     fn from(tree: Tree) -> Self {
@@ -181,6 +192,7 @@ impl From<Tree> for TreeFields {
                     fields.column.push(i32::from(split.column));
                     match split.rule {
                         Rule::UpTo(bin) => fields.bin.push(i32::from(bin)),
+                        Rule::PresentUpTo(bin) => fields.bin.push(FIRST_PRESENT - i32::from(bin)),
                         Rule::OneOf(levels) => {
                             fields.bin.push(NONE);
                             fields.levels.push(levels);
@@ -218,6 +230,14 @@ impl TryFrom<TreeFields> for Tree {
             }
             let rule = match bins.next().ok_or(broken)? {
                 NONE => Rule::OneOf(levels.next().ok_or(broken)?),
+                bin @ ..=FIRST_PRESENT => {
+                    let bin = u16::try_from(i64::from(FIRST_PRESENT) - i64::from(bin)).map_err(|_| broken)?;
+                    // Nothing that is present is in the bin of what is missing.
+                    if bin == MISSING_BIN {
+                        return Err(broken);
+                    }
+                    Rule::PresentUpTo(bin)
+                }
                 bin => Rule::UpTo(u16::try_from(bin).map_err(|_| broken)?),
             };
             if matches!(&rule, Rule::OneOf(levels) if !levels.windows(2).all(|pair| pair[0] < pair[1])) {
@@ -282,6 +302,8 @@ mod tests {
             r#"{"bin":[1,1],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
             r#"{"bin":[-2],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
             r#"{"bin":[70000],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
+            r#"{"bin":[-70000],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
+            r#"{"bin":[-2147483648],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
             r#"{"bin":[-1],"column":[0,-1,-1],"leaf":[1,1],"levels":[]}"#,
             r#"{"bin":[-1],"column":[0,-1,-1],"leaf":[1,1],"levels":[[2,0]]}"#,
             r#"{"bin":[1],"column":[0,-1,-1],"leaf":[1,1],"levels":[[0]]}"#,
@@ -308,6 +330,7 @@ mod tests {
             (2, Rule::UpTo(0)),
             (3, Rule::UpTo(0)),
             (1, Rule::UpTo(0)),
+            (0, Rule::PresentUpTo(1)),
             (0, Rule::OneOf(vec![0])),
             (1, Rule::OneOf(vec![])),
             (1, Rule::OneOf(vec![3])),
@@ -316,6 +339,33 @@ mod tests {
             let mut tree = Tree::leaf(0.0);
             tree.split(0, column, rule.clone(), [0.0; 2]);
             assert!(tree.check(&contract, &widths).is_err(), "{column} {rule:?}");
+        }
+    }
+
+    #[test]
+    fn missing_values_go_the_way_that_a_split_says() {
+        let mut contract = fixture::contract();
+        contract.columns[0].nullable = true;
+        for (rule, way, written) in [
+            (Rule::UpTo(0), [0.5, -0.5, -0.5], "[0]"),
+            (Rule::UpTo(1), [0.5, 0.5, -0.5], "[1]"),
+            (Rule::PresentUpTo(1), [-0.5, 0.5, -0.5], "[-3]"),
+        ] {
+            let mut tree = Tree::leaf(0.0);
+            tree.split(0, 0, rule, [0.5, -0.5]);
+            assert_eq!(tree.check(&contract, &[3, 3, 1]), Ok(()));
+            assert_eq!(
+                [[0, 0, 0], [1, 0, 0], [2, 0, 0]].map(|bins| tree.value_at(tree.place_of(&bins))),
+                way
+            );
+            let json = serde_json::to_string(&tree).unwrap();
+            assert!(json.contains(&format!(r#""bin":{written}"#)), "{json}");
+            assert_eq!(serde_json::from_str::<Tree>(&json).unwrap(), tree);
+        }
+        for rule in [Rule::PresentUpTo(0), Rule::PresentUpTo(2), Rule::UpTo(2)] {
+            let mut tree = Tree::leaf(0.0);
+            tree.split(0, 0, rule, [0.0; 2]);
+            assert!(tree.check(&contract, &[3, 3, 1]).is_err());
         }
     }
 }

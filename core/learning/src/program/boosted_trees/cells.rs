@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout};
 
+use super::super::statistics::is_zero;
 use super::super::{NEGATIVE_COUNT, ProgramError, TOO_MANY_ROWS, count_block};
 use crate::contract::Contract;
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 use crate::trees::Bins;
 
 /// Asks for the training rows in each cell of each numeric column.
@@ -23,15 +24,22 @@ pub struct CellsQuestion {
     pub numeric_columns: u32,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// Those of the numeric columns that are nullable.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nullable_columns: u32,
 }
 
 impl CellsQuestion {
     /// The only question that a contract leads to.
     pub fn of(contract: &Contract) -> Self {
-        Self { numeric_columns: contract.numeric().count() as u32, max_rows: contract.max_rows }
+        Self {
+            numeric_columns: contract.numeric().count() as u32,
+            max_rows: contract.max_rows,
+            nullable_columns: contract.nullable_numbers().filter(|&nullable| nullable).count() as u32,
+        }
     }
 
-    /// What an answer looks like: the cells of one column after the other.
+    /// What an answer looks like: the cells of one column after the other, then the missing values of each nullable one.
     ///
     /// # Errors
     /// When the question has no layout.
@@ -39,7 +47,11 @@ impl CellsQuestion {
         let len = u64::from(self.numeric_columns) * CELLS as u64;
         let len =
             u32::try_from(len).map_err(|_| ProgramError::BadQuestion("it has too many columns".into()))?;
-        Ok(Layout::new(vec![count_block(CELL_ROWS, len as usize, self.max_rows)])?)
+        let mut blocks = vec![count_block(CELL_ROWS, len as usize, self.max_rows)];
+        if self.nullable_columns > 0 {
+            blocks.push(count_block(MISSING, self.nullable_columns as usize, self.max_rows));
+        }
+        Ok(Layout::new(blocks)?)
     }
 
     /// What this table adds to the sum.
@@ -56,11 +68,14 @@ impl CellsQuestion {
             Values::Categorical(_) => None,
         });
         let mut counts = vec![0.0; self.numeric_columns as usize * CELLS];
-        for ((values, range), counts) in
-            numeric.zip(ranges(table.contract())).zip(counts.chunks_exact_mut(CELLS))
-        {
-            rows.iter().for_each(|&row| counts[range.cell_of(values[row])] += 1.0);
+        let mut missing = Vec::new();
+        let columns = numeric.zip(ranges(table.contract())).zip(table.contract().nullable_numbers());
+        for (((values, range), nullable), counts) in columns.zip(counts.chunks_exact_mut(CELLS)) {
+            let present = || rows.iter().map(|&row| values[row]).filter(|&value| !is_missing(value));
+            present().for_each(|value| counts[range.cell_of(value)] += 1.0);
+            missing.extend(nullable.then(|| (rows.len() - present().count()) as f64));
         }
+        counts.extend(missing);
         Ok(Contribution::new(self.layout()?, counts)?)
     }
 
@@ -76,8 +91,14 @@ impl CellsQuestion {
         institutions: u16,
     ) -> Result<Bins, ProgramError> {
         let most = f64::from(institutions) * self.max_rows as f64;
-        let totals: Vec<f64> = counts.chunks_exact(CELLS).map(|counts| counts.iter().sum()).collect();
-        let problem = if counts.iter().any(|&count| count < 0.0) {
+        let (counts, missing) = counts.split_at(self.numeric_columns as usize * CELLS);
+        let mut of_nullable = missing.iter();
+        let totals = counts.chunks_exact(CELLS).zip(contract.nullable_numbers()).map(|(counts, nullable)| {
+            let missing = if nullable { of_nullable.next().copied().unwrap_or(0.0) } else { 0.0 };
+            counts.iter().sum::<f64>() + missing
+        });
+        let totals: Vec<f64> = totals.collect();
+        let problem = if counts.iter().chain(missing).any(|&count| count < 0.0) {
             NEGATIVE_COUNT
         } else if totals.iter().any(|&total| total > most) {
             TOO_MANY_ROWS
@@ -170,8 +191,8 @@ fn edges(range: Range, counts: &[f64], bins: usize) -> Vec<f64> {
 /// Cells of each column.
 pub(super) const CELLS: usize = 2_048;
 
-/// The only block.
 const CELL_ROWS: &str = "rows";
+const MISSING: &str = "missing";
 
 #[cfg(test)]
 mod tests {
@@ -249,5 +270,25 @@ mod tests {
         assert_eq!(told(|counts| counts[0] = 1.0), impossible);
         assert_eq!(told(|counts| counts.fill(0.0)), impossible);
         assert_eq!(told(|counts| counts.fill(1e6)), impossible);
+    }
+
+    #[test]
+    fn a_column_without_its_missing_values_has_fewer_rows_than_others() {
+        let mut contract = fixture::contract();
+        contract.columns[2].nullable = true;
+        let question = CellsQuestion::of(&contract);
+        let told = |in_cells: f64, missing: f64| {
+            let mut counts = counts([(1, 5.0), (4, 5.0)]);
+            counts.extend(super::tests::counts([(9, in_cells)]));
+            counts.push(missing);
+            question
+                .bins(&contract, 64, &counts, 1)
+                .map(|bins| bins.edges.len())
+                .map_err(|error| error.code())
+        };
+        assert_eq!(question.layout().unwrap().len(), 2 * CELLS + 1);
+        assert_eq!([told(7.0, 3.0), told(0.0, 10.0), told(10.0, 0.0)], [Ok(2); 3]);
+        let impossible = Err("program.impossible-sum");
+        assert_eq!([told(10.0, 3.0), told(11.0, -1.0), told(7.0, 2.0)], [impossible; 3]);
     }
 }

@@ -112,6 +112,21 @@ fn a_federation_grows_the_trees_of_pooled_rows_bit_by_bit() {
 }
 
 #[test]
+fn a_federation_grows_the_trees_of_pooled_rows_where_values_are_missing() {
+    let tables: Vec<Table> = (0..5).map(|k| fixture::table_with_gaps(150 + 90 * k, k)).collect();
+    let terms = BoostedTreesTerms { increasing: vec!["age".into()], ..terms(6, 4) };
+    let (federated, _) = run(&tables, &terms, all);
+    let pooled = fit_pooled(&references(&tables), &terms).unwrap();
+    assert_eq!(federated, pooled);
+    let bytes = federated.to_safetensors().unwrap();
+    assert_eq!(TreeModel::from_safetensors(&federated.contract, &bytes).unwrap(), federated);
+    let rules = || federated.ensemble.trees.iter().flat_map(Tree::splits).map(|split| &split.rule);
+    assert!(rules().any(|rule| matches!(rule, crate::trees::Rule::PresentUpTo(_))));
+    assert!(rules().any(|rule| matches!(rule, crate::trees::Rule::OneOf(levels) if levels.contains(&3))));
+    assert_eq!(federated.score(&tables[0]).unwrap(), pooled.score(&tables[0]).unwrap());
+}
+
+#[test]
 fn below_the_root_at_most_half_of_the_rows_are_asked_about() {
     let (tables, terms) = (tables(), terms(3, 4));
     let (_, sums) = run(&tables, &terms, all);

@@ -4,6 +4,10 @@
 //! within the bounds that monotone columns above have left, as in XGBoost. Levels are put in order by gradient over
 //! Hessian (Fisher, JASA 53, 1958: in that order one of the cuts is best), smoothed and penalised as in Ke et al.,
 //! "LightGBM", NIPS 2017.
+//!
+//! Missing values are in the first bin of a nullable numeric column. Each cut between numbers is tried with them on either
+//! side, and they are tried against all numbers, where no trend applies. Where a place has none, they go the way of most
+//! rows.
 
 use super::sums::Sums;
 use super::terms::{BoostedTreesTerms, Trend};
@@ -22,6 +26,8 @@ pub(super) struct FinderColumn {
     pub(super) column: u16,
     pub(super) bins: usize,
     pub(super) is_numeric: bool,
+    /// Whether the first bin of a numeric column is that of its missing values.
+    pub(super) nullable: bool,
     pub(super) trend: Trend,
 }
 
@@ -65,6 +71,7 @@ impl Finder<'_> {
         for column in self.columns {
             let (bins, others) = rest.split_at(column.bins);
             match column.is_numeric {
+                true if column.nullable => self.by_number_or_none(bins, at, bounds, column, &mut best),
                 true => self.by_number(bins, at, bounds, column, &mut best),
                 false => self.by_levels(bins, at, bounds, column, &mut best),
             }
@@ -100,6 +107,36 @@ impl Finder<'_> {
             // An empty bin divides the rows no further.
             if sums.rows > 0.0 {
                 self.consider(left, at, bounds, self.terms.l2, column, best, || Rule::UpTo(bin as u16));
+            }
+        }
+    }
+
+    fn by_number_or_none(
+        &self,
+        bins: &[Sums],
+        at: Sums,
+        bounds: Bounds,
+        column: &FinderColumn,
+        best: &mut Option<Best>,
+    ) {
+        let (l2, missing) = (self.terms.l2, bins[0]);
+        if missing.rows > 0.0 {
+            let free = FinderColumn { trend: Trend::Free, ..*column };
+            self.consider(missing, at, bounds, l2, &free, best, || Rule::UpTo(0));
+        }
+        let mut present = Sums::default();
+        for (bin, &sums) in (0..).zip(&bins[..bins.len() - 1]).skip(1) {
+            present += sums;
+            if sums.rows == 0.0 {
+                continue;
+            }
+            if missing.rows > 0.0 {
+                self.consider(present + missing, at, bounds, l2, column, best, || Rule::UpTo(bin));
+                self.consider(present, at, bounds, l2, column, best, || Rule::PresentUpTo(bin));
+            } else {
+                let are_most = 2.0 * present.rows >= at.rows;
+                let rule = || if are_most { Rule::UpTo(bin) } else { Rule::PresentUpTo(bin) };
+                self.consider(present, at, bounds, l2, column, best, rule);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::trees::Rule;
 type Row = (Sums, Vec<usize>);
 
 fn column(column: u16, bins: usize, is_numeric: bool, trend: Trend) -> FinderColumn {
-    FinderColumn { column, bins, is_numeric, trend }
+    FinderColumn { column, bins, is_numeric, nullable: false, trend }
 }
 
 /// Rows with gradients and Hessians in whole 1,024ths, so that sums are exact.
@@ -99,6 +99,54 @@ fn the_best_split_by_a_number_is_the_best_of_all() {
         assert_eq!(found.right, total(&rows, |bins| !goes_left(bins)));
     }
     assert!(splits > 200, "{splits}");
+}
+
+#[test]
+fn the_best_split_with_missing_values_is_the_best_of_all_cuts_with_them_on_either_side() {
+    let mut rules = [0; 3];
+    for seed in 0..300 {
+        let trend = [Trend::Free, Trend::Increasing, Trend::Decreasing][seed as usize % 3];
+        let nullable = |column| FinderColumn { nullable: true, ..column };
+        let columns = [nullable(column(0, 2 + seed as usize % 7, true, trend))];
+        let terms = BoostedTreesTerms { l2: 1.0, min_rows: 2, ..Default::default() };
+        let rows = rows(4 + seed as usize % 60, &columns, 2_000 + seed);
+        let mut oracle = gain(&rows, &terms, Trend::Free, |bins| bins[0] == 0);
+        for edge in 1..columns[0].bins - 1 {
+            let with = gain(&rows, &terms, trend, |bins| bins[0] <= edge);
+            let without = gain(&rows, &terms, trend, |bins| (1..=edge).contains(&bins[0]));
+            oracle = oracle.into_iter().chain(with).chain(without).reduce(f64::max);
+        }
+        let found = best(&terms, &columns, &rows);
+        let (Some(found), Some(gain)) = (&found, oracle) else {
+            assert!(found.is_none() && oracle.is_none(), "{seed}: {found:?}, {oracle:?}");
+            continue;
+        };
+        assert!((found.gain - gain).abs() < 1e-9, "{seed}: {found:?}, not {gain}");
+        let goes_left = |bins: &[usize]| match found.rule {
+            Rule::UpTo(edge) => bins[0] <= usize::from(edge),
+            Rule::PresentUpTo(edge) => bins[0] > 0 && bins[0] <= usize::from(edge),
+            Rule::OneOf(_) => panic!("a numeric column"),
+        };
+        assert_eq!(found.left, total(&rows, goes_left));
+        rules[match found.rule {
+            Rule::UpTo(0) => 0,
+            Rule::UpTo(_) => 1,
+            _ => 2,
+        }] += 1;
+    }
+    assert!(rules.iter().all(|&times| times > 20), "{rules:?}");
+}
+
+#[test]
+fn missing_values_that_nobody_has_go_the_way_of_most_rows() {
+    let row = |gradient, bin| (Sums { gradient, hessian: 0.25, rows: 1.0 }, vec![bin]);
+    let columns = [FinderColumn { nullable: true, ..column(0, 3, true, Trend::Free) }];
+    let terms = BoostedTreesTerms { min_rows: 1, l2: 0.0, ..Default::default() };
+    let split = |low: usize, high: usize| {
+        let rows: Vec<Row> = (0..low).map(|_| row(0.5, 1)).chain((0..high).map(|_| row(-0.5, 2))).collect();
+        best(&terms, &columns, &rows).unwrap().rule
+    };
+    assert_eq!([split(20, 30), split(30, 20)], [Rule::PresentUpTo(1), Rule::UpTo(1)]);
 }
 
 #[test]

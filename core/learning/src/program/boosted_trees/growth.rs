@@ -63,6 +63,7 @@ impl Growth {
                 column: position as u16,
                 bins: widths[column],
                 is_numeric: matches!(contract.columns[column].kind, ColumnKind::Numeric { .. }),
+                nullable: contract.columns[column].nullable,
                 trend: trends[column],
             }
         };

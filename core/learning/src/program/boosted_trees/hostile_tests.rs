@@ -124,14 +124,14 @@ fn a_question_that_makes_no_sense_is_refused_whatever_is_wrong_with_it() {
     assert!(told(deep).is_ok());
     let table = fixture::table(60, 0.0, false, 1);
     for cells in [
-        CellsQuestion { numeric_columns: 3, max_rows: 1_000_000 },
-        CellsQuestion { numeric_columns: 2, max_rows: 1 },
+        CellsQuestion { numeric_columns: 3, max_rows: 1_000_000, nullable_columns: 0 },
+        CellsQuestion { numeric_columns: 2, max_rows: 1, nullable_columns: 0 },
     ] {
         let question = BoostedTreesQuestion::Cells(cells);
         let answer = BoostedTrees::answer(&question, &table, &mut fixture::rng(1));
         assert_eq!(answer.err().unwrap().code(), "program.bad-question");
     }
-    let endless = CellsQuestion { numeric_columns: u32::MAX, max_rows: 1 };
+    let endless = CellsQuestion { numeric_columns: u32::MAX, max_rows: 1, nullable_columns: 0 };
     assert_eq!(endless.layout().unwrap_err().code(), "program.bad-question");
 }
 
@@ -184,7 +184,8 @@ fn a_question_beyond_the_approved_terms_is_recognised() {
     let coarser = BoostedTreesTerms { bins: 8, ..terms.clone() };
     let question = BoostedTreesQuestion::Grow(honest());
     assert_eq!(question.approved_by(&contract, &coarser).map_err(|error| error.code()), departs);
-    let cells = BoostedTreesQuestion::Cells(CellsQuestion { numeric_columns: 2, max_rows: 2 });
+    let cells =
+        BoostedTreesQuestion::Cells(CellsQuestion { numeric_columns: 2, max_rows: 2, nullable_columns: 0 });
     assert_eq!(cells.approved_by(&contract, &terms).map_err(|error| error.code()), departs);
 }
 

@@ -4,7 +4,7 @@ use crate::Scoring as _;
 use crate::contract::{Column, ColumnKind};
 use crate::fixture::{self, uniform};
 use crate::metrics::Metrics;
-use crate::table::{Role, Values};
+use crate::table::{MISSING, Role, Values};
 use crate::trees::Rule;
 
 fn metrics(model: &TreeModel, tables: &[&Table], role: Role) -> Metrics {
@@ -57,7 +57,7 @@ fn waves() -> Table {
 
 /// How often the probability goes the wrong way on a grid: with age, and with the balance.
 fn reversals(model: &TreeModel) -> [usize; 2] {
-    let contract = fixture::contract();
+    let contract = model.contract.clone();
     let count = |cells: &dyn Fn(&str, f64, f64) -> [String; 4], sign: f64| {
         let mut reversals = 0;
         for job in ["office", "field", "none"] {
@@ -104,6 +104,24 @@ fn monotone_columns_are_monotone_whatever_the_others_hold() {
     assert_eq!(reversals(&bound), [0, 0]);
     assert!(bound.importance().iter().all(|of_column| of_column.splits > 0));
     assert!(metrics(&bound, &[&table], Role::Test).roc_auc.unwrap() > 0.6);
+}
+
+#[test]
+fn a_monotone_column_stays_so_among_the_values_that_are_there() {
+    let mut table = waves();
+    table.contract.columns[0].nullable = true;
+    let Values::Numeric(ages) = &table.columns[0] else { unreachable!() };
+    // Missing where the label is positive as a rule, and so on neither side of the trend.
+    let is_gap = |row: usize| row % 4 == 0 && table.labels[row];
+    let with_gaps =
+        (0..table.labels.len()).map(|row| if is_gap(row) { MISSING } else { ages[row] }).collect();
+    table.columns[0] = Values::Numeric(with_gaps);
+    let terms = BoostedTreesTerms { increasing: vec!["age".into()], ..terms(20, 5) };
+    let bound = fit_pooled(&[&table], &terms).unwrap();
+    assert_eq!(reversals(&bound)[0], 0);
+    let splits = bound.ensemble.trees.iter().flat_map(|tree| tree.splits());
+    let of_missing = splits.filter(|split| split.column == 0 && split.rule == Rule::UpTo(0)).count();
+    assert!(of_missing > 0 && bound.importance()[0].splits > of_missing as u64);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use syndic_round::Layout;
 
 use super::super::ProgramError;
 use super::question::{MOST_SUMS, layout};
-use crate::contract::{ColumnKind, Contract};
+use crate::contract::{Column, ColumnKind, Contract};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// What a job fixes about its trees. Of each tree's choices nothing else is left to the coordinator.
@@ -164,11 +164,11 @@ impl BoostedTreesTerms {
 
     /// The most bins of each column of the contract.
     pub(super) fn largest_widths(&self, contract: &Contract) -> Vec<u32> {
-        let width = |kind: &ColumnKind| match kind {
-            ColumnKind::Numeric { .. } => self.bins,
-            ColumnKind::Categorical { levels } => levels.len() as u32,
+        let width = |column: &Column| match &column.kind {
+            ColumnKind::Numeric { .. } => self.bins + u32::from(column.nullable),
+            ColumnKind::Categorical { .. } => column.inputs() as u32,
         };
-        contract.columns.iter().map(|column| width(&column.kind)).collect()
+        contract.columns.iter().map(width).collect()
     }
 
     /// The trend of each column of the contract.
