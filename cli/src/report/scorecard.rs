@@ -1,6 +1,7 @@
 //! The tables of a scorecard: columns by what they tell, and points by bin.
 
 use syndic_learning::ScorecardTable;
+use syndic_learning::contract::MISSING_NAME;
 use syndic_learning::scorecard::{BinRow, ScorecardColumn};
 
 use crate::words::{listed, thousands};
@@ -71,7 +72,7 @@ fn summary(column: &ScorecardColumn, most: f64) -> Column {
 fn rows(column: &ScorecardColumn) -> impl Iterator<Item = Row> + '_ {
     column.bins.iter().enumerate().map(|(place, bin)| Row {
         column: if place == 0 { column.column.clone() } else { String::new() },
-        bin: name(bin),
+        bin: name(bin, column.bins.len() == 1),
         rows: thousands(bin.rows),
         bad_rate: format!("{:.1} %", 100.0 * bin.bad_rate),
         woe: signed(bin.woe, 3),
@@ -79,14 +80,16 @@ fn rows(column: &ScorecardColumn) -> impl Iterator<Item = Row> + '_ {
     })
 }
 
-fn name(bin: &BinRow) -> String {
-    match (bin.from, bin.below) {
+fn name(bin: &BinRow, is_only: bool) -> String {
+    let values = match (bin.from, bin.below) {
         (Some(from), Some(below)) => format!("{} to below {}", number(from), number(below)),
         (None, Some(below)) => format!("below {}", number(below)),
         (Some(from), None) => format!("{} and above", number(from)),
-        (None, None) if bin.levels.is_empty() => "all".into(),
+        (None, None) if bin.levels.is_empty() && (is_only || !bin.missing) => return "all".into(),
+        (None, None) if bin.levels.is_empty() => return MISSING_NAME.into(),
         (None, None) => listed(&bin.levels),
-    }
+    };
+    if bin.missing { format!("{values}, or {MISSING_NAME}") } else { values }
 }
 
 /// Six digits that tell, no more.
@@ -108,7 +111,17 @@ mod tests {
 
     fn bin(from: Option<f64>, below: Option<f64>, levels: &[&str], points: Option<i64>) -> BinRow {
         let levels = levels.iter().map(|level| (*level).to_owned()).collect();
-        BinRow { from, below, levels, rows: 1_200, bads: 300, bad_rate: 0.25, woe: -0.5, points }
+        BinRow {
+            from,
+            below,
+            levels,
+            missing: false,
+            rows: 1_200,
+            bads: 300,
+            bad_rate: 0.25,
+            woe: -0.5,
+            points,
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::program::{DEFAULT_L2, INPUTS_OF_NEWTON};
 use super::{Deadlines, EvaluationTerms, FedAvgTerms};
-use crate::contract::{Transform, is_bare};
+use crate::contract::{MISSING_NAME, Transform, is_bare};
 
 /// What a scan of one column found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,7 +55,8 @@ fn write(columns: &[ColumnSketch], label: Option<(&ColumnSketch, &str)>) -> Stri
         match reason_to_leave_out(column) {
             Some(reason) => text.push_str(&format!("\n# Left out: {} ({reason}).\n", comment(&column.name))),
             None => {
-                inputs += if is_number(column) { 1 } else { column.values.len() };
+                let of_values = if is_number(column) { 1 } else { column.values.len() };
+                inputs += of_values + usize::from(is_nullable(column));
                 write_column(&mut text, column);
             }
         }
@@ -158,13 +159,21 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
     {
         text.push_str("sensitive = true # proposed by its name\n");
     }
-    if column.empty > 0 {
+    if is_nullable(column) {
+        let _ = writeln!(text, "nullable = true # {} of {} cells are empty", column.empty, column.rows);
+    } else if column.empty > 0 {
         let _ = writeln!(
             text,
-            "# {} of {} cells are empty: fill them before the job runs.",
+            "# {} of {} cells are empty, and a level is called `{MISSING_NAME}`: rename it and say `nullable = true`, or \
+             fill them.",
             column.empty, column.rows
         );
     }
+}
+
+/// Whether missing values of a column can be told from its levels.
+fn is_nullable(column: &ColumnSketch) -> bool {
+    column.empty > 0 && (is_number(column) || column.values.iter().all(|value| value != MISSING_NAME))
 }
 
 /// Whether a column becomes a numeric input; two numbers are rather a flag.

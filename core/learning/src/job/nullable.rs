@@ -20,8 +20,7 @@ pub(super) fn check(reader: &mut Reader<'_>, contract: &Contract, program: &Prog
 fn takes_missing(program: &ProgramTerms) -> bool {
     match program {
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => true,
-        ProgramTerms::BoostedTrees(_) => true,
-        ProgramTerms::Scorecard(_) => false,
+        ProgramTerms::BoostedTrees(_) | ProgramTerms::Scorecard(_) => true,
         ProgramTerms::External(_) => false,
     }
 }

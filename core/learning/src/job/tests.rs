@@ -4,6 +4,7 @@ mod cohort;
 mod external;
 mod fairness;
 mod networks;
+mod nullable;
 mod privacy;
 mod program;
 

@@ -23,7 +23,17 @@ pub(super) fn log_odds(graph: &mut Graph, rows: &Rows<'_>, model: &ScorecardMode
                 let cuts = scorecard.coding.bins.cuts_of(contract, column);
                 let is_below = |cut: u16| move |x| range.cell_of(transform.apply(x)) < usize::from(cut);
                 let last: Vec<f64> = cuts.iter().map(|&cut| largest(is_below(cut))).collect();
-                by_number(graph, &contract.columns[column].name, &last, &of_bins)
+                let name = &contract.columns[column].name;
+                let missing = scorecard.coding.bins.missing_of(contract, column);
+                let of_numbers = by_number(graph, name, &last, &of_bins[..=last.len()]);
+                match missing {
+                    None => of_numbers,
+                    Some(bin) => {
+                        let (missing, of_missing) =
+                            (graph.step("IsNaN", &[name]), graph.double(of_bins[usize::from(bin)]));
+                        graph.step("Where", &[&missing, &of_missing, &of_numbers])
+                    }
+                }
             }
             ColumnKind::Categorical { .. } => {
                 let groups = scorecard.coding.bins.groups_of(contract, column);

@@ -42,6 +42,20 @@ fn scorecard() -> Model {
     )
 }
 
+/// A model of each kind of rows in which values are missing.
+fn with_gaps() -> Vec<Model> {
+    let tables = [fixture::table_with_gaps(600, 1), fixture::table_with_gaps(600, 2)];
+    let tables: Vec<_> = tables.iter().collect();
+    let terms = boosted_trees::BoostedTreesTerms { trees: 3, min_rows: 5, ..Default::default() };
+    let of_scorecard = crate::program::scorecard::ScorecardTerms { min_iv: 0.0, ..Default::default() };
+    let linear = crate::reference::fit_linear(&tables, 1e-3, crate::job::Encoding::AllLevels).unwrap();
+    vec![
+        Model::Linear(linear),
+        Model::Trees(boosted_trees::fit_pooled(&tables, &terms).unwrap()),
+        Model::Scorecard(crate::program::scorecard::fit_pooled(&tables, &of_scorecard).unwrap()),
+    ]
+}
+
 fn exported(model: &Model) -> (Exported, ModelProto) {
     let provenance = BTreeMap::from([("job".to_owned(), "demo".into()), ("ledger_size".into(), 7.into())]);
     let card = model.card(&model.to_safetensors().unwrap(), provenance);
@@ -66,7 +80,7 @@ fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
 
 #[test]
 fn every_value_is_made_once_and_before_it_is_used() {
-    for model in [linear_model(), trees(), network(), scorecard()] {
+    for model in [linear_model(), trees(), network(), scorecard()].into_iter().chain(with_gaps()) {
         let graph = exported(&model).1.graph.unwrap();
         let mut known = BTreeSet::new();
         let given = graph.input.iter().map(ValueInfoProto::name);
@@ -79,6 +93,21 @@ fn every_value_is_made_once_and_before_it_is_used() {
         }
         assert!(graph.output.iter().all(|output| known.contains(output.name())));
     }
+}
+
+#[test]
+fn nothing_in_a_file_is_about_missing_values_where_there_are_none() {
+    let asks = |model: &Model| {
+        let graph = exported(model).1.graph.unwrap();
+        let asks_numbers = graph.node.iter().filter(|node| node.op_type() == "IsNaN").count() > 1;
+        let ways = |node: &super::proto::NodeProto| {
+            node.attribute.iter().any(|of| of.name() == "nodes_missing_value_tracks_true")
+        };
+        asks_numbers || graph.node.iter().any(ways)
+    };
+    // One node asks whether the score itself is no number.
+    assert!([linear_model(), trees(), network(), scorecard()].iter().all(|model| !asks(model)));
+    assert!(with_gaps().iter().all(asks));
 }
 
 #[test]

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ScorecardMismatch;
-use crate::contract::{ColumnKind, Contract, Transform};
-use crate::table::{Table, Values};
+use crate::contract::{Column, ColumnKind, Contract, Transform};
+use crate::table::{Table, Values, is_missing};
 
 /// Training rows of each class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,11 @@ pub struct ColumnBins {
     /// For each numeric column the first cell of each of its bins but the first, ascending. A cell is a 2,048th of the
     /// column's public range after its transform.
     pub cuts: Vec<Vec<u16>>,
-    /// For each categorical column the bin of each level.
+    /// For each categorical column the bin of each level, and of a nullable one that of missing values behind them.
     pub groups: Vec<Vec<u16>>,
+    /// For each nullable numeric column the bin of missing values: one of those of its numbers, or the one behind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u16>,
 }
 
 impl ClassCounts {
@@ -74,13 +77,18 @@ impl ColumnBins {
     /// How many bins each column has, in contract order.
     pub fn widths(&self, contract: &Contract) -> Vec<usize> {
         let (mut cuts, mut groups) = (self.cuts.iter(), self.groups.iter());
-        let width = |kind: &ColumnKind| match kind {
-            ColumnKind::Numeric { .. } => cuts.next().map_or(1, |cuts| cuts.len() + 1),
+        let mut missing = self.missing.iter();
+        let width = |column: &Column| match &column.kind {
+            ColumnKind::Numeric { .. } => {
+                let of_numbers = cuts.next().map_or(1, |cuts| cuts.len() + 1);
+                let of_missing = column.nullable.then(|| missing.next()).flatten();
+                of_missing.map_or(of_numbers, |&bin| of_numbers.max(usize::from(bin) + 1))
+            }
             ColumnKind::Categorical { .. } => {
                 groups.next().and_then(|groups| groups.iter().max()).map_or(1, |&last| usize::from(last) + 1)
             }
         };
-        contract.columns.iter().map(|column| &column.kind).map(width).collect()
+        contract.columns.iter().map(width).collect()
     }
 
     /// Checks them against the contract.
@@ -89,14 +97,7 @@ impl ColumnBins {
     /// When there are not ascending cells of the range for each numeric column, and a bin for each level of each categorical
     /// one with none of the bins left out.
     pub fn check(&self, contract: &Contract) -> Result<(), ScorecardMismatch> {
-        let levels: Vec<usize> = contract
-            .columns
-            .iter()
-            .filter_map(|column| match &column.kind {
-                ColumnKind::Categorical { levels } => Some(levels.len()),
-                ColumnKind::Numeric { .. } => None,
-            })
-            .collect();
+        let levels: Vec<usize> = contract.columns.iter().filter_map(Column::positions).collect();
         if self.cuts.len() != contract.numeric().count() || self.groups.len() != levels.len() {
             return Err(ScorecardMismatch("bins of each column"));
         }
@@ -113,6 +114,13 @@ impl ColumnBins {
         };
         if !self.cuts.iter().all(are_cells) {
             return Err(ScorecardMismatch("cuts that ascend within the range"));
+        }
+        let nullable = self.cuts.iter().zip(contract.nullable_numbers()).filter(|(_, nullable)| *nullable);
+        let last: Vec<usize> = nullable.map(|(cuts, _)| cuts.len() + 1).collect();
+        if self.missing.len() != last.len()
+            || self.missing.iter().zip(last).any(|(&bin, last)| usize::from(bin) > last)
+        {
+            return Err(ScorecardMismatch("a bin for the missing values of each nullable column"));
         }
         match self.groups.iter().zip(&levels).all(are_groups) {
             true => Ok(()),
@@ -143,13 +151,33 @@ impl ColumnBins {
         }
     }
 
+    /// The bin of the missing values of a nullable column; none of another.
+    pub fn missing_of(&self, contract: &Contract, column: usize) -> Option<u16> {
+        let of = &contract.columns[column];
+        if !of.nullable {
+            return None;
+        }
+        match of.kind {
+            ColumnKind::Numeric { .. } => {
+                let before = contract.columns[..column].iter();
+                let before = before.filter(|other| other.nullable && other.positions().is_none()).count();
+                self.missing.get(before).copied()
+            }
+            ColumnKind::Categorical { .. } => self.groups_of(contract, column).last().copied(),
+        }
+    }
+
     /// The bins of one column of the rows at these positions of a table, under whose contract they were checked.
     pub fn of(&self, table: &Table, rows: &[usize], column: usize) -> Vec<u16> {
         let contract = table.contract();
         match (&table.columns()[column], &contract.columns[column].kind) {
             (Values::Numeric(values), ColumnKind::Numeric { transform, min, max }) => {
                 let (cuts, range) = (self.cuts_of(contract, column), CellRange::of(*transform, *min, *max));
+                let missing = self.missing_of(contract, column);
                 let bin = |&row: &usize| {
+                    if let Some(bin) = missing.filter(|_| is_missing(values[row])) {
+                        return bin;
+                    }
                     let cell = range.cell_of(values[row]);
                     cuts.partition_point(|&cut| usize::from(cut) <= cell) as u16
                 };

@@ -14,14 +14,14 @@ impl ScorecardModel {
     /// I32 tensors `cuts` (of one numeric column after the other) and `cuts_of_column`, `group` (the bin of each level, of one
     /// categorical column after the other) and `levels_of_column`, `bins_of_column` and `used` (positions of columns); I64
     /// tensors `good` and `bad` (for each bin of each column); F64 tensors `weights`, `intercept` and `scale` (`base`, `odds`,
-    /// `to_double`).
+    /// `to_double`). Where numeric columns are nullable, an I32 tensor `missing` has the bin of the missing values of each.
     ///
     /// # Errors
     /// When the format cannot hold them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
         let unwritable = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
         let Scorecard { coding, coefficients } = &self.scorecard;
-        let ColumnBins { cuts, groups } = &coding.bins;
+        let ColumnBins { cuts, groups, missing } = &coding.bins;
         let PointsScale { base, odds, to_double } = self.scale;
         let words = |lists: &[Vec<u16>]| integers(lists.iter().flatten().map(|&word| i32::from(word)));
         let lengths = |lists: &[Vec<u16>]| integers(lists.iter().map(|list| list.len() as i32));
@@ -29,7 +29,7 @@ impl ScorecardModel {
             let counts = coding.counts.iter().flatten().flat_map(|bin| (of(bin) as i64).to_le_bytes());
             (Dtype::I64, counts.collect())
         };
-        let tensors = [
+        let mut tensors = vec![
             ("bad", counts(|bin| bin.bad)),
             ("bins_of_column", integers(coding.counts.iter().map(|bins| bins.len() as i32))),
             ("cuts", words(cuts)),
@@ -42,6 +42,9 @@ impl ScorecardModel {
             ("used", integers(coding.used.iter().map(|&column| column as i32))),
             ("weights", floats(&coefficients.weights)),
         ];
+        if !missing.is_empty() {
+            tensors.push(("missing", integers(missing.iter().map(|&bin| i32::from(bin)))));
+        }
         let views = tensors.iter().map(|(name, (dtype, bytes))| {
             let width = if *dtype == Dtype::I32 { 4 } else { 8 };
             Ok((*name, TensorView::new(*dtype, vec![bytes.len() / width], bytes)?))
@@ -63,6 +66,8 @@ impl ScorecardModel {
         };
         let cuts = divided(words("cuts")?, i32s(&file, "cuts_of_column")?)?;
         let groups = divided(words("group")?, i32s(&file, "levels_of_column")?)?;
+        let has_missing = file.names().into_iter().any(|name| name == "missing");
+        let missing = if has_missing { words("missing")? } else { Vec::new() };
         let (good, bad) = (i64s(&file, "good")?, i64s(&file, "bad")?);
         if good.len() != bad.len() {
             return Err(broken());
@@ -78,7 +83,7 @@ impl ScorecardModel {
         let [intercept] = f64s(&file, "intercept")?[..] else { return Err(broken()) };
         let [base, odds, to_double] = f64s(&file, "scale")?[..] else { return Err(broken()) };
         let coefficients = Coefficients { weights: f64s(&file, "weights")?, intercept };
-        let coding = WoeCoding { bins: ColumnBins { cuts, groups }, counts, used };
+        let coding = WoeCoding { bins: ColumnBins { cuts, groups, missing }, counts, used };
         let model = Self {
             contract: contract.clone(),
             scorecard: Scorecard { coding, coefficients },

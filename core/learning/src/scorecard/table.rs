@@ -48,6 +48,9 @@ pub struct BinRow {
     /// Its levels, of a column that has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<String>,
+    /// Whether missing values are in it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub missing: bool,
     /// Training rows of all institutions.
     pub rows: u64,
     /// Bads among them.
@@ -107,7 +110,8 @@ impl ScorecardModel {
                 ColumnKind::Numeric { transform, min, max } => {
                     let range = CellRange::of(*transform, *min, *max);
                     let cuts = coding.bins.cuts_of(&self.contract, position);
-                    from = bin.checked_sub(1).map(|before| range.value_at(cuts[before]));
+                    let before = bin.checked_sub(1).and_then(|before| cuts.get(before));
+                    from = before.map(|&cut| range.value_at(cut));
                     below = cuts.get(bin).map(|&cut| range.value_at(cut));
                 }
                 ColumnKind::Categorical { levels: all } => {
@@ -120,6 +124,7 @@ impl ScorecardModel {
                 from,
                 below,
                 levels,
+                missing: coding.bins.missing_of(&self.contract, position) == u16::try_from(bin).ok(),
                 rows: counts.rows(),
                 bads: counts.bad,
                 bad_rate: counts.rate(),
@@ -134,6 +139,12 @@ impl ScorecardModel {
             bins: coding.counts[position].iter().enumerate().map(of_bin).collect(),
         }
     }
+}
+
+/// Cards from before there were nullable columns keep their bytes.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Siddiqi, chapter 10: above 0.5 a column is suspicious.

@@ -7,7 +7,11 @@ use crate::{ColumnKind, Model, ModelCard};
 pub(crate) fn model() -> ScorecardModel {
     let bin = |good, bad| ClassCounts { good, bad };
     let coding = WoeCoding {
-        bins: ColumnBins { cuts: vec![vec![400, 1_200], vec![]], groups: vec![vec![1, 0, 1]] },
+        bins: ColumnBins {
+            cuts: vec![vec![400, 1_200], vec![]],
+            groups: vec![vec![1, 0, 1]],
+            missing: vec![],
+        },
         counts: vec![
             vec![bin(300, 50), bin(200, 60), bin(100, 90)],
             vec![bin(250, 60), bin(350, 140)],

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout};
 
 use super::super::{NEGATIVE_COUNT, ProgramError, TOO_MANY_ROWS, count_block};
-use super::optimal::{Floors, partition};
+use super::optimal::{Floors, partition_among};
 use super::terms::{ScorecardTerms, Trend};
 use crate::contract::{ColumnKind, Contract};
 use crate::scorecard::coding::ColumnBins;
@@ -29,7 +29,7 @@ impl ClassesQuestion {
     /// # Errors
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
-        let levels: usize = self.bins.groups.iter().map(Vec::len).sum();
+        let levels = self.bins.groups.iter().map(Vec::len).sum::<usize>() + self.bins.missing.len();
         layout(self.bins.cuts.len(), levels, self.coarse_bins, self.max_rows)
     }
 
@@ -90,11 +90,9 @@ impl ClassesQuestion {
 
     /// How many values of each class each column has in an answer.
     fn widths(&self, contract: &Contract) -> Vec<usize> {
-        let width = |kind: &ColumnKind| match kind {
-            ColumnKind::Numeric { .. } => self.coarse_bins as usize,
-            ColumnKind::Categorical { levels } => levels.len(),
-        };
-        contract.columns.iter().map(|column| width(&column.kind)).collect()
+        let of_numbers = |column: &crate::Column| self.coarse_bins as usize + usize::from(column.nullable);
+        let width = |column: &crate::Column| column.positions().unwrap_or_else(|| of_numbers(column));
+        contract.columns.iter().map(width).collect()
     }
 
     /// The bins of the scorecard and the columns that it uses, from the summed counts of so many institutions.
@@ -115,29 +113,47 @@ impl ClassesQuestion {
         }
         let floors = Floors::of(terms, all);
         let mut coding = WoeCoding {
-            bins: ColumnBins { cuts: Vec::new(), groups: Vec::new() },
+            bins: ColumnBins { cuts: Vec::new(), groups: Vec::new(), missing: Vec::new() },
             counts: Vec::new(),
             used: Vec::new(),
         };
         for (position, (column, narrow)) in contract.columns.iter().zip(&narrow).enumerate() {
             let counts = match column.kind {
                 ColumnKind::Numeric { .. } => {
-                    let starts = partition(narrow, floors, terms.trend(&column.name));
                     let cuts = self.bins.cuts_of(contract, position);
+                    let (numbers, missing) = (&narrow[..=cuts.len()], narrow.get(cuts.len() + 1).copied());
+                    let mut numbers = numbers.to_vec();
+                    let mut home = self.bins.missing_of(contract, position);
+                    let apart = missing.filter(|missing| stands_apart(*missing, all, floors));
+                    if let Some(missing) = missing.filter(|_| apart.is_none()) {
+                        let most = of_most_rows(&numbers);
+                        numbers[most] = numbers[most].and(missing);
+                        home = Some(most as u16);
+                    }
+                    let starts = partition_among(&numbers, all, floors, terms.trend(&column.name));
+                    let bin_of = |narrow: u16| starts.partition_point(|&start| start <= usize::from(narrow));
+                    // Behind all narrow bins is behind all bins.
+                    let bin_of = |narrow| bin_of(narrow) + usize::from(apart.is_some());
+                    coding.bins.missing.extend(home.map(|home| bin_of(home) as u16));
                     coding.bins.cuts.push(starts.iter().map(|&start| cuts[start - 1]).collect());
-                    joined(narrow, &starts)
+                    joined(&numbers, &starts).into_iter().chain(apart).collect()
                 }
                 ColumnKind::Categorical { .. } => {
-                    let order = by_rate(narrow);
+                    let groups = self.bins.groups_of(contract, position);
+                    let apart = self
+                        .missing_apart(contract, position)
+                        .filter(|&group| stands_apart(narrow[usize::from(group)], all, floors));
+                    let mut order = by_rate(narrow);
+                    order.retain(|&group| apart.map(usize::from) != Some(group));
                     let ordered: Vec<ClassCounts> = order.iter().map(|&group| narrow[group]).collect();
-                    let starts = partition(&ordered, floors, Trend::Free);
-                    let mut bin_of = vec![0; narrow.len()];
+                    let starts = partition_among(&ordered, all, floors, Trend::Free);
+                    let mut bin_of = vec![starts.len() as u16 + 1; narrow.len()];
                     for (place, &group) in order.iter().enumerate() {
                         bin_of[group] = starts.partition_point(|&start| start <= place) as u16;
                     }
-                    let groups = self.bins.groups_of(contract, position);
                     coding.bins.groups.push(groups.iter().map(|&group| bin_of[usize::from(group)]).collect());
-                    joined(&ordered, &starts)
+                    let apart = apart.map(|group| narrow[usize::from(group)]);
+                    joined(&ordered, &starts).into_iter().chain(apart).collect()
                 }
             };
             coding.counts.push(counts);
@@ -153,6 +169,13 @@ impl ClassesQuestion {
         coding.used = used;
         coding.check(contract)?;
         Ok(coding)
+    }
+
+    /// Of a nullable categorical column the group of missing values, where no level shares it.
+    fn missing_apart(&self, contract: &Contract, column: usize) -> Option<u16> {
+        let missing = self.bins.missing_of(contract, column)?;
+        let sharing = self.bins.groups_of(contract, column).iter().filter(|&&group| group == missing);
+        (sharing.count() == 1).then_some(missing)
     }
 
     /// The classes in each narrower bin of each column.
@@ -205,6 +228,17 @@ pub(super) fn layout(
     }
     let block = |name| count_block(name, len as usize, max_rows);
     Ok(Layout::new(vec![block(GOOD), block(BAD)])?)
+}
+
+/// Whether missing values are a bin of their own: where they and all others keep the floors.
+fn stands_apart(missing: ClassCounts, all: ClassCounts, floors: Floors) -> bool {
+    let others = ClassCounts { good: all.good - missing.good, bad: all.bad - missing.bad };
+    floors.keep(missing) && floors.keep(others)
+}
+
+/// The bin of most rows, the first of several.
+fn of_most_rows(bins: &[ClassCounts]) -> usize {
+    (0..bins.len()).reduce(|a, b| if bins[b].rows() > bins[a].rows() { b } else { a }).unwrap_or(0)
 }
 
 /// Narrower bins joined: each start begins a bin.

@@ -191,13 +191,14 @@ impl ScorecardTraining {
         let counts = crate::scorecard::ClassCounts { good: rows - positives, bad: positives };
         let columns = &self.contract.columns;
         let groups = columns.iter().filter_map(|column| match &column.kind {
-            ColumnKind::Categorical { levels } => Some(vec![0; levels.len()]),
+            ColumnKind::Categorical { .. } => Some(vec![0; column.inputs()]),
             ColumnKind::Numeric { .. } => None,
         });
+        let missing = self.contract.nullable_numbers().filter(|&nullable| nullable).map(|_| 0);
         let cuts = vec![Vec::new(); self.contract.numeric().count()];
         Scorecard {
             coding: WoeCoding {
-                bins: ColumnBins { cuts, groups: groups.collect() },
+                bins: ColumnBins { cuts, groups: groups.collect(), missing: missing.collect() },
                 counts: vec![vec![counts]; columns.len()],
                 used: Vec::new(),
             },

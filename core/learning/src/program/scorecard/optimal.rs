@@ -31,8 +31,22 @@ impl Floors {
 
 /// The first narrow bin of each bin but the first: the partition of the greatest information value that keeps `floors` and
 /// `trend`; of equal ones that of fewest bins. Empty where no two bins keep them.
+#[cfg(test)]
 pub(super) fn partition(narrow: &[ClassCounts], floors: Floors, trend: Trend) -> Vec<usize> {
-    let search = |trend| Search::new(narrow, floors, trend).best();
+    let all = narrow.iter().fold(ClassCounts::default(), |sum, bin| sum.and(*bin));
+    partition_among(narrow, all, floors, trend)
+}
+
+/// The first narrow bin of each bin but the first: the partition of the greatest information value among `all` rows, of which
+/// some may be in none of the bins, that keeps `floors` and `trend`; of equal ones that of fewest bins. Empty where no two bins
+/// keep them.
+pub(super) fn partition_among(
+    narrow: &[ClassCounts],
+    all: ClassCounts,
+    floors: Floors,
+    trend: Trend,
+) -> Vec<usize> {
+    let search = |trend| Search::new(narrow, all, floors, trend).best();
     let (_, starts) = match trend {
         Trend::Auto => {
             let (rising, falling) = (search(Trend::Increasing), search(Trend::Decreasing));
@@ -61,12 +75,12 @@ struct Cell {
 }
 
 impl Search {
-    fn new(narrow: &[ClassCounts], floors: Floors, trend: Trend) -> Self {
+    fn new(narrow: &[ClassCounts], all: ClassCounts, floors: Floors, trend: Trend) -> Self {
         let mut before = vec![ClassCounts::default()];
         for bin in narrow {
             before.push(before[before.len() - 1].and(*bin));
         }
-        Self { narrow: narrow.len(), floors, trend, all: before[narrow.len()], before }
+        Self { narrow: narrow.len(), floors, trend, all, before }
     }
 
     /// The rows from one narrow bin to before another.

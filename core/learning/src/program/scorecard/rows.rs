@@ -1,15 +1,15 @@
 //! The first question: how many rows fall into each narrow cell of each numeric column, and have each level of each
-//! categorical one; without labels. From them the narrower bins whose classes may be counted: each of enough rows.
+//! categorical one, or are missing; without labels. From them the narrower bins whose classes may be counted: each of enough rows.
 
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout};
 
 use super::super::{NEGATIVE_COUNT, ProgramError, TOO_MANY_ROWS, count_block};
 use super::terms::ScorecardTerms;
-use crate::contract::{ColumnKind, Contract};
+use crate::contract::{Column, ColumnKind, Contract};
 use crate::scorecard::CELLS;
 use crate::scorecard::coding::{CellRange, ColumnBins};
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 
 /// Asks for the training rows in each cell and of each level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ use crate::table::{Role, Table, Values};
 pub struct RowsQuestion {
     /// Numeric columns of the contract.
     pub numeric_columns: u32,
-    /// Levels of all its categorical columns.
+    /// Levels of all its categorical columns, and one for the missing values of each nullable column.
     pub levels: u32,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
@@ -31,7 +31,7 @@ impl RowsQuestion {
         Self { numeric_columns: numeric as u32, levels: levels as u32, max_rows: contract.max_rows }
     }
 
-    /// What an answer looks like: cells or levels of one column after the other.
+    /// What an answer looks like: cells or levels of one column after the other, each with its missing values behind.
     ///
     /// # Errors
     /// When the question has no layout.
@@ -62,11 +62,13 @@ impl RowsQuestion {
         let rows = table.rows_for(Role::Train);
         let mut counts = Vec::new();
         for (column, values) in contract.columns.iter().zip(table.columns()) {
-            let mut of_column = vec![0.0; width(&column.kind)];
+            let mut of_column = vec![0.0; width(column)];
             match (&column.kind, values) {
                 (ColumnKind::Numeric { transform, min, max }, Values::Numeric(values)) => {
                     let range = CellRange::of(*transform, *min, *max);
-                    rows.iter().for_each(|&row| of_column[range.cell_of(values[row])] += 1.0);
+                    // Only a nullable column has missing values, and a place for them.
+                    let place = |value| if is_missing(value) { CELLS } else { range.cell_of(value) };
+                    rows.iter().for_each(|&row| of_column[place(values[row])] += 1.0);
                 }
                 (_, Values::Categorical(values)) => {
                     rows.iter().for_each(|&row| of_column[usize::from(values[row])] += 1.0);
@@ -96,7 +98,7 @@ impl RowsQuestion {
             .columns
             .iter()
             .map(|column| {
-                let (of_column, others) = rest.split_at(width(&column.kind).min(rest.len()));
+                let (of_column, others) = rest.split_at(width(column).min(rest.len()));
                 rest = others;
                 of_column
             })
@@ -111,12 +113,15 @@ impl RowsQuestion {
         } else if totals.contains(&0.0) {
             "no training row"
         } else {
-            let mut bins = ColumnBins { cuts: Vec::new(), groups: Vec::new() };
+            let mut bins = ColumnBins { cuts: Vec::new(), groups: Vec::new(), missing: Vec::new() };
             let floor = terms.min_count as f64;
             for (column, counts) in contract.columns.iter().zip(columns) {
                 match column.kind {
                     ColumnKind::Numeric { .. } => {
-                        bins.cuts.push(cuts(counts, terms.coarse_bins as usize, floor))
+                        let (numbers, missing) = counts.split_at(CELLS);
+                        let cuts = cuts(numbers, terms.coarse_bins as usize, floor);
+                        bins.missing.extend(missing.iter().map(|&rows| home(numbers, &cuts, rows, floor)));
+                        bins.cuts.push(cuts);
                     }
                     ColumnKind::Categorical { .. } => bins.groups.push(groups(counts, floor)),
                 }
@@ -127,11 +132,21 @@ impl RowsQuestion {
     }
 }
 
-fn width(kind: &ColumnKind) -> usize {
-    match kind {
-        ColumnKind::Numeric { .. } => CELLS,
-        ColumnKind::Categorical { levels } => levels.len(),
+fn width(column: &Column) -> usize {
+    column.positions().unwrap_or(CELLS + usize::from(column.nullable))
+}
+
+/// The bin of so many missing values: one behind those of the numbers, or where they or the numbers are fewer than `floor`,
+/// that of most numbers.
+fn home(numbers: &[f64], cuts: &[u16], missing: f64, floor: f64) -> u16 {
+    let mut bins = vec![0.0; cuts.len() + 1];
+    for (cell, rows) in numbers.iter().enumerate() {
+        bins[cuts.partition_point(|&cut| usize::from(cut) <= cell)] += rows;
     }
+    if missing >= floor && bins.iter().sum::<f64>() >= floor {
+        return bins.len() as u16;
+    }
+    (0..bins.len()).reduce(|a, b| if bins[b] > bins[a] { b } else { a }).unwrap_or(0) as u16
 }
 
 /// The first cell of each of at most `bins` bins but the first, of about equally many rows and at least `floor`. A bin begins
@@ -214,6 +229,15 @@ mod tests {
         counts[700] = 1e5;
         let found = cuts(&counts, 8, 50.0);
         assert!(found.contains(&700) && found.contains(&701), "{found:?}");
+    }
+
+    #[test]
+    fn missing_values_have_a_bin_of_their_own_where_they_are_enough() {
+        let mut numbers = vec![0.0; CELLS];
+        (numbers[10], numbers[20], numbers[30]) = (60.0, 80.0, 70.0);
+        let home = |numbers: &[f64], missing| home(numbers, &[15, 25], missing, 50.0);
+        assert_eq!([home(&numbers, 50.0), home(&numbers, 49.0), home(&numbers, 0.0)], [3, 1, 1]);
+        assert_eq!(home(&vec![0.0; CELLS], 500.0), 0);
     }
 
     #[test]

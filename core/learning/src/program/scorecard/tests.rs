@@ -74,6 +74,49 @@ fn a_federation_makes_the_scorecard_of_pooled_rows() {
 }
 
 #[test]
+fn missing_values_are_a_bin_with_a_weight_of_evidence_and_points_of_its_own() {
+    let tables: Vec<Table> = (1..=3).map(|seed| fixture::table_with_gaps(800, seed)).collect();
+    let job = Job { contract: tables[0].contract().clone(), ..of_scorecard(terms()) };
+    let (_, outcome, _) = run(&job, &tables, |_| vec![0, 1, 2]);
+    let Model::Scorecard(federated) = &outcome.model else { panic!("a scorecard") };
+    let pooled = fit_pooled(&references(&tables), &terms()).unwrap();
+    assert_eq!(federated.scorecard.coding, pooled.scorecard.coding);
+    let table = federated.table();
+    let training: Vec<_> = tables.iter().map(|table| (table, table.rows_for(Role::Train))).collect();
+    for column in 0..2 {
+        let of = &federated.contract.columns[column];
+        let is_gap = |table: &Table, row: usize| table.columns()[column].is_missing(row, of);
+        let gaps: usize =
+            training.iter().map(|(table, rows)| rows.iter().filter(|&&row| is_gap(table, row)).count()).sum();
+        let bins = &table.columns[column].bins;
+        let (missing, others) = bins.split_last().unwrap();
+        assert_eq!((missing.missing, missing.rows), (true, gaps as u64));
+        assert!(missing.from.is_none() && missing.below.is_none() && missing.levels.is_empty());
+        // Positives lack values more often.
+        assert!(missing.woe < -0.2 && missing.points.is_some());
+        assert!(others.iter().all(|bin| !bin.missing && bin.rows >= 20) && others.len() > 1);
+    }
+    let bytes = federated.to_safetensors().unwrap();
+    assert_eq!(&crate::ScorecardModel::from_safetensors(&federated.contract, &bytes).unwrap(), federated);
+    let test = tables[0].rows_for(Role::Test);
+    assert_eq!(federated.points(&tables[0], &test).unwrap(), pooled.points(&tables[0], &test).unwrap());
+}
+
+#[test]
+fn too_few_missing_values_are_with_the_bin_of_most_rows() {
+    let tables: Vec<Table> = (1..=3).map(|seed| fixture::table_with_gaps(800, seed)).collect();
+    let strict = ScorecardTerms { min_share: 0.25, ..terms() };
+    let model = fit_pooled(&references(&tables), &strict).unwrap();
+    for column in &model.table().columns[..2] {
+        let of_missing: Vec<_> = column.bins.iter().filter(|bin| bin.missing).collect();
+        let [bin] = of_missing[..] else { panic!("one bin") };
+        assert!(
+            bin.from.is_some() || bin.below.is_some() || !bin.levels.is_empty() || column.bins.len() == 1
+        );
+    }
+}
+
+#[test]
 fn the_mean_score_is_the_base_rate_and_the_gradient_vanishes() {
     let tables = tables(false);
     let model = Model::Scorecard(fit_pooled(&references(&tables), &terms()).unwrap());

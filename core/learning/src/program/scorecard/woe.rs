@@ -100,7 +100,9 @@ fn coding_approved(
     let floors = Floors::of(terms, coding.all());
     // A column in one piece says nothing but how many rows there are.
     let mut bins = coding.counts.iter().filter(|bins| bins.len() > 1);
-    let departs = if coding.counts.iter().any(|bins| bins.len() > floors.max_bins) {
+    // The bin of missing values comes on top.
+    let most = |column: &Column| floors.max_bins + usize::from(column.nullable);
+    let departs = if coding.counts.iter().zip(&contract.columns).any(|(bins, of)| bins.len() > most(of)) {
         "number of bins"
     } else if bins.any(|bins| bins.iter().any(|bin| !floors.keep(*bin))) {
         "rows in a bin"
@@ -140,7 +142,9 @@ pub(super) fn coded_contract(contract: &Contract, coding: &WoeCoding) -> Contrac
         };
         let min = woe.iter().copied().fold(f64::INFINITY, f64::min);
         let max = woe.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Column { kind: ColumnKind::Numeric { transform: Transform::Identity, min, max }, ..column.clone() }
+        let kind = ColumnKind::Numeric { transform: Transform::Identity, min, max };
+        // What is missing has a weight of evidence too.
+        Column { kind, nullable: false, ..column.clone() }
     };
     Contract { columns: contract.columns.iter().enumerate().map(of_column).collect(), ..contract.clone() }
 }
