@@ -93,6 +93,10 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     if !sensitive.is_empty() {
         line("sensitive", sensitive.join(", "));
     }
+    let nullable: Vec<_> = job.contract.nullable().map(|column| column.name.as_str()).collect();
+    if !nullable.is_empty() {
+        line("nullable", nullable.join(", "));
+    }
     line("program", format!("{}, {}", job.program.name(), training(job)));
     if let Some(fairness) = &job.fairness {
         let grouping = |grouping: &Grouping| match grouping.bands.as_slice() {

@@ -79,6 +79,10 @@ fn show(reading: &Reading) -> Result<(), Failure> {
         reading.table.contract().id(),
         reading.table.rows(),
     ))?;
+    let missing: Vec<String> = missing(reading).map(|(column, rows)| format!("{column} {rows}")).collect();
+    if !missing.is_empty() {
+        print(&format!("rows without a value, by nullable column: {}", missing.join(", ")))?;
+    }
     if let Some(rows) = reading.without_consent {
         print(&format!("rows without consent, not read: {rows}"))?;
     }
@@ -105,6 +109,7 @@ fn fits(reading: &Reading) -> serde_json::Value {
         "training": training,
         "validation": validation,
         "test": test,
+        "missing": missing(reading).collect::<serde_json::Map<_, _>>(),
         "without_consent": reading.without_consent.map(|rows| rows.to_string()),
         "snapshot": snapshot.map(|snapshot| snapshot.id().to_string()),
         "sources": snapshot.map(|snapshot| &snapshot.sources),
@@ -132,6 +137,11 @@ fn misfits(error: &SourceError) -> serde_json::Value {
         _ => None,
     };
     serde_json::json!({ "fits": false, "rows": rows, "findings": findings })
+}
+
+/// The rows of this institution that have no value, of each nullable column. Nobody else is told.
+fn missing(reading: &Reading) -> impl Iterator<Item = (String, serde_json::Value)> {
+    reading.table.missing().into_iter().map(|(column, rows)| (column.to_owned(), rows.into()))
 }
 
 fn counts(reading: &Reading) -> [u64; 3] {
