@@ -67,7 +67,7 @@ fn compare(python: &Path, name: &str, model: &Model) {
     report(name, &found);
 }
 
-fn report(name: &str, found: &Value) {
+pub(crate) fn report(name: &str, found: &Value) {
     let largest = found["largest"].as_f64().unwrap();
     println!("{name}: largest difference {largest:.2e} over {} rows", found["rows"]);
     assert!(largest <= 1e-5, "{name}: {found}");
@@ -78,7 +78,7 @@ fn report(name: &str, found: &Value) {
 }
 
 /// Exports the model, scores the table with both, and what the script says of them.
-fn compared(python: &Path, folder: &Path, model: &Model, table: &Path) -> Value {
+pub(crate) fn compared(python: &Path, folder: &Path, model: &Model, table: &Path) -> Value {
     let run = released(&folder.join("run"), model);
     let (onnx, scores) = (folder.join("model.onnx"), folder.join("scores.csv"));
     let exported = succeed(&[
@@ -132,7 +132,7 @@ fn on_thresholds(model: &Model) -> String {
     text
 }
 
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/python");
     let has_it = Command::new(&python)
         .args(["-c", "import onnxruntime"])

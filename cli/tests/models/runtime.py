@@ -21,7 +21,9 @@ def feeds_of(session, rows):
     feeds = {}
     for expected in session.get_inputs():
         kind = numpy.float64 if expected.type == "tensor(double)" else object
-        cells = [kind(row[expected.name]) if kind is numpy.float64 else row[expected.name] for row in rows]
+        texts = [row[expected.name] for row in rows]
+        # A missing number is NaN, a missing level the empty text.
+        cells = [kind(text or "nan") for text in texts] if kind is numpy.float64 else texts
         feeds[expected.name] = numpy.array(cells, dtype=kind).reshape(-1, 1)
     return feeds
 

@@ -10,6 +10,7 @@
     reason = "the programs that it is compared with are processes that read a file"
 )]
 
+mod missing;
 #[path = "../played/mod.rs"]
 mod played;
 mod trees;

@@ -1,0 +1,67 @@
+//! Models of contracts with nullable columns in onnxruntime: a missing number is NaN there, and a missing level the empty text.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::onnx::{compared, python, report};
+use super::*;
+
+#[test]
+fn models_score_rows_with_missing_values_as_in_onnxruntime() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("gaps.csv");
+    std::fs::write(&table, with_gaps()).unwrap();
+    for program in [
+        "name = \"logistic-regression\"\nsolver = \"newton\"",
+        "name = \"neural-network\"\nhidden = [8]\nlearning_rate = 0.1",
+        "name = \"scorecard\"",
+        "name = \"boosted-trees\"\ndepth = 5",
+    ] {
+        let model = fitted_with_gaps(&job(program, 5), &table);
+        let here = folder.path().join(model.program());
+        std::fs::create_dir_all(&here).unwrap();
+        let found = compared(&python, &here, &model, &table);
+        assert!(found["rows"].as_u64().unwrap() > 4_000, "{found}");
+        report(&format!("{} with missing values", model.program()), &found);
+    }
+}
+
+/// The model of every row of the table, under the contract of the job with all columns nullable.
+fn fitted_with_gaps(job: &Job, table: &Path) -> Model {
+    let mut job = job.clone();
+    job.contract.columns.iter_mut().for_each(|column| column.nullable = true);
+    let columns = Columns {
+        site: "site".into(),
+        fold: "fold".into(),
+        test_fold: "0".into(),
+        validation_fold: None,
+        participants: None,
+    };
+    let sites = load::load(&Source::File(table.into()), &columns, &job.contract).unwrap();
+    let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
+    assert!(tables[0].missing().iter().all(|&(_, rows)| rows > 0), "{:?}", tables[0].missing());
+    fit(&job, &tables).unwrap()
+}
+
+/// Every tenth row of the example, with one in seven cells empty.
+fn with_gaps() -> String {
+    let contract = job("name = \"scorecard\"", 1).contract;
+    let source = Source::File(example("bank_marketing.csv.gz"));
+    let mut rows = source.rows().unwrap();
+    let header: Vec<String> = rows.header().to_vec();
+    let is_input = |name: &str| contract.columns.iter().any(|column| column.name == name);
+    let mut text = header.join(",") + "\n";
+    while let Some((line, row)) = rows.next_row().unwrap() {
+        if line % 10 != 0 {
+            continue;
+        }
+        let cell = |(column, cell): (usize, &str)| {
+            let is_gap = is_input(&header[column]) && (line / 10 + 3 * column as u64) % 7 == 0;
+            if is_gap { String::new() } else { cell.to_owned() }
+        };
+        let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
+        writeln!(text, "{}", cells.join(",")).unwrap();
+    }
+    text
+}
