@@ -94,6 +94,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
             released_round: rounds,
             fit: None,
             fairness: None,
+            drift: None,
             privacy: None,
         },
         provenance: BTreeMap::new(),

@@ -43,6 +43,7 @@ pub use measure::{Measure, Measured};
 pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{Model, ModelCard, ModelError, Scoring};
 pub use network::{Network, NetworkModel};
+pub use program::drift::figures::DriftFigures;
 pub use program::external::model::{ExternalModel, RowScores};
 pub use program::external::terms::ExternalTerms;
 pub use program::fairness::figures::FairnessFigures;

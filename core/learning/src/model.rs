@@ -13,6 +13,7 @@ use crate::linear_model::LinearModel;
 use crate::metrics::Metrics;
 use crate::network::NetworkModel;
 use crate::privacy::claim::Claim;
+use crate::program::drift::figures::DriftFigures;
 use crate::program::external::model::{ExternalCard, ExternalModel};
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::logistic_regression::inference::Fit;
@@ -59,6 +60,9 @@ pub struct ModelCard {
     /// How the model treats groups, where the job compared them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<FairnessFigures>,
+    /// Where the rows were that it was trained on, and how far test rows are from them, where the job compared them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftFigures>,
     /// Trainer, settings and tensors, where an external trainer learnt it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalCard>,
@@ -147,6 +151,9 @@ impl ModelCard {
             return Err(ModelError::Card(
                 "it names a trainer where there is none, or none where there is one".into(),
             ));
+        }
+        if let Some(misfit) = self.drift.as_ref().and_then(|drift| drift.misfit(&self.contract)) {
+            return Err(ModelError::Card(misfit.into()));
         }
         Ok(())
     }
@@ -277,6 +284,7 @@ impl Model {
             fit: None,
             scorecard: self.scorecard().map(ScorecardModel::table),
             fairness: None,
+            drift: None,
             external: match self {
                 Self::External(model) => Some(model.card()),
                 _ => None,

@@ -128,7 +128,7 @@ pub(super) static NEWTON: LazyLock<Job> = LazyLock::new(|| {
     Job::from_toml(&text).expect("a sound job")
 });
 
-/// Trees, and a comparison of groups by their model.
+/// Trees, and comparisons of groups and with training rows by their model.
 pub(super) static TREES: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_trees()).expect("a sound job"));
 
 fn of_trees() -> String {
@@ -136,7 +136,7 @@ fn of_trees() -> String {
         "name = \"boosted-trees\"\ndepth = 2\nmin_rows = 3\nmin_level_rows = 2\nincreasing = [\"age\"]";
     let text =
         JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1);
-    text + "\n[fairness]\nmin_rows = 2\ngroups = [{ column = \"job\" }, { column = \"age\", bands = [30, 50] }]\n"
+    text + "\n[fairness]\nmin_rows = 2\ngroups = [{ column = \"job\" }, { column = \"age\", bands = [30, 50] }]\n[drift]\nmin_rows = 2\n"
 }
 
 /// A network, and a logistic regression whose questions bring control variates.
@@ -177,7 +177,7 @@ fn questions_of(job: &Job) -> Vec<Question> {
         let answer = answer.clip().quantise(&coding, &mut rng);
         let sum = Sum::decode(layout, &coding, 1, answer.coefficients()).expect("an honest sum");
         next = run.next(Some(&sum)).expect("an honest sum");
-        if questions.len() < 6 || question.kind() == "fairness" {
+        if questions.len() < 6 || ["fairness", "drift"].contains(&question.kind()) {
             questions.push(question);
         }
     }

@@ -3,6 +3,7 @@
 mod cohort;
 mod diagnostic;
 pub mod draft;
+mod drift;
 mod fairness;
 pub(crate) mod fields;
 mod nullable;
@@ -24,6 +25,7 @@ use syndic_round::{JobId, ParameterSet};
 pub use cohort::CohortTerms;
 pub use diagnostic::Diagnostic;
 pub use draft::{ColumnSketch, draft, draft_predicting};
+pub use drift::DriftTerms;
 pub use fairness::{FairnessTerms, Grouping};
 pub use parse_program::unknown_program;
 pub use privacy::{NoiseSource, Privacy, RecordLevelTerms, Unit};
@@ -63,6 +65,9 @@ pub struct Job {
     /// Between which groups the released model is compared; without it no groups are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<FairnessTerms>,
+    /// How test rows are compared with training rows; without it they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftTerms>,
     /// How long what the rounds were made of is kept; without it until somebody decides otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,

@@ -6,6 +6,7 @@ use syndic_round::{JobId, ParameterSet};
 use toml::de::DeTable;
 
 use super::cohort::cohort;
+use super::drift::drift;
 use super::fairness::fairness;
 use super::nullable;
 use super::parse_contract;
@@ -45,11 +46,19 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let protection = protection(&mut reader, &mut root, of_many_sizes);
     let evaluation = evaluation(&mut reader, &mut root);
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
+    let drift = drift(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
     reader.close(root);
     if let (Some((program, _)), Some((rounds, _)), Some((privacy, at))) = (&program, &rounds, &privacy) {
         let (contract, at) = (contract.as_ref(), at.clone());
-        privacy::check(&mut reader, (privacy, at), program, rounds, contract, fairness.as_ref());
+        privacy::check(
+            &mut reader,
+            (privacy, at),
+            program,
+            rounds,
+            contract,
+            (fairness.is_some(), drift.is_some()),
+        );
     }
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
         check_rounds(
@@ -85,6 +94,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             protection,
             evaluation,
             fairness,
+            drift,
             retention,
         }),
         _ => Err(reader.into_diagnostics()),

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::parse::narrow;
 use super::reader::{Reader, Section};
-use super::{FairnessTerms, Job, ProgramTerms, Rounds};
+use super::{Job, ProgramTerms, Rounds};
 use crate::contract::Contract;
 use crate::privacy::PrivacyError;
 use crate::privacy::calibration::Calibration;
@@ -224,7 +224,7 @@ pub(super) fn check(
     program: &ProgramTerms,
     rounds: &Rounds,
     contract: Option<&Contract>,
-    fairness: Option<&FairnessTerms>,
+    (fairness, drift): (bool, bool),
 ) {
     let Some(terms) = privacy.record_level() else {
         if program.is_noisy() {
@@ -248,10 +248,15 @@ pub(super) fn check(
             reader.add("privacy.program", at.clone(), message, help);
         }
     }
-    if fairness.is_some() {
+    if fairness {
         let message = "the comparison of groups opens exact counts";
         let help = "remove [fairness], or write `mode = \"none\"` if exact sums are acceptable";
         reader.add("privacy.fairness", at.clone(), message, help);
+    }
+    if drift {
+        let message = "the comparison of test rows with training rows opens exact counts";
+        let help = "remove [drift], or write `mode = \"none\"` if exact sums are acceptable";
+        reader.add("privacy.drift", at.clone(), message, help);
     }
     // Without a contract its errors come first.
     let Some(contract) = contract else { return };

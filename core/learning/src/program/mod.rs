@@ -4,6 +4,7 @@
 //! the participant half sees its own table and the question.
 
 pub mod boosted_trees;
+pub mod drift;
 pub mod evaluation;
 pub mod external;
 pub mod fairness;

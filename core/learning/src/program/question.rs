@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
 use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
+use super::drift::{self, DriftQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::external::{self, ExternalQuestion};
 use super::fairness::FairnessQuestion;
@@ -16,7 +17,7 @@ use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestio
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, fairness, logistic_regression, scorecard};
 use crate::coefficients::Coefficients;
-use crate::job::{Job, ProgramTerms};
+use crate::job::{DriftTerms, Job, ProgramTerms};
 use crate::table::Role;
 
 /// What institutions are asked in one encrypted round.
@@ -51,6 +52,8 @@ pub enum Question {
     NoisyEvaluate(NoisyEvaluateQuestion),
     /// Score histograms by group.
     Fairness(FairnessQuestion),
+    /// Where training rows and test rows are.
+    Drift(DriftQuestion),
 }
 
 /// What answers to all the questions of a job look like, as far as its file alone decides.
@@ -65,6 +68,8 @@ pub struct Layouts {
     pub evaluate: Option<Layout>,
     /// To the comparison of groups, where the job asks for one.
     pub fairness: Option<Layout>,
+    /// To the comparison of test rows with training rows, where the job asks for one.
+    pub drift: Option<Layout>,
 }
 
 impl Layouts {
@@ -82,6 +87,7 @@ impl Layouts {
                 Some(_) => noisy_evaluation_layout(job)?,
             },
             fairness: job.fairness.as_ref().map(|_| fairness_layout(job)).transpose()?,
+            drift: job.drift.as_ref().map(|terms| drift_layout(job, terms)).transpose()?,
         })
     }
 }
@@ -130,10 +136,11 @@ impl Question {
             Self::Evaluate(question) => question.layout(),
             Self::NoisyEvaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
+            Self::Drift(question) => question.layout(),
         }
     }
 
-    /// `statistics`, `train`, `evaluate` or `fairness`.
+    /// `statistics`, `train`, `evaluate`, `fairness` or `drift`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
@@ -142,6 +149,7 @@ impl Question {
             Self::External(_) | Self::Noisy(_) => TRAIN,
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => "evaluate",
             Self::Fairness(_) => "fairness",
+            Self::Drift(_) => "drift",
         }
     }
 
@@ -153,7 +161,7 @@ impl Question {
     /// The training round that the question belongs to, from 1; none before training, and none after it.
     pub fn training_round(&self) -> Option<u32> {
         match self {
-            Self::Statistics(_) | Self::Fairness(_) => None,
+            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
@@ -246,6 +254,7 @@ impl Question {
             Self::Fairness(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Fairness(question) if question.bins != job.evaluation.bins => departs("bins"),
             Self::Fairness(question) => question.scorer.approved_by(job),
+            Self::Drift(question) => question.approved_by(job),
         }
     }
 }
@@ -282,6 +291,12 @@ pub(super) fn noisy_evaluation_layout(job: &Job) -> Result<Option<Layout>, Progr
     let calibration = job.evaluation_calibration().ok().flatten();
     let (Some(bins), Some(calibration)) = (bins, calibration) else { return Ok(None) };
     noisy_evaluation::layout(bins.into(), job.contract.max_rows, calibration.variance).map(Some)
+}
+
+/// What answers to the comparison of test rows with training rows look like.
+pub(super) fn drift_layout(job: &Job, terms: &DriftTerms) -> Result<Layout, ProgramError> {
+    let widths = drift::widths(&terms.columns_of(&job.contract), &job.contract);
+    drift::layout(&widths, job.evaluation.bins, job.contract.max_rows)
 }
 
 /// What answers to the questions of training look like.

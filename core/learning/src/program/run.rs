@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
 use super::boosted_trees::PreparedTable;
+use super::drift::Drift;
+use super::drift::figures::DriftFigures;
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::fairness::Fairness;
 use super::fairness::figures::FairnessFigures;
@@ -63,6 +65,11 @@ enum State {
         outcome: Box<Outcome>,
         fairness: Box<Fairness>,
     },
+    /// Comparing test rows with training rows, by the same model.
+    Drifting {
+        outcome: Box<Outcome>,
+        drift: Box<Drift>,
+    },
     Finished(Box<Outcome>),
 }
 
@@ -78,6 +85,8 @@ pub struct Outcome {
     pub fit: Option<Fit>,
     /// How it treats groups, where the job asks and anybody has test rows.
     pub fairness: Option<FairnessFigures>,
+    /// How far test rows are from training rows, where the job asks.
+    pub drift: Option<DriftFigures>,
     /// What is claimed of the noise, and what was spent; none without noise.
     pub privacy: Option<Claim>,
 }
@@ -99,6 +108,7 @@ impl Outcome {
         ModelCard {
             fit: self.fit.clone(),
             fairness: self.fairness.clone(),
+            drift: self.drift.clone(),
             privacy: self.privacy.clone(),
             ..self.model.card(weights, provenance)
         }
@@ -129,7 +139,7 @@ impl JobRun {
             State::Evaluating { training_round, .. } | State::Measuring { training_round, .. } => {
                 *training_round
             }
-            State::Comparing { .. } | State::Finished(_) => {
+            State::Comparing { .. } | State::Drifting { .. } | State::Finished(_) => {
                 self.metrics.last().map_or(0, |metrics| metrics.training_round)
             }
         }
@@ -149,20 +159,27 @@ impl JobRun {
             }
             State::Training(training) if training.may_be_last() => match self.noisy_evaluation_layout() {
                 Some(layout) => layout,
-                None => self.fairness_layout()?,
+                None => self.layout_after_training()?,
             },
-            State::Evaluating { training, .. } if training.is_finished() => self.fairness_layout()?,
+            State::Evaluating { training, .. } if training.is_finished() => self.layout_after_training()?,
             State::Evaluating { training, .. } | State::Training(training) => training.next_layout(&self.job),
             State::Statistics(_) => training_layout(&self.job),
-            State::Measuring { .. } | State::Comparing { .. } | State::Finished(_) => return None,
+            State::Comparing { .. } => self.drift_layout()?,
+            State::Measuring { .. } | State::Drifting { .. } | State::Finished(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
     }
 
-    /// What an answer to the comparison of groups looks like; none where there is no comparison.
-    fn fairness_layout(&self) -> Option<Result<Layout, ProgramError>> {
-        self.compared().map(|_| question::fairness_layout(&self.job))
+    /// What an answer to the first comparison looks like; none where there is none.
+    fn layout_after_training(&self) -> Option<Result<Layout, ProgramError>> {
+        let of_groups = self.compared().map(|_| question::fairness_layout(&self.job));
+        of_groups.or_else(|| self.drift_layout())
+    }
+
+    /// What an answer to the comparison with training rows looks like; none where there is no comparison.
+    fn drift_layout(&self) -> Option<Result<Layout, ProgramError>> {
+        self.job.drift.as_ref().map(|terms| question::drift_layout(&self.job, terms))
     }
 
     /// What an answer to the evaluation with noise looks like; none where there is none.
@@ -196,6 +213,7 @@ impl JobRun {
             State::Evaluating { evaluation, .. } => ask(evaluation.next(None)?, Question::Evaluate)?,
             State::Measuring { evaluation, .. } => ask(evaluation.next(None)?, Question::NoisyEvaluate)?,
             State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
+            State::Drifting { drift, .. } => ask(drift.next(None)?, Question::Drift)?,
             State::Finished(outcome) => Next::Done((**outcome).clone()),
         })
     }
@@ -267,8 +285,8 @@ impl JobRun {
             let fit = training.fit(&self.job);
             let privacy =
                 self.job.claim(Some(Ran { training_rounds: training_round, seen: noisy })).ok().flatten();
-            let outcome = Outcome { model, released_round, fit, fairness: None, privacy };
-            self.comparing(outcome)
+            let outcome = Outcome { model, released_round, fit, fairness: None, drift: None, privacy };
+            self.comparing(Box::new(outcome))
         } else {
             State::Training(training)
         };
@@ -276,10 +294,18 @@ impl JobRun {
     }
 
     /// What follows training.
-    fn comparing(&self, outcome: Outcome) -> State {
-        let Some(terms) = self.compared() else { return State::Finished(Box::new(outcome)) };
+    fn comparing(&self, outcome: Box<Outcome>) -> State {
+        let Some(terms) = self.compared() else { return self.drifting(outcome) };
         let fairness = Fairness::new(&outcome.model, terms, self.job.evaluation.bins);
-        State::Comparing { outcome: Box::new(outcome), fairness: Box::new(fairness) }
+        State::Comparing { outcome, fairness: Box::new(fairness) }
+    }
+
+    /// What follows the comparison of groups. Training rows are counted even where nobody has test rows: the released model says
+    /// where they were.
+    fn drifting(&self, outcome: Box<Outcome>) -> State {
+        let Some(terms) = &self.job.drift else { return State::Finished(outcome) };
+        let drift = Drift::new(&outcome.model, terms, self.job.evaluation.bins);
+        State::Drifting { outcome, drift: Box::new(drift) }
     }
 }
 
@@ -311,6 +337,10 @@ impl Program for JobRun {
             }
             State::Comparing { mut outcome, mut fairness } => {
                 outcome.fairness = Some(done(fairness.next(Some(sum))?)?);
+                run.state = run.drifting(outcome);
+            }
+            State::Drifting { mut outcome, mut drift } => {
+                outcome.drift = Some(done(drift.next(Some(sum))?)?);
                 run.state = State::Finished(outcome);
             }
             State::Finished(_) => return Err(ProgramError::WrongSum),
@@ -339,6 +369,7 @@ impl Program for JobRun {
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::NoisyEvaluate(question) => NoisyEvaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
+            Question::Drift(question) => Drift::answer(question, table, rng),
         }
     }
 }

@@ -63,6 +63,7 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
         },
         evaluation: Default::default(),
         fairness: None,
+        drift: None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn weights_and_errors_beside_missing_values_are_those_of_an_imputer_and_its_indicators() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("sklearn, statsmodels") else { return };
     let folder = tempfile::tempdir().unwrap();
     let (tables, text) = with_gaps();
     let csv = folder.path().join("table.csv");

@@ -77,6 +77,7 @@ fn what_would_open_an_exact_sum_is_refused() {
     assert_eq!(codes(&noisy("mode = \"none\"")), ["privacy.solver"]);
     let compared = format!("{}\n[fairness]\ngroups = [{{ column = \"job\" }}]\n", noisy(NOISE));
     assert_eq!(codes(&compared), ["privacy.fairness"]);
+    assert_eq!(codes(&format!("{}\n[drift]\n", noisy(NOISE))), ["privacy.drift"]);
     let start = FILE.find("name = \"logistic-regression\"").unwrap();
     let end = start + FILE[start..].find("[rounds]").unwrap();
     let trees = format!("{}name = \"boosted-trees\"\n\n{}", &FILE[..start], &FILE[end..]);

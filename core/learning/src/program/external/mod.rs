@@ -16,7 +16,7 @@ use self::model::{ExternalModel, RowScores};
 use self::terms::{ExternalTerms, MOST_ELEMENTS};
 use super::question::Question;
 use super::statistics::{Count, Summary};
-use super::{Next, ProgramError, count_block, power_of_two_above, values};
+use super::{Next, ProgramError, count_block, drift, power_of_two_above, values};
 use crate::contract::Contract;
 use crate::encode::Standardisation;
 use crate::job::Job;
@@ -211,11 +211,14 @@ impl Question {
             Self::Fairness(question) => {
                 question.scorer.external().map(|state| Asked::Score(state, &[Role::Test]))
             }
+            Self::Drift(question) => {
+                question.scorer.external().map(|state| Asked::Score(state, &drift::ROLES))
+            }
             _ => None,
         }
     }
 
-    /// What the table adds to the sum of an evaluation or a comparison of groups, its rows having been scored.
+    /// What the table adds to the sum of an evaluation or a comparison, its rows having been scored.
     ///
     /// # Errors
     /// When the question asks for something else, or for rows that have no score.
@@ -223,6 +226,7 @@ impl Question {
         match self {
             Self::Evaluate(question) => question.answered_by(table, scores),
             Self::Fairness(question) => question.answered_by(table, scores),
+            Self::Drift(question) => question.answered_by(table, scores),
             _ => Err(ProgramError::BadQuestion("it asks for no scores".into())),
         }
     }

@@ -24,6 +24,7 @@ use syndic_round::{Layout, Sum};
 pub use self::classes::ClassesQuestion;
 pub use self::pooled::fit_pooled;
 pub use self::rows::RowsQuestion;
+pub(in crate::program) use self::rows::cuts;
 pub use self::terms::ScorecardTerms;
 pub use self::woe::WoeQuestion;
 pub(in crate::program) use self::woe::approved;

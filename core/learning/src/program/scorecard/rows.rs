@@ -151,7 +151,7 @@ fn home(numbers: &[f64], cuts: &[u16], missing: f64, floor: f64) -> u16 {
 
 /// The first cell of each of at most `bins` bins but the first, of about equally many rows and at least `floor`. A bin begins
 /// midway between a cell that has rows and the next that has.
-fn cuts(counts: &[f64], bins: usize, floor: f64) -> Vec<u16> {
+pub(in crate::program) fn cuts(counts: &[f64], bins: usize, floor: f64) -> Vec<u16> {
     let occupied: Vec<(usize, f64)> =
         counts.iter().copied().enumerate().filter(|&(_, count)| count > 0.0).collect();
     let mut rest: f64 = counts.iter().sum();

@@ -1,0 +1,105 @@
+//! Rows of later years against the rows that a released model was trained on, as its card has them: what one institution
+//! finds out for itself, without a round.
+
+use super::figures::{Bin, DriftFigures, Shift, ks};
+use crate::contract::ColumnKind;
+use crate::model::{ModelCard, ModelError};
+use crate::table::{Table, Values};
+
+/// Rows that are counted in the bins of a card, a batch at a time.
+pub struct Compared<'c> {
+    card: &'c ModelCard,
+    figures: &'c DriftFigures,
+    rows: u64,
+    score: Vec<u64>,
+    columns: Vec<Vec<u64>>,
+}
+
+impl<'c> Compared<'c> {
+    /// Of no row yet; none where the job of the model compared nothing.
+    pub fn with(card: &'c ModelCard) -> Option<Self> {
+        let figures = card.drift.as_ref()?;
+        let empty = |shift: &Shift| vec![0; shift.bins.len()];
+        Some(Self {
+            card,
+            figures,
+            rows: 0,
+            score: empty(&figures.score),
+            columns: figures.columns.iter().map(empty).collect(),
+        })
+    }
+
+    /// Counts all rows of a table, and their scores.
+    ///
+    /// # Errors
+    /// [`ModelError::Contract`] where the table keeps another contract.
+    pub fn add(&mut self, table: &Table, scores: &[f64]) -> Result<(), ModelError> {
+        let contract = &self.card.contract;
+        if table.contract() != contract {
+            return Err(ModelError::Contract { expected: contract.id(), found: table.contract().id() });
+        }
+        self.rows += table.rows() as u64;
+        let bins = &self.figures.score.bins;
+        scores.iter().for_each(|&score| count(&mut self.score, ordered(bins, |edge| edge <= score)));
+        for (shift, counts) in self.figures.columns.iter().zip(&mut self.columns) {
+            let named = contract.columns.iter().zip(table.columns());
+            let Some((column, values)) = named.into_iter().find(|(column, _)| column.name == shift.name)
+            else {
+                continue;
+            };
+            match (&column.kind, values) {
+                (ColumnKind::Numeric { transform, .. }, Values::Numeric(values)) => {
+                    // The table's values are transformed, which keeps their order.
+                    let of = |value: f64| ordered(&shift.bins, |edge| transform.apply(edge) <= value);
+                    values.iter().for_each(|&value| count(counts, of(value)));
+                }
+                (ColumnKind::Categorical { levels }, Values::Categorical(values)) => {
+                    let of_level: Vec<usize> =
+                        levels.iter().map(|level| with_level(&shift.bins, level)).collect();
+                    values.iter().for_each(|&level| count(counts, of_level[usize::from(level)]));
+                }
+                // A table's values are of the kinds of its contract.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The figures. Nothing is left out: the rows are those of whoever counts them. As no more is known of the rows that the
+    /// model was trained on than their bins, KS is taken at the ends of these, and may be less than it is.
+    pub fn finish(self) -> DriftFigures {
+        let Self { figures, rows, score, columns, .. } = self;
+        let compared = |shift: &Shift, current: &[u64]| {
+            let reference: Vec<u64> = shift.bins.iter().map(|bin| bin.reference).collect();
+            let is_ordered = shift.bins.iter().all(|bin| bin.levels.is_empty());
+            let fresh = Shift { standing: None, psi: None, psi_by_chance: None, ks: None, ..shift.clone() };
+            fresh.with(figures, current, is_ordered.then(|| ks(&reference, current)))
+        };
+        DriftFigures {
+            current_rows: rows,
+            columns: figures
+                .columns
+                .iter()
+                .zip(&columns)
+                .map(|(shift, counts)| compared(shift, counts))
+                .collect(),
+            score: compared(&figures.score, &score),
+            ..figures.clone()
+        }
+    }
+}
+
+/// The bin whose edges are passed; the last has none.
+fn ordered(bins: &[Bin], is_passed: impl Fn(f64) -> bool) -> usize {
+    bins.partition_point(|bin| bin.below.is_some_and(&is_passed))
+}
+
+fn with_level(bins: &[Bin], level: &String) -> usize {
+    bins.iter().position(|bin| bin.levels.contains(level)).unwrap_or(0)
+}
+
+fn count(counts: &mut [u64], bin: usize) {
+    if let Some(count) = counts.get_mut(bin) {
+        *count += 1;
+    }
+}
