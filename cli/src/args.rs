@@ -41,7 +41,7 @@ pub enum Command {
     /// Score the rows of a table with a released model
     #[command(after_help = SCORE)]
     Score(ScoreArgs),
-    /// Export released models
+    /// Export released models, and compare rows with theirs
     #[command(subcommand)]
     Model(ModelCommand),
     /// Plan what differential privacy would cost

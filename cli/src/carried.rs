@@ -76,6 +76,7 @@ pub(crate) fn named(kinds: &[String]) -> String {
         "train" => "model updates".to_owned(),
         "evaluate" => "score histograms".to_owned(),
         "fairness" => "score histograms by group".to_owned(),
+        "drift" => "histograms of columns".to_owned(),
         other => other.to_owned(),
     };
     listed(&kinds.iter().map(name).collect::<Vec<_>>())

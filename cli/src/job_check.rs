@@ -111,6 +111,17 @@ pub fn render(file: &JobFile, job: &Job) -> String {
         let share = 100.0 * fairness.flagged;
         line("compared", format!("groups by {}, were {share} % acted upon", listed(&columns)));
     }
+    if let Some(terms) = &job.drift {
+        let columns = counted(terms.columns_of(&job.contract).len(), "column", "columns");
+        let ks = terms.max_ks.map_or_else(String::new, |ks| format!(" or a KS of {ks}"));
+        line(
+            "drift",
+            format!(
+                "test rows against training rows in {columns}, warned of above a PSI of {}{ks}",
+                terms.max_psi
+            ),
+        );
+    }
     line(
         "protection",
         format!(
@@ -264,7 +275,7 @@ fn excerpt(text: &str, line: usize, column: usize) -> String {
 
 const WIDEST: usize = 90;
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "job",
     "contract",
     "program",
@@ -274,6 +285,7 @@ const SECTIONS: [&str; 10] = [
     "protection",
     "evaluation",
     "fairness",
+    "drift",
     "retention",
 ];
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use syndic_learning::FairnessFigures;
 use syndic_learning::privacy::claim::Claim;
+use syndic_learning::{DriftFigures, FairnessFigures};
 
 /// The name of the schema in the file.
 pub const SCHEMA: &str = "syndic.result/1";
@@ -37,6 +37,9 @@ pub struct RunResult {
     /// How models treat groups, where the job compares them.
     #[serde(default)]
     pub fairness: Option<FairnessByModel>,
+    /// How far test rows are from training rows, where the job asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftByModel>,
     /// What is claimed of the noise, and what was spent; none without noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Claim>,
@@ -49,6 +52,15 @@ pub struct FairnessByModel {
     pub federated: Option<FairnessFigures>,
     /// The model trained on all rows in one place, for comparison only.
     pub pooled: FairnessFigures,
+}
+
+/// How far test rows are from training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriftByModel {
+    /// By the federation's model, from encrypted sums.
+    pub federated: Option<DriftFigures>,
+    /// By the model trained on all rows in one place, for comparison only: columns are the same, scores may differ.
+    pub pooled: DriftFigures,
 }
 
 /// Rounds by kind and ending.
@@ -315,6 +327,7 @@ pub(crate) mod example {
                 training_rows: banks.iter().zip(rows).map(|(bank, rows)| ((*bank).into(), rows)).collect(),
             },
             fairness: None,
+            drift: None,
             privacy: None,
         }
     }

@@ -128,6 +128,11 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
     if let Some(cut_off) = carried::cut_off(&result.rounds) {
         line("warning", cut_off);
     }
+    if let Some(drift) =
+        result.drift.as_ref().and_then(|drift| drift.federated.as_ref()?.warning("test rows"))
+    {
+        line("warning", drift);
+    }
     line(
         "cost",
         format!(

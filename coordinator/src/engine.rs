@@ -170,7 +170,7 @@ impl Engine {
     }
 
     /// What must be said beside the outcome of a job, over or not: who is missing in how many of its sums,
-    /// whether training ended before it was done, and what is odd about a scorecard.
+    /// whether training ended before it was done, what is odd about a scorecard, and what has drifted.
     pub fn warnings(&self, job: &JobId) -> Vec<String> {
         let (live, ended) = (self.jobs.get(job), self.ended.get(job));
         let attendance = live.map(|job| &job.attendance).or_else(|| ended.map(|ended| &ended.attendance));
@@ -186,7 +186,9 @@ impl Engine {
         });
         let scorecard = outcome.and_then(|outcome| outcome.model.scorecard());
         let odd = scorecard.map(|scorecard| scorecard.table().warnings());
-        missing.into_iter().flatten().chain(cut_off).chain(odd.into_iter().flatten()).collect()
+        let drift =
+            outcome.and_then(|outcome| outcome.drift.as_ref()).and_then(|drift| drift.warning("test rows"));
+        missing.into_iter().flatten().chain(cut_off).chain(odd.into_iter().flatten()).chain(drift).collect()
     }
 
     fn name(&self, id: ParticipantId) -> String {
@@ -339,6 +341,7 @@ impl Engine {
             | Fact::RoundFrozen { .. }
             | Fact::RoundAbandoned { .. }
             | Fact::JobProgress { .. }
+            | Fact::JobDrift(_)
             | Fact::Refused(_)
             | Fact::CoordinatorStopped(_) => Ok(()),
         }

@@ -4,6 +4,7 @@ mod admission;
 mod beside;
 mod connected;
 mod coordinator;
+mod drifted;
 mod erased;
 mod governance;
 mod inputs;
@@ -29,6 +30,7 @@ pub use beside::Beside;
 use beside::{phases, with_phases};
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
+pub use drifted::JobDrift;
 pub use erased::{ErasureRule, UpdatesErased, due};
 pub use governance::{Cause, Priority};
 use inputs::{heard, read_input};
@@ -198,6 +200,8 @@ pub enum Fact {
         /// Metrics as decimal text, by rows and name.
         metrics: Value,
     },
+    /// Test rows were compared with the rows that the job's model was trained on.
+    JobDrift(Box<JobDrift>),
     /// A job reached its outcome.
     JobCompleted {
         /// Job.
@@ -301,6 +305,7 @@ impl Fact {
                 let data = json!({ "job": job, "training_round": training_round, "metrics": metrics });
                 ("syndic.job.progress", Some(job_subject(job)), data)
             }
+            Self::JobDrift(drift) => drift.parts(),
             Self::JobCompleted { job, released_round, model, attendance } => {
                 let mut data =
                     json!({ "job": job, "released_round": released_round, "model": model.to_string() });
@@ -409,6 +414,7 @@ impl Fact {
                 training_round: count("training_round")?,
                 metrics: data.get("metrics")?.clone(),
             },
+            drifted::DRIFT => Self::JobDrift(Box::new(JobDrift::read(data)?)),
             "syndic.job.completed" => Self::JobCompleted {
                 job: job()?,
                 released_round: count("released_round")?,

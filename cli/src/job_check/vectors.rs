@@ -48,6 +48,7 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
         Some(("train", "model updates", layouts.train)),
         layouts.evaluate.map(|layout| ("evaluate", "score histograms", layout)),
         layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),
+        layouts.drift.map(|layout| ("drift", "histograms of columns", layout)),
     ];
     let of_kind = |(kind, name, layout): (&'static str, &'static str, Layout)| {
         let by = |carrier| {

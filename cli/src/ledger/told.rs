@@ -87,6 +87,7 @@ fn said(entry: &Entry, names: &Names) -> String {
         "syndic.job.progress" => {
             format!("training round {}: {}", data["training_round"], metrics(&data["metrics"]))
         }
+        "syndic.job.drift" => drift(data),
         "syndic.job.completed" => {
             format!("released the model of training round {}, {}", data["released_round"], brief("model"))
         }
@@ -193,6 +194,26 @@ fn metrics(of: &Value) -> String {
         }
     }
     parts.join(", ")
+}
+
+/// What has drifted, and how far the scores are: `age has drifted, PSI of the scores 0.1234`.
+fn drift(data: &Value) -> String {
+    let drifted: Vec<String> = data["drifted"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(String::from)
+        .collect();
+    let psi = data["score"]["psi"].as_str();
+    let scores = psi.map(|psi| format!("PSI of the scores {}", psi.get(..6).unwrap_or(psi)));
+    let told = match drifted.len() {
+        0 if psi.is_none() => "training rows counted, and too few test rows to compare".into(),
+        0 => "test rows are like training rows".into(),
+        1 => format!("{} has drifted", drifted[0]),
+        _ => format!("{} have drifted", listed(&drifted)),
+    };
+    [Some(told), scores].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Every value below `value`, each with its path.

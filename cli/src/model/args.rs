@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::ledger::args::TrustArgs;
+use crate::score::args::OnError;
 
 /// `syndic model ...`
 #[derive(Debug, Subcommand)]
@@ -12,6 +13,9 @@ pub enum ModelCommand {
     /// Write a released model in a format that other programs run
     #[command(after_help = EXPORT)]
     Export(ExportArgs),
+    /// Compare rows with those that a model was trained on
+    #[command(after_help = DRIFT)]
+    Drift(DriftArgs),
 }
 
 impl ModelCommand {
@@ -19,6 +23,7 @@ impl ModelCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Export(args) => args.json,
+            Self::Drift(args) => args.json,
         }
     }
 }
@@ -54,12 +59,37 @@ pub struct ExportArgs {
     pub json: bool,
 }
 
+/// Options of `syndic model drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// Table: CSV, plain or gzip, with a header line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub table: PathBuf,
+    /// What to do about a row that breaks the model's contract
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub on_error: OnError,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Formats that other programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Open Neural Network Exchange
     Onnx,
 }
+
+const DRIFT: &str = "Examples:
+  syndic model drift --model syndic-demo --table customers.csv
+  syndic model drift --model run --ledger run/ledger --key 'NAME+HASH+KEY' --table customers.csv.gz --json
+
+The card of a model whose job has a section [drift] says where the rows were that it was trained on, in bins; the table's rows \
+are counted in the same bins. Nothing leaves this machine. Exit code 1 says that a column or the scores have drifted by the \
+thresholds of the job.";
 
 const EXPORT: &str = "Examples:
   syndic model export --model syndic-demo --format onnx --out model.onnx

@@ -1,6 +1,7 @@
 //! `syndic model ...`: released models, and what else is made of them.
 
 pub mod args;
+pub mod drift;
 pub mod export;
 pub mod released;
 
@@ -14,5 +15,6 @@ use args::ModelCommand;
 pub fn run(command: &ModelCommand) -> Result<()> {
     match command {
         ModelCommand::Export(args) => export::run(args),
+        ModelCommand::Drift(args) => drift::run(args),
     }
 }

@@ -2,6 +2,7 @@
 //! that a compliance reviewer can read, print and file. It loads nothing and runs nothing.
 
 pub(crate) mod chart;
+pub(crate) mod drift;
 mod groups;
 mod job_text;
 mod participation;
@@ -78,6 +79,7 @@ struct Page<'a> {
     importance: Vec<ImportanceRow>,
     scorecard: Option<scorecard::Scorecard>,
     fairness: Option<groups::Fairness>,
+    drift: Option<drift::Drift>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
     gap: String,
@@ -117,6 +119,7 @@ impl<'a> Page<'a> {
             importance: importance(&data.importance),
             scorecard: data.scorecard.as_ref().map(scorecard::Scorecard::of),
             fairness: result.fairness.as_ref().and_then(groups::Fairness::of),
+            drift: result.drift.as_ref().and_then(|drift| drift.federated.as_ref()).map(drift::Drift::of),
             unchecked_rounds,
             gain,
             gap: signed(metrics.federated.roc_auc - metrics.pooled.roc_auc),

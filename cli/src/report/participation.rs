@@ -15,9 +15,9 @@ pub(super) struct Stretch {
     pub(super) checked: bool,
 }
 
-/// All rounds whose sum was opened: statistics first, then training, evaluation, and the comparison of groups.
+/// All rounds whose sum was opened: statistics first, then training, evaluation, and comparisons.
 pub(super) fn stretches(history: &History) -> Vec<Stretch> {
-    ["statistics", "train", "evaluate", "fairness"]
+    ["statistics", "train", "evaluate", "fairness", "drift"]
         .into_iter()
         .flat_map(|kind| of_kind(history, kind))
         .collect()
@@ -96,6 +96,7 @@ fn name(kind: &str) -> &str {
         "train" => "Training",
         "evaluate" => "Evaluation",
         "fairness" => "Fairness",
+        "drift" => "Drift",
         other => other,
     }
 }

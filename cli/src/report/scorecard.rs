@@ -93,7 +93,7 @@ fn name(bin: &BinRow, is_only: bool) -> String {
 }
 
 /// Six digits that tell, no more.
-fn number(x: f64) -> String {
+pub(super) fn number(x: f64) -> String {
     let digits = if x == 0.0 { 0 } else { (5 - x.abs().log10().floor() as i32).clamp(0, 12) };
     let text = format!("{x:.*}", digits as usize);
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };

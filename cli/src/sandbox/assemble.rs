@@ -11,7 +11,7 @@ use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
-    DataFacts, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions, RunResult,
+    DataFacts, DriftByModel, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions, RunResult,
     SCHEMA, Scores, Timing, Traffic,
 };
 use crate::{Error, Result};
@@ -40,7 +40,7 @@ pub(super) fn result(
     let live = history.metrics.get(&finished.outcome.released_round);
     let live =
         live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
-    let Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness } = figures.comparison;
+    let Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness, drift } = figures.comparison;
     let own = figures.at_home.into_iter().filter_map(|(name, federated)| {
         let alone = *alone_at_home.get(&name)?;
         Some((name, OwnScores { federated, alone }))
@@ -75,6 +75,7 @@ pub(super) fn result(
         },
         fairness: fairness
             .map(|pooled| FairnessByModel { federated: finished.outcome.fairness.clone(), pooled }),
+        drift: drift.map(|pooled| DriftByModel { federated: finished.outcome.drift.clone(), pooled }),
         privacy: finished.outcome.privacy.clone(),
     })
 }
@@ -84,9 +85,14 @@ fn round_counts(history: &History, outcome: &Outcome) -> RoundCounts {
     let (_, abandoned_training) = history.count("train");
     let (evaluation, abandoned_evaluation) = history.count("evaluate");
     let (_, abandoned_fairness) = history.count("fairness");
+    let (_, abandoned_drift) = history.count("drift");
     RoundCounts {
         completed: history.trained(),
-        abandoned: abandoned_statistics + abandoned_training + abandoned_evaluation + abandoned_fairness,
+        abandoned: abandoned_statistics
+            + abandoned_training
+            + abandoned_evaluation
+            + abandoned_fairness
+            + abandoned_drift,
         statistics,
         evaluation,
         released: outcome.released_round,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use syndic_learning::program::fairness::measured;
+use syndic_learning::program::{drift, fairness};
 use syndic_learning::reference::{FitError, fit};
-use syndic_learning::{FairnessFigures, Job, Metrics, Model, ModelError, Role, Scoring as _, Table};
+use syndic_learning::{
+    DriftFigures, FairnessFigures, Job, Metrics, Model, ModelError, Role, Scoring as _, Table,
+};
 
 use super::load::Site;
 use crate::result::Scores;
@@ -26,6 +28,8 @@ pub struct Comparison {
     pub test_positives: u64,
     /// How the pooled model treats groups, where the job compares them.
     pub fairness: Option<FairnessFigures>,
+    /// How far test rows are from training rows by the pooled model, where the job asks.
+    pub drift: Option<DriftFigures>,
 }
 
 /// Trains the same model with the same penalty pooled and, where that is asked for, alone, and scores all on the common
@@ -43,8 +47,11 @@ pub fn compare(
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     let model = fitted(&tables, job)?;
     let (pooled, metrics) = on_test_rows(&model, &tables)?;
-    let fairness = job.fairness.as_ref().map(|terms| measured(&model, &tables, terms, job.evaluation.bins));
+    let bins = job.evaluation.bins;
+    let fairness = job.fairness.as_ref().map(|terms| fairness::measured(&model, &tables, terms, bins));
     let fairness = fairness.transpose().map_err(unusable)?;
+    let drift = job.drift.as_ref().map(|terms| drift::measured(&model, &tables, terms, bins));
+    let drift = drift.transpose().map_err(unusable)?;
     told(1);
     let (mut alone, mut alone_at_home) = (BTreeMap::new(), BTreeMap::new());
     for (position, site) in sites.iter().enumerate().filter(|_| with_alone) {
@@ -54,7 +61,7 @@ pub fn compare(
         told(position + 2);
     }
     let Metrics { rows: test_rows, positives: test_positives, .. } = metrics;
-    Ok(Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness })
+    Ok(Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness, drift })
 }
 
 /// How many models [`compare`] trains: one pooled, and one for each institution where they are asked for.

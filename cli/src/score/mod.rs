@@ -48,7 +48,11 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     summary.outcome(args)
 }
 
-fn open(table: &Path) -> Result<Rows> {
+/// The rows of a file, or of standard input.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn open(table: &Path) -> Result<Rows> {
     if table == Path::new(STANDARD) {
         return Rows::of("standard input", Box::new(std::io::stdin().lock()));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use syndic_learning::{Metrics, Next, Outcome, RoundMetrics};
+use syndic_learning::{DriftFigures, Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{
     JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, RoundPlan, Timestamp,
@@ -18,7 +18,7 @@ use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::engine::JobState;
 use crate::event::Event;
-use crate::fact::Fact;
+use crate::fact::{Fact, JobDrift};
 use crate::store::{Lease, Tenure};
 
 enum Work {
@@ -287,15 +287,21 @@ impl Coordinator {
         let opened = open_sum(plan, opening, self.blobs()).await?;
         let mut state = self.inner.state.lock().await;
         let ahead = opened.and_then(|Ready { sum, stored }| match look_ahead(&state, job, &sum) {
-            Ok(metrics) => Ok((sum, stored, metrics)),
+            Ok(ahead) => Ok((sum, stored, ahead)),
             Err(reason) => Err(Unopened::Refused(reason)),
         });
         let refused = match ahead {
-            Ok((sum, stored, metrics)) => {
+            Ok((sum, stored, Ahead { metrics, drift })) => {
                 // If we crash here the sum is stored but the round is open; it is opened again, to the same sum.
                 let stored = Input::Opened(stored);
                 self.inner.hear(&mut state, job, plan.id.into(), stored, Some(&sum), lease).await?;
-                return self.progress(&mut state, job, &metrics, lease).await;
+                self.progress(&mut state, job, &metrics, lease).await?;
+                if let Some(drift) = drift {
+                    // If we crash here the figures are not written out: they follow from the sums, and are in the card.
+                    let fact = Fact::JobDrift(Box::new(JobDrift::of(job, &drift)));
+                    self.inner.decided(&mut state, lease, |_, _| Ok(vec![fact.clone()])).await?;
+                }
+                return Ok(());
             }
             Err(Unopened::MoreReveals(reason)) => Input::MoreReveals(reason),
             Err(Unopened::Refused(reason)) => Input::SumRefused(reason),
@@ -410,10 +416,21 @@ fn earliest(round: Work, ahead: Option<Work>) -> Work {
     }
 }
 
-/// The metrics that the program finds in `sum`, or why it refuses the sum.
-fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Vec<RoundMetrics>, String> {
+/// What is written out of a sum.
+struct Ahead {
+    metrics: Vec<RoundMetrics>,
+    drift: Option<DriftFigures>,
+}
+
+/// What the program finds in `sum`, or why it refuses the sum.
+fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Ahead, String> {
     let job = state.engine.job(job).ok_or("there is no such job")?;
-    job.after(sum).map(|(_, metrics)| metrics).map_err(|error| error.to_string())
+    let (next, metrics) = job.after(sum).map_err(|error| error.to_string())?;
+    let drift = match next {
+        Next::Done(outcome) => outcome.drift,
+        Next::Ask(_) => None,
+    };
+    Ok(Ahead { metrics, drift })
 }
 
 /// The ledger holds no floating-point numbers, so metrics are written out to nine decimals.

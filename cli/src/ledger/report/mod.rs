@@ -3,6 +3,7 @@
 
 mod connections;
 mod coordinators;
+mod drift;
 mod gaps;
 mod page;
 mod reading;
@@ -27,6 +28,7 @@ use crate::words::listed;
 use crate::{Error, Result};
 pub use connections::ConnectionFacts;
 pub use coordinators::CoordinatorFacts;
+pub use drift::{DriftFacts, ShiftFacts};
 pub use page::render;
 use reading::Reading;
 pub use rounds::{Missing, Outcome, PhaseFacts, RoundFacts};
@@ -130,6 +132,9 @@ pub struct JobFacts {
     pub released_round: Option<u64>,
     /// SHA-256 of the released model.
     pub model: Option<String>,
+    /// How far test rows are from training rows; none where nothing is on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftFacts>,
 }
 
 /// How updates were protected.

@@ -10,6 +10,7 @@ use syndic_ledger::Entry;
 
 use super::connections::Connections;
 use super::coordinators::Coordinators;
+use super::drift::DriftFacts;
 use super::rounds::Rounds;
 use super::{
     ErasureFacts, Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question,
@@ -53,6 +54,7 @@ impl<'a> Reading<'a> {
             erased: None,
             released_round: None,
             model: None,
+            drift: None,
         };
         Self {
             names,
@@ -86,6 +88,7 @@ impl<'a> Reading<'a> {
                 self.job.lawful_basis = identity.and_then(|identity| identity.lawful_basis.clone());
             }
             "syndic.job.progress" => self.measured(data),
+            "syndic.job.drift" => self.job.drift = Some(DriftFacts::read(*index, data)),
             "syndic.job.completed" => {
                 (self.job.outcome, self.job.ended) = (Outcome::Completed, Some(*time));
                 (self.job.released_round, self.job.model) = (data["released_round"].as_u64(), text("model"));
@@ -267,6 +270,7 @@ fn is_incident(entry: &Entry) -> bool {
             data["checked"] == false
                 || data["wrong_reveals"].as_array().is_some_and(|wrong| !wrong.is_empty())
         }
+        "syndic.job.drift" => data["drifted"].as_array().is_some_and(|drifted| !drifted.is_empty()),
         // Whatever else is decided of a job is for a reviewer to see.
         kind if kind.starts_with("syndic.job.") => !matches!(step, "agreed" | "progress" | "completed"),
         _ => INCIDENTS.contains(&step),
