@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Whose turn it is after an error. These are the exit codes of `syndic`; they do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 1: the job or a round was abandoned.
+    /// 1: the job or a round was abandoned, or rows have drifted.
     Abandoned = 1,
     /// 2: the command line, a file or the data is wrong.
     Input = 2,

@@ -215,7 +215,7 @@ const LABEL: usize = 11;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::example;
+    use crate::result::{DriftByModel, example};
 
     fn table(demo: bool) -> String {
         let closing = Closing { out: Path::new("syndic-demo"), command: "syndic", demo, width: 90 };
@@ -254,6 +254,17 @@ mod tests {
         let mut metrics = example::result().metrics;
         metrics.own.clear();
         assert_eq!(at_home(&metrics), None);
+    }
+
+    #[test]
+    fn it_warns_of_test_rows_that_are_unlike_those_that_were_trained_on() {
+        let figures = crate::report::drift::tests::figures();
+        let drift = DriftByModel { federated: Some(figures.clone()), pooled: figures };
+        let result = RunResult { drift: Some(drift), ..example::result() };
+        let closing = Closing { out: Path::new("out"), command: "syndic", demo: false, width: 90 };
+        let table = console::strip_ansi_codes(&render(&result, &closing)).into_owned();
+        assert!(flat(&table).contains("warning test rows have drifted from the rows"), "{table}");
+        assert!(!flat(&self::table(false)).contains("have drifted"));
     }
 
     #[test]

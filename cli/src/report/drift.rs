@@ -45,7 +45,7 @@ pub(crate) struct Bar {
 impl Drift {
     pub(crate) fn of(figures: &DriftFigures) -> Self {
         let mut columns: Vec<&Shift> = figures.columns.iter().collect();
-        columns.sort_by(|a, b| b.psi.unwrap_or(0.0).total_cmp(&a.psi.unwrap_or(0.0)));
+        columns.sort_by(|a, b| b.distance().unwrap_or(0.0).total_cmp(&a.distance().unwrap_or(0.0)));
         let rows = [row("scores", &figures.score, figures)];
         let columns = columns.into_iter().map(|shift| row(&shift.name, shift, figures));
         Self {

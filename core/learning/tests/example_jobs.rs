@@ -1,6 +1,6 @@
 //! The job files of `examples/` are jobs, and have the sizes that the documents say.
 
-use syndic_learning::{Job, JobRun, Next, Program};
+use syndic_learning::{Job, JobRun, Layouts, Next, Program};
 use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
@@ -22,7 +22,7 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     assert_eq!(inputs, [50, 89, 46]);
     let (linear, trees) = (job(CREDIT_DEFAULT), job(CREDIT_DEFAULT_TREES));
     assert_eq!(linear.contract, trees.contract);
-    assert!(trees.trees().is_some() && trees.fairness.is_some());
+    assert!(trees.trees().is_some() && trees.fairness.is_some() && trees.drift.is_some());
     let network = job(CREDIT_DEFAULT_NETWORK);
     assert_eq!(network.contract, linear.contract);
     assert_eq!(network.network().map(|terms| terms.hidden), Some(vec![64]));
@@ -57,6 +57,13 @@ fn the_example_with_noise_keeps_its_epsilon_and_asks_nothing_exact() {
         panic!("a job begins with a question")
     };
     assert!(question.adds_noise());
+}
+
+#[test]
+fn the_comparison_of_rows_in_the_example_with_trees_has_as_many_sums_as_its_page_says() {
+    let layout = Layouts::of(&job(CREDIT_DEFAULT_TREES)).unwrap().drift.unwrap();
+    assert_eq!(layout.len(), 65_686);
+    assert!(include_str!("../../../docs/programs/drift.md").contains(": 65,686 for"));
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl ShiftFacts {
     }
 
     fn value(&self) -> f64 {
-        self.psi.as_deref().and_then(|psi| psi.parse().ok()).unwrap_or(0.0)
+        let figure = self.psi.as_deref().or(self.ks.as_deref());
+        figure.and_then(|figure| figure.parse().ok()).unwrap_or(0.0)
     }
 
     /// PSI, KS and standing for people.

@@ -1,5 +1,5 @@
 //! What is fitted over encrypted sums against programs that are none of ours: Newton's method against statsmodels and
-//! scikit-learn, trees against LightGBM.
+//! scikit-learn, trees against LightGBM; and figures of drift against numpy and scipy.
 //!
 //! `cargo xtask test` installs them in a virtual environment below `target/`. Where they are not, these tests say so
 //! and pass.
@@ -10,6 +10,7 @@
     reason = "the programs that it is compared with are processes that read a file"
 )]
 
+mod drift;
 mod missing;
 #[path = "../played/mod.rs"]
 mod played;

@@ -66,12 +66,13 @@ impl<'c> Compared<'c> {
     }
 
     /// The figures. Nothing is left out: the rows are those of whoever counts them. As no more is known of the rows that the
-    /// model was trained on than their bins, KS is taken at the ends of these, and may be less than it is.
+    /// model was trained on than their bins, KS is taken at the ends of these, and may be less than it is; of one bin
+    /// nothing is known.
     pub fn finish(self) -> DriftFigures {
         let Self { figures, rows, score, columns, .. } = self;
         let compared = |shift: &Shift, current: &[u64]| {
             let reference: Vec<u64> = shift.bins.iter().map(|bin| bin.reference).collect();
-            let is_ordered = shift.bins.iter().all(|bin| bin.levels.is_empty());
+            let is_ordered = shift.bins.len() > 1 && shift.bins.iter().all(|bin| bin.levels.is_empty());
             let fresh = Shift { standing: None, psi: None, psi_by_chance: None, ks: None, ..shift.clone() };
             fresh.with(figures, current, is_ordered.then(|| ks(&reference, current)))
         };

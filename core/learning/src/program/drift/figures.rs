@@ -42,9 +42,9 @@ pub struct DriftFigures {
 pub struct Shift {
     /// Name of the column; `score` of the scores.
     pub name: String,
-    /// What the thresholds make of it; none where too few rows are compared.
+    /// What the thresholds make of it; none where too few rows are compared, or nothing tells them apart.
     pub standing: Option<Standing>,
-    /// Population stability index over the bins.
+    /// Population stability index over the bins; none where all training rows are in one.
     pub psi: Option<f64>,
     /// What it would be on average if nothing had changed, by chance alone.
     pub psi_by_chance: Option<f64>,
@@ -141,7 +141,7 @@ impl DriftFigures {
     pub fn drifted(&self) -> Vec<&Shift> {
         let mut drifted: Vec<&Shift> =
             self.shifts().filter(|shift| shift.standing == Some(Standing::Drifted)).collect();
-        drifted.sort_by(|a, b| b.psi.unwrap_or(0.0).total_cmp(&a.psi.unwrap_or(0.0)));
+        drifted.sort_by(|a, b| b.distance().unwrap_or(0.0).total_cmp(&a.distance().unwrap_or(0.0)));
         drifted
     }
 
@@ -155,11 +155,9 @@ impl DriftFigures {
             } else {
                 format!("`{}`", shift.name)
             };
-            let psi = shift.psi.unwrap_or(0.0);
-            match shift.ks.filter(|&ks| self.max_ks.is_some_and(|most| ks > most)) {
-                Some(ks) => format!("{name} (PSI {psi:.3}, KS {ks:.3})"),
-                None => format!("{name} (PSI {psi:.3})"),
-            }
+            let ks = shift.ks.filter(|&ks| shift.psi.is_none() || self.max_ks.is_some_and(|most| ks > most));
+            let figures = [shift.psi.map(|psi| format!("PSI {psi:.3}")), ks.map(|ks| format!("KS {ks:.3}"))];
+            format!("{name} ({})", figures.into_iter().flatten().collect::<Vec<_>>().join(", "))
         };
         let told: Vec<String> = drifted.iter().take(MOST_NAMED).map(named).collect();
         let more = match drifted.len().saturating_sub(MOST_NAMED) {
@@ -222,6 +220,11 @@ impl Shift {
         Self { name, standing: None, psi: None, psi_by_chance: None, ks: None, bins }
     }
 
+    /// What the thresholds of the index are for: the index, and where all training rows are in one bin, the statistic.
+    pub fn distance(&self) -> Option<f64> {
+        self.psi.or(self.ks)
+    }
+
     /// Compared with the rows in its bins, none of them left out.
     pub(super) fn with(mut self, figures: &DriftFigures, current: &[u64], ks: Option<f64>) -> Self {
         let reference: Vec<u64> = self.bins.iter().map(|bin| bin.reference).collect();
@@ -230,14 +233,15 @@ impl Shift {
         if all == 0 || compared == 0 || compared < u128::from(figures.min_rows) {
             return self;
         }
-        let psi = psi(&reference, current);
+        // In one bin the index is zero whatever has changed.
+        self.psi = (self.bins.len() > 1).then(|| psi(&reference, current));
         let freedom = self.bins.len().saturating_sub(1) as f64;
-        self.psi_by_chance = Some(freedom * (1.0 / all as f64 + 1.0 / compared as f64));
-        (self.psi, self.ks) = (Some(psi), ks);
+        self.psi_by_chance = self.psi.map(|_| freedom * (1.0 / all as f64 + 1.0 / compared as f64));
+        self.ks = ks;
         let is_far = figures.max_ks.zip(ks).is_some_and(|(most, ks)| ks > most);
-        self.standing = Some(match psi {
-            psi if psi > figures.max_psi || is_far => Standing::Drifted,
-            psi if psi > figures.watch_psi => Standing::Watch,
+        self.standing = self.distance().map(|distance| match distance {
+            distance if distance > figures.max_psi || is_far => Standing::Drifted,
+            distance if distance > figures.watch_psi => Standing::Watch,
             _ => Standing::Stable,
         });
         self

@@ -23,6 +23,8 @@ enum Planted {
     Age,
     /// Nobody has no job any more.
     Level,
+    /// All training rows are of one age, and half the test rows of another.
+    Constant,
 }
 
 /// Five institutions that differ; every fifth row is a test row.
@@ -43,6 +45,7 @@ fn table(seed: u64, planted: Planted, rows: u64) -> Table {
         let positive = uniform() < 1.0 / (1.0 + libm::exp(-0.06 * (age - 50.0)));
         match planted {
             Planted::Age if is_test => age += 10.0,
+            Planted::Constant => age = if is_test && row % 2 == 0 { 41.0 } else { 40.0 },
             Planted::Level if is_test && job == "none" => job = "office",
             _ => {}
         }
@@ -149,6 +152,15 @@ fn between_the_thresholds_a_shift_is_marked_and_no_warning() {
     let figures = figures(Planted::Age, terms);
     assert_eq!(figures.score.standing, Some(Standing::Watch));
     assert_eq!((figures.columns.len(), figures.warning("test rows")), (1, None));
+}
+
+#[test]
+fn a_column_that_was_constant_and_is_no_more_has_drifted_though_it_has_one_bin() {
+    let figures = figures(Planted::Constant, DriftTerms::default());
+    let age = named(&figures, "age");
+    assert_eq!((age.bins.len(), age.psi, age.psi_by_chance, age.ks), (1, None, None, Some(0.5)));
+    assert_eq!(age.standing, Some(Standing::Drifted));
+    assert!(figures.warning("test rows").unwrap().contains("`age` (KS 0.500)"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::super::run::JobRun;
 use super::super::run::tests::{job, sum_of, tables};
 use super::terms::Tensor;
 use super::*;
-use crate::job::ProgramTerms;
+use crate::job::{DriftTerms, ProgramTerms};
 use crate::model::{Model, Scoring as _};
 use crate::program::Program as _;
 use crate::{Job, Layouts, fixture};
@@ -42,7 +42,8 @@ fn trained(table: &Table) -> Vec<f64> {
 
 #[test]
 fn a_whole_job_moves_the_numbers_by_the_mean_of_the_updates_weighted_by_rows() {
-    let (job, tables) = (of_trainer(2), tables(true));
+    let job = Job { drift: Some(DriftTerms::default()), ..of_trainer(2) };
+    let tables = tables(true);
     let tables: Vec<&Table> = tables.iter().collect();
     let mut run = JobRun::new(&job);
     let question = first(&mut run, &tables);
@@ -93,6 +94,9 @@ fn a_whole_job_moves_the_numbers_by_the_mean_of_the_updates_weighted_by_rows() {
     assert_eq!(scored, 2, "the model of each round is measured");
     assert!(run.metrics().iter().all(|of| of.test.unwrap().roc_auc == Some(1.0)));
     assert_eq!(outcome.model.program(), "external");
+    // Training rows are scored for drift: those of one label have one score.
+    let drift = outcome.drift.unwrap();
+    assert_eq!((drift.reference_rows as f64, drift.score.bins.len()), (total, 2));
     assert_eq!(job.carrier_of(&Layouts::of(&job).unwrap().train, 5), Carrier::Ring);
 }
 
