@@ -11,8 +11,8 @@ use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
-    DataFacts, DriftByModel, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions, RunResult,
-    SCHEMA, Scores, Timing, Traffic,
+    DataFacts, DriftByModel, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions,
+    RunResult, SCHEMA, Scores, Timing, Traffic,
 };
 use crate::{Error, Result};
 
@@ -40,7 +40,8 @@ pub(super) fn result(
     let live = history.metrics.get(&finished.outcome.released_round);
     let live =
         live.map(|live| Scores { roc_auc: live.roc_auc, pr_auc: live.pr_auc, log_loss: live.log_loss });
-    let Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness, drift } = figures.comparison;
+    let Comparison { pooled, alone, alone_at_home, test_rows, test_positives, fairness, drift } =
+        figures.comparison;
     let own = figures.at_home.into_iter().filter_map(|(name, federated)| {
         let alone = *alone_at_home.get(&name)?;
         Some((name, OwnScores { federated, alone }))

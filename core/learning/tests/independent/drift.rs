@@ -14,7 +14,7 @@ use super::{JOB, close, python};
 
 #[test]
 fn psi_is_that_of_numpy_and_the_statistic_that_of_scipy() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("numpy, scipy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let job = Job::from_toml(&format!("{JOB}\n[drift]\nbins = 12\n")).unwrap();
     let (table, rows) = shifted(&job);
@@ -71,7 +71,7 @@ fn shifted(job: &Job) -> (Table, Vec<String>) {
         let positive = uniform() < 1.0 / (1.0 + (-0.08 * (age - 45.0) + income / 2000.0).exp());
         let (role, named) = if is_test { (Role::Test, "test") } else { (Role::Train, "train") };
         let (age, income) = (age.to_string(), income.to_string());
-        let cells = [&age, &income, "500", job, "east", if positive { "1" } else { "0" }];
+        let cells = [age.as_str(), &income, "500", job, "east", if positive { "1" } else { "0" }];
         builder.push(row, &cells, role);
         rows.push(format!("{age},{income},{job},{named}"));
     }

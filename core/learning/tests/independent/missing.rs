@@ -65,7 +65,8 @@ nullable = true
 
 ";
     let text = format!("{head}{columns}[program]{tail}");
-    Job::from_toml(&text.replacen("solver = \"newton\"", &format!("solver = \"newton\"\n{terms}"), 1)).unwrap()
+    Job::from_toml(&text.replacen("solver = \"newton\"", &format!("solver = \"newton\"\n{terms}"), 1))
+        .unwrap()
 }
 
 /// Three unlike institutions, of which the second has no income at all, and all their rows as CSV.
@@ -99,12 +100,5 @@ fn with_gaps() -> (Vec<Table>, String) {
 
 /// What the job with these terms comes to.
 fn outcome_of(terms: &str, tables: &[Table]) -> Outcome {
-    let mut run = JobRun::new(&job(terms));
-    let mut next = run.next(None).unwrap();
-    loop {
-        match next {
-            Next::Ask(question) => next = run.next(Some(&sum(&question, tables))).unwrap(),
-            Next::Done(outcome) => return outcome,
-        }
-    }
+    played::of_job(&job(terms), tables).unwrap()
 }

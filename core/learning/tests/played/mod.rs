@@ -12,7 +12,12 @@ pub(crate) fn played(job: &str, tables: &[Table]) -> Outcome {
 
 /// The same where it may end without a model.
 pub(crate) fn tried(job: &str, tables: &[Table]) -> Result<Outcome, ProgramError> {
-    let mut run = JobRun::new(&Job::from_toml(job).unwrap());
+    of_job(&Job::from_toml(job).unwrap(), tables)
+}
+
+/// The same of a job that was read already.
+pub(crate) fn of_job(job: &Job, tables: &[Table]) -> Result<Outcome, ProgramError> {
+    let mut run = JobRun::new(job);
     let mut next = run.next(None)?;
     loop {
         match next {
