@@ -15,7 +15,7 @@ use syndic_coordinator::federation::{
 };
 use syndic_ledger::VerifierKey;
 use syndic_round::enrolment::Address;
-use syndic_round::{Roster, Timestamp};
+use syndic_round::{Approver, Roster, Timestamp};
 
 use crate::words::{counted, quoted};
 use crate::{Error, Exit, Result};
@@ -34,6 +34,12 @@ pub enum FederationCommand {
                             keygen`. Give it the bundle that this writes. The same request again renews its \
                             certificate.")]
     AddParticipant(AddParticipantArgs),
+    /// Name somebody who may approve what becomes of models
+    #[command(after_help = "Example:\n  syndic federation add-approver --dir federation --name model-risk \
+                            --public-key 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29\n\nWhoever approves makes \
+                            the key with `syndic model new-key`, on a host of its own. Members see the approvers in the roster \
+                            that they sign; a sealed roster takes no further ones, so name more than one.")]
+    AddApprover(AddApproverArgs),
     /// Show the roster that every member signs
     #[command(
         after_help = "Example:\n  syndic federation roster --dir federation\n\nGive `roster.json` to every \
@@ -76,6 +82,20 @@ pub struct AddParticipantArgs {
     days: u32,
 }
 
+/// Options of `syndic federation add-approver`.
+#[derive(Debug, Args)]
+pub struct AddApproverArgs {
+    /// The federation's directory
+    #[arg(long)]
+    dir: PathBuf,
+    /// Name of the office, not of a person: a-z, 0-9, `-` and `_`
+    #[arg(long)]
+    name: String,
+    /// Its public key, as `syndic model new-key` printed it
+    #[arg(long, value_name = "HEX", value_parser = public_key)]
+    public_key: [u8; 32],
+}
+
 /// Options of `syndic federation roster`.
 #[derive(Debug, Args)]
 pub struct RosterArgs {
@@ -103,6 +123,7 @@ pub fn run(command: FederationCommand, now: Timestamp) -> Result<String> {
     match command {
         FederationCommand::Init(args) => init(args, now),
         FederationCommand::AddParticipant(args) => add_participant(&args, now),
+        FederationCommand::AddApprover(args) => add_approver(args),
         FederationCommand::Roster(args) => roster(&args),
         FederationCommand::Seal(args) => seal(&args),
     }
@@ -148,6 +169,26 @@ fn add_participant(args: &AddParticipantArgs, now: Timestamp) -> Done {
     ))
 }
 
+fn add_approver(args: AddApproverArgs) -> Done {
+    let _lock = lock(&args.dir)?;
+    let mut federation = Federation::load(&args.dir)?;
+    let approver = Approver { name: args.name, key: args.public_key };
+    federation.add_approver(approver.clone())?;
+    federation.write_roster(&args.dir)?;
+    Ok(format!(
+        "`{}` may approve what becomes of models, with key {}\n\
+         next: when all are in: syndic federation roster --dir {}\n",
+        approver.name,
+        hex::encode(approver.key),
+        quoted(&args.dir)
+    ))
+}
+
+fn public_key(text: &str) -> std::result::Result<[u8; 32], String> {
+    let key = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    key.ok_or_else(|| "give the 64 hexadecimal digits that `syndic model new-key` printed".to_owned())
+}
+
 fn roster(args: &RosterArgs) -> Done {
     let federation = Federation::load(&args.dir)?;
     let roster = federation.roster();
@@ -159,6 +200,9 @@ fn roster(args: &RosterArgs) -> Done {
     for member in &roster.members {
         let key = hex::encode(member.signing_key);
         let _ = writeln!(text, "  {:>5}  {:width$}  key {key}", member.id.get(), member.name);
+    }
+    for approver in &roster.approvers {
+        let _ = writeln!(text, "approver {:width$}  key {}", approver.name, hex::encode(approver.key));
     }
     let _ = writeln!(text, "coordinator key {}", hex::encode(roster.coordinator_key));
     if let Some(key) = ledger_key(roster) {

@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use rand::CryptoRng;
 use rustls::pki_types::CertificateDer;
 use syndic_round::enrolment::{Address, Bundle, SigningRequest};
-use syndic_round::{EndorsedRoster, Endorsement, Member, ParticipantId, Roster, SealedRoster, Timestamp};
+use syndic_round::{Approver, EndorsedRoster, Endorsement, Member, ParticipantId, Roster, SealedRoster, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::authority::{Authority, TlsKey, Validity, to_pem, validity_of};
@@ -108,6 +108,7 @@ impl Federation {
             federation: name.to_owned(),
             members: Vec::new(),
             coordinator_key: identity.ledger_key.verifying_key().to_bytes(),
+            approvers: Vec::new(),
         };
         Ok(Self { authority, identity, roster, sealed: None })
     }
@@ -145,6 +146,25 @@ impl Federation {
             authority_pem: to_pem(self.authority.certificate()),
             certificate_pem: to_pem(&certificate),
         })
+    }
+
+    /// Names somebody who may approve what becomes of models, with the key that signs its approvals. The same again is fine.
+    ///
+    /// # Errors
+    /// [`FederationError::Sealed`]; [`FederationError::Roster`] where name or key break a rule, or are another's.
+    pub fn add_approver(&mut self, approver: Approver) -> Result<(), FederationError> {
+        if self.roster.approvers.contains(&approver) {
+            return Ok(());
+        }
+        if self.sealed.is_some() {
+            return Err(FederationError::Sealed { name: approver.name });
+        }
+        let mut next = self.roster.clone();
+        let at = next.approvers.partition_point(|known| known.name < approver.name);
+        next.approvers.insert(at, approver);
+        next.check_approvers()?;
+        self.roster = next;
+        Ok(())
     }
 
     /// Certifies the coordinator anew: the key that it has, under the host names that it has.

@@ -41,6 +41,7 @@ impl Federation {
             federation: "federation".into(),
             members: (1..).zip(&keys).map(member).collect(),
             coordinator_key: key(0).verifying_key().to_bytes(),
+            approvers: Vec::new(),
         };
         let endorsements = (1..).zip(&keys).map(|(number, key)| roster.endorse(id(number), key)).collect();
         let sealed = EndorsedRoster { roster, endorsements }.verify().expect("every member endorsed");

@@ -48,6 +48,7 @@ impl Founding {
             federation: "credit".into(),
             members: listed.collect(),
             coordinator_key: bundle.coordinator_key,
+            approvers: Vec::new(),
         };
         Self { folder, members, bundle, roster }
     }

@@ -53,6 +53,7 @@ impl Federation {
             federation: "simulated".into(),
             members: (1..=n).zip(&keys).map(member).collect(),
             coordinator_key: key(0).verifying_key().to_bytes(),
+            approvers: Vec::new(),
         };
         let endorsements = (1..=n).zip(&keys).map(|(number, key)| roster.endorse(id(number), key)).collect();
         let roster = EndorsedRoster { roster, endorsements }.verify().expect("every member endorsed it");

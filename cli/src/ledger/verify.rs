@@ -314,6 +314,7 @@ mod tests {
         let roster = Roster {
             federation: "another".into(),
             coordinator_key: SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes(),
+            approvers: Vec::new(),
             members: Vec::new(),
         };
         // Nobody has signed it.

@@ -99,6 +99,9 @@ impl FederationError {
                 "give that member the current `roster.json`, let it run `syndic-participant endorse`, and pass \
                  its endorsement file; a roster that changed after it signed needs a new signature"
             }
+            Self::Roster(RosterError::Approvers | RosterError::Key(_) | RosterError::Name(_)) => {
+                "give each approver a name of its own and a key that `syndic model new-key` made for it alone"
+            }
             Self::Roster(RosterError::Size(_)) => "add participants with `syndic federation add-participant`",
             Self::Roster(_) => {
                 "restore `roster.json` from a backup: it is not as `syndic federation` writes it"

@@ -91,6 +91,14 @@ impl Federation {
         Ok(Self { authority, identity, roster, sealed })
     }
 
+    /// Stores the draft roster, once an approver is in it.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn write_roster(&self, dir: &Path) -> Result<(), FederationError> {
+        Ok(write_public(&dir.join(ROSTER), &json(&self.roster))?)
+    }
+
     /// Stores a member that [`Federation::add_participant`] took in: the roster, then its bundle.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ pub(crate) fn sealed_roster(n: u16) -> SealedRoster {
         federation: "test-federation".into(),
         members: (1..=n).map(listed).collect(),
         coordinator_key: ledger_key().verifying_key().to_bytes(),
+        approvers: Vec::new(),
     };
     let endorsements = (1..=n).map(|number| roster.endorse(id(number), &key(number))).collect();
     EndorsedRoster { roster, endorsements }.verify().unwrap()

@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod admission;
+pub mod approval;
 mod carrier;
 pub mod codec;
 pub mod cohort;
@@ -34,6 +35,7 @@ mod verifier;
 mod voids;
 
 pub use admission::Admission;
+pub use approval::{ApprovalError, Stage, StageApproval, StageChange};
 pub use carrier::Carrier;
 pub use cohort::Cohort;
 pub use digest::Digest;
@@ -44,7 +46,7 @@ pub use parameters::{KEY_BOUND, ParameterSet, RING_DIMENSION};
 pub use plan::{PROTOCOL, RoundPlan, question_fingerprint};
 pub use protection::{PlanError, Protection};
 pub use rejection::Rejection;
-pub use roster::{EndorsedRoster, Endorsement, Member, Roster, RosterError, SealedRoster};
+pub use roster::{Approver, EndorsedRoster, Endorsement, Member, Roster, RosterError, SealedRoster};
 pub use survivors::{Certificate, SurvivorSet};
 pub use terms::{Deadlines, PreparationTerms};
 pub use transcript::Transcript;

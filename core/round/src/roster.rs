@@ -26,8 +26,19 @@ pub struct Member {
     pub signing_key: [u8; 32],
 }
 
-/// The members of a federation and the coordinator's ledger key, in one fixed encoding whose digest every
-/// message of every round is bound to.
+/// Somebody who may approve what becomes of models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approver {
+    /// The name of the office, by the rule of [`is_name`]; never a person's.
+    pub name: String,
+    /// The Ed25519 key that its approvals are signed with. It is nobody else's: no member's, and not the coordinator's.
+    #[serde(with = "hex_bytes")]
+    pub key: [u8; 32],
+}
+
+/// The members of a federation, those who approve models, and the coordinator's ledger key, in one fixed encoding whose
+/// digest every message of every round is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
@@ -38,6 +49,10 @@ pub struct Roster {
     /// The Ed25519 key that the coordinator signs ledger checkpoints and receipts with.
     #[serde(with = "hex_bytes")]
     pub coordinator_key: [u8; 32],
+    /// Who may approve what becomes of models, in the order of names. A federation without any has the digest that it had before
+    /// there were approvers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
 }
 
 /// A member's signature over a roster.
@@ -85,6 +100,11 @@ pub enum RosterError {
     /// A key that is no Ed25519 point, or a weak one.
     #[error("the signing key of `{0}` is not a valid Ed25519 key")]
     Key(String),
+    /// Approvers that are not in the order of unique names, are too many, or have a key that is another's.
+    #[error(
+        "approvers are not at most {MOST_APPROVERS}, in the order of unique names, with keys that are nobody else's"
+    )]
+    Approvers,
     /// A member whose valid signature is absent.
     #[error("the roster lacks a valid signature of `{0}`")]
     Unsigned(String),
@@ -98,6 +118,7 @@ impl RosterError {
             Self::Order => "roster.order",
             Self::Size(_) => "roster.size",
             Self::Key(_) => "roster.key",
+            Self::Approvers => "roster.approvers",
             Self::Unsigned(_) => "roster.unsigned",
         }
     }
@@ -108,10 +129,14 @@ impl Roster {
     pub fn digest(&self) -> Digest {
         let members = Writer::new()
             .list(self.members.iter(), |w, m| w.id(m.id).bytes(m.name.as_bytes()).fixed(&m.signing_key));
-        Digest::of_parts(
-            "KSA/1 roster",
-            &[self.federation.as_bytes(), &members.finish(), &self.coordinator_key],
-        )
+        let (federation, members) = (self.federation.as_bytes(), members.finish());
+        let approvers = Writer::new()
+            .list(self.approvers.iter(), |w, one| w.bytes(one.name.as_bytes()).fixed(&one.key))
+            .finish();
+        // Each part goes in with its length, so that a roster with approvers has the encoding of none without.
+        let parts: [&[u8]; 4] = [federation, &members, &self.coordinator_key, &approvers];
+        let used = if self.approvers.is_empty() { 3 } else { 4 };
+        Digest::of_parts("KSA/1 roster", &parts[..used])
     }
 
     /// The bytes that members sign.
@@ -154,17 +179,51 @@ impl Roster {
         if self.members.iter().enumerate().any(repeated) {
             return Err(RosterError::Order);
         }
-        self.members.iter().map(Member::verifying_key).collect()
+        let keys = self.members.iter().map(Member::verifying_key).collect::<Result<_, _>>()?;
+        self.check_approvers().map(|()| keys)
+    }
+
+    /// Checks the approvers alone.
+    ///
+    /// # Errors
+    /// [`RosterError::Name`], [`RosterError::Key`], [`RosterError::Approvers`].
+    pub fn check_approvers(&self) -> Result<(), RosterError> {
+        if let Some(bad) = self.approvers.iter().find(|approver| !is_name(&approver.name)) {
+            return Err(RosterError::Name(bad.name.clone()));
+        }
+        let others = |approver: &Approver| {
+            let members = self.members.iter().map(|member| member.signing_key);
+            members.chain([self.coordinator_key]).any(|key| key == approver.key)
+        };
+        let repeated = |(k, approver): (usize, &Approver)| {
+            self.approvers[..k].iter().any(|e| e.name >= approver.name || e.key == approver.key)
+        };
+        let is_wrong = self.approvers.len() > MOST_APPROVERS
+            || self.approvers.iter().any(others)
+            || self.approvers.iter().enumerate().any(repeated);
+        if is_wrong {
+            return Err(RosterError::Approvers);
+        }
+        self.approvers.iter().try_for_each(|approver| approver.verifying_key().map(drop))
+    }
+}
+
+impl Approver {
+    /// The key that verifies its approvals.
+    pub(crate) fn verifying_key(&self) -> Result<VerifyingKey, RosterError> {
+        usable(&self.key, &self.name)
     }
 }
 
 impl Member {
     fn verifying_key(&self) -> Result<VerifyingKey, RosterError> {
-        VerifyingKey::from_bytes(&self.signing_key)
-            .ok()
-            .filter(|key| !key.is_weak())
-            .ok_or_else(|| RosterError::Key(self.name.to_string()))
+        usable(&self.signing_key, &self.name)
     }
+}
+
+fn usable(key: &[u8; 32], whose: &str) -> Result<VerifyingKey, RosterError> {
+    let key = VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak());
+    key.ok_or_else(|| RosterError::Key(whose.to_string()))
 }
 
 impl EndorsedRoster {
@@ -219,6 +278,11 @@ impl SealedRoster {
         self.position(id).map(|k| &self.keys[k])
     }
 
+    /// The approver of this name.
+    pub fn approver(&self, name: &str) -> Option<&Approver> {
+        self.roster.approvers.iter().find(|approver| approver.name == name)
+    }
+
     fn position(&self, id: ParticipantId) -> Option<usize> {
         self.roster.members.binary_search_by_key(&id, |member| member.id).ok()
     }
@@ -229,3 +293,6 @@ pub fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
+
+/// Approvers of one federation, at most.
+const MOST_APPROVERS: usize = 64;

@@ -55,6 +55,9 @@ impl fmt::Display for RosterReview<'_> {
             let key = hex::encode(member.signing_key);
             writeln!(f, "  {:>5}  {:width$}  key {key}{you}", member.id.get(), member.name)?;
         }
+        for approver in &self.roster.approvers {
+            writeln!(f, "approver {:width$}  key {}", approver.name, hex::encode(approver.key))?;
+        }
         writeln!(f, "coordinator key {}", hex::encode(self.roster.coordinator_key))?;
         write!(f, "roster digest   {}", self.digest())
     }
@@ -64,7 +67,9 @@ impl fmt::Display for RosterReview<'_> {
 /// terminal that the roster is reviewed on, and so hide a member or a key.
 pub(super) fn check_names(roster: &Roster) -> Result<(), EnrolError> {
     let members = roster.members.iter().map(|member| (format!("member {}", member.id), &member.name));
-    let mut names = std::iter::once(("the federation".to_owned(), &roster.federation)).chain(members);
+    let approvers = roster.approvers.iter().map(|approver| ("an approver".to_owned(), &approver.name));
+    let mut names =
+        std::iter::once(("the federation".to_owned(), &roster.federation)).chain(members).chain(approvers);
     match names.find(|(_, name)| !is_name(name)) {
         Some((whose, name)) => Err(EnrolError::RosterName { whose, name: name.clone() }),
         None => Ok(()),

@@ -36,6 +36,7 @@ pub fn federation_of(n: u16) -> Federation {
         federation: "test-federation".into(),
         members: members.collect(),
         coordinator_key: signing_key("coordinator", 0).verifying_key().to_bytes(),
+        approvers: Vec::new(),
     };
     let endorsements = (1..=n).zip(&keys).map(|(number, key)| roster.endorse(id(number), key)).collect();
     let sealed = EndorsedRoster { roster, endorsements }.verify().expect("every member endorsed");

@@ -255,7 +255,8 @@ fn roster(signing: &BTreeMap<ParticipantId, SigningKey>) -> SealedRoster {
         Member { id, name: format!("site-{id}"), signing_key }
     };
     let members = signing.iter().map(member).collect();
-    let roster = Roster { federation: "test".into(), members, coordinator_key: [9; 32] };
+    let roster =
+        Roster { federation: "test".into(), members, coordinator_key: [9; 32], approvers: Vec::new() };
     let endorsements = signing.iter().map(|(&id, key)| roster.endorse(id, key)).collect();
     EndorsedRoster { roster, endorsements }.verify().unwrap()
 }

@@ -27,6 +27,7 @@ pub(super) fn sealed_roster(input: &Value) -> Result<SealedRoster, Code> {
         federation: text(input, "federation").into(),
         members: list(input, "members").iter().map(member).collect(),
         coordinator_key: array(input, "coordinator_key"),
+        approvers: Vec::new(),
     };
     let endorsements = list(input, "endorsements").iter().map(endorsement).collect();
     EndorsedRoster { roster, endorsements }.verify().map_err(|error| error.code().into())

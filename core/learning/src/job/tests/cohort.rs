@@ -16,6 +16,7 @@ fn roster(members: u16) -> Roster {
         federation: "test".into(),
         members: (1..=members).map(member).collect(),
         coordinator_key: [0; 32],
+        approvers: Vec::new(),
     }
 }
 

@@ -53,6 +53,7 @@ fn endorsement(roster: &Value, member: u16) -> Value {
         federation: "test-vectors".into(),
         members: members.collect(),
         coordinator_key: array(roster, "coordinator_key"),
+        approvers: Vec::new(),
     };
     let endorsement = roster.endorse(ParticipantId::new(member).unwrap(), &signing_key(member));
     json!({ "member": member, "signature": hex::encode(endorsement.signature) })
