@@ -16,6 +16,7 @@ mod parse_scorecard;
 pub mod privacy;
 mod processing;
 pub mod program;
+mod promotion;
 mod reader;
 pub mod terms;
 
@@ -31,6 +32,7 @@ pub use parse_program::unknown_program;
 pub use privacy::{NoiseSource, Privacy, RecordLevelTerms, Unit};
 pub use processing::Processing;
 pub use program::{Encoding, FedAvgTerms, LogisticRegressionTerms, ProgramTerms, Solver};
+pub use promotion::PromotionTerms;
 pub use terms::{Terms, TermsError, agreement};
 
 use crate::contract::Contract;
@@ -71,6 +73,9 @@ pub struct Job {
     /// How long what the rounds were made of is kept; without it until somebody decides otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Under which name its model stands in the registry, and what it must reach to be promoted; without it no gate is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<PromotionTerms>,
 }
 
 /// Name and purpose of a job.

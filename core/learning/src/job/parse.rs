@@ -13,6 +13,7 @@ use super::parse_contract;
 use super::parse_program::{check_rounds, program};
 use super::privacy::{self, privacy};
 use super::processing::processing;
+use super::promotion::{self, promotion};
 use super::reader::{Reader, Section};
 use super::{
     Deadlines, Diagnostic, EvaluationTerms, Identity, Job, ProgramTerms, ProtectionTerms, Retention, Rounds,
@@ -48,7 +49,12 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let fairness = fairness(&mut reader, &mut root, contract.as_ref());
     let drift = drift(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
+    let promotion = promotion(&mut reader, &mut root);
     reader.close(root);
+    if let Some(promotion) = &promotion {
+        let privacy = privacy.as_ref().map(|(privacy, _)| privacy);
+        promotion::check(&mut reader, promotion, privacy, fairness.as_ref());
+    }
     if let (Some((program, _)), Some((rounds, _)), Some((privacy, at))) = (&program, &rounds, &privacy) {
         let (contract, at) = (contract.as_ref(), at.clone());
         privacy::check(
@@ -96,6 +102,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             fairness,
             drift,
             retention,
+            promotion: promotion.map(|(promotion, _)| promotion),
         }),
         _ => Err(reader.into_diagnostics()),
     }

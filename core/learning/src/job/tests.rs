@@ -8,6 +8,7 @@ mod networks;
 mod nullable;
 mod privacy;
 mod program;
+mod promotion;
 
 const FILE: &str = r#"
 [job]

@@ -49,6 +49,7 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
         processing: Default::default(),
         cohort: Default::default(),
         retention: None,
+        promotion: None,
         contract,
         // Short tables need short batches.
         program: fed_avg(FedAvgTerms { batch_size: 16, ..Default::default() }),
