@@ -26,6 +26,7 @@ use crate::engine::{Attendance, Open, TRAIN};
 use crate::fact::{Admitted, Fact, UnreadableFact};
 use crate::missing::Missing;
 use crate::phases::{PhaseTime, PhaseTimes};
+use crate::registry::{Registry, RegistryError};
 use kept::Kept;
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
@@ -42,6 +43,8 @@ pub struct Audit {
     incarnations: u64,
     /// Whom the coordinator lets in.
     admitted: Option<Admitted>,
+    /// What became of the models that jobs released.
+    registry: Registry,
     found: Audited,
 }
 
@@ -125,6 +128,14 @@ pub enum AuditError {
         /// Of what.
         what: &'static str,
     },
+    /// A change of a model's stage that no approver approved, or that may not be.
+    #[error("entry {index} changes the stage of a model and must have been refused: {error}")]
+    Stage {
+        /// Its place in the log.
+        index: u64,
+        /// Why.
+        error: RegistryError,
+    },
     /// The sum cannot be opened from what was revealed.
     #[error("entry {index} closes a round whose reveals open nothing: {reason}")]
     Unopened {
@@ -143,6 +154,7 @@ impl AuditError {
             Self::Rejected { .. } => "audit.rejected",
             Self::Plan { .. } => "audit.plan",
             Self::Differs { .. } => "audit.differs",
+            Self::Stage { .. } => "audit.model-stage",
             Self::Unopened { .. } => "audit.unopened",
         }
     }
@@ -154,6 +166,7 @@ impl AuditError {
             | Self::Rejected { index, .. }
             | Self::Plan { index, .. }
             | Self::Differs { index, .. }
+            | Self::Stage { index, .. }
             | Self::Unopened { index, .. } => *index,
         }
     }
@@ -167,7 +180,8 @@ impl Audit {
     pub fn new(roster: EndorsedRoster) -> Result<Self, RosterError> {
         let roster = Arc::new(roster.verify()?);
         let (jobs, kept, found) = (BTreeMap::new(), Kept::default(), Audited::default());
-        Ok(Self { roster, jobs, kept, incarnations: 0, admitted: None, found })
+        let registry = Registry::default();
+        Ok(Self { roster, jobs, kept, incarnations: 0, admitted: None, registry, found })
     }
 
     /// What was found so far.
@@ -209,22 +223,29 @@ impl Audit {
             }
             Fact::JobAgreed { job, file, .. } => {
                 self.kept.agreed(&job, &file);
-                let (_, terms) = Terms::of(&file, self.roster.roster())
+                let (agreed, terms) = Terms::of(&file, self.roster.roster())
                     .map_err(|_| AuditError::Differs { index, what: "the job file" })?;
+                self.registry.agreed(&job, &agreed);
                 let (ahead, attendance) = (Ahead::default(), Attendance::default());
                 let playing = Playing { terms, round: None, ahead, attendance };
                 holds(index, "which jobs there are", self.jobs.insert(job, playing).is_none())
             }
-            Fact::JobCompleted { job, attendance, .. } => {
+            Fact::JobCompleted { job, attendance, model, figures, .. } => {
                 self.kept.ended(&job, now);
+                self.registry.completed(&job, model, figures.as_ref());
                 let ended = self.jobs.remove(&job).filter(|job| job.round.is_none());
                 let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
                 // What a program made of the sums is not played again: it takes the sums themselves.
                 let is_so = attendance.is_none_or(|told| told == ended.attendance);
                 holds(index, "who is in the sums of a job", is_so)
             }
+            Fact::ModelStaged(staged) => {
+                let taken = self.registry.take(&staged, &roster);
+                taken.map_err(|error| AuditError::Stage { index, error })
+            }
             Fact::JobAbandoned { job, .. } | Fact::JobStopped { job, .. } => {
                 self.kept.ended(&job, now);
+                self.registry.ended(&job);
                 let ended = self.jobs.remove(&job);
                 holds(index, "the end of a job", ended.is_some_and(|job| job.round.is_none()))
             }

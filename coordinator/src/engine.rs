@@ -23,6 +23,7 @@ use syndic_round::{
 use thiserror::Error;
 
 use crate::fact::{Admitted, Cause, Connected, Fact};
+use crate::registry::{Registry, RegistryError};
 pub use attendance::Attendance;
 use connections::Connections;
 pub use draft::{Decided, Draft};
@@ -47,6 +48,8 @@ pub struct Engine {
     revoked: BTreeSet<String>,
     /// Blobs that closed rounds published: transcripts, and sums of keys.
     published: BTreeSet<Digest>,
+    /// What became of the models that jobs released.
+    registry: Registry,
 }
 
 /// What a step leads to, once it is durable.
@@ -79,6 +82,9 @@ pub enum FoldError {
     /// A job is agreed whose id another has, or had.
     #[error("job `{0}` is agreed twice")]
     AgreedTwice(JobId),
+    /// A change of a model's stage that must have been refused.
+    #[error("a recorded change of a model's stage is refused in replay: {0}")]
+    Registry(#[from] RegistryError),
     /// A fact about a job or round that is not there.
     #[error("an entry is about a job or round that is not there")]
     Astray,
@@ -98,12 +104,18 @@ impl Engine {
             admitted: None,
             revoked: BTreeSet::new(),
             published: BTreeSet::new(),
+            registry: Registry::default(),
         }
     }
 
     /// The roster.
     pub fn roster(&self) -> &Arc<SealedRoster> {
         &self.roster
+    }
+
+    /// What became of the models that jobs released.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// How often a coordinator was started on this ledger.
@@ -265,6 +277,7 @@ impl Engine {
                     return Err(FoldError::AgreedTwice(job.clone()));
                 }
                 let agreed = Terms::of(file, self.roster.roster())?;
+                self.registry.agreed(job, &agreed.0);
                 self.agreed += 1;
                 let state = JobState::agreed(job.clone(), agreed, self.agreed, (now, *priority))?;
                 self.jobs.insert(job.clone(), state);
@@ -328,7 +341,11 @@ impl Engine {
                 }
                 Ok(())
             }
-            Fact::JobCompleted { job, model, .. } => self.end(now, job, Over::Completed(*model)),
+            Fact::JobCompleted { job, model, figures, .. } => {
+                self.registry.completed(job, *model, figures.as_ref());
+                self.end(now, job, Over::Completed(*model))
+            }
+            Fact::ModelStaged(staged) => Ok(self.registry.take(staged, &self.roster)?),
             Fact::JobAbandoned { job, reason } => self.end(now, job, Over::Abandoned(reason.clone())),
             Fact::JobStopped { job, cause } => self.end(now, job, Over::Stopped(cause.reason.clone())),
             Fact::UpdatesErased(erased) => {
@@ -423,6 +440,7 @@ impl Engine {
 
     /// A job is over. Of those that ended last the outcomes are held, until they are written out.
     fn end(&mut self, now: Timestamp, job: &JobId, over: Over) -> Result<(), FoldError> {
+        self.registry.ended(job);
         let ended = self.jobs.remove(job).ok_or(FoldError::Astray)?.end(now, over);
         self.ended.insert(job.clone(), ended);
         self.latest.push_back(job.clone());

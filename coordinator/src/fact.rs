@@ -10,10 +10,13 @@ mod governance;
 mod inputs;
 mod opened;
 mod refused;
+mod staged;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use syndic_learning::promotion::Figures;
+use syndic_learning::staged::{STAGED, Staged};
 use syndic_ledger::{Entry, preparation_subject, round_subject};
 use syndic_round::coordinator::Input;
 use syndic_round::message::Kind;
@@ -212,6 +215,8 @@ pub enum Fact {
         model: Digest,
         /// Who is in its sums, and who is not; none where an older version did not say so.
         attendance: Option<Attendance>,
+        /// How the model did, where that was measured; none where nothing was, or an older version did not say so.
+        figures: Option<Figures>,
     },
     /// A job ended without one.
     JobAbandoned {
@@ -222,6 +227,8 @@ pub enum Fact {
     },
     /// What the rounds of a job that is over were made of is erased.
     UpdatesErased(Box<UpdatesErased>),
+    /// A model has another stage than before.
+    ModelStaged(Box<Staged>),
 }
 
 /// An entry that is none of our facts although its type says so.
@@ -254,6 +261,7 @@ impl Fact {
                 ("syndic.job.agreed", Some(job_subject(job)), data)
             }
             Self::UpdatesErased(erased) => erased.parts(),
+            Self::ModelStaged(staged) => staged::parts(staged),
             Self::JobPaused { job, cause } => governance::parts("syndic.job.paused", job, cause),
             Self::JobResumed { job, cause } => governance::parts("syndic.job.resumed", job, cause),
             Self::JobStopped { job, cause } => governance::parts("syndic.job.stopped", job, cause),
@@ -306,11 +314,14 @@ impl Fact {
                 ("syndic.job.progress", Some(job_subject(job)), data)
             }
             Self::JobDrift(drift) => drift.parts(),
-            Self::JobCompleted { job, released_round, model, attendance } => {
+            Self::JobCompleted { job, released_round, model, attendance, figures } => {
                 let mut data =
                     json!({ "job": job, "released_round": released_round, "model": model.to_string() });
                 if let Some(attendance) = attendance {
                     data["attendance"] = attendance.to_json();
+                }
+                if let Some(figures) = figures {
+                    data["figures"] = json!(figures);
                 }
                 ("syndic.job.completed", Some(job_subject(job)), data)
             }
@@ -360,6 +371,7 @@ impl Fact {
                 priority: Priority::read(data)?,
                 by: text("by")?,
             },
+            STAGED => Self::ModelStaged(Box::new(Staged::from_data(data)?)),
             erased::ERASED => Self::UpdatesErased(Box::new(UpdatesErased::read(data)?)),
             "syndic.job.paused" => Self::JobPaused { job: job()?, cause: Cause::read(data)? },
             "syndic.job.resumed" => Self::JobResumed { job: job()?, cause: Cause::read(data)? },
@@ -423,6 +435,10 @@ impl Fact {
                     None => None,
                     Some(attendance) => Some(Attendance::from_json(attendance)?),
                 },
+                figures: match data.get("figures") {
+                    None => None,
+                    Some(figures) => Some(read_figures(figures)?),
+                },
             },
             "syndic.job.abandoned" => Self::JobAbandoned { job: job()?, reason: text("reason")? },
             kind => {
@@ -432,6 +448,12 @@ impl Fact {
             }
         })
     }
+}
+
+/// Figures that an entry may have: at least one, and numbers.
+fn read_figures(figures: &Value) -> Option<Figures> {
+    let figures: Figures = serde_json::from_value(figures.clone()).ok()?;
+    (!figures.is_empty() && figures.are_numbers()).then_some(figures)
 }
 
 fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {

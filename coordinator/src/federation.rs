@@ -10,7 +10,9 @@ use ed25519_dalek::SigningKey;
 use rand::CryptoRng;
 use rustls::pki_types::CertificateDer;
 use syndic_round::enrolment::{Address, Bundle, SigningRequest};
-use syndic_round::{Approver, EndorsedRoster, Endorsement, Member, ParticipantId, Roster, SealedRoster, Timestamp};
+use syndic_round::{
+    Approver, EndorsedRoster, Endorsement, Member, ParticipantId, Roster, SealedRoster, Timestamp,
+};
 use zeroize::Zeroizing;
 
 use crate::authority::{Authority, TlsKey, Validity, to_pem, validity_of};

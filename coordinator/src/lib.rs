@@ -26,6 +26,7 @@ mod named;
 pub mod news;
 pub mod phases;
 pub mod refusals;
+pub mod registry;
 pub mod renewal;
 pub mod revocation;
 pub mod serve;

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod logging;
+mod models;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -113,6 +114,9 @@ enum Command {
     /// Hand in, show and control the jobs of a coordinator that runs on this host.
     #[command(subcommand, after_help = jobs::EXAMPLES)]
     Job(jobs::Command),
+    /// Show the models that jobs have released, and put on record what becomes of them.
+    #[command(subcommand, after_help = models::EXAMPLES)]
+    Model(models::Command),
     /// Make a new certificate for the coordinator, for the key and host names that it has.
     #[command(after_help = "Example:\n  syndic-coordinator renew --federation federation\n\nNeeds \
                             `authority.key.pem` in that folder. Participants need nothing new.")]
@@ -213,6 +217,7 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
             );
         }
         Command::Job(command) => jobs::perform(command).await?,
+        Command::Model(command) => models::perform(command).await?,
         Command::Renew { federation, days } => {
             renew(&federation, days)?;
             let certificate = federation.join("coordinator.pem");

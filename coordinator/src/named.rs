@@ -12,6 +12,7 @@ pub(crate) enum Role {
     JobFile,
     Question,
     Model,
+    Card,
     SealedShares,
     Update,
     Sum,
@@ -28,6 +29,7 @@ impl Role {
             Self::JobFile => "job file",
             Self::Question => "question",
             Self::Model => "model",
+            Self::Card => "model card",
             Self::SealedShares => "sealed shares",
             Self::Update => "update",
             Self::Sum => "sum",
@@ -58,6 +60,7 @@ impl Role {
             Self::Model => {
                 "the model is not affected where it was published, and follows from the sums again"
             }
+            Self::Card => "participants that do not have the model yet cannot fetch it",
             Self::JobFile => "participants that do not have the job yet cannot fetch it",
             Self::SealedRoster => "no round needs it; `roster.sealed.json` of the federation says the same",
         }
@@ -71,6 +74,9 @@ pub(crate) fn named(fact: &Fact) -> Vec<(Role, Digest)> {
         Fact::JobAgreed { file, .. } => vec![(Role::JobFile, Digest::of(file.as_bytes()))],
         Fact::RoundOpened { plan, .. } => vec![(Role::Question, plan.question)],
         Fact::JobCompleted { model, .. } => vec![(Role::Model, *model)],
+        Fact::ModelStaged(staged) => {
+            staged.approval.change.card.map(|card| (Role::Card, card)).into_iter().collect()
+        }
         Fact::Heard { input: Input::Deal(_, bundle), .. } => vec![(Role::SealedShares, bundle.blob)],
         // An update that was shared itself has no bytes of its own.
         Fact::Heard { input: Input::Submit(_, upload), .. } if upload.bytes > 0 => {

@@ -11,6 +11,8 @@ use crate::engine::{Engine, Over};
 #[derive(Debug)]
 pub struct Told {
     jobs: BTreeMap<JobId, OfJob>,
+    /// Changes of models' stages that it knows of; none where it does not want to.
+    staged: Option<u64>,
 }
 
 /// What was told last of a job.
@@ -56,12 +58,19 @@ pub enum News {
     },
     /// A duty in the preparation that is made ahead.
     Ahead(Box<PreparationTerms>, Duty),
+    /// The model of a job came to another stage, the last of so many changes.
+    Staged(JobId, u64),
 }
 
 impl Told {
     /// Nothing was told yet to whom has something of the jobs in `held`.
     pub fn nothing(held: BTreeSet<JobId>) -> Self {
-        Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect() }
+        Self { jobs: held.into_iter().map(|job| (job, OfJob::default())).collect(), staged: None }
+    }
+
+    /// The same to somebody who wants to know of the models that there are, or does not.
+    pub fn with_models(self, wanted: bool) -> Self {
+        Self { staged: wanted.then_some(0), ..self }
     }
 
     /// What to tell `caller` next, of any job but those that are `put_off`. Of each job, the round in progress comes first: a
@@ -76,13 +85,24 @@ impl Told {
         let held = self.jobs.iter().filter(|(_, told)| told.round != Last::JobOver);
         let held = held.map(|(job, _)| job.clone()).collect();
         let jobs = engine.concerning(&held).into_iter().filter(|job| !put_off.contains(job));
-        jobs.into_iter().find_map(|job| self.of(&job).news(engine, caller, job))
+        let of_jobs = jobs.into_iter().find_map(|job| self.of(&job).news(engine, caller, job));
+        // A round never waits for the models.
+        of_jobs.or_else(|| {
+            let (changes, last) = engine.registry().all_changes();
+            let job = last.filter(|job| !put_off.contains(job))?;
+            self.staged.is_some_and(|known| known < changes).then(|| News::Staged(job.clone(), changes))
+        })
     }
 
     /// Notes that this was told.
     pub fn note(&mut self, news: &News) {
+        if let News::Staged(_, changes) = news {
+            self.staged = self.staged.map(|_| *changes);
+            return;
+        }
         let told = self.of(news.job());
         match news {
+            News::Staged(..) => {}
             News::RoundOver(..) => told.round = Last::RoundOver,
             News::JobOver(..) => told.round = Last::JobOver,
             News::OfRound { plan, duty, wanted, .. } => {
@@ -111,7 +131,7 @@ impl News {
     /// The job that it is about.
     pub fn job(&self) -> &JobId {
         match self {
-            Self::RoundOver(job, ..) | Self::JobOver(job, _) => job,
+            Self::RoundOver(job, ..) | Self::JobOver(job, _) | Self::Staged(job, _) => job,
             Self::OfRound { plan, .. } => &plan.terms.job,
             Self::Ahead(terms, _) => &terms.job,
         }

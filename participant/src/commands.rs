@@ -1,6 +1,7 @@
 //! The agent's commands: make keys, endorse and pin the roster, renew, check the data, run, and show what left and what was seen.
 
 mod data;
+mod models;
 mod policy;
 
 use std::fs::Permissions;
@@ -21,6 +22,7 @@ use syndic_participant::journal::{
     Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
 };
 use syndic_participant::keys::{Keys, KeysError};
+use syndic_participant::models::Models;
 use syndic_participant::policy::{Budget, Policy};
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
@@ -155,6 +157,21 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the models that the federation released to this institution, each verified again.
+    #[command(
+        after_help = "Checks both files of each model by their digests, and the entries, proofs and signatures that say whose it is and \
+                      what it is used for. A model that does not verify ends this with exit code 4.\n\nExamples:\n  \
+                      syndic-participant models --config participant.toml\n  \
+                      syndic-participant models --config participant.toml --json"
+    )]
+    Models {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the last checkpoint of the ledger that this institution was shown and believed.
     #[command(
         after_help = "Keep it, and compare it with what others were shown: `syndic ledger convict` judges by the ledger's key alone \
@@ -224,6 +241,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             account.carried = budget.and_then(Budget::carried).or(account.carried);
             print(&crate::budget::shown(&account, budget, json))
         }
+        Command::Models { config, json } => models::run(&load(&config)?, json),
         Command::Checkpoint { config, json } => checkpoint(&config, json).await,
     }
 }
@@ -284,6 +302,7 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     let source = config.data.source();
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     let agent = agent.renewed_from(config.enrolment).with_trainer(config.trainer);
+    let agent = agent.with_models(Models::at(config.state.join(MODELS)));
     match config.until {
         Until::JobOver => Ok(agent.run().await?),
         Until::Stopped => tokio::select! {
@@ -472,3 +491,5 @@ impl From<AgentError> for Failure {
 const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
 /// The journal's file in the state folder.
 const JOURNAL: &str = "journal.sqlite";
+/// The folder of delivered models in the state folder.
+const MODELS: &str = "models";

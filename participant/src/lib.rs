@@ -8,6 +8,7 @@ pub mod enrol;
 pub mod journal;
 pub mod keys;
 mod malformed;
+pub mod models;
 pub mod policy;
 mod program;
 mod shown;

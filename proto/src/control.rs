@@ -1,7 +1,7 @@
 //! Between wire messages and what people see of jobs.
 
 use serde::Serialize;
-use syndic_round::{JobId, Rejection, RoundId};
+use syndic_round::{JobId, Rejection, RoundId, Stage};
 
 use crate::v1;
 
@@ -49,6 +49,23 @@ pub struct JobStatus {
     pub erase_at_ms: Option<u64>,
     /// The entry of the ledger by which its updates were erased.
     pub erased_by_entry: Option<u64>,
+}
+
+/// A model of the registry, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelStatus {
+    /// The name that it stands under.
+    pub name: String,
+    /// The job that released it.
+    pub job: JobId,
+    /// What it is used for.
+    pub stage: Stage,
+    /// SHA-256 of its weights.
+    pub model: String,
+    /// SHA-256 of its card, once an approver has named it.
+    pub card: Option<String>,
+    /// The place of the entry by which it came to its stage; none of a candidate.
+    pub entry: Option<u64>,
 }
 
 /// Why the coordinator's store takes nothing.
@@ -155,6 +172,28 @@ impl TryFrom<v1::JobStatus> for JobStatus {
     }
 }
 
+impl From<ModelStatus> for v1::ModelStatus {
+    fn from(ModelStatus { name, job, stage, model, card, entry }: ModelStatus) -> Self {
+        let (job, stage) = (job.to_string(), stage.name().into());
+        Self { name, job, stage, model, card: card.unwrap_or_default(), entry: entry.unwrap_or_default() }
+    }
+}
+
+impl TryFrom<v1::ModelStatus> for ModelStatus {
+    type Error = Rejection;
+
+    fn try_from(wire: v1::ModelStatus) -> Result<Self, Rejection> {
+        Ok(Self {
+            name: wire.name,
+            job: JobId::new(&wire.job).ok_or(Rejection::Malformed)?,
+            stage: Stage::named(&wire.stage).ok_or(Rejection::Malformed)?,
+            model: wire.model,
+            card: Some(wire.card).filter(|card| !card.is_empty()),
+            entry: Some(wire.entry).filter(|entry| *entry > 0),
+        })
+    }
+}
+
 impl From<JobStanding> for v1::JobStanding {
     fn from(standing: JobStanding) -> Self {
         match standing {
@@ -236,6 +275,26 @@ mod tests {
         for status in [status(), waiting] {
             assert_eq!(JobStatus::try_from(v1::JobStatus::from(status.clone())), Ok(status));
         }
+    }
+
+    #[test]
+    fn a_models_status_arrives_as_it_was_sent_and_no_stage_is_malformed() {
+        let of = |stage, entry| ModelStatus {
+            name: "churn".into(),
+            job: JobId::new("churn-2026").unwrap(),
+            stage,
+            model: "ab".repeat(32),
+            card: entry.map(|_| "cd".repeat(32)),
+            entry,
+        };
+        for (stage, entry) in
+            [(Stage::Candidate, None), (Stage::Champion, Some(812)), (Stage::Withdrawn, Some(9))]
+        {
+            let status = of(stage, entry);
+            assert_eq!(ModelStatus::try_from(v1::ModelStatus::from(status.clone())), Ok(status));
+        }
+        let wire = v1::ModelStatus { stage: "king".into(), ..of(Stage::Shadow, Some(1)).into() };
+        assert_eq!(ModelStatus::try_from(wire), Err(Rejection::Malformed));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use syndic_round::message::Kind;
 use syndic_round::participant::Received;
 use syndic_round::{Digest, JobId, Place, Rejection, RoundId, Signed};
 
+pub use crate::recorded::{RecordedEntry, RecordedModel};
 use crate::v1;
 
 /// A round of a job, as messages name it.
@@ -35,13 +36,16 @@ pub struct Asked {
     pub ledger_size: u64,
     /// Jobs that it has something of, with the number of the preparation made ahead whose keys it holds; 0 for none.
     pub held: BTreeMap<JobId, u64>,
+    /// Whether it takes released models.
+    pub models: bool,
 }
 
 /// A duty, as it arrives.
 pub struct Duty {
     /// Earlier attempts at the same question that are void: (attempt, promises). With [`Owed::Reveal`] only.
     pub voided: Vec<(RoundId, Vec<Signed>)>,
-    /// Where in the ledger the survivor set is, or the job's end. With [`Owed::Certify`] and [`Owed::JobOver`] only.
+    /// Where in the ledger the survivor set is, the job's end, or the change of a model's stage. With [`Owed::Certify`],
+    /// [`Owed::JobOver`] and [`Owed::ModelStaged`] only.
     pub ledger: Option<ShownEntry>,
     /// The round, or the preparation made ahead, that it belongs to.
     pub at: PlaceRef,
@@ -72,6 +76,8 @@ pub enum Owed {
     Over(Option<String>),
     /// The job is over; the reason where it has no outcome.
     JobOver(Option<String>),
+    /// The model of the job has another stage: look at what there is.
+    ModelStaged,
 }
 
 impl TryFrom<Option<v1::RoundRef>> for PlaceRef {
@@ -103,7 +109,9 @@ impl TryFrom<Option<v1::RoundRef>> for RoundRef {
 impl TryFrom<v1::DutiesRequest> for Asked {
     type Error = Rejection;
 
-    fn try_from(v1::DutiesRequest { ledger_size, held: wire }: v1::DutiesRequest) -> Result<Self, Rejection> {
+    fn try_from(
+        v1::DutiesRequest { ledger_size, held: wire, models }: v1::DutiesRequest,
+    ) -> Result<Self, Rejection> {
         let mut held = BTreeMap::new();
         if wire.len() > MOST_HELD {
             return Err(Rejection::Malformed);
@@ -114,15 +122,15 @@ impl TryFrom<v1::DutiesRequest> for Asked {
                 return Err(Rejection::Malformed);
             }
         }
-        Ok(Self { ledger_size, held })
+        Ok(Self { ledger_size, held, models })
     }
 }
 
 impl From<Asked> for v1::DutiesRequest {
-    fn from(Asked { ledger_size, held }: Asked) -> Self {
+    fn from(Asked { ledger_size, held, models }: Asked) -> Self {
         let held = held.into_iter().take(MOST_HELD);
         let held = held.map(|(job, preparation)| v1::Held { job: job.to_string(), preparation }).collect();
-        Self { ledger_size, held }
+        Self { ledger_size, held, models }
     }
 }
 
@@ -212,6 +220,7 @@ impl TryFrom<v1::Duty> for Duty {
             Wire::Reveal(list) => Owed::Reveal(signed_list(list)?),
             Wire::Void(list) => Owed::Void(signed_list(list)?),
             Wire::Over(over) => Owed::Over((!over.closed).then_some(over.reason)),
+            Wire::ModelStaged(v1::ModelStaged {}) => Owed::ModelStaged,
             Wire::JobOver(over) => Owed::JobOver((!over.completed).then_some(over.reason)),
         };
         let voided = wire.voided.into_iter().map(voided).collect::<Result<_, _>>()?;
@@ -231,6 +240,7 @@ impl From<Duty> for v1::Duty {
             Owed::Certify(headers) => Wire::Certify(to_list(&headers)),
             Owed::Reveal(signatures) => Wire::Reveal(to_list(&signatures)),
             Owed::Void(adverts) => Wire::Void(to_list(&adverts)),
+            Owed::ModelStaged => Wire::ModelStaged(v1::ModelStaged {}),
             Owed::Over(reason) => {
                 Wire::Over(v1::Over { closed: reason.is_none(), reason: reason.unwrap_or_default() })
             }
@@ -336,6 +346,7 @@ mod tests {
         let Owed::Acknowledge(shares) = arrived(Owed::Acknowledge(vec![share])) else { panic!("no shares") };
         let [Received { public, sealed }] = shares.as_slice() else { panic!("{} shares", shares.len()) };
         assert_eq!((public, sealed), (&signed(1), &vec![9; 3]));
+        assert!(matches!(arrived(Owed::ModelStaged), Owed::ModelStaged));
         for reason in [None, Some("too few".to_owned())] {
             assert!(matches!(arrived(Owed::Over(reason.clone())), Owed::Over(same) if same == reason));
             assert!(matches!(arrived(Owed::JobOver(reason.clone())), Owed::JobOver(same) if same == reason));
@@ -390,7 +401,8 @@ mod tests {
     #[test]
     fn what_a_participant_holds_arrives_as_it_was_said_and_each_job_once() {
         let job = |name: &str| JobId::new(name).unwrap();
-        let asked = Asked { ledger_size: 9, held: BTreeMap::from([(job("a"), 3), (job("b"), 0)]) };
+        let held = BTreeMap::from([(job("a"), 3), (job("b"), 0)]);
+        let asked = Asked { ledger_size: 9, held, models: true };
         let wire = v1::DutiesRequest::from(asked.clone());
         assert_eq!(Asked::try_from(wire.clone()), Ok(asked));
         let held = |name: &str| v1::Held { job: name.into(), preparation: 1 };

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod convert;
+mod recorded;
 pub mod status;
 
 /// Generated from `proto/syndic/v1`.

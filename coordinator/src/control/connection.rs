@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use syndic_proto::control::JobStatus;
+use syndic_proto::control::{JobStatus, ModelStatus};
 use syndic_proto::v1;
 use syndic_proto::v1::control_client::ControlClient;
 use syndic_round::{JobId, Rejection};
@@ -11,6 +11,7 @@ use tonic::{Response, Status};
 
 use super::{ControlError, socket};
 use crate::fact::Priority;
+use crate::registry::ApprovalFile;
 
 /// A connection to a running coordinator's socket.
 pub struct Connection {
@@ -95,6 +96,29 @@ impl Connection {
         answer(self.calls.erase_job(act(job, reason)).await)
     }
 
+    /// Puts on record that a model has another stage. Answers whether that is new.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn stage_model(&mut self, file: &ApprovalFile) -> Result<(ModelStatus, bool), ControlError> {
+        let approval = serde_json::to_string(&file.approval).unwrap_or_default();
+        let card = file.card.clone().unwrap_or_default().into_bytes().into();
+        let reply = self.calls.stage_model(v1::StageModelRequest { approval, card }).await;
+        let v1::StageModelReply { model, fresh } =
+            reply.map_err(|status| ControlError::of(&status))?.into_inner();
+        Ok((read_model(model.unwrap_or_default())?, fresh))
+    }
+
+    /// All models that jobs have released.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`].
+    pub async fn list_models(&mut self) -> Result<Vec<ModelStatus>, ControlError> {
+        let reply = self.calls.list_models(v1::ListModelsRequest {}).await;
+        let models = reply.map_err(|status| ControlError::of(&status))?.into_inner().models;
+        models.into_iter().map(read_model).collect()
+    }
+
     /// Makes a job more urgent, or less.
     ///
     /// # Errors
@@ -120,10 +144,17 @@ fn answer(answer: Result<Response<v1::JobStatus>, Status>) -> Result<JobStatus, 
 }
 
 fn read(status: v1::JobStatus) -> Result<JobStatus, ControlError> {
-    let malformed = |error: Rejection| ControlError::Refused {
+    JobStatus::try_from(status).map_err(malformed)
+}
+
+fn read_model(status: v1::ModelStatus) -> Result<ModelStatus, ControlError> {
+    ModelStatus::try_from(status).map_err(malformed)
+}
+
+fn malformed(error: Rejection) -> ControlError {
+    ControlError::Refused {
         code: error.code().into(),
         message: format!("the coordinator's answer makes no sense: {error}"),
         is_of_the_world: true,
-    };
-    JobStatus::try_from(status).map_err(malformed)
+    }
 }

@@ -73,6 +73,12 @@ impl ControlError {
                 "job.reason" => "say in a line why, without names of people: it is on record in the ledger",
                 "job.priority" => "give a number from 0 to 100; 50 is usual",
                 "job.id" => "a job's id is in its file, as `id`",
+                "model.approval-malformed" => {
+                    "name a file that `syndic model promote` or `syndic model withdraw` wrote"
+                }
+                code if code.starts_with("model.") => {
+                    "nothing has changed; docs/models.md says which stages follow, and who approves what"
+                }
                 _ => "run `syndic job check` on the file; or look at the coordinator's log",
             },
         }

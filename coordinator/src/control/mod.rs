@@ -11,10 +11,11 @@ use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use syndic_proto::control::ModelStatus;
 use syndic_proto::status::with_code;
 use syndic_proto::v1;
 use syndic_proto::v1::control_server::{Control, ControlServer};
-use syndic_round::JobId;
+use syndic_round::{JobId, StageApproval};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -25,8 +26,9 @@ use tracing::error;
 pub use connection::Connection;
 pub use error::ControlError;
 
-use crate::driver::{Coordinator, CoordinatorError};
+use crate::driver::{Coordinator, CoordinatorError, Listed};
 use crate::fact::{Cause, Priority};
+use crate::registry::RegistryError;
 
 /// The socket of a coordinator whose state is in `folder`.
 pub fn socket(folder: &Path) -> PathBuf {
@@ -150,6 +152,36 @@ impl Control for Service {
         self.coordinator.prioritise(&job, priority, cause).await.map_err(refused)?;
         self.status(&job).await
     }
+
+    async fn stage_model(
+        &self,
+        request: Request<v1::StageModelRequest>,
+    ) -> Result<Response<v1::StageModelReply>, Status> {
+        let by = caller(&request);
+        let v1::StageModelRequest { approval, card } = request.into_inner();
+        let approval: StageApproval = serde_json::from_str(&approval).map_err(|_| {
+            with_code(
+                Code::InvalidArgument,
+                "model.approval-malformed",
+                "that is no approval of a model's stage",
+            )
+        })?;
+        let card = Some(&*card).filter(|card| !card.is_empty());
+        let job = approval.change.job.clone();
+        let fresh = self.coordinator.stage(approval, card, &by).await.map_err(refused)?;
+        let models = self.coordinator.models().await.map_err(refused)?;
+        let model = models.into_iter().find(|listed| listed.job == job).map(|listed| status(listed).into());
+        Ok(Response::new(v1::StageModelReply { model, fresh }))
+    }
+
+    async fn list_models(
+        &self,
+        _request: Request<v1::ListModelsRequest>,
+    ) -> Result<Response<v1::ListModelsReply>, Status> {
+        let models = self.coordinator.models().await.map_err(refused)?;
+        let models = models.into_iter().map(|listed| status(listed).into()).collect();
+        Ok(Response::new(v1::ListModelsReply { models }))
+    }
 }
 
 impl Service {
@@ -157,6 +189,11 @@ impl Service {
         let status = self.coordinator.status(job).await.map_err(refused)?;
         Ok(Response::new(status.into()))
     }
+}
+
+fn status(Listed { job, model, entry }: Listed) -> ModelStatus {
+    let card = model.card.map(|card| card.to_string());
+    ModelStatus { name: model.name, job, stage: model.stage, model: model.model.to_string(), card, entry }
 }
 
 fn act(request: Request<v1::JobAct>) -> Result<(JobId, Cause), Status> {
@@ -196,6 +233,8 @@ fn refused(error: CoordinatorError) -> Status {
         CoordinatorError::JobOver(_) | CoordinatorError::JobNotOver(_) | CoordinatorError::OtherJob(_) => {
             Code::FailedPrecondition
         }
+        CoordinatorError::Registry(RegistryError::NoModel(_)) => Code::NotFound,
+        CoordinatorError::Registry(_) | CoordinatorError::Release(_) => Code::FailedPrecondition,
         CoordinatorError::Job(_) => Code::InvalidArgument,
         other => {
             error!(code = other.code(), error = %other, "cannot do what whoever runs jobs asks for");

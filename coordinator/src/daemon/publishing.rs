@@ -129,6 +129,7 @@ pub(super) async fn publish_as_they_end(
         if ended > known {
             let head = publishing.once_possible(|| publish_all(coordinator, &publishing.folder)).await?;
             known = ended;
+            info!(entries = head.0, folder = %publishing.folder.display(), "ledger and models are published");
             (published, cosigned) = (Some(head.0), 0);
         }
         if let Some(size) = published

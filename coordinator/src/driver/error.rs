@@ -3,12 +3,14 @@
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
 use syndic_learning::model::ModelError;
+use syndic_learning::release::ReleaseError;
 use syndic_ledger::NoteError;
 use syndic_round::{JobId, Rejection};
 use thiserror::Error;
 
 use crate::engine::FoldError;
 use crate::fact::UnreadableFact;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// Why the coordinator refused or could not go on.
@@ -60,6 +62,12 @@ pub enum CoordinatorError {
         /// The place of the entry that says so.
         entry: u64,
     },
+    /// A change of a model's stage that is refused.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A card that is not that of the model, or says something else than is on record.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     /// The model has no file.
     #[error("the model cannot be written: {0}")]
     Model(#[from] ModelError),
@@ -92,6 +100,8 @@ impl CoordinatorError {
             Self::JobOver(_) => "job.over",
             Self::JobNotOver(_) => "job.not-over",
             Self::Erased { .. } => "job.updates-erased",
+            Self::Registry(error) => error.code(),
+            Self::Release(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
             Self::Ledger(_) => "coordinator.ledger",
@@ -105,7 +115,7 @@ impl CoordinatorError {
             Self::Store(error) => error.is_of_the_files(),
             Self::Fold(_) | Self::Unreadable(_) | Self::OtherLedgerKey | Self::NotAsVerified(_) => true,
             Self::Job(_) | Self::OtherJob(_) | Self::NoSuchJob(_) | Self::JobOver(_) => true,
-            Self::JobNotOver(_) | Self::Erased { .. } => true,
+            Self::JobNotOver(_) | Self::Erased { .. } | Self::Registry(_) | Self::Release(_) => true,
             Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
             Self::Ledger(_) | Self::Stopped => false,
         }
@@ -138,6 +148,8 @@ impl CoordinatorError {
             Self::Erased { .. } => {
                 "`syndic ledger show` shows that entry, with rule and reason; what was opened of the job is on record"
             }
+            Self::Registry(error) => error.help(),
+            Self::Release(error) => error.help(),
             Self::Model(error) => error.help(),
             Self::Program(_) => {
                 "run `syndic job check` on the job file, and look at the last round in the ledger"

@@ -21,6 +21,7 @@ mod presence;
 mod publishing;
 mod record;
 mod recovery;
+mod registering;
 mod replay;
 mod spot_check;
 mod sweeping;
@@ -54,6 +55,7 @@ use presence::Presence;
 pub use presence::{Attached, Holding};
 use recovery::Condition;
 pub use recovery::Trouble;
+pub use registering::{Listed, Recorded};
 use replay::Stored;
 use verified::VerifiedNote;
 use watched::WatchedBlobs;
@@ -287,10 +289,13 @@ impl Coordinator {
         held.map(|(job, _)| job.clone()).collect()
     }
 
-    /// How many jobs are over, and of how many of them the updates are erased: when it grows, there is more to publish.
+    /// How many jobs are over, of how many of them the updates are erased, and how often a model came to another stage: when it
+    /// grows, there is more to publish.
     pub async fn how_many_ended(&self) -> usize {
         let state = self.inner.state.lock().await;
-        state.engine.all_ended().map(|(_, ended)| 1 + usize::from(ended.is_erased)).sum()
+        let (changes, _) = state.engine.registry().all_changes();
+        let ended = state.engine.all_ended().map(|(_, ended)| 1 + usize::from(ended.is_erased));
+        ended.sum::<usize>() + usize::try_from(changes).unwrap_or(usize::MAX)
     }
 
     /// Begins nothing new any more: no round, and no preparation. What is said is still heard.

@@ -9,7 +9,7 @@ use crate::engine::{Engine, JobState};
 use crate::store::StoreError;
 
 impl Coordinator {
-    /// A blob that members may fetch: the files of jobs that are not over, the questions of rounds in progress, and of closed
+    /// A blob that members may fetch: the files of jobs that are not over, weights and cards of models that are released, the questions of rounds in progress, and of closed
     /// rounds what their participants signed and the sum of the keys. None where it is not one of these. A question that is
     /// damaged or gone is made anew: it follows from the ledger.
     ///
@@ -41,6 +41,7 @@ impl Coordinator {
     async fn is_public(&self, digest: Digest) -> Result<bool, CoordinatorError> {
         let is_public = |engine: &Engine| {
             engine.publishes(digest)
+                || engine.registry().releases(digest)
                 || engine.jobs().any(|job| job.terms.agreement == digest || asks(job, digest))
         };
         let mut state = self.inner.state.lock().await;

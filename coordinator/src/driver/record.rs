@@ -24,6 +24,12 @@ pub(super) struct Record {
     opened: BTreeMap<JobId, u64>,
     /// The entries with which jobs ended.
     ended: BTreeMap<JobId, u64>,
+    /// The entries with which jobs were agreed.
+    agreed: BTreeMap<JobId, u64>,
+    /// The entries with which models were approved last, by the jobs that released them.
+    approved: BTreeMap<JobId, u64>,
+    /// The entries with which models came to their stages, that by which another took their place included, by the jobs that released them.
+    staged: BTreeMap<JobId, u64>,
     /// The entries with which the updates of jobs were erased.
     erased: BTreeMap<JobId, u64>,
     /// The newest entry with a message of each participant, of each job that is not over.
@@ -99,15 +105,39 @@ impl Record {
                 self.said.remove(job);
                 self.ended.insert(job.clone(), index);
             }
+            Fact::JobAgreed { job, .. } => drop(self.agreed.insert(job.clone(), index)),
+            Fact::ModelStaged(staged) => {
+                let change = &staged.approval.change;
+                let changed = [Some(&change.job), change.replaces.as_ref()].into_iter().flatten();
+                self.staged.extend(changed.map(|job| (job.clone(), index)));
+                self.approved.insert(change.job.clone(), index);
+            }
             Fact::UpdatesErased(erased) => drop(self.erased.insert(erased.job.clone(), index)),
             _ => {}
         }
         Ok(())
     }
 
-    /// The entry with which a job ended last, or its updates were erased.
+    /// The entry with which a job ended last, its updates were erased, or its model came to another stage.
     pub(super) fn last_end(&self) -> Option<u64> {
-        self.ended.values().chain(self.erased.values()).max().copied()
+        self.ended.values().chain(self.erased.values()).chain(self.staged.values()).max().copied()
+    }
+
+    /// The entry with which the model of a job came to its stage; none of a candidate.
+    pub(super) fn staged(&self, job: &JobId) -> Option<u64> {
+        self.staged.get(job).copied()
+    }
+
+    /// The entries with which a job was agreed, released its model, and that was approved last and came to its stage; none of a
+    /// candidate.
+    pub(super) fn model(&self, job: &JobId) -> Option<[u64; 4]> {
+        let (agreed, ended) = (*self.agreed.get(job)?, *self.ended.get(job)?);
+        Some([agreed, ended, *self.approved.get(job)?, self.staged(job)?])
+    }
+
+    /// The hashes beside the way from an entry to the root of the ledger of `size` entries.
+    pub(super) fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, CoordinatorError> {
+        self.leaves.inclusion_proof(index, size).map_err(unsigned)
     }
 
     /// The entry with which the updates of a job were erased.
@@ -235,6 +265,19 @@ impl Coordinator {
             size if older <= size => self.inner.head_of(&state, size)?,
             _ => self.inner.head(&state)?,
         };
+        Ok(Some((head.size(), self.inner.show(&state, &head, older, (index, entry))?)))
+    }
+
+    /// The entry with which a model came to another stage last, for somebody who knows the ledger as it was with `older` entries,
+    /// under the head of this moment; and how many entries it is shown. None where none ever did.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`] when the ledger cannot be read or signed.
+    pub async fn shown_staged(&self, older: u64) -> Result<Option<(u64, ShownEntry)>, CoordinatorError> {
+        let state = self.inner.state.lock().await;
+        let Some(index) = state.record.staged.values().max().copied() else { return Ok(None) };
+        let Some(entry) = self.inner.log.read(index, 1).await?.pop() else { return Ok(None) };
+        let head = self.inner.head(&state)?;
         Ok(Some((head.size(), self.inner.show(&state, &head, older, (index, entry))?)))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use syndic_learning::promotion::Figures;
 use syndic_learning::{DriftFigures, Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{
@@ -348,7 +349,9 @@ impl Coordinator {
         let model = self.inner.blobs.put(&model).await?;
         let attendance = state.engine.job(job).map(|job| job.attendance().clone());
         let released_round = outcome.released_round;
-        let fact = Fact::JobCompleted { job: job.clone(), released_round, model, attendance };
+        let figures = state.engine.job(job).map(|job| Figures::of(outcome, job.metrics()));
+        let figures = figures.filter(|figures| !figures.is_empty());
+        let fact = Fact::JobCompleted { job: job.clone(), released_round, model, attendance, figures };
         self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
         let rounds = state.engine.ended(job).map_or(0, |ended| ended.training_rounds);
         let warnings = state.engine.warnings(job);

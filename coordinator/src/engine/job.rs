@@ -374,6 +374,11 @@ impl JobState {
         Ok((next, run.metrics()[self.run.metrics().len()..].to_vec()))
     }
 
+    /// How the models of its training rounds did so far.
+    pub fn metrics(&self) -> &[RoundMetrics] {
+        self.run.metrics()
+    }
+
     /// The plan of the next attempt at `question`, with the preparation that has these terms.
     ///
     /// # Errors

@@ -71,6 +71,7 @@ enum Call {
     Closing,
     Chunk,
     Cosign,
+    Models,
     Other,
 }
 
@@ -200,6 +201,7 @@ impl Call {
             Some("Closing") => Self::Closing,
             Some("Chunk") => Self::Chunk,
             Some("Cosign") => Self::Cosign,
+            Some("Models") => Self::Models,
             _ => Self::Other,
         }
     }
@@ -208,7 +210,8 @@ impl Call {
         let calls = &limits.calls;
         match self {
             Self::Hello => calls.hello,
-            Self::Duties => calls.duties,
+            // Once a connection, and whenever a model has another stage, which is rare.
+            Self::Duties | Self::Models => calls.duties,
             Self::Say => calls.say,
             Self::Submit => calls.submit,
             Self::Uploaded => calls.uploaded,
@@ -237,7 +240,7 @@ impl Call {
 
     /// Whether it moves or reads much.
     fn is_large(self) -> bool {
-        matches!(self, Self::Say | Self::Submit | Self::Uploaded | Self::Fetch | Self::Chunk)
+        matches!(self, Self::Say | Self::Submit | Self::Uploaded | Self::Fetch | Self::Chunk | Self::Models)
     }
 
     /// Whether its answer goes on until somebody ends it.

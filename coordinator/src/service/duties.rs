@@ -8,7 +8,7 @@ use syndic_proto::status::elsewhere;
 use syndic_proto::v1;
 use syndic_round::coordinator::{Bundle, Dealt, Duty};
 use syndic_round::participant::Received;
-use syndic_round::{JobId, ParticipantId, Place, RoundId};
+use syndic_round::{ParticipantId, Place, RoundId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -19,19 +19,19 @@ use crate::news::{News, Told};
 use crate::store::StoreError;
 use crate::tls::PeerIdentity;
 
-/// The duties of `caller`, which has something of the jobs in `held`, from now until its connection ends.
+/// The duties of `caller`, to whom so much is `told`, from now until its connection ends.
 pub(super) fn stream(
     coordinator: Coordinator,
     caller: PeerIdentity,
     seen: u64,
-    held: BTreeSet<JobId>,
+    told: Told,
     attached: Attached,
 ) -> Answers<v1::Duty> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         let _attached = attached;
         tokio::select! {
-            () = tell(&coordinator, caller.id, (Told::nothing(held), seen), &sender) => {}
+            () = tell(&coordinator, caller.id, (told, seen), &sender) => {}
             () = coordinator.cut_off() => drop(sender.send(Err(elsewhere())).await),
         }
     });
@@ -108,6 +108,12 @@ async fn in_words(
             });
             let round = RoundRef { job: job.clone(), id: RoundId { round: 0, attempt: 0 } };
             over(round, Owed::JobOver(reason.clone()), ledger)
+        }
+        News::Staged(job, _) => {
+            let Some((size, shown)) = coordinator.shown_staged(*seen).await? else { return Ok(None) };
+            *seen = size;
+            let round = RoundRef { job: job.clone(), id: RoundId { round: 0, attempt: 0 } };
+            over(round, Owed::ModelStaged, Some(shown))
         }
         News::OfRound { plan, duty, voided, .. } => {
             let at = RoundRef { job: plan.terms.job.clone(), id: plan.id };

@@ -18,9 +18,10 @@ use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
-use crate::driver::{Coordinator, CoordinatorError, Holding};
+use crate::driver::{Coordinator, CoordinatorError, Holding, Recorded};
 use crate::fact::Connected;
 use crate::limits::LARGEST_MESSAGE;
+use crate::news::Told;
 use crate::tls::{Channel, PeerIdentity};
 use uploads::{Heard, Uploading};
 pub use uploads::{Wanted, receive_body};
@@ -64,6 +65,7 @@ impl Coordination for Service {
     type DutiesStream = Answers<v1::Duty>;
     type FetchStream = Answers<v1::FetchPart>;
     type ChunkStream = Answers<v1::ChunkPart>;
+    type ModelsStream = Answers<v1::RecordedModel>;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
         let caller = self.caller(&request)?;
@@ -105,7 +107,8 @@ impl Coordination for Service {
             asked.held.into_iter().map(|(job, preparation)| Holding { job, preparation }).collect();
         let attached = self.coordinator.attach(caller.id, caller.name.clone(), &holding);
         let held = holding.into_iter().map(|it| it.job).collect();
-        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, asked.ledger_size, held, attached)))
+        let told = Told::nothing(held).with_models(asked.models);
+        Ok(Response::new(duties::stream(self.coordinator.clone(), caller, asked.ledger_size, told, attached)))
     }
 
     async fn say(&self, request: Request<v1::Statement>) -> Result<Response<v1::Receipt>, Status> {
@@ -174,6 +177,17 @@ impl Coordination for Service {
             .map(|part| Ok(v1::FetchPart { bytes: part.to_vec().into() }))
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+
+    async fn models(
+        &self,
+        request: Request<v1::ModelsRequest>,
+    ) -> Result<Response<Self::ModelsStream>, Status> {
+        self.caller(&request)?;
+        let models = self.coordinator.recorded_models(request.into_inner().ledger_size).await;
+        let models =
+            models.map_err(|error| refused(&error))?.into_iter().map(|model| Ok(recorded(model).into()));
+        Ok(Response::new(Box::pin(tokio_stream::iter(models.collect::<Vec<_>>()))))
     }
 
     async fn closing(&self, request: Request<v1::RoundRef>) -> Result<Response<v1::ClosingReply>, Status> {
@@ -259,6 +273,12 @@ impl Service {
             }
         }
     }
+}
+
+fn recorded(model: [Recorded; 4]) -> convert::RecordedModel {
+    let entry = |Recorded { index, entry, inclusion }| convert::RecordedEntry { index, entry, inclusion };
+    let [agreed, completed, approved, staged] = model.map(entry);
+    convert::RecordedModel { agreed, completed, approved, staged }
 }
 
 fn not_closed() -> Status {

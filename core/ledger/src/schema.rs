@@ -67,6 +67,25 @@ pub const TYPES: &[(&str, &[Key])] = &[
             ("bytes", Form::Count),
         ],
     ),
+    (
+        "syndic.model.stage",
+        &[
+            JOB,
+            REASON,
+            BY,
+            ("name", Form::Text),
+            ("number", Form::Count),
+            ("model", Form::Digest),
+            ("card", Form::DigestOrNull),
+            ("from", Form::Text),
+            ("to", Form::Text),
+            ("replaces", Form::TextOrNull),
+            ("approver", Form::Text),
+            ("key", Form::Text),
+            ("signature", Form::Text),
+            ("gates", Form::List),
+        ],
+    ),
     (PREPARATION_OPENED, &[JOB, PREPARATION]),
     ("syndic.preparation.advertised", &[JOB, PREPARATION]),
     ("syndic.preparation.declined", &[JOB, PREPARATION]),
@@ -111,7 +130,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
 
 /// Keys of `data` that entries of a type have since some version of this software: where one is there, it has its form.
 pub const LATER: &[(&str, &[Key])] = &[
-    ("syndic.job.completed", &[("attendance", Form::Any)]),
+    ("syndic.job.completed", &[("attendance", Form::Any), ("figures", Form::Any)]),
     ("syndic.round.submitted", &[("uploads_begun", Form::Count)]),
     (ROUND_CLOSED, &[PHASES]),
     (ROUND_ABANDONED, &[PHASES]),
@@ -309,6 +328,8 @@ mod tests {
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
             "priority": 50, "by": "local-user/1000",
             "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null, "refusals": [], "newly_revoked": [], "further": 0, "suspended": null,
+            "name": "churn", "number": 0, "model": digest, "card": digest, "from": "candidate", "to": "shadow", "replaces": null,
+            "approver": "model-risk", "key": digest, "signature": "00", "gates": [], "attendance": {}, "figures": {},
             "due": "2026-01-01T00:00:00.000Z", "kinds": [], "blobs": 3, "bytes": 300,
             "participant": 2, "certificate": digest, "serial": "07", "tls": "TLS 1.3", "group": "X25519MLKEM768"
         })

@@ -146,6 +146,16 @@ pub(super) fn facts() -> Vec<Vec<u8>> {
                 deadline: syndic_round::Timestamp(3),
             }],
         },
+        syndic_coordinator::fact::Fact::ModelStaged(Box::new(syndic_learning::staged::Staged {
+            approver: syndic_round::Approver { name: "model-risk".into(), key: [7; 32] },
+            approval: super::documents::staged(),
+            gates: vec![syndic_learning::promotion::Gate {
+                gate: "min_roc_auc".into(),
+                limit: "0.75".into(),
+                figure: "0.760000000".into(),
+            }],
+            by: "local-user/1000".into(),
+        })),
         syndic_coordinator::fact::Fact::JobAbandoned { job: plan.terms.job, reason: "too few".into() },
     ];
     let drafts = facts.iter().map(|fact| {

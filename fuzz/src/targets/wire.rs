@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prost::Message;
 use syndic_ledger::ShownEntry;
-use syndic_proto::convert::{Duty, Owed, RoundRef, digest};
+use syndic_proto::convert::{Duty, Owed, RecordedModel, RoundRef, digest};
 use syndic_proto::status::{code_of, limited, retry_after};
 use syndic_proto::v1;
 use syndic_round::participant::Received;
@@ -18,7 +18,7 @@ use crate::script::{choosing, chosen};
 /// The first byte chooses the message.
 pub(super) fn run(input: &[u8]) {
     let (choice, bytes) = chosen(input);
-    match choice % 15 {
+    match choice % 16 {
         0 => duty(bytes),
         1 => round(read::<v1::RoundRef>(bytes)),
         2 => round(read::<v1::Statement>(bytes).and_then(|statement| statement.round)),
@@ -39,6 +39,7 @@ pub(super) fn run(input: &[u8]) {
         11 => drop(read::<v1::Receipt>(bytes)),
         12 => drop(read::<v1::FetchPart>(bytes)),
         13 => drop(read::<v1::UploadedReply>(bytes).map(|reply| digest(&reply.digest))),
+        14 => recorded(bytes),
         _ => told(bytes),
     }
 }
@@ -60,6 +61,13 @@ fn duty(bytes: &[u8]) {
     let written = v1::Duty::from(duty);
     let again = Duty::try_from(written.clone()).expect("what is written is read");
     assert!(v1::Duty::from(again) == written, "a duty changes on its way");
+}
+
+fn recorded(bytes: &[u8]) {
+    let Some(wire) = read::<v1::RecordedModel>(bytes) else { return };
+    if let Ok(model) = bounded(bytes.len(), || RecordedModel::try_from(wire.clone())) {
+        assert!(v1::RecordedModel::from(model) == wire, "a model changes on its way");
+    }
 }
 
 fn round(wire: Option<v1::RoundRef>) {
@@ -97,6 +105,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         Owed::Void(adverts()),
         Owed::Over(Some("too few".into())),
         Owed::JobOver(None),
+        Owed::ModelStaged,
     ];
     let duty = |owed| {
         let voided = vec![(RoundId { round: 1, attempt: 1 }, adverts())];
@@ -128,13 +137,26 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         v1::FetchRequest { digest: root.clone().into() }.encode_to_vec(),
         v1::HelloReply { software: "0.1.0".into(), ledger: Some(super::shown::honest().into()) }
             .encode_to_vec(),
-        v1::DutiesRequest { ledger_size: 7, held: vec![v1::Held { job: "churn".into(), preparation: 2 }] }
-            .encode_to_vec(),
+        v1::DutiesRequest {
+            ledger_size: 7,
+            held: vec![v1::Held { job: "churn".into(), preparation: 2 }],
+            models: true,
+        }
+        .encode_to_vec(),
         v1::Receipt { fresh: true, at_ms: 7, signature: vec![7; 64].into() }.encode_to_vec(),
         v1::FetchPart { bytes: vec![7; 40].into() }.encode_to_vec(),
-        v1::UploadedReply { accepted: false, bytes: 8_192, digest: root.into() }.encode_to_vec(),
+        v1::UploadedReply { accepted: false, bytes: 8_192, digest: root.clone().into() }.encode_to_vec(),
+        recorded_model(&root).encode_to_vec(),
         b"250".to_vec(),
     ];
     let others = (1..).zip(others).map(|(choice, bytes)| choosing(choice, bytes));
     duties.into_iter().map(duty).chain(others).collect()
+}
+
+fn recorded_model(hash: &[u8]) -> v1::RecordedModel {
+    let entry = |index| {
+        let inclusion = vec![hash.to_vec().into(); 2];
+        Some(v1::RecordedEntry { index, entry: b"{}".to_vec().into(), inclusion })
+    };
+    v1::RecordedModel { agreed: entry(1), completed: entry(2), approved: entry(3), staged: entry(4) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use syndic_ledger::ShownEntry;
 use syndic_proto::LARGEST_DUTY;
-use syndic_proto::convert::{Asked, PlaceRef, RoundRef, digest};
+use syndic_proto::convert::{Asked, PlaceRef, RecordedModel, RoundRef, digest};
 use syndic_proto::status::retry_after;
 use syndic_proto::v1::coordination_client::CoordinationClient;
 use syndic_proto::v1::{self, submit_part::Part};
@@ -91,8 +91,9 @@ impl Link {
         &mut self,
         ledger_size: u64,
         held: BTreeMap<JobId, u64>,
+        models: bool,
     ) -> Result<Streaming<v1::Duty>, Status> {
-        let asked = Asked { ledger_size, held };
+        let asked = Asked { ledger_size, held, models };
         Ok(self.calls.duties(v1::DutiesRequest::from(asked)).await?.into_inner())
     }
 
@@ -176,6 +177,21 @@ impl Link {
         Ok(proofs)
     }
 
+    /// What the ledger of so many entries has of released models.
+    pub(super) async fn models(&mut self, ledger_size: u64) -> Result<Vec<RecordedModel>, Status> {
+        let calls = &self.calls;
+        let request = v1::ModelsRequest { ledger_size };
+        let mut shown = in_time(|| async { calls.clone().models(request).await }).await?.into_inner();
+        let mut models = Vec::new();
+        while models.len() < MOST_MODELS
+            && let Some(model) = shown.message().await?
+        {
+            let model = RecordedModel::try_from(model);
+            models.push(model.map_err(|error| Status::data_loss(error.to_string()))?);
+        }
+        Ok(models)
+    }
+
     /// A blob, checked against its digest.
     pub(super) async fn fetch(&mut self, digest: Digest) -> Result<Vec<u8>, Undone> {
         let request = v1::FetchRequest { digest: digest.as_bytes().to_vec().into() };
@@ -251,5 +267,7 @@ const MOST_WAITS: u32 = 30;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A coordinator that does not answer for twice this long is gone.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// Questions and job files are far below this.
+/// Questions, job files and models are far below this.
 const LARGEST_BLOB: usize = 16 << 20;
+/// Models of one federation that are looked at.
+const MOST_MODELS: usize = 1024;

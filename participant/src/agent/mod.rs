@@ -5,6 +5,7 @@
 
 mod approval;
 mod attending;
+mod delivery;
 mod error;
 mod ledger;
 mod link;
@@ -42,6 +43,7 @@ pub use upload::encrypt_into_file;
 use crate::data::Source;
 use crate::enrol::Enrolment;
 use crate::journal::{Journal, Sent};
+use crate::models::Models;
 use crate::policy::{Denied, Policy};
 use crate::trainer::{Trainer, TrainerConfig};
 use approval::{Approved, Latest};
@@ -74,6 +76,7 @@ pub struct Agent {
     journal: Journal,
     training_seed: Option<u64>,
     trainer: Option<Trainer>,
+    models: Option<Models>,
     accepted: Mutex<Latest<Approved>>,
     denied: Mutex<Latest<Denied>>,
     /// Held by the local work that is under way.
@@ -134,6 +137,7 @@ impl Agent {
             journal,
             training_seed,
             trainer: None,
+            models: None,
             accepted: Mutex::new(Latest::none()),
             denied: Mutex::new(Latest::none()),
             working: Arc::default(),
@@ -148,6 +152,11 @@ impl Agent {
     /// The same, taking up what `syndic-participant renew` puts in `folder` whenever it connects.
     pub fn renewed_from(self, folder: PathBuf) -> Self {
         Self { shown: self.shown.renewed_from(folder), ..self }
+    }
+
+    /// The same, taking released models into this folder.
+    pub fn with_models(self, models: Models) -> Self {
+        Self { models: Some(models), ..self }
     }
 
     /// The same with the external trainer that its configuration names, if it names one.
@@ -201,7 +210,7 @@ fn kind_of(owed: &Owed) -> Option<Kind> {
         Owed::Certify(_) => Some(Kind::Certify),
         Owed::Reveal(_) => Some(Kind::Reveal),
         Owed::Void(_) => Some(Kind::Void),
-        Owed::Over(_) | Owed::JobOver(_) => None,
+        Owed::Over(_) | Owed::JobOver(_) | Owed::ModelStaged => None,
     }
 }
 

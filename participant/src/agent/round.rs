@@ -78,7 +78,9 @@ impl Agent {
                 }
                 Owed::Certify(headers) => self.certify(current, headers, on_record).await?,
                 Owed::Reveal(signatures) => self.reveal(current, signatures, &voided).await?,
-                Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) => return Ok(()),
+                Owed::Void(_) | Owed::Advertise | Owed::Over(_) | Owed::JobOver(_) | Owed::ModelStaged => {
+                    return Ok(());
+                }
             }
         }
         let said = if is_keys { &mut current.preparing.said } else { &mut current.said };

@@ -112,7 +112,7 @@ impl Agent {
         let seen = self.ledger_size().await.map_err(|error| Lost::Forever(error.into()))?;
         let shown = link.hello(federation, roster, seen).await.map_err(Lost::of_hello)?;
         let seen = self.recognise(&shown).await?;
-        let mut duties = link.duties(seen, jobs.held()).await.map_err(Lost::of_call)?;
+        let mut duties = link.duties(seen, jobs.held(), self.takes_models()).await.map_err(Lost::of_call)?;
         *patience = SHORTEST_WAIT;
         *met = true;
         info!(participant = self.enrolment.name(), "connected");
@@ -161,7 +161,14 @@ impl Desk<'_> {
     async fn work(&mut self, jobs: &mut Jobs, duties: &mut Streaming<v1::Duty>) -> Result<Ended, Lost> {
         let mut waiting: Option<(mpsc::Sender<Handed>, Handed)> = None;
         let mut believing: Option<Pin<Box<dyn Future<Output = Handed> + Send + '_>>> = None;
+        // A round never waits for a model. What changes while models are taken is looked at once they are.
+        let mut taking: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
+        let mut has_changed = false;
         loop {
+            if has_changed && taking.is_none() {
+                taking = Some(Box::pin(self.agent.take_models(self.link.clone())));
+                has_changed = false;
+            }
             let room = room(waiting.as_ref().map(|(queue, _)| queue.clone()));
             tokio::select! {
                 (job, seats, attended) = first_of(&mut self.attending) => {
@@ -187,9 +194,15 @@ impl Desk<'_> {
                 }
                 // Beside what is attended to, which may hold the journal, and before the next duty is read.
                 handed = done(&mut believing) => {
+                    if matches!(handed.duty.owed, Owed::ModelStaged) {
+                        Agent::heard_of_change(handed.believed)?;
+                        has_changed = true;
+                        continue;
+                    }
                     let queue = self.queue(jobs, &handed.duty).await;
                     waiting = queue.map(|queue| (queue, handed));
                 }
+                () = done(&mut taking) => {}
                 // Whoever does not keep up with a job's duties is not told further ones.
                 permit = room, if waiting.is_some() => {
                     let Some((_, handed)) = waiting.take() else { continue };

@@ -1,0 +1,93 @@
+//! `syndic-coordinator model`: the registry of models of a coordinator that runs on this host, through its control socket.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use syndic_coordinator::config::Config;
+use syndic_coordinator::control::{Connection, ControlError};
+use syndic_coordinator::daemon::DaemonError;
+use syndic_coordinator::registry::ApprovalFile;
+use syndic_proto::control::ModelStatus;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Put on record that a model has another stage, by an approval that `syndic model promote` or `withdraw` wrote. The same file
+    /// again is fine.
+    #[command(
+        after_help = "Example:\n  syndic-coordinator model stage churn.approval.json --config coordinator.toml"
+    )]
+    Stage {
+        /// The approval.
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show all models that jobs have released.
+    #[command(after_help = "Example:\n  syndic-coordinator model list --config coordinator.toml --json")]
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The configuration that the coordinator runs with.
+    #[arg(long)]
+    config: PathBuf,
+    /// Print JSON: one object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
+    match command {
+        Command::Stage { file, common } => stage(&file, &common).await,
+        Command::List { common } => {
+            let models = common.connected().await?.list_models().await?;
+            match common.json {
+                true => print(&json!({ "models": models }).to_string()),
+                false => models.iter().try_for_each(|model| print(&line(model))),
+            }
+        }
+    }
+}
+
+async fn stage(path: &Path, common: &Common) -> Result<(), DaemonError> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let Some(file) = ApprovalFile::parse(&text) else {
+        let message = format!("{} is no approval of a model's stage", path.display());
+        let code = "model.approval-malformed".into();
+        return Err(ControlError::Refused { code, message, is_of_the_world: false }.into());
+    };
+    let (model, fresh) = common.connected().await?.stage_model(&file).await?;
+    if common.json {
+        return print(&json!({ "model": model, "fresh": fresh }).to_string());
+    }
+    if !fresh {
+        print("this very approval was handed in before; nothing has changed")?;
+    }
+    print(&line(&model))
+}
+
+impl Common {
+    async fn connected(&self) -> Result<Connection, DaemonError> {
+        Ok(Connection::connect(&Config::load(&self.config)?.state).await?)
+    }
+}
+
+/// One model in one line.
+fn line(model: &ModelStatus) -> String {
+    let ModelStatus { name, job, stage, model, entry, .. } = model;
+    let entry = entry.map_or_else(String::new, |entry| format!("  by entry {entry}"));
+    format!("{name:<24} {stage:<10} job {job}  sha256 {model}{entry}", stage = stage.name())
+}
+
+fn print(line: &str) -> Result<(), DaemonError> {
+    writeln!(std::io::stdout(), "{line}").map_err(DaemonError::Output)
+}
+
+pub(crate) const EXAMPLES: &str = "A stage changes by the word of an approver whom the roster names, and is an entry of the ledger.\n\nExample:\n  \
+                                   syndic-coordinator model list --config coordinator.toml";
