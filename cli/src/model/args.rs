@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::ledger::args::TrustArgs;
 use crate::score::args::OnError;
+use syndic_round::Stage;
 
 /// `syndic model ...`
 #[derive(Debug, Subcommand)]
@@ -16,6 +17,27 @@ pub enum ModelCommand {
     /// Compare rows with those that a model was trained on
     #[command(after_help = DRIFT)]
     Drift(DriftArgs),
+    /// List the models that jobs released, with their stages, as a published ledger has them
+    #[command(after_help = "Example:\n  syndic model list --ledger publish/ledger --key 'NAME+HASH+KEY'")]
+    List(ListArgs),
+    /// Show one of them: figures, and every change of its stage with approver, reason and gates
+    #[command(
+        after_help = "Example:\n  syndic model show --job churn --ledger publish/ledger --key 'NAME+HASH+KEY'"
+    )]
+    Show(ShowArgs),
+    /// Make the key of somebody who approves what becomes of models
+    #[command(after_help = "Example:\n  syndic model new-key --approver-key approver.pem")]
+    NewKey(NewKeyArgs),
+    /// Approve that a candidate becomes shadow, or a shadow champion
+    #[command(after_help = PROMOTE)]
+    Promote(PromoteArgs),
+    /// Approve that a model is not used any more, for ever
+    #[command(
+        after_help = "Example:\n  syndic model withdraw --job churn --ledger publish/ledger --key 'NAME+HASH+KEY' --approver model-risk \
+                      --approver-key approver.pem --reason 'the market has changed' --out churn.approval.json\n\nWhoever runs the \
+                      coordinator hands the file in with `syndic-coordinator model stage`."
+    )]
+    Withdraw(WithdrawArgs),
 }
 
 impl ModelCommand {
@@ -24,6 +46,12 @@ impl ModelCommand {
         match self {
             Self::Export(args) => args.json,
             Self::Drift(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::NewKey(args) => args.json,
+            Self::Promote(PromoteArgs { approve, .. }) | Self::Withdraw(WithdrawArgs { approve, .. }) => {
+                approve.json
+            }
         }
     }
 }
@@ -76,6 +104,117 @@ pub struct DriftArgs {
     pub json: bool,
 }
 
+/// Options of `syndic model list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Folder of the ledger that the coordinator published
+    #[arg(long, value_name = "DIR")]
+    pub ledger: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic model show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The job that released the model
+    #[arg(long)]
+    pub job: String,
+    /// Folder of the ledger that the coordinator published
+    #[arg(long, value_name = "DIR")]
+    pub ledger: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic model new-key`.
+#[derive(Debug, Args)]
+pub struct NewKeyArgs {
+    /// File for the private key, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub approver_key: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic model promote`.
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// Folder with `model.safetensors` and `model.json`, or the first of the two files
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// What it becomes
+    #[arg(long)]
+    pub to: Promoted,
+    /// By whose word, and why.
+    #[command(flatten)]
+    pub approve: ApproveArgs,
+}
+
+/// Options of `syndic model withdraw`.
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// The job that released the model
+    #[arg(long)]
+    pub job: String,
+    /// By whose word, and why.
+    #[command(flatten)]
+    pub approve: ApproveArgs,
+}
+
+/// By whose word a stage changes, and why.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// Folder of the ledger that the coordinator published
+    #[arg(long, value_name = "DIR")]
+    pub ledger: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Who approves, as the roster names the office
+    #[arg(long, value_name = "NAME")]
+    pub approver: String,
+    /// File of the approver's private key
+    #[arg(long, value_name = "FILE")]
+    pub approver_key: PathBuf,
+    /// Why: one line, without names of people. It is on record in the ledger
+    #[arg(long)]
+    pub reason: String,
+    /// File for the approval, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a model may be promoted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Promoted {
+    /// It runs beside the champion, and nothing is decided by it
+    Shadow,
+    /// It is the one that decides
+    Champion,
+}
+
+impl From<Promoted> for Stage {
+    fn from(promoted: Promoted) -> Self {
+        match promoted {
+            Promoted::Shadow => Self::Shadow,
+            Promoted::Champion => Self::Champion,
+        }
+    }
+}
+
 /// Formats that other programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -90,6 +229,14 @@ const DRIFT: &str = "Examples:
 The card of a model whose job has a section [drift] says where the rows were that it was trained on, in bins; the table's rows \
 are counted in the same bins. Nothing leaves this machine. Exit code 1 says that a column or the scores have drifted by the \
 thresholds of the job.";
+
+const PROMOTE: &str = "Example:
+  syndic model promote --model publish/job-churn --to shadow --ledger publish/ledger --key 'NAME+HASH+KEY' \
+--approver model-risk --approver-key approver.pem --reason 'validated, see file 12' --out churn.approval.json
+
+Verifies the whole ledger and the model against it, judges the gates of the job file, and signs. Nothing is sent: whoever runs the \
+coordinator hands the file in with `syndic-coordinator model stage`. An approval counts once, and not after another change under \
+the same name.";
 
 const EXPORT: &str = "Examples:
   syndic model export --model syndic-demo --format onnx --out model.onnx

@@ -1,8 +1,10 @@
 //! `syndic model ...`: released models, and what else is made of them.
 
+pub mod approve;
 pub mod args;
 pub mod drift;
 pub mod export;
+pub mod registry;
 pub mod released;
 
 use crate::Result;
@@ -16,5 +18,10 @@ pub fn run(command: &ModelCommand) -> Result<()> {
     match command {
         ModelCommand::Export(args) => export::run(args),
         ModelCommand::Drift(args) => drift::run(args),
+        ModelCommand::List(args) => registry::list(args),
+        ModelCommand::Show(args) => registry::show(args),
+        ModelCommand::NewKey(args) => approve::new_key(args),
+        ModelCommand::Promote(args) => approve::promote(args),
+        ModelCommand::Withdraw(args) => approve::withdraw(args),
     }
 }

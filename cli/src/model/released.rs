@@ -18,6 +18,10 @@ pub struct Released {
     pub model: Model,
     /// Its card.
     pub card: ModelCard,
+    /// Where its weights lie.
+    pub weights_path: PathBuf,
+    /// Where its card lies.
+    pub card_path: PathBuf,
     /// What a ledger says; none where none was named.
     pub recorded: Option<Recorded>,
 }
@@ -44,7 +48,18 @@ impl Released {
                 .place("--ledger")
                 .help("name the folder of the ledger with --ledger, or leave out --key and --policy"));
         }
-        let weights_path = weights_of(&args.model);
+        let mut released = Self::read(&args.model)?;
+        released.recorded =
+            args.ledger.as_deref().map(|ledger| recorded(ledger, &trust, &released.card)).transpose()?;
+        Ok(released)
+    }
+
+    /// The model in a folder, or beside the file of its weights. No ledger was asked.
+    ///
+    /// # Errors
+    /// Files that are none, or do not belong together.
+    pub fn read(path: &Path) -> Result<Self> {
+        let weights_path = weights_of(path);
         let card_path = weights_path.with_file_name(CARD);
         let weights = read(&weights_path)?;
         let card = String::from_utf8(read(&card_path)?).unwrap_or_default();
@@ -57,8 +72,7 @@ impl Released {
                 .place(weights_path.display().to_string())
                 .help(error.help())
         })?;
-        let recorded = args.ledger.as_deref().map(|ledger| recorded(ledger, &trust, &card)).transpose()?;
-        Ok(Self { model, card, recorded })
+        Ok(Self { model, card, weights_path, card_path, recorded: None })
     }
 
     /// What is known of where it comes from, in a sentence for people.

@@ -33,6 +33,11 @@ impl Hosts {
     }
 
     pub(crate) fn founded(name: &str, port: u16) -> Self {
+        Self::founded_after(name, port, |_| {})
+    }
+
+    /// The same, where something is done before the roster is shown to the members.
+    pub(crate) fn founded_after(name: &str, port: u16, before: impl Fn(&Self)) -> Self {
         let hosts = Self { root: tempfile::tempdir().unwrap(), port };
         let operator = hosts.host("operator");
         std::fs::create_dir(&operator).unwrap();
@@ -44,6 +49,7 @@ impl Hosts {
             succeed("syndic-participant", &host, &["keygen", "--name", bank, "--dir", "enrolment"]);
             hosts.operator(&["add-participant", "--csr", hosts.request(bank).to_str().unwrap()]);
         }
+        before(&hosts);
         hosts.operator(&["roster"]);
         for bank in BANKS {
             hosts.endorse(bank);
