@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::attack::args::{AttackArgs, EXAMPLES as ATTACK};
 use crate::federation::FederationCommand;
 use crate::ledger::args::LedgerCommand;
 use crate::model::args::ModelCommand;
@@ -47,6 +48,9 @@ pub enum Command {
     /// Plan what differential privacy would cost
     #[command(subcommand)]
     Privacy(PrivacyCommand),
+    /// Attack a job on a table: what an adversary gets with and without protection
+    #[command(after_help = ATTACK)]
+    Attack(AttackArgs),
 }
 
 /// `syndic job ...`
@@ -186,6 +190,7 @@ impl Command {
             Self::Score(args) => args.json,
             Self::Model(command) => command.json(),
             Self::Privacy(command) => command.json(),
+            Self::Attack(args) => args.json,
             Self::Job(JobCommand::Init(_)) | Self::Federation(_) => false,
         }
     }

@@ -13,7 +13,7 @@ use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt, several};
 use crate::view::{self, Observer};
 use crate::words::quoted;
-use crate::{Error, Result, federation, job_init, ledger, model, new_file, privacy, score};
+use crate::{Error, Result, attack, federation, job_init, ledger, model, new_file, privacy, score};
 
 /// Does what the command says.
 ///
@@ -30,6 +30,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Score(args) => score::run(&args),
         Command::Model(command) => model::run(&command),
         Command::Privacy(command) => privacy::run(&command),
+        Command::Attack(args) => attack::run(&args),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything the `syndic` binary does is here, so that tests can call it.
 
 pub mod args;
+pub mod attack;
 mod carried;
 pub mod commands;
 pub mod error;

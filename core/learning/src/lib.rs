@@ -7,6 +7,7 @@
 //! Elementary functions come from `libm`, so that both sides of a federation, and a replay years later, get
 //! the same bits on every machine.
 
+pub mod attack;
 pub mod batch;
 pub mod cell;
 pub mod coefficients;

@@ -352,7 +352,7 @@ impl Program for Newton {
 
 /// For each coefficient, the intercept last: the furthest that the contract lets the input lie from its mean, in
 /// deviations; one for those that are 0 or 1.
-fn reach(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
+pub(crate) fn reach(contract: &Contract, standardisation: &Standardisation) -> Vec<f64> {
     let mut numeric = standardisation.mean.iter().zip(&standardisation.sd);
     let of_column = |column: &crate::contract::Column| {
         let mut of_inputs = vec![1.0; column.inputs()];

@@ -286,7 +286,7 @@ impl Program for NoisyGradient {
 }
 
 /// The summed slopes and the count before noise, in steps. Not to leave the institution.
-fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramError> {
+pub(crate) fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramError> {
     let rows = table.rows_for(Role::Train);
     let inputs = Inputs::of(table, &rows, &public_standardisation(table.contract()))?;
     let mut sums = vec![0; inputs.inputs() + 2];

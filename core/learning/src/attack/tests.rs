@@ -1,0 +1,266 @@
+//! Attacks that find what is there, and nothing where there is nothing.
+
+use std::sync::Arc;
+
+use super::figures::{Figures, Verdict};
+use super::game::{Game, Played};
+use super::lira::Variant;
+use super::run::{Keep, Trained, run};
+use super::tracing::Sight;
+use super::{bound, inversion, lira, threshold, tracing};
+use crate::fixture::{self, uniform};
+use crate::job::Job;
+use crate::table::Table;
+use crate::table_builder::TableBuilder;
+
+/// A job on the contract of the fixtures.
+fn job(program: &str, rounds: u32, privacy: &str) -> Job {
+    let text = format!(
+        r#"
+[job]
+id = "small"
+purpose = "test"
+description = "A small job"
+
+[contract]
+name = "small"
+version = 1
+
+[contract.label]
+column = "label"
+positive = "1"
+negative = "0"
+
+[[contract.columns]]
+name = "age"
+type = "numeric"
+min = 18
+max = 100
+
+[[contract.columns]]
+name = "job"
+type = "categorical"
+levels = ["office", "field", "none"]
+
+[[contract.columns]]
+name = "balance"
+type = "numeric"
+transform = "slog1p"
+min = -1e4
+max = 2e5
+
+[program]
+{program}
+
+[rounds]
+count = {rounds}
+
+[privacy]
+{privacy}
+
+[protection]
+parameter_set = "KSA-S32"
+
+[evaluation]
+bins = 4096
+"#
+    );
+    Job::from_toml(&text).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+const NEWTON: &str = "name = \"logistic-regression\"\nsolver = \"newton\"\nl2 = 1e-3";
+const FED_AVG: &str =
+    "name = \"logistic-regression\"\nsolver = \"fed-avg\"\nl2 = 0.0\nlearning_rate = 0.05\nbatch_size = 8";
+const NETWORK: &str = "name = \"neural-network\"\nhidden = [64, 32]\noptimiser = \"fed-avg\"\nl2 = 0.0\nlocal_epochs = 10\n\
+                       local_steps = \"adam\"\nlearning_rate = 0.02\nbatch_size = 8";
+const NOISY: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
+const NONE: &str = "mode = \"none\"";
+
+fn noise(epsilon: f64) -> String {
+    format!("mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\nnoise = \"local\"")
+}
+
+/// Three institutions with so many rows each, whose labels say something of the rows or are tossed.
+fn tables(rows: u64, tossed: bool) -> Vec<Arc<Table>> {
+    let table = |seed: u64| {
+        let mut rng = fixture::rng(seed);
+        let contract = fixture::contract();
+        let mut builder = TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
+        for row in 0..rows {
+            let age = 18.0 + 82.0 * uniform(&mut rng);
+            let job = (3.0 * uniform(&mut rng)) as usize;
+            let balance = 15_000.0 * uniform(&mut rng);
+            let chance = if tossed { 0.5 } else { 0.2 + 0.6 * (age - 18.0) / 82.0 };
+            let label = if uniform(&mut rng) < chance { "1" } else { "0" };
+            let cells =
+                [age.to_string(), ["office", "field", "none"][job].into(), balance.to_string(), label.into()];
+            builder.push(row, &cells.each_ref().map(String::as_str), crate::Role::Train);
+        }
+        Arc::new(builder.finish().unwrap())
+    };
+    (1..=3).map(table).collect()
+}
+
+/// All games, and what was opened in them of which `keep` says how much.
+fn play(game: &Game, job: &Job, games: u64, entries: usize) -> (Played, Vec<Trained>) {
+    let mut played = Played { probabilities: Vec::new(), members: Vec::new(), labels: game.labels() };
+    let mut trained = Vec::new();
+    for seed in 0..games {
+        let mut rng = fixture::rng(100 + seed);
+        let members = game.toss(&mut rng);
+        let one = run(job, &game.tables(&members), Keep { watched: 0, entries }, &mut rng).unwrap();
+        played.probabilities.push(game.probabilities(&one.model).unwrap());
+        played.members.push(members);
+        trained.push(one);
+    }
+    (played, trained)
+}
+
+fn on_models(played: &Played) -> [Figures; 3] {
+    [
+        Figures::of(&threshold::verdicts(played)).unwrap(),
+        Figures::of(&lira::verdicts(played, Variant::Offline)).unwrap(),
+        Figures::of(&lira::verdicts(played, Variant::Online)).unwrap(),
+    ]
+}
+
+fn traced(game: &Game, (played, trained): &(Played, Vec<Trained>), sight: Sight) -> Figures {
+    let rows: Vec<usize> = match sight {
+        Sight::Sums => (0..game.rows()).collect(),
+        Sight::UpdateOf(institution) => game.of(institution).collect(),
+    };
+    let verdicts = |(position, one): (usize, &Trained)| -> Vec<Verdict> {
+        let members = &played.members[position];
+        let mut rng = fixture::rng(900 + position as u64);
+        tracing::verdicts(game, &one.opened, (&rows, members), sight, &mut rng).unwrap()
+    };
+    Figures::of(&trained.iter().enumerate().map(verdicts).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn a_network_that_knows_its_few_rows_by_heart_gives_its_members_away() {
+    let game = Game::new(tables(30, true));
+    let (played, _) = play(&game, &job(NETWORK, 60, NONE), 12, 0);
+    let [threshold, offline, online] = on_models(&played);
+    for figures in [&threshold, &offline, &online] {
+        assert!(figures.advantage.low > 0.15 && figures.auc.low > 0.58, "{figures:?}");
+    }
+    // What one model's surprise says of a row, others' surprise at the same row makes clearer.
+    assert!(online.auc.mean > threshold.auc.mean, "{online:?} {threshold:?}");
+    assert!(online.found_at_one_percent.mean > threshold.found_at_one_percent.mean);
+}
+
+#[test]
+fn the_same_verdicts_say_nothing_of_who_was_in_other_games() {
+    let game = Game::new(tables(30, true));
+    let (mut played, _) = play(&game, &job(NETWORK, 60, NONE), 12, 0);
+    played.members = (0..12).map(|seed| game.toss(&mut fixture::rng(5_000 + seed))).collect();
+    for figures in on_models(&played) {
+        assert!(figures.advantage.mean.abs() < 0.08, "{figures:?}");
+        assert!((figures.auc.mean - 0.5).abs() < 0.04, "{figures:?}");
+    }
+}
+
+#[test]
+fn a_small_model_of_many_rows_gives_hardly_anybody_away() {
+    let game = Game::new(tables(2_000, false));
+    let (played, _) = play(&game, &job(NEWTON, 10, NONE), 8, 0);
+    for figures in on_models(&played) {
+        assert!(figures.advantage.mean.abs() < 0.03 && (figures.auc.mean - 0.5).abs() < 0.02, "{figures:?}");
+    }
+}
+
+#[test]
+fn exact_sums_tell_who_is_in_and_one_update_tells_more() {
+    for program in [NEWTON, FED_AVG] {
+        let game = Game::new(tables(80, false));
+        let played = play(&game, &job(program, 6, NONE), 8, 10_000);
+        let sums = traced(&game, &played, Sight::Sums);
+        let update = traced(&game, &played, Sight::UpdateOf(0));
+        assert!(sums.auc.low > 0.52, "{program}: {sums:?}");
+        assert!(update.auc.mean > sums.auc.mean + 0.03, "{program}: {update:?} {sums:?}");
+    }
+}
+
+#[test]
+fn noise_takes_from_sums_and_updates_what_they_tell() {
+    let game = Game::new(tables(80, false));
+    let exact = play(&game, &job(NEWTON, 20, NONE), 6, 10_000);
+    let job = job(NOISY, 20, &noise(1.0));
+    let noisy = play(&game, &job, 6, 10_000);
+    let limit = bound::advantage(job.calibration().unwrap().unwrap().spent);
+    for sight in [Sight::Sums, Sight::UpdateOf(0)] {
+        let (exact, noisy) = (traced(&game, &exact, sight), traced(&game, &noisy, sight));
+        assert!(noisy.auc.mean < exact.auc.mean - 0.03, "{noisy:?} {exact:?}");
+        assert!(noisy.advantage.low < limit, "{noisy:?} {limit}");
+    }
+}
+
+#[test]
+fn an_update_over_one_row_is_the_row_and_the_sum_of_many_is_not() {
+    let game = Game::new(tables(120, false));
+    let victims: Vec<usize> = game.of(0).take(40).collect();
+    let guess = inversion::guessed(&game, &victims).unwrap();
+    for program in [NEWTON, FED_AVG] {
+        let (_, trained) = play(&game, &job(program, 3, NONE), 1, 10_000);
+        let readable = inversion::readable(&trained[0].opened);
+        assert_eq!(readable.len(), 2, "{program}");
+        for round in readable {
+            let mut rng = fixture::rng(3);
+            let one = inversion::inverted(&game, round, (0, &victims), 1, &mut rng).unwrap();
+            let many = inversion::inverted(&game, round, (0, &victims), 32, &mut rng).unwrap();
+            assert!(one.update.numbers.unwrap() > 0.99, "{program}: {one:?}");
+            assert!(one.update.levels.is_none_or(|right| right > 0.99), "{program}: {one:?}");
+            for read in [one.sum, many.update, many.sum] {
+                assert!(
+                    read.numbers.unwrap() < guess.numbers.unwrap() + 0.2,
+                    "{program}: {read:?} {guess:?}"
+                );
+                assert!(read.levels.is_none_or(|right| right < 0.75), "{program}: {read:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_layer_of_a_network_gives_one_row_away_too() {
+    let game = Game::new(tables(60, false));
+    let sgd = NETWORK.replace("\"adam\"", "\"sgd\"").replace("local_epochs = 10", "local_epochs = 1");
+    let (_, trained) = play(&game, &job(&sgd, 1, NONE), 1, 10_000);
+    let victims: Vec<usize> = game.of(1).take(30).collect();
+    let round = inversion::readable(&trained[0].opened)[1];
+    let one = inversion::inverted(&game, round, (1, &victims), 1, &mut fixture::rng(1)).unwrap();
+    assert!(one.update.numbers.unwrap() > 0.9 && one.update.levels.unwrap() > 0.9, "{one:?}");
+}
+
+#[test]
+fn noise_of_an_institution_hides_even_an_only_row() {
+    let game = Game::new(tables(60, false));
+    let (_, trained) = play(&game, &job(NOISY, 5, &noise(1.0)), 1, 10_000);
+    let victims: Vec<usize> = game.of(0).take(40).collect();
+    let guess = inversion::guessed(&game, &victims).unwrap();
+    let round = inversion::readable(&trained[0].opened)[0];
+    let one = inversion::inverted(&game, round, (0, &victims), 1, &mut fixture::rng(1)).unwrap();
+    assert!(one.update.numbers.unwrap() < guess.numbers.unwrap() + 0.1, "{one:?} {guess:?}");
+    assert!(one.update.levels.unwrap() < 0.6, "{one:?}");
+}
+
+#[test]
+fn the_same_seed_plays_the_same_game() {
+    let game = Game::new(tables(40, false));
+    let job = job(NETWORK, 2, NONE);
+    let [a, b] = [0, 1].map(|_| play(&game, &job, 2, 100).0);
+    assert_eq!(a.members, b.members);
+    assert_eq!(a.probabilities, b.probabilities);
+}
+
+#[test]
+fn an_external_trainer_is_not_attacked() {
+    let game = Game::new(tables(20, false));
+    let mut job = job(NEWTON, 2, NONE);
+    let text = include_str!("../../../../examples/external-trainer/job.toml");
+    job.program = Job::from_toml(text).unwrap().program;
+    let members = game.toss(&mut fixture::rng(1));
+    let told = run(&job, &game.tables(&members), Keep::NOTHING, &mut fixture::rng(1)).err().unwrap();
+    assert_eq!(told.code(), "attack.external-trainer");
+}
