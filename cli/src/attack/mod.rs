@@ -1,6 +1,7 @@
 //! `syndic attack`: what an adversary gets out of a job on a table, with and without protection.
 
 pub mod args;
+mod ciphertext;
 mod picture;
 mod play;
 mod report;
@@ -19,6 +20,7 @@ use crate::job_check::{JobFile, check};
 use crate::sandbox::{Columns, Site, Source, load};
 use crate::{Error, Result, new_file};
 use args::AttackArgs;
+use ciphertext::Sender;
 use play::{Games, Rules};
 use report::{Attack, Bound, Inversion, Membership, Report, Run, SCHEMA, Sees, Watched};
 
@@ -144,8 +146,18 @@ fn told(job: &Job, game: &Game, rules: &Rules, games: &Games) -> std::result::Re
     let mut inversions = Vec::new();
     for round in inversion::readable(&games.opened) {
         let mut read = Vec::new();
+        let mut sender =
+            Sender::new(job, round.question.layout()?, game.institutions(), rules.rng(play::KEYS));
+        let mut send = |answer| sender.send(answer);
         for rows in ROWS.into_iter().filter(|&rows| rows as usize <= game.of(rules.watched).len()) {
-            read.push(inversion::inverted(game, round, (rules.watched, &victims), rows, &mut rng)?);
+            read.push(inversion::inverted(
+                game,
+                round,
+                (rules.watched, &victims),
+                rows,
+                &mut send,
+                &mut rng,
+            )?);
         }
         inversions.push(Inversion { kind: round.question.kind(), read });
     }

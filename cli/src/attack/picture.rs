@@ -121,7 +121,7 @@ const SIDE: f64 = 240.0;
 const BOTTOM: f64 = 300.0;
 /// From one panel to the next.
 const PITCH: f64 = 320.0;
-const LEAST_WIDTH: f64 = 620.0;
+const LEAST_WIDTH: f64 = 720.0;
 const FIRST_LABEL: f64 = 340.0;
 const LABEL_HEIGHT: f64 = 16.0;
 /// What is drawn at the edge.

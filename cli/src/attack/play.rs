@@ -162,6 +162,7 @@ const KEPT: usize = 40_000;
 /// What randomness is for.
 const SAMPLE: u64 = 1;
 pub(super) const VICTIMS: u64 = 2;
+pub(super) const KEYS: u64 = 3;
 const GAMES: u64 = 1000;
 
 #[cfg(test)]

@@ -127,6 +127,12 @@ impl Run {
         let these = self.membership.iter().filter(|attack| attack.sees == sees);
         these.max_by(|a, b| a.figures.auc.mean.total_cmp(&b.figures.auc.mean))
     }
+
+    /// AUC of whatever does best with it: who sees sums sees the model, and who would see an update sees both.
+    pub(super) fn reached(&self, sees: Sees) -> f64 {
+        let these = self.membership.iter().filter(|attack| attack.sees <= sees);
+        these.map(|attack| attack.figures.auc.mean).fold(0.5, f64::max)
+    }
 }
 
 /// The name of the schema.

@@ -1,6 +1,7 @@
 //! How well an adversary tells members from others: advantage, area under the curve, and what it finds at few false alarms.
 //!
-//! A threshold is never chosen on the game that it is measured on, but on the others, so that chance alone has an advantage of zero in
+//! Verdicts of a game are ranked among themselves, which takes no knowledge of who is in, so that a threshold means the same in every
+//! game. It is never chosen on the game that it is measured on, but on the others: chance alone has an advantage of zero in
 //! the mean. At few false alarms: Carlini and others, "Membership inference attacks from first principles", S&P 2022. Intervals
 //! are those of Student's t over the games; games share their rows, so they are a little narrow.
 
@@ -60,7 +61,8 @@ impl Figures {
         if games.len() < 2 {
             return None;
         }
-        let ranked = Ranked::of(games);
+        let games: Vec<Vec<Verdict>> = games.iter().map(|game| by_rank(game)).collect();
+        let ranked = Ranked::of(&games);
         let thresholds: Vec<Thresholds> =
             (0..games.len()).map(|game| ranked.thresholds(Some(game))).collect();
         let at = |threshold: fn(&Thresholds) -> f64, what: fn((f64, f64)) -> f64| {
@@ -157,6 +159,20 @@ fn totals(steps: &[(f64, u64, u64)]) -> (f64, f64) {
     (members.max(1) as f64, others.max(1) as f64)
 }
 
+/// Verdicts by the share of a game's rows that are no higher: a tie has the mean of its places.
+fn by_rank(game: &[Verdict]) -> Vec<Verdict> {
+    let mut places: Vec<usize> = (0..game.len()).collect();
+    places.sort_by(|&a, &b| game[a].0.total_cmp(&game[b].0));
+    let mut ranked = game.to_vec();
+    let mut below = 0;
+    for tie in places.chunk_by(|&a, &b| game[a].0 == game[b].0) {
+        let rank = (below as f64 + tie.len() as f64 / 2.0) / game.len() as f64;
+        tie.iter().for_each(|&place| ranked[place].0 = rank);
+        below += tie.len();
+    }
+    ranked
+}
+
 /// Shares of members and of others whose verdict is the threshold or above.
 fn above(game: &[Verdict], threshold: f64) -> (f64, f64) {
     let share = |wanted: bool| {
@@ -228,6 +244,18 @@ mod tests {
             held += u32::from(found.auc.low <= 0.5 && found.auc.high >= 0.5);
         }
         assert!((88..=100).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn a_game_whose_verdicts_are_all_higher_raises_no_more_alarms() {
+        let mut rng = rng(3);
+        let mut game = |shift: f64| -> Vec<Verdict> {
+            (0..2000).map(|_| (uniform(&mut rng) + shift, uniform(&mut rng) < 0.5)).collect()
+        };
+        let games: Vec<_> = (0..8).map(|number| game(f64::from(number))).collect();
+        let found = Figures::of(&games).unwrap();
+        assert!((found.found_at_one_percent.mean - 0.01).abs() < 0.006, "{found:?}");
+        assert!(found.advantage.mean.abs() < 0.03, "{found:?}");
     }
 
     #[test]

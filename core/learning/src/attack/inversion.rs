@@ -7,6 +7,7 @@
 
 use rand_core::CryptoRng;
 use serde::Serialize;
+use syndic_round::Contribution;
 
 use super::AttackError;
 use super::game::Game;
@@ -38,6 +39,8 @@ pub struct Inverted {
     pub rows: u32,
     /// What is read of its update, without encryption.
     pub update: Read,
+    /// What is read of what it sends.
+    pub sent: Read,
     /// What is read of the sum of all institutions.
     pub sum: Read,
 }
@@ -73,7 +76,8 @@ pub fn readable(opened: &[Opened]) -> Vec<&Opened> {
 }
 
 /// Reads each of `victims`, rows of the institution `watched`, out of what that institution would answer if it and
-/// `rows - 1` others were all that it had, and out of the sum with what the others answered.
+/// `rows - 1` others were all that it had, out of what it would send, and out of the sum with what the others answered. `send` encrypts
+/// an answer, and gives entry by entry what somebody without a key can make of it.
 ///
 /// # Errors
 /// When the question cannot be asked of so few rows.
@@ -82,24 +86,27 @@ pub fn inverted(
     round: &Opened,
     (watched, victims): (usize, &[usize]),
     rows: u32,
+    send: &mut dyn FnMut(Contribution) -> Vec<f64>,
     rng: &mut impl CryptoRng,
 ) -> Result<Inverted, AttackError> {
     let scale = scale(game);
     let own: Vec<usize> = game.of(watched).collect();
     let others: Vec<f64> = round.sum.iter().zip(&round.update).map(|(sum, update)| sum - update).collect();
-    let (mut of_update, mut of_sum) = (Tally::default(), Tally::default());
+    let mut tallies = [Tally::default(), Tally::default(), Tally::default()];
     for &victim in victims {
         let beside = own.iter().copied().cycle().skip_while(|&row| row != victim);
         let table: Table = game.table_of(watched, &beside.take(rows as usize).collect::<Vec<_>>());
-        let update = JobRun::answer(&round.question, &table, rng)?.values().to_vec();
+        let answer = JobRun::answer(&round.question, &table, rng)?;
+        let update = answer.values().to_vec();
         let sum: Vec<f64> = update.iter().zip(&others).map(|(update, others)| update + others).collect();
         let truth = one(game, victim, &scale)?;
-        for (seen, tally) in [(&update, &mut of_update), (&sum, &mut of_sum)] {
-            let (inputs, with_levels) = reading(&round.question, seen, game.contract(), &scale);
+        for (seen, tally) in [update, send(answer), sum].into_iter().zip(&mut tallies) {
+            let (inputs, with_levels) = reading(&round.question, &seen, game.contract(), &scale);
             tally.judge(&inputs, with_levels, &truth, game.contract());
         }
     }
-    Ok(Inverted { rows, update: of_update.read(), sum: of_sum.read() })
+    let [update, sent, sum] = tallies.map(|tally| tally.read());
+    Ok(Inverted { rows, update, sent, sum })
 }
 
 /// How numbers are scaled to judge what was read: by the mean and deviation of all rows.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use syndic_round::Contribution;
+
 use super::figures::{Figures, Verdict};
 use super::game::{Game, Played};
 use super::lira::Variant;
@@ -196,6 +198,12 @@ fn noise_takes_from_sums_and_updates_what_they_tell() {
     }
 }
 
+/// As somebody reads it who has no key: any number is as likely as any other.
+fn sent() -> impl FnMut(Contribution) -> Vec<f64> {
+    let mut rng = fixture::rng(77);
+    move |answer| answer.values().iter().map(|_| uniform(&mut rng) - 0.5).collect()
+}
+
 #[test]
 fn an_update_over_one_row_is_the_row_and_the_sum_of_many_is_not() {
     let game = Game::new(tables(120, false));
@@ -207,11 +215,11 @@ fn an_update_over_one_row_is_the_row_and_the_sum_of_many_is_not() {
         assert_eq!(readable.len(), 2, "{program}");
         for round in readable {
             let mut rng = fixture::rng(3);
-            let one = inversion::inverted(&game, round, (0, &victims), 1, &mut rng).unwrap();
-            let many = inversion::inverted(&game, round, (0, &victims), 32, &mut rng).unwrap();
+            let one = inversion::inverted(&game, round, (0, &victims), 1, &mut sent(), &mut rng).unwrap();
+            let many = inversion::inverted(&game, round, (0, &victims), 32, &mut sent(), &mut rng).unwrap();
             assert!(one.update.numbers.unwrap() > 0.99, "{program}: {one:?}");
             assert!(one.update.levels.is_none_or(|right| right > 0.99), "{program}: {one:?}");
-            for read in [one.sum, many.update, many.sum] {
+            for read in [one.sent, one.sum, many.update, many.sum] {
                 assert!(
                     read.numbers.unwrap() < guess.numbers.unwrap() + 0.2,
                     "{program}: {read:?} {guess:?}"
@@ -229,7 +237,7 @@ fn the_first_layer_of_a_network_gives_one_row_away_too() {
     let (_, trained) = play(&game, &job(&sgd, 1, NONE), 1, 10_000);
     let victims: Vec<usize> = game.of(1).take(30).collect();
     let round = inversion::readable(&trained[0].opened)[1];
-    let one = inversion::inverted(&game, round, (1, &victims), 1, &mut fixture::rng(1)).unwrap();
+    let one = inversion::inverted(&game, round, (1, &victims), 1, &mut sent(), &mut fixture::rng(1)).unwrap();
     assert!(one.update.numbers.unwrap() > 0.9 && one.update.levels.unwrap() > 0.9, "{one:?}");
 }
 
@@ -240,7 +248,7 @@ fn noise_of_an_institution_hides_even_an_only_row() {
     let victims: Vec<usize> = game.of(0).take(40).collect();
     let guess = inversion::guessed(&game, &victims).unwrap();
     let round = inversion::readable(&trained[0].opened)[0];
-    let one = inversion::inverted(&game, round, (0, &victims), 1, &mut fixture::rng(1)).unwrap();
+    let one = inversion::inverted(&game, round, (0, &victims), 1, &mut sent(), &mut fixture::rng(1)).unwrap();
     assert!(one.update.numbers.unwrap() < guess.numbers.unwrap() + 0.1, "{one:?} {guess:?}");
     assert!(one.update.levels.unwrap() < 0.6, "{one:?}");
 }
