@@ -41,6 +41,7 @@ impl Coordination for Service {
     type DutiesStream = Answers<v1::Duty>;
     type FetchStream = Answers<v1::FetchPart>;
     type ChunkStream = Answers<v1::ChunkPart>;
+    type ModelsStream = Answers<v1::RecordedModel>;
 
     async fn duties(
         &self,
@@ -106,6 +107,10 @@ impl Coordination for Service {
     }
 
     async fn uploaded(&self, _: Request<v1::SubmitHeader>) -> Result<Response<v1::UploadedReply>, Status> {
+        Err(left_out())
+    }
+
+    async fn models(&self, _: Request<v1::ModelsRequest>) -> Result<Response<Self::ModelsStream>, Status> {
         Err(left_out())
     }
 

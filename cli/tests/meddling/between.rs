@@ -188,6 +188,16 @@ impl Coordination for Between {
     type DutiesStream = Answers<v1::Duty>;
     type FetchStream = Answers<v1::FetchPart>;
     type ChunkStream = Answers<v1::ChunkPart>;
+    type ModelsStream = Answers<v1::RecordedModel>;
+
+    async fn models(
+        &self,
+        request: Request<v1::ModelsRequest>,
+    ) -> Result<Response<Self::ModelsStream>, Status> {
+        let (_, mut calls) = self.calls(&request).await;
+        let models = calls.models(request.into_inner()).await?.into_inner();
+        Ok(answers(collected(models).await?))
+    }
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloReply>, Status> {
         let to = caller(&request);

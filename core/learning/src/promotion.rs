@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::job::PromotionTerms;
+use crate::program::drift::figures::DriftFigures;
 use crate::program::fairness::figures::{FairnessFigures, Gaps};
 use crate::program::run::{Outcome, RoundMetrics};
 
@@ -65,6 +66,7 @@ impl Figures {
             (PR_AUC, test.and_then(|test| test.pr_auc)),
             (LOG_LOSS, test.map(|test| test.log_loss)),
             (FAIRNESS_GAP, outcome.fairness.as_ref().and_then(largest_gap)),
+            (PSI, outcome.drift.as_ref().and_then(DriftFigures::largest_psi)),
         ];
         let measured = figures.into_iter().filter_map(|(name, figure)| Some((name.into(), text_of(figure?))));
         Self(measured.collect())

@@ -323,16 +323,20 @@ mod tests {
 
     fn complete() -> Value {
         let digest = Hash::of(&[]).to_string();
-        json!({
+        let of_models = json!({
+            "name": "churn", "number": 0, "model": digest, "card": digest, "from": "candidate", "to": "shadow", "replaces": null,
+            "approver": "model-risk", "key": digest, "signature": "00", "gates": [], "attendance": {}, "figures": {}
+        });
+        let mut all = json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,
             "survivors": ["a", "b"], "reason": "too few", "preparation": 4, "eligible": ["a", "b"], "checked": true,
             "priority": 50, "by": "local-user/1000",
             "instance": "0198", "incarnation": 1, "version": "0.1.0", "commit": "c0ffee", "binary": digest, "configuration": null, "refusals": [], "newly_revoked": [], "further": 0, "suspended": null,
-            "name": "churn", "number": 0, "model": digest, "card": digest, "from": "candidate", "to": "shadow", "replaces": null,
-            "approver": "model-risk", "key": digest, "signature": "00", "gates": [], "attendance": {}, "figures": {},
             "due": "2026-01-01T00:00:00.000Z", "kinds": [], "blobs": 3, "bytes": 300,
             "participant": 2, "certificate": digest, "serial": "07", "tls": "TLS 1.3", "group": "X25519MLKEM768"
-        })
+        });
+        all.as_object_mut().unwrap().extend(of_models.as_object().unwrap().clone());
+        all
     }
 
     #[test]

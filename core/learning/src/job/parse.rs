@@ -53,7 +53,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     reader.close(root);
     if let Some(promotion) = &promotion {
         let privacy = privacy.as_ref().map(|(privacy, _)| privacy);
-        promotion::check(&mut reader, promotion, privacy, fairness.as_ref());
+        promotion::check(&mut reader, promotion, privacy, fairness.as_ref(), drift.as_ref());
     }
     if let (Some((program, _)), Some((rounds, _)), Some((privacy, at))) = (&program, &rounds, &privacy) {
         let (contract, at) = (contract.as_ref(), at.clone());

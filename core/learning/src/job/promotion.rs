@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::parse::{MACHINE_WORD, is_machine_word};
 use super::privacy::Privacy;
 use super::reader::{Reader, Section};
-use super::{FairnessTerms, Job};
+use super::{DriftTerms, FairnessTerms, Job};
 
 /// Under which name the model of a job stands in the registry, and what it must reach to become champion there.
 ///
@@ -84,17 +84,23 @@ pub(super) fn check(
     (terms, at): &(PromotionTerms, Option<Range<usize>>),
     privacy: Option<&Privacy>,
     fairness: Option<&FairnessTerms>,
+    drift: Option<&DriftTerms>,
 ) {
     if terms.max_fairness_gap.is_some() && fairness.is_none() {
         let message = "[promotion] has `max_fairness_gap`, and the job compares no groups";
         let help = "say in [fairness] between which groups the model is compared, or remove the key";
         reader.add("promotion.not-measured", at.clone(), message, help);
     }
+    if terms.max_psi.is_some() && drift.is_none() {
+        let message = "[promotion] has `max_psi`, and the job does not compare test rows with training rows";
+        let help = "add a section [drift], which may be empty, or remove the key";
+        reader.add("promotion.not-measured", at.clone(), message, help);
+    }
     let measured = [terms.min_roc_auc, terms.max_log_loss, terms.not_worse_than_champion];
-    let is_noisy = privacy.is_some_and(|privacy| privacy.record_level().is_some());
-    if is_noisy && measured.iter().any(Option::is_some) {
-        let message = "[promotion] asks for figures on test rows, which a job with noise does not measure";
-        let help = "remove `min_roc_auc`, `max_log_loss` and `not_worse_than_champion`, or the noise";
+    let noise = privacy.and_then(Privacy::record_level);
+    if noise.is_some_and(|noise| noise.test_bins.is_none()) && measured.iter().any(Option::is_some) {
+        let message = "[promotion] asks for figures on test rows, which a job with noise measures with `test_bins` only";
+        let help = "write `test_bins = 32` in [privacy], or remove `min_roc_auc`, `max_log_loss` and `not_worse_than_champion`";
         reader.add("promotion.not-measured", at.clone(), message, help);
     }
 }

@@ -83,6 +83,11 @@ pub enum Standing {
 }
 
 impl DriftFigures {
+    /// The largest stability index, of the scores or of a column; none where none has any.
+    pub fn largest_psi(&self) -> Option<f64> {
+        self.shifts().filter_map(|shift| shift.psi).reduce(f64::max)
+    }
+
     /// From the counts of all institutions.
     pub(super) fn of(terms: &DriftTerms, contract: &Contract, reference: &Counts, current: &Counts) -> Self {
         let figures = Self {
