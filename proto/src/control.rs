@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_models_status_arrives_as_it_was_sent_and_no_stage_is_malformed() {
-        let of = |stage, entry| ModelStatus {
+        let of = |stage, entry: Option<u64>| ModelStatus {
             name: "churn".into(),
             job: JobId::new("churn-2026").unwrap(),
             stage,
