@@ -85,6 +85,20 @@ fn what_would_open_an_exact_sum_is_refused() {
 }
 
 #[test]
+fn no_job_with_noise_draws_lots() {
+    // All who collude could be in one draw: how many honest ones noise may count on would have to hold in every draw.
+    let drawn = format!("{}\n[cohort]\neach_round = 4\n", noisy(NOISE));
+    assert_eq!(codes(&drawn), ["cohort.not-by-lot"]);
+}
+
+#[test]
+fn one_class_is_enough_for_a_job_with_noise_and_for_no_other() {
+    assert!(Job::from_toml(FILE).unwrap().needs_both_classes());
+    let job = Job::from_toml(&noisy(NOISE)).unwrap();
+    assert!(!job.needs_both_classes() && job.adds_noise());
+}
+
+#[test]
 fn terms_of_other_solvers_are_none_of_noisy_gradients() {
     for term in ["local_epochs = 2", "batch_size = 5", "encoding = \"all-levels\""] {
         let text = noisy(NOISE).replacen("\"noisy-gradient\"", &format!("\"noisy-gradient\"\n{term}"), 1);
