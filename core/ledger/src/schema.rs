@@ -49,6 +49,7 @@ pub const TYPES: &[(&str, &[Key])] = &[
     ("syndic.coordinator.stopped", &[INCARNATION, REASON]),
     ("syndic.job.agreed", &[JOB]),
     ("syndic.job.progress", &[JOB]),
+    ("syndic.job.drift", &[JOB, ("drifted", Form::List)]),
     ("syndic.job.completed", &[JOB]),
     ("syndic.job.abandoned", &[JOB]),
     ("syndic.job.paused", &[JOB, REASON, BY]),
