@@ -85,13 +85,16 @@ fn rows_of_one_class_fit_a_job_with_noise_and_no_other() {
 
 /// `syndic-participant data check` in a folder with such a table of the sample job's contract.
 fn check(folder: &Path, table: &str, consent: &str, json: bool) -> Output {
+    check_under(JOB, folder, table, consent, json)
+}
+
+fn check_under(job: &str, folder: &Path, table: &str, consent: &str, json: bool) -> Output {
     std::fs::write(folder.join("rows.csv"), table).unwrap();
     let config = format!(
         "enrolment = \"e\"\nstate = \"s\"\npolicy = \"p\"\n[data]\nfile = \"rows.csv\"\n{consent}\n\
          split = {{ column = \"fold\", test = [\"0\"] }}\n"
     );
     std::fs::write(folder.join("participant.toml"), config).unwrap();
-    let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
     check_job(folder, job, json)
 }
 
@@ -129,6 +132,7 @@ fn table(of_row: impl Fn(usize, &str, String) -> String) -> String {
     text
 }
 
+const JOB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
 const CONSENT: &str = "consent = { column = \"consented\", value = \"true\" }";
 
 #[test]
@@ -155,6 +159,38 @@ fn rows_that_fit_are_counted_with_their_snapshot() {
         plain.contains(told["snapshot"].as_str().unwrap()) && plain.contains("5 rows; 4 to train on"),
         "{plain}"
     );
+}
+
+#[test]
+fn empty_cells_of_nullable_columns_are_counted_and_of_others_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_gaps = |gaps: &'static [(usize, &'static str)]| {
+        table(move |row, name, value| match name {
+            "fold" => ["9", "0"][usize::from(value == "1")].into(),
+            _ if gaps.contains(&(row, name)) => String::new(),
+            _ => value,
+        })
+    };
+    let text = with_gaps(&[(0, "age"), (1, "age"), (3, "job")]);
+    let refused = check(folder.path(), &text, "", false);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("data.empty-cell"), "{refused:?}");
+
+    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let nullable = ["age", "job"];
+    let of_columns = job.contract.columns.iter_mut();
+    of_columns.for_each(|column| column.nullable = nullable.contains(&column.name.as_str()));
+    let path = folder.path().join("job.toml");
+    std::fs::write(&path, job.to_toml().unwrap()).unwrap();
+    let path = path.to_str().unwrap();
+    let fits = check_under(path, folder.path(), &text, "", true);
+    let told: serde_json::Value = serde_json::from_slice(&fits.stdout).unwrap();
+    assert_eq!(told["missing"], serde_json::json!({ "age": 2, "job": 1 }), "{told}");
+    let plain = check_under(path, folder.path(), &text, "", false);
+    let plain = String::from_utf8(plain.stdout).unwrap();
+    assert!(plain.contains("rows without a value, by nullable column: age 2, job 1"), "{plain}");
+    let elsewhere = check_under(path, folder.path(), &with_gaps(&[(0, "balance")]), "", true);
+    assert!(String::from_utf8_lossy(&elsewhere.stdout).contains("data.empty-cell"), "{elsewhere:?}");
 }
 
 #[test]

@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn missing_values_are_named_alone_and_beside_others() {
+        let missing = |bin: BinRow| BinRow { missing: true, ..bin };
+        let alone = missing(bin(None, None, &[], Some(7)));
+        assert_eq!([name(&alone, false), name(&alone, true)], ["missing", "all"]);
+        let named = |bin: BinRow| name(&missing(bin), false);
+        assert_eq!(named(bin(Some(2.0), None, &[], None)), "2 and above, or missing");
+        assert_eq!(named(bin(None, None, &["a", "b"], None)), "a and b, or missing");
+    }
+
+    #[test]
     fn bins_are_named_and_columns_that_tell_most_come_first() {
         let column = |name: &str, information_value, coefficient, bins| ScorecardColumn {
             column: name.into(),
