@@ -194,7 +194,8 @@ fn area(game: &[Verdict]) -> Option<f64> {
 fn student(degrees: f64) -> f64 {
     let v = degrees.max(1.0);
     let z = 1.959_963_984_540_054_f64;
-    let (z3, z5, z7) = (z.powi(3), z.powi(5), z.powi(7));
+    let z3 = z * z * z;
+    let (z5, z7) = (z3 * z * z, z3 * z3 * z);
     z + (z3 + z) / (4.0 * v)
         + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v * v)
         + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v * v * v)

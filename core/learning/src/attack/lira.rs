@@ -3,7 +3,7 @@
 //! A model's confidence in a row, as log-odds, is about normal over models that were trained with it, and over those that
 //! were not. For each row both are fitted from the other games (section V). Offline looks how far the confidence lies above that of models
 //! without the row; online at the ratio of both densities. "Lite": with few models a row's variance is drawn to that of all rows
-//! (the paper takes the latter alone), as if [`PRIOR`] more models had shown it.
+//! (the paper takes the latter alone), as if `PRIOR` more models had shown it.
 
 use super::figures::Verdict;
 use super::game::Played;
