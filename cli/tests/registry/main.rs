@@ -274,7 +274,7 @@ fn a_model_is_promoted_by_its_approver_delivered_verified_replaced_and_withdrawn
         (4, "model.other-model".into())
     );
     let mut coordinator = house.hosts.start_coordinator();
-    coordinator.wait_for("readiness", |line| line.is("ready"));
+    coordinator.wait_for("what was there before", is_published);
     let before = are(&[("first", "champion"), ("second", "shadow"), ("weak", "shadow")]);
     assert_eq!(house.stages(), before, "the same as before the restart");
     house.stage("second-champion.json");

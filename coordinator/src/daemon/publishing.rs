@@ -164,9 +164,14 @@ async fn write_model(
 ) -> Result<(), CoordinatorError> {
     let Some(outcome) = coordinator.outcome(job).await else { return Ok(()) };
     let weights = outcome.model.to_safetensors()?;
-    let card = outcome.card(&weights, coordinator.provenance(job, head).await);
-    let card =
-        serde_json::to_vec_pretty(&card).map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+    let card = match coordinator.approved_card(job).await? {
+        // A card names the head of its day: the one that an approver signed stays as it is.
+        Some(approved) => approved,
+        None => {
+            let card = outcome.card(&weights, coordinator.provenance(job, head).await);
+            serde_json::to_vec_pretty(&card).map_err(|error| CoordinatorError::Ledger(error.to_string()))?
+        }
+    };
     for (name, bytes) in [("model.safetensors", weights), ("model.json", card)] {
         write_file(&folder.join(name), &bytes).await?;
     }

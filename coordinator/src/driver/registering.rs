@@ -70,6 +70,18 @@ impl Coordinator {
         Ok(is_new)
     }
 
+    /// The card of a job's model that an approver has named; none of one that nobody has promoted.
+    ///
+    /// # Errors
+    /// What the store can meet.
+    pub async fn approved_card(&self, job: &JobId) -> Result<Option<Vec<u8>>, CoordinatorError> {
+        let card = self.look(|engine| engine.registry().model(job).and_then(|model| model.card)).await;
+        match card {
+            None => Ok(None),
+            Some(card) => Ok(Some(self.blobs().read(card).await?)),
+        }
+    }
+
     /// All models of the registry, by name and then in the order in which their jobs were agreed.
     ///
     /// # Errors
