@@ -257,8 +257,12 @@ fn refused(code: &str, message: &str) -> DaemonError {
     ControlError::Refused { code, message, is_of_the_world: false }.into()
 }
 
-fn print(line: &str) -> Result<(), DaemonError> {
-    writeln!(std::io::stdout(), "{line}").map_err(DaemonError::Output)
+/// Writes to standard output; a reader that left, as `head` does, is no error.
+pub(crate) fn print(line: &str) -> Result<(), DaemonError> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(DaemonError::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) const EXAMPLES: &str = "Each act is an entry of the ledger, with the number of the user who did it and the reason.\n\nExample:\n  \

@@ -184,7 +184,7 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
             let told = format!(
                 "{{\"schema\":\"syndic-configuration/1\",\"digest\":\"{digest}\",\"configuration\":{canonical}}}"
             );
-            writeln!(std::io::stdout(), "{told}").map_err(DaemonError::Output)?;
+            jobs::print(&told)?;
         }
         Command::Fsck { config, json } => {
             let findings = fsck::run(&config).await?;
@@ -196,7 +196,7 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
         Command::Sweep { config, dry_run, older_than_days, json } => {
             let swept = sweep::run(&config, older_than_days, dry_run).await?;
             let told = if json { swept.to_json() + "\n" } else { swept.to_string() };
-            std::io::stdout().write_all(told.as_bytes()).map_err(DaemonError::Output)?;
+            jobs::print(told.trim_end_matches('\n'))?;
         }
         Command::MigrateStore { config, to, json } => {
             logging::start(json);

@@ -19,7 +19,7 @@ use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
 use syndic_participant::config::{Config, Until};
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{
-    Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
+    Account, Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
 };
 use syndic_participant::keys::{Keys, KeysError};
 use syndic_participant::models::Models;
@@ -235,7 +235,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Budget { config, json } => {
             let config = load(&config)?;
             let policy = load_policy(&config)?;
-            let mut account = read_account(&config.state.join(JOURNAL)).await?;
+            let path = config.state.join(JOURNAL);
+            let mut account = match is_begun(&path) {
+                true => read_account(&path).await?,
+                false => Account::default(),
+            };
+            if !json && !is_begun(&path) {
+                print(&nothing(&path))?;
+            }
             let budget = policy.privacy.budget.as_ref();
             // What the policy says counts from the next start on.
             account.carried = budget.and_then(Budget::carried).or(account.carried);
@@ -368,8 +375,12 @@ async fn check(config: &Path, round: &RoundRef, chunks: u32, json: bool) -> Resu
 
 async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
     let config = load(config)?;
-    let receipts = read_receipts(&config.state.join(JOURNAL)).await?;
-    for sent in read_sent(&config.state.join(JOURNAL)).await? {
+    let path = config.state.join(JOURNAL);
+    if !is_begun(&path) {
+        return if json { Ok(()) } else { print(&nothing(&path)) };
+    }
+    let receipts = read_receipts(&path).await?;
+    for sent in read_sent(&path).await? {
         let (round, preparation) = match sent.place {
             Place::Round(id) => (Some(id), None),
             Place::Ahead(number) => (None, Some(number)),
@@ -399,6 +410,15 @@ async fn journal(config: &Path, json: bool) -> Result<(), Failure> {
         print(&line)?;
     }
     Ok(())
+}
+
+/// Whether there is a journal: the agent makes it at its first start.
+fn is_begun(path: &Path) -> bool {
+    path.exists()
+}
+
+fn nothing(path: &Path) -> String {
+    format!("nothing on record: {} is not there, which the agent makes at its first start", path.display())
 }
 
 async fn checkpoint(config: &Path, json: bool) -> Result<(), Failure> {
@@ -450,13 +470,17 @@ fn load(config: &Path) -> Result<Config, Failure> {
     })
 }
 
+/// Writes to standard output; a reader that left, as `head` does, is no error.
 fn print(line: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure {
-        code: "output.closed".into(),
-        message: error.to_string(),
-        help: "write to a terminal or a file that is open".into(),
-        exit: 3,
-    })
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure {
+            code: "output.closed".into(),
+            message: error.to_string(),
+            help: "write to a terminal or a file that is open".into(),
+            exit: 3,
+        }),
+        _ => Ok(()),
+    }
 }
 
 impl From<KeysError> for Failure {

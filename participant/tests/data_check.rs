@@ -55,7 +55,7 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
         assert_eq!(found, code, "{told}");
         assert!(!told.contains("4711") && !told.contains("47,"), "{code}: {told}");
         if let Some(line) = line {
-            assert!(told.contains(&format!("1 rows, first {line}")), "{code}: {told}");
+            assert!(told.contains(&format!("1 row, first {line}")), "{code}: {told}");
         }
     }
     let test = vec!["office".into(), "field".into()];
@@ -213,4 +213,47 @@ fn rows_that_do_not_fit_are_refused_with_every_rule_and_no_value() {
         }
         assert!(!told.contains("4711") && !told.contains("spy"), "{told}");
     }
+}
+
+#[test]
+fn a_rule_that_alone_is_broken_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = table(|_, _, value| value).lines().next().unwrap().to_owned() + "\n";
+    let output = check(folder.path(), &header, "", false);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.starts_with("error[data.empty]: the table has no rows\n  help: "), "{told}");
+    assert_eq!((told.matches("data.empty").count(), told.matches("help:").count()), (1, 1), "{told}");
+}
+
+#[test]
+fn before_its_first_start_an_agent_has_nothing_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), "", "", false);
+    let policy =
+        "purposes = [\"marketing-response\"]\nprograms = [\"logistic-regression\"]\ncontracts = [\"a.v1\"]\n";
+    std::fs::write(folder.path().join("p"), policy).unwrap();
+    for command in ["journal", "budget"] {
+        for json in [false, true] {
+            let mut process = Command::new(env!("CARGO_BIN_EXE_syndic-participant"));
+            process.current_dir(folder.path()).args([command, "--config", "participant.toml"]);
+            let output = process.args(json.then_some("--json")).output().unwrap();
+            let told = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(told.contains("nothing on record: s/journal.sqlite is not there"), !json, "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    check(folder.path(), &table(|_, _, value| value), "", false);
+    let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut process = Command::new(env!("CARGO_BIN_EXE_syndic-participant"));
+    process.current_dir(folder.path()).args(["data", "check", "--config", "participant.toml", "--job", job]);
+    let output = process.stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -171,7 +171,8 @@ impl DataFinding {
             first => {
                 let first: Vec<_> = first.iter().map(u64::to_string).collect();
                 let more = if self.count > first.len() as u64 { ", ..." } else { "" };
-                format!("{what}: {} rows, first {}{more}", self.count, first.join(", "))
+                let rows = if self.count == 1 { "row" } else { "rows" };
+                format!("{what}: {} {rows}, first {}{more}", self.count, first.join(", "))
             }
         }
     }

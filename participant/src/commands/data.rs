@@ -75,9 +75,9 @@ fn no_job(message: String, exit: u8) -> Failure {
 fn show(reading: &Reading) -> Result<(), Failure> {
     let [training, validation, test] = counts(reading);
     print(&format!(
-        "the rows fit contract {}: {} rows; {training} to train on, {validation} to choose among models, {test} to test",
+        "the rows fit contract {}: {}; {training} to train on, {validation} to choose among models, {test} to test",
         reading.table.contract().id(),
-        reading.table.rows(),
+        counted(reading.table.rows() as u64),
     ))?;
     let missing: Vec<String> = missing(reading).map(|(column, rows)| format!("{column} {rows}")).collect();
     if !missing.is_empty() {
@@ -144,6 +144,11 @@ fn missing(reading: &Reading) -> impl Iterator<Item = (String, serde_json::Value
     reading.table.missing().into_iter().map(|(column, rows)| (column.to_owned(), rows.into()))
 }
 
+/// `1 row`, `2 rows`.
+fn counted(rows: u64) -> String {
+    if rows == 1 { "1 row".into() } else { format!("{rows} rows") }
+}
+
 fn counts(reading: &Reading) -> [u64; 3] {
     [Role::Train, Role::Validation, Role::Test].map(|role| reading.table.count(role).0)
 }
@@ -155,13 +160,19 @@ impl From<SourceError> for Failure {
             SourceError::Report(report) if report.findings.len() > 1 => Self {
                 code,
                 message: format!(
-                    "{} rules are broken, in {} rows read\n{report}",
+                    "{} rules are broken, in {} read\n{report}",
                     report.findings.len(),
-                    report.rows
+                    counted(report.rows)
                 ),
                 help: "correct them, and check again".into(),
                 exit: 2,
             },
+            // Its rendering has code and help, which stand around it here.
+            SourceError::Report(report) => {
+                let message =
+                    report.findings.first().map_or_else(|| error.to_string(), |found| found.message());
+                Self { code, message, help, exit: 2 }
+            }
             SourceError::Unreadable { .. } => Self { code, message: error.to_string(), help, exit: 3 },
             _ => Self { code, message: error.to_string(), help, exit: 2 },
         }
