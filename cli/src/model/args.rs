@@ -59,7 +59,7 @@ impl ModelCommand {
 /// Which model, and by whose word.
 #[derive(Debug, Args)]
 pub struct ReleaseArgs {
-    /// Folder with `model.safetensors` and `model.json`, or the first of the two files
+    /// Folder with `model.safetensors` and `model.json`, or one of the two files
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
     /// Ledger that must say that its job released this model
@@ -243,4 +243,4 @@ const EXPORT: &str = "Examples:
   syndic model export --model run --ledger run/ledger --key 'NAME+HASH+KEY' --format onnx --out model.onnx
 
 The file takes raw rows: an input of N rows and one column for each column of the contract, tensor(double) for numbers \
-and tensor(string) for levels. It gives `probability` and `label`; a row that breaks the contract gets NaN and -1.";
+and tensor(string) for levels. It gives `probability` and `label`, and `points` of a scorecard; a row that breaks the contract gets NaN, and -1 for a label.";

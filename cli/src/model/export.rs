@@ -9,7 +9,7 @@ use syndic_learning::onnx::{self, Exported};
 use super::args::{ExportArgs, Format};
 use super::released::Released;
 use crate::commands::print;
-use crate::words::{bytes, plain};
+use crate::words::{bytes, listed, plain};
 use crate::{Error, Result, new_file};
 
 /// Writes the model in the format, and says what the file takes and gives.
@@ -44,7 +44,7 @@ fn to_json(args: &ExportArgs, released: &Released, exported: &Exported) -> Strin
         weights_digest: String,
         ledger_entry: Option<u64>,
         inputs: Vec<Input<'a>>,
-        outputs: &'a [String; 2],
+        outputs: &'a [String],
     }
     #[derive(Serialize)]
     struct Input<'a> {
@@ -78,7 +78,7 @@ fn render(args: &ExportArgs, released: &Released, exported: &Exported) -> String
         exported.inputs.len(),
         columns("double"),
         columns("string"),
-        exported.outputs.join(" and "),
+        listed(&exported.outputs),
     );
     text
 }

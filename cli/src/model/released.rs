@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use syndic_learning::{Job, Model, ModelCard};
+use syndic_learning::{Job, Model, ModelCard, ModelError};
 use syndic_ledger::Entry;
 
 use super::args::ReleaseArgs;
@@ -59,17 +59,20 @@ impl Released {
     /// # Errors
     /// Files that are none, or do not belong together.
     pub fn read(path: &Path) -> Result<Self> {
-        let weights_path = weights_of(path);
-        let card_path = weights_path.with_file_name(CARD);
+        let (weights_path, card_path) = files_of(path);
         let weights = read(&weights_path)?;
         let card = String::from_utf8(read(&card_path)?).unwrap_or_default();
         let (model, card) = Model::load(&weights, &card).map_err(|error| {
-            let exit = match error.code() {
-                "model.digest-mismatch" => Exit::Unverified,
+            let exit = match &error {
+                ModelError::Digest { .. } | ModelError::Table => Exit::Unverified,
                 _ => Exit::Input,
             };
+            let meant = match &error {
+                ModelError::Card(_) | ModelError::Table => &card_path,
+                _ => &weights_path,
+            };
             Error::new(exit, error.code(), error.to_string())
-                .place(weights_path.display().to_string())
+                .place(meant.display().to_string())
                 .help(error.help())
         })?;
         Ok(Self { model, card, weights_path, card_path, recorded: None })
@@ -95,9 +98,15 @@ impl Released {
     }
 }
 
-/// Where the weights lie.
-fn weights_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(WEIGHTS) } else { path.into() }
+/// Where the weights and the card lie: in the folder that is named, or beside the one of the two that is.
+fn files_of(path: &Path) -> (PathBuf, PathBuf) {
+    if path.is_dir() {
+        return (path.join(WEIGHTS), path.join(CARD));
+    }
+    match path.extension() {
+        Some(extension) if extension == "json" => (path.with_file_name(WEIGHTS), path.into()),
+        _ => (path.into(), path.with_file_name(CARD)),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

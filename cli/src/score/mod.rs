@@ -10,10 +10,10 @@ use std::path::Path;
 use csv::StringRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 use syndic_learning::data_report::DataFinding;
-use syndic_learning::{Batch, Measure, Scoring as _};
+use syndic_learning::{Batch, Measure, ModelError, Scoring as _};
 
 use self::args::{OnError, ScoreArgs};
-use self::output::Output;
+use self::output::{Output, Score};
 use self::summary::Summary;
 use crate::commands::{print, stream};
 use crate::model::released::Released;
@@ -34,7 +34,8 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     let mut summary = Summary::of(&released);
     let content = |file: &mut dyn Write| {
         let scorer = Scorer::new(args, &released, rows)?;
-        scorer.score(&mut Output::new(file, args)?, &mut summary)
+        let has_points = released.model.scorecard().is_some();
+        scorer.score(&mut Output::new(file, args, has_points)?, &mut summary)
     };
     if to_output {
         stream(content)?
@@ -125,14 +126,21 @@ impl<'a> Scorer<'a> {
     /// Scores the batch, writes it, and begins another.
     fn write(&mut self, output: &mut Output<'_>, summary: &mut Summary) -> Written {
         let table = self.batch.table();
-        let scores = self.released.model.score(table);
-        let scores =
-            scores.map_err(|error| Error::input(error.code(), error.to_string()).help(error.help()))?;
+        let told = |error: ModelError| Error::input(error.code(), error.to_string()).help(error.help());
+        let scores = self.released.model.score(table).map_err(told)?;
+        let points = match self.released.model.scorecard() {
+            Some(scorecard) => {
+                let all: Vec<usize> = (0..scores.len()).collect();
+                scorecard.points(table, &all).map_err(told)?.into_iter().map(Some).collect()
+            }
+            None => vec![None; scores.len()],
+        };
         if let Some(measure) = &mut self.measure {
             measure.add(&scores, table.labels());
         }
         summary.scored += scores.len() as u64;
-        let mut scores = scores.into_iter();
+        let mut scores =
+            scores.into_iter().zip(points).map(|(probability, points)| Score { probability, points });
         for (id, is_scored) in self.waiting.drain(..) {
             let score = if is_scored { scores.next() } else { None };
             output.row(&id, score)?;

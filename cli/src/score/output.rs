@@ -8,9 +8,18 @@ use super::args::{Format, ScoreArgs};
 use crate::new_file::Written;
 use crate::{Error, Result};
 
+/// What a model says of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Score {
+    pub(super) probability: f64,
+    /// Of a scorecard.
+    pub(super) points: Option<i64>,
+}
+
 /// Where scores are written, one row after the other.
 pub(super) struct Output<'a> {
     form: Form<'a>,
+    has_points: bool,
 }
 
 enum Form<'a> {
@@ -24,25 +33,29 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn new(file: &'a mut dyn Write, args: &ScoreArgs) -> Result<Self> {
+    pub(super) fn new(file: &'a mut dyn Write, args: &ScoreArgs, has_points: bool) -> Result<Self> {
         let form = match args.format {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(file);
                 let id = args.id.as_deref().unwrap_or("line");
-                csv.write_record([id, "probability"]).map_err(|error| unwritten(&error))?;
+                let header = [id, "probability"].into_iter().chain(has_points.then_some("points"));
+                csv.write_record(header).map_err(|error| unwritten(&error))?;
                 Form::Csv(Box::new(csv))
             }
             Format::Jsonl => Form::Jsonl(file, if args.id.is_some() { "id" } else { "line" }),
         };
-        Ok(Self { form })
+        Ok(Self { form, has_points })
     }
 
     /// Writes a row; one without a score was refused.
-    pub(super) fn row(&mut self, id: &str, score: Option<f64>) -> Written {
+    pub(super) fn row(&mut self, id: &str, score: Option<Score>) -> Written {
+        let probability = score.map(|score| score.probability.to_string());
+        let points = score.and_then(|score| score.points).map(|points| points.to_string());
         match &mut self.form {
             Form::Csv(csv) => {
-                let score = score.map_or_else(String::new, |score| score.to_string());
-                csv.write_record([id, &score]).map_err(std::io::Error::from)?;
+                let points = self.has_points.then(|| points.unwrap_or_default());
+                let cells = [Some(id.to_owned()), Some(probability.unwrap_or_default()), points];
+                csv.write_record(cells.into_iter().flatten()).map_err(std::io::Error::from)?;
             }
             Form::Jsonl(file, key) => {
                 #[derive(Serialize)]
@@ -56,8 +69,13 @@ impl<'a> Output<'a> {
                     _ => Value::Text(id),
                 };
                 let name = serde_json::to_string(&name).expect("text serialises");
-                let score = score.map_or_else(|| "null".into(), |score| score.to_string());
-                writeln!(file, "{{\"{key}\":{name},\"probability\":{score}}}")?;
+                let or_null = |number: Option<String>| number.unwrap_or_else(|| "null".into());
+                let points = match self.has_points {
+                    true => format!(",\"points\":{}", or_null(points)),
+                    false => String::new(),
+                };
+                let probability = or_null(probability);
+                writeln!(file, "{{\"{key}\":{name},\"probability\":{probability}{points}}}")?;
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod missing;
 mod onnx;
 mod provenance;
+mod scorecards;
 mod scoring;
 
 use std::collections::BTreeMap;

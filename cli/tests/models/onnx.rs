@@ -75,6 +75,7 @@ pub(crate) fn report(name: &str, found: &Value) {
     assert_eq!(found["refused_labels"], serde_json::json!([-1, -1]), "{name}");
     assert_eq!(found["kept"], 0.0, "{name}: a row is scored as alone beside rows that are refused");
     assert_eq!(found["job"], "bank-marketing");
+    assert!(found["points_differ"].is_null() || found["points_differ"] == 0, "{name}: {found}");
 }
 
 /// Exports the model, scores the table with both, and what the script says of them.
@@ -93,7 +94,11 @@ pub(crate) fn compared(python: &Path, folder: &Path, model: &Model, table: &Path
         "--json",
     ]);
     let told: Value = serde_json::from_slice(&exported.stdout).unwrap();
-    assert_eq!(told["outputs"], serde_json::json!(["probability", "label"]));
+    let outputs: &[&str] = match model {
+        Model::Scorecard(_) => &["probability", "label", "points"],
+        _ => &["probability", "label"],
+    };
+    assert_eq!(told["outputs"], serde_json::json!(outputs));
     succeed(&["score", "--model", path(&run), "--table", path(table), "--out", path(&scores), "--quiet"]);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/runtime.py");
     let mut command = Command::new(python);

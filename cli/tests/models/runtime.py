@@ -2,8 +2,8 @@
 
 Usage: runtime.py MODEL.onnx TABLE.csv.gz SCORES.csv NUMBER_COLUMN LEVEL_COLUMN
 
-Prints as JSON how many rows were compared, the largest difference, and what becomes of a row that breaks the contract: with
-a number out of range, and with an unknown level.
+Prints as JSON how many rows were compared, the largest difference, what becomes of a row that breaks the contract: with
+a number out of range, and with an unknown level; and of a scorecard how many rows have other points.
 """
 
 import csv
@@ -34,7 +34,8 @@ def main():
     with (gzip.open if table.endswith(".gz") else open)(table, "rt", newline="") as file:
         rows = list(csv.DictReader(file))
     with open(scores, newline="") as file:
-        ours = numpy.array([float(row["probability"]) for row in csv.DictReader(file)])
+        scored = list(csv.DictReader(file))
+    ours = numpy.array([float(row["probability"]) for row in scored])
     theirs, labels = (values.reshape(-1) for values in session.run(["probability", "label"], feeds_of(session, rows)))
     assert len(ours) == len(theirs) == len(rows)
     assert not numpy.isnan(theirs).any()
@@ -42,6 +43,11 @@ def main():
     assert ((labels == 1) == (ours >= 0.5))[sure].all()
     broken = [dict(rows[0], **{number: "1e9"}), dict(rows[0], **{level: "none of the levels"}), rows[0]]
     refused, refused_labels = session.run(["probability", "label"], feeds_of(session, broken))
+    points_differ = None
+    if "points" in scored[0]:
+        points = session.run(["points"], feeds_of(session, rows))[0].reshape(-1)
+        points_differ = int((points != numpy.array([int(row["points"]) for row in scored])).sum())
+        assert numpy.isnan(session.run(["points"], feeds_of(session, broken))[0][:2]).all()
     metadata = session.get_modelmeta().custom_metadata_map
     json.dump(
         {
@@ -51,6 +57,7 @@ def main():
             "refused_labels": refused_labels.reshape(-1).tolist()[:2],
             "kept": float(abs(refused[2, 0] - theirs[0])),
             "job": metadata["syndic.job"],
+            "points_differ": points_differ,
         },
         sys.stdout,
     )

@@ -87,6 +87,9 @@ pub enum ModelError {
         /// Digest of the file.
         found: Digest,
     },
+    /// The card's points table is another than that of the weights.
+    #[error("the card's points table is not that of the weights")]
+    Table,
     /// The weights file is damaged or lacks something.
     #[error("the weights file cannot be read: {0}")]
     Weights(String),
@@ -120,6 +123,7 @@ impl ModelError {
         match self {
             Self::Card(_) => "model.card",
             Self::Digest { .. } => "model.digest-mismatch",
+            Self::Table => "model.table-mismatch",
             Self::Weights(_) => "model.weights",
             Self::Inputs { .. } => "model.inputs-mismatch",
             Self::Standardisation(_) => "model.standardisation-mismatch",
@@ -322,7 +326,7 @@ impl Model {
             _ => Self::Linear(LinearModel::from_safetensors(&card.contract, weights)?),
         };
         if model.scorecard().map(ScorecardModel::table) != card.scorecard {
-            return Err(ModelError::Card("its points table is not that of the weights".into()));
+            return Err(ModelError::Table);
         }
         Ok((model, card))
     }

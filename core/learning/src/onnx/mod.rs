@@ -2,8 +2,8 @@
 //!
 //! The graph has an input of N rows and one column for each column of the contract, under its name: `tensor(double)` for
 //! numbers, `tensor(string)` for levels. It gives `probability`, `tensor(float)`, and `label`, `tensor(int64)`: 1 from
-//! 0.5 up, 0 below. A row that breaks the contract gets NaN and -1: a graph cannot refuse a row. A missing value of a
-//! nullable column comes in as NaN or as the empty text.
+//! 0.5 up, 0 below; of a scorecard also `points`, `tensor(double)`. A row that breaks the contract gets NaN, and -1 for a label:
+//! a graph cannot refuse a row. A missing value of a nullable column comes in as NaN or as the empty text.
 //!
 //! All is computed in 64-bit floats but the sum of the leaves, which the operator gives as a 32-bit one. Operators are those
 //! of `ai.onnx` 16 and `ai.onnx.ml` 3: <https://onnx.ai/onnx/operators/>.
@@ -32,8 +32,9 @@ pub struct Exported {
     pub bytes: Vec<u8>,
     /// The inputs in order: name, and `double` or `string`.
     pub inputs: Vec<(String, &'static str)>,
-    /// The names of probability and label. They have a number behind them where a column has their name.
-    pub outputs: [String; 2],
+    /// The names of probability and label, and of a scorecard's points. They have a number behind them where a column has
+    /// their name.
+    pub outputs: Vec<String>,
 }
 
 /// The model with its card as an ONNX file of a program of this `version`.
@@ -53,14 +54,17 @@ pub fn export(model: &Model, card: &ModelCard, version: &str) -> Result<Exported
         Model::External(_) => return Err(ModelError::NeedsTrainer),
     };
     give(&mut graph, &log_odds);
+    if let Model::Scorecard(model) = model {
+        let points = scorecard::points(&mut graph, &rows, model);
+        graph.output("points", &points, element::DOUBLE);
+    }
     let graph = graph.finish();
     let kind = |kind: &ColumnKind| match kind {
         ColumnKind::Numeric { .. } => "double",
         ColumnKind::Categorical { .. } => "string",
     };
     let inputs = contract.columns.iter().map(|column| (column.name.clone(), kind(&column.kind))).collect();
-    let mut outputs = graph.output.iter().filter_map(|output| output.name.clone());
-    let outputs = [outputs.next().unwrap_or_default(), outputs.next().unwrap_or_default()];
+    let outputs = graph.output.iter().filter_map(|output| output.name.clone()).collect();
     let file = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some("syndic".into()),

@@ -10,12 +10,34 @@ use crate::scorecard::coding::CellRange;
 
 /// The log-odds of a bad, N x 1.
 pub(super) fn log_odds(graph: &mut Graph, rows: &Rows<'_>, model: &ScorecardModel) -> String {
+    let scorecard = &model.scorecard;
+    let summed = summed(graph, rows, model, |column| {
+        let weight = scorecard.coefficients.weights[column];
+        scorecard.coding.woe(column).iter().map(|woe| weight * woe).collect()
+    });
+    let intercept = graph.double(scorecard.coefficients.intercept);
+    graph.step("Add", &[&summed, &intercept])
+}
+
+/// The points, N x 1: sums of whole numbers, and exact, since 64-bit floats hold such.
+pub(super) fn points(graph: &mut Graph, rows: &Rows<'_>, model: &ScorecardModel) -> String {
+    summed(graph, rows, model, |column| {
+        model.points_of(column).into_iter().map(|points| points as f64).collect()
+    })
+}
+
+/// The sum over the used columns of what the bin adds that a row is in, N x 1.
+fn summed(
+    graph: &mut Graph,
+    rows: &Rows<'_>,
+    model: &ScorecardModel,
+    adds: impl Fn(usize) -> Vec<f64>,
+) -> String {
     let (contract, scorecard) = (&model.contract, &model.scorecard);
     let mut terms = vec![rows.flaws(graph)];
     for &column in &scorecard.coding.used {
         let column = column as usize;
-        let weight = scorecard.coefficients.weights[column];
-        let of_bins: Vec<f64> = scorecard.coding.woe(column).iter().map(|woe| weight * woe).collect();
+        let of_bins = adds(column);
         let position = contract.columns[..column].iter().filter(|other| is_categorical(&other.kind)).count();
         terms.push(match contract.columns[column].kind {
             ColumnKind::Numeric { transform, min, max } => {
@@ -46,9 +68,7 @@ pub(super) fn log_odds(graph: &mut Graph, rows: &Rows<'_>, model: &ScorecardMode
     let terms = graph.beside(&terms);
     let ones = vec![1.0; scorecard.coding.used.len() + 1];
     let ones = graph.doubles(&[ones.len(), 1], &ones);
-    let summed = graph.step("MatMul", &[&terms, &ones]);
-    let intercept = graph.double(scorecard.coefficients.intercept);
-    graph.step("Add", &[&summed, &intercept])
+    graph.step("MatMul", &[&terms, &ones])
 }
 
 /// Of each number what its bin adds: the first bin's, and the step to the next one for each `last` number of a bin that it is

@@ -70,7 +70,11 @@ fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
         let (exported, file) = exported(&model);
         let expected = [("age", "double"), ("job", "string"), ("balance", "double")];
         assert_eq!(exported.inputs, expected.map(|(name, kind)| (name.to_owned(), kind)));
-        assert_eq!(exported.outputs, ["probability", "label"]);
+        let outputs: &[&str] = match &model {
+            Model::Scorecard(_) => &["probability", "label", "points"],
+            _ => &["probability", "label"],
+        };
+        assert_eq!(exported.outputs, outputs);
         let told: BTreeMap<_, _> =
             file.metadata_props.iter().map(|entry| (entry.key(), entry.value())).collect();
         assert_eq!((told["syndic.job"], told["syndic.contract"]), ("demo", "small.v1"));

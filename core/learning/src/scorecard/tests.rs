@@ -93,10 +93,10 @@ fn a_card_whose_points_table_is_another_does_not_load() {
         Model::load(&weights, &serde_json::to_string(&card).unwrap()).err().map(|error| error.code())
     };
     assert_eq!(code(|_| ()), None);
-    assert_eq!(code(|card| card.scorecard = None), Some("model.card"));
+    assert_eq!(code(|card| card.scorecard = None), Some("model.table-mismatch"));
     assert_eq!(
         code(|card| card.scorecard.as_mut().unwrap().columns[0].bins[0].points = Some(99)),
-        Some("model.card")
+        Some("model.table-mismatch")
     );
 }
 
