@@ -5,6 +5,7 @@
 //! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
 
 mod kept;
+mod places;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::missing::Missing;
 use crate::phases::{PhaseTime, PhaseTimes};
 use crate::registry::{Registry, RegistryError};
 use kept::Kept;
+use places::Places;
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
 pub const ROSTER: &str = "roster.json";
@@ -52,6 +54,8 @@ pub struct Audit {
 struct Playing {
     /// What all its rounds have in common, by its file.
     terms: Terms,
+    /// Which of its sums there are.
+    places: Places,
     round: Option<Open>,
     ahead: Ahead,
     attendance: Attendance,
@@ -227,7 +231,8 @@ impl Audit {
                     .map_err(|_| AuditError::Differs { index, what: "the job file" })?;
                 self.registry.agreed(&job, &agreed);
                 let (ahead, attendance) = (Ahead::default(), Attendance::default());
-                let playing = Playing { terms, round: None, ahead, attendance };
+                let places = Places::of(agreed);
+                let playing = Playing { terms, places, round: None, ahead, attendance };
                 holds(index, "which jobs there are", self.jobs.insert(job, playing).is_none())
             }
             Fact::JobCompleted { job, attendance, model, figures, .. } => {
@@ -285,6 +290,8 @@ impl Audit {
                 let is_agreed = job.agreed_to(&opened, (&kind, training_round), lot.as_deref());
                 holds(index, "the terms of the job, and who is admitted", is_agreed)?;
                 holds(index, "rounds in progress", job.round.is_none())?;
+                let is_open = job.places.open(&opened, &kind, training_round);
+                holds(index, "which round is next, and which sums there are", is_open)?;
                 holds(index, "who is excused", excused.iter().all(|id| absent.contains(id)))?;
                 let round = job.ahead.open(*opened, &excused, roster, now).map_err(plan)?;
                 let kind = if kind == TRAIN { TRAIN } else { "" };
@@ -372,6 +379,7 @@ impl Audit {
             holds(index, "its phases", are(phases, &open.phases, now))?;
             let undrawn = playing.undrawn(open.round.plan());
             playing.attendance.count(open.kind == TRAIN, &open.missing, &undrawn);
+            playing.places.close();
         }
         match reopened {
             Some(Carrier::Ring) => self.found.key_sums += 1,

@@ -4,8 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use syndic_coordinator::audit::{Audit, AuditError, Audited};
+use syndic_coordinator::fact::Fact;
 use syndic_ledger::Entry;
 use syndic_round::coordinator::Duty;
+use syndic_round::{RoundId, RoundPlan};
 
 use crate::house::{House, ends};
 
@@ -100,4 +102,45 @@ async fn what_does_not_follow_is_found_at_its_entry() {
         without.remove(first);
         assert!(audited(&house, &without).is_err(), "{kind} left out");
     }
+}
+
+#[tokio::test]
+async fn a_place_that_has_its_sum_is_not_opened_again() {
+    let (house, entries) = one_round().await;
+    let next = entries.iter().rposition(|entry| entry.kind == "syndic.round.opened").unwrap();
+    let Ok(Fact::RoundOpened { plan, absent, excused, kind, training_round, lot }) =
+        Fact::from_entry(next as u64, &entries[next])
+    else {
+        panic!("it opens a round")
+    };
+    let closed = entries.iter().find(|entry| entry.kind == "syndic.round.opened").unwrap();
+    let Ok(Fact::RoundOpened { plan: first, kind: first_kind, .. }) = Fact::from_entry(0, closed) else {
+        panic!("it opens a round")
+    };
+    assert_eq!((plan.id.round, plan.id.attempt), (2, 1));
+    let opened = |bend: &dyn Fn(&mut RoundPlan), kind: &str, training_round| {
+        let mut plan = plan.clone();
+        bend(&mut plan);
+        let fact = Fact::RoundOpened {
+            plan,
+            absent: absent.clone(),
+            excused: excused.clone(),
+            kind: kind.into(),
+            training_round,
+            lot: lot.clone(),
+        };
+        let (_, _, data) = fact.to_parts();
+        let mut entries = entries[..=next].to_vec();
+        entries[next].data = data;
+        audited(&house, &entries).map_err(|error| (error.code(), error.entry()))
+    };
+    assert!(opened(&|_| (), &kind, training_round).is_ok());
+    let refused = Err(("audit.differs", next as u64));
+    // The round that closed, attempts that were not made, and rounds that were left out.
+    for (round, attempt) in [(1, 1), (1, 2), (2, 2), (3, 1)] {
+        let found = opened(&|plan| plan.id = RoundId { round, attempt }, &kind, training_round);
+        assert_eq!(found, refused, "{round}.{attempt}");
+    }
+    assert_eq!(opened(&|_| (), &first_kind, None), refused, "the kind of question that has its sum");
+    assert_eq!(opened(&|plan| plan.question = first.question, &kind, training_round), refused);
 }

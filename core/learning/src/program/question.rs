@@ -267,6 +267,19 @@ pub fn lot(kind: &str, training_round: Option<u32>) -> String {
     }
 }
 
+/// How many sums a job has at most of questions of this kind that belong to this training round: one where it asks once, and of
+/// a tree one for each depth.
+pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
+    let is_first = training_round == Some(1);
+    match &job.program {
+        // Cells are counted before the first tree.
+        ProgramTerms::BoostedTrees(terms) if kind == TRAIN => terms.depth + u32::from(is_first),
+        // Rows and classes are counted before the first fit.
+        ProgramTerms::Scorecard(_) if kind == TRAIN && is_first => 3,
+        _ => 1,
+    }
+}
+
 /// The terms of the job's trees.
 fn trees_of(job: &Job) -> Result<BoostedTreesTerms, ProgramError> {
     job.trees().ok_or(ProgramError::NotApproved("program"))
