@@ -8,6 +8,7 @@ mod gaps;
 mod page;
 mod reading;
 mod rounds;
+mod steps;
 
 use std::collections::BTreeMap;
 

@@ -56,7 +56,10 @@ impl<'a> Page<'a> {
             attempt => format!("{}, attempt {attempt}", round.round),
         };
         match round.training_round {
-            Some(training) => format!("{number}: {} {training}", round.kind),
+            Some(training) => {
+                let step = round.step.as_ref().map_or_else(String::new, |step| format!(", {step}"));
+                format!("{number}: {} {training}{step}", round.kind)
+            }
             None => format!("{number}: {}", round.kind),
         }
     }
@@ -126,8 +129,14 @@ fn summary(report: &Report) -> String {
     let job = &report.job;
     let sums = report.rounds.iter().filter(|round| round.outcome == Outcome::Closed).count();
     let members = counted(report.members.len(), "institution", "institutions");
+    let drawn = report.rounds.iter().map(|round| round.admitted.len()).max().unwrap_or(0);
+    // Where each round admits some by lot, no sum is of all.
+    let whom = match drawn < report.members.len() {
+        true => format!("{drawn} of {members} each"),
+        false => members,
+    };
     let did = format!(
-        "{} of {members} opened, of {}",
+        "{} of {whom} opened, of {}",
         counted(sums, "sum", "sums"),
         counted(report.rounds.len(), "round", "rounds"),
     );

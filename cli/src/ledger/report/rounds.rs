@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::phases::PhaseTime;
+use syndic_learning::job::ProgramTerms;
 use syndic_ledger::{Entry, Timestamp};
 use syndic_round::{Carrier, Deadlines};
 
+use super::steps::Steps;
 use crate::ledger::names::Names;
 
 /// One attempt at a round.
@@ -22,6 +24,8 @@ pub struct RoundFacts {
     pub kind: String,
     /// The training round that it belongs to.
     pub training_round: Option<u64>,
+    /// Which step of that training round it is, where there are several.
+    pub step: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why, where it was abandoned.
@@ -160,8 +164,15 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// The rounds, or the attempts at the one with this number.
-    pub(super) fn end(self, wanted: Option<u64>) -> Vec<RoundFacts> {
+    /// The rounds of a job of this program, where it can be read, or the attempts at the one with this number.
+    pub(super) fn end(mut self, program: Option<&ProgramTerms>, wanted: Option<u64>) -> Vec<RoundFacts> {
+        if let Some(program) = program {
+            let mut steps = Steps::of(program);
+            let trained = self.rounds.iter_mut().filter(|round| round.kind == "train");
+            for round in trained {
+                round.step = round.training_round.and_then(|training| steps.of_round(training, round.round));
+            }
+        }
         self.rounds.into_iter().filter(|round| wanted.is_none_or(|wanted| round.round == wanted)).collect()
     }
 }
@@ -243,6 +254,7 @@ fn opened(index: u64, entry: &Entry, names: &Names) -> RoundFacts {
         attempt: data["attempt"].as_u64().unwrap_or_default(),
         kind: text("kind").unwrap_or_default(),
         training_round: data["training_round"].as_u64(),
+        step: None,
         outcome: Outcome::Open,
         reason: None,
         opened: entry.time,
