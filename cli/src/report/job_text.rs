@@ -35,13 +35,7 @@ impl JobText {
         fact("Program", program(&job.program));
         fact(
             "Data contract",
-            format!(
-                "{}: {}, {} of the model; predicts `{}`",
-                job.contract.id(),
-                counted(job.contract.columns.len(), "column", "columns"),
-                counted(job.contract.inputs(), "input", "inputs"),
-                job.contract.label.column
-            ),
+            format!("{}; predicts `{}`", columns(job, " of the model"), job.contract.label.column),
         );
         fact("Institutions", admitted(job));
         let kept = job.retention.map(|retention| {
@@ -82,7 +76,23 @@ impl JobText {
     }
 }
 
-fn program(program: &ProgramTerms) -> String {
+/// The contract, how many columns it has, and how many inputs they are where the model has a weight for each.
+pub(crate) fn columns(job: &Job, of: &str) -> String {
+    let contract = &job.contract;
+    let columns = counted(contract.columns.len(), "column", "columns");
+    match job.program {
+        ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
+            let inputs = counted(contract.inputs(), "input", "inputs");
+            format!("{}: {columns}, {inputs}{of}", contract.id())
+        }
+        ProgramTerms::BoostedTrees(_) | ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {
+            format!("{}: {columns}", contract.id())
+        }
+    }
+}
+
+/// The program with all its terms.
+pub(crate) fn program(program: &ProgramTerms) -> String {
     let terms = match program {
         ProgramTerms::LogisticRegression(terms) => terms,
         ProgramTerms::BoostedTrees(terms) => return of_trees(terms),
@@ -98,12 +108,13 @@ fn program(program: &ProgramTerms) -> String {
         ProgramTerms::External(terms) => return of_trainer(terms),
     };
     let solver = match terms.solver {
-        Solver::Newton { encoding } => format!(
-            "Newton's method, which gives the model of pooled training; {}",
+        Solver::Newton { encoding, class_weights } => format!(
+            "Newton's method, which gives the model of pooled training; {}{}",
             match encoding {
                 Encoding::AllLevels => "a weight for each level",
                 Encoding::DropFirst => "a weight for each level but the first of a column",
-            }
+            },
+            weighted(class_weights)
         ),
         Solver::NoisyGradient(terms) => {
             format!("noisy gradients, with momentum, learning rate {}", terms.learning_rate)
@@ -120,6 +131,14 @@ fn program(program: &ProgramTerms) -> String {
     format!("{} by {solver}, L2 penalty {}", program.name(), terms.l2)
 }
 
+fn weighted(class_weights: Option<ClassWeights>) -> String {
+    match class_weights {
+        None => String::new(),
+        Some(ClassWeights::Positive(weight)) => format!(", a positive counts {weight} times"),
+        Some(ClassWeights::Named(Balanced::Balanced)) => ", both classes count alike".into(),
+    }
+}
+
 /// Local training, and what becomes of its average.
 fn averaging(AveragingTerms { optimiser, local, steps, class_weights }: &AveragingTerms) -> String {
     let adaptive = |terms: &Adaptive| {
@@ -131,11 +150,7 @@ fn averaging(AveragingTerms { optimiser, local, steps, class_weights }: &Averagi
         Optimiser::FedProx { proximal } => format!(" (pull {proximal})"),
         Optimiser::FedAdam(terms) | Optimiser::FedYogi(terms) => adaptive(terms),
     };
-    let weighted = match class_weights {
-        None => String::new(),
-        Some(ClassWeights::Positive(weight)) => format!(", a positive counts {weight} times"),
-        Some(ClassWeights::Named(Balanced::Balanced)) => ", both classes count alike".into(),
-    };
+    let weighted = weighted(*class_weights);
     format!(
         "{}{of_optimiser}: {} in batches of {}, {} steps, learning rate {} times {} after each round{weighted}",
         optimiser.name(),
@@ -164,13 +179,14 @@ fn of_trainer(terms: &ExternalTerms) -> String {
 
 fn of_trees(terms: &BoostedTreesTerms) -> String {
     let BoostedTreesTerms { depth, learning_rate, bins, l2, min_rows, increasing, decreasing, .. } = terms;
+    let weighted = weighted(terms.class_weights);
     let trends = |columns: &[String], way: &str| match columns {
         [] => String::new(),
         _ => format!(", {way} in {}", columns.join(", ")),
     };
     format!(
         "boosted trees of depth {depth}: learning rate {learning_rate}, at most {bins} bins of a numeric column, at \
-         least {min_rows} rows in a leaf, L2 penalty {l2}{}{}",
+         least {min_rows} rows in a leaf, L2 penalty {l2}{weighted}{}{}",
         trends(increasing, "increasing"),
         trends(decreasing, "decreasing")
     )

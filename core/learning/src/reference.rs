@@ -78,7 +78,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
         ProgramTerms::External(_) => return Err(FitError::External),
     };
     let (encoding, class_weights) = match solver {
-        Solver::Newton { encoding } => (encoding, None),
+        Solver::Newton { encoding, class_weights } => (encoding, class_weights),
         Solver::FedAvg(_) | Solver::NoisyGradient(_) => (Encoding::AllLevels, None),
         Solver::Averaging(averaging) => (Encoding::AllLevels, averaging.class_weights),
     };

@@ -51,7 +51,9 @@ pub(crate) struct Fields {
 impl From<LogisticRegressionTerms> for Fields {
     fn from(LogisticRegressionTerms { solver, l2 }: LogisticRegressionTerms) -> Self {
         let fields = match solver {
-            Solver::Newton { encoding } => Self { encoding: Some(encoding), ..Self::default() },
+            Solver::Newton { encoding, class_weights } => {
+                Self { encoding: Some(encoding), class_weights, ..Self::default() }
+            }
             Solver::FedAvg(local) => Self::of_local(local),
             Solver::Averaging(averaging) => Self::of_averaging(averaging),
             Solver::NoisyGradient(NoisyGradientTerms { learning_rate }) => {
@@ -82,8 +84,9 @@ impl TryFrom<Fields> for LogisticRegressionTerms {
         let solver = match fields.solver.as_deref() {
             Some(NEWTON) => {
                 let encoding = fields.encoding.ok_or(NOT_OF_SOLVER)?;
-                fields.is_only(LogisticRegressionTerms { solver: Solver::Newton { encoding }, l2 }.into())?;
-                Solver::Newton { encoding }
+                let solver = Solver::Newton { encoding, class_weights: fields.class_weights };
+                fields.is_only(LogisticRegressionTerms { solver, l2 }.into())?;
+                solver
             }
             Some(noisy::SOLVER) => {
                 let learning_rate = fields.learning_rate.ok_or(NOT_OF_SOLVER)?;

@@ -11,6 +11,8 @@ mod parse;
 mod parse_averaging;
 pub(crate) mod parse_contract;
 mod parse_external;
+mod parse_named;
+mod parse_others;
 mod parse_program;
 mod parse_scorecard;
 pub mod privacy;

@@ -98,7 +98,7 @@ pub(super) fn refuse_optimisers(
     choice: (&'static str, &str),
 ) {
     if name.is_none() {
-        refuse(reader, section, &["local_steps", "class_weights"], choice, FED_AVG);
+        refuse(reader, section, &["local_steps"], choice, FED_AVG);
     }
     if name != Some(Name::FedProx) {
         refuse(reader, section, &["proximal"], choice, FED_PROX);
@@ -197,7 +197,7 @@ fn adaptive(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Adaptive {
 }
 
 /// The word, or the weight of a positive.
-fn class_weights(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<ClassWeights> {
+pub(super) fn class_weights(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<ClassWeights> {
     let (_, value) = section.entry("class_weights")?;
     if value.get_ref().as_str().is_some() {
         let all = [("balanced", ClassWeights::BALANCED)];

@@ -5,6 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::parse::narrow;
+use super::parse_others::refuse_other_programs;
 use super::program::ProgramTerms;
 use super::reader::{Reader, Section};
 use crate::program::external::terms::{EXAMPLE, ExternalTerms, Tensor};
@@ -28,6 +29,7 @@ pub(super) fn external(reader: &mut Reader<'_>, mut program: Section<'_>) -> Opt
     let sections = reader.sections(section, "tensors", "[[program.tensors]]");
     let tensors: Option<Vec<Tensor>> = sections.into_iter().map(|section| tensor(reader, section)).collect();
     let span = program.span.clone();
+    refuse_other_programs(reader, &mut program);
     reader.close(program);
     let terms =
         ExternalTerms { trainer: trainer?, clip: clip?, seed, settings: settings?, tensors: tensors? };

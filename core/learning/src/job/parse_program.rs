@@ -6,9 +6,11 @@ use toml::Spanned;
 
 use super::parse::narrow;
 use super::parse_averaging::{
-    LINEAR, NAMES, Name, OF_OPTIMISERS, averaging, neural_network, refuse_optimisers,
+    LINEAR, NAMES, Name, averaging, class_weights, neural_network, refuse_optimisers,
 };
-use super::parse_scorecard::{OF_SCORECARD, scorecard};
+use super::parse_named::{numeric_columns, place_of};
+use super::parse_others::refuse_other_programs;
+use super::parse_scorecard::scorecard;
 use super::program::{
     DEFAULT_L2, Encoding, INPUTS_OF_NEWTON, LogisticRegressionTerms, MOST_INPUTS_OF_NEWTON, NEWTON,
     ProgramTerms, Solver,
@@ -56,16 +58,14 @@ pub(super) fn program(
         Named::Scorecard => return Some((scorecard(reader, section, contract), None)),
         Named::External => return Some((parse_external::external(reader, section)?, None)),
     }
-    refuse(reader, &mut section, &OF_SCORECARD, OTHER_PROGRAM, scorecard::NAME);
-    refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
-    refuse(reader, &mut section, &OF_NETWORK, OTHER_PROGRAM, neural_network::NAME);
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let (solver, decay_at) = match written {
         Written::Newton => {
             refuse(reader, &mut section, &OF_FED_AVG, OTHER_SOLVER, FED_AVG);
             refuse_optimisers(reader, &mut section, None, OTHER_SOLVER);
-            (Solver::Newton { encoding: encoding(reader, &mut section, contract) }, None)
+            let class_weights = class_weights(reader, &mut section);
+            (Solver::Newton { encoding: encoding(reader, &mut section, contract), class_weights }, None)
         }
         Written::Averaging(name) => {
             refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
@@ -75,12 +75,15 @@ pub(super) fn program(
         Written::NoisyGradient => {
             refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
             refuse(reader, &mut section, &OF_FED_AVG_ALONE, OTHER_SOLVER, FED_AVG);
+            refuse(reader, &mut section, &["class_weights"], OTHER_SOLVER, NEWTON);
+            refuse_optimisers(reader, &mut section, None, OTHER_SOLVER);
             let written = reader.number_in(&mut section, "learning_rate", 1e-6..=100.0);
             let learning_rate =
                 written.map_or(NoisyGradientTerms::default().learning_rate, Spanned::into_inner);
             (Solver::NoisyGradient(NoisyGradientTerms { learning_rate }), None)
         }
     };
+    refuse_other_programs(reader, &mut section);
     reader.close(section);
     Some((ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }), decay_at))
 }
@@ -173,9 +176,10 @@ fn network(
     mut section: Section<'_>,
     contract: Option<&Contract>,
 ) -> Option<(ProgramTerms, Option<Range<usize>>)> {
-    refuse(reader, &mut section, &OF_TREES, OTHER_PROGRAM, boosted_trees::NAME);
-    refuse(reader, &mut section, &OF_SOLVERS, OTHER_PROGRAM, logistic_regression::NAME);
     let read = neural_network(reader, &mut section, contract);
+    if read.is_some() {
+        refuse_other_programs(reader, &mut section);
+    }
     reader.close(section);
     read.map(|(terms, decay_at)| (ProgramTerms::NeuralNetwork(Box::new(terms)), decay_at))
 }
@@ -183,9 +187,6 @@ fn network(
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
     let default = BoostedTreesTerms::default();
-    refuse(reader, section, &OF_LINEAR, OTHER_PROGRAM, logistic_regression::NAME);
-    refuse(reader, section, &OF_NETWORK, OTHER_PROGRAM, neural_network::NAME);
-    refuse(reader, section, &OF_OPTIMISERS, OTHER_PROGRAM, logistic_regression::NAME);
     for (_, span) in section.foreign(&["trees"]) {
         let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
         reader.add("job.unknown-key", Some(span), "`trees` is not a key of [program]", help);
@@ -193,10 +194,11 @@ fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Co
     let depth = reader.integer(section, "depth", 1..=u64::from(MOST_DEPTH));
     let bins = reader.integer(section, "bins", 2..=MOST_BINS as u64);
     let min_rows = reader.integer(section, "min_rows", 1..=1_000_000_000);
+    let class_weights = class_weights(reader, section);
     let min_level_rows = reader.integer(section, "min_level_rows", 1..=1_000_000_000);
     let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX));
-    let increasing = names(reader, section, "increasing");
-    let decreasing = names(reader, section, "decreasing");
+    let [increasing, decreasing] =
+        numeric_columns(reader, section, ["increasing", "decreasing"], (contract, "job.trees"));
     let mut number =
         |key, range, default: f64| reader.number_in(section, key, range).map_or(default, Spanned::into_inner);
     let terms = BoostedTreesTerms {
@@ -214,21 +216,20 @@ fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Co
         level_smoothing: number("level_smoothing", 0.0..=1e6, default.level_smoothing),
         level_l2: number("level_l2", 0.0..=1e6, default.level_l2),
         min_level_rows: min_level_rows.map_or(default.min_level_rows, Spanned::into_inner),
+        class_weights,
         increasing,
         decreasing,
     };
-    // Without a contract its errors come first.
-    if let Some(Err(problem)) = contract.map(|contract| terms.check(contract)) {
+    // Without a contract its errors come first; the columns' names were checked where they stand.
+    let unnamed = BoostedTreesTerms { increasing: Vec::new(), decreasing: Vec::new(), ..terms.clone() };
+    if let Some(Err(problem)) = contract.map(|contract| unnamed.check(contract)) {
         let help = "correct the terms of [program], or the contract";
-        reader.add("job.trees", section.span.clone(), problem, help);
+        let at = place_of(section, &problem, &["l2", "min_hessian", "depth", "bins"]);
+        reader.add("job.trees", at, problem, help);
     }
+    refuse_other_programs(reader, section);
     reader.close(program);
     ProgramTerms::BoostedTrees(Box::new(terms))
-}
-
-pub(super) fn names(reader: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<String> {
-    let names = reader.texts(section, key).map(Spanned::into_inner).unwrap_or_default();
-    names.into_iter().map(Spanned::into_inner).collect()
 }
 
 /// Refuses more rounds than the program can be asked for.
@@ -292,15 +293,9 @@ fn check_last_step(reader: &mut Reader<'_>, program: &ProgramTerms, rounds: &Rou
 /// A question is a blob, of which an institution takes 16 MiB at most.
 pub(super) const LARGEST_QUESTION: u64 = 15 << 20;
 
-pub(super) const OTHER_PROGRAM: (&str, &str) = ("job.other-program", "name");
 const OTHER_SOLVER: (&str, &str) = ("job.other-solver", "solver");
 
-pub(super) const OF_LINEAR: [&str; 5] =
-    ["solver", "encoding", "local_epochs", "batch_size", "learning_rate_decay"];
-const OF_TREES: [&str; 4] = ["depth", "bins", "increasing", "decreasing"];
 const OF_NEWTON: [&str; 1] = ["encoding"];
 /// Terms of `fed-avg` that `noisy-gradient` does not have.
 const OF_FED_AVG_ALONE: [&str; 3] = ["local_epochs", "batch_size", "learning_rate_decay"];
 const OF_FED_AVG: [&str; 4] = ["local_epochs", "batch_size", "learning_rate", "learning_rate_decay"];
-const OF_SOLVERS: [&str; 2] = ["solver", "encoding"];
-const OF_NETWORK: [&str; 2] = ["hidden", "optimiser"];

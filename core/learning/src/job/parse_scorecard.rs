@@ -3,11 +3,11 @@
 use toml::Spanned;
 
 use super::parse::narrow;
-use super::parse_program::{OF_LINEAR, OTHER_PROGRAM, names, refuse};
+use super::parse_named::{numeric_columns, place_of};
+use super::parse_others::refuse_other_programs;
 use super::program::ProgramTerms;
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
-use crate::program::logistic_regression;
 use crate::program::scorecard::ScorecardTerms;
 use crate::scorecard::PointsScale;
 
@@ -18,14 +18,13 @@ pub(super) fn scorecard(
 ) -> ProgramTerms {
     let section = &mut program;
     let default = ScorecardTerms::default();
-    refuse(reader, section, &OF_LINEAR, OTHER_PROGRAM, logistic_regression::NAME);
     let max_bins = reader.integer(section, "max_bins", 2..=20);
     let coarse_bins = reader.integer(section, "coarse_bins", 2..=64);
     let min_count = reader.integer(section, "min_count", 10..=1_000_000_000);
     let min_class = reader.integer(section, "min_class", 1..=1_000_000_000);
-    let increasing = names(reader, section, "increasing");
-    let decreasing = names(reader, section, "decreasing");
-    let free = names(reader, section, "free");
+    let trends = ["increasing", "decreasing", "free"];
+    let [increasing, decreasing, free] =
+        numeric_columns(reader, section, trends, (contract, "job.scorecard"));
     let points = points(reader, section);
     let mut number =
         |key, range, default: f64| reader.number_in(section, key, range).map_or(default, Spanned::into_inner);
@@ -42,11 +41,15 @@ pub(super) fn scorecard(
         free,
         points,
     };
-    // Without a contract its errors come first.
-    if let Some(Err(problem)) = contract.map(|contract| terms.check(contract)) {
+    // Without a contract its errors come first; the columns' names were checked where they stand.
+    let unnamed =
+        ScorecardTerms { increasing: Vec::new(), decreasing: Vec::new(), free: Vec::new(), ..terms.clone() };
+    if let Some(Err(problem)) = contract.map(|contract| unnamed.check(contract)) {
         let help = "correct the terms of [program], or the contract";
-        reader.add("job.scorecard", section.span.clone(), problem, help);
+        let at = place_of(section, &problem, &["coarse_bins", "max_bins", "points"]);
+        reader.add("job.scorecard", at, problem, help);
     }
+    refuse_other_programs(reader, section);
     reader.close(program);
     ProgramTerms::Scorecard(Box::new(terms))
 }
@@ -65,7 +68,3 @@ fn points(reader: &mut Reader<'_>, program: &mut Section<'_>) -> PointsScale {
     reader.close(section);
     points
 }
-
-/// Terms of no other program.
-pub(super) const OF_SCORECARD: [&str; 8] =
-    ["max_bins", "coarse_bins", "min_share", "min_count", "min_class", "min_iv", "free", "points"];

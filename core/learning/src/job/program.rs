@@ -10,7 +10,7 @@ use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
-use crate::program::neural_network::{self, AveragingTerms, NeuralNetworkTerms};
+use crate::program::neural_network::{self, AveragingTerms, ClassWeights, NeuralNetworkTerms};
 use crate::program::scorecard::{self, ScorecardTerms};
 
 /// The program and its terms.
@@ -46,6 +46,8 @@ pub enum Solver {
     Newton {
         /// Which inputs have a weight.
         encoding: Encoding,
+        /// How much rows of either class count; all alike where there are none.
+        class_weights: Option<ClassWeights>,
     },
     /// Local training, then the average.
     FedAvg(FedAvgTerms),
@@ -147,6 +149,17 @@ impl ProgramTerms {
             self,
             Self::LogisticRegression(LogisticRegressionTerms { solver: Solver::Newton { .. }, .. })
         )
+    }
+
+    /// How much rows of either class count in Newton's method; none where all count alike.
+    pub(crate) fn newton_weights(&self) -> Option<ClassWeights> {
+        match self {
+            Self::LogisticRegression(LogisticRegressionTerms {
+                solver: Solver::Newton { class_weights, .. },
+                ..
+            }) => *class_weights,
+            _ => None,
+        }
     }
 
     /// Whether institutions train by themselves, and what they come to is averaged.

@@ -112,12 +112,7 @@ impl<'t> Reader<'t> {
         section: &mut Section<'_>,
         key: &'static str,
     ) -> Option<Spanned<Vec<Spanned<String>>>> {
-        self.read(section, key, "an array of strings", |value| {
-            let item = |item: &Spanned<DeValue<'_>>| {
-                Some(Spanned::new(item.span(), item.get_ref().as_str()?.into()))
-            };
-            value.as_array()?.iter().map(item).collect()
-        })
+        self.array(section, key, "an array of strings", |value| value.as_str().map(String::from))
     }
 
     /// A finite number, written as an integer or a float.
@@ -131,9 +126,37 @@ impl<'t> Reader<'t> {
         section: &mut Section<'_>,
         key: &'static str,
     ) -> Option<Spanned<Vec<f64>>> {
-        self.read(section, key, "an array of finite numbers", |value| {
-            value.as_array()?.iter().map(|item| finite(item.get_ref())).collect()
-        })
+        let numbers = self.array(section, key, "an array of finite numbers", finite)?;
+        let span = numbers.span();
+        Some(Spanned::new(span, numbers.into_inner().into_iter().map(Spanned::into_inner).collect()))
+    }
+
+    /// An array of what `read` takes; what it does not is reported where it stands.
+    fn array<T>(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        expected: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Option<Spanned<Vec<Spanned<T>>>> {
+        let (_, value) = section.entry(key)?;
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(value.span(), key, expected, value.get_ref());
+            return None;
+        };
+        let mut taken = Vec::new();
+        for item in items.iter() {
+            match read(item.get_ref()) {
+                Some(found) => taken.push(Spanned::new(item.span(), found)),
+                None => {
+                    let message =
+                        format!("`{key}` must be {expected}, and this in it is {}", named(item.get_ref()));
+                    self.add("job.wrong-type", Some(item.span()), message, format!("write {expected}"));
+                    return None;
+                }
+            }
+        }
+        Some(Spanned::new(value.span(), taken))
     }
 
     /// A number within `range`.
@@ -240,7 +263,7 @@ impl<'t> Reader<'t> {
     }
 
     fn wrong_type(&mut self, span: Range<usize>, key: &str, expected: &str, found: &DeValue<'_>) {
-        let message = format!("`{key}` must be {expected}, not this {}", found.type_str());
+        let message = format!("`{key}` must be {expected}, and this is {}", named(found));
         self.add("job.wrong-type", Some(span), message, format!("write {expected}"));
     }
 }
@@ -272,11 +295,41 @@ impl<'d> Section<'d> {
         found
     }
 
+    /// Whether the key was asked for, or reported as belonging elsewhere.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.iter().chain(&self.elsewhere).any(|known| *known == key)
+    }
+
+    /// Where the value of the key stands, if it is there; it is as known as before.
+    pub(super) fn at(&self, key: &str) -> Option<Range<usize>> {
+        let entries = self.entries?;
+        entries.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value.span())
+    }
+
     /// Where the key stands, and its value. From now on the key is known.
     pub(super) fn entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'d Spanned<DeValue<'d>>)> {
         self.known.push(key);
         let entries = self.entries?;
         entries.iter().find(|(name, _)| name.get_ref() == key).map(|(name, value)| (name.span(), value))
+    }
+}
+
+/// What a value is, in words.
+fn named(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(integer) if i64::from_str_radix(integer.as_str(), integer.radix()).is_err() => {
+            "a number with too many digits"
+        }
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(float) if float.as_str().parse().is_ok_and(f64::is_finite) => {
+            "a number with a fraction"
+        }
+        DeValue::Float(_) => "no finite number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or a time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
     }
 }
 

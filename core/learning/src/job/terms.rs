@@ -62,6 +62,19 @@ impl TermsError {
             Self::Privacy(error) => error.code(),
         }
     }
+
+    /// What to do about it.
+    pub fn help(&self) -> &str {
+        match self {
+            Self::File(diagnostics) => diagnostics.first().map_or("", |first| &first.help),
+            Self::Protection(_) => {
+                "leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number"
+            }
+            Self::NoMember(_) => "write the names as the roster has them",
+            Self::Drawn { .. } => "lower `each_round`, or run the job with more institutions",
+            Self::Privacy(error) => error.help(),
+        }
+    }
 }
 
 impl Terms {
@@ -72,15 +85,11 @@ impl Terms {
     pub fn of(file: &str, roster: &Roster) -> Result<(Job, Self), TermsError> {
         let job = Job::from_toml(file).map_err(TermsError::File)?;
         let institutions = job.institutions(roster)?;
-        let protection = job.protection_of(roster.members.len())?;
+        let protection = job.protection_with(roster.members.len())?;
         let admission = match job.cohort.each_round {
-            Some(drawn) if usize::from(drawn) > institutions.len() => {
-                return Err(TermsError::Drawn { drawn, institutions: institutions.len() });
-            }
             Some(drawn) => Admission::by_lot(institutions, drawn),
             None => Admission::of_all(institutions),
         };
-        job.check_honest(&protection)?;
         let deadlines = job.deadlines();
         Ok((job, Self { agreement: agreement(file), protection, admission, deadlines }))
     }
@@ -126,6 +135,22 @@ impl Job {
     /// [`PlanError`] names the rule that the job breaks with as many institutions as a round admits.
     pub fn protection_of(&self, members: usize) -> Result<Protection, PlanError> {
         self.protection.among(self.cohort.admitted(members))
+    }
+
+    /// The same, where as many have all that the job asks of their number.
+    ///
+    /// # Errors
+    /// [`TermsError`]: a protection that they cannot have, more of them to be drawn than there are, more honest ones counted on.
+    pub fn protection_with(&self, members: usize) -> Result<Protection, TermsError> {
+        let protection = self.protection_of(members)?;
+        let institutions = self.cohort.members.as_ref().map_or(members, Vec::len);
+        if let Some(drawn) = self.cohort.each_round
+            && usize::from(drawn) > institutions
+        {
+            return Err(TermsError::Drawn { drawn, institutions });
+        }
+        self.check_honest(&protection)?;
+        Ok(protection)
     }
 
     /// What carries a vector of this layout to its sum, among `admitted` institutions.

@@ -5,6 +5,7 @@
 //! in mini-batches (mean log-loss + l2/2 |w|^2, intercept free), and contributes its change weighted by its
 //! share of the rows; the common model moves by the weighted mean. The first model is the base rate.
 
+mod drowned;
 pub mod inference;
 pub mod newton;
 pub mod noisy;

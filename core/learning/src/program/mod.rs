@@ -4,6 +4,7 @@
 //! the participant half sees its own table and the question.
 
 pub mod boosted_trees;
+mod class_weights;
 pub mod drift;
 pub mod evaluation;
 pub mod external;
@@ -118,27 +119,44 @@ impl ProgramError {
 
     /// What to do about it.
     pub fn help(&self) -> &'static str {
-        match self {
-            Self::WrongSum => {
-                "abandon the round and ask again; if it recurs, the coordinator's state is damaged"
-            }
-            Self::ImpossibleSum(_) => {
-                "one of the institutions answers something else than the program does; the sum does not say which, \
-                 so ask each to check its release before the job is proposed anew"
-            }
-            Self::OneClass { .. } => {
-                "check how the label is coded at each institution, and the job's `positive` value"
-            }
-            Self::BadQuestion(_) => "run the same release on both sides",
-            Self::NotApproved(_) => {
-                "decline, and ask the operator why the question differs from what was approved"
-            }
-            Self::NoColumnTells { .. } => {
-                "lower `min_iv`, `min_share`, `min_count` or `min_class` in a new job, or bring columns that tell more"
-            }
-            Self::Diverged => "lower `learning_rate`, or raise `l2`, in a new job",
-        }
+        help_with(self.code()).unwrap_or_default()
     }
+
+    /// What it is, with its code behind it: what a record of it says, from which [`Self::named_in`] has the code again.
+    pub fn recorded(&self) -> String {
+        format!("{self} ({})", self.code())
+    }
+
+    /// The code that a reason ends with which [`Self::recorded`] is the end of, and what to do about it; none of other reasons.
+    pub fn named_in(reason: &str) -> Option<(&str, &'static str)> {
+        let (_, code) = reason.strip_suffix(')')?.rsplit_once(" (")?;
+        Some((code, help_with(code)?))
+    }
+}
+
+/// What to do about an error with this code.
+fn help_with(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "program.wrong-sum" => {
+            "abandon the round and ask again; if it recurs, the coordinator's state is damaged"
+        }
+        "program.impossible-sum" => {
+            "one of the institutions answers something else than the program does; the sum does not say which, \
+             so ask each to check its release before the job is proposed anew"
+        }
+        "program.one-class" => {
+            "check how the label is coded at each institution, and the job's `positive` value"
+        }
+        "program.bad-question" => "run the same release on both sides",
+        "program.not-approved" => {
+            "decline, and ask the operator why the question differs from what was approved"
+        }
+        "program.no-column-tells" => {
+            "lower `min_iv`, `min_share`, `min_count` or `min_class` in a new job, or bring columns that tell more"
+        }
+        "program.diverged" => "lower `learning_rate`, or raise `l2`, in a new job",
+        _ => return None,
+    })
 }
 
 impl From<ContributionError> for ProgramError {
@@ -206,3 +224,29 @@ const LOSS_STEP: f64 = 1.0 / (1_u64 << 48) as f64;
 const NEGATIVE_COUNT: &str = "a count below zero";
 /// What is wrong with a sum over more rows than `max_rows` from each who answered.
 const TOO_MANY_ROWS: &str = "more rows than the institutions may bring";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_error_ends_with_its_code_and_each_code_has_a_remedy() {
+        let all = [
+            ProgramError::WrongSum,
+            ProgramError::ImpossibleSum("a count below zero"),
+            ProgramError::OneClass { rows: 3, positives: 0 },
+            ProgramError::BadQuestion("of (another) version".into()),
+            ProgramError::NotApproved("clip"),
+            ProgramError::NoColumnTells { least: 0.02 },
+            ProgramError::Diverged,
+        ];
+        for error in all {
+            let reason = format!("`train/3` cannot be asked again: {}", error.recorded());
+            assert!(!error.help().is_empty(), "{error}");
+            assert_eq!(ProgramError::named_in(&reason), Some((error.code(), error.help())));
+        }
+        for other in ["only 3 of the 4 needed updates arrived in time", "gone (program.unheard-of)", ")"] {
+            assert_eq!(ProgramError::named_in(other), None);
+        }
+    }
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
 use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
+use super::class_weights::are_agreed;
 use super::drift::{self, DriftQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::external::{self, ExternalQuestion};
@@ -230,6 +231,9 @@ impl Question {
             Self::Newton(question) if !rounds.contains(&question.training_round) => departs("round"),
             Self::Newton(question) if question.max_rows != contract.max_rows => departs("max_rows"),
             Self::Newton(question) if !fits(&question.coefficients) => departs("number of weights"),
+            Self::Newton(question) if !are_agreed(job.program.newton_weights(), question.class_weights) => {
+                departs("class weights")
+            }
             Self::Newton(question) => Ok(question.standardisation.check(contract)?),
             Self::Network(question) => question.approved_by(job),
             Self::Cells(question) => trees_of(job).and_then(|_| question.approved_by(contract)),

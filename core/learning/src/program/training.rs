@@ -63,8 +63,8 @@ impl Training {
                 Self::FedAvg(LogisticRegression::new(inputs, max_rows, summary, local, l2, rounds))
             }
             Solver::Averaging(averaging) => return network(&NeuralNetworkTerms::linear(l2, averaging)),
-            Solver::Newton { encoding } => {
-                let terms = NewtonTerms { encoding, l2, rounds };
+            Solver::Newton { encoding, class_weights } => {
+                let terms = NewtonTerms { encoding, l2, class_weights, rounds };
                 Self::Newton(Box::new(Newton::new(contract, summary, terms)))
             }
             Solver::NoisyGradient(terms) => {

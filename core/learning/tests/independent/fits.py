@@ -18,21 +18,25 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 NUMBERS, LEVELS = ["age", "income", "debt"], ["job", "region"]
 
 
-def inputs(table, drop_first):
+def inputs(table, drop_first, standardised=True):
     numbers = table[NUMBERS]
-    numbers = (numbers - numbers.mean()) / numbers.std(ddof=0)
+    if standardised:
+        numbers = (numbers - numbers.mean()) / numbers.std(ddof=0)
     levels = pandas.get_dummies(table[LEVELS], prefix_sep="=", drop_first=drop_first, dtype=float)
     return pandas.concat([numbers, levels], axis=1)
 
 
 def unpenalised(table):
-    """Coefficients, standard errors, z, p and variance inflation factors of maximum likelihood."""
+    """Coefficients, standard errors, z, p and variance inflation factors of maximum likelihood; coefficients also of raw numbers."""
     design = add_constant(inputs(table, drop_first=True), prepend=False)
     fit = Logit(table["label"], design).fit(disp=0, tol=1e-12, maxiter=100)
+    raw = add_constant(inputs(table, drop_first=True, standardised=False), prepend=False)
+    raw = Logit(table["label"], raw).fit(disp=0, tol=1e-12, maxiter=100)
     factors = [variance_inflation_factor(design.values, k) for k in range(design.shape[1] - 1)]
     return {
         name: {
             "coefficient": fit.params[name],
+            "per_unit": raw.params[name],
             "standard_error": fit.bse[name],
             "z": fit.tvalues[name],
             "p": fit.pvalues[name],
@@ -42,17 +46,23 @@ def unpenalised(table):
     }
 
 
-def penalised(table, l2):
-    """Coefficients with a penalty l2/2 on the squared weights beside the mean log-loss."""
+def penalised(table, l2, class_weight=None):
+    """Coefficients with a penalty l2/2 on the squared weights beside the mean log-loss, weighted by class."""
     design = inputs(table, drop_first=False)
-    model = LogisticRegression(C=1 / (l2 * len(table)), solver="newton-cholesky", tol=1e-12, max_iter=200)
+    strength = 1 / (l2 * len(table))
+    model = LogisticRegression(C=strength, class_weight=class_weight, solver="newton-cholesky", tol=1e-12, max_iter=200)
     model.fit(design, table["label"])
     return dict(zip(design.columns, model.coef_[0])) | {"const": model.intercept_[0]}
 
 
 def main():
     table, l2 = pandas.read_csv(sys.argv[1]), float(sys.argv[2])
-    found = {"unpenalised": unpenalised(table), "penalised": penalised(table, l2)}
+    found = {
+        "unpenalised": unpenalised(table),
+        "penalised": penalised(table, l2),
+        "balanced": penalised(table, l2, "balanced"),
+        "positives_thrice": penalised(table, l2, {0: 1, 1: 3}),
+    }
     json.dump(found, sys.stdout, default=lambda value: numpy.asarray(value).item())
 
 

@@ -102,6 +102,7 @@ fn weights_errors_and_tests_are_those_of_statsmodels_and_of_scikit_learn() {
         let theirs = &theirs["unpenalised"][named(&ours.input)];
         for (what, ours, tolerance) in [
             ("coefficient", Some(ours.coefficient), 1e-3),
+            ("per_unit", Some(ours.per_unit), 1e-3),
             ("standard_error", ours.standard_error, 1e-3),
             ("z", ours.z, 1e-3),
             // A probability changes with the square of z.
@@ -117,15 +118,21 @@ fn weights_errors_and_tests_are_those_of_statsmodels_and_of_scikit_learn() {
         }
     }
     // Eight weights and the intercept, which has no factor.
-    assert_eq!(compared, 9 * 5 - 1);
+    assert_eq!(compared, 9 * 6 - 1);
 
-    let Model::Linear(model) = outcome(&format!("l2 = {L2}"), &tables).model else {
-        panic!("a linear model")
-    };
-    let names = model.contract.input_names().into_iter().chain(["(intercept)".into()]);
-    for (name, ours) in names.zip(model.coefficients.to_vec()) {
-        let theirs = theirs["penalised"][named(&name)].as_f64().unwrap();
-        assert!(close(ours, theirs, 1e-3), "{name}: {ours} and not {theirs}");
+    for (key, weights) in [
+        ("penalised", ""),
+        ("balanced", "class_weights = \"balanced\""),
+        ("positives_thrice", "class_weights = 3"),
+    ] {
+        let Model::Linear(model) = outcome(&format!("l2 = {L2}\n{weights}"), &tables).model else {
+            panic!("a linear model")
+        };
+        let names = model.contract.input_names().into_iter().chain(["(intercept)".into()]);
+        for (name, ours) in names.zip(model.coefficients.to_vec()) {
+            let theirs = theirs[key][named(&name)].as_f64().unwrap();
+            assert!(close(ours, theirs, 1e-3), "{key}, {name}: {ours} and not {theirs}");
+        }
     }
 }
 

@@ -63,7 +63,7 @@ fn terms_of_a_trainer_that_make_no_sense_are_refused() {
         ("name = \"bias\"", "name = \"syndic.mean\"", "job.external"),
         ("normal = 0.5", "normal = -0.5", "job.external"),
         ("normal = 0.5", "norm = 0.5", "job.unknown-key"),
-        ("seed = 3", "batch_size = 3", "job.unknown-key"),
+        ("seed = 3", "batch_size = 3", "job.other-program"),
     ] {
         assert!(TERMS.contains(from), "{from}");
         let errors = Job::from_toml(&of_trainer(&TERMS.replacen(from, to, 1))).expect_err(to);

@@ -100,7 +100,6 @@ fn terms_of_networks_that_make_no_sense_are_refused() {
 #[test]
 fn terms_of_another_optimiser_than_the_solver_are_refused() {
     for (solver, terms) in [
-        ("newton", "class_weights = 2"),
         ("newton", "local_steps = \"adam\""),
         ("newton", "proximal = 0.1"),
         ("fed-avg", "proximal = 0.1"),

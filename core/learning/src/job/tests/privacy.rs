@@ -105,3 +105,19 @@ fn terms_of_other_solvers_are_none_of_noisy_gradients() {
         assert_eq!(codes(&text), ["job.other-solver"], "{term}");
     }
 }
+
+#[test]
+fn less_epsilon_drowns_more_rows_and_more_rounds_do_not() {
+    let of = |epsilon: f64, rounds: u32, institutions| {
+        let text = noisy(&NOISE.replace("epsilon = 2", &format!("epsilon = {epsilon}")));
+        let text = text.replacen("count = 20", &format!("count = {rounds}"), 1);
+        Job::from_toml(&text).unwrap().rows_drowned(institutions).unwrap() as f64
+    };
+    let (much, little) = (of(1.0, 50, 5), of(0.1, 50, 5));
+    assert!(much > 10.0 && (8.0..12.0).contains(&(little / much)), "{much} {little}");
+    // Noise grows with the root of the rounds that share an epsilon, and averages out with the same root.
+    assert!((0.8..1.25).contains(&(of(1.0, 200, 5) / much)), "{much}");
+    // Four times the institutions, each with the same noise, are twice as loud.
+    assert!((1.95..2.05).contains(&(of(1.0, 50, 20) / much)), "{much}");
+    assert_eq!(Job::from_toml(FILE).unwrap().rows_drowned(5), None);
+}

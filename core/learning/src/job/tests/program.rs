@@ -87,13 +87,19 @@ fn a_solver_that_is_not_named_is_the_one_that_suits_the_inputs() {
         let ProgramTerms::LogisticRegression(terms) = job.program else { panic!("another program") };
         Ok(terms.solver)
     };
-    assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
+    assert_eq!(solver(3, ""), Ok(Solver::Newton { encoding: Encoding::AllLevels, class_weights: None }));
     assert!(matches!(solver(600, ""), Ok(Solver::FedAvg(_))));
     let drop_first = "solver = \"newton\"\nencoding = \"drop-first\"";
-    assert_eq!(solver(300, drop_first), Ok(Solver::Newton { encoding: Encoding::DropFirst }));
+    assert_eq!(
+        solver(300, drop_first),
+        Ok(Solver::Newton { encoding: Encoding::DropFirst, class_weights: None })
+    );
     assert_eq!(solver(600, drop_first), Err("job.too-many-inputs"));
     let newton = "solver = \"newton\"";
-    assert_eq!(solver(600, newton), Ok(Solver::Newton { encoding: Encoding::AllLevels }));
+    assert_eq!(
+        solver(600, newton),
+        Ok(Solver::Newton { encoding: Encoding::AllLevels, class_weights: None })
+    );
     assert_eq!(solver(2001, newton), Err("job.too-many-inputs"));
 }
 
@@ -128,12 +134,99 @@ fn terms_of_a_scorecard_that_make_no_sense_are_refused() {
         ("free = [\"nothing\"]", "job.scorecard"),
         ("max_bins = 8\ncoarse_bins = 4", "job.scorecard"),
         ("solver = \"newton\"", "job.other-program"),
-        ("depth = 3", "job.unknown-key"),
+        ("depth = 3", "job.other-program"),
+        ("batch_size = 3", "job.other-program"),
+        ("hidden = [3]", "job.other-program"),
+        ("class_weights = 3", "job.other-program"),
+        ("clip = 3", "job.other-program"),
     ] {
         let errors = Job::from_toml(&of_scorecard(terms)).unwrap_err();
-        assert!(errors.iter().any(|error| error.code == code), "{terms}: {errors:?}");
+        assert_eq!((errors[0].code, errors.len()), (code, 1), "{terms}: {errors:?}");
     }
     let foreign = FILE.replacen("[program]", "[program]\nmin_iv = 0.1", 1);
     let errors = Job::from_toml(&foreign).unwrap_err();
     assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["job.other-program"]);
+}
+
+#[test]
+fn terms_of_another_program_have_one_code_whatever_the_programs_are() {
+    let programs = [
+        ("logistic-regression", "encoding = \"drop-first\""),
+        ("boosted-trees", "min_gain = 0.5"),
+        ("neural-network", "hidden = [4]"),
+        ("scorecard", "min_iv = 0.1"),
+        ("external", "clip = 4.0"),
+    ];
+    let start = FILE.find("[program]").unwrap();
+    let end = FILE.find("[rounds]").unwrap();
+    for (name, own) in programs {
+        for (other, term) in programs.iter().filter(|(other, _)| *other != name) {
+            let external = "trainer = \"t/1\"\nclip = 4.0\ntensors = [{ name = \"w\", shape = [2] }]";
+            let own = if name == "external" { external } else { own };
+            let program = format!("[program]\nname = \"{name}\"\n{own}\n{term}\n");
+            let errors = Job::from_toml(&format!("{}{program}{}", &FILE[..start], &FILE[end..])).unwrap_err();
+            let found: Vec<_> = errors.iter().map(|error| error.code).collect();
+            assert_eq!(found, ["job.other-program"], "{other}'s `{term}` in {name}: {errors:?}");
+            assert!(errors[0].line.is_some() && errors[0].help.contains("name = "), "{errors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_column_that_is_none_is_told_where_it_stands_with_the_one_that_may_be_meant() {
+    for text in
+        [of_trees("depth = 3\nincreasing = [\"agee\"]"), of_scorecard("min_iv = 0\nfree = [\"agee\"]")]
+    {
+        let line = text.lines().position(|line| line.contains("agee")).unwrap() + 1;
+        let errors = Job::from_toml(&text).unwrap_err();
+        assert_eq!((errors.len(), errors[0].line), (1, Some(line)), "{errors:?}");
+        assert!(
+            errors[0].column.unwrap() > 8 && errors[0].help.starts_with("did you mean `age`?"),
+            "{errors:?}"
+        );
+    }
+    let text = of_scorecard("max_bins = 8\ncoarse_bins = 4");
+    let line = text.lines().position(|line| line.contains("coarse_bins")).unwrap() + 1;
+    assert_eq!(Job::from_toml(&text).unwrap_err()[0].line, Some(line));
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_in_words() {
+    let told = |terms: &str| Job::from_toml(&of_trees(terms)).unwrap_err().remove(0).message;
+    assert_eq!(told("depth = 3.5"), "`depth` must be a whole number, and this is a number with a fraction");
+    assert_eq!(told("l2 = inf"), "`l2` must be a finite number, and this is no finite number");
+    assert_eq!(told("l2 = \"much\""), "`l2` must be a finite number, and this is a string");
+    assert_eq!(
+        told("increasing = [\"age\", 3]"),
+        "`increasing` must be an array of strings, and this in it is a whole number"
+    );
+    let network =
+        of_trees("").replacen("boosted-trees", "neural-network\"\nhidden = [8, \"x\"]\nseed = 1 # \"", 1);
+    let errors = Job::from_toml(&network).unwrap_err();
+    assert_eq!(errors[0].message, "`hidden` must be an array of finite numbers, and this in it is a string");
+}
+
+#[test]
+fn class_weights_are_a_term_of_newton_too() {
+    use crate::job::{ProgramTerms, Solver};
+    use crate::program::neural_network::ClassWeights;
+    let start = FILE.find("[program]").unwrap();
+    let end = FILE.find("[rounds]").unwrap();
+    let file = |terms: &str| {
+        format!("{}[program]\nname = \"logistic-regression\"\n{terms}\n{}", &FILE[..start], &FILE[end..])
+    };
+    for (written, weights) in [
+        ("", None),
+        ("class_weights = \"balanced\"", Some(ClassWeights::BALANCED)),
+        ("class_weights = 2.5", Some(ClassWeights::Positive(2.5))),
+    ] {
+        let job = Job::from_toml(&file(&format!("solver = \"newton\"\n{written}"))).unwrap();
+        let ProgramTerms::LogisticRegression(terms) = &job.program else { panic!("another program") };
+        assert!(matches!(terms.solver, Solver::Newton { class_weights, .. } if class_weights == weights));
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_str::<Job>(&serde_json::to_string(&job).unwrap()).unwrap(), job);
+    }
+    let noisy = file("solver = \"noisy-gradient\"\nclass_weights = 2");
+    let codes: Vec<_> = Job::from_toml(&noisy).unwrap_err().iter().map(|error| error.code).collect();
+    assert!(codes.contains(&"job.other-solver"), "{codes:?}");
 }

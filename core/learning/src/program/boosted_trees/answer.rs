@@ -65,10 +65,12 @@ impl<T: Borrow<Table>> PreparedTable<T> {
         let prepared = Prepared::of(self.last.take(), table, &self.rows, &question.ensemble)?;
         let trees = question.ensemble.trees.len();
         let step = resolution(question.max_rows);
+        let class_weights = question.class_weights.unwrap_or([1.0, 1.0]);
         let mut sums = HistogramSums::of(question);
         for ((bins, &log_odds), &row) in prepared.binned.rows().zip(&prepared.log_odds).zip(&self.rows) {
             if is_sampled(question.row_fraction, question.seed, trees, row) {
-                let of_row = || sums_of_row(log_odds, table.labels()[row], step);
+                let label = table.labels()[row];
+                let of_row = || sums_of_row(log_odds, label, class_weights[usize::from(label)], step);
                 sums.add(question.tree.place_of(bins), bins, of_row);
             }
         }
@@ -150,12 +152,12 @@ impl Prepared {
 }
 
 /// What one row adds, rounded to whole steps, which are a power of two.
-fn sums_of_row(log_odds: f64, label: bool, step: f64) -> Sums {
+fn sums_of_row(log_odds: f64, label: bool, weight: f64, step: f64) -> Sums {
     let rounded = |value: f64| libm::rint(value / step) * step;
     let probability = logistic(log_odds);
     Sums {
-        gradient: rounded(probability - f64::from(u8::from(label))),
-        hessian: rounded(probability * (1.0 - probability)),
+        gradient: rounded(weight * (probability - f64::from(u8::from(label)))),
+        hessian: rounded(weight * (probability * (1.0 - probability))),
         rows: 1.0,
     }
 }

@@ -1,6 +1,7 @@
 //! The check that a question about trees is one that approved terms lead to.
 
 use super::super::ProgramError;
+use super::super::class_weights::are_agreed;
 use super::cells::{CellsQuestion, are_between_cells};
 use super::question::{BoostedTreesQuestion, GrowQuestion};
 use super::terms::BoostedTreesTerms;
@@ -71,6 +72,8 @@ impl GrowQuestion {
             "columns of the tree"
         } else if (self.row_fraction, self.seed) != (terms.row_fraction, terms.seed) {
             "rows of the tree"
+        } else if !are_agreed(terms.class_weights, self.class_weights) {
+            "class weights"
         } else {
             return self.check(contract);
         };

@@ -347,6 +347,7 @@ fn a_question_of_a_hundred_trees_of_depth_six_is_short() {
         row_fraction: 1.0,
         seed: 0,
         max_rows: 1_000_000,
+        class_weights: None,
     });
     let bytes = serde_json_canonicalizer::to_vec(&question).unwrap();
     assert!(bytes.len() < 200_000, "{}", bytes.len());

@@ -34,6 +34,7 @@ fn honest() -> GrowQuestion {
         row_fraction: 1.0,
         seed: 0,
         max_rows: 1_000_000,
+        class_weights: None,
     }
 }
 

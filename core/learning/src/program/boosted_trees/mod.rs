@@ -37,7 +37,7 @@ pub use self::pooled::fit_pooled;
 pub use self::question::{BoostedTreesQuestion, GrowQuestion};
 pub use self::terms::BoostedTreesTerms;
 use super::statistics::Count;
-use super::{Next, Program, ProgramError, values};
+use super::{Next, Program, ProgramError, class_weights, values};
 use crate::contract::Contract;
 use crate::table::Table;
 use crate::trees::{Bins, Ensemble, TreeModel, TreesMismatch};
@@ -48,7 +48,10 @@ pub const NAME: &str = "boosted-trees";
 /// The coordinator half: the trees so far, and how far the next one is.
 #[derive(Clone, Debug)]
 pub struct BoostedTrees {
+    /// For sums of relative class weights.
     terms: BoostedTreesTerms,
+    /// How much a negative and a positive count, the larger of them one; all alike where there are none.
+    class_weights: Option<[f64; 2]>,
     model: TreeModel,
     state: State,
 }
@@ -75,10 +78,16 @@ impl BoostedTrees {
             return Err(ProgramError::OneClass { rows, positives });
         }
         let numeric = contract.numeric().count();
-        let base = libm::log(positives as f64 / (rows - positives) as f64);
+        let rate = class_weights::base_rate(terms.class_weights, training);
+        let base = match terms.class_weights {
+            None => libm::log(positives as f64 / (rows - positives) as f64),
+            Some(_) => libm::log(rate / (1.0 - rate)),
+        };
+        let (class_weights, scale) = class_weights::relative(terms.class_weights, training);
+        let terms = terms.scaled(scale);
         let ensemble = Ensemble { base, bins: Bins { edges: vec![Vec::new(); numeric] }, trees: Vec::new() };
         let model = TreeModel { contract, ensemble, gains: Vec::new() };
-        let mut program = Self { terms, model, state: State::Cells };
+        let mut program = Self { terms, class_weights, model, state: State::Cells };
         if numeric == 0 {
             program.plant();
         }
@@ -140,6 +149,7 @@ impl BoostedTrees {
                 row_fraction: self.terms.row_fraction,
                 seed: self.terms.seed,
                 max_rows: self.model.contract.max_rows,
+                class_weights: self.class_weights,
             })),
             State::Finished => Next::Done(self.model.clone()),
         }

@@ -4,6 +4,7 @@ use crate::Scoring as _;
 use crate::contract::{Column, ColumnKind};
 use crate::fixture::{self, uniform};
 use crate::metrics::Metrics;
+use crate::program::neural_network::ClassWeights;
 use crate::table::{MISSING, Role, Values};
 use crate::trees::Rule;
 
@@ -150,4 +151,82 @@ fn levels_that_belong_together_are_split_off_together() {
     let thirds: Vec<u16> = (0..64).filter(|town| town % 3 == 0).collect();
     let others: Vec<u16> = (0..64).filter(|town| town % 3 != 0).collect();
     assert!(left == &thirds || left == &others, "{left:?}");
+}
+
+/// The table with numbers on a coarse grid, so that bins do not depend on how often they are there, and each positive so often.
+fn coarse(table: &Table, positives: usize) -> Table {
+    let of_row = |row: usize| std::iter::repeat_n(row, if table.labels()[row] { positives } else { 1 });
+    let rows: Vec<usize> = (0..table.rows()).flat_map(of_row).collect();
+    let column = |(column, values): (&Column, &Values)| match (&column.kind, values) {
+        (ColumnKind::Numeric { transform, min, max }, Values::Numeric(values)) => {
+            let (centre, half_range) = transform.centre_and_half_range(*min, *max);
+            let rounded =
+                |value: f64| centre + ((value - centre) / half_range * 8.0).round() * half_range / 8.0;
+            Values::Numeric(rows.iter().map(|&row| rounded(values[row])).collect())
+        }
+        (_, Values::Categorical(values)) => {
+            Values::Categorical(rows.iter().map(|&row| values[row]).collect())
+        }
+        _ => panic!("values of another kind"),
+    };
+    Table {
+        contract: table.contract().clone(),
+        columns: table.contract().columns.iter().zip(table.columns()).map(column).collect(),
+        labels: rows.iter().map(|&row| table.labels()[row]).collect(),
+        roles: rows.iter().map(|&row| table.roles[row]).collect(),
+    }
+}
+
+#[test]
+fn a_positive_that_counts_three_times_is_as_one_that_is_there_three_times() {
+    let tables = tables();
+    let once: Vec<Table> = tables.iter().map(|table| coarse(table, 1)).collect();
+    let thrice: Vec<Table> = tables.iter().map(|table| coarse(table, 3)).collect();
+    let plain = BoostedTreesTerms { min_rows: 1, min_level_rows: 1, ..terms(6, 3) };
+    let weights = Some(ClassWeights::Positive(3.0));
+    let weighted = BoostedTreesTerms { class_weights: weights, ..plain.clone() };
+    let by_weight = fit_pooled(&references(&once), &weighted).unwrap();
+    let by_number = fit_pooled(&references(&thrice), &plain).unwrap();
+    let unweighted = fit_pooled(&references(&once), &plain).unwrap();
+    let scores =
+        |model: &TreeModel| once.iter().flat_map(|table| model.score(table).unwrap()).collect::<Vec<_>>();
+    let farthest = |other: &TreeModel| {
+        let gaps = scores(&by_weight).into_iter().zip(scores(other)).map(|(a, b)| (a - b).abs());
+        gaps.fold(0.0, f64::max)
+    };
+    assert!(farthest(&by_number) < 1e-6, "{}", farthest(&by_number));
+    assert!(farthest(&unweighted) > 0.1);
+}
+
+#[test]
+fn class_weights_of_trees_are_those_that_were_approved() {
+    let tables = tables();
+    let weighted = BoostedTreesTerms { class_weights: Some(ClassWeights::BALANCED), ..terms(2, 2) };
+    let contract = tables[0].contract().clone();
+    let counts = tables.iter().map(|table| table.count(Role::Train));
+    let (rows, positives) = counts.fold((0, 0), |all, table| (all.0 + table.0, all.1 + table.1));
+    let mut program =
+        BoostedTrees::new(contract.clone(), Count { rows, positives }, weighted.clone()).unwrap();
+    let mut asked = 0;
+    while let Next::Ask(question) = program.pending() {
+        question.approved_by(&contract, &weighted).unwrap();
+        if let BoostedTreesQuestion::Grow(grow) = &question {
+            assert_eq!(
+                question.approved_by(&contract, &terms(2, 2)).unwrap_err().code(),
+                "program.not-approved"
+            );
+            let without = GrowQuestion { class_weights: None, ..grow.clone() };
+            let without = BoostedTreesQuestion::Grow(without);
+            assert_eq!(without.approved_by(&contract, &weighted).unwrap_err().code(), "program.not-approved");
+            assert!(!serde_json::to_string(&without).unwrap().contains("class_weights"));
+            asked += 1;
+        }
+        let mut summed = vec![0.0; question.layout().unwrap().len()];
+        for table in &tables {
+            let contribution = BoostedTrees::answer(&question, table, &mut fixture::rng(1)).unwrap();
+            summed.iter_mut().zip(contribution.values()).for_each(|(sum, value)| *sum += value);
+        }
+        program.take(&summed, 5).unwrap();
+    }
+    assert!(asked >= 2 && (program.model().ensemble.base).abs() < 1e-12, "both classes count alike at first");
 }

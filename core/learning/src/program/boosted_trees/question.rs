@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Layout};
 
+use super::super::class_weights::are_relative;
 use super::super::{ProgramError, count_block, power_of_two_above};
 use super::cells::CellsQuestion;
 use crate::contract::Contract;
@@ -36,6 +37,9 @@ pub struct GrowQuestion {
     pub seed: u32,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// How much a negative and a positive count, the larger of them one; all alike where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<[f64; 2]>,
 }
 
 impl BoostedTreesQuestion {
@@ -114,6 +118,8 @@ impl GrowQuestion {
             "its columns have other bins"
         } else if !(self.row_fraction > 0.0 && self.row_fraction <= 1.0) {
             "its fraction of the rows is out of range"
+        } else if self.class_weights.is_some_and(|weights| !are_relative(weights)) {
+            "a class weight is out of range"
         } else {
             return Ok(());
         };

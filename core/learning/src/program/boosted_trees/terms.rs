@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
 use super::super::ProgramError;
+use super::super::neural_network::ClassWeights;
 use super::question::{MOST_SUMS, layout};
 use crate::contract::{Column, ColumnKind, Contract};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
@@ -43,6 +44,9 @@ pub struct BoostedTreesTerms {
     pub level_l2: f64,
     /// The fewest rows of a level at a place where it may go left.
     pub min_level_rows: u64,
+    /// How much rows of either class count; all alike where there are none. `min_rows` counts rows as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
     /// Numeric columns in which the probability may not fall.
     pub increasing: Vec<String>,
     /// Numeric columns in which the probability may not rise.
@@ -79,6 +83,7 @@ impl Default for BoostedTreesTerms {
             level_smoothing: 10.0,
             level_l2: 10.0,
             min_level_rows: 10,
+            class_weights: None,
             increasing: Vec::new(),
             decreasing: Vec::new(),
         }
@@ -91,6 +96,18 @@ impl BoostedTreesTerms {
         Self { trees, ..self.clone() }
     }
 
+    /// The same for sums that are so many times smaller: whatever stands beside a gradient or a Hessian is too.
+    pub(super) fn scaled(&self, scale: f64) -> Self {
+        Self {
+            l2: self.l2 / scale,
+            min_hessian: self.min_hessian / scale,
+            min_gain: self.min_gain / scale,
+            level_smoothing: self.level_smoothing / scale,
+            level_l2: self.level_l2 / scale,
+            ..self.clone()
+        }
+    }
+
     /// Checks them against the contract.
     ///
     /// # Errors
@@ -99,6 +116,8 @@ impl BoostedTreesTerms {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let not_negative = |x: f64| x >= 0.0 && x.is_finite();
         let fraction = |x: f64| x > 0.0 && x <= 1.0;
+        let is_weight =
+            |weights| !matches!(weights, Some(ClassWeights::Positive(weight)) if !positive(weight));
         let rules = [
             ((1..=MOST_TREES as u32).contains(&self.trees), format!("`trees` is from 1 to {MOST_TREES}")),
             ((1..=MOST_DEPTH).contains(&self.depth), format!("`depth` is from 1 to {MOST_DEPTH}")),
@@ -115,13 +134,17 @@ impl BoostedTreesTerms {
             (not_negative(self.level_smoothing), "`level_smoothing` is not negative".into()),
             (not_negative(self.level_l2), "`level_l2` is not negative".into()),
             (self.min_level_rows > 0, "`min_level_rows` is at least 1".into()),
+            (is_weight(self.class_weights), "`class_weights` is above 0, or \"balanced\"".into()),
         ];
         if let Some((_, problem)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(problem);
         }
         let bins: u64 = self.largest_widths(contract).into_iter().map(u64::from).sum();
         if bins << (self.depth - 1) > MOST_SUMS {
-            return Err(format!("{bins} bins of all columns are too many for trees of depth {}", self.depth));
+            return Err(format!(
+                "{bins} bins of all columns are too many for trees of `depth` {}",
+                self.depth
+            ));
         }
         let names = || self.increasing.iter().chain(&self.decreasing);
         for (position, name) in names().enumerate() {
@@ -248,7 +271,8 @@ mod tests {
         };
         assert_eq!(told(|_| ()), Ok(()));
         assert_eq!(told(|terms| terms.increasing = vec!["age".into()]), Ok(()));
-        let bent: [fn(&mut BoostedTreesTerms); 20] = [
+        let bent: [fn(&mut BoostedTreesTerms); 21] = [
+            |terms| terms.class_weights = Some(ClassWeights::Positive(0.0)),
             |terms| terms.trees = 0,
             |terms| terms.trees = 2_001,
             |terms| terms.depth = 0,

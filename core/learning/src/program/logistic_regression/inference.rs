@@ -36,7 +36,8 @@ pub struct Inferred {
     pub input: String,
     /// Change of the log-odds with one standard deviation of the input, or with the level.
     pub coefficient: f64,
-    /// The same with one unit of the input, after the transform of its column.
+    /// The same with one unit of the input, after the transform of its column. Of the intercept: the log-odds where all such
+    /// numbers are zero, not the means.
     pub per_unit: f64,
     /// Why it is zero, where nothing was learnt of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +85,7 @@ impl Information {
         let factors = self.inflation();
         let names = contract.input_names().into_iter().chain(["(intercept)".into()]);
         let units = units(contract, standardisation);
+        let origin = origin(contract, standardisation, coefficients);
         let of = |(position, ((input, coefficient), unit)): (usize, ((String, f64), f64))| {
             let standard_error = errors[position];
             let z = standard_error.map(|error| coefficient / error);
@@ -94,7 +96,8 @@ impl Information {
                 (false, None) => Some(Zero::Redundant),
                 (false, Some(_)) => None,
             };
-            Inferred { input, coefficient, per_unit: coefficient / unit, zero, standard_error, z, p, vif }
+            let per_unit = if position == coefficients.weights.len() { origin } else { coefficient / unit };
+            Inferred { input, coefficient, per_unit, zero, standard_error, z, p, vif }
         };
         names.zip(coefficients.to_vec()).zip(units).enumerate().map(of).collect()
     }
@@ -156,6 +159,25 @@ fn unit_solution(factorised: &Cholesky, width: usize, unknown: usize) -> Option<
 fn times_row(matrix: &[f64], width: usize, row: usize, vector: &[f64]) -> f64 {
     let entry = |column: usize| matrix[row.max(column) * width + row.min(column)];
     (0..width).map(|column| entry(column) * vector[column]).sum()
+}
+
+/// The log-odds where all numbers are zero and all levels those that the others are compared with.
+fn origin(contract: &Contract, standardisation: &Standardisation, coefficients: &Coefficients) -> f64 {
+    let (mut numeric, mut weights) = (0, coefficients.weights.iter());
+    let mut log_odds = coefficients.intercept;
+    for column in &contract.columns {
+        match &column.kind {
+            ColumnKind::Numeric { .. } => {
+                let known = standardisation.mean.get(numeric).zip(standardisation.sd.get(numeric));
+                if let (Some(weight), Some((mean, sd))) = (weights.next(), known) {
+                    log_odds -= weight * mean / sd;
+                }
+                numeric += 1;
+            }
+            ColumnKind::Categorical { levels } => weights.by_ref().take(levels.len()).for_each(drop),
+        }
+    }
+    log_odds
 }
 
 /// For each coefficient, the intercept last, what one of its units is in deviations.

@@ -3,7 +3,8 @@
 //! Each institution contributes the log-loss of the common model on its rows, its gradient and its Hessian; summed,
 //! they are those of all rows together, so the steps are those of pooled training (McCullagh and Nelder,
 //! "Generalized linear models", 1989, 2.5; Nocedal and Wright, "Numerical optimization", 2006, 3.5, for the step
-//! halving). Minimised is the mean log-loss + l2/2 |w|^2, intercept free, from the base rate.
+//! halving). Minimised is the mean log-loss, weighted by class where the job says so, + l2/2 |w|^2, intercept free, from the base
+//! rate.
 //!
 //! **Exactness.** An input is divided by the furthest that the contract lets it lie from its mean, so that a row
 //! adds at most one to a gradient and a quarter to a Hessian, and is multiplied back in the sum. Rounding moves a
@@ -21,8 +22,11 @@ use crate::encode::{Inputs, Standardisation};
 use crate::job::Encoding;
 use crate::linear::{Cholesky, hold};
 use crate::metrics::{LARGEST_LOSS, log_loss};
+use crate::program::neural_network::ClassWeights;
 use crate::program::statistics::Summary;
-use crate::program::{Next, Program, ProgramError, count_block, finest_step, loss_block, values};
+use crate::program::{
+    Next, Program, ProgramError, class_weights, count_block, finest_step, loss_block, values,
+};
 use crate::table::{Role, Table};
 
 /// The coordinator half: where it stands, and which way it goes.
@@ -30,6 +34,8 @@ use crate::table::{Role, Table};
 pub struct Newton {
     question: NewtonQuestion,
     terms: NewtonTerms,
+    /// What the sums of loss and derivatives are multiplied by: the larger of the class weights.
+    scale: f64,
     /// For each coefficient, the intercept last: what the sums of an input were divided by, in deviations.
     reach: Vec<f64>,
     /// For each coefficient, whether it stays zero.
@@ -46,6 +52,8 @@ pub struct NewtonTerms {
     pub encoding: Encoding,
     /// Penalty l2/2 on the squared weights.
     pub l2: f64,
+    /// How much rows of either class count; all alike where there are none.
+    pub class_weights: Option<ClassWeights>,
     /// The most training rounds.
     pub rounds: u32,
 }
@@ -62,6 +70,9 @@ pub struct NewtonQuestion {
     pub standardisation: Standardisation,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// How much a negative and a positive count, the larger of them one; all alike where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<[f64; 2]>,
 }
 
 /// The best point so far, and the step that was last tried from it.
@@ -85,15 +96,25 @@ struct Best {
 impl Newton {
     /// Training under `contract` from the base rate.
     pub fn new(contract: &Contract, summary: &Summary, terms: NewtonTerms) -> Self {
-        let rate = summary.training.positives as f64 / summary.training.rows as f64;
+        let (class_weights, scale) = class_weights::relative(terms.class_weights, summary.training);
+        let rate = class_weights::base_rate(terms.class_weights, summary.training);
         let question = NewtonQuestion {
             training_round: 1,
             coefficients: Coefficients::constant(contract.inputs(), rate),
             standardisation: summary.standardisation.clone(),
             max_rows: contract.max_rows,
+            class_weights,
         };
         let reach = reach(contract, &summary.standardisation);
-        Self { question, terms, reach, fixed: terms.encoding.fixed(contract), best: None, finished: false }
+        Self {
+            question,
+            terms,
+            scale,
+            reach,
+            fixed: terms.encoding.fixed(contract),
+            best: None,
+            finished: false,
+        }
     }
 
     /// The training round that is asked for, or was the last to be, counted from 1.
@@ -120,7 +141,9 @@ impl Newton {
     pub fn fit(&self, contract: &Contract) -> Option<Fit> {
         let best = self.best.as_ref().filter(|_| self.finished)?;
         let converged = best.converged && !self.is_separated();
-        let is_known = converged && self.terms.encoding == Encoding::DropFirst;
+        // Rows that count more or less than once are no sample that the formulas of standard errors know.
+        let is_sample = self.terms.class_weights.is_none();
+        let is_known = converged && is_sample && self.terms.encoding == Encoding::DropFirst;
         let information = is_known.then(|| Information {
             hessian: best.hessian.clone(),
             moments: best.moments.clone(),
@@ -250,6 +273,13 @@ impl Point {
         }
         Ok(Self { rows, loss, gradient, hessian })
     }
+
+    /// The same of rows that count so many times as much.
+    fn times(mut self, scale: f64) -> Self {
+        self.loss *= scale;
+        self.gradient.iter_mut().chain(&mut self.hessian).for_each(|sum| *sum *= scale);
+        self
+    }
 }
 
 impl NewtonQuestion {
@@ -266,6 +296,8 @@ impl NewtonQuestion {
             "it has another number of weights than the contract has inputs"
         } else if !self.coefficients.is_finite() {
             "its weights are not finite numbers"
+        } else if self.class_weights.is_some_and(|weights| !class_weights::are_relative(weights)) {
+            "a class weight is out of range"
         } else {
             return Ok(self.standardisation.check(table.contract())?);
         };
@@ -299,7 +331,7 @@ impl Program for Newton {
                 return Err(ProgramError::WrongSum);
             }
             let mut next = self.clone();
-            next.hear(Point::of(sum, &self.question, &self.reach)?)?;
+            next.hear(Point::of(sum, &self.question, &self.reach)?.times(self.scale))?;
             if !next.question.coefficients.is_finite() {
                 return Err(ProgramError::Diverged);
             }
@@ -318,6 +350,7 @@ impl Program for Newton {
     ) -> Result<Contribution, ProgramError> {
         question.check(table)?;
         let model = &question.coefficients;
+        let class_weights = question.class_weights.unwrap_or([1.0, 1.0]);
         let rows = table.rows_for(Role::Train);
         let reach = reach(table.contract(), &question.standardisation);
         let width = model.count();
@@ -330,9 +363,10 @@ impl Program for Newton {
             let inputs = Inputs::of(table, rows, &question.standardisation)?;
             for (position, &row) in rows.iter().enumerate() {
                 let (probability, label) = (model.probability(&inputs, position), table.labels()[row]);
-                loss += log_loss(probability, label);
-                let slope = probability - f64::from(u8::from(label));
-                let curvature = probability * (1.0 - probability);
+                let weight = class_weights[usize::from(label)];
+                loss += weight * log_loss(probability, label);
+                let slope = weight * (probability - f64::from(u8::from(label)));
+                let curvature = weight * probability * (1.0 - probability);
                 scaled.clear();
                 scaled.extend(inputs.row(position).map(|(input, value)| (input, value / reach[input])));
                 scaled.push((width - 1, 1.0));

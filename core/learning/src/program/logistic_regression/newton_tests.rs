@@ -9,7 +9,11 @@ use crate::reference::fit_linear;
 use crate::{Column, TableBuilder, Transform};
 
 fn job(encoding: Encoding, l2: f64) -> Job {
-    let solver = Solver::Newton { encoding };
+    weighted_job(encoding, l2, None)
+}
+
+fn weighted_job(encoding: Encoding, l2: f64, class_weights: Option<ClassWeights>) -> Job {
+    let solver = Solver::Newton { encoding, class_weights };
     Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2 }),
         ..tests::job(20)
@@ -49,6 +53,53 @@ fn the_model_is_that_of_pooled_training_within_ten_rounds() {
         let rows: u64 = tables.iter().map(|table| table.count(Role::Train).0).sum();
         assert_eq!(known.rows, rows);
     }
+}
+
+#[test]
+fn with_class_weights_the_model_is_that_of_pooled_training_too() {
+    let tables = tables(false);
+    let plain = trained(&job(Encoding::DropFirst, 1e-3), &tables).0;
+    for weights in [ClassWeights::BALANCED, ClassWeights::Positive(4.0), ClassWeights::Positive(0.25)] {
+        let job = weighted_job(Encoding::DropFirst, 1e-3, Some(weights));
+        let (outcome, _) = trained(&job, &tables);
+        let crate::Model::Linear(pooled) =
+            crate::reference::fit(&job, &tables.iter().collect::<Vec<_>>()).unwrap()
+        else {
+            panic!("a linear model")
+        };
+        let gap = farthest(weights_of(&outcome), &pooled.coefficients);
+        assert!(gap < 1e-5, "{weights:?}: {gap}");
+        assert!(farthest(weights_of(&outcome), weights_of(&plain)) > 0.1, "they count");
+        let fit = outcome.fit.unwrap();
+        assert!(fit.converged && fit.inference.is_none(), "weighted rows have no such standard errors");
+    }
+    assert!(plain.fit.unwrap().inference.is_some());
+}
+
+#[test]
+fn class_weights_in_a_question_are_those_of_the_job() {
+    let plain = job(Encoding::AllLevels, 1e-3);
+    let four = weighted_job(Encoding::AllLevels, 1e-3, Some(ClassWeights::Positive(4.0)));
+    let question = |class_weights| NewtonQuestion {
+        training_round: 1,
+        coefficients: Coefficients::constant(plain.contract.inputs(), 0.4),
+        standardisation: Standardisation { mean: vec![0.0; 2], sd: vec![1.0; 2] },
+        max_rows: plain.contract.max_rows,
+        class_weights,
+    };
+    let told = |class_weights, job: &Job| {
+        Question::Newton(question(class_weights)).approved_by(job).map_err(|error| error.code())
+    };
+    let weights = Some([0.25, 1.0]);
+    assert_eq!((told(None, &plain), told(weights, &four)), (Ok(()), Ok(())));
+    for refused in [told(weights, &plain), told(None, &four), told(Some([0.5, 1.0]), &four)] {
+        assert_eq!(refused, Err("program.not-approved"));
+    }
+    let text = serde_json::to_string(&question(None)).unwrap();
+    assert!(!text.contains("class_weights"), "older questions stay as they were: {text}");
+    let table = fixture::table(60, 0.0, false, 1);
+    let beyond = Newton::answer(&question(Some([0.5, 2.0])), &table, &mut fixture::rng(1));
+    assert_eq!(beyond.err().map(|error| error.code()), Some("program.bad-question"));
 }
 
 #[test]
@@ -108,6 +159,7 @@ fn rounding_for_many_institutions_does_no_harm() {
         coefficients: Coefficients::constant(5, 0.4),
         standardisation: model.standardisation.clone(),
         max_rows: tables[0].contract().max_rows,
+        class_weights: None,
     };
     let reach = reach(tables[0].contract(), &question.standardisation);
     let at = |admitted| {
@@ -213,6 +265,8 @@ fn standard_errors_are_those_of_the_inverse_information() {
     let error = slope.standard_error.unwrap() * slope.per_unit / slope.coefficient;
     assert!((error - variance.sqrt()).abs() < 1e-4, "{error}");
     assert!((slope.z.unwrap() - log_odds_ratio / variance.sqrt()).abs() < 1e-3);
+    // Where the input is zero, the odds are those of its rows.
+    assert!((inference[1].per_unit - (10.0 / 40.0_f64).ln()).abs() < 1e-4, "{:?}", inference[1]);
     // Nothing else says anything of it.
     assert!((slope.vif.unwrap() - 1.0).abs() < 1e-9);
     assert!(inference[1].vif.is_none() && inference[1].input == "(intercept)");
@@ -301,6 +355,7 @@ fn a_question_beyond_the_approved_job_is_recognised() {
         coefficients: Coefficients::constant(5, 0.4),
         standardisation: fit_linear(&references, 1e-3, Encoding::AllLevels).unwrap().standardisation,
         max_rows: approved.contract.max_rows,
+        class_weights: None,
     };
     assert!(Question::Newton(question.clone()).approved_by(&approved).is_ok());
     let bends: [fn(&mut NewtonQuestion); 4] = [
@@ -332,6 +387,7 @@ fn rows_of_several_blocks_give_the_sums_that_they_give_at_once() {
         coefficients: Coefficients { weights: vec![0.4, -0.3, 0.2, 0.1, -0.7], intercept: 0.25 },
         standardisation: Standardisation { mean: vec![50.0, 4.0], sd: vec![20.0, 3.0] },
         max_rows: table.contract().max_rows,
+        class_weights: None,
     };
     let rows = table.rows_for(Role::Train);
     assert!(rows.len() > BLOCK, "more than one block");

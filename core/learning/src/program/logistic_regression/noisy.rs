@@ -326,7 +326,7 @@ fn of_row(
 }
 
 /// The longest gradient of a row in steps.
-const LONGEST: i64 = 1 << 16;
+pub(super) const LONGEST: i64 = 1 << 16;
 /// What a row adds to the count, in steps: a quarter of the longest gradient, which makes noise 3 % wider.
 const ROW: i64 = LONGEST / 4;
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::FedAvgTerms;
 use crate::job::fields::Fields;
 use crate::optimiser::{Optimiser, Steps};
+use crate::program::class_weights;
 use crate::program::statistics::Count;
 
 /// The terms of a network's training.
@@ -77,9 +78,7 @@ impl NeuralNetworkTerms {
 
     /// The share of positives that the first model gives every row: theirs in what is minimised.
     pub(crate) fn base_rate(&self, training: Count) -> f64 {
-        let [negative, positive] = ClassWeights::of(self.averaging.class_weights, training);
-        let positives = positive * training.positives as f64;
-        positives / (positives + negative * (training.rows - training.positives) as f64)
+        class_weights::base_rate(self.averaging.class_weights, training)
     }
 }
 

@@ -126,8 +126,12 @@ impl ScorecardTraining {
                     standardisation: woe::standardisation(&coding),
                     ..self.summary.clone()
                 };
-                let terms =
-                    NewtonTerms { encoding: Encoding::DropFirst, l2: self.terms.l2, rounds: self.rounds };
+                let terms = NewtonTerms {
+                    encoding: Encoding::DropFirst,
+                    l2: self.terms.l2,
+                    class_weights: None,
+                    rounds: self.rounds,
+                };
                 let newton = Newton::new(&woe::coded_contract(&self.contract, &coding), &summary, terms);
                 self.state = State::Fitting { coding, newton: Box::new(newton) };
             }

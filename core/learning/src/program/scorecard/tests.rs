@@ -1,4 +1,5 @@
 use super::*;
+use crate::coefficients::Coefficients;
 use crate::fixture;
 use crate::job::{FairnessTerms, Grouping, Job, ProgramTerms};
 use crate::program::Program;
@@ -64,8 +65,9 @@ fn a_federation_makes_the_scorecard_of_pooled_rows() {
         ["age", "job", "(intercept)"]
     );
     assert!(inferred.iter().all(|one| one.standard_error.is_some_and(|error| error > 0.0)));
-    for (one, weight) in inferred.iter().take(2).zip(&federated.scorecard.coefficients.weights) {
-        assert!((one.per_unit - weight).abs() < 1e-12);
+    let Coefficients { weights, intercept } = &federated.scorecard.coefficients;
+    for (one, coefficient) in inferred.iter().zip([weights[0], weights[1], *intercept]) {
+        assert!((one.per_unit - coefficient).abs() < 1e-12);
     }
     let summed = run.metrics().last().unwrap().test.unwrap();
     let exact = outcome.model.evaluate(&references(&tables), Role::Test).unwrap().unwrap();

@@ -51,6 +51,8 @@ impl WoeQuestion {
             "max_rows"
         } else if newton.coefficients.weights.len() != contract.columns.len() {
             "number of weights"
+        } else if newton.class_weights.is_some() {
+            "class weights"
         } else if newton.standardisation != standardisation(&self.coding) {
             "standardisation"
         } else {
