@@ -160,6 +160,9 @@ pub struct CheckArgs {
     /// Job file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Number of members of the federation: can they have what the job asks for, and what does it come to?
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub institutions: Option<u16>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

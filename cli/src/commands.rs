@@ -90,10 +90,14 @@ fn execute(options: SandboxOptions, show: ShowArgs) -> Result<()> {
 fn check(args: &CheckArgs) -> Result<()> {
     let file = JobFile::read(&args.file)?;
     let job = job_check::check(&file)?;
-    if args.json {
-        return print(&(job_check::to_json(&file, &job) + "\n"));
+    let members = args.institutions.map(usize::from);
+    if let Some(members) = members {
+        job_check::protection(&job, members)?;
     }
-    print(&job_check::render(&file, &job))
+    if args.json {
+        return print(&(job_check::to_json_among(&file, &job, members) + "\n"));
+    }
+    print(&job_check::render_among(&file, &job, members))
 }
 
 fn init(args: &InitArgs) -> Result<()> {

@@ -135,7 +135,9 @@ impl History {
             Event::Connection { participant, connected } => {
                 self.connected.insert(participant.clone(), *connected);
             }
-            Event::JobStarted { job, rounds, participants, threshold, parameter_set, small_vectors } => {
+            Event::JobStarted {
+                job, rounds, participants, threshold, parameter_set, small_vectors, ..
+            } => {
                 self.job = Some(JobFacts {
                     job: job.clone(),
                     rounds: *rounds,

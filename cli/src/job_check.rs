@@ -1,5 +1,6 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
+mod among;
 mod phases;
 mod privacy;
 mod training;
@@ -14,8 +15,10 @@ use syndic_learning::job::{Grouping, Retention, agreement};
 use syndic_learning::{Diagnostic, Job};
 use syndic_round::Protection;
 
+use crate::report::job_text;
 use crate::words::{counted, listed};
 use crate::{Error, Result};
+pub use among::protection;
 use phases::{explained, phases};
 pub use training::admitted;
 use training::training;
@@ -71,18 +74,20 @@ pub fn check(file: &JobFile) -> Result<Job> {
 
 /// What the job asks for, for a person who checks it.
 pub fn render(file: &JobFile, job: &Job) -> String {
+    render_among(file, job, None)
+}
+
+/// The same in a federation with so many members, where that is known.
+pub fn render_among(file: &JobFile, job: &Job, members: Option<usize>) -> String {
+    let among = among::admitted(job, members);
+    let known = among.and_then(|admitted| job.protection.among(admitted.into()).ok());
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<13}")).cyan());
     };
     line("job", format!("{} for {}", job.identity.id, job.identity.purpose));
     line("", job.identity.description.clone());
-    let columns = counted(job.contract.columns.len(), "column", "columns");
-    let inputs = counted(job.contract.inputs(), "input", "inputs");
-    line(
-        "data",
-        format!("{}: {columns}, {inputs}; predicts `{}`", job.contract.id(), job.contract.label.column),
-    );
+    line("data", format!("{}; predicts `{}`", job_text::columns(job, ""), job.contract.label.column));
     let sensitive: Vec<_> = job
         .contract
         .columns
@@ -98,6 +103,7 @@ pub fn render(file: &JobFile, job: &Job) -> String {
         line("nullable", nullable.join(", "));
     }
     line("program", format!("{}, {}", job.program.name(), training(job)));
+    line("", job_text::program(&job.program));
     if let Some(fairness) = &job.fairness {
         let grouping = |grouping: &Grouping| match grouping.bands.as_slice() {
             [] => grouping.column.clone(),
@@ -131,10 +137,13 @@ pub fn render(file: &JobFile, job: &Job) -> String {
         ),
     );
     line("institutions", admitted(job));
-    for (position, fact) in privacy::facts(job).into_iter().enumerate() {
+    if let Some(known) = &known {
+        line("", among::told(known));
+    }
+    for (position, fact) in privacy::facts(job, among).into_iter().enumerate() {
         line(if position == 0 { "privacy" } else { "" }, fact);
     }
-    let vectors = carried(job);
+    let vectors = carried(job, among);
     if vectors.iter().all(|vector| vector.shared.is_empty()) {
         line("vectors", "all encrypted".into());
     } else {
@@ -145,15 +154,15 @@ pub fn render(file: &JobFile, job: &Job) -> String {
     if let Some(seconds) = job.rounds.deadlines.start_seconds {
         line("start", format!("within {seconds} s of being handed in, or the job is abandoned"));
     }
-    for (position, phase) in phases(job).iter().enumerate() {
+    for (position, phase) in phases(job, known.as_ref()).iter().enumerate() {
         line(if position == 0 { "each round" } else { "" }, phase.told());
     }
-    if let Some(explained) = explained(job) {
+    if let Some(explained) = explained(job, known.as_ref()) {
         line("", explained.into());
     }
     line("retention", kept(job));
     line("digest", agreement(&file.text).to_string());
-    for Warning { code, message, help } in warnings(job) {
+    for Warning { code, message, help } in warnings(job, among) {
         let label = style(format!("warning[{code}]")).yellow().bold();
         let _ = writeln!(text, "\n{label}: {message}\n  help: {help}");
     }
@@ -164,18 +173,28 @@ pub fn render(file: &JobFile, job: &Job) -> String {
 
 /// The same for programs: one JSON object on one line.
 pub fn to_json(file: &JobFile, job: &Job) -> String {
+    to_json_among(file, job, None)
+}
+
+/// The same in a federation with so many members, where that is known.
+pub fn to_json_among(file: &JobFile, job: &Job, members: Option<usize>) -> String {
+    let among = among::admitted(job, members);
+    let known = among.and_then(|admitted| job.protection.among(admitted.into()).ok());
     let digest = agreement(&file.text).to_string();
     serde_json::json!({
         "job": job.identity.id.as_str(),
         "digest": digest,
+        "rounds": job.rounds.count,
+        "program": job.program,
         "members": job.cohort.members,
         "each_round": job.cohort.each_round,
-        "vectors": carried(job),
+        "institutions": among,
+        "vectors": carried(job, among),
         "start_seconds": job.rounds.deadlines.start_seconds,
-        "phases": phases(job),
+        "phases": phases(job, known.as_ref()),
         "privacy": job.claim(None).ok().flatten(),
         "updates_days": job.retention.map(|retention| retention.updates_days),
-        "warnings": warnings(job),
+        "warnings": warnings(job, among),
     })
     .to_string()
 }
@@ -201,10 +220,10 @@ struct Warning {
 
 /// Numbers of institutions with which participants decline the job unless their site policy allows it by name, and with
 /// which no sum of shared vectors can be checked.
-fn warnings(job: &Job) -> Vec<Warning> {
+fn warnings(job: &Job, among: Option<u16>) -> Vec<Warning> {
     let set = job.protection.parameter_set;
     let mut warnings = Vec::new();
-    let weaker = fitting(job).filter(|(admitted, asked)| {
+    let weaker = fitting(job, among).filter(|(admitted, asked)| {
         Protection::default_for(set, *admitted).is_ok_and(|default| {
             asked.threshold() < default.threshold() || asked.colluding() < default.colluding()
         })
@@ -221,11 +240,11 @@ fn warnings(job: &Job) -> Vec<Warning> {
             help: "leave out `threshold` and `colluding`: the defaults fit every number of institutions",
         });
     }
-    warnings.extend(privacy::warnings(job));
-    let vectors = carried(job);
+    warnings.extend(privacy::warnings(job, among));
+    let vectors = carried(job, among);
     let shares = |admitted: u16| vectors.iter().any(|vector| vector.is_shared_by(admitted));
     let all_needed =
-        fitting(job).filter(|(admitted, asked)| asked.threshold() == *admitted && shares(*admitted));
+        fitting(job, among).filter(|(admitted, asked)| asked.threshold() == *admitted && shares(*admitted));
     let never_checked = ranges(all_needed.map(|(admitted, _)| admitted));
     if !never_checked.is_empty() {
         warnings.push(Warning {

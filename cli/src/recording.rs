@@ -62,6 +62,7 @@ pub(crate) fn abandoned_attempt(training_round: u32) -> Vec<Event> {
 
 fn started(rounds: u32) -> Event {
     Event::JobStarted {
+        admitted: BANKS.len() as u16,
         job: "bank-marketing".into(),
         rounds,
         participants: BANKS.iter().map(|bank| (*bank).into()).collect(),

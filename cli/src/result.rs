@@ -16,6 +16,9 @@ pub struct RunResult {
     pub schema: String,
     /// Job id.
     pub job: String,
+    /// What must be said beside the figures, a sentence for each; also in the report and at the end of the run.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Institutions, by their roster names in roster order.
     pub participants: Vec<String>,
     /// How many rounds there were.
@@ -264,6 +267,7 @@ pub(crate) mod example {
         RunResult {
             schema: SCHEMA.into(),
             job: "bank-marketing".into(),
+            warnings: Vec::new(),
             participants: banks.iter().map(|bank| (*bank).into()).collect(),
             rounds: RoundCounts {
                 completed: 20,
@@ -336,6 +340,7 @@ pub(crate) mod example {
     pub(crate) fn shared() -> RunResult {
         let mut result = result();
         result.rounds = RoundCounts { shared: 21, unchecked: 3, ..result.rounds };
+        result.warnings = crate::carried::unchecked(&result.rounds).into_iter().collect();
         result.protection = Protection {
             encrypted: vec!["evaluate".into()],
             shared: vec!["statistics".into(), "train".into()],

@@ -122,11 +122,8 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
             ),
         },
     );
-    if let Some(unchecked) = carried::unchecked(&result.rounds) {
-        line("warning", unchecked);
-    }
-    if let Some(cut_off) = carried::cut_off(&result.rounds) {
-        line("warning", cut_off);
+    for warning in &result.warnings {
+        line("warning", warning.clone());
     }
     if let Some(drift) =
         result.drift.as_ref().and_then(|drift| drift.federated.as_ref()?.warning("test rows"))

@@ -48,6 +48,31 @@ fn a_wrong_command_line_exits_with_2_and_speaks_json_when_asked() {
 }
 
 #[test]
+fn a_job_that_so_many_institutions_cannot_have_exits_with_2_before_anything_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = folder.path().join("job.toml");
+    let lot = std::fs::read_to_string(job_file()).unwrap() + "\n[cohort]\neach_round = 8\n";
+    std::fs::write(&job, lot).unwrap();
+    let (job, out) = (job.display().to_string(), folder.path().join("run").display().to_string());
+    let table = Path::new(&job_file()).with_file_name("bank_marketing.csv.gz").display().to_string();
+
+    assert_eq!(code(&syndic(&["job", "check", &job, "--institutions", "8"])), 0);
+    let checked = syndic(&["job", "check", &job, "--institutions", "5", "--json"]);
+    let columns = ["--site-column", "site", "--fold-column", "fold", "--test-fold", "0"];
+    let ran =
+        [&["sandbox", "--job", &job, "--table", &table, "--out", &out, "--json"][..], &columns].concat();
+    let ran = syndic(&ran);
+
+    for output in [checked, ran] {
+        assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["code"], "cohort.drawn");
+        assert!(!text(&output.stdout).contains("listening"), "{}", text(&output.stdout));
+    }
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
 fn a_good_job_is_checked_with_exit_code_0() {
     let output = syndic(&["job", "check", &job_file()]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));

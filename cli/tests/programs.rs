@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use syndic::ledger::trust::Trust;
@@ -13,6 +13,13 @@ use syndic::ledger::verify;
 
 /// Runs the example job with this program, and what else its file is to say; returns the run's folder, and `result.json`.
 fn run(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Value) {
+    let (out, output) = ran(folder, program, more);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (out, serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The same however it ends.
+fn ran(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Output) {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing");
     let text = std::fs::read_to_string(example.join("job.toml")).unwrap();
     let without = |section: &str, next: &str| {
@@ -36,8 +43,7 @@ fn run(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Value) {
         .env_remove("SYNDIC_LOG")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    (out, serde_json::from_slice(&output.stdout).unwrap())
+    (out, output)
 }
 
 fn newton(terms: &str) -> String {
@@ -241,4 +247,54 @@ fn training_that_its_rounds_cut_off_is_told_everywhere() {
     assert!(card["fit"].get("inference").is_none(), "levels that all have a weight have no standard errors");
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("training did not come to a minimum"));
+}
+
+#[test]
+fn a_job_whose_program_cannot_go_on_ends_with_its_code_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, output) = ran(folder.path(), "[program]\nname = \"scorecard\"\nmin_iv = 9\n", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "program.no-column-tells", "{error}");
+    assert!(error["error"]["help"].as_str().unwrap().contains("`min_iv`"), "{error}");
+    let kept: Value = serde_json::from_slice(&std::fs::read(out.join("abandoned.json")).unwrap()).unwrap();
+    assert_eq!(kept["code"], "program.no-column-tells");
+    let reason = kept["reason"].as_str().unwrap();
+    assert!(reason.ends_with("information value of 9 or more (program.no-column-tells)"), "{reason}");
+}
+
+#[test]
+fn training_that_went_out_of_hand_is_warned_of_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let wild =
+        "[program]\nname = \"logistic-regression\"\nsolver = \"fed-avg\"\nlearning_rate = 100.0\nl2 = 0.0\n";
+    let (out, result) = run(folder.path(), wild, &["--rounds", "2"]);
+    let warnings: Vec<&str> =
+        result["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert!(warnings.iter().any(|text| text.contains("the model is worse than none")), "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.contains("clipped to the bounds")), "{warnings:?}");
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("Warning:") && report.contains("clipped to the bounds"));
+
+    let tame = "[program]\nname = \"logistic-regression\"\nsolver = \"fed-avg\"\n";
+    let other = tempfile::tempdir().unwrap();
+    let (out, result) = run(other.path(), tame, &["--rounds", "2"]);
+    assert_eq!(result["warnings"], serde_json::json!([]));
+    assert!(!std::fs::read_to_string(out.join("report.html")).unwrap().contains("Warning:"));
+}
+
+#[test]
+fn class_weights_of_newton_and_of_trees_are_those_of_pooling() {
+    for program in [
+        newton("class_weights = \"balanced\"\n"),
+        "[program]\nname = \"boosted-trees\"\ndepth = 2\nclass_weights = 4\n".into(),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let more: &[&str] = if program.contains("trees") { &["--rounds", "3"] } else { &[] };
+        let (out, result) = run(folder.path(), &program, more);
+        assert_as_good_as_pooling(&result, 1e-6);
+        card(&out, &result);
+        // Probabilities are not those of the data, which is no sign that training went out of hand.
+        assert_eq!(result["warnings"], serde_json::json!([]), "{program}");
+    }
 }

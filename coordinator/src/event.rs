@@ -32,6 +32,8 @@ pub enum Event {
     },
     /// The job began.
     JobStarted {
+        /// How many institutions each round admits.
+        admitted: u16,
         /// Job id.
         job: String,
         /// The most training rounds that it asks for.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use syndic_learning::Job;
+use syndic_round::Protection;
 
 /// One phase of a round.
 #[derive(Debug, Serialize)]
@@ -25,11 +26,11 @@ impl PhaseTerms {
 }
 
 /// The phases of every round of the job, in order.
-pub(super) fn phases(job: &Job) -> Vec<PhaseTerms> {
+pub(super) fn phases(job: &Job, known: Option<&Protection>) -> Vec<PhaseTerms> {
     let (deadlines, protection) = (&job.rounds.deadlines, &job.protection);
-    let threshold = (protection.threshold, "t");
+    let threshold = (known.map(Protection::threshold).or(protection.threshold), "t");
     // Without a number of its own it is the threshold.
-    let survivors = match protection.min_survivors {
+    let survivors = match known.map(Protection::min_survivors).or(protection.min_survivors) {
         Some(given) => (Some(given), ""),
         None => threshold,
     };
@@ -52,6 +53,7 @@ pub(super) fn phases(job: &Job) -> Vec<PhaseTerms> {
 }
 
 /// What the letter stands for in what is told, where the job does not give the number.
-pub(super) fn explained(job: &Job) -> Option<&'static str> {
-    job.protection.threshold.is_none().then_some("t of n institutions is 2n/3 rounded down, and one")
+pub(super) fn explained(job: &Job, known: Option<&Protection>) -> Option<&'static str> {
+    (known.is_none() && job.protection.threshold.is_none())
+        .then_some("t of n institutions is 2n/3 rounded down, and one")
 }

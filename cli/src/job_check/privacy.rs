@@ -4,9 +4,10 @@ use syndic_learning::Job;
 
 use super::Warning;
 use super::vectors::{fitting, ranges, spoken};
+use crate::words::{counted, thousands};
 
 /// A line for each thing that is claimed; none where no noise is added.
-pub(super) fn facts(job: &Job) -> Vec<String> {
+pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
     // A job that no noise keeps the terms of passes no check.
     let Ok(Some(claim)) = job.claim(None) else { return Vec::new() };
     let measured = match &claim.evaluation {
@@ -20,13 +21,19 @@ pub(super) fn facts(job: &Job) -> Vec<String> {
         format!("mechanism: {}", claim.mechanism),
         format!("accountant: {}", claim.accountant),
         measured,
+        format!(
+            "its noise is louder than what some {} training rows of all {}institutions say",
+            thousands(rows_drowned(job, among)),
+            among.map_or_else(String::new, |admitted| format!("{admitted} "))
+        ),
         "no statistics and no comparison of groups: they would open exact sums".into(),
     ]
 }
 
 /// What a job with noise will hardly get, or tells more by than it seems.
-pub(super) fn warnings(job: &Job) -> impl Iterator<Item = Warning> {
-    too_little_noise(job).into_iter().chain(large_delta(job))
+pub(super) fn warnings(job: &Job, among: Option<u16>) -> impl Iterator<Item = Warning> {
+    let told = [too_little_noise(job, among), large_delta(job), drowned(job, among), few_rounds(job)];
+    told.into_iter().flatten()
 }
 
 /// A delta with which an epsilon promises little: so large a share of customers may be told of in full.
@@ -44,9 +51,45 @@ fn large_delta(job: &Job) -> Option<Warning> {
     })
 }
 
+/// Rows that the noise drowns, of as many institutions as there are, or of the fewest that there can be.
+fn rows_drowned(job: &Job, among: Option<u16>) -> u64 {
+    let admitted = among.or_else(|| fitting(job, None).next().map(|(fewest, _)| fewest)).unwrap_or(3);
+    job.rows_drowned(admitted).unwrap_or(0)
+}
+
+/// Noise that nothing can be learnt through: not by as many rows as the contract lets institutions bring.
+fn drowned(job: &Job, among: Option<u16>) -> Option<Warning> {
+    let rows = rows_drowned(job, among);
+    let admitted = among.unwrap_or_else(|| job.protection.parameter_set.largest_cohort());
+    let most = job.contract.max_rows.saturating_mul(admitted.into());
+    (rows > most).then(|| Warning {
+        code: "job.noise-drowns",
+        message: format!(
+            "nothing can be learnt through this noise: it is louder than what {} training rows say, and no more than {} can be \
+             brought",
+            thousands(rows),
+            thousands(most)
+        ),
+        help: "allow a larger `epsilon`, or count on the noise of more institutions with `honest`",
+    })
+}
+
+/// Fewer rounds than steps with momentum need to be under way: twice the time in which momentum comes to its full length.
+fn few_rounds(job: &Job) -> Option<Warning> {
+    (job.program.is_noisy() && job.rounds.count < FEWEST_ROUNDS).then(|| Warning {
+        code: "job.few-rounds",
+        message: format!(
+            "with {} noisy gradients are hardly under way: they begin at zero, take a step a round, and the momentum of 0.9 \
+             needs ten rounds to its full length",
+            counted(job.rounds.count as usize, "round", "rounds")
+        ),
+        help: "allow more in `count` of [rounds]: 100 suit most tables, at the same epsilon",
+    })
+}
+
 /// Numbers of institutions of which too few are honest for the noise to suffice: they cannot run the job.
-fn too_little_noise(job: &Job) -> Option<Warning> {
-    let too_few = fitting(job).filter(|(_, protection)| job.check_honest(protection).is_err());
+fn too_little_noise(job: &Job, among: Option<u16>) -> Option<Warning> {
+    let too_few = fitting(job, among).filter(|(_, protection)| job.check_honest(protection).is_err());
     let too_few = ranges(too_few.map(|(admitted, _)| admitted));
     (!too_few.is_empty()).then(|| Warning {
         code: "job.too-little-noise",
@@ -59,10 +102,11 @@ fn too_little_noise(job: &Job) -> Option<Warning> {
 }
 
 const LARGEST_USUAL_DELTA: f64 = 1e-4;
+const FEWEST_ROUNDS: u32 = 20;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JobFile, check, render, to_json};
+    use super::super::{JobFile, check, render, render_among, to_json};
     use crate::sandbox::fixture::JOB;
 
     fn file(privacy: &str) -> JobFile {
@@ -105,6 +149,28 @@ mod tests {
         let kinds: Vec<_> =
             json["vectors"].as_array().unwrap().iter().map(|vector| vector["kind"].clone()).collect();
         assert_eq!(kinds, ["train", "evaluate"]);
+    }
+
+    #[test]
+    fn noise_that_drowns_all_rows_there_can_be_is_warned_of() {
+        let text = |epsilon: &str| {
+            let file = file(&format!(
+                "mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\nnoise = \"local\""
+            ));
+            let text = file.text.replacen("version = 1", "version = 1\nmax_rows = 200", 1);
+            JobFile { text, ..file }
+        };
+        let told = |epsilon: &str| render_among(&text(epsilon), &check(&text(epsilon)).unwrap(), Some(5));
+        let (much, little) = (told("8.0"), told("0.05"));
+        assert!(
+            little.contains("warning[job.noise-drowns]") && little.contains("no more than 1,000"),
+            "{little}"
+        );
+        assert!(much.contains("warning[job.few-rounds]: with 4 rounds"), "{much}");
+        assert!(
+            !much.contains("job.noise-drowns") && much.contains("rows of all 5 institutions say"),
+            "{much}"
+        );
     }
 
     #[test]

@@ -71,3 +71,49 @@ pub fn admitted(job: &Job) -> String {
         None => whom,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{JobFile, check, render, to_json};
+    use crate::sandbox::fixture::JOB;
+
+    fn file(text: &str) -> JobFile {
+        JobFile { name: "job.toml".into(), text: text.into() }
+    }
+
+    #[test]
+    fn every_term_of_training_is_told() {
+        let text = JOB.replacen(
+            "name = \"logistic-regression\"\nsolver = \"fed-avg\"",
+            "name = \"neural-network\"\nhidden = [8, 4]\nlearning_rate = 0.05\nl2 = 0.002\nclass_weights = \"balanced\"\nlocal_steps = \"adam\"",
+            1,
+        );
+        let job = check(&file(&text)).unwrap();
+        let summary = render(&file(&text), &job);
+        let told = [
+            "4 rounds",
+            "8, 4",
+            "Adam's steps",
+            "learning rate 0.05",
+            "both classes count alike",
+            "L2 penalty 0.002",
+        ];
+        assert!(told.iter().all(|told| summary.contains(told)), "{summary}");
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file(&text), &job)).unwrap();
+        assert_eq!((&json["rounds"], &json["program"]["class_weights"]), (&4.into(), &"balanced".into()));
+        assert_eq!(json["program"]["l2"], 0.002);
+    }
+
+    #[test]
+    fn columns_are_inputs_only_where_each_has_weights() {
+        let solver = "name = \"logistic-regression\"\nsolver = \"fed-avg\"";
+        for (program, has_inputs) in
+            [(solver, true), ("name = \"boosted-trees\"", false), ("name = \"scorecard\"", false)]
+        {
+            let text = JOB.replacen(solver, program, 1);
+            let summary = render(&file(&text), &check(&file(&text)).unwrap());
+            assert!(summary.contains("small.v1: 2 columns"), "{summary}");
+            assert_eq!(summary.contains("3 inputs"), has_inputs, "{summary}");
+        }
+    }
+}

@@ -38,7 +38,7 @@ impl Carried {
 }
 
 /// What carries the job's vectors, by their kinds.
-pub(super) fn carried(job: &Job) -> Vec<Carried> {
+pub(super) fn carried(job: &Job, among: Option<u16>) -> Vec<Carried> {
     // A job that has none is told so when it is asked for.
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
     // Where noise is added nothing is asked that would be exact.
@@ -52,7 +52,8 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
     ];
     let of_kind = |(kind, name, layout): (&'static str, &'static str, Layout)| {
         let by = |carrier| {
-            let matching = fitting(job).filter(|(admitted, _)| job.carrier_of(&layout, *admitted) == carrier);
+            let matching =
+                fitting(job, among).filter(|(admitted, _)| job.carrier_of(&layout, *admitted) == carrier);
             ranges(matching.map(|(admitted, _)| admitted))
         };
         Carried { kind, name, shared: by(Carrier::Shares), encrypted: by(Carrier::Ring) }
@@ -60,15 +61,11 @@ pub(super) fn carried(job: &Job) -> Vec<Carried> {
     kinds.into_iter().flatten().map(of_kind).collect()
 }
 
-/// The numbers of institutions that its rounds may admit, with its protection among them: one where the job says how many.
-pub(super) fn fitting(job: &Job) -> impl Iterator<Item = (u16, Protection)> {
+/// The numbers of institutions that its rounds may admit, with its protection among them: one where it is known how many.
+pub(super) fn fitting(job: &Job, among: Option<u16>) -> impl Iterator<Item = (u16, Protection)> {
     let most = job.protection.parameter_set.largest_cohort();
-    let admitted = |members: u16| u16::try_from(job.cohort.admitted(members.into())).unwrap_or(u16::MAX);
-    let all = match (admitted(3), admitted(4)) {
-        (fixed, same) if fixed == same => fixed..=fixed,
-        _ => 3..=most,
-    };
-    all.filter_map(|admitted| Some((admitted, job.protection_of(usize::from(admitted)).ok()?)))
+    let all = among.map_or(3..=most, |admitted| admitted..=admitted);
+    all.filter_map(|admitted| Some((admitted, job.protection.among(usize::from(admitted)).ok()?)))
 }
 
 /// Ascending numbers as ranges, first and last.
@@ -117,7 +114,7 @@ mod tests {
         let job = crate::sandbox::fixture::JOB
             .replacen("version = 1", "version = 1\nmax_rows = 2", 1)
             .replacen("[protection]", "[protection]\nsmall_vectors = \"shared\"", 1);
-        let vectors = carried(&Job::from_toml(&job).unwrap());
+        let vectors = carried(&Job::from_toml(&job).unwrap(), None);
         assert_eq!((vectors[2].kind, vectors[2].shared.as_slice()), ("evaluate", [].as_slice()));
         assert_eq!(vectors[0].shared.len(), 1);
     }

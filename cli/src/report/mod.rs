@@ -4,7 +4,7 @@
 pub(crate) mod chart;
 pub(crate) mod drift;
 mod groups;
-mod job_text;
+pub(crate) mod job_text;
 mod participation;
 mod scorecard;
 mod weights;
@@ -74,7 +74,6 @@ struct Page<'a> {
     colluders: u32,
     neighbours: Vec<String>,
     unchecked: Option<String>,
-    cut_off: Option<String>,
     weights: Vec<Weight>,
     importance: Vec<ImportanceRow>,
     scorecard: Option<scorecard::Scorecard>,
@@ -114,7 +113,6 @@ impl<'a> Page<'a> {
             colluders: u32::from(Protection::largest_colluding(cohort, threshold)),
             neighbours: participation::neighbours(&rounds),
             unchecked: carried::unchecked(&result.rounds),
-            cut_off: carried::cut_off(&result.rounds),
             weights: weights::table(data.fit.as_ref()),
             importance: importance(&data.importance),
             scorecard: data.scorecard.as_ref().map(scorecard::Scorecard::of),
@@ -287,6 +285,44 @@ mod tests {
             debt < age && page.contains("75.0 %") && page.contains("2,000") && !page.contains("<td>job</td>")
         );
         assert!(!render(&data()).contains("What the trees split by"));
+    }
+
+    #[test]
+    fn warnings_of_the_result_are_on_the_page() {
+        let mut result = example::result();
+        result.warnings = vec!["12 values were clipped".into()];
+        assert!(
+            render(&ReportData { result, ..data() })
+                .contains("<strong>Warning:</strong> 12 values were clipped.")
+        );
+        assert!(!render(&data()).contains("Warning:"));
+    }
+
+    #[test]
+    fn coefficients_of_a_scorecard_are_explained_as_such() {
+        let table = syndic_learning::ScorecardTable {
+            points: syndic_learning::scorecard::PointsScale::default(),
+            intercept: -1.0,
+            columns: Vec::new(),
+        };
+        let inferred = syndic_learning::Inferred {
+            input: "age".into(),
+            coefficient: -0.5,
+            per_unit: -0.9,
+            zero: None,
+            standard_error: Some(0.1),
+            z: Some(-5.0),
+            p: Some(1e-6),
+            vif: Some(1.2),
+        };
+        let fit = Fit { converged: true, rows: 9, log_loss: 0.5, inference: Some(vec![inferred]) };
+        let told = |scorecard| render(&ReportData { fit: Some(fit.clone()), scorecard, ..data() });
+        let (of_scorecard, of_inputs) = (told(Some(table)), told(None));
+        assert!(of_scorecard.contains("one standard deviation of the column's weight of evidence"));
+        assert!(!of_scorecard.contains("compared with the first level"));
+        assert!(
+            of_inputs.contains("compared with the first level") && !of_inputs.contains("weight of evidence")
+        );
     }
 
     #[test]

@@ -10,8 +10,6 @@ use crate::words::{listed, thousands};
 pub(super) struct Scorecard {
     /// What points mean.
     pub(super) scale: String,
-    /// What is odd.
-    pub(super) warnings: Vec<String>,
     /// The columns, those that tell most first.
     pub(super) columns: Vec<Column>,
     /// The bins of the columns that are used.
@@ -52,7 +50,6 @@ impl Scorecard {
                 "{} points where there are {} goods for each bad; {} more double the odds.",
                 points.base, points.odds, points.to_double
             ),
-            warnings: table.warnings(),
             columns: by_information.into_iter().map(|column| summary(column, most)).collect(),
             rows: used.flat_map(rows).collect(),
         }
@@ -166,7 +163,6 @@ mod tests {
         assert_eq!((told.rows[0].bin.as_str(), told.rows[0].points.as_str()), ("below −1.5", "−3"));
         assert_eq!(told.rows[1].column, "");
         assert_eq!((told.rows[2].bin.as_str(), told.rows[2].bad_rate.as_str()), ("a and b", "25.0 %"));
-        assert_eq!(told.warnings.len(), 2);
         assert_eq!(
             [123_456.789, 0.012_345_678, 1e6, 0.0].map(number),
             ["123457", "0.0123457", "1000000", "0"]

@@ -8,7 +8,7 @@ use syndic_ledger::Timestamp;
 use syndic_round::Carrier;
 
 use super::compare::Comparison;
-use super::{Finished, SandboxOptions, Site};
+use super::{Finished, SandboxOptions, Site, warned};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
     DataFacts, DriftByModel, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions,
@@ -47,11 +47,14 @@ pub(super) fn result(
         Some((name, OwnScores { federated, alone }))
     });
     let training = |site: &Site| (site.name.clone(), site.table.count(Role::Train).0);
+    let rounds = round_counts(history, &finished.outcome);
+    let warnings = warned::of(job, sites, finished, (&rounds, &figures.federated, test_rows, test_positives));
     Ok(RunResult {
         schema: SCHEMA.into(),
         job: job.identity.id.to_string(),
+        warnings,
         participants: sites.iter().map(|site| site.name.clone()).collect(),
-        rounds: round_counts(history, &finished.outcome),
+        rounds,
         metrics: MetricsByModel { federated: figures.federated, pooled, alone, own: own.collect(), live },
         protection: protection(job, finished, history)?,
         traffic: traffic(history, sites.len()),

@@ -17,6 +17,7 @@ pub mod load;
 pub mod run;
 pub mod several;
 pub mod source;
+mod warned;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use syndic_learning::job::ProgramTerms;
 use syndic_learning::{Job, Model, Outcome, Role, ScorecardModel};
 use syndic_round::Protection;
 
@@ -110,6 +112,8 @@ pub struct Finished {
     pub ledger: LedgerHead,
     /// Nanoseconds to encrypt a padded parameter, the mean over all updates.
     pub encrypt_ns_per_parameter: f64,
+    /// Values of updates that were clipped to the bounds of their plans.
+    pub clipped: u64,
     /// The institution that was stopped on purpose.
     pub stopped: Option<String>,
 }
@@ -138,7 +142,7 @@ async fn execute_in(
     claim.take(&options.out)?;
     let sites = of_the_job(load::load(&options.source, &options.columns, &job.contract)?, &job)?;
     compare::check_test_rows(&sites)?;
-    let protection = protection(&job, &sites)?;
+    let protection = job_check::protection(&job, sites.len())?;
     if claim.with(|folder| Ok(folder.replaces_earlier()))? {
         observer.notice(&Notice::Replacing { out: options.out.display().to_string() });
     }
@@ -224,18 +228,14 @@ fn changed(options: &SandboxOptions, job: &Job) -> Result<(Job, String)> {
     Ok((job_check::check(&changed)?, changed.text))
 }
 
-fn protection(job: &Job, sites: &[Site]) -> Result<Protection> {
-    job.protection_of(sites.len()).map_err(|error| {
-        Error::input(error.code(), format!("the job does not fit {} institutions: {error}", sites.len()))
-            .place("[protection]")
-            .help("leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number")
-    })
-}
-
 /// Trains what the federation is compared with, and tells how far that is where it takes long.
 fn compared(sites: &[Site], job: &Job, alone: bool, observer: &mut Observer) -> Result<Comparison> {
     let models = compare::models(sites, alone);
-    observer.notice(&Notice::Comparing { models, inputs: job.contract.inputs() });
+    let inputs = match job.program {
+        ProgramTerms::LogisticRegression(_) => job.contract.inputs(),
+        _ => job.contract.columns.len(),
+    };
+    observer.notice(&Notice::Comparing { models, inputs });
     let mut last = Instant::now();
     compare::compare(sites, job, alone, |done| {
         if last.elapsed() >= LONG && done < models {
@@ -297,6 +297,7 @@ fn prepared(options: &SandboxOptions, job: &Job, sites: &[Site]) -> Notice {
     };
     Notice::Prepared {
         job: job.identity.id.to_string(),
+        program: report::job_text::program(&job.program),
         table: options.source.name(),
         sites: sites.iter().map(site).collect(),
         test_rows: sites.iter().map(|site| site.table.count(Role::Test).0).sum(),

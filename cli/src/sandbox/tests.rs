@@ -39,6 +39,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
     let model = fit(run.job, &tables).expect("the fixture has both classes");
     let rounds = run.job.rounds.count;
     observer.event(&Event::JobStarted {
+        admitted: names.len() as u16,
         job: run.job.identity.id.to_string(),
         rounds,
         participants: names.clone(),
@@ -98,6 +99,7 @@ async fn in_the_open(run: Run<'_>, observer: &mut Observer) -> Result<Finished> 
             privacy: None,
         },
         provenance: BTreeMap::new(),
+        clipped: 0,
         ledger: LedgerHead { size: 9, root: "ab".repeat(32), key: "name+hash+key".into() },
         encrypt_ns_per_parameter: 12.5,
         stopped: run.stop_one.then(|| names[0].clone()),

@@ -18,6 +18,8 @@ pub enum Notice {
     Prepared {
         /// Job id.
         job: String,
+        /// How it trains, with all terms.
+        program: String,
         /// Name of the table.
         table: String,
         /// The institutions.
@@ -102,7 +104,9 @@ impl Notice {
             Self::Replacing { out } => {
                 format!("{out} holds an earlier run; this one takes its place when it is done.")
             }
-            Self::Prepared { job, table, sites, test_rows } => prepared(job, table, sites, *test_rows),
+            Self::Prepared { job, program, table, sites, test_rows } => {
+                prepared((job, program), table, sites, *test_rows)
+            }
             Self::NobodyToStop { institutions } => format!(
                 "Nobody is stopped on purpose: of {institutions} institutions each is needed to open a sum."
             ),
@@ -153,10 +157,10 @@ impl Notice {
     }
 }
 
-fn prepared(job: &str, table: &str, sites: &[Site], test_rows: u64) -> String {
+fn prepared((job, program): (&str, &str), table: &str, sites: &[Site], test_rows: u64) -> String {
     let width = sites.iter().map(|site| site.name.len()).max().unwrap_or(0);
     let mut text = format!(
-        "{job}: {}, {} of {table} kept aside for the test",
+        "{job}: {}, {} of {table} kept aside for the test\n  {program}",
         counted(sites.len(), "institution", "institutions"),
         counted(test_rows as usize, "row", "rows")
     );
@@ -251,8 +255,10 @@ mod tests {
     fn many_institutions_are_shortened() {
         let site = |number| Site { name: format!("s{number:02}"), training_rows: 10, training_positives: 1 };
         let sites = (0..20).map(site).collect();
+        let program = "trees of depth 3".to_owned();
         let prepared =
-            Notice::Prepared { job: "j".into(), table: "t.csv".into(), sites, test_rows: 5 }.text();
+            Notice::Prepared { job: "j".into(), program, table: "t.csv".into(), sites, test_rows: 5 }.text();
+        assert!(prepared.lines().nth(1) == Some("  trees of depth 3"), "{prepared}");
         assert!(prepared.contains("20 institutions") && prepared.ends_with("and 8 more"), "{prepared}");
     }
 }

@@ -18,15 +18,14 @@ impl Teller {
     pub(super) fn lines(&mut self, event: &Event, history: &History) -> Vec<String> {
         let mut lines = self.training_rounds(history);
         match event {
-            Event::JobStarted { job, rounds, participants, threshold, parameter_set, small_vectors } => {
+            Event::JobStarted { job, rounds, admitted, threshold, parameter_set, small_vectors, .. } => {
                 let small = match small_vectors {
                     SmallVectors::Encrypted => "",
                     SmallVectors::Shared => ", small ones shared themselves instead",
                 };
                 lines.push(format!(
                     "Job {job}: {rounds}; updates encrypted under KSA/1 with {parameter_set}{small}; a sum opens only \
-                     with the help of {threshold} of {}.",
-                    participants.len(),
+                     with the help of {threshold} of the {admitted} in its round.",
                     rounds = counted(*rounds as usize, "round", "rounds"),
                 ));
             }

@@ -63,6 +63,7 @@ impl Inner {
         let Some(job) = state.engine.job(id) else { return };
         let roster = state.engine.roster().roster();
         let started = Event::JobStarted {
+            admitted: job.terms.protection.admitted(),
             job: job.id.to_string(),
             rounds: job.training_rounds(),
             participants: roster.members.iter().map(|member| member.name.clone()).collect(),

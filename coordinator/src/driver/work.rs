@@ -428,7 +428,7 @@ struct Ahead {
 /// What the program finds in `sum`, or why it refuses the sum.
 fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Ahead, String> {
     let job = state.engine.job(job).ok_or("there is no such job")?;
-    let (next, metrics) = job.after(sum).map_err(|error| error.to_string())?;
+    let (next, metrics) = job.after(sum).map_err(|error| error.recorded())?;
     let drift = match next {
         Next::Done(outcome) => outcome.drift,
         Next::Ask(_) => None,

@@ -23,6 +23,7 @@ mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -82,6 +83,8 @@ pub struct Agent {
     /// Held by the local work that is under way.
     working: Arc<Mutex<()>>,
     encryption: StdMutex<Encryption>,
+    /// Values that were clipped to their plans' bounds so far, of answers without noise.
+    clipped: Arc<AtomicU64>,
     /// The survivors that this participant signed last, of each job that is not over.
     last_survivors: StdMutex<BTreeMap<JobId, Vec<ParticipantId>>>,
     pace: Pace,
@@ -142,6 +145,7 @@ impl Agent {
             denied: Mutex::new(Latest::none()),
             working: Arc::default(),
             encryption: StdMutex::default(),
+            clipped: Arc::default(),
             last_survivors: StdMutex::default(),
             pace: Pace::default(),
             #[cfg(feature = "tap")]
@@ -175,6 +179,11 @@ impl Agent {
     /// What encryption has cost so far.
     pub fn encryption(&self) -> Encryption {
         *self.encryption.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many values were clipped to their plans' bounds so far, of answers without noise.
+    pub fn clipped(&self) -> u64 {
+        self.clipped.load(Ordering::Relaxed)
     }
 
     fn count_encryption(&self, more: Encryption) {

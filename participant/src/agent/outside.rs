@@ -1,5 +1,6 @@
 //! Local work that this institution's external trainer does.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
@@ -26,12 +27,14 @@ pub(super) struct Outside {
     pub(super) plan: Arc<RoundPlan>,
     /// Name of this institution, for its log.
     pub(super) participant: String,
+    /// Values that were clipped so far.
+    pub(super) clipped: Arc<AtomicU64>,
 }
 
 impl Outside {
     /// Asks the trainer. What it says in words, and its metrics, go to the log of this host and no further.
     pub(super) async fn answer(self, mut rng: ChaCha20Rng) -> Result<Answer, Declined> {
-        let Self { trainer, approved, question, plan, participant } = self;
+        let Self { trainer, approved, question, plan, participant, clipped: count } = self;
         let job = &approved.job;
         let Some(trainer) = trainer else {
             return Err(
@@ -67,6 +70,6 @@ impl Outside {
             }
         };
         let kind = question.kind();
-        joined(spawn_blocking(move || encoded(contribution, kind, &plan, &mut rng)).await)
+        joined(spawn_blocking(move || encoded(contribution, kind, &plan, &mut rng, &count)).await)
     }
 }

@@ -1,6 +1,7 @@
 //! Doing the duties of a round: check, sign, journal, send, in this order.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
@@ -174,13 +175,15 @@ impl Agent {
         let (mut local, plan) = (self.local_randomness(plan, is_seeded), Arc::new(plan.clone()));
         let training = if question.for_trainer().is_some() {
             let (trainer, participant) = (self.trainer.clone(), self.enrolment.name().to_owned());
-            let outside = Outside { trainer, approved, question, plan: plan.clone(), participant };
+            let clipped = self.clipped.clone();
+            let outside = Outside { trainer, approved, question, plan: plan.clone(), participant, clipped };
             Training::begin_outside(outside.answer(local))
         } else {
             let (plan, table) = (plan.clone(), approved.table.clone());
+            let clipped = if is_seeded { self.clipped.clone() } else { Arc::default() };
             // Why rows give no answer says something exact of them, which must not be told in a job with noise.
             let told = if question.adds_noise() { Declined::without_detail } else { std::convert::identity };
-            let work = move || answer(&question, &table, &plan, &mut local).map_err(told);
+            let work = move || answer(&question, &table, &plan, &mut local, &clipped).map_err(told);
             Training::begin(self.working.clone(), work)
         };
         Ok(Seat {
@@ -378,23 +381,26 @@ fn answer(
     table: &Mutex<JobTable>,
     plan: &RoundPlan,
     rng: &mut ChaCha20Rng,
+    count: &AtomicU64,
 ) -> Result<Answer, Declined> {
     // What an answer that panicked left behind is begun anew.
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
     let contribution = table.answer(question, rng)?;
     drop(table);
-    Ok(encoded(contribution, question.kind(), plan, rng))
+    Ok(encoded(contribution, question.kind(), plan, rng, count))
 }
 
-/// An answer as integers that cannot overflow the sum; `kind` is that of its question.
+/// An answer as integers that cannot overflow the sum; `kind` is that of its question. Clipped values are added to `count`.
 pub(super) fn encoded(
     contribution: Contribution,
     kind: &str,
     plan: &RoundPlan,
     rng: &mut ChaCha20Rng,
+    count: &AtomicU64,
 ) -> Answer {
     let clipped = contribution.clip();
     if clipped.clamped() > 0 {
+        count.fetch_add(clipped.clamped().into(), Ordering::Relaxed);
         warn!(values = clipped.clamped(), question = kind, "values were clipped to the plan's bounds");
     }
     match shape_of(plan) {

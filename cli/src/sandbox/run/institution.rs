@@ -30,6 +30,8 @@ pub(super) struct Life {
     pub(super) institution: Institution,
     pub(super) end: Result<Ended, Failure>,
     pub(super) encryption: Encryption,
+    /// Values of its answers that were clipped.
+    pub(super) clipped: u64,
 }
 
 /// Why an agent could not go on.
@@ -45,15 +47,17 @@ impl Institution {
     /// die, until it is about to submit its update in that encrypted round.
     pub(super) async fn live(self, dies_in: Option<u32>) -> Life {
         match self.agent().await {
-            Err(failure) => Life { institution: self, end: Err(failure), encryption: Encryption::default() },
+            Err(failure) => {
+                Life { institution: self, end: Err(failure), encryption: Encryption::default(), clipped: 0 }
+            }
             Ok(agent) => {
                 let ended = agent
                     .run_until(|round, owed| {
                         matches!(owed, Owed::Submit(_)) && Some(round.id.round) == dies_in
                     })
                     .await;
-                let encryption = agent.encryption();
-                Life { institution: self, end: ended.or_else(forgiving), encryption }
+                let (encryption, clipped) = (agent.encryption(), agent.clipped());
+                Life { institution: self, end: ended.or_else(forgiving), encryption, clipped }
             }
         }
     }

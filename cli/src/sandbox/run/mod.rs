@@ -13,6 +13,7 @@ use syndic_coordinator::event::{Event, Phase, Told};
 use syndic_coordinator::instance::{Instance, Software};
 use syndic_coordinator::serve::serve;
 use syndic_coordinator::store::{FolderBlobs, FolderCosignatures, SqliteLog};
+use syndic_learning::ProgramError;
 use syndic_participant::agent::{Agent, Ended};
 use syndic_round::JobId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -82,7 +83,16 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     drop(stop);
     // The port is closed; what the transport still has to say changes nothing.
     let _ = serving.await;
-    finish(&run, &coordinator, &job, over, encrypt_ns_per_parameter, federation.victim_name()).await
+    let left =
+        Left { encrypt_ns_per_parameter, clipped: federation.clipped(), stopped: federation.victim_name() };
+    finish(&run, &coordinator, &job, over, left).await
+}
+
+/// What is known of the participants once they are gone.
+struct Left {
+    encrypt_ns_per_parameter: f64,
+    clipped: u64,
+    stopped: Option<String>,
 }
 
 async fn finish(
@@ -90,13 +100,11 @@ async fn finish(
     coordinator: &Coordinator,
     job: &JobId,
     over: Result<Over>,
-    encrypt_ns_per_parameter: f64,
-    stopped: Option<String>,
+    left: Left,
 ) -> Result<Finished> {
     let head = coordinator.export_ledger(&run.ledger).await.map_err(|error| failed(&error))?;
     match over? {
-        Over::Abandoned(reason) | Over::Stopped(reason) => Err(Error::abandoned("job.abandoned", reason)
-            .help("the ledger in the folder of the run says what happened in each round")),
+        Over::Abandoned(reason) | Over::Stopped(reason) => Err(abandoned(reason)),
         Over::Completed(_) => {
             let outcome = coordinator.outcome(job).await.map(Arc::unwrap_or_clone);
             let Some(outcome) = outcome else {
@@ -109,8 +117,19 @@ async fn finish(
             let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
             let (size, root) = head;
             let ledger = LedgerHead { size, root, key };
-            Ok(Finished { outcome, provenance, ledger, encrypt_ns_per_parameter, stopped })
+            let Left { encrypt_ns_per_parameter, clipped, stopped } = left;
+            Ok(Finished { outcome, provenance, ledger, encrypt_ns_per_parameter, clipped, stopped })
         }
+    }
+}
+
+/// A job without an outcome: by the code and the remedy of the program that could not go on, where that is why.
+fn abandoned(reason: String) -> Error {
+    let named = ProgramError::named_in(&reason).map(|(code, help)| (code.to_owned(), help));
+    match named {
+        Some((code, help)) => Error::abandoned(code, reason).help(help),
+        None => Error::abandoned("job.abandoned", reason)
+            .help("the ledger in the folder of the run says what happened in each round"),
     }
 }
 
@@ -256,6 +275,11 @@ impl Federation {
         let _ = tokio::time::timeout(FAREWELL, rest).await;
         let total = |of: fn(&Life) -> u64| self.lives.iter().map(of).sum::<u64>() as f64;
         total(|life| life.encryption.nanos) / total(|life| life.encryption.coefficients).max(1.0)
+    }
+
+    /// Values of answers that were clipped.
+    fn clipped(&self) -> u64 {
+        self.lives.iter().map(|life| life.clipped).sum()
     }
 
     fn victim_name(&self) -> Option<String> {
