@@ -248,7 +248,8 @@ fn before_its_first_start_an_agent_has_nothing_on_record() {
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
-    check(folder.path(), &table(|_, _, value| value), "", false);
+    let text = table(|_, name, value| if name == "fold" && value == "0" { "9".into() } else { value });
+    check(folder.path(), &text, "", false);
     let job = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank-marketing/job.toml");
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
