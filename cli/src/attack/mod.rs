@@ -70,7 +70,7 @@ fn with_and_without(job: &Job, compare: bool) -> Result<Vec<Job>> {
             .place("--compare-noise")
             .help("leave the option out, or name a job with `mode = \"record-level\"`"));
     };
-    let solver = Solver::Newton { encoding: Default::default() };
+    let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
     let without = Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver }),
         privacy: Privacy::None {},

@@ -106,6 +106,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         training_round: 2,
         coefficients: coefficients(),
         standardisation: standardisation(),
+        class_weights: None,
         max_rows,
     });
     let statistics = Question::Statistics(StatisticsQuestion::of(&job.contract));
