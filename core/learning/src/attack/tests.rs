@@ -103,6 +103,9 @@ fn tables(rows: u64, tossed: bool) -> Vec<Arc<Table>> {
     (1..=3).map(table).collect()
 }
 
+/// Sets of coins that nobody trained by.
+const SETS: u64 = 30;
+
 /// All games, and what was opened in them of which `keep` says how much.
 fn play(game: &Game, job: &Job, games: u64, entries: usize) -> (Played, Vec<Trained>) {
     let mut played = Played { probabilities: Vec::new(), members: Vec::new(), labels: game.labels() };
@@ -156,11 +159,17 @@ fn a_network_that_knows_its_few_rows_by_heart_gives_its_members_away() {
 fn the_same_verdicts_say_nothing_of_who_was_in_other_games() {
     let game = Game::new(tables(30, true));
     let (mut played, _) = play(&game, &job(NETWORK, 60, NONE), 12, 0);
-    played.members = (0..12).map(|seed| game.toss(&mut fixture::rng(5_000 + seed))).collect();
-    for figures in on_models(&played) {
-        assert!(figures.advantage.mean.abs() < 0.08, "{figures:?}");
-        assert!((figures.auc.mean - 0.5).abs() < 0.04, "{figures:?}");
+    // The games share few rows, so that one set of coins says little: the mean over many has to be chance.
+    let (mut advantages, mut areas) = ([0.0; 3], [0.0; 3]);
+    for set in 0..SETS {
+        played.members = (0..12).map(|seed| game.toss(&mut fixture::rng(5_000 + 12 * set + seed))).collect();
+        for (place, figures) in on_models(&played).into_iter().enumerate() {
+            advantages[place] += figures.advantage.mean / SETS as f64;
+            areas[place] += figures.auc.mean / SETS as f64;
+        }
     }
+    assert!(advantages.iter().all(|advantage| advantage.abs() < 0.03), "{advantages:?}");
+    assert!(areas.iter().all(|area| (area - 0.5).abs() < 0.02), "{areas:?}");
 }
 
 #[test]
