@@ -15,7 +15,8 @@ from scipy.stats import ks_2samp
 
 
 def psi(before, now):
-    before, now = before / before.sum(), now / now.sum()
+    """A bin without a row counts as half a row."""
+    before, now = (numpy.maximum(counts, 0.5) / counts.sum() for counts in (before, now))
     return float(((now - before) * numpy.log(now / before)).sum())
 
 
