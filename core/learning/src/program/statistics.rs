@@ -248,7 +248,6 @@ const SQUARES: &str = "squares";
 const MISSING: &str = "missing";
 
 /// Questions about contracts without nullable columns keep their bytes.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 pub(super) fn is_zero(count: &u32) -> bool {
     *count == 0
 }

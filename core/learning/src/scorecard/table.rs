@@ -142,7 +142,6 @@ impl ScorecardModel {
 }
 
 /// Cards from before there were nullable columns keep their bytes.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }

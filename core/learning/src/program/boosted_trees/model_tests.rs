@@ -113,7 +113,7 @@ fn a_monotone_column_stays_so_among_the_values_that_are_there() {
     table.contract.columns[0].nullable = true;
     let Values::Numeric(ages) = &table.columns[0] else { unreachable!() };
     // Missing where the label is positive as a rule, and so on neither side of the trend.
-    let is_gap = |row: usize| row % 4 == 0 && table.labels[row];
+    let is_gap = |row: usize| row.is_multiple_of(4) && table.labels[row];
     let with_gaps =
         (0..table.labels.len()).map(|row| if is_gap(row) { MISSING } else { ages[row] }).collect();
     table.columns[0] = Values::Numeric(with_gaps);

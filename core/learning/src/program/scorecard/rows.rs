@@ -237,7 +237,7 @@ mod tests {
         (numbers[10], numbers[20], numbers[30]) = (60.0, 80.0, 70.0);
         let home = |numbers: &[f64], missing| home(numbers, &[15, 25], missing, 50.0);
         assert_eq!([home(&numbers, 50.0), home(&numbers, 49.0), home(&numbers, 0.0)], [3, 1, 1]);
-        assert_eq!(home(&vec![0.0; CELLS], 500.0), 0);
+        assert_eq!(home(&[0.0; CELLS], 500.0), 0);
     }
 
     #[test]
