@@ -28,7 +28,7 @@ pub(crate) fn breaches(crates: &[Crate]) -> Vec<String> {
     for one in crates {
         found.extend(wrong_edges(one));
         found.extend(impure(one));
-        found.extend(sees_tfhe(one));
+        found.extend(sees_what_is_behind_another(one));
         found.extend(uses_std(one));
     }
     for name in PURE {
@@ -87,15 +87,14 @@ fn impure(one: &Crate) -> Vec<String> {
     found
 }
 
-/// tfhe has its own licence terms, so one crate sees it and no other.
-fn sees_tfhe(one: &Crate) -> Vec<String> {
-    one.direct
-        .iter()
-        .filter(|edge| edge.to.starts_with("tfhe") && one.name != "syndic-secure-aggregation")
-        .map(|edge| {
-            format!("only `syndic-secure-aggregation` may depend on `{}`, not `{}`", edge.to, one.name)
-        })
-        .collect()
+/// What one crate alone may see: tfhe has its own licence terms, and DataFusion its own weight.
+fn sees_what_is_behind_another(one: &Crate) -> Vec<String> {
+    let behind = BEHIND.iter().filter(|(_, keeper)| one.name != *keeper);
+    let seen = behind.flat_map(|(what, keeper)| {
+        let found = one.direct.iter().filter(move |edge| edge.to.starts_with(what));
+        found.map(move |edge| format!("only `{keeper}` may depend on `{}`, not `{}`", edge.to, one.name))
+    });
+    seen.collect()
 }
 
 /// Without std the compiler itself forbids clocks, sockets, threads and unordered maps.
@@ -132,17 +131,26 @@ const IMPURE: [&str; 15] = [
     "socket2",
 ];
 
+/// Crates whose name begins so, and the member that they are behind.
+const BEHIND: [(&str, &str); 4] = [
+    ("tfhe", "syndic-secure-aggregation"),
+    ("datafusion", "syndic-data"),
+    ("arrow", "syndic-data"),
+    ("parquet", "syndic-data"),
+];
+
 const SYSTEM_RANDOMNESS: [&str; 3] = ["rand", "getrandom", "rdrand"];
 
 /// Every member, and the members that it may depend on.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("syndic-round", &[]),
     ("syndic-ledger", &[]),
     ("syndic-secure-aggregation", &["syndic-round"]),
     ("syndic-learning", &["syndic-round"]),
     ("syndic-proto", &PURE),
     ("syndic-coordinator", &SERVICE),
-    ("syndic-participant", &SERVICE),
+    ("syndic-participant", &AGENT),
+    ("syndic-data", &["syndic-learning"]),
     ("syndic", &EVERYTHING),
     ("syndic-simulation", &PURE),
     ("syndic-fuzz", &EVERYTHING),
@@ -154,7 +162,17 @@ const EDGES: [(&str, &[&str]); 13] = [
 const SERVICE: [&str; 5] =
     ["syndic-round", "syndic-secure-aggregation", "syndic-learning", "syndic-ledger", "syndic-proto"];
 
-const EVERYTHING: [&str; 7] = [
+/// A service that reads an institution's rows.
+const AGENT: [&str; 6] = [
+    "syndic-round",
+    "syndic-secure-aggregation",
+    "syndic-learning",
+    "syndic-ledger",
+    "syndic-proto",
+    "syndic-data",
+];
+
+const EVERYTHING: [&str; 8] = [
     "syndic-round",
     "syndic-secure-aggregation",
     "syndic-learning",
@@ -162,6 +180,7 @@ const EVERYTHING: [&str; 7] = [
     "syndic-proto",
     "syndic-coordinator",
     "syndic-participant",
+    "syndic-data",
 ];
 
 /// Everything that a round is made of, and the plain engine beside it.

@@ -82,6 +82,11 @@ impl TableBuilder {
         self.table.roles.push(role);
     }
 
+    /// Bytes that the rows take in memory until now.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
     /// The table, if every row passed.
     ///
     /// # Errors
