@@ -306,7 +306,9 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
     })?;
     info!(openings = journal.boot(), "the journal is open; a count seen before means an older copy");
     warn_of_expiry(&enrolment);
-    let source = config.data.source();
+    let scratch = config.state.join(SCRATCH);
+    sweep(&scratch)?;
+    let source = config.data.source(&scratch);
     let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
     let agent = agent.renewed_from(config.enrolment).with_trainer(config.trainer);
     let agent = agent.with_models(Models::at(config.state.join(MODELS)));
@@ -320,6 +322,19 @@ async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
                 Ok(())
             }
         },
+    }
+}
+
+/// Removes what an agent that was killed left of a query that did not fit its memory: it holds rows.
+fn sweep(scratch: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure {
+            code: "data.scratch".into(),
+            message: format!("cannot remove {}: {error}", scratch.display()),
+            help: "remove it: a query that was interrupted has left rows there".into(),
+            exit: 3,
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -513,6 +528,8 @@ impl From<AgentError> for Failure {
 
 /// How long before its end a certificate is called to mind.
 const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
+/// The folder of a query's spilled rows in the state folder.
+const SCRATCH: &str = "scratch";
 /// The journal's file in the state folder.
 const JOURNAL: &str = "journal.sqlite";
 /// The folder of delivered models in the state folder.

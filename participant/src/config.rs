@@ -60,7 +60,7 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let mut config: Self = read_toml(&text).map_err(failed)?;
         if let Some(misfit) = config.data.misfit() {
-            return Err(failed(misfit.into()));
+            return Err(failed(misfit));
         }
         if let Some(trainer) = &config.trainer
             && (!is_trainer(&trainer.name) || trainer.timeout_seconds == 0)
@@ -82,7 +82,9 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Source;
 
+    const MAPPED: &str = include_str!("../../examples/mapping/participant.toml");
     const SAMPLE: &str = include_str!("../../deploy/participant.toml");
 
     fn load(text: &str) -> Result<Config, String> {
@@ -135,5 +137,40 @@ mod tests {
         assert!(load(SAMPLE).is_ok());
         let told = load(&SAMPLE.replace("validation = [\"1\"]", "validation = [\"1\", \"0\"]")).unwrap_err();
         assert!(told.contains("share a value"), "{told}");
+    }
+
+    #[test]
+    fn the_example_of_sources_is_a_configuration() {
+        let config = load(MAPPED).unwrap();
+        let Source::Query(source) = config.data.source(Path::new("scratch")) else { panic!("sources") };
+        assert_eq!(source.sources.len(), 2);
+        assert!(source.sources.iter().all(|source| source.path.is_absolute()), "{:?}", source.sources);
+        let mapping = &source.contracts["credit_default.v1"];
+        assert_eq!(mapping.memory_mb, 512);
+        assert!(mapping.rules.consent.is_some() && mapping.rules.split.is_some());
+    }
+
+    #[test]
+    fn a_section_that_says_two_things_is_refused_by_what_it_says() {
+        let head = "enrolment = \"a\"\nstate = \"b\"\npolicy = \"c\"\n[data]\n";
+        let sources = "[data.sources.customers]\npath = \"c.csv\"\nformat = \"csv\"\n";
+        let query = "[data.contracts.\"c.v1\"]\nquery = \"SELECT 1 FROM customers\"\n";
+        let filter = "[data.only]\ncolumn = \"b\"\nvalues = [\"Jane\"]\n";
+        assert!(load(&[head, sources, query].concat()).is_ok());
+        for (text, told) in [
+            (head.to_owned(), "needs a `file`"),
+            ([head, "file = \"c.csv\"\n", sources, query].concat(), "beside"),
+            ([head, sources].concat(), "needs a query"),
+            ([head, query].concat(), "needs [data.sources]"),
+            ([head, sources, query, filter].concat(), "is a WHERE"),
+            ([head, sources, query, "memory_mb = 8\n"].concat(), "below 32"),
+            ([head, &sources.replace("customers", "\"Jane Doe\""), query].concat(), "a letter first"),
+            ([head, &sources.replace("\"csv\"", "\"jane\""), query].concat(), "another kind or range"),
+        ] {
+            let shown = load(&text).unwrap_err();
+            assert!(shown.contains(told) && !shown.to_lowercase().contains("jane"), "{shown}");
+        }
+        let split = "split = { column = \"fold\", test = [\"0\"], validation = [\"0\"] }\n";
+        assert!(load(&[head, sources, query, split].concat()).unwrap_err().contains("share a value"));
     }
 }

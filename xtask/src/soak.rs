@@ -1,5 +1,5 @@
 //! The campaigns that the tests only sample, in full: simulated rounds, a crash at every append, real processes under real
-//! faults, a port under attack, malformed input, fuzzing.
+//! faults, a port under attack, a table of ten million rows, malformed input, fuzzing.
 
 use crate::cargo;
 use crate::fuzz;
@@ -51,9 +51,11 @@ pub(crate) fn run(campaign: &Campaign) -> Result<String, Failure> {
     // On its own: what a round takes is measured.
     let besieged = ["-p", "syndic", "--test", "two_hosts", "besieged", "--", "--nocapture"];
     run_one(&[&["test", "--release", "--locked"], &besieged[..]].concat(), &[])?;
+    // On its own as well: how much memory a table of ten million rows takes is measured.
+    let large = ["-p", "syndic-data", "--test", "large_tables", "--", "--nocapture"];
+    run_one(&[&["test", "--release", "--locked"], &large[..]].concat(), &[])?;
     run_one(&["test", "--release", "--locked", "-p", "syndic-fuzz", "--", "--nocapture"], &[])?;
-    let done =
-        "simulated rounds, a crash at every append, real processes under real faults, a port under attack";
+    let done = "simulated rounds, a crash at every append, real processes under real faults, a port under attack, a table of ten million rows";
     fuzz::long().map(|fuzzed| format!("{done}, malformed input; {fuzzed}"))
 }
 

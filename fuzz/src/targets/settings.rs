@@ -29,9 +29,13 @@ pub(super) fn run(input: &[u8]) {
 fn participant(path: &Path) -> Result<(), String> {
     let config = syndic_participant::config::Config::load(path).map_err(|error| error.reason)?;
     let folder = path.parent().expect("a file in a folder");
-    let paths = [&config.enrolment, &config.state, &config.policy, &config.data.file];
+    let sources = config.data.sources.values().map(|source| &source.path);
+    let mut paths = [&config.enrolment, &config.state, &config.policy]
+        .into_iter()
+        .chain(&config.data.file)
+        .chain(sources);
     // An absolute path stays as it is written.
-    assert!(paths.iter().all(|path| path.starts_with(folder) || path.is_absolute()));
+    assert!(paths.all(|path| path.starts_with(folder) || path.is_absolute()));
     Ok(())
 }
 

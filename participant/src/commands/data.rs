@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use syndic_data::QueryError;
 use syndic_learning::{DataReport, Job, Role};
 use syndic_participant::data::{Reading, SourceError};
 
-use super::{Failure, load, print};
+use super::{Failure, SCRATCH, load, print};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -31,8 +32,9 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Check { config, job, json } = command;
     let config = load(&config)?;
     let job = job_in(&text_of(&job)?, &job)?;
+    let scratch = config.state.join(SCRATCH);
     let read = tokio::task::spawn_blocking(move || {
-        let reading = config.data.source().load(&job.contract)?;
+        let reading = config.data.source(&scratch).load(&job.contract)?;
         if job.needs_both_classes() {
             reading.table.check_classes()?;
         }
@@ -173,7 +175,10 @@ impl From<SourceError> for Failure {
                     report.findings.first().map_or_else(|| error.to_string(), |found| found.message());
                 Self { code, message, help, exit: 2 }
             }
-            SourceError::Unreadable { .. } => Self { code, message: error.to_string(), help, exit: 3 },
+            SourceError::Unreadable { .. }
+            | SourceError::Query(QueryError::Unreadable { .. } | QueryError::Engine(_)) => {
+                Self { code, message: error.to_string(), help, exit: 3 }
+            }
             _ => Self { code, message: error.to_string(), help, exit: 2 },
         }
     }

@@ -7,23 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
+use syndic_data::{CsvLines, FileDigest, SourceFiles, other_separator};
 use syndic_learning::{Cell, Contract, Role, TableBuilder};
 
-use super::{FileDigest, FileSource, Reading, Snapshot, SourceError, SourceFiles};
+use super::{FileSource, Reading, Snapshot, SourceError};
 
 impl FileSource {
     /// The rows of the file. Spaces around a name or a cell do not count.
     pub(super) fn load(&self, contract: &Contract) -> Result<Reading, SourceError> {
-        let failed = |error: csv::Error| unreadable(&self.file, &error);
         let (mut rows, content) = open(&self.file)?;
-        let header = rows.headers().map_err(failed)?.clone();
+        let header = rows.headers().cloned().map_err(|error| self.unread(&error, &mut rows))?;
+        if let Some(separator) = other_separator(header.iter()) {
+            return Err(SourceError::OtherSeparator { path: self.file.clone(), separator });
+        }
         let names: Vec<&str> = header.iter().map(str::trim).collect();
         let mut chooser = self.rules.over(|column| self.position(&names, column))?;
 
         let mut builder = TableBuilder::new(contract, &names)?;
         let mut record = csv::StringRecord::new();
-        while rows.read_record(&mut record).map_err(failed)? {
-            let line = record.position().map_or(0, csv::Position::line);
+        while rows.read_record(&mut record).map_err(|error| self.unread(&error, &mut rows))? {
+            let line = rows.get_mut().line(record.position());
             let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
             // Which cell of a torn row is which nobody knows: no filter passes over it, the report names it.
             let role = match cells.len() == names.len() {
@@ -36,8 +39,18 @@ impl FileSource {
         }
         let files = vec![content.finish(&self.file)?];
         let sources = vec![SourceFiles { name: "file".into(), files }];
-        let snapshot = Snapshot { contract: contract.id(), rules: self.rules.clone(), sources };
+        let snapshot = Snapshot { contract: contract.id(), query: None, rules: self.rules.clone(), sources };
         Reading::new(builder, &chooser, snapshot)
+    }
+
+    /// What the CSV reader says, with the line as it is counted here.
+    fn unread(&self, error: &csv::Error, rows: &mut Rows) -> SourceError {
+        match (error.kind(), rows.get_mut().line(error.position())) {
+            (csv::ErrorKind::Utf8 { .. }, line) => {
+                unreadable(&self.file, &format!("line {line} is no UTF-8 text"))
+            }
+            _ => unreadable(&self.file, error),
+        }
     }
 
     /// Where the one column of this name stands.
@@ -52,7 +65,7 @@ impl FileSource {
     }
 }
 
-type Rows = csv::Reader<Box<dyn Read>>;
+type Rows = csv::Reader<CsvLines<Box<dyn Read>>>;
 
 /// Opens a CSV file with a header line; a name that ends in `.gz` is decompressed on the way.
 fn open(path: &Path) -> Result<(Rows, Content), SourceError> {
@@ -64,7 +77,7 @@ fn open(path: &Path) -> Result<(Rows, Content), SourceError> {
         _ => Box::new(file),
     };
     // Rows of another width than the header are the contract check's to report, with their lines.
-    Ok((csv::ReaderBuilder::new().flexible(true).from_reader(bytes), content))
+    Ok((csv::ReaderBuilder::new().flexible(true).from_reader(CsvLines::new(bytes)), content))
 }
 
 /// An open file, of which the digest of what was read is kept; clones read on where the others are.
@@ -160,6 +173,27 @@ mod tests {
             let told = told.to_string();
             assert!(told.contains("2 rows, first 5, 6") && !told.contains("87.25"), "{told}");
         }
+    }
+
+    #[test]
+    fn rows_are_reported_by_the_line_that_an_editor_shows() {
+        let text = "age,y\n30,yes\n\n400,no\n31,no\n";
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let told = load(&text, None, None).err().unwrap().to_string();
+            assert!(told.contains("1 rows, first 4"), "{told}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("table.csv");
+        std::fs::write(&file, b"age,y\r\n30,yes\r\n3\xff1,no\r\n").unwrap();
+        let told = FileSource { file, rules: Rules::default() }.load(&contract()).unwrap_err();
+        assert!(told.to_string().contains("line 3 is no UTF-8 text"), "{told}");
+    }
+
+    #[test]
+    fn a_table_with_semicolons_is_told_so() {
+        let told = load("age;y\n30,5;yes\n31;no\n", None, only("porto")).err().unwrap();
+        assert_eq!(told.code(), "data.separator");
+        assert!(told.to_string().ends_with("is separated by semicolons, not by commas"), "{told}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Where an institution's rows come from, checked against the job's contract: a CSV file, gzipped or not.
+//! Where an institution's rows come from, checked against the job's contract: a CSV file, or a query over sources.
 
 mod csv_file;
 mod error;
+mod query;
 mod rules;
 mod section;
 mod snapshot;
@@ -12,15 +13,18 @@ use std::sync::Arc;
 use syndic_learning::{Contract, Table, TableBuilder};
 
 pub use error::SourceError;
+pub use query::{Mapping, QuerySource};
 pub use rules::{Consent, Magnitude, Only, Rules, Split};
-pub use section::DataSection;
-pub use snapshot::{FileDigest, Snapshot, SourceFiles};
+pub use section::{ContractSection, DataSection, SourceSection};
+pub use snapshot::Snapshot;
 
 /// A source of rows.
 #[derive(Clone)]
 pub enum Source {
     /// A file of this host.
     File(FileSource),
+    /// What a query over files of this host returns.
+    Query(QuerySource),
     /// Rows that are in memory already.
     Loaded(Arc<Table>),
 }
@@ -53,6 +57,7 @@ impl Source {
     pub fn load(&self, contract: &Contract) -> Result<Reading, SourceError> {
         match self {
             Self::File(source) => source.load(contract),
+            Self::Query(source) => source.load(contract),
             Self::Loaded(table) if table.contract() == contract => {
                 Ok(Reading { table: table.clone(), snapshot: None, without_consent: None })
             }

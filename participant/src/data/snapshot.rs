@@ -1,39 +1,23 @@
 //! What a job's rows were read from: the same snapshot, the same rows.
 
 use serde::Serialize;
+use syndic_data::SourceFiles;
 use syndic_round::Digest;
 
 use super::Rules;
 
-/// The manifest of what was read: content of files, and which rows.
+/// The manifest of what was read: content of files, query, and which rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// The contract's id.
     pub contract: String,
+    /// The query, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Which rows were read, and for what.
     pub rules: Rules,
     /// The files of each source.
     pub sources: Vec<SourceFiles>,
-}
-
-/// What one source consisted of when it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SourceFiles {
-    /// The source's name.
-    pub name: String,
-    /// Its files, by name.
-    pub files: Vec<FileDigest>,
-}
-
-/// One file, by its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FileDigest {
-    /// The file's name without its folder.
-    pub name: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// SHA-256 of the content, in hexadecimal digits.
-    pub sha256: String,
 }
 
 impl Snapshot {
@@ -46,6 +30,8 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use syndic_data::FileDigest;
+
     use super::*;
     use crate::data::Consent;
 
@@ -53,7 +39,8 @@ mod tests {
     fn whatever_decides_which_rows_are_read_changes_the_id() {
         let file = FileDigest { name: "a.csv".into(), bytes: 3, sha256: "00".into() };
         let sources = vec![SourceFiles { name: "customers".into(), files: vec![file] }];
-        let snapshot = Snapshot { contract: "small.v1".into(), rules: Rules::default(), sources };
+        let (query, rules) = (Some("SELECT 1".to_owned()), Rules::default());
+        let snapshot = Snapshot { contract: "small.v1".into(), query, rules, sources };
         assert_eq!(snapshot.id(), snapshot.clone().id());
 
         let changed = |change: &dyn Fn(&mut Snapshot)| {
@@ -62,6 +49,8 @@ mod tests {
             assert_ne!(other.id(), snapshot.id(), "{other:?}");
         };
         changed(&|other| other.contract = "small.v2".into());
+        changed(&|other| other.query = Some("SELECT 2".into()));
+        changed(&|other| other.query = None);
         changed(&|other| other.rules.consent = Some(Consent { column: "c".into(), value: "1".into() }));
         changed(&|other| other.sources[0].files[0].sha256 = "01".into());
         changed(&|other| other.sources[0].files[0].name = "b.csv".into());
