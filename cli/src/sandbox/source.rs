@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
+use syndic_data::{CsvLines, other_separator};
 
 use crate::words::counted;
 use crate::{Error, Result};
@@ -28,7 +29,7 @@ pub enum Source {
 /// The rows of a table, one after the other; memory does not grow with the table.
 pub struct Rows {
     name: String,
-    reader: csv::Reader<Box<dyn Read>>,
+    reader: csv::Reader<CsvLines<Box<dyn Read>>>,
     header: Vec<String>,
     record: StringRecord,
 }
@@ -103,8 +104,14 @@ impl Rows {
         let gzip = start == GZIP;
         let whole = std::io::Cursor::new(start).chain(raw);
         let text: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-        let header = reader.headers().map_err(|cause| unreadable_row(place, &cause))?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(CsvLines::new(text));
+        let header = reader.headers().cloned().map_err(|cause| unreadable_row(place, &cause, &mut reader))?;
+        if let Some(separator) = other_separator(header.iter()) {
+            let message = format!("the table is separated by {separator}, not by commas");
+            return Err(Error::input("data.separator", message)
+                .place(place)
+                .help("save it with commas between the columns, and a point in numbers"));
+        }
         let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         if let Some(first) = header.first_mut() {
             *first = first.trim_start_matches('\u{feff}').to_owned();
@@ -191,10 +198,10 @@ impl Rows {
         match self.reader.read_record(&mut self.record) {
             Ok(false) => Ok(None),
             Ok(true) => {
-                let line = self.record.position().map_or(0, csv::Position::line);
+                let line = self.reader.get_mut().line(self.record.position());
                 Ok(Some((line, &self.record)))
             }
-            Err(cause) => Err(unreadable_row(&self.name, &cause)),
+            Err(cause) => Err(unreadable_row(&self.name, &cause, &mut self.reader)),
         }
     }
 }
@@ -229,9 +236,15 @@ fn distance(a: &[char], b: &[char]) -> usize {
     row[b.len()]
 }
 
-fn unreadable_row(name: &str, cause: &csv::Error) -> Error {
-    let line = cause.position().map_or_else(String::new, |position| format!(", line {}", position.line()));
-    let place = format!("{name}{line}");
+fn unreadable_row(
+    name: &str,
+    cause: &csv::Error,
+    reader: &mut csv::Reader<CsvLines<Box<dyn Read>>>,
+) -> Error {
+    let place = match reader.get_mut().line(cause.position()) {
+        0 => name.to_owned(),
+        line => format!("{name}, line {line}"),
+    };
     match cause.kind() {
         csv::ErrorKind::Utf8 { .. } => Error::input("data.not-utf8", "this is not UTF-8 text")
             .help("save the table as UTF-8, for instance with `iconv -t UTF-8`"),
@@ -278,6 +291,27 @@ mod tests {
             assert_eq!(rows.next_row().unwrap().unwrap().0, 3);
             assert!(rows.next_row().unwrap().is_none());
         }
+    }
+
+    #[test]
+    fn rows_have_the_line_that_an_editor_shows() {
+        for text in ["a,b\n1,2\n\n3,4\n5,\u{ff}\n", "a,b\r\n1,2\r\n\r\n3,4\r\n5,\u{ff}\r\n"] {
+            let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
+            let (_folder, source) = file(&bytes);
+            let mut rows = source.rows().unwrap();
+            assert_eq!(rows.next_row().unwrap().unwrap().0, 2);
+            assert_eq!(rows.next_row().unwrap().unwrap().0, 4);
+            let rendered = rows.next_row().unwrap_err().render();
+            assert!(rendered.contains(", line 5"), "{rendered}");
+        }
+    }
+
+    #[test]
+    fn a_table_with_semicolons_is_told_so() {
+        let (_folder, source) = file(b"age;y\n30,5;yes\n");
+        let error = source.rows().err().unwrap();
+        assert_eq!(error.code(), "data.separator");
+        assert!(error.render().contains("separated by semicolons"), "{}", error.render());
     }
 
     fn without(column: &str, table: &str) -> String {
