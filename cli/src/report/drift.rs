@@ -1,5 +1,6 @@
 //! How far test rows are from training rows: a table with a small picture of each column.
 
+use syndic_learning::contract::MISSING_NAME;
 use syndic_learning::program::drift::figures::{Bin, Standing};
 use syndic_learning::{DriftFigures, Shift};
 
@@ -80,14 +81,16 @@ pub(crate) fn standing(standing: Option<Standing>) -> &'static str {
     }
 }
 
-/// A name for each bin, from the lowest up: `below 30`, `30 to below 45`.
+/// A name for each bin, from the lowest up: `below 30`, `30 to below 45`, and `missing` of what has no value.
 pub(crate) fn names(bins: &[Bin]) -> Vec<String> {
     let mut from: Option<f64> = None;
     let name = |bin: &Bin| {
         let name = match (from, bin.below) {
+            _ if bin.missing => MISSING_NAME.into(),
             (Some(from), Some(below)) => format!("{} to below {}", number(from), number(below)),
             (None, Some(below)) => format!("below {}", number(below)),
             (Some(from), None) => format!("{} and above", number(from)),
+            (None, None) if bin.levels.is_empty() && bins.len() > 1 => "any value".into(),
             (None, None) if bin.levels.is_empty() => "all".into(),
             (None, None) => listed(&bin.levels),
         };
@@ -140,7 +143,8 @@ pub(crate) mod tests {
 
     /// Figures with an age that has drifted and a level that has not.
     pub(crate) fn figures() -> DriftFigures {
-        let bin = |below, reference, current| Bin { below, levels: Vec::new(), reference, current };
+        let bin =
+            |below, reference, current| Bin { below, levels: Vec::new(), missing: false, reference, current };
         let shift = |name: &str, standing, psi, bins| Shift {
             name: name.into(),
             standing: Some(standing),
@@ -152,6 +156,7 @@ pub(crate) mod tests {
         let levels = |levels: &[&str], rows| Bin {
             below: None,
             levels: levels.iter().map(|level| (*level).to_owned()).collect(),
+            missing: false,
             reference: rows,
             current: Some(rows / 10),
         };
@@ -192,6 +197,15 @@ pub(crate) mod tests {
         assert_eq!(labels, [("scores", "watch"), ("age", "drifted"), ("job", "stable")]);
         assert_eq!(drift.rows[1].cells, ["0.500", "0.010", "–"]);
         assert!(drift.rows[1].has_drifted && drift.warning.unwrap().contains("`age` (PSI 0.500)"));
+    }
+
+    #[test]
+    fn missing_values_are_named_so_whatever_else_there_is() {
+        let mut age = figures().columns.remove(1);
+        age.bins.push(Bin { missing: true, ..age.bins[2].clone() });
+        assert_eq!(names(&age.bins), ["below 30", "30 to below 45.5", "45.5 and above", "missing"]);
+        assert_eq!(names(&age.bins[2..]), ["any value", "missing"]);
+        assert_eq!(names(&age.bins[2..3]), ["all"]);
     }
 
     #[test]

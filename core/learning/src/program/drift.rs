@@ -2,7 +2,7 @@
 //!
 //! Every row is counted where the training rows are and where the test rows are, in narrow cells of each column and of the
 //! score, in one question. All counts are exact, so the figures are those of pooling to the last bit. What is shown of the
-//! training rows are a few bins that each hold enough of them; with the card of a released model they are what rows of later
+//! training rows are a few bins that each hold enough of them, and how many lack a value; with the card of a released model they are what rows of later
 //! years are compared with ([`against`]).
 
 pub mod against;
@@ -40,7 +40,7 @@ pub struct DriftQuestion {
     pub scorer: Scorer,
     /// Names of the columns, in contract order.
     pub columns: Vec<String>,
-    /// How many cells, or levels, each of them has.
+    /// How many cells, or levels, each of them has; of a nullable one there is one more, the last, for what is missing.
     pub widths: Vec<u32>,
     /// Bins of the histograms of scores.
     pub bins: u32,
@@ -179,7 +179,7 @@ pub(super) fn layout(widths: &[u32], bins: u32, max_rows: u64) -> Result<Layout,
 /// How many cells or levels each of these columns has under `contract`; one that it has not has none.
 pub(super) fn widths(columns: &[String], contract: &Contract) -> Vec<u32> {
     let of_name = |name: &String| contract.columns.iter().find(|column| column.name == *name);
-    columns.iter().map(|name| of_name(name).map_or(0, |column| width(&column.kind) as u32)).collect()
+    columns.iter().map(|name| of_name(name).map_or(0, |column| width(column) as u32)).collect()
 }
 
 impl Program for Drift {
@@ -217,6 +217,9 @@ const MOST_VALUES: u32 = 1 << 26;
 const ROWS: &str = "rows";
 const SCORES: &str = "scores";
 
+#[cfg(test)]
+#[path = "drift/missing_tests.rs"]
+mod missing_tests;
 #[cfg(test)]
 #[path = "drift/tests.rs"]
 mod tests;

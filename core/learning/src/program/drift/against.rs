@@ -4,7 +4,7 @@
 use super::figures::{Bin, DriftFigures, Shift, ks};
 use crate::contract::ColumnKind;
 use crate::model::{ModelCard, ModelError};
-use crate::table::{Table, Values};
+use crate::table::{Table, Values, is_missing};
 
 /// Rows that are counted in the bins of a card, a batch at a time.
 pub struct Compared<'c> {
@@ -50,12 +50,15 @@ impl<'c> Compared<'c> {
             match (&column.kind, values) {
                 (ColumnKind::Numeric { transform, .. }, Values::Numeric(values)) => {
                     // The table's values are transformed, which keeps their order.
-                    let of = |value: f64| ordered(&shift.bins, |edge| transform.apply(edge) <= value);
+                    let of = |value: f64| match is_missing(value) {
+                        true => of_missing(&shift.bins),
+                        false => ordered(&shift.bins, |edge| transform.apply(edge) <= value),
+                    };
                     values.iter().for_each(|&value| count(counts, of(value)));
                 }
                 (ColumnKind::Categorical { levels }, Values::Categorical(values)) => {
-                    let of_level: Vec<usize> =
-                        levels.iter().map(|level| with_level(&shift.bins, level)).collect();
+                    let of_levels = levels.iter().map(|level| with_level(&shift.bins, level));
+                    let of_level: Vec<usize> = of_levels.chain([of_missing(&shift.bins)]).collect();
                     values.iter().for_each(|&level| count(counts, of_level[usize::from(level)]));
                 }
                 // A table's values are of the kinds of its contract.
@@ -72,9 +75,10 @@ impl<'c> Compared<'c> {
         let Self { figures, rows, score, columns, .. } = self;
         let compared = |shift: &Shift, current: &[u64]| {
             let reference: Vec<u64> = shift.bins.iter().map(|bin| bin.reference).collect();
-            let is_ordered = shift.bins.len() > 1 && shift.bins.iter().all(|bin| bin.levels.is_empty());
+            let present = shift.present();
+            let is_ordered = present > 1 && shift.bins.iter().all(|bin| bin.levels.is_empty());
             let fresh = Shift { standing: None, psi: None, psi_by_chance: None, ks: None, ..shift.clone() };
-            fresh.with(figures, current, is_ordered.then(|| ks(&reference, current)))
+            fresh.with(figures, current, is_ordered.then(|| ks(&reference[..present], &current[..present])))
         };
         DriftFigures {
             current_rows: rows,
@@ -90,13 +94,18 @@ impl<'c> Compared<'c> {
     }
 }
 
-/// The bin whose edges are passed; the last has none.
+/// The bin whose edges are passed; the last of them has none.
 fn ordered(bins: &[Bin], is_passed: impl Fn(f64) -> bool) -> usize {
     bins.partition_point(|bin| bin.below.is_some_and(&is_passed))
 }
 
 fn with_level(bins: &[Bin], level: &String) -> usize {
     bins.iter().position(|bin| bin.levels.contains(level)).unwrap_or(0)
+}
+
+/// The bin of missing values, which is the last; only a nullable column has some.
+fn of_missing(bins: &[Bin]) -> usize {
+    bins.len().saturating_sub(1)
 }
 
 fn count(counts: &mut [u64], bin: usize) {

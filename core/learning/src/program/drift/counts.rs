@@ -1,17 +1,18 @@
 //! How many rows are where: in narrow cells of a column's range, at its levels, and in narrow ranges of the score.
 
 use super::super::scorecard::cuts;
-use crate::contract::{ColumnKind, Contract};
+use crate::contract::{Column, ColumnKind, Contract};
 use crate::metrics::ScoreHistogram;
 use crate::model::{ModelError, Scoring};
 use crate::scorecard::CELLS;
 use crate::scorecard::coding::CellRange;
-use crate::table::{Role, Table, Values};
+use crate::table::{Role, Table, Values, is_missing};
 
 /// Rows of one role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Counts {
-    /// For each column that is compared the rows in each cell, or at each level.
+    /// For each column that is compared the rows in each cell, or at each level; of a nullable one those without a value
+    /// come last.
     pub(super) columns: Vec<Vec<u64>>,
     /// In each range of the score, from the lowest up.
     pub(super) scores: Vec<u64>,
@@ -31,7 +32,7 @@ impl Counts {
             let mut named = table.contract().columns.iter().zip(table.columns());
             named
                 .find(|(column, _)| column.name == *name)
-                .map_or_else(Vec::new, |(column, values)| in_cells(&column.kind, values, &rows))
+                .map_or_else(Vec::new, |(column, values)| in_cells(column, values, &rows))
         };
         let scores = model.score_rows(table, &rows)?;
         let histogram = ScoreHistogram::of(&scores, &vec![false; rows.len()], bins);
@@ -65,12 +66,13 @@ impl Counts {
     }
 }
 
-fn in_cells(kind: &ColumnKind, values: &Values, rows: &[usize]) -> Vec<u64> {
-    let mut counts = vec![0; width(kind)];
-    match (kind, values) {
+fn in_cells(column: &Column, values: &Values, rows: &[usize]) -> Vec<u64> {
+    let mut counts = vec![0; width(column)];
+    match (&column.kind, values) {
         (ColumnKind::Numeric { transform, min, max }, Values::Numeric(values)) => {
             let range = CellRange::of(*transform, *min, *max);
-            rows.iter().for_each(|&row| counts[range.cell_of(values[row])] += 1);
+            let cell = |value| if is_missing(value) { CELLS } else { range.cell_of(value) };
+            rows.iter().for_each(|&row| counts[cell(values[row])] += 1);
         }
         (_, Values::Categorical(values)) => {
             rows.iter().for_each(|&row| counts[usize::from(values[row])] += 1);
@@ -81,11 +83,16 @@ fn in_cells(kind: &ColumnKind, values: &Values, rows: &[usize]) -> Vec<u64> {
     counts
 }
 
-/// How many cells or levels a column has.
-pub(super) fn width(kind: &ColumnKind) -> usize {
-    match kind {
-        ColumnKind::Numeric { .. } => CELLS,
-        ColumnKind::Categorical { levels } => levels.len(),
+/// How many cells or levels a column has, with that of missing values where there may be some.
+pub(super) fn width(column: &Column) -> usize {
+    column.positions().unwrap_or(CELLS + usize::from(column.nullable))
+}
+
+/// The counts of values that are there, and of those that are missing where some may be.
+pub(super) fn apart<'c>(column: &Column, counts: &'c [u64]) -> (&'c [u64], Option<u64>) {
+    match counts.split_last().filter(|_| column.nullable) {
+        Some((missing, present)) => (present, Some(*missing)),
+        None => (counts, None),
     }
 }
 
@@ -99,13 +106,14 @@ pub(super) enum Cut {
 }
 
 impl Cut {
-    /// At most `bins` bins of about equally many rows and at least `floor`, which there must be.
+    /// At most `bins` bins of about equally many rows and at least `floor`; one where there are fewer.
     pub(super) fn ordered(reference: &[u64], bins: u32, floor: u64) -> Self {
         let counts: Vec<f64> = reference.iter().map(|&count| count as f64).collect();
         Self::Between(cuts(&counts, bins as usize, floor as f64))
     }
 
-    /// A bin for each level, the rarest together: at most `bins`, each of at least `floor` rows, which there must be.
+    /// A bin for each level, the rarest together: at most `bins`, each of at least `floor` rows; one where there are
+    /// fewer.
     ///
     /// Those that are together join the rarest of the others where they are too few even so, since there a rare level that
     /// grows is seen soonest.
@@ -147,9 +155,9 @@ impl Cut {
     }
 }
 
-/// Where the cells of a column begin, and which levels it has.
-pub(super) fn kind_of<'c>(contract: &'c Contract, name: &str) -> Option<&'c ColumnKind> {
-    contract.columns.iter().find(|column| column.name == name).map(|column| &column.kind)
+/// The column of this name.
+pub(super) fn column_of<'c>(contract: &'c Contract, name: &str) -> Option<&'c Column> {
+    contract.columns.iter().find(|column| column.name == name)
 }
 
 /// All rows of a histogram.

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Counts, Cut, kind_of, total};
+use super::counts::{Counts, Cut, apart, column_of, total};
 use crate::contract::{ColumnKind, Contract};
 use crate::job::DriftTerms;
 use crate::metrics::ScoreHistogram;
@@ -44,17 +44,18 @@ pub struct Shift {
     pub name: String,
     /// What the thresholds make of it; none where too few rows are compared, or nothing tells them apart.
     pub standing: Option<Standing>,
-    /// Population stability index over the bins; none where all training rows are in one.
+    /// Population stability index over the bins; none where all rows are in one.
     pub psi: Option<f64>,
     /// What it would be on average if nothing had changed, by chance alone.
     pub psi_by_chance: Option<f64>,
-    /// The largest difference between the shares of rows below a value; none of a column of levels.
+    /// The largest difference between the shares of rows below a value, of rows that have one; none of a column of levels, and
+    /// where too few rows have a value.
     pub ks: Option<f64>,
-    /// Where the rows are, from the lowest number up; none where the model was trained on too few rows.
+    /// Where the rows are, from the lowest number up, and last those without a value; none where the model was trained on too few rows.
     pub bins: Vec<Bin>,
 }
 
-/// A part of a column's range, or some of its levels.
+/// A part of a column's range, some of its levels, or what is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bin {
@@ -64,7 +65,10 @@ pub struct Bin {
     /// Its levels, of a column that has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<String>,
-    /// Rows that the model was trained on.
+    /// Whether it is of the rows without a value, and of no others: of a nullable column the last is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
+    /// Rows that the model was trained on; of missing values they may be fewer than the job's `min_rows`.
     pub reference: u64,
     /// Rows that are compared; none where they are too few to be shown.
     pub current: Option<u64>,
@@ -104,8 +108,12 @@ impl DriftFigures {
         if figures.reference_rows < floor {
             return figures;
         }
-        let shift = |name: String, cut: &Cut, bins: Vec<Bin>, of: (&[u64], &[u64])| {
-            let current = cut.binned(of.1);
+        let shift = |name: String, cut: &Cut, (mut bins, missing): (Vec<Bin>, _), of: (&[u64], &[u64])| {
+            let mut current = cut.binned(of.1);
+            if let Some((before, now)) = missing {
+                bins.push(Bin::of_missing(before));
+                current.push(now);
+            }
             let ks = matches!(cut, Cut::Between(_)).then(|| ks(of.0, of.1));
             let mut shift = Shift::unknown(name, bins).with(&figures, &current, ks);
             suppress(&mut shift.bins, floor);
@@ -114,11 +122,14 @@ impl DriftFigures {
         let scores = (reference.scores.as_slice(), current.scores.as_slice());
         let cut = Cut::ordered(scores.0, terms.bins, floor);
         let at = |cut: u16| ScoreHistogram::lowest_of(usize::from(cut), scores.0.len());
-        let score = shift(SCORE.into(), &cut, bins_of(&cut, scores.0, at, &[]), scores);
+        let score = shift(SCORE.into(), &cut, (bins_of(&cut, scores.0, at, &[]), None), scores);
         let of_columns = reference.columns.iter().zip(&current.columns);
         let columns = terms.columns_of(contract).into_iter().zip(of_columns).filter_map(|(name, counts)| {
-            let of = (counts.0.as_slice(), counts.1.as_slice());
-            let (cut, bins) = match kind_of(contract, &name)? {
+            let column = column_of(contract, &name)?;
+            let ((before, missing_before), (now, missing_now)) =
+                (apart(column, counts.0), apart(column, counts.1));
+            let of = (before, now);
+            let (cut, bins) = match &column.kind {
                 ColumnKind::Numeric { transform, min, max } => {
                     let (cut, range) =
                         (Cut::ordered(of.0, terms.bins, floor), CellRange::of(*transform, *min, *max));
@@ -131,7 +142,7 @@ impl DriftFigures {
                     (cut, bins)
                 }
             };
-            Some(shift(name, &cut, bins, of))
+            Some(shift(name, &cut, (bins, missing_before.zip(missing_now)), of))
         });
         let columns = columns.collect();
         Self { score, columns, ..figures }
@@ -160,7 +171,9 @@ impl DriftFigures {
             } else {
                 format!("`{}`", shift.name)
             };
-            let ks = shift.ks.filter(|&ks| shift.psi.is_none() || self.max_ks.is_some_and(|most| ks > most));
+            let is_told =
+                |ks: &f64| shift.distance() == Some(*ks) || self.max_ks.is_some_and(|most| *ks > most);
+            let ks = shift.ks.filter(is_told);
             let figures = [shift.psi.map(|psi| format!("PSI {psi:.3}")), ks.map(|ks| format!("KS {ks:.3}"))];
             format!("{name} ({})", figures.into_iter().flatten().collect::<Vec<_>>().join(", "))
         };
@@ -184,7 +197,7 @@ impl DriftFigures {
     pub(crate) fn misfit(&self, contract: &Contract) -> Option<&'static str> {
         let are_ranges = |bins: &[Bin]| {
             let (Some((last, others)), true) =
-                (bins.split_last(), bins.iter().all(|bin| bin.levels.is_empty()))
+                (bins.split_last(), bins.iter().all(|bin| bin.levels.is_empty() && !bin.missing))
             else {
                 return bins.is_empty();
             };
@@ -200,16 +213,30 @@ impl DriftFigures {
             let mut declared: Vec<&String> = levels.iter().collect();
             named.sort();
             declared.sort();
-            bins.is_empty() || (named == declared && bins.iter().all(|bin| bin.below.is_none()))
+            let are_of_levels = bins.iter().all(|bin| bin.below.is_none() && !bin.missing);
+            bins.is_empty() || (named == declared && are_of_levels)
         };
         let holds_all = |shift: &Shift| {
             let rows = shift.bins.iter().map(|bin| u128::from(bin.reference)).sum::<u128>();
             shift.bins.is_empty() || rows == u128::from(self.reference_rows)
         };
-        let of_contract = |shift: &Shift| match kind_of(contract, &shift.name) {
-            None => false,
-            Some(ColumnKind::Numeric { .. }) => are_ranges(&shift.bins),
-            Some(ColumnKind::Categorical { levels }) => are_levels(&shift.bins, levels),
+        let of_contract = |shift: &Shift| {
+            let Some(column) = column_of(contract, &shift.name) else { return false };
+            let bins = match shift.bins.split_last() {
+                Some((last, present)) if column.nullable => {
+                    if present.is_empty()
+                        || *last != (Bin { current: last.current, ..Bin::of_missing(last.reference) })
+                    {
+                        return false;
+                    }
+                    present
+                }
+                _ => &shift.bins,
+            };
+            match &column.kind {
+                ColumnKind::Numeric { .. } => are_ranges(bins),
+                ColumnKind::Categorical { levels } => are_levels(bins, levels),
+            }
         };
         if !are_ranges(&self.score.bins) || !self.columns.iter().all(of_contract) {
             return Some("its drift bins are not those of its contract");
@@ -219,18 +246,34 @@ impl DriftFigures {
     }
 }
 
+impl Bin {
+    /// The bin of the rows without a value.
+    fn of_missing(reference: u64) -> Self {
+        Self { below: None, levels: Vec::new(), missing: true, reference, current: None }
+    }
+}
+
 impl Shift {
     /// What nothing is compared with yet.
     fn unknown(name: String, bins: Vec<Bin>) -> Self {
         Self { name, standing: None, psi: None, psi_by_chance: None, ks: None, bins }
     }
 
-    /// What the thresholds of the index are for: the index, and where all training rows are in one bin, the statistic.
+    /// What the thresholds of the index are for: the index; where all values that are there are in one bin, the statistic if
+    /// it is larger, as the index is about what is missing at most.
     pub fn distance(&self) -> Option<f64> {
-        self.psi.or(self.ks)
+        match (self.psi, self.ks) {
+            (Some(psi), Some(ks)) if self.present() == 1 => Some(psi.max(ks)),
+            (psi, ks) => psi.or(ks),
+        }
     }
 
-    /// Compared with the rows in its bins, none of them left out.
+    /// How many bins are of values that are there: all, but for the last of a nullable column.
+    pub(super) fn present(&self) -> usize {
+        self.bins.iter().filter(|bin| !bin.missing).count()
+    }
+
+    /// Compared with the rows in its bins, none of them left out. `ks` is of the rows that have a value.
     pub(super) fn with(mut self, figures: &DriftFigures, current: &[u64], ks: Option<f64>) -> Self {
         let reference: Vec<u64> = self.bins.iter().map(|bin| bin.reference).collect();
         self.bins.iter_mut().zip(current).for_each(|(bin, &count)| bin.current = Some(count));
@@ -239,9 +282,15 @@ impl Shift {
             return self;
         }
         // In one bin the index is zero whatever has changed.
-        self.psi = (self.bins.len() > 1).then(|| psi(&reference, current));
-        let freedom = self.bins.len().saturating_sub(1) as f64;
+        let occupied = reference.iter().zip(current).filter(|(before, now)| **before + **now > 0).count();
+        self.psi = (occupied > 1).then(|| psi(&reference, current));
+        let freedom = occupied.saturating_sub(1) as f64;
         self.psi_by_chance = self.psi.map(|_| freedom * (1.0 / all as f64 + 1.0 / compared as f64));
+        let floor = u128::from(figures.min_rows).max(1);
+        let with_value = self.present();
+        let ks = ks.filter(|_| {
+            [&reference[..with_value], &current[..with_value]].into_iter().all(|rows| total(rows) >= floor)
+        });
         self.ks = ks;
         let is_far = figures.max_ks.zip(ks).is_some_and(|(most, ks)| ks > most);
         self.standing = self.distance().map(|distance| match distance {
@@ -263,7 +312,7 @@ fn bins_of(cut: &Cut, reference: &[u64], value_at: impl Fn(u16) -> f64, levels: 
                 (None, of_level.map(|(level, _)| level.clone()).collect())
             }
         };
-        Bin { below, levels, reference, current: None }
+        Bin { below, levels, missing: false, reference, current: None }
     };
     cut.binned(reference).into_iter().enumerate().map(of_bin).collect()
 }
