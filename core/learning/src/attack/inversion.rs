@@ -26,9 +26,9 @@ use crate::table::Table;
 /// What was read of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Read {
-    /// Share of the numbers that were read to a tenth of a standard deviation.
+    /// Share of the numbers that were read to a tenth of a standard deviation, of those that are not missing.
     pub numbers: Option<f64>,
-    /// Share of the levels that were read right; none where levels are not in what was asked, or the contract has no levels.
+    /// Share of the levels that were read right, that one is missing too; none where levels are not in what was asked, or the contract has no levels.
     pub levels: Option<f64>,
 }
 
@@ -178,22 +178,23 @@ fn ratios(slopes: &[f64], inputs: usize, units: usize) -> Vec<f64> {
     slopes[..inputs * units].chunks(units).map(ratio).collect()
 }
 
-/// The mean row by the rows, positives, sums and squares of the statistics.
+/// The mean row by the rows, positives, sums, squares and missing values of the statistics.
 fn of_moments(seen: &[f64], contract: &Contract, scale: &Standardisation) -> Vec<f64> {
     // Rows and positives of three roles come first.
-    let (rows, sums) = (seen[0].max(1.0), &seen[6..]);
+    let (rows, sums) = (seen[0], &seen[6..]);
+    let mut missing = sums[2 * contract.numeric().count()..].iter();
     let mut inputs = Vec::new();
     let mut numeric = sums.iter().zip(public(contract)).zip(scale.mean.iter().zip(&scale.sd));
     for column in &contract.columns {
-        match &column.kind {
-            ColumnKind::Numeric { .. } => {
-                let value = numeric
-                    .next()
-                    .map(|((sum, (centre, half)), (mean, sd))| (centre + half * sum / rows - mean) / sd);
-                inputs.push(value.unwrap_or_default());
-            }
-            ColumnKind::Categorical { levels } => inputs.extend(vec![0.0; levels.len()]),
+        let mut of_column = vec![0.0; column.inputs()];
+        let missing = if column.nullable { missing.next().copied().unwrap_or_default() } else { 0.0 };
+        if let ColumnKind::Numeric { .. } = column.kind
+            && let Some(((sum, (centre, half)), (mean, sd))) = numeric.next()
+        {
+            // The mean of the values that are there.
+            of_column[0] = (centre + half * sum / (rows - missing).max(1.0) - mean) / sd;
         }
+        inputs.extend(of_column);
     }
     inputs
 }
@@ -238,6 +239,8 @@ impl Tally {
         for column in &contract.columns {
             let range = from..from + column.inputs();
             match column.kind {
+                // What stands for a missing number is known to everybody.
+                ColumnKind::Numeric { .. } if column.nullable && truth[from + 1] != 0.0 => {}
                 ColumnKind::Numeric { .. } => {
                     self.numbers.0 += u32::from((told[from] - truth[from]).abs() <= CLOSE);
                     self.numbers.1 += 1;

@@ -85,7 +85,8 @@ pub fn run(
         }
         let sum = Sum::decode(layout, &coding, institutions, &total)?;
         // Validation and test rows are nobody's training rows.
-        let is_of_training_rows = !matches!(question, Question::Evaluate(_) | Question::Fairness(_));
+        let is_of_training_rows =
+            !matches!(question, Question::Evaluate(_) | Question::NoisyEvaluate(_) | Question::Fairness(_));
         sums += u32::from(is_of_training_rows);
         if let (true, Some(update)) = (is_of_training_rows, update) {
             kept += sum.steps().len();

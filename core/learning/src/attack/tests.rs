@@ -12,6 +12,7 @@ use super::tracing::Sight;
 use super::{bound, inversion, lira, threshold, tracing};
 use crate::fixture::{self, uniform};
 use crate::job::Job;
+use crate::program::question::Question;
 use crate::table::Table;
 use crate::table_builder::TableBuilder;
 
@@ -280,4 +281,50 @@ fn an_external_trainer_is_not_attacked() {
     let members = game.toss(&mut fixture::rng(1));
     let told = run(&job, &game.tables(&members), Keep::NOTHING, &mut fixture::rng(1)).err().unwrap();
     assert_eq!(told.code(), "attack.external-trainer");
+}
+
+/// Three institutions in whose rows ages and jobs are missing, and a job on their contract.
+fn with_gaps(program: &str, rounds: u32, privacy: &str) -> (Game, Job) {
+    let tables: Vec<_> = (1..=3).map(|seed| Arc::new(fixture::table_with_gaps(200, seed))).collect();
+    let contract = tables[0].contract().clone();
+    (Game::new(tables), Job { contract, ..job(program, rounds, privacy) })
+}
+
+#[test]
+fn an_update_over_one_row_says_what_it_has_and_what_is_missing() {
+    let sgd = NETWORK.replace("\"adam\"", "\"sgd\"").replace("local_epochs = 10", "local_epochs = 1");
+    for program in [NEWTON, FED_AVG, &sgd] {
+        let (game, job) = with_gaps(program, 1, NONE);
+        let (_, trained) = play(&game, &job, 1, 10_000);
+        let victims: Vec<usize> = game.of(0).take(40).collect();
+        let guess = inversion::guessed(&game, &victims).unwrap();
+        let readable = inversion::readable(&trained[0].opened);
+        assert_eq!(readable.len(), 2, "{program}");
+        for round in readable {
+            let mut rng = fixture::rng(3);
+            let one = inversion::inverted(&game, round, (0, &victims), 1, &mut sent(), &mut rng).unwrap();
+            assert!(one.update.numbers.unwrap() > 0.9, "{program}: {one:?}");
+            assert!(one.update.levels.is_none_or(|right| right > 0.9), "{program}: {one:?}");
+            // The mean is no guess at a number that is missing.
+            assert!(guess.numbers.unwrap() < 0.3, "{program}: {guess:?}");
+        }
+    }
+}
+
+#[test]
+fn a_comparison_of_rows_is_a_sum_over_training_rows_that_is_attacked_too() {
+    let (game, job) = with_gaps(NEWTON, 2, NONE);
+    let job = Job { drift: Some(Default::default()), ..job };
+    let played = play(&game, &job, 2, 100_000);
+    let last = played.1[0].opened.last().unwrap();
+    assert!(matches!(last.question, Question::Drift(_)));
+    assert!(traced(&game, &played, Sight::Sums).auc.mean > 0.5);
+}
+
+#[test]
+fn noisy_figures_of_test_rows_are_no_sum_over_training_rows() {
+    let (game, job) = with_gaps(NOISY, 4, &(noise(1.0) + "\ntest_bins = 64"));
+    let (_, trained) = play(&game, &job, 1, 100_000);
+    assert_eq!(trained[0].sums, 4);
+    assert!(trained[0].opened.iter().all(|round| matches!(round.question, Question::Noisy(_))));
 }
