@@ -1,9 +1,10 @@
 use super::*;
-use crate::fixture::{rng, uniform};
+use crate::coefficients::Coefficients;
+use crate::fixture::{self, rng, uniform};
 use crate::job::{
     LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Solver, Unit,
 };
-use crate::program::logistic_regression::noisy::NoisyGradientTerms;
+use crate::program::logistic_regression::noisy::{NoisyGradientTerms, public_standardisation};
 use crate::program::question::Question;
 use crate::program::run::{JobRun, tests as runs};
 
@@ -202,4 +203,38 @@ fn counts(seed: u64) -> (Vec<f64>, Vec<f64>) {
         class[20 + (place * 8.0) as usize] += 1.0;
     }
     (negative, positive)
+}
+
+#[test]
+fn a_row_that_lacks_values_moves_one_count_as_any_other() {
+    for seed in 0..40 {
+        let mut table = fixture::table_with_gaps(60, seed);
+        let contract = table.contract().clone();
+        let mut rng = rng(seed);
+        let scale = [0.1, 3.0, 1e3, 1e308][seed as usize % 4];
+        let weights = (0..contract.inputs()).map(|_| scale * (2.0 * uniform(&mut rng) - 1.0)).collect();
+        let question = NoisyEvaluateQuestion {
+            training_round: 1,
+            scorer: Scorer::Linear {
+                coefficients: Coefficients { weights, intercept: 0.1 },
+                standardisation: public_standardisation(&contract),
+            },
+            bins: 64,
+            variance: 100,
+            max_rows: contract.max_rows,
+        };
+        // Of the same noise.
+        let of = |table: &Table| {
+            NoisyEvaluation::answer(&question, table, &mut fixture::rng(9)).unwrap().values().to_vec()
+        };
+        let all = of(&table);
+        for row in table.rows_for(Role::Test) {
+            table.roles[row] = Role::Train;
+            let without = of(&table);
+            table.roles[row] = Role::Test;
+            let moved: Vec<f64> =
+                all.iter().zip(&without).map(|(a, b)| a - b).filter(|by| *by != 0.0).collect();
+            assert_eq!(moved, [ROW as f64], "{seed}, row {row}");
+        }
+    }
 }
