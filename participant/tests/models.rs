@@ -252,7 +252,8 @@ fn what_the_ledger_does_not_say_is_not_proved() {
         Release::of(house.checkpoint(), &recorded).prove(&roster()).unwrap_err()
     };
     let theirs = house.recorded(&second);
-    let cases: [(&str, &dyn Fn(&mut RecordedModel)); 8] = [
+    type Alter<'a> = &'a dyn Fn(&mut RecordedModel);
+    let cases: [(&str, Alter<'_>); 8] = [
         ("a place that is another's", &|model| model.staged.index += 1),
         ("an entry of another place", &|model| model.agreed.entry = theirs.agreed.entry.clone()),
         ("another job's model", &|model| model.completed = theirs.completed.clone()),

@@ -1,5 +1,7 @@
 //! What a query may be, what it gives, and what is said of one that fails: never a value of a row.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use syndic_data::{Format, Query, QueryError, ReadError, Rows, Source, SourceFiles};

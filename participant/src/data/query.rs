@@ -80,7 +80,9 @@ impl Rows for Taker<'_> {
             builder.push_cells(number, cells, role);
         }
         match self.table_mb {
-            Some(table_mb) if number % LOOK == 0 && builder.bytes() as u64 > table_mb.saturating_mul(MB) => {
+            Some(table_mb)
+                if number.is_multiple_of(LOOK) && builder.bytes() as u64 > table_mb.saturating_mul(MB) =>
+            {
                 Err(SourceError::TooLarge { rows: number, table_mb })
             }
             _ => Ok(()),
