@@ -3,32 +3,27 @@
 mod data;
 mod models;
 mod policy;
+mod serve;
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
-use syndic_participant::agent::{Agent, AgentError, Parts, spot_check};
-use syndic_participant::config::{Config, Until};
+use syndic_participant::agent::{AgentError, spot_check};
+use syndic_participant::config::Config;
 use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
 use syndic_participant::journal::{
-    Account, Journal, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
+    Account, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
 };
 use syndic_participant::keys::{Keys, KeysError};
-use syndic_participant::models::Models;
 use syndic_participant::policy::{Budget, Policy};
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
 use syndic_round::{JobId, Place, Roster, RoundId};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
 #[derive(Parser)]
@@ -216,7 +211,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             let expires_at = enrol::renew(&dir, &enrol::read_bundle(&bundle)?)?;
             print(&format!("the certificate holds until {}", time(expires_at.0)))
         }
-        Command::Run { config, json } => serve(&config, json).await,
+        Command::Run { config, json } => serve::run(&config, json).await,
         Command::Data { command } => data::run(command).await,
         Command::Policy { command } => policy::run(command).await,
         Command::SpotCheck { config, job, round, attempt, chunks, json } => {
@@ -287,84 +282,6 @@ fn policy_in(path: &Path) -> Result<Policy, Failure> {
         help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key".into(),
         exit: 2,
     })
-}
-
-async fn serve(config: &Path, json: bool) -> Result<(), Failure> {
-    crate::logging::start(json);
-
-    let config = load(config)?;
-    let policy = load_policy(&config)?;
-    let enrolment = Enrolment::load(&config.enrolment)?;
-    // The journal makes its folder, durably.
-    let journal = Journal::open(&config.state.join(JOURNAL)).await?;
-    let private = std::fs::set_permissions(&config.state, Permissions::from_mode(0o700));
-    private.map_err(|error| Failure {
-        code: "journal.io".into(),
-        message: format!("cannot protect {}: {error}", config.state.display()),
-        help: "name a folder that this user may write as `state` in the configuration".into(),
-        exit: 3,
-    })?;
-    info!(openings = journal.boot(), "the journal is open; a count seen before means an older copy");
-    warn_of_expiry(&enrolment);
-    let scratch = config.state.join(SCRATCH);
-    sweep(&scratch)?;
-    let source = config.data.source(&scratch);
-    let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: None })?;
-    let agent = agent.renewed_from(config.enrolment).with_trainer(config.trainer);
-    let agent = agent.with_models(Models::at(config.state.join(MODELS)));
-    match config.until {
-        Until::JobOver => Ok(agent.run().await?),
-        Until::Stopped => tokio::select! {
-            ended = agent.serve() => Ok(ended?),
-            // If we stop here what was written down and not sent is said after the next start, or declined.
-            signal = told_to_stop() => {
-                info!(signal = signal?, "stopped; the journal is kept");
-                Ok(())
-            }
-        },
-    }
-}
-
-/// Removes what an agent that was killed left of a query that did not fit its memory: it holds rows.
-fn sweep(scratch: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(scratch) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure {
-            code: "data.scratch".into(),
-            message: format!("cannot remove {}: {error}", scratch.display()),
-            help: "remove it: a query that was interrupted has left rows there".into(),
-            exit: 3,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// SIGTERM or SIGINT.
-async fn told_to_stop() -> Result<&'static str, Failure> {
-    let failed = |error: std::io::Error| Failure {
-        code: "daemon.signals".into(),
-        message: format!("cannot listen for signals: {error}"),
-        help: "start the agent again".into(),
-        exit: 3,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
-}
-
-fn warn_of_expiry(enrolment: &Enrolment) {
-    let expires = enrolment.certificate_expires_at().0;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_millis(expires).saturating_sub(now);
-    if left < RENEWAL {
-        let until = time(expires);
-        warn!(
-            until,
-            "ask the operator for a new certificate and run `renew` with it: this one holds until then"
-        );
-    }
 }
 
 async fn check(config: &Path, round: &RoundRef, chunks: u32, json: bool) -> Result<(), Failure> {
@@ -526,8 +443,6 @@ impl From<AgentError> for Failure {
     }
 }
 
-/// How long before its end a certificate is called to mind.
-const RENEWAL: Duration = Duration::from_secs(30 * 86_400);
 /// The folder of a query's spilled rows in the state folder.
 const SCRATCH: &str = "scratch";
 /// The journal's file in the state folder.
