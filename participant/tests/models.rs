@@ -274,6 +274,33 @@ fn what_the_ledger_does_not_say_is_not_proved() {
 }
 
 #[test]
+fn an_approval_that_counted_once_counts_no_more_from_another_place_of_the_ledger() {
+    let (mut house, mut made) = with_shadow();
+    let shadow = house.proved(&made);
+    house.stage(&mut made, Stage::Shadow, Stage::Champion, None);
+    let champion = house.proved(&made);
+    assert!(champion.may_follow(&shadow) && !shadow.may_follow(&champion) && !champion.may_follow(&champion));
+    house.stage(&mut made, Stage::Champion, Stage::Withdrawn, None);
+    let withdrawn = house.proved(&made);
+    assert!(withdrawn.may_follow(&champion));
+    for mut again in [shadow, champion.clone()] {
+        again.entry = withdrawn.entry + 100;
+        assert!(!again.may_follow(&withdrawn), "a coordinator appends the signed change again");
+    }
+    let mut forced = champion;
+    (forced.entry, forced.number) = (withdrawn.entry + 100, withdrawn.number + 1);
+    assert!(!forced.may_follow(&withdrawn), "nothing follows a withdrawal");
+}
+
+#[test]
+fn a_promotion_that_skips_a_stage_is_not_proved_though_it_is_signed() {
+    let mut house = House::default();
+    let mut made = house.release("first", 0.25);
+    house.stage(&mut made, Stage::Candidate, Stage::Champion, None);
+    assert_eq!(house.shown(&made).prove(&roster()).unwrap_err().code(), "model.not-on-record");
+}
+
+#[test]
 fn a_promotion_that_no_approver_signed_is_not_proved_though_the_coordinator_has_it_on_record() {
     let mut house = House::default();
     let mut made = house.release("first", 0.25);

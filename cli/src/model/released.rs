@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use syndic_learning::{Job, Model, ModelCard, ModelError};
 use syndic_ledger::Entry;
+use syndic_round::Stage;
 
 use super::args::ReleaseArgs;
 use crate::ledger::folder::Folder;
@@ -75,6 +76,11 @@ impl Released {
                 .place(meant.display().to_string())
                 .help(error.help())
         })?;
+        if is_withdrawn(&card_path.with_file_name(RECORD)) {
+            return Err(Error::new(Exit::Unverified, "model.withdrawn", "this model was withdrawn: it is not to be used any more")
+                .place(card_path.with_file_name(RECORD).display().to_string())
+                .help("`syndic-participant models` lists what may be used; `syndic model show` has who withdrew it, and why"));
+        }
         Ok(Self { model, card, weights_path, card_path, recorded: None })
     }
 
@@ -99,6 +105,9 @@ impl Released {
 }
 
 /// Where the weights and the card lie: in the folder that is named, or beside the one of the two that is.
+/// What a participant writes beside a model that was delivered to it.
+const RECORD: &str = "release.json";
+
 fn files_of(path: &Path) -> (PathBuf, PathBuf) {
     if path.is_dir() {
         return (path.join(WEIGHTS), path.join(CARD));
@@ -107,6 +116,13 @@ fn files_of(path: &Path) -> (PathBuf, PathBuf) {
         Some(extension) if extension == "json" => (path.with_file_name(WEIGHTS), path.into()),
         _ => (path.into(), path.with_file_name(CARD)),
     }
+}
+
+/// Whether the record that a participant keeps beside a delivered model says that it was withdrawn. Others have none.
+fn is_withdrawn(record: &Path) -> bool {
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let staged = || read(read(&std::fs::read_to_string(record).ok()?)?["staged"]["entry"].as_str()?);
+    staged().is_some_and(|entry| entry["data"]["to"] == Stage::Withdrawn.name())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

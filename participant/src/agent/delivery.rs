@@ -94,11 +94,11 @@ impl Agent {
             blocking(models, &self.roster, &proved, |models, roster, proved| models.known(&proved, &roster))
                 .await;
         if let Some(known) = known {
-            if known.entry > proved.entry {
-                return Err(Undelivered::Older(known.entry).into());
-            }
             if known.entry == proved.entry {
                 return Ok(None);
+            }
+            if !proved.may_follow(&known) {
+                return Err(Undelivered::Older(known.entry).into());
             }
             let restage = move |models: Models, _, proved: Proved| models.restage(&release, &proved);
             blocking(models, &self.roster, &proved, restage).await?;

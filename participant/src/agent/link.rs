@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use syndic_ledger::ShownEntry;
+use syndic_ledger::{Hash, ShownEntry};
 use syndic_proto::LARGEST_DUTY;
 use syndic_proto::convert::{Asked, PlaceRef, RecordedModel, RoundRef, digest};
 use syndic_proto::status::retry_after;
@@ -182,12 +182,17 @@ impl Link {
         let calls = &self.calls;
         let request = v1::ModelsRequest { ledger_size };
         let mut shown = in_time(|| async { calls.clone().models(request).await }).await?.into_inner();
-        let mut models = Vec::new();
+        let (mut models, mut bytes) = (Vec::new(), 0);
         while models.len() < MOST_MODELS
             && let Some(model) = shown.message().await?
         {
             let model = RecordedModel::try_from(model);
-            models.push(model.map_err(|error| Status::data_loss(error.to_string()))?);
+            let model = model.map_err(|error| Status::data_loss(error.to_string()))?;
+            bytes += length(&model);
+            if bytes > MOST_SHOWN {
+                return Err(Status::resource_exhausted("the records of models are longer than any can be"));
+            }
+            models.push(model);
         }
         Ok(models)
     }
@@ -271,3 +276,11 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 const LARGEST_BLOB: usize = 16 << 20;
 /// Models of one federation that are looked at.
 const MOST_MODELS: usize = 1024;
+/// Bytes of all of them. One is four entries, of which one has a job file, and their proofs.
+const MOST_SHOWN: usize = 64 << 20;
+
+fn length(model: &RecordedModel) -> usize {
+    let RecordedModel { agreed, completed, approved, staged } = model;
+    let entries = [agreed, completed, approved, staged].into_iter();
+    entries.map(|entry| entry.entry.len() + size_of::<Hash>() * entry.inclusion.len()).sum()
+}

@@ -2,7 +2,8 @@
 
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
-use syndic_learning::promotion::Figures;
+use syndic_learning::Job;
+use syndic_learning::promotion::{Figures, GateError, gates};
 use syndic_learning::release::{ReleaseError, check_release};
 use syndic_learning::staged::{STAGED, Staged};
 use syndic_ledger::{Checkpoint, Entry, Hash, VerifierKey, leaf_hash, verify_inclusion};
@@ -42,6 +43,8 @@ pub struct Proved {
     pub stage: Stage,
     /// The place of the entry by which it came to that.
     pub entry: u64,
+    /// The number of that change, under the name: an approver signed it, and no change has one twice.
+    pub number: u64,
     /// SHA-256 of its weights.
     pub model: Digest,
     /// SHA-256 of its card.
@@ -62,6 +65,9 @@ pub enum Undelivered {
         "the ledger does not say so: the entry by which the model was {0} is not in it, or says something else"
     )]
     NotOnRecord(&'static str),
+    /// The job's gates are not passed, by the figures on record.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// No approver said so.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
@@ -87,6 +93,7 @@ impl Undelivered {
         match self {
             Self::Record => "model.record",
             Self::NotOnRecord(_) => "model.not-on-record",
+            Self::Gate(error) => error.code(),
             Self::Approval(error) => error.code(),
             Self::Files(error) => error.code(),
             Self::Older(_) => "model.older-stage",
@@ -154,6 +161,9 @@ impl Release {
         }
         approved.approval.verify(roster)?;
         staged.approval.verify(roster)?;
+        if !own.from.may_become(own.to) || !last.from.may_become(last.to) {
+            return Err(Undelivered::NotOnRecord("staged"));
+        }
         let stage = match () {
             () if last == own => own.to,
             // Another took its place.
@@ -166,23 +176,43 @@ impl Release {
             () => return Err(Undelivered::NotOnRecord("staged")),
         };
         let figures = completed.data.get("figures").map(|figures| serde_json::from_value(figures.clone()));
+        let figures: Figures =
+            figures.transpose().map_err(|_| Undelivered::NotOnRecord("released"))?.unwrap_or_default();
+        let file = text(&agreed, "file").ok_or(Undelivered::NotOnRecord("agreed"))?;
+        if own.to == Stage::Champion {
+            judge(&file, &figures)?;
+        }
         Ok(Proved {
             name: own.name.clone(),
             job: job.clone(),
             stage,
             entry: self.staged.index,
+            number: last.number,
             model: own.model,
             card: own.card.ok_or(Undelivered::NotOnRecord("approved"))?,
-            file: text(&agreed, "file").ok_or(Undelivered::NotOnRecord("agreed"))?,
-            figures: figures
-                .transpose()
-                .map_err(|_| Undelivered::NotOnRecord("released"))?
-                .unwrap_or_default(),
+            file,
+            figures,
         })
     }
 }
 
+/// Judges the gates of the agreed job file. How good the champion was that it has replaced is not shown here: that gate is judged
+/// by approvers and audits.
+fn judge(file: &str, figures: &Figures) -> Result<(), Undelivered> {
+    let job = Job::from_toml(file).map_err(|_| Undelivered::NotOnRecord("agreed"))?;
+    if let Some(terms) = &job.promotion {
+        gates(terms, figures, None)?;
+    }
+    Ok(())
+}
+
 impl Proved {
+    /// Whether this change may follow what is known of the model already: a higher number than the last one, and none after a
+    /// withdrawal. An approval that counted once, shown again from another place of the ledger, may not.
+    pub fn may_follow(&self, known: &Self) -> bool {
+        self.number > known.number && self.entry > known.entry && known.stage != Stage::Withdrawn
+    }
+
     /// Checks that the files are those of this model, and that the card says what is on record.
     ///
     /// # Errors

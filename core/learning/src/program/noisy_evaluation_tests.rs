@@ -97,11 +97,12 @@ fn other_noise_other_bins_and_other_jobs_are_not_approved() {
     let job = job(1.0, Some(32));
     let fine = question(&job);
     assert!(fine.approved_by(&job).is_ok());
-    let bent: [fn(&mut NoisyEvaluateQuestion); 6] = [
+    let bent: [fn(&mut NoisyEvaluateQuestion); 7] = [
         |question| question.variance -= 1,
         |question| question.bins = 33,
         |question| question.max_rows += 1,
         |question| question.training_round = 0,
+        |question| question.training_round = 9,
         |question| question.training_round = 11,
         |question| {
             if let Scorer::Linear { coefficients, .. } = &mut question.scorer {

@@ -148,7 +148,7 @@ impl Question {
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
             Self::External(_) | Self::Noisy(_) => TRAIN,
-            Self::Evaluate(_) | Self::NoisyEvaluate(_) => "evaluate",
+            Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
             Self::Drift(_) => "drift",
         }
@@ -280,6 +280,8 @@ pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
         ProgramTerms::BoostedTrees(terms) if kind == TRAIN => terms.depth + u32::from(is_first),
         // Rows and classes are counted before the first fit.
         ProgramTerms::Scorecard(_) if kind == TRAIN && is_first => 3,
+        // Counts of test rows are accounted for once, after the last round.
+        _ if kind == EVALUATE && job.adds_noise() => u32::from(training_round == Some(job.rounds.count)),
         _ => 1,
     }
 }
@@ -339,3 +341,5 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
 
 /// The kind of all questions of training.
 const TRAIN: &str = "train";
+/// The kind of all that measure a model.
+const EVALUATE: &str = "evaluate";
