@@ -251,7 +251,7 @@ impl Policy {
     /// # Errors
     /// [`Denied::ContractChanged`] or [`Denied::Budget`].
     pub fn check_known(&self, job: &Job, known: &Known) -> Result<(), Denied> {
-        if known.is_taken_on {
+        if known.agreement.is_some() {
             return Ok(());
         }
         let found = job.contract.digest();

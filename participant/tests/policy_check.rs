@@ -91,11 +91,11 @@ async fn what_the_journal_knows_is_answered_as_the_agent_would() {
 
     let known = read_known(&path, job.identity.id.as_str(), &contract).await.unwrap();
     let account = Account { carried: None, debits: vec![debit.clone()], exact_jobs: 0 };
-    assert_eq!(known, Known { is_taken_on: false, content: Some(first), account: account.clone() });
+    assert_eq!(known, Known { agreement: None, content: Some(first), account: account.clone() });
     let code = |policy: &Policy, known: &Known| policy.check_known(&job, known).map_err(|no| no.code());
     assert_eq!(code(&policy(""), &known), Err("policy.contract-changed"));
     assert_eq!(
-        code(&policy(""), &Known { is_taken_on: true, ..known.clone() }),
+        code(&policy(""), &Known { agreement: Some(first), ..known.clone() }),
         Ok(()),
         "it goes on as it was"
     );

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use syndic_learning::Job;
-use syndic_learning::job::Terms;
+use syndic_learning::job::{Terms, agreement};
 use syndic_participant::config::Config;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::journal::{Known, read_known};
@@ -93,6 +93,14 @@ async fn at_this_site(
         true => read_known(&journal, job.identity.id.as_str(), &job.contract.id()).await?,
         false => Known::default(),
     };
+    if known.agreement.is_some_and(|accepted| accepted != agreement(text)) {
+        return Err(Failure {
+            code: "journal.other-agreement".into(),
+            message: format!("another job file was taken on as job {}", job.identity.id),
+            help: "a job file is agreed to once: propose this one under another id".into(),
+            exit: 1,
+        });
+    }
     let trainer = config.trainer.clone().map(Trainer::new);
     let verdict = answer(&policy, &job, &terms.protection, trainer.as_ref(), &known);
     Ok((job, verdict))

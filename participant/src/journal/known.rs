@@ -11,8 +11,8 @@ use super::{Account, JournalError, read_account};
 /// What is known of a job, of its contract and of the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The job was taken on before, and goes on as it was.
-    pub is_taken_on: bool,
+    /// Digest of the job file that was taken on under the job's id, where one was. It goes on as it was.
+    pub agreement: Option<Digest>,
     /// Digest of the content that was accepted under the contract's name and version, where one was.
     pub content: Option<Digest>,
     /// The account.
@@ -28,9 +28,9 @@ pub async fn read_known(path: &Path, job: &str, contract: &str) -> Result<Known,
     let account = read_account(path).await?;
     let failed = |error| JournalError::database(path, error);
     let mut connection = options(path).read_only(true).connect().await.map_err(failed)?;
-    let is_taken_on = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE job = ?)")
+    let agreement: Option<Vec<u8>> = sqlx::query_scalar("SELECT agreement FROM jobs WHERE job = ?")
         .bind(job)
-        .fetch_one(&mut connection)
+        .fetch_optional(&mut connection)
         .await
         .map_err(failed)?;
     let content: Option<Vec<u8>> = match schema(path, &mut connection).await? {
@@ -43,6 +43,8 @@ pub async fn read_known(path: &Path, job: &str, contract: &str) -> Result<Known,
             .map_err(failed)?,
     };
     let damaged = |_| JournalError::Corrupt { path: path.display().to_string() };
-    let content = content.map(|stored| stored.try_into().map(Digest)).transpose().map_err(damaged)?;
-    Ok(Known { is_taken_on, content, account })
+    let digest = |stored: Option<Vec<u8>>| {
+        stored.map(|stored| stored.try_into().map(Digest)).transpose().map_err(damaged)
+    };
+    Ok(Known { agreement: digest(agreement)?, content: digest(content)?, account })
 }

@@ -88,12 +88,12 @@ fn unsaid(job: &JobFacts, said: &Processing) -> Option<String> {
 }
 
 /// What a reviewer may ask for and this version records nowhere.
-const NOT_WRITTEN: [&str; 5] = [
+const NOT_WRITTEN: [&str; 4] = [
     "People: who proposed and approved the job, and who seconded it. Whoever handed it in, changed or stopped it is known as the \
      account of the coordinator's host only.",
     "Each institution's statement of its data: snapshot, number of rows, time window, quality checks, consent, and the policy \
      by which it decided.",
     "Which program really ran at each institution, and with which configuration: what it says of itself is its own word.",
-    "Drift of the model, and who decided to use it; how it treats groups, where the job compares them, is in the model's card.",
-    "What became of it afterwards: withdrawal of the model or of a consent.",
+    "What became of the model at each institution, and of a consent that was withdrawn. Who approved what becomes of it in the \
+     registry is on record (`syndic model show`); how it treats groups, where the job compares them, is in the model's card.",
 ];

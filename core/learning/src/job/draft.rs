@@ -160,13 +160,12 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
         text.push_str("sensitive = true # proposed by its name\n");
     }
     if is_nullable(column) {
-        let _ = writeln!(text, "nullable = true # {} of {} cells are empty", column.empty, column.rows);
+        // No counts: the file goes to every institution, as it is.
+        text.push_str("nullable = true # some cells are empty\n");
     } else if column.empty > 0 {
         let _ = writeln!(
             text,
-            "# {} of {} cells are empty, and a level is called `{MISSING_NAME}`: rename it and say `nullable = true`, or \
-             fill them.",
-            column.empty, column.rows
+            "# Some cells are empty, and a level is called `{MISSING_NAME}`: rename it and say `nullable = true`, or fill them."
         );
     }
 }

@@ -76,5 +76,5 @@ fn a_draft_says_that_columns_with_empty_cells_are_nullable() {
     let job = Job::from_toml(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
     let nullable: Vec<bool> = job.contract.columns.iter().map(|column| column.nullable).collect();
     assert_eq!(nullable, [true, true, false]);
-    assert!(text.contains("nullable = true # 2 of 100 cells are empty"), "{text}");
+    assert!(text.contains("nullable = true # some cells are empty"), "{text}");
 }
