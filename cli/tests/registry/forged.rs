@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use syndic_ledger::{Checkpoint, Entry, History, Timestamp, tiles};
+use syndic_ledger::{Checkpoint, Entry, History, Timestamp, VerifierKey, tiles};
 use syndic_round::{
     Approver, Digest, EndorsedRoster, JobId, Member, ParticipantId, Roster, Stage, StageChange,
 };
@@ -67,6 +67,8 @@ fn published(folder: &std::path::Path, entries: &[(&str, String, Value)]) {
     let head = Checkpoint::of("syndic/federation", history.tree()).unwrap();
     std::fs::write(folder.join("checkpoint"), head.sign(&key(9)).unwrap()).unwrap();
     std::fs::write(folder.join("roster.json"), roster).unwrap();
+    let own = VerifierKey::new("syndic/federation", key(9).verifying_key()).unwrap();
+    std::fs::write(folder.join(tiles::VERIFIER_KEY), format!("{own}\n")).unwrap();
 }
 
 /// A job with a gate that released a model with this figure, and that the model became shadow and champion by the word of `signer`.
