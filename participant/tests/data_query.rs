@@ -78,7 +78,7 @@ fn rows_that_break_the_contract_are_told_by_number_and_never_by_value() {
     let people = "id,born,work,left,agreed,part\n1,1990,O,y,true,9\n2,-4711,F,n,true,9\n3,,O,n,true,9\n";
     let (code, told) = refusal(people, mapping(QUERY));
     assert_eq!(code, "data.out-of-range");
-    assert!(told.contains("1 rows, first 2") && told.contains("1 rows, first 3"), "{told}");
+    assert!(told.contains("1 row, first 2") && told.contains("1 row, first 3"), "{told}");
     // 2020 + 4711.
     assert!(!told.contains("4711") && !told.contains("6731"), "{told}");
 }

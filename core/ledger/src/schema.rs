@@ -326,7 +326,7 @@ mod tests {
         let digest = Hash::of(&[]).to_string();
         let of_models = json!({
             "name": "churn", "number": 0, "model": digest, "card": digest, "from": "candidate", "to": "shadow", "replaces": null,
-            "approver": "model-risk", "key": digest, "signature": "00", "gates": [], "attendance": {}, "figures": {}
+            "drifted": [], "approver": "model-risk", "key": digest, "signature": "00", "gates": [], "attendance": {}, "figures": {}
         });
         let mut all = json!({
             "job": "7f", "round": 3, "attempt": 1, "plan": digest, "sum": digest, "key_sum": digest, "aggregate_root": digest, "digest": digest,

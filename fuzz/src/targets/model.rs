@@ -99,7 +99,11 @@ pub(super) fn table(input: &[u8]) {
                 assert!(table.rows() > 0 && table.rows() as u64 <= SMALL.contract.max_rows);
                 assert_eq!(table.labels().len(), table.rows());
                 let (training, positives) = table.count(Role::Train);
-                assert!(0 < positives && positives < training, "one class was let through");
+                let is_of_both = 0 < positives && positives < training;
+                assert!(
+                    training > 0 && table.check_classes().is_ok() == is_of_both,
+                    "one class was let through"
+                );
             }
             Err(error) => assert!(error.code().starts_with("data.") && !error.help().is_empty()),
         }

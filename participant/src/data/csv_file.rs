@@ -180,7 +180,7 @@ mod tests {
         let text = "age,y\n30,yes\n\n400,no\n31,no\n";
         for text in [text.to_owned(), text.replace('\n', "\r\n")] {
             let told = load(&text, None, None).err().unwrap().to_string();
-            assert!(told.contains("1 rows, first 4"), "{told}");
+            assert!(told.contains("1 row, first 4"), "{told}");
         }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("table.csv");
