@@ -16,7 +16,7 @@ use syndic_round::{Contribution, Layout, Sum};
 use self::counts::{Counts, width};
 use self::figures::DriftFigures;
 use super::scorer::Scorer;
-use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, values};
+use super::{Next, Program, ProgramError, TOO_MANY_ROWS, count_block, counts};
 use crate::contract::Contract;
 use crate::job::{DriftTerms, Job};
 use crate::model::{Model, ModelError, Scoring};
@@ -118,18 +118,14 @@ impl DriftQuestion {
 
     /// The summed counts of rows with `role`.
     fn counts(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Counts, ProgramError> {
-        let mut of_columns = values(sum, layout, &block(role, ROWS))?;
-        let scores = values(sum, layout, &block(role, SCORES))?;
-        if of_columns.iter().chain(&scores).any(|&count| count < 0.0) {
-            return Err(ProgramError::ImpossibleSum(NEGATIVE_COUNT));
-        }
+        let mut of_columns = counts(sum, layout, &block(role, ROWS))?;
+        let scores = counts(sum, layout, &block(role, SCORES))?;
         let mut columns = Vec::new();
         for &width in &self.widths {
             let rest = of_columns.split_off(width as usize);
-            columns.push(of_columns.iter().map(|&count| count as u64).collect());
-            of_columns = rest;
+            columns.push(std::mem::replace(&mut of_columns, rest));
         }
-        let counts = Counts { columns, scores: scores.iter().map(|&count| count as u64).collect() };
+        let counts = Counts { columns, scores };
         let rows = counts.rows();
         if rows > u128::from(sum.survivors()) * u128::from(self.max_rows) {
             return Err(ProgramError::ImpossibleSum(TOO_MANY_ROWS));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
 use super::scorer::Scorer;
-use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, loss_block, values};
+use super::{Next, Program, ProgramError, TOO_MANY_ROWS, count_block, counts, loss_block, values};
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
 use crate::model::Scoring;
 use crate::table::{Role, Table};
@@ -87,12 +87,8 @@ impl EvaluateQuestion {
         if !self.roles.contains(&role) {
             return Ok(None);
         }
-        let counts = |class| -> Result<Vec<u64>, ProgramError> {
-            let counts = values(sum, layout, &block(role, class))?.into_iter();
-            let count = |count| if count >= 0.0 { Ok(count as u64) } else { Err(NEGATIVE_COUNT) };
-            counts.map(count).collect::<Result<_, _>>().map_err(ProgramError::ImpossibleSum)
-        };
-        let histogram = ScoreHistogram { negative: counts(NEGATIVE)?, positive: counts(POSITIVE)? };
+        let of_class = |class| counts(sum, layout, &block(role, class));
+        let histogram = ScoreHistogram { negative: of_class(NEGATIVE)?, positive: of_class(POSITIVE)? };
         let rows: u128 = histogram.negative.iter().chain(&histogram.positive).copied().map(u128::from).sum();
         if rows > u128::from(sum.survivors()) * u128::from(self.max_rows) {
             return Err(ProgramError::ImpossibleSum(TOO_MANY_ROWS));

@@ -12,7 +12,7 @@ use syndic_round::{Block, Contribution, Layout, Sum};
 
 use self::figures::FairnessFigures;
 use super::scorer::Scorer;
-use super::{NEGATIVE_COUNT, Next, Program, ProgramError, TOO_MANY_ROWS, count_block, values};
+use super::{Next, Program, ProgramError, TOO_MANY_ROWS, count_block, counts};
 use crate::contract::{ColumnKind, Contract};
 use crate::job::{FairnessTerms, Grouping};
 use crate::metrics::ScoreHistogram;
@@ -144,23 +144,19 @@ impl Program for Fairness {
     fn next(&mut self, sum: Option<&Sum>) -> Result<Next<FairnessQuestion, FairnessFigures>, ProgramError> {
         let Some(sum) = sum else { return Ok(Next::Ask(self.question.clone())) };
         let layout = self.question.layout()?;
-        let most = f64::from(sum.survivors()) * self.question.max_rows as f64;
+        let most = u128::from(sum.survivors()) * u128::from(self.question.max_rows);
         let mut histograms = Vec::new();
         for grouping in &self.question.groups {
-            let class = |class| values(sum, &layout, &block(grouping, class));
+            let class = |class| counts(sum, &layout, &block(grouping, class));
             let (negative, positive) = (class(NEGATIVE)?, class(POSITIVE)?);
-            if negative.iter().chain(&positive).any(|&count| count < 0.0) {
-                return Err(ProgramError::ImpossibleSum(NEGATIVE_COUNT));
-            }
-            if negative.iter().chain(&positive).sum::<f64>() > most {
+            if negative.iter().chain(&positive).copied().map(u128::from).sum::<u128>() > most {
                 return Err(ProgramError::ImpossibleSum(TOO_MANY_ROWS));
             }
             let bins = self.question.bins as usize;
-            let counts = |values: &[f64]| values.iter().map(|&count| count as u64).collect();
             let of_groups = negative.chunks(bins).zip(positive.chunks(bins));
-            let of_group = |(negative, positive)| ScoreHistogram {
-                negative: counts(negative),
-                positive: counts(positive),
+            let of_group = |(negative, positive): (&[u64], &[u64])| ScoreHistogram {
+                negative: negative.to_vec(),
+                positive: positive.to_vec(),
             };
             histograms.push(of_groups.map(of_group).collect());
         }

@@ -191,6 +191,20 @@ fn count_block(name: impl Into<String>, len: usize, max_rows: u64) -> Block {
     Block { name: name.into(), len: len as u32, bound: max_rows as f64, resolution: 1.0 }
 }
 
+/// A block of counts or of vectors in whole steps, with discrete Gaussian noise of this variance from every institution. A row adds at
+/// most `of_a_row` steps to an entry.
+fn noisy_block(name: &str, len: u32, of_a_row: i64, max_rows: u64, variance: u64) -> Block {
+    // What is beyond is clipped, noise and all. Where the noise of one institution suffices, that spends nothing: it is done to
+    // what was noisy already. Where several share it, it could: a sum of clipped values is no function of the sum of all their
+    // noise. But there is room for every row and for `NOISE_REACH` deviations of the institution's own noise, and more is drawn
+    // with a probability of 2 e^-128 = 5e-56 an entry at most (a discrete Gaussian's tail is no heavier than a Gaussian's bound,
+    // Canonne, Kamath, Steinke 2020), far below any delta. `LARGEST_BOUND` cuts into that beyond 2^35 rows of 2^16 steps, which no
+    // institution holds in memory.
+    let reach = NOISE_REACH * libm::sqrt(variance as f64);
+    let bound = libm::ceil(max_rows as f64 * of_a_row as f64 + reach).min(LARGEST_BOUND);
+    Block { name: name.into(), len, bound, resolution: 1.0 }
+}
+
 /// A block of one summed log-loss.
 fn loss_block(name: impl Into<String>, max_rows: u64) -> Block {
     let bound = LARGEST_LOSS * max_rows as f64;
@@ -210,10 +224,22 @@ fn values(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<f64>, ProgramEr
     sum.values(block).ok_or(ProgramError::WrongSum)
 }
 
+/// The counts of a block, none of which is below zero.
+fn counts(sum: &Sum, layout: &Layout, block: &str) -> Result<Vec<u64>, ProgramError> {
+    let count = |count: f64| if count >= 0.0 { Ok(count as u64) } else { Err(NEGATIVE_COUNT) };
+    let counts = values(sum, layout, block)?.into_iter().map(count);
+    counts.collect::<Result<_, _>>().map_err(ProgramError::ImpossibleSum)
+}
+
 /// The smallest power of two that is at least `x`, for resolutions: exact in binary.
 fn power_of_two_above(x: f64) -> f64 {
     libm::exp2(libm::ceil(libm::log2(x)))
 }
+
+/// Deviations of its noise that an entry has room for: more are hardly ever drawn.
+const NOISE_REACH: f64 = 16.0;
+/// As far as a layout reaches.
+const LARGEST_BOUND: f64 = (1_u64 << 51) as f64;
 
 /// A step, relative to the largest sum.
 const SMALLEST_STEP: f64 = 1.0 / (1_u64 << 52) as f64;

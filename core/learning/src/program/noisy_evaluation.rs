@@ -13,10 +13,10 @@
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use syndic_round::{Block, Contribution, Layout, Sum};
+use syndic_round::{Contribution, Layout, Sum};
 
 use super::scorer::Scorer;
-use super::{Next, Program, ProgramError, values};
+use super::{Next, Program, ProgramError, noisy_block, values};
 use crate::job::Job;
 use crate::metrics::{Metrics, ScoreHistogram, log_loss};
 use crate::model::Scoring;
@@ -50,8 +50,7 @@ pub struct NoisyEvaluateQuestion {
 }
 
 /// What noisy counts say of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoisyMetrics {
     /// The figures, as near as noise lets them be seen.
     pub metrics: Metrics,
@@ -180,10 +179,7 @@ fn figures(negative: &[f64], positive: &[f64], noise: f64) -> Option<NoisyMetric
 
 /// What an answer looks like: two histograms in steps, with noise of this variance.
 pub(super) fn layout(bins: u32, max_rows: u64, variance: u64) -> Result<Layout, ProgramError> {
-    let reach = NOISE_REACH * libm::sqrt(variance as f64);
-    // What is beyond is clipped, noise and all: that spends nothing.
-    let bound = libm::ceil(max_rows as f64 * ROW as f64 + reach).min(LARGEST_BOUND);
-    let block = |name: &str| Block { name: name.into(), len: bins, bound, resolution: 1.0 };
+    let block = |name| noisy_block(name, bins, ROW, max_rows, variance);
     Ok(Layout::new(vec![block(NEGATIVE), block(POSITIVE)])?)
 }
 
@@ -237,10 +233,6 @@ fn inner(counts: &[u64], bins: usize) -> Vec<u64> {
 const ROW: i64 = 256;
 /// Deviations of the noise of a class's count above which there certainly are rows of it.
 const CERTAIN: f64 = 4.0;
-/// Deviations of its noise that an entry has room for: more are hardly ever drawn.
-const NOISE_REACH: f64 = 16.0;
-/// As far as a layout reaches.
-const LARGEST_BOUND: f64 = (1_u64 << 51) as f64;
 
 const NEGATIVE: &str = "negative";
 const POSITIVE: &str = "positive";

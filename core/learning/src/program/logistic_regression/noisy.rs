@@ -16,7 +16,7 @@
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use syndic_round::{Block, Contribution, Layout, Sum};
+use syndic_round::{Contribution, Layout, Sum};
 
 use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract};
@@ -24,7 +24,7 @@ use crate::encode::{Inputs, Standardisation};
 use crate::job::{Job, RecordLevelTerms};
 use crate::privacy::calibration::Mechanism;
 use crate::privacy::noise::{IntegerNoise, Ratio};
-use crate::program::{Next, Program, ProgramError};
+use crate::program::{Next, Program, ProgramError, noisy_block};
 use crate::table::{Role, Table};
 
 /// The name in job files.
@@ -240,17 +240,7 @@ impl NoisyQuestion {
 /// What an answer about a model of so many inputs looks like: the summed slopes and the count of rows, in steps, both with
 /// noise of this variance.
 pub(crate) fn layout(inputs: usize, max_rows: u64, variance: u64) -> Result<Layout, ProgramError> {
-    let reach = NOISE_REACH * libm::sqrt(variance as f64);
-    let block = |name: &str, len: u32, of_a_row: i64| {
-        // What is beyond is clipped, noise and all. Where the noise of one institution suffices, that spends nothing: it is done to
-        // what was noisy already. Where several share it, it could: a sum of clipped values is no function of the sum of all their
-        // noise. But there is room for every row and for `NOISE_REACH` deviations of the institution's own noise, and more is drawn
-        // with a probability of 2 e^-128 = 5e-56 an entry at most (a discrete Gaussian's tail is no heavier than a Gaussian's bound,
-        // Canonne, Kamath, Steinke 2020), far below any delta. `LARGEST_BOUND` cuts into that beyond 2^35 rows, which no
-        // institution holds in memory.
-        let bound = libm::ceil(max_rows as f64 * of_a_row as f64 + reach).min(LARGEST_BOUND);
-        Block { name: name.into(), len, bound, resolution: 1.0 }
-    };
+    let block = |name, len, of_a_row| noisy_block(name, len, of_a_row, max_rows, variance);
     Ok(Layout::new(vec![block(SLOPES, inputs as u32 + 1, LONGEST), block(ROWS, 1, ROW)])?)
 }
 
@@ -329,11 +319,6 @@ fn of_row(
 pub(super) const LONGEST: i64 = 1 << 16;
 /// What a row adds to the count, in steps: a quarter of the longest gradient, which makes noise 3 % wider.
 const ROW: i64 = LONGEST / 4;
-
-/// Deviations of its noise that an entry has room for: more are hardly ever drawn.
-const NOISE_REACH: f64 = 16.0;
-/// As far as a layout reaches.
-const LARGEST_BOUND: f64 = (1_u64 << 51) as f64;
 
 /// Of the usual length of a row, the longest gradient: hardly any row of a model that has learnt something is surprised
 /// by all of it.
