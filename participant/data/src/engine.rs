@@ -5,7 +5,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::TableReference;
 use datafusion::error::DataFusionError;
@@ -51,7 +50,8 @@ impl Query<'_> {
                 Format::Csv => csv_table::table(source)?,
                 Format::Parquet => parquet_table::table(&session.state(), source).await?,
             };
-            plain_names &= source.format == Format::Parquet || has_plain_names(&table.schema());
+            // The first line of a CSV file without a header is a row: its cells would be names.
+            plain_names &= source.format == Format::Parquet;
             session.register_table(TableReference::bare(&*source.name), table).map_err(engine)?;
         }
         let plan = statement.plan(&session.state(), plain_names).await?;
@@ -123,17 +123,6 @@ impl Query<'_> {
 
 fn digest(sources: &[&Source]) -> Result<Vec<SourceFiles>, QueryError> {
     sources.iter().map(|source| source.digest()).collect()
-}
-
-/// Whether all names look like names, and none like somebody's row.
-fn has_plain_names(schema: &Schema) -> bool {
-    schema.fields().iter().all(|field| {
-        let name = field.name();
-        (1..=40).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.bytes().filter(u8::is_ascii_digit).count() <= 2
-    })
 }
 
 fn engine(error: impl std::fmt::Display) -> QueryError {
