@@ -19,6 +19,7 @@ pub mod report;
 pub mod result;
 pub mod sandbox;
 pub mod score;
+mod signing_key;
 pub mod table;
 pub mod view;
 pub mod words;

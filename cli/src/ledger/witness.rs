@@ -14,13 +14,14 @@ use syndic_ledger::tiles::CHECKPOINT;
 use syndic_ledger::{
     Checkpoint, CheckpointError, CosignerKey, Growth, NoteError, VerifierKey, cosign, cosigned_at,
 };
-use syndic_participant::keys::{KeysError, read_signing_key, write_signing_key};
+use syndic_participant::keys::{read_signing_key, write_signing_key};
 
 use super::earlier::rewritten;
 use super::folder::Folder;
 use super::trust::{Trust, parse_key};
 use super::verify::check_each;
 use crate::new_file::replace;
+use crate::signing_key::no_key;
 use crate::{Error, Exit, Result};
 
 /// A witness: its name and its key. Not printable, and the key is wiped when dropped.
@@ -47,7 +48,7 @@ impl Witness {
     /// A name that a note cannot carry, or a file that is there already, with exit code 2.
     pub fn create(name: &str, path: &Path) -> Result<Self> {
         let witness = Self::of(name, SigningKey::from_bytes(&rand::make_rng::<StdRng>().random()))?;
-        write_signing_key(path, &witness.key).map_err(|error| no_key(&error))?;
+        write_signing_key(path, &witness.key).map_err(|error| no_key(&error, "--key", NO_KEY))?;
         Ok(witness)
     }
 
@@ -56,7 +57,7 @@ impl Witness {
     /// # Errors
     /// A name that a note cannot carry; a file that is no key, or open to others.
     pub fn read(name: &str, path: &Path) -> Result<Self> {
-        Self::of(name, read_signing_key(path).map_err(|error| no_key(&error))?)
+        Self::of(name, read_signing_key(path).map_err(|error| no_key(&error, "--key", NO_KEY))?)
     }
 
     fn of(name: &str, key: SigningKey) -> Result<Self> {
@@ -189,17 +190,6 @@ pub fn log_key(text: &str) -> Result<VerifierKey> {
     parse_key(text, "--log")
 }
 
-fn no_key(error: &KeysError) -> Error {
-    let exit = if error.exit_code() == 3 { Exit::World } else { Exit::Input };
-    let help = match error {
-        KeysError::Exists { .. } => "name another file: a key is never overwritten",
-        KeysError::Permissions { .. } => "run `chmod 600` on it, and ask who may have read it",
-        KeysError::Io { .. } => "check that the folder exists, is writable for this user and has space left",
-        _ => "make one with `syndic ledger witness --new-key`, or restore the file from a backup",
-    };
-    Error::new(exit, error.code(), error.to_string()).place("--key").help(help)
-}
-
 fn unsigned(folder: &Folder, error: &CheckpointError) -> Error {
     let place = folder.path().join(CHECKPOINT).display().to_string();
     Error::new(Exit::Unverified, error.code(), error.to_string())
@@ -212,3 +202,5 @@ fn changed(folder: &Folder) -> Error {
         .place(folder.path().join(CHECKPOINT).display().to_string())
         .help("nothing was lost: run the command again")
 }
+
+const NO_KEY: &str = "make one with `syndic ledger witness --new-key`, or restore the file from a backup";

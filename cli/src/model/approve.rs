@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use serde_json::json;
 use syndic_coordinator::registry::{ApprovalFile, RegistryError};
 use syndic_learning::release::check_release;
-use syndic_participant::keys::{KeysError, read_signing_key, write_signing_key};
+use syndic_participant::keys::{read_signing_key, write_signing_key};
 use syndic_round::{Digest, JobId, Stage};
 
 use super::args::{ApproveArgs, NewKeyArgs, PromoteArgs, WithdrawArgs};
@@ -16,6 +16,7 @@ use super::registry::{Folded, job_id};
 use super::released::Released;
 use crate::commands::print;
 use crate::ledger::trust::Trust;
+use crate::signing_key::no_key;
 use crate::words::quoted;
 use crate::{Error, Exit, Result, new_file};
 
@@ -25,7 +26,7 @@ use crate::{Error, Exit, Result, new_file};
 /// A file that is there already, or cannot be written.
 pub fn new_key(args: &NewKeyArgs) -> Result<()> {
     let key = SigningKey::from_bytes(&rand::make_rng::<StdRng>().random());
-    write_signing_key(&args.approver_key, &key).map_err(|error| no_key(&error))?;
+    write_signing_key(&args.approver_key, &key).map_err(|error| no_key(&error, "--approver-key", NO_KEY))?;
     let public = hex::encode(key.verifying_key().to_bytes());
     print(&match args.json {
         true => format!("{}\n", json!({ "public_key": public, "approver_key": args.approver_key })),
@@ -90,7 +91,8 @@ fn sign(
     text: Option<String>,
     args: &ApproveArgs,
 ) -> Result<()> {
-    let key = read_signing_key(&args.approver_key).map_err(|error| no_key(&error))?;
+    let key =
+        read_signing_key(&args.approver_key).map_err(|error| no_key(&error, "--approver-key", NO_KEY))?;
     let (change, gates) =
         folded.registry.propose(job, to, card, args.reason.trim()).map_err(|error| refused(&error))?;
     let (from, replaces) = (change.from, change.replaces.clone());
@@ -137,13 +139,4 @@ fn refused(error: &RegistryError) -> Error {
     Error::input(error.code(), error.to_string()).help(error.help())
 }
 
-fn no_key(error: &KeysError) -> Error {
-    let exit = if error.exit_code() == 3 { Exit::World } else { Exit::Input };
-    let help = match error {
-        KeysError::Exists { .. } => "name another file: a key is never overwritten",
-        KeysError::Permissions { .. } => "run `chmod 600` on it, and ask who may have read it",
-        KeysError::Io { .. } => "check that the folder exists, is writable for this user and has space left",
-        _ => "make one with `syndic model new-key`, or restore the file from a backup",
-    };
-    Error::new(exit, error.code(), error.to_string()).place("--approver-key").help(help)
-}
+const NO_KEY: &str = "make one with `syndic model new-key`, or restore the file from a backup";
