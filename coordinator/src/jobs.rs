@@ -127,7 +127,7 @@ pub(crate) struct Common {
     config: PathBuf,
     /// Print JSON: one object.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
@@ -182,7 +182,7 @@ async fn submit(file: &Path, priority: u32, common: &Common) -> Result<(), Daemo
 }
 
 impl Common {
-    async fn connected(&self) -> Result<Connection, DaemonError> {
+    pub(crate) async fn connected(&self) -> Result<Connection, DaemonError> {
         Ok(Connection::connect(&Config::load(&self.config)?.state).await?)
     }
 

@@ -1,15 +1,15 @@
 //! `syndic-coordinator model`: the registry of models of a coordinator that runs on this host, through its control socket.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
-use syndic_coordinator::config::Config;
-use syndic_coordinator::control::{Connection, ControlError};
+use syndic_coordinator::control::ControlError;
 use syndic_coordinator::daemon::DaemonError;
 use syndic_coordinator::registry::ApprovalFile;
 use syndic_proto::control::ModelStatus;
+
+use crate::jobs::{Common, print};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -30,16 +30,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct Common {
-    /// The configuration that the coordinator runs with.
-    #[arg(long)]
-    config: PathBuf,
-    /// Print JSON: one object.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
@@ -72,21 +62,11 @@ async fn stage(path: &Path, common: &Common) -> Result<(), DaemonError> {
     print(&line(&model))
 }
 
-impl Common {
-    async fn connected(&self) -> Result<Connection, DaemonError> {
-        Ok(Connection::connect(&Config::load(&self.config)?.state).await?)
-    }
-}
-
 /// One model in one line.
 fn line(model: &ModelStatus) -> String {
     let ModelStatus { name, job, stage, model, entry, .. } = model;
     let entry = entry.map_or_else(String::new, |entry| format!("  by entry {entry}"));
     format!("{name:<24} {stage:<10} job {job}  sha256 {model}{entry}", stage = stage.name())
-}
-
-fn print(line: &str) -> Result<(), DaemonError> {
-    writeln!(std::io::stdout(), "{line}").map_err(DaemonError::Output)
 }
 
 pub(crate) const EXAMPLES: &str = "A stage changes by the word of an approver whom the roster names, and is an entry of the ledger.\n\nExample:\n  \
