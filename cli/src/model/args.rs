@@ -96,8 +96,9 @@ pub struct DriftArgs {
     /// Table: CSV, plain or gzip, with a header line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
-    /// What to do about a row that breaks the model's contract
-    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    /// What to do about a row that breaks the model's contract: `stop` ends with an error that names it, `skip` leaves it out and
+    /// counts it
+    #[arg(long, value_name = "WHAT", default_value = "stop", hide_possible_values = true)]
     pub on_error: OnError,
     /// Print JSON
     #[arg(long)]

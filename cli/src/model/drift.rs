@@ -22,7 +22,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// A model that cannot be loaded, is not the ledger's, or whose job compared nothing; a table that cannot be read; a row that
-/// breaks the contract, unless it is to be left out. Drift by the job's thresholds, after the figures are printed.
+/// breaks the contract, unless it is to be left out; fewer rows than the job compares. Drift by the job's thresholds, after the figures are printed.
 pub fn run(args: &DriftArgs) -> Result<()> {
     let released = Released::open(&args.release)?;
     let (figures, refused) = counts(args, &released)?;
@@ -35,6 +35,18 @@ pub fn run(args: &DriftArgs) -> Result<()> {
         return Err(Error::input("drift.rows-refused", "all rows break the model's contract")
             .place(args.table.display().to_string())
             .help("give a table of the columns and units that the model's card names"));
+    }
+    if figures.current_rows < u64::from(figures.min_rows) {
+        return Err(Error::input(
+            "drift.too-few-rows",
+            format!(
+                "{} are compared, and the job compares no fewer than {}",
+                counted(figures.current_rows as usize, "row", "rows"),
+                figures.min_rows
+            ),
+        )
+        .place(args.table.display().to_string())
+        .help("collect rows of a longer time, and compare them together"));
     }
     match figures.warning("rows of the table") {
         None => Ok(()),
