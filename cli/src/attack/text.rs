@@ -138,7 +138,8 @@ fn verdict(report: &Report) -> String {
         let noise = if run.bound.is_some() { "With noise" } else { "Without noise" };
         sentences.push(format!(
             "{noise}, of a member and another row the member is told in {} of cases from the released model, in {} with the opened sums, and in {} \
-             with one update in the clear, which encryption keeps from everybody. Chance is 50 %.",
+             with one update in the clear, which encryption keeps from everybody. Each counts in what stands before it: who sees sums sees the \
+             model. Chance is 50 %.",
             percent(run.reached(Sees::Model)),
             percent(run.reached(Sees::Sums)),
             percent(run.reached(Sees::Update)),

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     /// Say what the policy would answer to a job file: that it accepts, or the first refusal with its remedy. Nothing is sent,
     /// read of the rows, or written down.
     #[command(
-        after_help = "With --config the pinned roster, the trainer and the journal count too, as far as they are there: which content of the contract was \
+        after_help = "With --config the enrolment, which must be there, the trainer and the journal count too: which content of the contract was \
                       accepted first, and what is left of the budget. With --policy the file alone, among so many institutions.\n\n\
                       Exit codes: 0 it accepts, 1 it refuses, 2 a file is wrong.\n\n\
                       Example:\n  syndic-participant policy check --config participant.toml --job job.toml"
