@@ -121,14 +121,27 @@ fn printed(command: &mut Command) -> Result<String, Failure> {
     })
 }
 
-/// The job file with this program in the place of its own; none where it has no program or number of rounds.
+/// The job file with this program, and its noise, in the place of its own; none where it lacks one of their sections or the
+/// number of rounds.
 fn job(text: &str, table: &Table, program: &Program) -> Option<String> {
     let section = program.section.replace("{l2}", &table.l2.to_string());
-    let begins = text.find("[program]\n")?;
-    let length = text[begins + 1..].find("\n[").map_or(text.len() - begins, |length| length + 2);
-    let exchanged = format!("{}{section}\n{}", &text[..begins], &text[begins + length..]);
+    let exchanged = exchanged(text, "[program]\n", &section)?;
     let count = exchanged.lines().find(|line| line.starts_with("count = "))?.to_owned();
-    Some(exchanged.replace(&count, &format!("count = {}", program.rounds)) + "\n" + table.fairness)
+    let job = exchanged.replace(&count, &format!("count = {}", program.rounds));
+    match program.noise {
+        None => Some(job + "\n" + table.fairness),
+        Some(noise) => {
+            let job = self::exchanged(&job, "[protection]\n", "")?;
+            self::exchanged(&job, "[privacy]\n", &noise.replace("{n}", &table.sites.to_string()))
+        }
+    }
+}
+
+/// The text with another section in the place of the one that begins so.
+fn exchanged(text: &str, head: &str, section: &str) -> Option<String> {
+    let begins = text.find(head)?;
+    let length = text[begins + 1..].find("\n[").map_or(text.len() - begins, |length| length + 2);
+    Some(format!("{}{section}\n{}", &text[..begins], &text[begins + length..]))
 }
 
 /// What the lines of `--json` say; none where the last of them is no result.
@@ -187,7 +200,8 @@ fn number(value: &Value) -> Option<u32> {
 pub(super) mod fixture {
     use super::*;
     use crate::quality::Run;
-    use crate::quality::catalogue::{PROGRAMS, TABLES};
+    use crate::quality::catalogue::TABLES;
+    use crate::quality::programs::PROGRAMS;
 
     pub(crate) const NEWTON: &str = "newton";
     pub(crate) const FED_AVG: &str = "fed-avg";
@@ -218,7 +232,8 @@ pub(super) mod fixture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quality::catalogue::{PROGRAMS, TABLES};
+    use crate::quality::catalogue::TABLES;
+    use crate::quality::programs::PROGRAMS;
 
     #[test]
     fn a_program_takes_the_place_of_the_job_files_own_with_the_penalty_of_the_table() {
@@ -256,6 +271,9 @@ mod tests {
             let text = fs::read_to_string(sources::root().join(path)).unwrap();
             for program in &PROGRAMS {
                 let made: toml::Table = job(&text, table, program).unwrap().parse().unwrap();
+                let mode = if program.noise.is_some() { "record-level" } else { "none" };
+                assert_eq!(made["privacy"]["mode"].as_str(), Some(mode));
+                assert!(made["protection"].get("parameter_set").is_some());
                 if program.section.contains("{l2}") {
                     assert_eq!(made["program"]["l2"].as_float(), Some(table.l2));
                 }

@@ -4,8 +4,10 @@
 mod catalogue;
 mod judge;
 mod measure;
+mod noisy;
 mod page;
 mod plot;
+mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,9 +16,10 @@ use crate::cargo;
 use crate::gate::Failure;
 use crate::sources;
 
-use catalogue::{PROGRAMS, Program, SPLITS, Split, TABLES, Table};
+use catalogue::{Program, SPLITS, Split, TABLES, Table};
 use judge::Verdict;
 use measure::{Measured, Sandbox};
+use programs::PROGRAMS;
 
 /// Where the tables and the program are.
 #[derive(clap::Args)]

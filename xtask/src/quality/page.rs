@@ -1,9 +1,10 @@
 //! The measured part of docs/quality.md, as Markdown.
 
 use super::Run;
-use super::catalogue::{PROGRAMS, Program, Split, Table};
+use super::catalogue::{Program, Split, Table};
 use super::judge::Verdict;
 use super::measure::Measured;
+use super::programs::PROGRAMS;
 
 /// The lines between which the page is written anew.
 pub(crate) const MARKS: [&str; 2] = ["<!-- measured: begin -->", "<!-- measured: end -->"];
@@ -20,7 +21,8 @@ pub(crate) fn measured(runs: &[Run], verdicts: &[Verdict]) -> String {
     let mut sections = vec![format!("## Bars\n\n{}", bars(verdicts).trim())];
     for program in &PROGRAMS {
         let of_it: Vec<&Run> = runs.iter().filter(|run| run.program.short == program.short).collect();
-        let terms = program.section.replace("{l2}", "...");
+        let noise = program.noise.map_or_else(String::new, |noise| format!("\n{noise}"));
+        let terms = format!("{}{noise}", program.section).replace("{l2}", "...").replace("{n}", "...");
         let heading = format!("## {}", capitalised(program.title));
         let terms = format!("```toml\n{terms}```\n\nAt most {} rounds.", program.rounds);
         sections.push(format!("{heading}\n\n{terms}\n\n{}\n{}", aucs(&of_it), log_losses(&of_it).trim()));
