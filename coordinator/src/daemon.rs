@@ -11,6 +11,7 @@ use syndic_round::JobId;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::info;
 
+use crate::boxed::Boxed;
 use crate::config::Config;
 use crate::control::Listening;
 use crate::drain::{Draining, Termination};
@@ -34,97 +35,100 @@ use publishing::{Publishing, publish_as_they_end};
 ///
 /// # Errors
 /// [`DaemonError`].
-pub async fn run(path: &Path) -> Result<(), DaemonError> {
-    let config = Config::load(path)?;
-    let read = |job: &Path| {
-        std::fs::read_to_string(job)
-            .map_err(|source| DaemonError::JobFile { path: job.display().to_string(), source })
-    };
-    let job = config.job.as_deref().map(read).transpose()?;
-    let door = Door::open(&config.federation, config.allow_fingerprints.as_deref())?;
-    let roster = load_sealed_roster(&config.federation)?
-        .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
-    if let Some(job) = &job {
-        // A job that cannot run here is refused before there is a ledger.
-        Terms::of(job, roster.roster()).map_err(CoordinatorError::Job)?;
-    }
-    let listener = tls::bind(config.listen).await?;
-    // No job runs whose result has no place.
-    create_folder(&config.publish).await.map_err(CoordinatorError::Store)?;
-    let incoming = Incoming::new(listener, door.terms(), config.limits.clone());
-    let (listening, refusals, terms) = (incoming.local_address(), incoming.refusals(), door.terms());
-    let longest = Duration::from_secs(config.limits.drain_seconds.into());
-    let (draining, second) = Termination::listen().map_err(DaemonError::Signals)?.watch(longest);
-    let (health, started) = Health::new(door.terms(), incoming.counter(), draining.clone());
-    if let Some(address) = config.health {
-        health.listen(address).await?;
-    }
-
-    let software = tokio::task::spawn_blocking(Software::running);
-    let ledger_key = door.identity().ledger_key().clone();
-    // Before the wait for a store: who asks for the files to be read again meanwhile means no harm.
-    tokio::spawn(door.keep_up());
-
-    let servers = config.store.as_ref().map(StoreConfig::servers).transpose();
-    let servers = servers.map_err(FederationError::from)?;
-    let federation = &roster.roster().federation;
-    let store = tokio::select! {
-        opened = Store::open(&config.state, servers.as_ref(), federation) => opened,
-        () = draining.clone().begun() => return Ok(()),
-    };
-    let Store { log, blobs, cosignatures, hold } = store.map_err(CoordinatorError::Store)?;
-    let control = Listening::open(&config.state).await?;
-    let parts = Parts {
-        roster,
-        ledger_key,
-        log,
-        blobs,
-        cosignatures,
-        verified: config.state.join("verified.note"),
-        replica: hold.replica(),
-        gather: Duration::from_secs(config.gather_seconds),
-        most_jobs_at_once: config.most_jobs_at_once.get(),
-        instance: Instance::new(software.await.map_err(panicked)?, Some(config.digest())),
-    };
-    let coordinator = tokio::select! {
-        opened = Coordinator::open(parts) => opened?,
-        () = draining.clone().begun() => return Ok(()),
-    };
-    coordinator.note_admission(&terms.borrow().clone()).await?;
-    let noting = coordinator.clone();
-    let noting = tokio::spawn({
-        let refusals = refusals.clone();
-        async move { tokio::join!(noting.record_admission(terms), noting.record_refusals(&refusals)) }
-    });
-    let job = match job {
-        Some(job) => Some(coordinator.agree(&job).await?),
-        None => None,
-    };
-    let publishing = Publishing::to(&config.publish);
-    started.serves(coordinator.trouble(), publishing.trouble());
-    info!(job = job.as_ref().map(JobId::as_str), listening = ?listening, "ready");
-
-    let ports = Ports { incoming, control, limits: config.limits.clone() };
-    let running = async {
-        match job {
-            Some(job) => run_one(&coordinator, ports, &draining, &job, &publishing).await,
-            None => run_until_told(&coordinator, ports, &draining, &publishing).await,
+pub fn run(path: &Path) -> Boxed<'_, Result<(), DaemonError>> {
+    Box::pin(async move {
+        let config = Config::load(path)?;
+        let read = |job: &Path| {
+            std::fs::read_to_string(job)
+                .map_err(|source| DaemonError::JobFile { path: job.display().to_string(), source })
+        };
+        let job = config.job.as_deref().map(read).transpose()?;
+        let door = Door::open(&config.federation, config.allow_fingerprints.as_deref())?;
+        let roster = load_sealed_roster(&config.federation)?
+            .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
+        if let Some(job) = &job {
+            // A job that cannot run here is refused before there is a ledger.
+            Terms::of(job, roster.roster()).map_err(CoordinatorError::Job)?;
         }
-    };
-    let ran = tokio::select! {
-        ran = running => ran,
-        _ = second => return Err(DaemonError::Interrupted),
-        never = coordinator.sweep_daily(config.sweep.older_than()) => match never {},
-        lost = hold.lost() => return Err(CoordinatorError::Store(lost).into()),
-    };
-    // Whoever failed lets the lease lapse.
-    if matches!(ran, Ok(()) | Err(DaemonError::Abandoned { .. })) {
-        noting.abort();
-        coordinator.record_last_refusals(&refusals).await;
-        coordinator.record_stop(if draining.has_begun() { TOLD } else { DONE }).await;
-        hold.release().await;
-    }
-    ran
+        let listener = tls::bind(config.listen).await?;
+        // No job runs whose result has no place.
+        create_folder(&config.publish).await.map_err(CoordinatorError::Store)?;
+        let incoming = Incoming::new(listener, door.terms(), config.limits.clone());
+        let (listening, refusals, terms) = (incoming.local_address(), incoming.refusals(), door.terms());
+        let longest = Duration::from_secs(config.limits.drain_seconds.into());
+        let (draining, second) = Termination::listen().map_err(DaemonError::Signals)?.watch(longest);
+        let (health, started) = Health::new(door.terms(), incoming.counter(), draining.clone());
+        if let Some(address) = config.health {
+            health.listen(address).await?;
+        }
+
+        let software = tokio::task::spawn_blocking(Software::running);
+        let ledger_key = door.identity().ledger_key().clone();
+        // Before the wait for a store: who asks for the files to be read again meanwhile means no harm.
+        tokio::spawn(door.keep_up());
+
+        let servers = config.store.as_ref().map(StoreConfig::servers).transpose();
+        let servers = servers.map_err(FederationError::from)?;
+        let federation = &roster.roster().federation;
+        let store = tokio::select! {
+            opened = Store::open(&config.state, servers.as_ref(), federation) => opened,
+            () = draining.clone().begun() => return Ok(()),
+        };
+        let Store { log, blobs, cosignatures, hold } = store.map_err(CoordinatorError::Store)?;
+        let control = Listening::open(&config.state).await?;
+        let parts = Parts {
+            roster,
+            ledger_key,
+            log,
+            blobs,
+            cosignatures,
+            verified: config.state.join("verified.note"),
+            replica: hold.replica(),
+            gather: Duration::from_secs(config.gather_seconds),
+            most_jobs_at_once: config.most_jobs_at_once.get(),
+            instance: Instance::new(software.await.map_err(panicked)?, Some(config.digest())),
+        };
+        let coordinator = tokio::select! {
+            opened = Coordinator::open(parts) => opened?,
+            () = draining.clone().begun() => return Ok(()),
+        };
+        let admitted = terms.borrow().clone();
+        coordinator.note_admission(&admitted).await?;
+        let noting = coordinator.clone();
+        let noting = tokio::spawn({
+            let refusals = refusals.clone();
+            async move { tokio::join!(noting.record_admission(terms), noting.record_refusals(&refusals)) }
+        });
+        let job = match job {
+            Some(job) => Some(coordinator.agree(&job).await?),
+            None => None,
+        };
+        let publishing = Publishing::to(&config.publish);
+        started.serves(coordinator.trouble(), publishing.trouble());
+        info!(job = job.as_ref().map(JobId::as_str), listening = ?listening, "ready");
+
+        let ports = Ports { incoming, control, limits: config.limits.clone() };
+        let running = async {
+            match job {
+                Some(job) => run_one(&coordinator, ports, &draining, &job, &publishing).await,
+                None => run_until_told(&coordinator, ports, &draining, &publishing).await,
+            }
+        };
+        let ran = tokio::select! {
+            ran = running => ran,
+            _ = second => return Err(DaemonError::Interrupted),
+            never = coordinator.sweep_daily(config.sweep.older_than()) => match never {},
+            lost = hold.lost() => return Err(CoordinatorError::Store(lost).into()),
+        };
+        // Whoever failed lets the lease lapse.
+        if matches!(ran, Ok(()) | Err(DaemonError::Abandoned { .. })) {
+            noting.abort();
+            coordinator.record_last_refusals(&refusals).await;
+            coordinator.record_stop(if draining.has_begun() { TOLD } else { DONE }).await;
+            hold.release().await;
+        }
+        ran
+    })
 }
 
 /// Where participants connect, and whoever runs jobs.

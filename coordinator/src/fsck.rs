@@ -17,6 +17,7 @@ use syndic_round::coordinator::Input;
 use syndic_round::{Digest, SealedRoster, Signatures, Sum, Timestamp};
 
 use crate::audit::Audit;
+use crate::boxed::Boxed;
 use crate::claims::Claims;
 use crate::config::Config;
 use crate::daemon::DaemonError;
@@ -48,20 +49,22 @@ pub struct Kept<'a> {
 ///
 /// # Errors
 /// [`DaemonError`] where it cannot be looked at. What is damaged is no error but a finding.
-pub async fn run(path: &Path) -> Result<Findings, DaemonError> {
-    let config = Config::load(path)?;
-    let roster = load_sealed_roster(&config.federation)?
-        .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
-    let published = config.publish.join("ledger");
-    let published = published.is_dir().then_some(published.as_path());
-    let looked = match &config.store {
-        None => check_alone(Arc::new(roster), &config.state, published).await,
-        Some(servers) => {
-            let servers = servers.servers().map_err(FederationError::from)?;
-            check_servers(roster, &config.state, &servers, published).await
-        }
-    };
-    Ok(looked.map_err(CoordinatorError::Store)?)
+pub fn run(path: &Path) -> Boxed<'_, Result<Findings, DaemonError>> {
+    Box::pin(async move {
+        let config = Config::load(path)?;
+        let roster = load_sealed_roster(&config.federation)?
+            .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
+        let published = config.publish.join("ledger");
+        let published = published.is_dir().then_some(published.as_path());
+        let looked = match &config.store {
+            None => check_alone(Arc::new(roster), &config.state, published).await,
+            Some(servers) => {
+                let servers = servers.servers().map_err(FederationError::from)?;
+                check_servers(roster, &config.state, &servers, published).await
+            }
+        };
+        Ok(looked.map_err(CoordinatorError::Store)?)
+    })
 }
 
 /// Looks at what the servers keep, while no coordinator works on them, and at the ledger in `published`.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authority;
+mod boxed;
 mod claims;
 mod clock;
 pub mod config;
@@ -35,3 +36,5 @@ pub mod store;
 pub mod sweep;
 pub mod tls;
 pub mod witnesses;
+
+pub use boxed::Boxed;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::boxed::Boxed;
 use crate::config::{Config, ConfigError};
 use crate::daemon::DaemonError;
 use crate::driver::CoordinatorError;
@@ -12,16 +13,18 @@ use crate::store::migration::{Moved, Target, migrate};
 ///
 /// # Errors
 /// [`DaemonError`]; then the ledger is where it was.
-pub async fn migrate_store(path: &Path, to: Target) -> Result<Moved, DaemonError> {
-    let config = Config::load(path)?;
-    let Some(servers) = &config.store else {
-        let reason =
-            "it has no `[store]`, which names the servers; it stays there for both directions".into();
-        return Err(ConfigError::Malformed { path: path.into(), reason }.into());
-    };
-    let servers = servers.servers().map_err(FederationError::from)?;
-    let roster = load_sealed_roster(&config.federation)?
-        .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
-    let moved = migrate(&config.state, &servers, &roster.roster().federation, to).await;
-    Ok(moved.map_err(CoordinatorError::Store)?)
+pub fn migrate_store(path: &Path, to: Target) -> Boxed<'_, Result<Moved, DaemonError>> {
+    Box::pin(async move {
+        let config = Config::load(path)?;
+        let Some(servers) = &config.store else {
+            let reason =
+                "it has no `[store]`, which names the servers; it stays there for both directions".into();
+            return Err(ConfigError::Malformed { path: path.into(), reason }.into());
+        };
+        let servers = servers.servers().map_err(FederationError::from)?;
+        let roster = load_sealed_roster(&config.federation)?
+            .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;
+        let moved = migrate(&config.state, &servers, &roster.roster().federation, to).await;
+        Ok(moved.map_err(CoordinatorError::Store)?)
+    })
 }

@@ -13,6 +13,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tracing::warn;
 
+use crate::boxed::Boxed;
 use crate::driver::Coordinator;
 use crate::gate::GateLayer;
 use crate::limits::Limits;
@@ -28,12 +29,20 @@ pub struct ServeError(#[from] tonic::transport::Error);
 ///
 /// # Errors
 /// [`ServeError`] when the transport fails.
-pub async fn serve(
+pub fn serve<'a>(
     coordinator: Coordinator,
     incoming: Incoming,
-    stop: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    serve_within(&Limits::default(), Service::new(coordinator), incoming, stop).await
+    stop: impl Future<Output = ()> + Send + 'a,
+) -> Boxed<'a, Result<(), ServeError>> {
+    served(coordinator, incoming, Box::pin(stop))
+}
+
+fn served(
+    coordinator: Coordinator,
+    incoming: Incoming,
+    stop: Boxed<'_, ()>,
+) -> Boxed<'_, Result<(), ServeError>> {
+    Box::pin(async move { serve_within(&Limits::default(), Service::new(coordinator), incoming, stop).await })
 }
 
 /// Answers calls on `incoming` with `service` until `stop` resolves, and drains then: nobody new is let in, calls that go on

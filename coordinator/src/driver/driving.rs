@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::{Coordinator, CoordinatorError};
+use crate::boxed::Boxed;
 use crate::engine::Over;
 use crate::store::{Replica, StoreError, Tenure};
 
@@ -30,27 +31,29 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`] when the store fails; a restart goes on from what is stored.
-    pub async fn drive(&self, job: &JobId) -> Result<Over, CoordinatorError> {
-        let mut driving = Driving::default();
-        let over = tokio::select! {
-            biased;
-            over = self.until_over(job) => over,
-            driven = driving.all(self) => {
-                driven?;
-                // Drained, it may have ended or not.
-                self.over(job).await.ok_or(CoordinatorError::Stopped)?
-            }
-        };
-        driving.tasks.detach_all();
-        Ok(over)
+    pub fn drive<'a>(&'a self, job: &'a JobId) -> Boxed<'a, Result<Over, CoordinatorError>> {
+        Box::pin(async move {
+            let mut driving = Driving::default();
+            let over = tokio::select! {
+                biased;
+                over = self.until_over(job) => over,
+                driven = driving.all(self) => {
+                    driven?;
+                    // Drained, it may have ended or not.
+                    self.over(job).await.ok_or(CoordinatorError::Stopped)?
+                }
+            };
+            driving.tasks.detach_all();
+            Ok(over)
+        })
     }
 
     /// Drives all jobs, those that are agreed meanwhile too, until nothing new is to be begun and what was begun is done.
     ///
     /// # Errors
     /// [`CoordinatorError`] when the store fails; a restart goes on from what is stored.
-    pub async fn drive_all(&self) -> Result<(), CoordinatorError> {
-        Driving::default().all(self).await
+    pub fn drive_all(&self) -> Boxed<'_, Result<(), CoordinatorError>> {
+        Box::pin(async move { Driving::default().all(self).await })
     }
 
     async fn until_over(&self, job: &JobId) -> Over {

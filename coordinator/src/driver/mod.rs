@@ -60,6 +60,7 @@ use replay::Stored;
 use verified::VerifiedNote;
 use watched::WatchedBlobs;
 
+use crate::boxed::Boxed;
 use crate::clock;
 use crate::engine::{Engine, Over};
 use crate::event::Told;
@@ -146,65 +147,67 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`] when the store fails, or the ledger is not this federation's or not whole.
-    pub async fn open(parts: Parts) -> Result<Self, CoordinatorError> {
-        let Parts {
-            roster,
-            ledger_key,
-            log,
-            blobs,
-            cosignatures,
-            verified,
-            replica,
-            gather,
-            most_jobs_at_once,
-            instance,
-        } = parts;
-        let sealed = Arc::new(roster);
-        if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
-            return Err(CoordinatorError::OtherLedgerKey);
-        }
-        let condition = Condition::good();
-        let blobs: Arc<dyn Blobs> = Arc::new(WatchedBlobs { blobs, condition: condition.clone() });
-        blobs.sweep_partial().await?;
-        let origin = sealed.roster().ledger_origin();
-        let verified = VerifiedNote::at(verified, &origin, &instance.software);
-        let noted = verified.read(ledger_key.verifying_key()).await;
-        let log: Arc<dyn Log> = log.into();
-        let stored = Stored { log: &log, blobs: &blobs };
-        let (engine, record) = stored.replay(sealed.clone(), noted.as_ref()).await?;
-        let witnesses = witnessing::Witnesses::load(cosignatures).await?;
-        let federation = sealed.roster().federation.clone();
-        let state = State { engine, record, tallies: BTreeMap::new(), stopped: false };
-        let coordinator = Self {
-            inner: Arc::new(Inner {
-                roster: sealed.clone(),
-                federation,
-                origin,
+    pub fn open(parts: Parts) -> Boxed<'static, Result<Self, CoordinatorError>> {
+        Box::pin(async move {
+            let Parts {
+                roster,
                 ledger_key,
                 log,
                 blobs,
-                replica: replica.clone(),
+                cosignatures,
+                verified,
+                replica,
                 gather,
                 most_jobs_at_once,
-                incarnation: Incarnation::of(instance),
-                draining: AtomicBool::new(false),
-                state: Mutex::new(state),
-                unheard: hearing::Unheard::default(),
-                verified,
-                condition,
-                changed: watch::Sender::new(0),
-                events: broadcast::Sender::new(4096),
-                present: StdMutex::default(),
-                spot_checks: Mutex::default(),
-                sweeping: Mutex::default(),
-                witnesses: Mutex::new(witnesses),
-            }),
-        };
-        coordinator.begin_or_resume(sealed.endorsed()).await?;
-        if let Some(replica) = replica {
-            coordinator.keep_together(replica);
-        }
-        Ok(coordinator)
+                instance,
+            } = parts;
+            let sealed = Arc::new(roster);
+            if sealed.roster().coordinator_key != ledger_key.verifying_key().to_bytes() {
+                return Err(CoordinatorError::OtherLedgerKey);
+            }
+            let condition = Condition::good();
+            let blobs: Arc<dyn Blobs> = Arc::new(WatchedBlobs { blobs, condition: condition.clone() });
+            blobs.sweep_partial().await?;
+            let origin = sealed.roster().ledger_origin();
+            let verified = VerifiedNote::at(verified, &origin, &instance.software);
+            let noted = verified.read(ledger_key.verifying_key()).await;
+            let log: Arc<dyn Log> = log.into();
+            let stored = Stored { log: &log, blobs: &blobs };
+            let (engine, record) = stored.replay(sealed.clone(), noted.as_ref()).await?;
+            let witnesses = witnessing::Witnesses::load(cosignatures).await?;
+            let federation = sealed.roster().federation.clone();
+            let state = State { engine, record, tallies: BTreeMap::new(), stopped: false };
+            let coordinator = Self {
+                inner: Arc::new(Inner {
+                    roster: sealed.clone(),
+                    federation,
+                    origin,
+                    ledger_key,
+                    log,
+                    blobs,
+                    replica: replica.clone(),
+                    gather,
+                    most_jobs_at_once,
+                    incarnation: Incarnation::of(instance),
+                    draining: AtomicBool::new(false),
+                    state: Mutex::new(state),
+                    unheard: hearing::Unheard::default(),
+                    verified,
+                    condition,
+                    changed: watch::Sender::new(0),
+                    events: broadcast::Sender::new(4096),
+                    present: StdMutex::default(),
+                    spot_checks: Mutex::default(),
+                    sweeping: Mutex::default(),
+                    witnesses: Mutex::new(witnesses),
+                }),
+            };
+            coordinator.begin_or_resume(sealed.endorsed()).await?;
+            if let Some(replica) = replica {
+                coordinator.keep_together(replica);
+            }
+            Ok(coordinator)
+        })
     }
 
     /// The sealed roster.

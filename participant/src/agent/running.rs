@@ -59,43 +59,50 @@ impl Agent {
         self.take_part(Until::JobOver, &dies).await
     }
 
-    async fn take_part(&self, until: Until, dies: &Dies<'_>) -> Result<Ended, AgentError> {
-        if let Some(budget) = &self.policy.privacy.budget {
-            self.journal.open_account(budget.carried()).await?;
-        }
-        let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
-        let mut patience = SHORTEST_WAIT;
-        let (mut met, mut garbled) = (false, 0);
-        loop {
-            match self.connected(&mut jobs, &mut patience, &mut met, dies).await {
-                Ok(Ended::Died) => return Ok(Ended::Died),
-                Ok(Ended::JobOver) => {
-                    return match jobs.abandoned {
-                        Some(reason) => Err(AgentError::JobAbandoned(reason)),
-                        None => Ok(Ended::JobOver),
-                    };
-                }
-                // Who has met the coordinator once does not give up because somebody else answers in its place.
-                Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
-                    warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
-                    patience = LONGEST_WAIT;
-                }
-                // A network that garbles a handshake need not be one that leads to somebody else.
-                Err(Lost::Forever(AgentError::Connect(error)))
-                    if error.may_be_garbled() && garbled < MOST_GARBLED =>
-                {
-                    warn!(participant = self.enrolment.name(), %error, again_in = ?patience, "not connected");
-                    garbled += 1;
-                }
-                Err(Lost::Forever(error)) => return Err(error),
-                Err(Lost::ForNow(reason)) => {
-                    info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
-                }
+    /// Boxed, so that its code is compiled here and not anew in every program that runs an agent.
+    fn take_part<'a>(
+        &'a self,
+        until: Until,
+        dies: &'a Dies<'_>,
+    ) -> Pin<Box<dyn Future<Output = Result<Ended, AgentError>> + Send + 'a>> {
+        Box::pin(async move {
+            if let Some(budget) = &self.policy.privacy.budget {
+                self.journal.open_account(budget.carried()).await?;
             }
-            // Those whom one coordinator lost do not all come back at one moment.
-            tokio::time::sleep(patience.mul_f64(system_randomness().random_range(0.5..1.0))).await;
-            patience = (patience * 2).min(LONGEST_WAIT);
-        }
+            let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
+            let mut patience = SHORTEST_WAIT;
+            let (mut met, mut garbled) = (false, 0);
+            loop {
+                match self.connected(&mut jobs, &mut patience, &mut met, dies).await {
+                    Ok(Ended::Died) => return Ok(Ended::Died),
+                    Ok(Ended::JobOver) => {
+                        return match jobs.abandoned {
+                            Some(reason) => Err(AgentError::JobAbandoned(reason)),
+                            None => Ok(Ended::JobOver),
+                        };
+                    }
+                    // Who has met the coordinator once does not give up because somebody else answers in its place.
+                    Err(Lost::Forever(AgentError::Connect(error))) if met && !error.is_revoked() => {
+                        warn!(participant = self.enrolment.name(), %error, "the coordinator is not itself");
+                        patience = LONGEST_WAIT;
+                    }
+                    // A network that garbles a handshake need not be one that leads to somebody else.
+                    Err(Lost::Forever(AgentError::Connect(error)))
+                        if error.may_be_garbled() && garbled < MOST_GARBLED =>
+                    {
+                        warn!(participant = self.enrolment.name(), %error, again_in = ?patience, "not connected");
+                        garbled += 1;
+                    }
+                    Err(Lost::Forever(error)) => return Err(error),
+                    Err(Lost::ForNow(reason)) => {
+                        info!(participant = self.enrolment.name(), %reason, again_in = ?patience, "not connected");
+                    }
+                }
+                // Those whom one coordinator lost do not all come back at one moment.
+                tokio::time::sleep(patience.mul_f64(system_randomness().random_range(0.5..1.0))).await;
+                patience = (patience * 2).min(LONGEST_WAIT);
+            }
+        })
     }
 
     /// One connection, until it ends.
