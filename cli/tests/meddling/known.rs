@@ -47,6 +47,8 @@ pub(crate) enum What {
     Upload,
     /// No message: it was shown a chunk.
     SpotCheck,
+    /// No message: it died.
+    Death,
 }
 
 impl Known {
@@ -112,6 +114,11 @@ impl Known {
         let round = RoundId { round: 0, attempt: 0 };
         let said = Said { from: to, round, what: What::SpotCheck };
         self.said.send_modify(|all| all.push(said));
+    }
+
+    pub(crate) fn died(&self, who: ParticipantId, round: (u32, u32)) {
+        let round = RoundId { round: round.0, attempt: round.1 };
+        self.said.send_modify(|all| all.push(Said { from: who, round, what: What::Death }));
     }
 
     /// All that was said so far.

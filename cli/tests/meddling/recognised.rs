@@ -11,7 +11,7 @@ use syndic_proto::v1;
 use syndic_round::ParticipantId;
 
 use crate::between::Meddler;
-use crate::known::Known;
+use crate::known::{Known, What};
 use crate::scene::{Fares, Scene, id};
 
 /// Shows participant 2 something else when it comes again.
@@ -22,7 +22,16 @@ struct Again {
     shows: fn(v1::ShownEntry, v1::ShownEntry, &Known) -> v1::ShownEntry,
 }
 
+#[tonic::async_trait]
 impl Meddler for Again {
+    async fn telling(&self, to: ParticipantId, duty: v1::Duty, known: &Known) -> Vec<v1::Duty> {
+        // The others could open the sum without participant 2, and it would be asked for nothing.
+        if to != id(2) && is_in(&duty, 1) && matches!(duty.duty, Some(v1::duty::Duty::Reveal(_))) {
+            known.until_by(id(2), (1, 1), What::Death).await;
+        }
+        vec![duty]
+    }
+
     fn greeting(&self, to: ParticipantId, reply: v1::HelloReply, known: &Known) -> v1::HelloReply {
         if to != id(2) {
             return reply;
@@ -93,15 +102,23 @@ fn a_ledger_that_has_become_shorter_stops_the_participant() {
     assert!(matches!(gave_up, AgentError::Ledger(Unbelieved { evidence: None, .. })));
 }
 
+fn is_in(duty: &v1::Duty, round: u32) -> bool {
+    duty.round.as_ref().is_some_and(|it| it.round == round)
+}
+
 /// Shows participant 2 another past with the duty to sign the survivor set of round 2.
 struct WithADuty;
 
 #[tonic::async_trait]
 impl Meddler for WithADuty {
     async fn telling(&self, to: ParticipantId, mut duty: v1::Duty, known: &Known) -> Vec<v1::Duty> {
-        let is_second = duty.round.as_ref().is_some_and(|round| round.round == 2);
-        if to == id(2) && is_second && matches!(duty.duty, Some(v1::duty::Duty::Certify(_))) {
-            duty.ledger = duty.ledger.map(|shown| another_past(shown, known));
+        if is_in(&duty, 2) && matches!(duty.duty, Some(v1::duty::Duty::Certify(_))) {
+            if to == id(2) {
+                duty.ledger = duty.ledger.map(|shown| another_past(shown, known));
+            } else {
+                // Enough of the others could sign without it.
+                known.until_by(id(2), (2, 1), What::Declined("ledger.forked".into())).await;
+            }
         }
         vec![duty]
     }

@@ -143,6 +143,7 @@ impl Scene {
                             let ended = before.run_until(is_to_reveal_at_first).await?;
                             assert_eq!(ended, Ended::Died, "it must have been asked to reveal");
                             drop(before);
+                            known.died(who, (1, 1));
                             known.until(1, (1, 1), What::Message(Kind::Reveal)).await;
                         }
                         Fares::RestartedWhileItUploads(meanwhile) => {
