@@ -63,20 +63,24 @@ fn with_and_without(job: &Job, compare: bool) -> Result<Vec<Job>> {
     if !compare {
         return Ok(vec![job.clone()]);
     }
-    let ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver: Solver::NoisyGradient(_) }) =
-        job.program
-    else {
+    let Some(without) = without_noise(job) else {
         return Err(Error::input("attack.no-noise", "the job adds no noise to compare with")
             .place("--compare-noise")
             .help("leave the option out, or name a job with `mode = \"record-level\"`"));
     };
-    let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
-    let without = Job {
-        program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver }),
-        privacy: Privacy::None {},
-        ..job.clone()
-    };
     Ok(vec![without, job.clone()])
+}
+
+/// The job that trains the same model without noise; none where it adds none.
+pub(crate) fn without_noise(job: &Job) -> Option<Job> {
+    let ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver: Solver::NoisyGradient(_) }) =
+        job.program
+    else {
+        return None;
+    };
+    let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
+    let program = ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver });
+    Some(Job { program, privacy: Privacy::None {}, ..job.clone() })
 }
 
 fn attacked(jobs: &[Job], sites: &[Site], args: &AttackArgs, table: String) -> Result<Report> {
@@ -174,7 +178,8 @@ fn told(job: &Job, game: &Game, rules: &Rules, games: &Games) -> std::result::Re
     })
 }
 
-fn refused(error: AttackError) -> Error {
+/// For the person who named the job and the table.
+pub(crate) fn refused(error: AttackError) -> Error {
     Error::input(error.code(), error.to_string()).help(error.help())
 }
 

@@ -55,6 +55,27 @@ pub struct PlanArgs {
     /// Institutions that may tell their noise to who sees the sum (c) [default: the most that n and t allow]
     #[arg(long, value_name = "C", requires = "institutions")]
     pub colluding: Option<u16>,
+    /// Table, CSV, plain or gzip, on which to measure what the job's noise costs in accuracy
+    #[arg(long, value_name = "FILE", requires_all = ["job", "site_column", "fold_column", "test_fold"])]
+    pub table: Option<PathBuf>,
+    /// Column of the table that says whose a row is
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub site_column: Option<String>,
+    /// Column of the table that says which fold a row is in
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub fold_column: Option<String>,
+    /// Fold that every model is tested on and none learns from
+    #[arg(long, value_name = "FOLD", requires = "table")]
+    pub test_fold: Option<String>,
+    /// Other epsilons to measure [default: three times the job's, and a third of it]
+    #[arg(long, value_name = "E,...", value_delimiter = ',', requires = "table")]
+    pub also: Vec<f64>,
+    /// Trainings at each epsilon, each with other noise
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "table", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Seed of these trainings and of their noise
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "table")]
+    pub seed: u64,
     /// File for a picture of epsilon against steps (SVG), which must not exist
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
@@ -96,9 +117,14 @@ const PLAN: &str = "Examples:
   syndic privacy plan --rate 0.05 --steps 1000 --delta 1e-5 --epsilon 3 --institutions 5
   syndic privacy plan --steps 20 --delta 1e-6 --epsilon 8 --institutions 7 --threshold 5 \\
       --colluding 2 --plot epsilon.svg
+  syndic privacy plan --job job.toml --table data.csv.gz --site-column site --fold-column fold \\
+      --test-fold 0 --also 8,1
 
 For planning ahead: a plan protects nobody. A job adds noise where its file says so, with mode = \"record-level\".
 
 The unit is one row, added or removed: a customer, where nobody has more than one. A step takes a sample that every customer is in by chance, clips what \
 each adds, adds Gaussian noise, and shows the sum. With institutions, each adds its part of the noise: so much that \
-the noise of t - c of them suffices, or so much that all n are needed; both are shown side by side.";
+the noise of t - c of them suffices, or so much that all n are needed; both are shown side by side.
+
+With --table the job is trained on a table that you have, in this process, without encryption: once without noise, and several times with it at each epsilon. \
+What it costs on other customers' rows is of that order where they are as many; with fewer it costs more.";

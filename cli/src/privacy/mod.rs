@@ -1,5 +1,6 @@
 //! `syndic privacy`: what differential privacy would cost.
 
+mod accuracy;
 pub mod args;
 mod picture;
 mod plan;

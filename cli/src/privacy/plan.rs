@@ -8,6 +8,7 @@ use syndic_learning::privacy::plan::{
 };
 use syndic_round::Protection;
 
+use super::accuracy::Accuracy;
 use super::args::PlanArgs;
 use crate::job_check::{JobFile, check};
 use crate::{Error, Result};
@@ -30,6 +31,9 @@ pub(super) struct Plan {
     pub(super) by_steps: Vec<Spent>,
     /// Who adds how much.
     pub(super) institutions: Option<Institutions>,
+    /// What a job's noise costs on a table, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accuracy: Option<Accuracy>,
 }
 
 /// What so many steps spend.
@@ -96,6 +100,7 @@ impl Plan {
             spent: Spent::after(training, steps, noise)?,
             by_steps,
             institutions: Institutions::of(args, training, noise)?,
+            accuracy: None,
         })
     }
 
@@ -125,7 +130,8 @@ impl Plan {
             colluding: protection.as_ref().map(Protection::colluding),
             ..args.clone()
         })?;
-        Ok(Self { target_epsilon: Some(terms.epsilon), ..planned })
+        let accuracy = args.table.as_ref().map(|table| Accuracy::measured(job, table, args)).transpose()?;
+        Ok(Self { target_epsilon: Some(terms.epsilon), accuracy, ..planned })
     }
 
     /// One JSON object on one line.
@@ -189,7 +195,7 @@ fn marks(steps: u64) -> Vec<u64> {
 }
 
 /// For the person who gave the options.
-fn told(error: PrivacyError) -> Error {
+pub(super) fn told(error: PrivacyError) -> Error {
     let told = Error::input(error.code(), error.to_string()).help(error.help());
     match error {
         PrivacyError::Rate { .. } => told.place("--rate"),

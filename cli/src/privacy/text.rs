@@ -5,6 +5,7 @@ use std::path::Path;
 
 use console::style;
 
+use super::accuracy::{Accuracy, Model};
 use super::plan::{Calibration, Institutions, Plan};
 use crate::words::thousands;
 
@@ -15,6 +16,9 @@ pub(super) fn render(plan: &Plan, picture: Option<&Path>) -> String {
     steps(&mut text, plan);
     if let Some(institutions) = &plan.institutions {
         calibrations(&mut text, institutions);
+    }
+    if let Some(accuracy) = &plan.accuracy {
+        costs(&mut text, accuracy, plan.target_epsilon);
     }
     if let Some(path) = picture {
         let _ = writeln!(text, "\ndrawn in {}", path.display());
@@ -77,6 +81,34 @@ fn calibrations(text: &mut String, institutions: &Institutions) {
         let (each, worst, best) =
             (figure(noise_of_each), optional(epsilon_at_worst), optional(epsilon_at_best));
         let _ = writeln!(text, "  {label:<28}{each:>10}{worst:>24}{best:>26}");
+    }
+}
+
+fn costs(text: &mut String, accuracy: &Accuracy, target: Option<f64>) {
+    let Accuracy { table, institutions, rows, test_rows, runs, models, .. } = accuracy;
+    let (rows, test_rows) = (thousands(*rows), thousands(*test_rows));
+    let means = if *runs == 1 { "one training each" } else { &format!("means of {runs} trainings") };
+    let _ = writeln!(
+        text,
+        "\n  accuracy on {table}: {institutions} institutions, {rows} training rows, {test_rows} test rows; with noise\n  {means}, \
+         in this process, without encryption\n"
+    );
+    let heading = format!("  {:<24}{:>10}{:>10}{:>10}{:>10}", "", "ROC-AUC", "change", "log-loss", "change");
+    let _ = writeln!(text, "{}", style(heading).underlined());
+    let exact = models.first();
+    for model in models {
+        let label = match model.epsilon {
+            None => "without noise".to_owned(),
+            Some(epsilon) if Some(epsilon) == target => format!("epsilon {epsilon}, of the job"),
+            Some(epsilon) => format!("epsilon {epsilon}"),
+        };
+        let auc = model.roc_auc.map_or_else(|| "-".into(), |auc| format!("{auc:.4}"));
+        let change = |of: fn(&Model) -> Option<f64>| match (model.epsilon, of(model), exact.and_then(of)) {
+            (Some(_), Some(found), Some(exact)) => format!("{:+.4}", found - exact),
+            _ => String::new(),
+        };
+        let (in_auc, in_loss) = (change(|model| model.roc_auc), change(|model| Some(model.log_loss)));
+        let _ = writeln!(text, "  {label:<24}{auc:>10}{in_auc:>10}{:>10.4}{in_loss:>10}", model.log_loss);
     }
 }
 
