@@ -108,7 +108,8 @@ fn costs(text: &mut String, accuracy: &Accuracy, target: Option<f64>) {
             _ => String::new(),
         };
         let (in_auc, in_loss) = (change(|model| model.roc_auc), change(|model| Some(model.log_loss)));
-        let _ = writeln!(text, "  {label:<24}{auc:>10}{in_auc:>10}{:>10.4}{in_loss:>10}", model.log_loss);
+        let line = format!("  {label:<24}{auc:>10}{in_auc:>10}{:>10.4}{in_loss:>10}", model.log_loss);
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 
