@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use syndic_terminal::Misuse;
 use thiserror::Error;
 
 use crate::words::plain_lines;
@@ -97,24 +98,8 @@ impl Error {
 
     /// A command line that clap does not understand, with all that it says about it.
     pub fn misused(error: &clap::Error) -> Self {
-        use clap::error::ErrorKind;
-        let code = match error.kind() {
-            ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => "options.unknown",
-            ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => "options.missing",
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                return Self::input("options.missing", "a command is missing").help("see `syndic --help`");
-            }
-            _ => "options.invalid",
-        };
-        let text = error.to_string();
-        // What is wrong comes first; then tips, the usage, and where to read more.
-        let mut paragraphs = text.split("\n\n").map(|paragraph| {
-            let lines: Vec<&str> = paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            lines.join(" ")
-        });
-        let message = paragraphs.next().unwrap_or_default();
-        let help: Vec<String> = paragraphs.filter(|paragraph| !paragraph.is_empty()).collect();
-        Self::input(code, message.strip_prefix("error: ").unwrap_or(&message)).help(help.join("; "))
+        let Misuse { code, message, help } = Misuse::of(error, "syndic");
+        Self::input(code, message).help(help)
     }
 
     /// Says where: a file, a line, an option.

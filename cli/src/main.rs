@@ -39,7 +39,7 @@ fn log() -> Result<()> {
 /// Help and version as they are; a wrong command line as clap says it, or as JSON where JSON was asked for.
 fn misused(error: &clap::Error) -> ExitCode {
     let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !wanted && std::env::args_os().any(|argument| argument == "--json") {
+    if !wanted && syndic_terminal::wants_json() {
         return Error::misused(error).report(true);
     }
     // Where the terminal is gone there is nobody to tell.

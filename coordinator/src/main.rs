@@ -1,7 +1,6 @@
 //! `syndic-coordinator`: the daemon that orchestrates the rounds of a federation.
 
 mod jobs;
-mod logging;
 mod models;
 
 use std::io::Write as _;
@@ -19,6 +18,7 @@ use syndic_coordinator::renewal::renew;
 use syndic_coordinator::revocation::{Signed, revoke};
 use syndic_coordinator::store::migration::{Moved, Target};
 use syndic_coordinator::sweep;
+use syndic_terminal::{Ended, parsed};
 
 /// Orchestrates the encrypted rounds of a federation.
 #[derive(Parser)]
@@ -163,11 +163,15 @@ enum Place {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match perform(Arguments::parse().command).await {
+    let arguments: Arguments = match parsed() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match perform(arguments.command).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error[{}]: {error}\n  help: {}", error.code(), error.help());
-            ExitCode::from(error.exit_code())
+            let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
+            Ended { code, message: error.to_string(), help, exit }.report()
         }
     }
 }
@@ -175,7 +179,7 @@ async fn main() -> ExitCode {
 async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
     match command {
         Command::Run { config, json } => {
-            logging::start(json);
+            syndic_terminal::logging::start(json);
             daemon::run(&config).await?;
         }
         Command::Configuration { config } => {
@@ -199,7 +203,7 @@ async fn perform(command: Command) -> Result<ExitCode, DaemonError> {
             jobs::print(told.trim_end_matches('\n'))?;
         }
         Command::MigrateStore { config, to, json } => {
-            logging::start(json);
+            syndic_terminal::logging::start(json);
             let target = match to {
                 Place::Servers => Target::Servers,
                 Place::Folder => Target::Folder,

@@ -2,22 +2,20 @@
 
 mod budget;
 mod commands;
-mod logging;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use commands::{Arguments, Failure};
+use syndic_terminal::{Ended, parsed};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match commands::run(Arguments::parse()).await {
+    let arguments: Arguments = match parsed() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match commands::run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message, help, exit }) => {
-            // Where nobody listens to standard error, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "error[{code}]: {message}\n  help: {help}");
-            ExitCode::from(exit)
-        }
+        Err(Failure { code, message, help, exit }) => Ended { code, message, help, exit }.report(),
     }
 }

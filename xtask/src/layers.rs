@@ -142,12 +142,13 @@ const BEHIND: [(&str, &str); 4] = [
 const SYSTEM_RANDOMNESS: [&str; 3] = ["rand", "getrandom", "rdrand"];
 
 /// Every member, and the members that it may depend on.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("syndic-round", &[]),
     ("syndic-ledger", &[]),
     ("syndic-secure-aggregation", &["syndic-round"]),
     ("syndic-learning", &["syndic-round"]),
     ("syndic-proto", &PURE),
+    ("syndic-terminal", &[]),
     ("syndic-coordinator", &SERVICE),
     ("syndic-participant", &AGENT),
     ("syndic-data", &["syndic-learning"]),
@@ -159,25 +160,33 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("xtask", &[]),
 ];
 
-const SERVICE: [&str; 5] =
-    ["syndic-round", "syndic-secure-aggregation", "syndic-learning", "syndic-ledger", "syndic-proto"];
-
-/// A service that reads an institution's rows.
-const AGENT: [&str; 6] = [
+const SERVICE: [&str; 6] = [
     "syndic-round",
     "syndic-secure-aggregation",
     "syndic-learning",
     "syndic-ledger",
     "syndic-proto",
+    "syndic-terminal",
+];
+
+/// A service that reads an institution's rows.
+const AGENT: [&str; 7] = [
+    "syndic-round",
+    "syndic-secure-aggregation",
+    "syndic-learning",
+    "syndic-ledger",
+    "syndic-proto",
+    "syndic-terminal",
     "syndic-data",
 ];
 
-const EVERYTHING: [&str; 8] = [
+const EVERYTHING: [&str; 9] = [
     "syndic-round",
     "syndic-secure-aggregation",
     "syndic-learning",
     "syndic-ledger",
     "syndic-proto",
+    "syndic-terminal",
     "syndic-coordinator",
     "syndic-participant",
     "syndic-data",

@@ -77,7 +77,7 @@ fn did(swept: Result<Value, Output>) -> Option<Value> {
     swept
         .inspect_err(|refused| {
             let told = String::from_utf8_lossy(&refused.stderr);
-            assert!(told.contains("error[store.lease-held]"), "{told}");
+            assert!(told.contains("\"code\":\"store.lease-held\""), "{told}");
         })
         .ok()
 }

@@ -57,6 +57,12 @@ pub(crate) fn refusal(name: &str, folder: &Path, arguments: &[&str]) -> (i32, St
     (exit, process.error_code())
 }
 
+/// The error in what was told on standard error, where `--json` was asked for.
+pub(crate) fn error_in(told: &str) -> Option<Value> {
+    let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.map(|mut line| line["error"].take()).find(Value::is_object)
+}
+
 fn command(name: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program(name));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
@@ -194,6 +200,10 @@ impl Process {
     /// The code of the error that it ended with, `net.port-busy` for instance. Every error says what to do.
     pub(crate) fn error_code(&self) -> String {
         let told = self.told();
+        if let Some(error) = error_in(&told) {
+            assert!(error["help"].as_str().is_some_and(|help| !help.is_empty()), "no help: {error}");
+            return error["code"].as_str().unwrap().to_owned();
+        }
         let code = told.lines().find_map(|line| line.strip_prefix("error[")?.split(']').next());
         assert!(told.lines().any(|line| line.starts_with("  help: ")), "{} told no help:\n{told}", self.name);
         code.unwrap_or_else(|| panic!("{} told no error:\n{told}", self.name)).to_owned()

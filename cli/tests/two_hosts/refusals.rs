@@ -11,7 +11,7 @@ use syndic_round::{ParticipantId, Timestamp};
 
 use super::founding::{BANKS, Hosts, Job, table};
 use super::ledger;
-use super::process::{Process, run};
+use super::process::{Process, error_in, run};
 
 const BANK: &str = BANKS[0];
 
@@ -175,9 +175,9 @@ fn a_job_that_too_many_decline_is_abandoned_with_who_and_why() {
         assert_eq!(bank.ended(), 1, "{}", bank.told());
         assert_eq!(bank.error_code(), "job.abandoned");
     }
-    let told = coordinator.told();
+    let error = error_in(&coordinator.told()).unwrap();
     for why in ["bank_business (policy.purpose)", "bank_online (data.column-missing)"] {
-        assert!(told.lines().any(|line| line.starts_with("error[") && line.contains(why)), "{told}");
+        assert!(error["message"].as_str().unwrap().contains(why), "{error}");
     }
     let summary = ledger::verified(&hosts);
     assert_eq!(ledger::count(&summary, "syndic.job.abandoned"), 1);

@@ -11,7 +11,7 @@ use syndic_round::Digest;
 use syndic_secure_aggregation::merkle;
 
 use super::founding::{BANKS, Hosts, Job};
-use super::process::{Process, run};
+use super::process::{Process, error_in, run};
 
 const BANK: &str = BANKS[3];
 /// Of 2,048 coefficients of four bytes each.
@@ -48,9 +48,9 @@ fn spot_check(hosts: &Hosts, arguments: &[&str]) -> (i32, String, String) {
 fn finding(hosts: &Hosts) -> (i32, String) {
     let (exit, shown, told) = spot_check(hosts, &["--round", "1", "--json"]);
     assert!(shown.is_empty(), "nothing that could be taken for a result: {shown}");
-    assert!(told.contains("\n  help: "), "{told}");
-    let code = told.strip_prefix("error[").and_then(|rest| rest.split(']').next());
-    (exit, code.unwrap_or_else(|| panic!("no error: {told}")).to_owned())
+    let error = error_in(&told).unwrap_or_else(|| panic!("no error: {told}"));
+    assert!(error["help"].is_string(), "{told}");
+    (exit, error["code"].as_str().unwrap().to_owned())
 }
 
 #[test]

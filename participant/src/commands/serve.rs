@@ -17,7 +17,7 @@ use super::{Failure, JOURNAL, MODELS, SCRATCH, load, load_policy, time};
 
 /// Takes part until the job is over, or until it is told to stop.
 pub(super) async fn run(config: &Path, json: bool) -> Result<(), Failure> {
-    crate::logging::start(json);
+    syndic_terminal::logging::start(json);
 
     let config = load(config)?;
     let policy = load_policy(&config)?;
