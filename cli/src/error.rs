@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use syndic_terminal::Misuse;
+use syndic_terminal::{Misuse, file};
 use thiserror::Error;
 
 use crate::words::plain_lines;
@@ -80,11 +80,8 @@ impl Error {
 
     /// A file could not be read.
     pub fn unreadable(path: &Path, cause: &std::io::Error) -> Self {
-        let exit = match cause.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory => Exit::Input,
-            _ => Exit::World,
-        };
-        Self::new(exit, "file.unreadable", format!("the file cannot be read: {}", plain(cause)))
+        let exit = if file::exit_code(cause) == 2 { Exit::Input } else { Exit::World };
+        Self::new(exit, file::UNREADABLE, format!("the file cannot be read: {}", plain(cause)))
             .place(path.display().to_string())
             .help("check the path and that you may read it")
     }

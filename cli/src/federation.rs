@@ -4,12 +4,13 @@
 //! signing request is certified and the signatures are put together.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use ed25519_dalek::VerifyingKey;
 use rand::rngs::StdRng;
-use syndic_coordinator::authority::Validity;
+use syndic_coordinator::authority::{FileError, Validity};
 use syndic_coordinator::federation::{
     Federation, FederationError, lock, read_endorsement, read_signing_request,
 };
@@ -127,12 +128,9 @@ pub fn run(command: FederationCommand, now: Timestamp) -> Result<String> {
         FederationCommand::Roster(args) => roster(&args),
         FederationCommand::Seal(args) => seal(&args),
     }
-    .map_err(|error| told(&error))
 }
 
-type Done = std::result::Result<String, FederationError>;
-
-fn init(args: InitArgs, now: Timestamp) -> Done {
+fn init(args: InitArgs, now: Timestamp) -> Result<String> {
     let federation = Federation::create(&args.name, args.hosts, now, &mut rand::make_rng::<StdRng>())?;
     federation.write(&args.dir)?;
     let addresses: Vec<String> = federation.identity().addresses().iter().map(Address::to_string).collect();
@@ -147,10 +145,10 @@ fn init(args: InitArgs, now: Timestamp) -> Done {
     ))
 }
 
-fn add_participant(args: &AddParticipantArgs, now: Timestamp) -> Done {
+fn add_participant(args: &AddParticipantArgs, now: Timestamp) -> Result<String> {
     let _lock = lock(&args.dir)?;
     let mut federation = Federation::load(&args.dir)?;
-    let request = read_signing_request(&args.csr)?;
+    let request = named(read_signing_request(&args.csr))?;
     let before = federation.roster().members.len();
     let bundle = federation.add_participant(&request, Validity::days(now, args.days))?;
     federation.write_member(&args.dir, &bundle)?;
@@ -169,7 +167,7 @@ fn add_participant(args: &AddParticipantArgs, now: Timestamp) -> Done {
     ))
 }
 
-fn add_approver(args: AddApproverArgs) -> Done {
+fn add_approver(args: AddApproverArgs) -> Result<String> {
     let _lock = lock(&args.dir)?;
     let mut federation = Federation::load(&args.dir)?;
     let approver = Approver { name: args.name, key: args.public_key };
@@ -189,7 +187,7 @@ fn public_key(text: &str) -> std::result::Result<[u8; 32], String> {
     key.ok_or_else(|| "give the 64 hexadecimal digits that `syndic model new-key` printed".to_owned())
 }
 
-fn roster(args: &RosterArgs) -> Done {
+fn roster(args: &RosterArgs) -> Result<String> {
     let federation = Federation::load(&args.dir)?;
     let roster = federation.roster();
     let mut text = String::new();
@@ -217,11 +215,11 @@ fn roster(args: &RosterArgs) -> Done {
     Ok(text)
 }
 
-fn seal(args: &SealArgs) -> Done {
+fn seal(args: &SealArgs) -> Result<String> {
     let _lock = lock(&args.dir)?;
     let mut federation = Federation::load(&args.dir)?;
-    let read = |path: &PathBuf| read_endorsement(path);
-    let endorsements = args.endorsements.iter().map(read).collect::<std::result::Result<_, _>>()?;
+    let read = |path: &PathBuf| named(read_endorsement(path));
+    let endorsements = args.endorsements.iter().map(read).collect::<Result<_>>()?;
     let endorsed = federation.seal(endorsements)?;
     federation.write_sealed(&args.dir, &endorsed)?;
     Ok(format!(
@@ -249,11 +247,24 @@ fn address(text: &str) -> std::result::Result<Address, String> {
         .ok_or_else(|| "give a DNS name or an IP address, with `:PORT` if it is not 7443".to_owned())
 }
 
-fn told(error: &FederationError) -> Error {
-    let exit = match error.code() {
-        "federation.io" | "authority.library" => Exit::World,
-        "request.proof" | "request.csr" | "roster.unsigned" => Exit::Unverified,
-        _ => Exit::Input,
-    };
-    Error::new(exit, error.code(), error.to_string()).help(error.help())
+/// What was read from a file that the operator named, as against one that the federation's folder must have.
+fn named<T>(read: std::result::Result<T, FederationError>) -> Result<T> {
+    read.map_err(|error| match error {
+        FederationError::File(FileError::Missing(path)) => {
+            Error::unreadable(&path, &ErrorKind::NotFound.into())
+        }
+        FederationError::File(FileError::Io { path, source }) => Error::unreadable(&path, &source),
+        error => error.into(),
+    })
+}
+
+impl From<FederationError> for Error {
+    fn from(error: FederationError) -> Self {
+        let exit = match error.code() {
+            "federation.io" | "authority.library" => Exit::World,
+            "request.proof" | "request.csr" | "roster.unsigned" => Exit::Unverified,
+            _ => Exit::Input,
+        };
+        Self::new(exit, error.code(), error.to_string()).help(error.help())
+    }
 }

@@ -143,6 +143,16 @@ fn the_coordinators_host_does_not_need_the_authoritys_key() {
 }
 
 #[test]
+fn a_file_that_is_named_and_not_there_is_told_as_everywhere() {
+    let hosts = Hosts::with_members(&["bank_a"]);
+    for arguments in
+        [&["add-participant", "--csr", "absent.json"][..], &["seal", "--endorsement", "absent.json"]]
+    {
+        assert_eq!(hosts.operator(arguments).unwrap_err(), "file.unreadable", "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_federation_is_never_founded_over_another() {
     let hosts = Hosts::founded();
     let before = std::fs::read(hosts.federation().join("authority.key.pem")).unwrap();

@@ -81,7 +81,7 @@ impl ConfigError {
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "config.unreadable",
+            Self::Unreadable { .. } => syndic_terminal::file::UNREADABLE,
             Self::Malformed { .. } => "config.malformed",
         }
     }

@@ -26,7 +26,7 @@ use crate::service::Service;
 use crate::store::config::StoreConfig;
 use crate::store::{Store, create_folder};
 use crate::tls::{self, Door, Incoming};
-pub use error::DaemonError;
+pub use error::{APPROVAL, DaemonError, JOB_FILE};
 pub use publishing::publish;
 use publishing::{Publishing, publish_as_they_end};
 
@@ -38,11 +38,7 @@ use publishing::{Publishing, publish_as_they_end};
 pub fn run(path: &Path) -> Boxed<'_, Result<(), DaemonError>> {
     Box::pin(async move {
         let config = Config::load(path)?;
-        let read = |job: &Path| {
-            std::fs::read_to_string(job)
-                .map_err(|source| DaemonError::JobFile { path: job.display().to_string(), source })
-        };
-        let job = config.job.as_deref().map(read).transpose()?;
+        let job = config.job.as_deref().map(|job| DaemonError::reading(JOB_FILE, job)).transpose()?;
         let door = Door::open(&config.federation, config.allow_fingerprints.as_deref())?;
         let roster = load_sealed_roster(&config.federation)?
             .ok_or_else(|| DaemonError::Unsealed(config.federation.display().to_string()))?;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use syndic_coordinator::config::Config;
 use syndic_coordinator::control::{Connection, ControlError};
-use syndic_coordinator::daemon::DaemonError;
+use syndic_coordinator::daemon::{DaemonError, JOB_FILE};
 use syndic_coordinator::fact::Priority;
 use syndic_ledger::Timestamp;
 use syndic_proto::control::{JobStatus, JobTrouble};
@@ -169,8 +169,7 @@ pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
 }
 
 async fn submit(file: &Path, priority: u32, common: &Common) -> Result<(), DaemonError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| DaemonError::JobFile { path: file.display().to_string(), source })?;
+    let text = DaemonError::reading(JOB_FILE, file)?;
     let (job, fresh) = common.connected().await?.submit(text, urgency(priority)?).await?;
     if common.json {
         return print(&json!({ "job": job, "fresh": fresh }).to_string());

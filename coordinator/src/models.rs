@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 use syndic_coordinator::control::ControlError;
-use syndic_coordinator::daemon::DaemonError;
+use syndic_coordinator::daemon::{APPROVAL, DaemonError};
 use syndic_coordinator::registry::ApprovalFile;
 use syndic_proto::control::ModelStatus;
 
@@ -46,7 +46,7 @@ pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
 }
 
 async fn stage(path: &Path, common: &Common) -> Result<(), DaemonError> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = DaemonError::reading(APPROVAL, path)?;
     let Some(file) = ApprovalFile::parse(&text) else {
         let message = format!("{} is no approval of a model's stage", path.display());
         let code = "model.approval-malformed".into();

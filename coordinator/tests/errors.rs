@@ -41,7 +41,8 @@ fn every_command_that_prints_json_prints_its_error_as_json() {
         &["model", "stage", "absent.json", "--config", "absent.toml"],
     ] {
         let error = told(&called(&[arguments, &["--json"]].concat()));
-        assert_eq!(error["exit"], 2, "{arguments:?}: {error}");
+        let found = (&error["code"], &error["exit"]);
+        assert_eq!(found, (&"file.unreadable".into(), &2.into()), "{arguments:?}: {error}");
 
         let people = String::from_utf8(called(arguments).stderr).unwrap();
         let first = format!("error[{}]: {}", error["code"].as_str().unwrap(), error["message"].as_str().unwrap());

@@ -1,11 +1,12 @@
 //! The agent's commands: make keys, endorse and pin the roster, renew, check the data, run, and show what left and what was seen.
 
 mod data;
+mod failure;
 mod models;
 mod policy;
 mod serve;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -13,17 +14,21 @@ use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
-use syndic_participant::agent::{AgentError, spot_check};
-use syndic_participant::config::Config;
-use syndic_participant::enrol::{self, EnrolError, Enrolment, RosterReview};
+use syndic_participant::agent::spot_check;
+use syndic_participant::config::{Config, ConfigError};
+use syndic_participant::enrol::{self, Enrolment, RosterReview};
 use syndic_participant::journal::{
     Account, JournalError, read_account, read_checkpoint, read_receipts, read_sent,
 };
-use syndic_participant::keys::{Keys, KeysError};
-use syndic_participant::policy::{Budget, Policy};
+use syndic_participant::keys::Keys;
+use syndic_participant::policy::{Budget, Policy, PolicyError};
 use syndic_proto::convert::RoundRef;
 use syndic_round::message::Kind;
 use syndic_round::{JobId, Place, Roster, RoundId};
+
+use failure::named;
+
+pub(crate) use failure::Failure;
 
 /// Runs one institution's side of a federation. It only ever opens outbound connections.
 #[derive(Parser)]
@@ -183,20 +188,12 @@ enum Command {
     },
 }
 
-/// What to tell a person whose command failed.
-pub(crate) struct Failure {
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) help: String,
-    pub(crate) exit: u8,
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Keygen { name, dir } => keygen(&name, &dir),
         Command::Endorse { dir, bundle, roster } => endorse(&dir, &bundle, &roster),
         Command::Pin { dir, roster } => {
-            let sealed = enrol::pin(&dir, enrol::read_endorsed_roster(&roster)?)?;
+            let sealed = enrol::pin(&dir, named(enrol::read_endorsed_roster(&roster))?)?;
             print(&format!(
                 "pinned roster {} of federation {}",
                 sealed.digest(),
@@ -208,7 +205,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
         Command::Renew { dir, bundle } => {
-            let expires_at = enrol::renew(&dir, &enrol::read_bundle(&bundle)?)?;
+            let expires_at = enrol::renew(&dir, &named(enrol::read_bundle(&bundle))?)?;
             print(&format!("the certificate holds until {}", time(expires_at.0)))
         }
         Command::Run { config, json } => serve::run(&config, json).await,
@@ -263,7 +260,7 @@ fn keygen(name: &str, dir: &Path) -> Result<(), Failure> {
 
 fn endorse(dir: &Path, bundle: &Path, roster: &Path) -> Result<(), Failure> {
     let keys = Keys::load(dir)?;
-    let (bundle, roster) = (enrol::read_bundle(bundle)?, enrol::read_roster(roster)?);
+    let (bundle, roster) = (named(enrol::read_bundle(bundle))?, named(enrol::read_roster(roster))?);
     let review = RosterReview::new(&keys, &bundle, &roster)?;
     print(&review.to_string())?;
     let name = keys.name().to_owned();
@@ -276,11 +273,15 @@ fn load_policy(config: &Config) -> Result<Policy, Failure> {
 }
 
 fn policy_in(path: &Path) -> Result<Policy, Failure> {
-    Policy::load(path).map_err(|error| Failure {
-        code: "policy.malformed".into(),
-        message: error.to_string(),
-        help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key".into(),
-        exit: 2,
+    Policy::load(path).map_err(|error| match &error {
+        PolicyError::Unreadable { source, .. } => Failure::unreadable(error.to_string(), source),
+        PolicyError::Malformed { .. } => Failure {
+            code: "policy.malformed".into(),
+            message: error.to_string(),
+            help: "a policy names `purposes`, `programs` and `contracts`; docs/policy.md has every key"
+                .into(),
+            exit: 2,
+        },
     })
 }
 
@@ -394,52 +395,27 @@ fn time(at_ms: u64) -> String {
 }
 
 fn load(config: &Path) -> Result<Config, Failure> {
-    Config::load(config).map_err(|error| Failure {
-        code: "config.malformed".into(),
-        message: error.to_string(),
-        help: "compare it with the sample in deploy/participant.toml".into(),
-        exit: 2,
+    Config::load(config).map_err(|error| match &error {
+        ConfigError::Unreadable { source, .. } => Failure::unreadable(error.to_string(), source),
+        ConfigError::Malformed { .. } => Failure {
+            code: "config.malformed".into(),
+            message: error.to_string(),
+            help: "compare it with the sample in deploy/participant.toml".into(),
+            exit: 2,
+        },
     })
 }
 
 /// Writes to standard output; a reader that left, as `head` does, is no error.
 fn print(line: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure {
             code: "output.closed".into(),
             message: error.to_string(),
             help: "write to a terminal or a file that is open".into(),
             exit: 3,
         }),
         _ => Ok(()),
-    }
-}
-
-impl From<KeysError> for Failure {
-    fn from(error: KeysError) -> Self {
-        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
-        Self { code, message: error.to_string(), help, exit }
-    }
-}
-
-impl From<EnrolError> for Failure {
-    fn from(error: EnrolError) -> Self {
-        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
-        Self { code, message: error.to_string(), help, exit }
-    }
-}
-
-impl From<JournalError> for Failure {
-    fn from(error: JournalError) -> Self {
-        let help = error.help().unwrap_or("check the disk that the state folder is on");
-        Self { code: error.code().into(), message: error.to_string(), help: help.into(), exit: 3 }
-    }
-}
-
-impl From<AgentError> for Failure {
-    fn from(error: AgentError) -> Self {
-        let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
-        Self { code, message: error.to_string(), help, exit }
     }
 }
 

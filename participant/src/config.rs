@@ -42,12 +42,23 @@ pub enum Until {
 
 /// Why a configuration is refused. Shows no text of the file.
 #[derive(Debug, Error)]
-#[error("cannot use the configuration {path}: {reason}")]
-pub struct ConfigError {
-    /// File.
-    pub path: PathBuf,
-    /// Why, with the line.
-    pub reason: String,
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Unreadable {
+        /// File.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is no configuration.
+    #[error("cannot use the configuration {path}: {reason}")]
+    Malformed {
+        /// File.
+        path: PathBuf,
+        /// Why, with the line.
+        reason: String,
+    },
 }
 
 impl Config {
@@ -56,8 +67,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let failed = |reason: String| ConfigError { path: path.into(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let failed = |reason: String| ConfigError::Malformed { path: path.into(), reason };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
         let mut config: Self = read_toml(&text).map_err(failed)?;
         if let Some(misfit) = config.data.misfit() {
             return Err(failed(misfit));

@@ -171,12 +171,23 @@ pub enum Denied {
 
 /// Why a policy file cannot be used. Shows no text of the file.
 #[derive(Debug, Error)]
-#[error("cannot use the policy file {path}: {reason}")]
-pub struct PolicyError {
-    /// File.
-    pub path: PathBuf,
-    /// Why, with the line.
-    pub reason: String,
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("cannot read the policy file {path}: {source}")]
+    Unreadable {
+        /// File.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is no policy.
+    #[error("cannot use the policy file {path}: {reason}")]
+    Malformed {
+        /// File.
+        path: PathBuf,
+        /// Why, with the line.
+        reason: String,
+    },
 }
 
 impl Policy {
@@ -185,8 +196,9 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`].
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
-        let failed = |reason: String| PolicyError { path: path.into(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let failed = |reason: String| PolicyError::Malformed { path: path.into(), reason };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PolicyError::Unreadable { path: path.into(), source })?;
         let policy: Self = read_toml(&text).map_err(failed)?;
         match policy.misfit() {
             Some(misfit) => Err(failed(misfit)),

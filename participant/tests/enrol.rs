@@ -361,8 +361,8 @@ fn a_command_exits_with_3_for_the_disk_and_with_2_for_what_it_was_given() {
         (["keygen", "--name", "bank_d", "--dir", "keys.json/below"].as_slice(), 3, "keys.io"),
         (&["keygen", "--name", "bank_a", "--dir", "."], 2, "keys.exists"),
         (&["keygen", "--name", "Bank D", "--dir", "bank_d"], 2, "keys.name"),
-        (&["pin", "--dir", ".", "--roster", "absent.json"], 2, "enrol.missing"),
-        (&["pin", "--dir", ".", "--roster", "."], 3, "keys.io"),
+        (&["pin", "--dir", ".", "--roster", "absent.json"], 2, "file.unreadable"),
+        (&["pin", "--dir", ".", "--roster", "."], 2, "file.unreadable"),
         (&["renew", "--dir", "absent", "--bundle", "keys.json"], 2, "enrol.malformed"),
     ] {
         let (exit, told) = run(&founding, arguments);

@@ -2,6 +2,7 @@
 //! command line that is wrong, and a daemon's log.
 
 mod ended;
+pub mod file;
 pub mod logging;
 mod misuse;
 

@@ -139,7 +139,7 @@ fn files_that_cannot_be_parsed_are_refused_before_anything_is_begun() {
     let nowhere = run("syndic-coordinator", &hosts.host("operator"), &["run", "--config", "nowhere.toml"]);
     assert_eq!(nowhere.status.code(), Some(2));
     let told = String::from_utf8(nowhere.stderr).unwrap();
-    assert!(told.starts_with("error[config.unreadable]") && told.contains("nowhere.toml"), "{told}");
+    assert!(told.starts_with("error[file.unreadable]") && told.contains("nowhere.toml"), "{told}");
 }
 
 #[test]

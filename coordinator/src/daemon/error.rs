@@ -1,5 +1,8 @@
 //! Why the daemon stops, with codes, remedies and exit codes.
 
+use std::path::Path;
+
+use syndic_terminal::file;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -24,9 +27,11 @@ pub enum DaemonError {
     /// Its roster is not sealed yet.
     #[error("the roster in {0} is not sealed")]
     Unsealed(String),
-    /// The job file cannot be read.
-    #[error("cannot read the job file {path}: {source}")]
-    JobFile {
+    /// A file that was named cannot be read.
+    #[error("cannot read the {what} {path}: {source}")]
+    Unreadable {
+        /// What it should be: `job file`, or `approval`.
+        what: &'static str,
         /// File.
         path: String,
         /// The system's reason.
@@ -67,6 +72,18 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
+    /// The text of a file that a person named, which should be `what`.
+    ///
+    /// # Errors
+    /// [`Self::Unreadable`].
+    pub fn reading(what: &'static str, path: &Path) -> Result<String, Self> {
+        std::fs::read_to_string(path).map_err(|source| Self::Unreadable {
+            what,
+            path: path.display().to_string(),
+            source,
+        })
+    }
+
     /// The stable code.
     pub fn code(&self) -> &str {
         match self {
@@ -74,7 +91,7 @@ impl DaemonError {
             Self::Federation(error) => error.code(),
             Self::Door(error) => error.code(),
             Self::Unsealed(_) => "roster.unsealed",
-            Self::JobFile { .. } => "job.unreadable",
+            Self::Unreadable { .. } => file::UNREADABLE,
             Self::Listen(error) => error.code(),
             Self::Coordinator(error) => error.code(),
             Self::Serve(_) | Self::PortClosed => "net.failed",
@@ -95,7 +112,10 @@ impl DaemonError {
             Self::Unsealed(_) => {
                 "let every member run `syndic-participant endorse`, then run `syndic federation seal`".into()
             }
-            Self::JobFile { .. } => "name a readable job file; in the configuration as `job`".into(),
+            Self::Unreadable { what: JOB_FILE, .. } => {
+                "name a readable job file; in the configuration as `job`".into()
+            }
+            Self::Unreadable { what, .. } => format!("name a readable {what}"),
             Self::Listen(error) => error.help(),
             Self::Coordinator(error) => error.help().into(),
             Self::Control(error) => error.help().into(),
@@ -113,12 +133,8 @@ impl DaemonError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Abandoned { .. } | Self::Interrupted => 1,
-            Self::Config(ConfigError::Unreadable { source, .. }) | Self::JobFile { source, .. } => {
-                if names_no_text(source) {
-                    2
-                } else {
-                    3
-                }
+            Self::Config(ConfigError::Unreadable { source, .. }) | Self::Unreadable { source, .. } => {
+                file::exit_code(source)
             }
             Self::Federation(error) if error.is_of_the_world() => 3,
             Self::Door(error) => {
@@ -138,8 +154,7 @@ impl DaemonError {
     }
 }
 
-/// Whether whoever named a file to read is at fault, and not the disk: there is none, or it is no text.
-fn names_no_text(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidData | InvalidInput)
-}
+/// What a file is that holds a job.
+pub const JOB_FILE: &str = "job file";
+/// What a file is that holds an approver's word.
+pub const APPROVAL: &str = "approval";

@@ -79,14 +79,14 @@ async fn without_the_authoritys_key_nothing_is_renewed() {
 async fn a_wrong_file_is_bad_input_and_a_disk_that_refuses_is_not() {
     let host = Host::founded(0);
     std::fs::remove_file(host.path("job.toml")).unwrap();
-    assert_eq!(host.refusal().await, ("job.unreadable".to_owned(), 2));
+    assert_eq!(host.refusal().await, ("file.unreadable".to_owned(), 2));
     std::fs::write(host.path("coordinator.toml"), "listen = 7\n").unwrap();
     assert_eq!(host.refusal().await, ("config.malformed".to_owned(), 2));
     std::fs::remove_file(host.path("coordinator.toml")).unwrap();
-    assert_eq!(host.refusal().await, ("config.unreadable".to_owned(), 2));
+    assert_eq!(host.refusal().await, ("file.unreadable".to_owned(), 2));
 
     let broken = || std::io::Error::other("the disk went away");
-    let unreadable = DaemonError::JobFile { path: "job.toml".into(), source: broken() };
+    let unreadable = DaemonError::Unreadable { what: JOB_FILE, path: "job.toml".into(), source: broken() };
     assert_eq!(unreadable.exit_code(), 3);
     // A folder stands where the new certificate is written first.
     let dir = host.path("federation");

@@ -60,18 +60,19 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
 
 /// The text of a job file.
 pub(super) fn text_of(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| no_job(format!("cannot read {}: {error}", path.display()), 3))
+    std::fs::read_to_string(path).map_err(|cause| {
+        Failure::unreadable(format!("cannot read the job file {}: {cause}", path.display()), &cause)
+    })
 }
 
 /// The job that the file `path` with this text is.
 pub(super) fn job_in(text: &str, path: &Path) -> Result<Job, Failure> {
-    Job::from_toml(text).map_err(|_| no_job(format!("{} is no job file", path.display()), 2))
-}
-
-fn no_job(message: String, exit: u8) -> Failure {
-    let help = "`syndic job check` on that file names every error and its remedy".into();
-    Failure { code: "job.malformed".into(), message, help, exit }
+    Job::from_toml(text).map_err(|_| Failure {
+        code: "job.malformed".into(),
+        message: format!("{} is no job file", path.display()),
+        help: "`syndic job check` on that file names every error and its remedy".into(),
+        exit: 2,
+    })
 }
 
 fn show(reading: &Reading) -> Result<(), Failure> {
