@@ -47,6 +47,27 @@ fn the_first_refusal_is_told_with_its_remedy_and_code_1() {
 }
 
 #[test]
+fn a_job_that_can_never_fit_the_budget_is_refused_with_the_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |budget: &str| {
+        let policy = format!("{POLICY}[privacy.budget]\n{budget}\n");
+        let refused = check(folder.path(), &policy, JOB, &["--institutions", "5"]);
+        (refused.status.code(), String::from_utf8(refused.stderr).unwrap())
+    };
+    assert_eq!(of("epsilon = 3.0\ndelta = 1e-4").0, Some(0), "all of it is for this job");
+    for budget in [
+        "epsilon = 2.5\ndelta = 1e-4",
+        "epsilon = 3.0\ndelta = 1e-4\nalready_spent = { epsilon = 0.5, delta = 0.0 }",
+    ] {
+        let (code, told) = of(budget);
+        assert_eq!(code, Some(1), "{told}");
+        for part in ["error[budget.spent]", "needs epsilon 2.9999", "has epsilon 2.5 at delta 1e-4 left"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_policy_and_what_is_no_job_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     for (policy, job, more, code) in [

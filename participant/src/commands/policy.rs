@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// read of the rows, or written down.
     #[command(
         after_help = "With --config the enrolment, which must be there, the trainer and the journal count too: which content of the contract was \
-                      accepted first, and what is left of the budget. With --policy the file alone, among so many institutions.\n\n\
+                      accepted first, and what is left of the budget. With --policy the file alone, among so many institutions, and its budget as if no job had spent of it.\n\n\
                       Exit codes: 0 it accepts, 1 it refuses, 2 a file is wrong.\n\n\
                       Example:\n  syndic-participant policy check --config participant.toml --job job.toml"
     )]
@@ -54,7 +54,9 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
             let protection = job
                 .protection_of(usize::from(institutions.unwrap_or_default()))
                 .map_err(|error| misfit(error.code(), error.to_string()))?;
-            let verdict = policy.check(&job, &protection);
+            // What does not fit a budget of which nothing was spent never fits.
+            let verdict =
+                policy.check(&job, &protection).and_then(|()| policy.check_known(&job, &Known::default()));
             (job, verdict)
         }
     };
