@@ -2,7 +2,7 @@
 
 use syndic_learning::Job;
 use syndic_learning::job::TermsError;
-use syndic_round::Protection;
+use syndic_round::{PlanError, Protection};
 
 use crate::words::counted;
 use crate::{Error, Result};
@@ -13,15 +13,16 @@ use crate::{Error, Result};
 /// Where a job file is right in itself, and asks for what so many cannot have.
 pub fn protection(job: &Job, institutions: usize) -> Result<Protection> {
     let refused = |error: &TermsError| {
-        let place = match error {
-            TermsError::Drawn { .. } => "[cohort] each_round",
-            TermsError::Privacy(_) => "[privacy]",
-            _ => "[protection]",
-        };
         let so_many = counted(institutions, "institution", "institutions");
-        Error::input(error.code(), format!("the job does not fit {so_many}: {error}"))
-            .place(place)
-            .help(error.help())
+        let told =
+            Error::input(error.code(), format!("the job does not fit {so_many}: {error}")).help(error.help());
+        match error {
+            // Nothing in the file is at fault.
+            TermsError::Protection(PlanError::Cohort { .. }) => told,
+            TermsError::Drawn { .. } => told.place("[cohort] each_round"),
+            TermsError::Privacy(_) => told.place("[privacy]"),
+            _ => told.place("[protection]"),
+        }
     };
     if let Some(members) = &job.cohort.members
         && members.len() > institutions
@@ -68,10 +69,10 @@ mod tests {
         let protected = |terms: &str| JOB.replacen("[protection]", &format!("[protection]\n{terms}"), 1);
         assert_eq!(fits(JOB, 5).unwrap().threshold(), 4);
         for (text, institutions, told) in [
-            (protected("threshold = 6"), 5, ["plan.threshold-unreachable", "in: [protection]"]),
-            (protected("min_survivors = 6"), 5, ["plan.min-survivors", "in: [protection]"]),
+            (protected("threshold = 6"), 5, ["in: [protection]", "help: lower `threshold`"]),
+            (protected("min_survivors = 6"), 5, ["in: [protection]", "help: correct `min_survivors`"]),
             (format!("{JOB}\n[cohort]\neach_round = 5\n"), 4, ["cohort.drawn", "in: [cohort] each_round"]),
-            (JOB.into(), 2, ["plan.cohort", "does not fit 2 institutions"]),
+            (JOB.into(), 2, ["does not fit 2 institutions", "help: run the job among 3 or more"]),
             (
                 format!("{JOB}\n[cohort]\nmembers = [\"a\", \"b\", \"c\", \"d\"]\n"),
                 3,

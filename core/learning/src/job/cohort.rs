@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::ProtectionTerms;
 use super::program::ProgramTerms;
 use super::reader::{Reader, Section};
+use super::terms::impossible;
 use crate::contract::is_bare;
 
 /// Whom the rounds of a job admit.
@@ -48,8 +49,7 @@ impl Written {
         let admitted = self.terms.admitted(0);
         if let Err(error) = protection.among(admitted) {
             let message = format!("of the {admitted} institutions that a round admits: {error}");
-            let help = "change how many there are, or leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number";
-            reader.add(error.code(), Some(at.clone()), message, help);
+            reader.add(error.code(), Some(at.clone()), message, impossible(&error));
         }
     }
 }

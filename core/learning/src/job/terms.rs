@@ -67,9 +67,7 @@ impl TermsError {
     pub fn help(&self) -> &str {
         match self {
             Self::File(diagnostics) => diagnostics.first().map_or("", |first| &first.help),
-            Self::Protection(_) => {
-                "leave out `threshold`, `colluding` and `min_survivors`: the defaults fit every number"
-            }
+            Self::Protection(error) => impossible(error),
             Self::NoMember(_) => "write the names as the roster has them",
             Self::Drawn { .. } => "lower `each_round`, or run the job with more institutions",
             Self::Privacy(error) => error.help(),
@@ -171,6 +169,23 @@ impl Job {
             collect: millis(deadlines.collect_seconds),
             certify: millis(deadlines.certify_seconds),
             reveal: millis(deadlines.reveal_seconds),
+        }
+    }
+}
+
+/// What to do about a protection that a number of institutions cannot have.
+pub(super) fn impossible(error: &PlanError) -> &'static str {
+    match error {
+        PlanError::Cohort { admitted: ..3, .. } => {
+            "run the job among 3 or more: a sum over fewer would tell one of them what the other sent"
+        }
+        PlanError::Cohort { .. } => {
+            "choose a `parameter_set` that serves as many, or let rounds admit fewer by lot, with `each_round` in [cohort]"
+        }
+        PlanError::Unreachable { .. } => "lower `threshold`, or leave it out: the default fits every number",
+        PlanError::Survivors { .. } => "correct `min_survivors`, or leave it out: it is the threshold then",
+        _ => {
+            "leave out those of `threshold`, `colluding` and `min_survivors` that are given: the defaults fit every number"
         }
     }
 }
