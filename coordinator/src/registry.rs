@@ -68,7 +68,9 @@ pub enum RegistryError {
         what: &'static str,
     },
     /// It was given before another change, or is used again.
-    #[error("the approval is for change {said} under the name `{name}`, and {next} is next")]
+    #[error(
+        "the approval is for change {said} under the name `{name}`, and {next} is next; the model of job `{job}` is {is} now"
+    )]
     Stale {
         /// The name.
         name: String,
@@ -76,10 +78,16 @@ pub enum RegistryError {
         said: u64,
         /// The one that would count.
         next: u64,
+        /// The model's job.
+        job: JobId,
+        /// What the model is.
+        is: Stage,
     },
     /// The model is not what the approval says, or may not become that.
-    #[error("the model is {is}, and the approval is for one that is {from} to become {to}")]
+    #[error("{}", illegal(job, (*is, *from, *to)))]
     Stage {
+        /// The model's job.
+        job: JobId,
         /// What the model is.
         is: Stage,
         /// What the approval says that it is.
@@ -119,11 +127,25 @@ impl RegistryError {
                 "say in a line why, without names of people: it is on record in the ledger"
             }
             Self::NoModel(_) => "`syndic model list` shows the models there are",
-            Self::Other { .. } | Self::Stale { .. } => {
-                "approve again, from the ledger as it is published now: an approval counts once, for what its approver saw"
+            Self::Other { .. } => {
+                "approve again, from the ledger as it is published now: an approval counts for what its approver saw"
             }
-            Self::Stage { .. } => {
-                "a candidate becomes shadow, a shadow champion; each may be withdrawn, and what is withdrawn stays so"
+            Self::Stale { .. } => {
+                "if that is what it was to become, nothing is left to do; otherwise approve again, from the ledger as it is published now: \
+                 an approval counts once, for what its approver saw"
+            }
+            Self::Stage { is: Stage::Candidate, .. } => {
+                "a candidate becomes a shadow first, by `syndic model promote --to shadow`, or is withdrawn, by `syndic model withdraw`"
+            }
+            Self::Stage { is: Stage::Shadow, .. } => {
+                "a shadow becomes champion, by `syndic model promote --to champion`, or is withdrawn, by `syndic model withdraw`"
+            }
+            Self::Stage { is: Stage::Champion, .. } => {
+                "a champion becomes a shadow when another one takes its place, by `syndic model promote --to champion` of that one, or is \
+                 withdrawn, by `syndic model withdraw`"
+            }
+            Self::Stage { is: Stage::Withdrawn, .. } => {
+                "what is withdrawn stays so: promote another model, `syndic model list` shows them, or train one"
             }
             Self::Gate(_) => {
                 "the gates are those that the institutions agreed to in `[promotion]` of the job file; train a better model"
@@ -276,10 +298,11 @@ impl Registry {
         let next = self.changes(&model.name);
         if change.number != next {
             let name = model.name.clone();
-            return Err(RegistryError::Stale { name, said: change.number, next });
+            let (said, job, is) = (change.number, job.clone(), model.stage);
+            return Err(RegistryError::Stale { name, said, next, job, is });
         }
         if *from != model.stage || !from.may_become(*to) {
-            return Err(RegistryError::Stage { is: model.stage, from: *from, to: *to });
+            return Err(RegistryError::Stage { job: job.clone(), is: model.stage, from: *from, to: *to });
         }
         let names_card = match (from, to) {
             (Stage::Candidate, Stage::Withdrawn) => change.card.is_none(),
@@ -304,6 +327,14 @@ impl Registry {
     fn replaced_by(&self, model: &Registered, to: Stage) -> Option<JobId> {
         self.champion(&model.name).filter(|_| to == Stage::Champion).cloned()
     }
+}
+
+/// What is wrong with a change from one stage to another of a model that is in a stage.
+fn illegal(job: &JobId, (is, from, to): (Stage, Stage, Stage)) -> String {
+    if is == from {
+        return format!("the model of job `{job}` is {is}, and none of that stage becomes {to}");
+    }
+    format!("the model of job `{job}` is {is}, and the approval is for one that is {from} to become {to}")
 }
 
 #[cfg(test)]

@@ -97,6 +97,11 @@ fn a_champion_that_another_replaces_is_a_shadow_again_and_may_come_back() {
     assert_eq!(registry.all_changes(), (6, Some(&id("first"))));
     let gone = staged(&registry, "second", Stage::Shadow).unwrap_err();
     assert_eq!(gone.code(), "model.illegal-stage", "what is withdrawn stays so");
+    assert_eq!(
+        gone.to_string(),
+        "the model of job `second` is withdrawn, and none of that stage becomes shadow"
+    );
+    assert!(gone.help().contains("stays so"), "{}", gone.help());
 }
 
 #[test]
@@ -125,6 +130,10 @@ fn an_approval_counts_once_and_for_what_its_approver_saw() {
     let seen = staged(&registry, "first", Stage::Champion).unwrap();
     let again = registry.take(&first, &roster()).unwrap_err();
     assert_eq!(again.code(), "model.stale-approval");
+    assert_eq!(
+        again.to_string(),
+        "the approval is for change 0 under the name `response`, and 1 is next; the model of job `first` is shadow now"
+    );
     put(&mut registry, "second", Stage::Shadow);
     let late = registry.take(&seen, &roster()).unwrap_err();
     assert_eq!(late.code(), "model.stale-approval", "there was another change in between");
@@ -147,6 +156,12 @@ fn what_is_not_as_the_registry_has_it_is_refused() {
     assert_eq!(refused(|change| change.replaces = Some(id("second"))), "model.other-approval");
     assert_eq!(refused(|change| change.to = Stage::Champion), "model.illegal-stage", "not without a shadow");
     assert_eq!(refused(|change| change.from = Stage::Shadow), "model.illegal-stage");
+    let hasty = registry.propose(&id("first"), Stage::Champion, None, "it looks good").unwrap_err();
+    assert_eq!(
+        hasty.to_string(),
+        "the model of job `first` is candidate, and none of that stage becomes champion"
+    );
+    assert!(hasty.help().contains("`syndic model promote --to shadow`"), "{}", hasty.help());
     let stranger = good.approval.change.clone().approve(roster().digest(), "model-risk", &key(8));
     assert_eq!(registry.check(&stranger, &roster()).unwrap_err().code(), "model.approval-signature");
     let nobody = good.approval.change.clone().approve(roster().digest(), "bank-1", &key(1));
