@@ -158,6 +158,11 @@ pub(super) fn privacy(
     let at = Some(mode.span());
     match mode.get_ref().as_str() {
         NONE => {
+            for (key, at) in section.foreign(&OF_NOISE) {
+                let message = format!("`{key}` is a term of noise, and `mode = \"{NONE}\"` adds none");
+                let help = format!("remove it, or write `mode = \"{RECORD_LEVEL}\"`");
+                reader.add("job.unknown-key", Some(at), message, help);
+            }
             reader.close(section);
             return Some((Privacy::None {}, at));
         }
@@ -265,5 +270,7 @@ pub(super) fn check(
     }
 }
 
+/// Terms that only a mode with noise has.
+const OF_NOISE: [&str; 7] = ["epsilon", "delta", "noise", "honest", "clip", "unit", "test_bins"];
 const NONE: &str = "none";
 const RECORD_LEVEL: &str = "record-level";

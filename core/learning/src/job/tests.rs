@@ -223,6 +223,11 @@ fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
         errors("mode = \"none\"", "mode = \"none\"\nepsilon = 1"),
         [("job.unknown-key", line_of("mode =").map(|line| line + 1))]
     );
+    let noise = FILE.replace("mode = \"none\"", "mode = \"none\"\nepsilon = 1\nhonest = 2");
+    for found in Job::from_toml(&noise).unwrap_err() {
+        assert!(found.message.contains("is a term of noise"), "{found}");
+        assert!(found.help.contains("`mode = \"record-level\"`"), "{found}");
+    }
 }
 
 #[test]
