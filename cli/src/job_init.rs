@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use syndic_learning::job::{ColumnSketch, draft, draft_predicting};
+use syndic_learning::job::{ColumnSketch, draft, draft_predicting, spells_nothing};
 
 use crate::sandbox::Source;
 use crate::words::counted;
@@ -47,11 +47,16 @@ fn no_label(source: &Source, columns: &[ColumnSketch], label: &str) -> Error {
         // A scan that stopped counting has seen that many, not all.
         let at_least = if column.distinct >= MOST_DISTINCT as u64 { "at least " } else { "" };
         let values = counted(column.distinct as usize, "value", "values");
-        format!("{at_least}{values} and {}", counted(column.empty as usize, "empty cell", "empty cells"))
+        let empty = counted(column.empty as usize, "empty cell", "empty cells");
+        match column.spelt.as_slice() {
+            [] => format!("{at_least}{values} and {empty}"),
+            words => format!("{at_least}{values}, {empty} and cells that say `{}`", words.join("`, `")),
+        }
     });
     let candidates: Vec<&str> = columns
         .iter()
-        .filter(|column| column.distinct == 2 && column.empty == 0 && !column.name.is_empty())
+        .filter(|column| column.distinct == 2 && column.empty == 0 && column.spelt.is_empty())
+        .filter(|column| !column.name.is_empty())
         .map(|column| column.name.as_str())
         .collect();
     let help = match candidates.as_slice() {
@@ -90,6 +95,13 @@ impl Column {
             sketch.empty += 1;
             return;
         }
+        if spells_nothing(cell) {
+            let known = |word: &String| word == cell;
+            if !sketch.spelt.iter().any(known) {
+                sketch.spelt.push(cell.into());
+            }
+            return;
+        }
         match cell.parse::<f64>() {
             Ok(number) if number.is_finite() => {
                 sketch.min = sketch.min.min(number);
@@ -109,9 +121,14 @@ impl Column {
         let Self { mut sketch, seen } = self;
         sketch.rows = rows;
         sketch.distinct = seen.len() as u64;
-        sketch.numeric &= sketch.empty < rows;
+        sketch.numeric &= !seen.is_empty();
         if !sketch.numeric {
             (sketch.min, sketch.max) = (0.0, 0.0);
+            // Among words they are words.
+            let words = std::mem::take(&mut sketch.spelt);
+            sketch.distinct += words.len() as u64;
+            let room = MOST_VALUES - sketch.values.len();
+            sketch.values.extend(words.into_iter().take(room));
         }
         sketch
     }
@@ -130,7 +147,7 @@ const MOST_VALUES: usize = 50;
 mod tests {
     use super::*;
     use crate::sandbox::fixture::table_text;
-    use syndic_learning::Job;
+    use syndic_learning::{ColumnKind, Job};
 
     fn source(text: &str) -> (tempfile::TempDir, Source) {
         let folder = tempfile::tempdir().unwrap();
@@ -183,6 +200,32 @@ mod tests {
             told(6_000)
         );
         assert!(told(4_999).contains("`amount` has 4,999 values and"), "{}", told(4_999));
+    }
+
+    #[test]
+    fn numbers_with_words_for_nothing_among_them_are_drafted_as_nullable_numbers() {
+        let rows = ["20,NA,a", "30,1.5,NA", "?,2.5,b", "NA,3.5,a"].map(|row| row.to_owned());
+        let text_of = |rows: &[String]| {
+            let lines = rows.iter().enumerate().map(|(row, line)| format!("{line},{}\n", row % 2));
+            lines.fold(String::from("age,rate,kind,label\n"), |text, line| text + &line)
+        };
+        let (_folder, table) = source(&text_of(&rows));
+        let draft = text(&table, None).unwrap();
+        let job = Job::from_toml(&draft).unwrap();
+        let told: Vec<_> = job
+            .contract
+            .columns
+            .iter()
+            .map(|column| {
+                let is_numeric = matches!(column.kind, ColumnKind::Numeric { .. });
+                (column.name.as_str(), is_numeric, column.nullable)
+            })
+            .collect();
+        assert_eq!(told, [("age", false, true), ("rate", true, true), ("kind", false, false)], "{draft}");
+        assert!(draft.contains("some cells say `?`, `NA`"), "{draft}");
+        assert!(draft.contains("# CHECK the level `NA`"), "{draft}");
+        let refused = text(&table, Some("age")).unwrap_err().render();
+        assert!(refused.contains("2 values, 0 empty cells and cells that say `?`, `NA`"), "{refused}");
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl DataRule {
                  where they belong there, declare it `nullable = true` in a new version of the contract"
             }
             Self::NotANumber => {
-                "write plain numbers with a decimal point, without units or thousands separators"
+                "write plain numbers with a decimal point, without units or thousands separators; where there is none, leave the cell empty, \
+                 without a word such as NA, and declare the column `nullable = true`"
             }
             Self::NotFinite => "replace NaN and infinite values, or leave these rows out",
             Self::OutOfRange => {

@@ -16,7 +16,7 @@ pub struct ColumnSketch {
     pub name: String,
     /// Rows scanned.
     pub rows: u64,
-    /// True if every cell that is not empty is a finite number.
+    /// True if every cell that is not empty is a finite number, or [spells](spells_nothing) that there is none.
     pub numeric: bool,
     /// Smallest number, where numeric.
     pub min: f64,
@@ -28,6 +28,13 @@ pub struct ColumnSketch {
     pub distinct: u64,
     /// Empty cells.
     pub empty: u64,
+    /// Of numbers, the words of [`spells_nothing`] that stand among them; they are none of `values`.
+    pub spelt: Vec<String>,
+}
+
+/// Whether a cell among numbers says that there is none, as tables of other programs write it.
+pub fn spells_nothing(cell: &str) -> bool {
+    NOTHING.iter().chain(&NO_NUMBER).any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// A commented job file for a table with these columns. It passes [`super::Job::from_toml`] if a label and an
@@ -86,6 +93,7 @@ fn two_valued(column: &ColumnSketch) -> bool {
     column.distinct == 2
         && column.values.len() == 2
         && column.empty == 0
+        && column.spelt.is_empty()
         && named(&column.name)
         && column.values.iter().all(named)
 }
@@ -149,8 +157,18 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
         ));
     } else {
         levels.sort();
-        let levels: Vec<_> = levels.into_iter().map(|level| quoted(level)).collect();
+        let doubtful: Vec<_> = levels
+            .iter()
+            .filter(|level| NOTHING.iter().any(|word| level.eq_ignore_ascii_case(word)))
+            .collect();
+        let levels: Vec<_> = levels.iter().map(|level| quoted(level)).collect();
         text.push_str(&format!("type = \"categorical\"\nlevels = [{}]\n", levels.join(", ")));
+        for level in doubtful {
+            let _ = writeln!(
+                text,
+                "# CHECK the level `{level}`: where it says that a value is missing, empty those cells and say `nullable = true` in its place."
+            );
+        }
     }
     let name = column.name.to_lowercase();
     if SENSITIVE
@@ -161,7 +179,16 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
     }
     if is_nullable(column) {
         // No counts: the file goes to every institution, as it is.
-        text.push_str("nullable = true # some cells are empty\n");
+        match column.spelt.as_slice() {
+            [] => text.push_str("nullable = true # some cells are empty\n"),
+            spelt => {
+                let _ = writeln!(
+                    text,
+                    "nullable = true # some cells say `{}`: EMPTY THEM where the table is read, a missing value is an empty cell",
+                    spelt.join("`, `")
+                );
+            }
+        }
     } else if column.empty > 0 {
         let _ = writeln!(
             text,
@@ -172,7 +199,8 @@ fn write_column(text: &mut String, column: &ColumnSketch) {
 
 /// Whether missing values of a column can be told from its levels.
 fn is_nullable(column: &ColumnSketch) -> bool {
-    column.empty > 0 && (is_number(column) || column.values.iter().all(|value| value != MISSING_NAME))
+    let is_missing = column.empty > 0 || !column.spelt.is_empty();
+    is_missing && (is_number(column) || column.values.iter().all(|value| value != MISSING_NAME))
 }
 
 /// Whether a column becomes a numeric input; two numbers are rather a flag.
@@ -325,6 +353,12 @@ const LABEL_NAMES: [&str; 16] = [
     "converted",
     "subscribed",
 ];
+
+/// What says in any column that there is no value.
+const NOTHING: [&str; 6] = ["NA", "N/A", "#N/A", "NaN", "null", "?"];
+
+/// What says so among numbers; among words it may be one.
+const NO_NUMBER: [&str; 7] = ["none", "nil", "-", "--", ".", "missing", "unknown"];
 
 const POSITIVES: [&str; 6] = ["1", "yes", "true", "y", "t", "positive"];
 

@@ -27,7 +27,7 @@ use syndic_round::{JobId, ParameterSet};
 
 pub use cohort::CohortTerms;
 pub use diagnostic::Diagnostic;
-pub use draft::{ColumnSketch, draft, draft_predicting};
+pub use draft::{ColumnSketch, draft, draft_predicting, spells_nothing};
 pub use drift::DriftTerms;
 pub use fairness::{FairnessTerms, Grouping};
 pub use parse_program::unknown_program;

@@ -328,6 +328,7 @@ fn an_empty_file_is_told_everything_that_it_lacks() {
 fn sketch(name: &str, values: &[&str], numeric: bool) -> ColumnSketch {
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.parse().ok()).collect();
     ColumnSketch {
+        spelt: Vec::new(),
         name: name.into(),
         rows: 100,
         numeric,

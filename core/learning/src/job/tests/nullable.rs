@@ -77,4 +77,15 @@ fn a_draft_says_that_columns_with_empty_cells_are_nullable() {
     let nullable: Vec<bool> = job.contract.columns.iter().map(|column| column.nullable).collect();
     assert_eq!(nullable, [true, true, false]);
     assert!(text.contains("nullable = true # some cells are empty"), "{text}");
+    let spelt = vec!["?".into(), "NA".into()];
+    let columns = [
+        ColumnSketch { spelt, ..sketch("age", &["20", "30", "40"], true) },
+        sketch("job", &["office", "n/a"], false),
+        sketch("label", &["0", "1"], true),
+    ];
+    let text = draft(&columns);
+    let job = Job::from_toml(&text).unwrap();
+    assert!(job.contract.columns[0].nullable && !job.contract.columns[1].nullable, "{text}");
+    assert!(text.contains("nullable = true # some cells say `?`, `NA`: EMPTY THEM"), "{text}");
+    assert!(text.contains("# CHECK the level `n/a`"), "{text}");
 }
