@@ -19,6 +19,7 @@ use crate::report::job_text;
 use crate::words::{counted, listed};
 use crate::{Error, Result};
 pub use among::protection;
+pub(crate) use privacy::{hardly_begun, has_few_rounds};
 use phases::{explained, phases};
 pub use training::admitted;
 use training::training;

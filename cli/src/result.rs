@@ -243,6 +243,11 @@ impl MetricsByModel {
 }
 
 impl RunResult {
+    /// What to say of the models that were trained for comparison: where the job adds noise, they have none of it.
+    pub fn without_noise(&self) -> &'static str {
+        if self.privacy.is_some() { ", without noise" } else { "" }
+    }
+
     /// The file's text: indented, with a final newline.
     pub fn to_file(&self) -> String {
         serde_json::to_string_pretty(self).expect("finite numbers and strings serialise") + "\n"

@@ -36,15 +36,18 @@ pub fn render(result: &RunResult, closing: &Closing<'_>) -> String {
 
 fn figures(text: &mut String, result: &RunResult, columns: usize) {
     let metrics = &result.metrics;
+    let exact = result.without_noise();
     let mut rows: Vec<(String, Scores, Style)> =
         vec![(carried::label(&result.protection).into(), metrics.federated, Style::new().bold().green())];
     if let Some(mean) = metrics.alone_mean() {
-        rows.push((format!("alone, mean of {}", metrics.alone.len()), mean, Style::new().bold()));
+        let label = format!("alone, mean of {}{exact}", metrics.alone.len());
+        rows.push((label, mean, Style::new().bold()));
     }
     rows.extend(
         metrics.alone.iter().map(|(name, scores)| (format!("  {name} alone"), *scores, Style::new().dim())),
     );
-    rows.push(("all rows in one place, for comparison only".into(), metrics.pooled, Style::new()));
+    let pooled = format!("all rows in one place{exact}, for comparison only");
+    rows.push((pooled, metrics.pooled, Style::new()));
     let heading = format!("on the same {} test rows", thousands(result.data.test_rows));
     let widest = rows.iter().map(|(label, ..)| measure_text_width(label)).max().unwrap_or(0);
     let width = widest.max(heading.len()) + 2;
@@ -241,6 +244,22 @@ mod tests {
         assert!(table.contains("0.7671   0.3972    0.3041"), "{table}");
         assert!(flat(&table).contains("0.0168 better in ROC-AUC"), "{table}");
         assert!(flat(&table).contains("0.0017 worse than pooling"), "{table}");
+    }
+
+    #[test]
+    fn models_that_are_trained_without_the_noise_of_the_job_are_said_to_be() {
+        let closing = Closing { out: Path::new("out"), command: "syndic", demo: false, width: 90 };
+        let job =
+            syndic_learning::Job::from_toml(include_str!("../../examples/jobs/credit-default-noise.toml"));
+        let result = RunResult { privacy: job.unwrap().claim(None).unwrap(), ..example::result() };
+        let noisy = flat(&console::strip_ansi_codes(&render(&result, &closing)));
+        for row in [
+            "alone, mean of 5, without noise 0.7",
+            "all rows in one place, without noise, for comparison only",
+        ] {
+            assert!(noisy.contains(row), "{row}: {noisy}");
+            assert!(!flat(&table(false)).contains("without noise"));
+        }
     }
 
     #[test]

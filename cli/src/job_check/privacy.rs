@@ -74,17 +74,27 @@ fn drowned(job: &Job, among: Option<u16>) -> Option<Warning> {
     })
 }
 
+/// What is said of so few rounds beside the figures of a run.
+pub(crate) fn hardly_begun(job: &Job) -> Option<String> {
+    few_rounds(job).map(|Warning { message, help, .. }| format!("{message}: {help}"))
+}
+
 /// Fewer rounds than steps with momentum need to be under way: twice the time in which momentum comes to its full length.
 fn few_rounds(job: &Job) -> Option<Warning> {
-    (job.program.is_noisy() && job.rounds.count < FEWEST_ROUNDS).then(|| Warning {
+    has_few_rounds(job).then(|| Warning {
         code: "job.few-rounds",
         message: format!(
             "with {} noisy gradients are hardly under way: they begin at zero, take a step a round, and the momentum of 0.9 \
              needs ten rounds to its full length",
             counted(job.rounds.count as usize, "round", "rounds")
         ),
-        help: "allow more in `count` of [rounds]: 100 suit most tables, at the same epsilon",
+        help: "allow more in `count` of [rounds], at the same epsilon; 100 suit most tables",
     })
+}
+
+/// Whether a job with noise ends before its steps have come to their length.
+pub(crate) fn has_few_rounds(job: &Job) -> bool {
+    job.program.is_noisy() && job.rounds.count < FEWEST_ROUNDS
 }
 
 /// Numbers of institutions of which too few are honest for the noise to suffice: they cannot run the job.

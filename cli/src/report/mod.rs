@@ -196,15 +196,17 @@ fn summary(result: &RunResult) -> String {
     );
     if let Some(mean) = metrics.alone_mean() {
         text += &format!(
-            ": {} than the institutions reach alone on average ({:.4})",
+            ": {} than the institutions reach alone on average{} ({:.4})",
             compared(metrics.federated.roc_auc - mean.roc_auc),
+            result.without_noise(),
             mean.roc_auc
         );
     }
     let pooled = metrics.pooled.roc_auc;
     text + &format!(
-        ", and {} than the same model trained on all rows in one place ({pooled:.4}).",
-        compared(metrics.federated.roc_auc - pooled)
+        ", and {} than the same model trained on all rows in one place{} ({pooled:.4}).",
+        compared(metrics.federated.roc_auc - pooled),
+        result.without_noise()
     )
 }
 
@@ -219,7 +221,7 @@ fn rows(result: &RunResult) -> Vec<Row> {
     }];
     rows.extend(metrics.alone_mean().map(|scores| Row {
         class: "alone",
-        label: format!("Alone, mean of {}", metrics.alone.len()),
+        label: format!("Alone, mean of {}{}", metrics.alone.len(), result.without_noise()),
         training_rows: String::new(),
         scores,
     }));
@@ -231,7 +233,7 @@ fn rows(result: &RunResult) -> Vec<Row> {
     }));
     rows.push(Row {
         class: "pooled",
-        label: "All rows in one place (comparison only)".into(),
+        label: format!("All rows in one place{} (comparison only)", result.without_noise()),
         training_rows: thousands(all),
         scores: metrics.pooled,
     });

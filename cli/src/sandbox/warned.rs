@@ -1,10 +1,13 @@
 //! What must be said beside the figures of a run.
 
+use std::f64::consts::LN_2;
+
 use syndic_learning::job::{ProgramTerms, Solver};
 use syndic_learning::{Job, Role};
 
 use super::{Finished, Site};
 use crate::carried;
+use crate::job_check::{hardly_begun, has_few_rounds};
 use crate::result::{RoundCounts, Scores};
 use crate::words::{counted, thousands};
 
@@ -24,6 +27,7 @@ pub(super) fn of(
     let scorecard = finished.outcome.model.scorecard();
     let mut warnings = Vec::new();
     warnings.extend(drowned(job, sites.len(), training_rows));
+    warnings.extend(hardly_begun(job));
     warnings.extend(diverged(job, federated.log_loss, constant));
     warnings.extend(clipped(finished.clipped));
     warnings.extend(carried::cut_off(rounds));
@@ -46,11 +50,14 @@ fn diverged(job: &Job, log_loss: f64, constant: f64) -> Option<String> {
         return None;
     }
     let remedy = match &job.program {
+        _ if has_few_rounds(job) => "allow more rounds in `count` of [rounds], or a larger `epsilon`",
         program if program.is_noisy() => "allow a larger `epsilon` or fewer rounds",
         ProgramTerms::Scorecard(_) => "check that training and test rows are of one kind",
         ProgramTerms::LogisticRegression(terms) if matches!(terms.solver, Solver::Newton { .. }) => {
             "raise `l2`, or check that training and test rows are of one kind"
         }
+        // Training begins at one half for every row, and comes from there.
+        _ if log_loss < LN_2 => "allow more rounds in `count` of [rounds], or raise `learning_rate`",
         _ => "lower `learning_rate`, or raise `l2`",
     };
     Some(format!(
@@ -109,13 +116,26 @@ mod tests {
         assert!((constant - 0.562_335).abs() < 1e-6);
         let told = diverged(&job, 1.25, constant).unwrap();
         assert!(
-            told.contains("1.2500") && told.contains("0.5623") && told.contains("`learning_rate`"),
+            told.contains("1.2500") && told.contains("0.5623") && told.contains("lower `learning_rate`"),
             "{told}"
         );
+        let under_way = diverged(&job, 0.62, constant).unwrap();
+        assert!(under_way.contains("allow more rounds") && !under_way.contains("lower"), "{under_way}");
         assert_eq!(diverged(&job, 0.5, constant), None);
         let weighted =
             JOB.replacen("\"fed-avg\"", "\"fed-prox\"\nproximal = 0.1\nclass_weights = \"balanced\"", 1);
         assert_eq!(diverged(&Job::from_toml(&weighted).unwrap(), 1.25, constant), None);
+    }
+
+    #[test]
+    fn noisy_jobs_of_few_rounds_are_told_to_take_more() {
+        let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
+        let of = |rounds: &str| Job::from_toml(&text.replacen("count = 100", rounds, 1)).unwrap();
+        let (few, many) = (of("count = 5"), of("count = 100"));
+        assert!(hardly_begun(&few).unwrap().contains("100 suit most tables"));
+        assert_eq!(hardly_begun(&many), None);
+        assert!(diverged(&few, 1.0, 0.5).unwrap().contains("allow more rounds"));
+        assert!(diverged(&many, 1.0, 0.5).unwrap().contains("or fewer rounds"));
     }
 
     #[test]
