@@ -81,7 +81,7 @@ pub struct ShowArgs {
 /// Options of `syndic demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Training rounds [default: 20, as the job says]
+    /// Training rounds, 1 to 10,000 [default: 20, as the job says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: Option<u32>,
     /// Seed of training; keys and noise never come from it
@@ -131,7 +131,7 @@ pub struct SandboxArgs {
     /// Number of institutions, 3 to 64 [default: as many as there are sites]
     #[arg(long, value_name = "N")]
     pub participants: Option<usize>,
-    /// Training rounds [default: as the job says]
+    /// Training rounds, 1 to 10,000 [default: as the job says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: Option<u32>,
     /// Seed of training; keys and noise never come from it

@@ -78,7 +78,7 @@ pub struct AddParticipantArgs {
     /// The institution's signing request
     #[arg(long, value_name = "FILE")]
     csr: PathBuf,
-    /// Days that the certificate holds
+    /// Days that the certificate holds, 1 to 3650
     #[arg(long, default_value_t = Federation::CERTIFICATE_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
 }

@@ -19,8 +19,8 @@ use crate::report::job_text;
 use crate::words::{counted, listed};
 use crate::{Error, Result};
 pub use among::protection;
-pub(crate) use privacy::{hardly_begun, has_few_rounds};
 use phases::{explained, phases};
+pub(crate) use privacy::{hardly_begun, has_few_rounds};
 pub use training::admitted;
 use training::training;
 use vectors::{carried, fitting, ranges, spoken};
@@ -116,7 +116,10 @@ pub fn render_among(file: &JobFile, job: &Job, members: Option<usize>) -> String
         };
         let columns: Vec<String> = fairness.groups.iter().map(grouping).collect();
         let share = 100.0 * fairness.flagged;
-        line("compared", format!("groups by {}, were {share} % acted upon", listed(&columns)));
+        line(
+            "compared",
+            format!("groups by {}, as if {share} % of all rows were acted upon", listed(&columns)),
+        );
     }
     if let Some(terms) = &job.drift {
         let columns = counted(terms.columns_of(&job.contract).len(), "column", "columns");

@@ -150,8 +150,9 @@ fn the_same_seed_finds_the_same_and_another_something_else() {
 fn a_person_is_told_what_it_comes_to() {
     let output = Folder::new(WITHOUT, "mode = \"none\"").attack(&["--quiet"]);
     let text = String::from_utf8(output.stdout).unwrap();
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in ["480 training rows of 3 institutions", "LiRA, online", "that row alone", "Chance is 50 %"] {
-        assert!(text.contains(part), "{part}: {text}");
+        assert!(flat.contains(part), "{part}: {text}");
     }
     assert!(output.stderr.is_empty());
 }

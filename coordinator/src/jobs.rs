@@ -137,6 +137,9 @@ pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
             let jobs = common.connected().await?.list().await?;
             match common.json {
                 true => print(&json!({ "jobs": jobs }).to_string()),
+                false if jobs.is_empty() => {
+                    print("no job was handed in yet: `syndic-coordinator job submit FILE` does that")
+                }
                 false => jobs.iter().try_for_each(|job| print(&line(job))),
             }
         }

@@ -39,6 +39,9 @@ pub(crate) async fn perform(command: Command) -> Result<(), DaemonError> {
             let models = common.connected().await?.list_models().await?;
             match common.json {
                 true => print(&json!({ "models": models }).to_string()),
+                false if models.is_empty() => {
+                    print("no job has released a model yet: it is a candidate as soon as its job is complete")
+                }
                 false => models.iter().try_for_each(|model| print(&line(model))),
             }
         }

@@ -93,7 +93,7 @@ mod tests {
         let budget = Budget { epsilon: 3.0, delta: 1e-5, already_spent: None };
         let text = shown(&account(), Some(&budget), false);
         for part in [
-            "before this journal, as the site policy says: epsilon 0.25 at delta 0e0",
+            "before this journal, as the site policy says: epsilon 0.25 at delta 0",
             "a  churn.v1  epsilon 1.25 at delta 1e-6, for each row, distributed noise that counts on 2 honest",
             "debited: epsilon 1.5 at",
             "left: epsilon 1.5 at delta 9e-6",

@@ -397,6 +397,11 @@ fn a_participant_with_a_budget_does_not_start_on_a_new_journal_and_its_policy_ca
         );
     }
 
+    let (exit, told) = run(&founding, &["models", "--config", "participant.toml"]);
+    assert!(exit == 0 && told.starts_with("no model was delivered yet"), "{told}");
+    let (exit, told) = run(&founding, &["models", "--config", "participant.toml", "--json"]);
+    assert_eq!((exit, told.as_str()), (0, ""), "a line for each model");
+
     write("job.toml", include_str!("../../examples/jobs/credit-default-noise.toml"));
     let check = ["policy", "check", "--config", "participant.toml", "--job", "job.toml"];
     // Three institutions have t - c = 2 at best.

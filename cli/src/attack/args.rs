@@ -31,10 +31,10 @@ pub struct AttackArgs {
     /// Of a job with noise: attack the same model without noise too
     #[arg(long)]
     pub compare_noise: bool,
-    /// Times the job is trained, each time on other rows; more make intervals narrower and attacks stronger
+    /// Times the job is trained, each time on other rows, 4 to 256; more make intervals narrower and attacks stronger
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=256))]
     pub games: u32,
-    /// Rows that are looked for in sums and updates
+    /// Rows that are looked for in sums and updates, 100 to 100,000
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     pub rows: u32,
     /// Seed of coins, training and noise

@@ -18,7 +18,7 @@ use syndic_learning::{Job, Table};
 use crate::commands::print;
 use crate::job_check::{JobFile, check};
 use crate::sandbox::{Columns, Site, Source, load};
-use crate::{Error, Result, new_file};
+use crate::{Error, Result, new_file, view};
 use args::AttackArgs;
 use ciphertext::Sender;
 use play::{Games, Rules};
@@ -55,7 +55,7 @@ pub fn run(args: &AttackArgs) -> Result<()> {
             &(serde_json::to_string(&report).expect("finite numbers and strings serialise") + "\n"),
         );
     }
-    print(&text::render(&report, args.plot.as_deref()))
+    print(&text::render(&report, args.plot.as_deref(), view::width()))
 }
 
 /// The jobs to attack: a job with noise after the same model without, where that is asked for.

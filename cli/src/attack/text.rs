@@ -8,10 +8,11 @@ use syndic_learning::attack::figures::Estimate;
 use syndic_learning::attack::inversion::Read;
 
 use super::report::{Bound, Membership, Report, Run, Sees};
-use crate::words::thousands;
+use crate::words::{thousands, wrapped};
 
-/// The report as text, with colours where standard output has them. `picture` is where it was drawn.
-pub(super) fn render(report: &Report, picture: Option<&Path>) -> String {
+/// The report as text, with colours where standard output has them. `picture` is where it was drawn; sentences keep within so many
+/// columns.
+pub(super) fn render(report: &Report, picture: Option<&Path>, columns: usize) -> String {
     let mut text = String::new();
     facts(&mut text, report);
     for run in &report.runs {
@@ -19,13 +20,13 @@ pub(super) fn render(report: &Report, picture: Option<&Path>) -> String {
         membership(&mut text, run);
         inversion(&mut text, run);
     }
-    let _ = writeln!(text, "\n{}", verdict(report));
+    let _ = writeln!(text, "\n{}", wrapped(&verdict(report), columns, 2));
     if let Some(path) = picture {
         let _ = writeln!(text, "\ndrawn in {}", path.display());
     }
     let caution =
         "What these attacks do not find, another may. What is played and what figures mean: docs/attack.md";
-    let _ = writeln!(text, "\n{}", style(caution).dim());
+    let _ = writeln!(text, "\n{}", style(wrapped(caution, columns, 2)).dim());
     text
 }
 
@@ -236,7 +237,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_report_is_told_with_chance_and_bound_beside_what_was_found() {
-        let told = console::strip_ansi_codes(&render(&report(), Some(Path::new("a.svg")))).into_owned();
+        let told = console::strip_ansi_codes(&render(&report(), Some(Path::new("a.svg")), 100)).into_owned();
         for part in [
             "12,345 training rows of 3 institutions",
             "that of bank-a, with 1,000 rows the smallest",
@@ -250,7 +251,11 @@ pub(super) mod tests {
             "told in 52.0 % of cases from the released model, in 60.0 % with the opened sums, and in 70.0 %",
             "drawn in a.svg",
         ] {
-            assert!(told.contains(part), "{part}: {told}");
+            let flat = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains(part) || flat.contains(part), "{part}: {told}");
+        }
+        for line in told.lines() {
+            assert!(console::measure_text_width(line) <= 100, "{line}");
         }
     }
 }

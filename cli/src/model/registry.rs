@@ -121,6 +121,9 @@ pub fn list(args: &ListArgs) -> Result<()> {
         return print(&format!("{}\n", json!({ "models": models })));
     }
     let mut text = String::new();
+    if models.is_empty() {
+        text.push_str("no job has released a model yet: it is a candidate as soon as its job is complete\n");
+    }
     for (job, model) in models {
         let _ = writeln!(text, "{}", line(job, model));
     }

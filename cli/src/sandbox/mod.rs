@@ -39,7 +39,7 @@ use crate::job_check::{self, JobFile};
 use crate::report::{self, JobText, ReportData};
 use crate::result::{LedgerHead, RunResult};
 use crate::table::{self, Closing};
-use crate::view::{Notice, Observer};
+use crate::view::{self, Notice, Observer};
 use crate::words::quoted;
 use crate::{Error, Exit, Result};
 use claim::Claim;
@@ -181,13 +181,8 @@ async fn execute_in(
     claim.with(|folder| write(folder, options, (&job, &job_text), &finished, &result, observer))?;
     claim.finish(folder::RESULT)?;
 
-    let width = console::Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns));
-    let closing = Closing {
-        out: &options.out,
-        command: &options.command,
-        demo: options.demo,
-        width: width.min(WIDEST),
-    };
+    let closing =
+        Closing { out: &options.out, command: &options.command, demo: options.demo, width: view::width() };
     observer.finished(&result, &table::render(&result, &closing));
     Ok(result)
 }
@@ -370,9 +365,6 @@ fn abandoned(error: Error, job: &Job, claim: &Claim) -> Error {
 
 /// How long a person waits without a word while models are compared.
 const LONG: Duration = Duration::from_secs(2);
-
-/// Longer lines are hard to read, however wide the terminal.
-const WIDEST: usize = 100;
 
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,14 @@ impl Observer {
     }
 }
 
+/// Columns of the terminal, or as many as lines are read well with.
+pub fn width() -> usize {
+    Term::stdout().size_checked().map_or(WIDEST, |(_, columns)| usize::from(columns)).min(WIDEST)
+}
+
+/// Longer lines are hard to read, however wide the terminal.
+const WIDEST: usize = 100;
+
 /// The view that fits the options and the terminal: `--json`, then `--quiet`, then a live terminal where
 /// standard output is one, then plain lines.
 pub fn choose(json: bool, quiet: bool) -> Box<dyn View> {

@@ -10,6 +10,9 @@ use super::{Failure, MODELS, print};
 pub(super) fn run(config: &Config, json: bool) -> Result<(), Failure> {
     let enrolment = Enrolment::load(&config.enrolment)?;
     let held = Models::at(config.state.join(MODELS)).held(enrolment.roster())?;
+    if held.is_empty() && !json {
+        print(NONE)?;
+    }
     for one in &held {
         print(&if json { as_json(one) } else { line(one) })?;
     }
@@ -45,6 +48,9 @@ fn as_json(held: &Held) -> String {
     };
     told.to_string()
 }
+
+const NONE: &str = "no model was delivered yet: the agent takes every shadow and champion while it is connected, once an approver has \
+                    promoted a candidate";
 
 impl From<Undelivered> for Failure {
     fn from(error: Undelivered) -> Self {

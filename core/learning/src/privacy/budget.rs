@@ -59,10 +59,14 @@ impl Limit {
 }
 
 impl fmt::Display for Amount {
-    /// `epsilon 1.5 at delta 1e-5`.
+    /// `epsilon 1.5 at delta 1e-5`, and `delta 0` where there is none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { micro_epsilon, femto_delta } = *self;
-        write!(f, "epsilon {} at delta {:e}", micro_epsilon as f64 / MICRO, femto_delta as f64 / FEMTO)
+        write!(f, "epsilon {} at delta ", micro_epsilon as f64 / MICRO)?;
+        match femto_delta {
+            0 => f.write_str("0"),
+            some => write!(f, "{:e}", some as f64 / FEMTO),
+        }
     }
 }
 
@@ -92,6 +96,7 @@ mod tests {
         assert_eq!(amount(f64::INFINITY, 0.0).micro_epsilon, u64::MAX);
         assert_eq!(Limit::of(-1.0, f64::NAN).0, Amount::default());
         assert_eq!(amount(1.5, 1e-5).to_string(), "epsilon 1.5 at delta 1e-5");
+        assert_eq!(amount(0.0, 0.0).to_string(), "epsilon 0 at delta 0");
     }
 
     #[test]
