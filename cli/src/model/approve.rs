@@ -47,7 +47,7 @@ pub fn promote(args: &PromoteArgs) -> Result<()> {
     let approve = &args.approve;
     let trust = pinned(approve)?;
     let released = Released::read(&args.model)?;
-    let folded = Folded::open(&approve.ledger, &trust)?;
+    let folded = with_approvers(approve, &trust)?;
     let job = job_id(released.job().unwrap_or_default())?;
     let model = folded.registry.model(&job);
     let model = model.ok_or_else(|| refused(&RegistryError::NoModel(job.clone())))?;
@@ -81,7 +81,7 @@ pub fn promote(args: &PromoteArgs) -> Result<()> {
 /// # Errors
 /// As [`promote`].
 pub fn withdraw(args: &WithdrawArgs) -> Result<()> {
-    let folded = Folded::open(&args.approve.ledger, &pinned(&args.approve)?)?;
+    let folded = with_approvers(&args.approve, &pinned(&args.approve)?)?;
     sign(&folded, (&job_id(&args.job)?, Stage::Withdrawn, None), None, &args.approve)
 }
 
@@ -121,6 +121,19 @@ fn sign(
         "{told}next, on the coordinator's host: syndic-coordinator model stage {} --config coordinator.toml\n",
         quoted(&args.out)
     ))
+}
+
+/// The registry of a federation in which anybody may approve.
+fn with_approvers(args: &ApproveArgs, trust: &Trust) -> Result<Folded> {
+    let folded = Folded::open(&args.ledger, trust)?;
+    if folded.roster.roster().approvers.is_empty() {
+        let place = args.ledger.display().to_string();
+        return Err(Error::input("model.no-approver", "the roster of this federation names no approver").place(place).help(
+            "an operator names them before members sign the roster, with `syndic federation add-approver`; the federation of a demo or \
+             sandbox has none",
+        ));
+    }
+    Ok(folded)
 }
 
 /// Nobody approves on the word of a ledger that vouches for itself.

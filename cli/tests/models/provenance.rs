@@ -76,6 +76,13 @@ fn a_model_is_used_only_where_the_ledger_names_it_and_its_contract() {
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(summary["ledger_entry"].as_u64().unwrap() > 3 && summary["scored"] == 45_211, "{summary}");
 
+    let arguments =
+        ["model", "promote", "--json", "--model", path(&run), "--to", "shadow", "--ledger", path(&ledger)];
+    let approval = out("approval.json");
+    let by = ["--key", &key, "--approver", "me", "--approver-key", "absent.pem", "--reason", "why", "--out"];
+    let promoted = syndic(&[&arguments[..], &by, &[path(&approval)]].concat());
+    assert_eq!(code(&promoted), (Some(2), "model.no-approver".into()), "nobody approves in a sandbox");
+
     let card = std::fs::read_to_string(run.join("model.json")).unwrap();
     let bent = |bend: &dyn Fn(&mut Value)| {
         let mut value: Value = serde_json::from_str(&card).unwrap();
