@@ -486,3 +486,6 @@ fn with(mut data: Value, key: &str, value: Value) -> Value {
 
 /// With this begin the types of entries about preparations made ahead.
 const PREPARATION: &str = "syndic.preparation.";
+
+#[cfg(test)]
+mod kinds_tests;
