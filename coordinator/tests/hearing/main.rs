@@ -20,6 +20,7 @@ mod replicas;
 mod retention;
 mod returns;
 mod shown;
+mod staged;
 mod sweeping;
 mod together;
 mod verified;

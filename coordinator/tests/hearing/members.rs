@@ -13,8 +13,8 @@ use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Upload};
 use syndic_round::message::PublicPart;
 use syndic_round::participant::{Accepted, Advertised, Bound, Certified, Invited, Joined, Received};
 use syndic_round::{
-    Cohort, Digest, EndorsedRoster, Member as Listed, ParticipantId, Place, PreparationTerms, Roster,
-    RoundPlan, SealedRoster,
+    Approver, Cohort, Digest, EndorsedRoster, Member as Listed, ParticipantId, Place, PreparationTerms,
+    Roster, RoundPlan, SealedRoster,
 };
 use syndic_secure_aggregation::{
     KemPublic, KemSecret, KeyShare, KeyShareSum, Masks, OneTimeKey, SealContext, Sharing, SharingContext,
@@ -39,10 +39,17 @@ pub(crate) fn sealed_roster(n: u16) -> SealedRoster {
         federation: "test-federation".into(),
         members: (1..=n).map(listed).collect(),
         coordinator_key: ledger_key().verifying_key().to_bytes(),
-        approvers: Vec::new(),
+        approvers: vec![Approver { name: APPROVER.into(), key: approver_key().verifying_key().to_bytes() }],
     };
     let endorsements = (1..=n).map(|number| roster.endorse(id(number), &key(number))).collect();
     EndorsedRoster { roster, endorsements }.verify().unwrap()
+}
+
+/// Who approves what becomes of models.
+pub(crate) const APPROVER: &str = "model-risk";
+
+pub(crate) fn approver_key() -> SigningKey {
+    key(1_000)
 }
 
 pub(crate) fn id(number: u16) -> ParticipantId {
