@@ -338,7 +338,10 @@ impl Denied {
                 "find out why the job asks for less; `min_threshold` and `min_colluding` of the policy accept it"
             }
             Self::Lots => "`allow_lots = true` in the policy accepts it",
-            Self::Members => "`allow_members = true` in the policy accepts it",
+            Self::Members => {
+                "ask for the job without `members` in [cohort], which is then of all members of the federation; `allow_members = true` in \
+                 the policy accepts it as it is"
+            }
             Self::ExactSums => {
                 "`allow_exact_sums = true` in [privacy] of the policy accepts it: no epsilon bounds what its sums tell. It is false \
                  without the key wherever [privacy] limits anything"
