@@ -8,54 +8,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+const JOB: &str = include_str!("../src/sandbox/small.toml");
 const WITHOUT: &str = "solver = \"newton\"";
 const WITH: &str = "solver = \"noisy-gradient\"";
 
 fn job(solver: &str, privacy: &str) -> String {
-    format!(
-        r#"
-[job]
-id = "small"
-purpose = "marketing-response"
-description = "A small job"
-
-[contract]
-name = "small"
-version = 1
-
-[contract.label]
-column = "label"
-positive = "1"
-negative = "0"
-
-[[contract.columns]]
-name = "age"
-type = "numeric"
-min = 0
-max = 120
-
-[[contract.columns]]
-name = "job"
-type = "categorical"
-levels = ["office", "field"]
-
-[program]
-name = "logistic-regression"
-{solver}
-
-[rounds]
-count = 20
-
-[privacy]
-{privacy}
-
-[protection]
-parameter_set = "KSA-S32"
-
-[evaluation]
-bins = 4096
-"#
-    )
+    let job = JOB.replacen("solver = \"fed-avg\"", solver, 1).replacen("count = 4", "count = 20", 1);
+    job.replacen("mode = \"none\"", privacy, 1)
 }
 
 /// A job and a table of three sites in a folder.

@@ -237,45 +237,4 @@ fn the_demo_has_too_few_institutions() {
     assert!(!out.exists());
 }
 
-const JOB: &str = r#"
-[job]
-id = "small"
-purpose = "marketing-response"
-description = "A small job"
-
-[contract]
-name = "small"
-version = 1
-
-[contract.label]
-column = "label"
-positive = "1"
-negative = "0"
-
-[[contract.columns]]
-name = "age"
-type = "numeric"
-min = 0
-max = 120
-
-[[contract.columns]]
-name = "job"
-type = "categorical"
-levels = ["office", "field"]
-
-[program]
-name = "logistic-regression"
-solver = "fed-avg"
-
-[rounds]
-count = 1
-
-[privacy]
-mode = "none"
-
-[protection]
-parameter_set = "KSA-S32"
-
-[evaluation]
-bins = 4096
-"#;
+const JOB: &str = include_str!("../src/sandbox/small.toml");

@@ -2,60 +2,37 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-use std::process::{Command, Output};
+#[path = "../../terminal/tests/told/mod.rs"]
+#[allow(unreachable_pub, reason = "shared by several tests")]
+mod told;
 
-use serde_json::Value;
+use told::Program;
 
-fn called(arguments: &[&str]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_syndic-participant"));
-    command.current_dir(folder.path()).args(arguments).output().unwrap()
-}
-
-/// The one line on standard error, as JSON.
-fn told(output: &Output) -> Value {
-    let text = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    let told: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"));
-    assert_eq!(output.status.code(), told["error"]["exit"].as_i64().map(|exit| exit as i32), "{text}");
-    assert!(told["error"]["help"].as_str().is_some_and(|help| !help.is_empty()), "{text}");
-    told["error"].clone()
-}
+const PARTICIPANT: Program = Program(env!("CARGO_BIN_EXE_syndic-participant"));
 
 #[test]
 fn every_command_that_prints_json_prints_its_error_as_json() {
-    for arguments in [
-        &["run", "--config", "absent.toml"][..],
+    PARTICIPANT.misses_a_file(&[
+        &["run", "--config", "absent.toml"],
         &["data", "check", "--config", "absent.toml", "--job", "absent.toml"],
         &["policy", "check", "--config", "absent.toml", "--job", "absent.toml"],
+        &["policy", "check", "--policy", "absent.toml", "--institutions", "5", "--job", "absent.toml"],
         &["spot-check", "--config", "absent.toml", "--job", "a", "--round", "1"],
         &["journal", "--config", "absent.toml"],
         &["budget", "--config", "absent.toml"],
         &["models", "--config", "absent.toml"],
         &["checkpoint", "--config", "absent.toml"],
-    ] {
-        let error = told(&called(&[arguments, &["--json"]].concat()));
-        let found = (&error["code"], &error["exit"]);
-        assert_eq!(found, (&"file.unreadable".into(), &2.into()), "{arguments:?}: {error}");
-
-        let people = String::from_utf8(called(arguments).stderr).unwrap();
-        let first = format!("error[{}]: {}", error["code"].as_str().unwrap(), error["message"].as_str().unwrap());
-        assert!(people.starts_with(&first) && people.contains("\n  help: "), "{people}");
-    }
+    ]);
 }
 
 #[test]
 fn a_wrong_command_line_is_json_too() {
-    for (arguments, code, part) in [
-        (&["journal", "--json"][..], "options.missing", "--config <CONFIG>"),
-        (&["journal", "--json", "--confg", "a.toml"], "options.unknown", "'--confg'"),
-        (&["spot-check", "--json", "--config", "a", "--job", "a", "--round", "one"], "options.invalid", "'one'"),
-        (&["policy", "--json"], "options.unknown", "'--json'"),
-    ] {
-        let error = told(&called(arguments));
-        assert_eq!((&error["code"], &error["exit"]), (&code.into(), &2.into()), "{arguments:?}: {error}");
-        assert!(error["message"].as_str().unwrap().contains(part), "{arguments:?}: {error}");
-    }
-    let asked = called(&["journal", "--json", "--help"]);
+    PARTICIPANT.is_misused(&[
+        (&["journal"], "options.missing", "--config <CONFIG>"),
+        (&["journal", "--confg", "a.toml"], "options.unknown", "'--confg'"),
+        (&["spot-check", "--config", "a", "--job", "a", "--round", "one"], "options.invalid", "'one'"),
+        (&["policy"], "options.unknown", "'--json'"),
+    ]);
+    let asked = PARTICIPANT.called(&["journal", "--json", "--help"]);
     assert!(asked.status.success() && asked.stderr.is_empty(), "{asked:?}");
 }

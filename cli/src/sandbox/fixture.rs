@@ -4,50 +4,8 @@ use std::fmt::Write as _;
 
 use syndic_learning::{Contract, Job};
 
-/// A job with a numeric and a categorical column.
-pub(crate) const JOB: &str = r#"
-[job]
-id = "small"
-purpose = "marketing-response"
-description = "A small job"
-
-[contract]
-name = "small"
-version = 1
-
-[contract.label]
-column = "label"
-positive = "1"
-negative = "0"
-
-[[contract.columns]]
-name = "age"
-type = "numeric"
-min = 0
-max = 120
-sensitive = true
-
-[[contract.columns]]
-name = "job"
-type = "categorical"
-levels = ["office", "field"]
-
-[program]
-name = "logistic-regression"
-solver = "fed-avg"
-
-[rounds]
-count = 4
-
-[privacy]
-mode = "none"
-
-[protection]
-parameter_set = "KSA-S32"
-
-[evaluation]
-bins = 4096
-"#;
+/// A job with a numeric and a categorical column; tests of the program have it too.
+pub(crate) const JOB: &str = include_str!("small.toml");
 
 /// Its contract.
 pub(crate) fn contract() -> Contract {
