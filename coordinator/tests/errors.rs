@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../../terminal/tests/told/mod.rs"]
-#[allow(unreachable_pub, reason = "shared by several tests")]
 mod told;
 
 use told::Program;

@@ -79,8 +79,9 @@ fn a_model_is_used_only_where_the_ledger_names_it_and_its_contract() {
     let arguments =
         ["model", "promote", "--json", "--model", path(&run), "--to", "shadow", "--ledger", path(&ledger)];
     let approval = out("approval.json");
-    let by = ["--key", &key, "--approver", "me", "--approver-key", "absent.pem", "--reason", "why", "--out"];
-    let promoted = syndic(&[&arguments[..], &by, &[path(&approval)]].concat());
+    let by = ["--key", key.as_str(), "--approver", "me", "--approver-key", "me.pem"];
+    let why = ["--reason", "why", "--out", path(&approval)];
+    let promoted = syndic(&[&arguments[..], &by, &why].concat());
     assert_eq!(code(&promoted), (Some(2), "model.no-approver".into()), "nobody approves in a sandbox");
 
     let card = std::fs::read_to_string(run.join("model.json")).unwrap();

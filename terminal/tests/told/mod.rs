@@ -5,16 +5,16 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// A program, called in an empty folder.
-pub struct Program(pub &'static str);
+pub(crate) struct Program(pub(crate) &'static str);
 
 impl Program {
-    pub fn called(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn called(&self, arguments: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
         Command::new(self.0).current_dir(folder.path()).args(arguments).output().unwrap()
     }
 
     /// The error as JSON, which is all that stands on standard error.
-    pub fn error(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn error(&self, arguments: &[&str]) -> Value {
         let output = self.called(&[arguments, &["--json"]].concat());
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
@@ -25,7 +25,7 @@ impl Program {
     }
 
     /// Each of these commands reads a file first that is not there, and says so in the same way, to people and to scripts.
-    pub fn misses_a_file(&self, commands: &[&[&str]]) {
+    pub(crate) fn misses_a_file(&self, commands: &[&[&str]]) {
         for arguments in commands {
             let error = self.error(arguments);
             let found = (&error["code"], &error["exit"]);
@@ -38,7 +38,7 @@ impl Program {
     }
 
     /// Each of these command lines is wrong: the code, and what the message names.
-    pub fn is_misused(&self, lines: &[(&[&str], &str, &str)]) {
+    pub(crate) fn is_misused(&self, lines: &[(&[&str], &str, &str)]) {
         for (arguments, code, part) in lines {
             let error = self.error(arguments);
             assert_eq!(
