@@ -15,7 +15,7 @@ pub(super) fn run(input: &[u8]) {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, bytes).expect("a file of the temporary folder");
         let told = match choice % 5 {
-            0 => Policy::load(&path).err().map(|error| error.reason),
+            0 => Policy::load(&path).err().map(|error| error.to_string()),
             1 => participant(&path).err(),
             2 => coordinator(&path).err(),
             3 => syndic_participant::enrol::read_endorsed_roster(&path).err().map(|error| error.to_string()),
@@ -27,7 +27,7 @@ pub(super) fn run(input: &[u8]) {
 }
 
 fn participant(path: &Path) -> Result<(), String> {
-    let config = syndic_participant::config::Config::load(path).map_err(|error| error.reason)?;
+    let config = syndic_participant::config::Config::load(path).map_err(|error| error.to_string())?;
     let folder = path.parent().expect("a file in a folder");
     let sources = config.data.sources.values().map(|source| &source.path);
     let mut paths = [&config.enrolment, &config.state, &config.policy]
