@@ -93,6 +93,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use syndic_data::{Origin, Source as Table};
+
     use super::*;
     use crate::data::Source;
 
@@ -156,7 +158,9 @@ mod tests {
         let config = load(MAPPED).unwrap();
         let Source::Query(source) = config.data.source(Path::new("scratch")) else { panic!("sources") };
         assert_eq!(source.sources.len(), 2);
-        assert!(source.sources.iter().all(|source| source.path.is_absolute()), "{:?}", source.sources);
+        let is_absolute =
+            |source: &Table| matches!(&source.origin, Origin::Files(files) if files.path.is_absolute());
+        assert!(source.sources.iter().all(is_absolute), "{:?}", source.sources);
         let mapping = &source.contracts["credit_default.v1"];
         assert_eq!(mapping.memory_mb, 512);
         assert!(mapping.rules.consent.is_some() && mapping.rules.split.is_some());

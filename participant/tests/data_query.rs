@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "data_query/elsewhere.rs"]
+mod elsewhere;
+#[path = "../../coordinator/tests/servers/mod.rs"]
+mod servers;
+
 use std::path::Path;
 use std::process::Command;
 
-use syndic_data::{Format, Source as Files};
+use syndic_data::{Format, Source as Table};
 use syndic_learning::{Column, ColumnKind, Contract, Label, Role, Transform};
 use syndic_participant::data::{Consent, Mapping, QuerySource, Reading, Rules, Source, SourceError, Split};
 
@@ -37,7 +42,7 @@ fn mapping(query: &str) -> Mapping {
 
 fn read(folder: &Path, people: &str, mapping: Mapping) -> Result<Reading, SourceError> {
     std::fs::write(folder.join("people.csv"), people).unwrap();
-    let sources = vec![Files { name: "people".into(), path: folder.join("people.csv"), format: Format::Csv }];
+    let sources = vec![Table::of_files("people", folder.join("people.csv"), Format::Csv)];
     let contracts = [(contract().id(), mapping)].into();
     Source::Query(QuerySource { sources, contracts, scratch: folder.into() }).load(&contract())
 }

@@ -36,19 +36,26 @@ impl S3 {
     /// The same with one bucket.
     pub fn with_bucket(name: &str) -> Option<Self> {
         let server = Self::start()?;
-        let address = server.endpoint.strip_prefix("http://").unwrap();
+        server.put(name, b"");
+        Some(server)
+    }
+
+    /// Puts a bucket, or an object as `bucket/key`.
+    pub fn put(&self, path: &str, content: &[u8]) {
+        let address = self.endpoint.strip_prefix("http://").unwrap();
         let mut connection = TcpStream::connect(address).unwrap();
         // The server asks for a signature and does not check it.
-        let request = format!(
-            "PUT /{name} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\
+        let head = format!(
+            "PUT /{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, \
-             SignedHeaders=host, Signature=0\r\n\r\n"
+             SignedHeaders=host, Signature=0\r\n\r\n",
+            content.len()
         );
-        connection.write_all(request.as_bytes()).unwrap();
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.write_all(content).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Some(server)
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -65,5 +72,7 @@ impl Drop for S3 {
 
 /// In the virtual environment that `cargo xtask python` makes.
 fn program() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/moto_server")
+    let below = |folder: &Path| folder.join("target/python/bin/moto_server");
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1).map(below);
+    above.find(|program| program.exists()).unwrap_or_else(|| "target/python/bin/moto_server".into())
 }

@@ -17,12 +17,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use flate2::read::MultiGzDecoder;
 
-use crate::{CsvLines, QueryError, Source, other_separator};
+use crate::files::LocalFiles;
+use crate::{CsvLines, QueryError, other_separator};
 
 type Reader = csv::Reader<CsvLines<Box<dyn Read + Send>>>;
 
 /// The table that the source's files make together.
-pub(crate) fn table(source: &Source) -> Result<Arc<dyn TableProvider>, QueryError> {
+pub(crate) fn table(source: &LocalFiles) -> Result<Arc<dyn TableProvider>, QueryError> {
     let files = source.files()?;
     let mut names: Option<Vec<String>> = None;
     for path in &files {
@@ -42,7 +43,7 @@ pub(crate) fn table(source: &Source) -> Result<Arc<dyn TableProvider>, QueryErro
 
 #[derive(Clone, Debug)]
 struct Files {
-    source: Source,
+    source: LocalFiles,
     files: Vec<PathBuf>,
     schema: SchemaRef,
 }
@@ -62,7 +63,7 @@ impl PartitionStream for Files {
 
 impl Files {
     /// The names in the first line.
-    fn header(source: &Source, rows: &mut Reader, path: &Path) -> Result<Vec<String>, QueryError> {
+    fn header(source: &LocalFiles, rows: &mut Reader, path: &Path) -> Result<Vec<String>, QueryError> {
         let header = rows.headers().cloned().map_err(|error| unread(source, path, &error, rows))?;
         if let Some(separator) = other_separator(header.iter()) {
             return Err(malformed(source, path, format!("is separated by {separator}, not by commas")));
@@ -106,7 +107,8 @@ impl Batches {
         {
             let line = rows.get_mut().line(record.position());
             if record.len() != width {
-                let (source, path) = (self.files.source.name.clone(), self.path.clone());
+                let source = &self.files.source;
+                let (source, path) = (source.name.clone(), source.shown(&self.path));
                 return Err(QueryError::RowWidth { source, path, line, cells: width });
             }
             for (column, cell) in columns.iter_mut().zip(&record) {
@@ -138,7 +140,7 @@ impl Iterator for Batches {
 }
 
 /// Opens a file whose first line is its header; a name that ends in `.gz` is decompressed on the way.
-fn open(source: &Source, path: &Path) -> Result<Reader, QueryError> {
+fn open(source: &LocalFiles, path: &Path) -> Result<Reader, QueryError> {
     let file = File::open(path).map_err(|error| source.unreadable(path, &error))?;
     let bytes: Box<dyn Read + Send> = match path.extension() {
         Some(extension) if extension == "gz" => Box::new(MultiGzDecoder::new(BufReader::new(file))),
@@ -148,7 +150,7 @@ fn open(source: &Source, path: &Path) -> Result<Reader, QueryError> {
 }
 
 /// What the CSV reader says, in words that quote nothing.
-fn unread(source: &Source, path: &Path, error: &csv::Error, rows: &mut Reader) -> QueryError {
+fn unread(source: &LocalFiles, path: &Path, error: &csv::Error, rows: &mut Reader) -> QueryError {
     match (error.kind(), rows.get_mut().line(error.position())) {
         (csv::ErrorKind::Io(error), _) => source.unreadable(path, error),
         (_, 0) => malformed(source, path, "is no CSV in UTF-8".into()),
@@ -156,8 +158,8 @@ fn unread(source: &Source, path: &Path, error: &csv::Error, rows: &mut Reader) -
     }
 }
 
-fn malformed(source: &Source, path: &Path, what: String) -> QueryError {
-    QueryError::Malformed { source: source.name.clone(), path: path.into(), what }
+fn malformed(source: &LocalFiles, path: &Path, what: String) -> QueryError {
+    QueryError::Malformed { source: source.name.clone(), path: source.shown(path), what }
 }
 
 /// Rows of a batch.

@@ -1,7 +1,5 @@
 //! A query run by DataFusion, on one thread and in bounded memory.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,45 +12,44 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio_stream::StreamExt as _;
 
-use crate::files::{Format, Source, SourceFiles};
+use crate::checked::CheckedArithmetic;
+use crate::checked_sums::CheckedSums;
+use crate::files::SourceFiles;
+use crate::input::Input;
+use crate::scratch::Scratch;
 use crate::statement::Statement;
-use crate::{Query, QueryError, ReadError, Rows, csv_table, parquet_table, rows, statement};
+use crate::{Query, QueryError, ReadError, Rows, rows, statement};
 
 impl Query<'_> {
     /// See [`Query::read`].
     pub(crate) fn run<R: Rows>(&self, rows: &mut R) -> Result<Vec<SourceFiles>, ReadError<R::Refusal>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.scratch).map_err(engine)?;
-        // Dropped with all that is in it, also where the query fails. What a crash leaves is the caller's to sweep.
-        let scratch = tempfile::tempdir_in(self.scratch).map_err(engine)?;
+        let scratch = Scratch::within(self.scratch).map_err(engine)?;
         let session = self.session(scratch.path())?;
         let statement = Statement::parse(&session.state(), self.sql, self.sources)?;
-        let before = digest(&statement.reads)?;
         // One thread: the same files give the same rows in the same order, so that a model computed twice is the same.
-        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(engine)?;
-        let read = runtime.block_on(self.stream(&session, &statement, rows));
-        // Whatever else is said of files that somebody writes to: this is why.
-        let after = digest(&statement.reads)?;
-        if let Some((changed, _)) = before.iter().zip(&after).find(|(before, after)| before != after) {
-            return Err(QueryError::Changed(changed.name.clone()).into());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(engine)?;
+        let mut inputs = Vec::new();
+        for source in &statement.reads {
+            inputs.push(runtime.block_on(Input::of(source, scratch.path()))?);
         }
-        read.map(|()| before)
+        let read = runtime.block_on(self.stream(&session, &statement, &inputs, rows));
+        // Whatever else is said of files that somebody writes to: this is why.
+        inputs.iter().try_for_each(Input::check)?;
+        read.map(|()| inputs.into_iter().map(|input| input.read).collect())
     }
 
     async fn stream<R: Rows>(
         &self,
         session: &SessionContext,
         statement: &Statement<'_>,
+        inputs: &[Input],
         rows: &mut R,
     ) -> Result<(), ReadError<R::Refusal>> {
         let mut plain_names = true;
-        for source in &statement.reads {
-            let table = match source.format {
-                Format::Csv => csv_table::table(source)?,
-                Format::Parquet => parquet_table::table(&session.state(), source).await?,
-            };
-            // The first line of a CSV file without a header is a row: its cells would be names.
-            plain_names &= source.format == Format::Parquet;
-            session.register_table(TableReference::bare(&*source.name), table).map_err(engine)?;
+        for input in inputs {
+            let table = input.table(&session.state()).await?;
+            plain_names &= input.has_plain_names();
+            session.register_table(TableReference::bare(&*input.read.name), table).map_err(engine)?;
         }
         let plan = statement.plan(&session.state(), plain_names).await?;
         let columns: Vec<&str> = plan.schema().fields().iter().map(|field| field.name().as_str()).collect();
@@ -90,6 +87,8 @@ impl Query<'_> {
             .with_config(config)
             .with_runtime_env(environment)
             .with_table_function_list(Vec::new())
+            .with_analyzer_rule(Arc::new(CheckedArithmetic))
+            .with_analyzer_rule(Arc::new(CheckedSums))
             .build();
         Ok(SessionContext::new_with_state(state))
     }
@@ -116,17 +115,16 @@ impl Query<'_> {
             DataFusionError::ArrowError(inner, _) if matches!(**inner, ArrowError::ParquetError(_)) => {
                 QueryError::Damaged
             }
+            DataFusionError::ArrowError(inner, _) if matches!(**inner, ArrowError::ArithmeticOverflow(_)) => {
+                QueryError::Overflow
+            }
             _ => QueryError::Value,
         }
     }
 }
 
-fn digest(sources: &[&Source]) -> Result<Vec<SourceFiles>, QueryError> {
-    sources.iter().map(|source| source.digest()).collect()
-}
-
 fn engine(error: impl std::fmt::Display) -> QueryError {
-    QueryError::Engine(error.to_string())
+    QueryError::engine(error)
 }
 
 const MB: u64 = 1 << 20;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::FetchError;
+
 /// Why a query gives no rows.
 #[derive(Clone, Debug, Error)]
 pub enum QueryError {
@@ -50,6 +52,9 @@ pub enum QueryError {
     /// The files were written to while they were read.
     #[error("the files of source `{0}` changed while they were read")]
     Changed(String),
+    /// The rows of a source that is elsewhere do not arrive.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// The text is no SQL.
     #[error("the query is no SQL{0}")]
     Syntax(String),
@@ -82,6 +87,9 @@ pub enum QueryError {
     /// A value could not be converted or computed with.
     #[error("the query met a value that it could not convert or compute with")]
     Value,
+    /// The result of an operation on whole numbers does not fit their type.
+    #[error("the query computes a whole number that its type does not hold")]
+    Overflow,
     /// A file broke off, or is not what its own description says.
     #[error("a Parquet file of the query's sources is damaged")]
     Damaged,
@@ -94,6 +102,11 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    #[cfg(feature = "sql")]
+    pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
+        Self::Engine(error.to_string())
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -102,6 +115,7 @@ impl QueryError {
             Self::Malformed { .. } => "data.source-malformed",
             Self::RowWidth { .. } => "data.row-width",
             Self::Changed(_) => "data.source-changed",
+            Self::Fetch(error) => error.code(),
             Self::Syntax(_) => "data.query-syntax",
             Self::NotSelect => "data.query-not-select",
             Self::UnknownSource(_) => "data.source-unknown",
@@ -111,6 +125,7 @@ impl QueryError {
             Self::ColumnType { .. } => "data.column-type",
             Self::Memory(_) => "data.query-memory",
             Self::Value => "data.query-value",
+            Self::Overflow => "data.query-overflow",
             Self::Damaged => "data.source-damaged",
             Self::NoSql => "data.no-sql",
             Self::Engine(_) => "data.query-engine",
@@ -122,7 +137,7 @@ impl QueryError {
         match self {
             Self::Unreadable { .. } => "check that it exists and may be read by this service's user",
             Self::NoFiles { .. } => {
-                "correct `path`: a file, a folder whose files end as the format says, or a name with * in it"
+                "correct `path` or `url`: a file, a folder whose files end as the format says, or a name with * in it"
             }
             Self::Malformed { .. } => "write the file again, or correct `format` of its source",
             Self::RowWidth { .. } => {
@@ -131,6 +146,7 @@ impl QueryError {
             Self::Changed(_) => {
                 "write new files under another name and rename them when they are complete; the rows are read again"
             }
+            Self::Fetch(error) => error.help(),
             Self::Syntax(_) => "correct `query` in participant.toml; docs/data.md has examples",
             Self::NotSelect => "write one SELECT over the sources: it reads, and writes or sets nothing",
             Self::UnknownSource(_) => {
@@ -150,6 +166,7 @@ impl QueryError {
             Self::Value => {
                 "use TRY_CAST and NULLIF: what they cannot convert becomes an empty cell, which is reported with its row"
             }
+            Self::Overflow => "CAST an operand to DOUBLE, or an INT to BIGINT, before it is computed with",
             Self::Damaged => "write the files again; another program that reads them tells which it is",
             Self::NoSql => "use `syndic-participant` as it is released, or build it with the feature `sql`",
             Self::Engine(_) => "check that the state folder can be written",

@@ -1,23 +1,31 @@
 //! The files of a source, and what was in them.
 
-use std::fs::{self, File};
+#[cfg(feature = "sql")]
+use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "sql")]
+use std::path::PathBuf;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "sql")]
 use crate::QueryError;
 
-/// Files of one form that a query sees as one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// What the query calls it.
-    pub name: String,
+/// The files of one source on this host.
+#[cfg(feature = "sql")]
+#[derive(Clone, Debug)]
+pub(crate) struct LocalFiles {
+    /// The source.
+    pub(crate) name: String,
     /// A file; a folder, all of whose files of the format are read; or a file name with `*` in it.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How the files are written.
-    pub format: Format,
+    pub(crate) format: Format,
+    /// Where they were copied from, without the last part of their names.
+    pub(crate) from: Option<String>,
 }
 
 /// How a file is written.
@@ -50,12 +58,13 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
-impl Source {
+#[cfg(feature = "sql")]
+impl LocalFiles {
     /// The files, in the order of their names.
     ///
     /// # Errors
     /// Where there is none, or the folder cannot be read.
-    pub fn files(&self) -> Result<Vec<PathBuf>, QueryError> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>, QueryError> {
         let found = self.find().map_err(|error| self.unreadable(&self.path, &error))?;
         if found.is_empty() {
             return Err(QueryError::NoFiles { source: self.name.clone(), path: self.path.clone() });
@@ -67,7 +76,7 @@ impl Source {
     ///
     /// # Errors
     /// Where there is none, or one cannot be read.
-    pub fn digest(&self) -> Result<SourceFiles, QueryError> {
+    pub(crate) fn digest(&self) -> Result<SourceFiles, QueryError> {
         let digest = |path: &PathBuf| FileDigest::of(path).map_err(|error| self.unreadable(path, &error));
         let files = self.files()?.iter().map(digest).collect::<Result<_, _>>()?;
         Ok(SourceFiles { name: self.name.clone(), files })
@@ -76,8 +85,16 @@ impl Source {
     pub(crate) fn unreadable(&self, path: &Path, error: &io::Error) -> QueryError {
         QueryError::Unreadable {
             source: self.name.clone(),
-            path: path.into(),
+            path: self.shown(path),
             reason: error.kind().to_string(),
+        }
+    }
+
+    /// The file as somebody knows it who named the source.
+    pub(crate) fn shown(&self, path: &Path) -> PathBuf {
+        match (&self.from, path.file_name()) {
+            (Some(from), Some(name)) => Path::new(from).join(name),
+            _ => path.into(),
         }
     }
 
@@ -92,12 +109,7 @@ impl Source {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let wanted = match pattern {
-                Some(pattern) => matches(pattern, name),
-                None => self.format.endings().iter().any(|ending| name.ends_with(ending)),
-            };
-            // Files that begin so are being written, or tell of others, by the custom of those who write them.
-            if wanted && !name.starts_with(['.', '_']) && fs::metadata(&path)?.is_file() {
+            if is_wanted(name, pattern, self.format) && fs::metadata(&path)?.is_file() {
                 found.push(path);
             }
         }
@@ -106,6 +118,7 @@ impl Source {
     }
 }
 
+#[cfg(feature = "sql")]
 impl Format {
     fn endings(self) -> &'static [&'static str] {
         match self {
@@ -137,7 +150,19 @@ impl FileDigest {
     }
 }
 
+/// Whether a file of this name is one of those of a folder that a source means.
+#[cfg(feature = "sql")]
+pub(crate) fn is_wanted(name: &str, pattern: Option<&str>, format: Format) -> bool {
+    let fits = match pattern {
+        Some(pattern) => matches(pattern, name),
+        None => format.endings().iter().any(|ending| name.ends_with(ending)),
+    };
+    // Files that begin so are being written, or tell of others, by the custom of those who write them.
+    fits && !name.starts_with(['.', '_'])
+}
+
 /// Whether a name fits a pattern in which `*` stands for any text.
+#[cfg(feature = "sql")]
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(name) = name.strip_prefix(start) else { return false };
@@ -147,7 +172,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 /// Bytes read at once.
 const BLOCK: usize = 1 << 18;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sql"))]
 mod tests {
     use super::*;
 
@@ -171,7 +196,8 @@ mod tests {
         for name in ["b.csv", "a.csv.gz", "c.parquet", "_SUCCESS", ".d.csv", "_e.csv"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        let of = |path: PathBuf| Source { name: "s".into(), path, format: Format::Csv }.digest();
+        let of =
+            |path: PathBuf| LocalFiles { name: "s".into(), path, format: Format::Csv, from: None }.digest();
         let names = |found: SourceFiles| found.files.into_iter().map(|file| file.name).collect::<Vec<_>>();
         assert_eq!(names(of(folder.path().into()).unwrap()), ["a.csv.gz", "b.csv"]);
         assert_eq!(names(of(folder.path().join("b*")).unwrap()), ["b.csv"]);

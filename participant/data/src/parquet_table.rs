@@ -10,19 +10,20 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 
-use crate::{QueryError, Source};
+use crate::QueryError;
+use crate::files::LocalFiles;
 
 /// The table that the source's files make together.
 pub(crate) async fn table(
     session: &dyn Session,
-    source: &Source,
+    source: &LocalFiles,
 ) -> Result<Arc<dyn TableProvider>, QueryError> {
     let format = ParquetFormat::default().with_options(session.table_options().parquet.clone());
     let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
     let (mut urls, mut schema): (Vec<ListingTableUrl>, Option<SchemaRef>) = (Vec::new(), None);
     for path in source.files()? {
         let malformed = |what: &str| {
-            let (source, path) = (source.name.clone(), path.clone());
+            let (source, path) = (source.name.clone(), source.shown(&path));
             QueryError::Malformed { source, path, what: what.into() }
         };
         let absolute = std::path::absolute(&path).map_err(|error| source.unreadable(&path, &error))?;

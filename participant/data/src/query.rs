@@ -4,8 +4,8 @@ use std::path::Path;
 
 use syndic_learning::Cell;
 
-use crate::QueryError;
-use crate::files::{Source, SourceFiles};
+use crate::files::SourceFiles;
+use crate::{QueryError, Source};
 
 /// A query over sources.
 #[derive(Clone, Debug)]

@@ -76,7 +76,7 @@ fn column_sums(table: &Table) -> [f64; 4] {
 }
 
 fn read(path: &Path, scratch: &Path, sql: &str, memory_mb: u64, rows: u64) -> Table {
-    let sources = [Source { name: "customers".into(), path: path.into(), format: Format::Parquet }];
+    let sources = [Source::of_files("customers", path, Format::Parquet)];
     let query = Query { sources: &sources, sql, memory_mb, scratch };
     let mut held = Held { contract: contract(rows), builder: None };
     let files = query.read(&mut held).unwrap();

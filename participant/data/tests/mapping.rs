@@ -54,8 +54,7 @@ fn the_example_maps_a_lenders_tables_to_the_contract_of_its_job() {
 }
 
 fn read(folder: &Path) -> Table {
-    let source =
-        |name: &str, path: &str, format| Source { name: name.into(), path: folder.join(path), format };
+    let source = |name: &str, path: &str, format| Source::of_files(name, folder.join(path), format);
     let sources = [
         source("customers", "customers", Format::Parquet),
         source("statements", "statements/2005-*.csv.gz", Format::Csv),

@@ -45,7 +45,7 @@ fn texts(values: &[&str]) -> ArrayRef {
 }
 
 fn read(folder: &Path, sql: &str) -> Result<Taken, ReadError<()>> {
-    let sources = [Source { name: "calls".into(), path: folder.into(), format: Format::Parquet }];
+    let sources = [Source::of_files("calls", folder, Format::Parquet)];
     let scratch = tempfile::tempdir().unwrap();
     let query = Query { sources: &sources, sql, memory_mb: 64, scratch: scratch.path() };
     let mut taken = Taken::default();

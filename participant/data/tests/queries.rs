@@ -56,7 +56,7 @@ impl Scene {
     fn sources(&self) -> Vec<Source> {
         let source = |name: &str| {
             let path = self.path(&format!("{name}.csv"));
-            Source { name: name.into(), path, format: Format::Csv }
+            Source::of_files(name, path, Format::Csv)
         };
         vec![source("customers"), source("branches")]
     }
@@ -262,6 +262,53 @@ fn files_that_change_while_they_are_read_are_noticed() {
     let mut taken = Taken { before_rows: Some(Box::new(act)), ..Taken::default() };
     let files = scene.read_into(sql, &mut taken).unwrap();
     assert_eq!(files.len(), 1, "a source that the query does not read is no part of it");
+}
+
+#[test]
+fn a_whole_number_that_its_type_does_not_hold_ends_the_query() {
+    let scene = Scene::new();
+    for sql in [
+        "SELECT CAST(id AS INT) * 2000000000 * CAST(id AS INT) AS x FROM customers",
+        "SELECT CAST(id AS INT) * CAST('2000000000' AS INT) AS x FROM customers",
+        "SELECT CAST(id AS BIGINT) + 9223372036854775806 AS x FROM customers",
+        "SELECT -9223372036854775807 - CAST(id AS BIGINT) AS x FROM customers",
+        "SELECT -(-9223372036854775807 - CAST('1' AS BIGINT)) AS x FROM customers",
+        "SELECT id FROM customers WHERE CAST(id AS BIGINT) * 9223372036854775807 < 0",
+        "SELECT max(CAST(id AS BIGINT) * 9223372036854775807) AS x FROM customers GROUP BY branch",
+        "SELECT id FROM customers ORDER BY CAST(id AS BIGINT) * 9223372036854775807",
+        "SELECT a.id FROM customers a JOIN customers b ON CAST(a.id AS BIGINT) * 9223372036854775807 = CAST(b.id AS BIGINT)",
+        "SELECT id FROM customers WHERE id IN (SELECT CAST(id AS BIGINT) * 9223372036854775807 FROM customers)",
+    ] {
+        assert_eq!(scene.refused(sql).code(), "data.query-overflow", "{sql}");
+    }
+    for sql in [
+        "SELECT sum(CAST(id AS BIGINT) + 9223372036854775000) AS x FROM customers",
+        "SELECT sum(CAST(id AS BIGINT) + 9223372036854775000) AS x FROM customers GROUP BY branch",
+        "SELECT sum(DISTINCT CAST(id AS BIGINT) + 9223372036854775000) + 0 AS x FROM customers",
+        "SELECT sum(CAST(id AS BIGINT) + 9223372036854775000) OVER (ORDER BY id) AS x FROM customers",
+    ] {
+        assert_eq!(scene.refused(sql).code(), "data.query-value", "{sql}");
+    }
+    let sums = "SELECT branch, sum(CAST(id AS INT)) AS s, sum(DISTINCT CAST(id AS BIGINT)), sum(CAST(id AS INT)) FILTER (WHERE id = '3'), \
+                sum(CAST(age AS DOUBLE)), sum(sum(CAST(id AS INT))) OVER (ORDER BY branch) FROM customers GROUP BY branch \
+                HAVING sum(CAST(id AS INT)) > 1 ORDER BY sum(CAST(id AS INT))";
+    let rows: Vec<_> = scene.read(sums).unwrap().rows.iter().map(|(_, cells)| cells.join("|")).collect();
+    assert_eq!(rows, ["b2|2|2|||6", "b1|4|4|3|39|4"]);
+    let correlated = "SELECT (SELECT sum(CAST(b.id AS INT)) + 1 FROM customers b WHERE b.branch = a.branch) AS s FROM customers a \
+                      ORDER BY a.id";
+    let rows: Vec<_> =
+        scene.read(correlated).unwrap().rows.iter().map(|(_, cells)| cells.join("|")).collect();
+    assert_eq!(rows, ["5", "3", "5"]);
+    let sql = "SELECT CAST(id AS INT) * 2 - 1 AS odd, -CAST(id AS BIGINT), count(*) + 1 AS more, 7 - sum(CAST(age AS INT)) \
+               FROM customers GROUP BY CAST(id AS INT) * 2 - 1, -CAST(id AS BIGINT) HAVING count(*) * 2 = 2 \
+               ORDER BY CAST(id AS INT) * 2 - 1 DESC";
+    let taken = scene.read(sql).unwrap();
+    let rows: Vec<_> = taken.rows.iter().map(|(_, cells)| cells.join("|")).collect();
+    assert_eq!(rows, ["5|-3|2|-2", "3|-2|2|", "1|-1|2|-23"]);
+    assert_eq!(
+        scene.read("SELECT CAST(id AS DOUBLE) * 1e300 * 1e300 AS x FROM customers").unwrap().rows[0].1,
+        ["inf"]
+    );
 }
 
 #[test]

@@ -180,6 +180,9 @@ impl From<SourceError> for Failure {
             | SourceError::Query(QueryError::Unreadable { .. } | QueryError::Engine(_)) => {
                 Self { code, message: error.to_string(), help, exit: 3 }
             }
+            SourceError::Query(QueryError::Fetch(of_the_world)) if of_the_world.is_of_the_world() => {
+                Self { code, message: error.to_string(), help, exit: 3 }
+            }
             _ => Self { code, message: error.to_string(), help, exit: 2 },
         }
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use syndic_data::sweep_scratch;
 use syndic_participant::agent::{Agent, Parts};
 use syndic_participant::config::Until;
 use syndic_participant::enrol::Enrolment;
@@ -52,17 +53,14 @@ pub(super) async fn run(config: &Path, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Removes what an agent that was killed left of a query that did not fit its memory: it holds rows.
+/// Removes what somebody that was killed left of a query: it holds rows.
 fn sweep(scratch: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(scratch) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure {
-            code: "data.scratch".into(),
-            message: format!("cannot remove {}: {error}", scratch.display()),
-            help: "remove it: a query that was interrupted has left rows there".into(),
-            exit: 3,
-        }),
-        _ => Ok(()),
-    }
+    sweep_scratch(scratch).map_err(|error| Failure {
+        code: "data.scratch".into(),
+        message: format!("cannot remove what is in {}: {error}", scratch.display()),
+        help: "remove it: a query that was interrupted has left rows there".into(),
+        exit: 3,
+    })
 }
 
 /// SIGTERM or SIGINT.

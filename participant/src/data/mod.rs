@@ -6,6 +6,7 @@ mod query;
 mod rules;
 mod section;
 mod snapshot;
+mod source_section;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,15 +16,16 @@ use syndic_learning::{Contract, Table, TableBuilder};
 pub use error::SourceError;
 pub use query::{Mapping, QuerySource};
 pub use rules::{Consent, Magnitude, Only, Rules, Split};
-pub use section::{ContractSection, DataSection, SourceSection};
+pub use section::{ContractSection, DataSection};
 pub use snapshot::Snapshot;
+pub use source_section::SourceSection;
 
 /// A source of rows.
 #[derive(Clone)]
 pub enum Source {
     /// A file of this host.
     File(FileSource),
-    /// What a query over files of this host returns.
+    /// What a query over sources returns.
     Query(QuerySource),
     /// Rows that are in memory already.
     Loaded(Arc<Table>),

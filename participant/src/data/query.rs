@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use syndic_data::{Query, ReadError, Rows, Source as Files};
+use syndic_data::{Query, ReadError, Rows, Source as Table};
 use syndic_learning::data_report::DataRule;
 use syndic_learning::{Cell, Contract, DataReport, TableBuilder};
 
@@ -14,7 +14,7 @@ use super::{Reading, Rules, Snapshot, SourceError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuerySource {
     /// What queries may read from.
-    pub sources: Vec<Files>,
+    pub sources: Vec<Table>,
     /// A query for each contract, by the contract's id.
     pub contracts: BTreeMap<String, Mapping>,
     /// A folder for what does not fit the memory of a query.

@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::{Consent, FileSource, Mapping, Only, QuerySource, Rules, Source, SourceSection, Split};
 use serde::Deserialize;
-use syndic_data::{Format, Source as Files};
-
-use super::{Consent, FileSource, Mapping, Only, QuerySource, Rules, Source, Split};
 
 /// The section as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,16 +25,6 @@ pub struct DataSection {
     /// Queries by the id of the contract.
     #[serde(default)]
     pub contracts: BTreeMap<String, ContractSection>,
-}
-
-/// One source.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceSection {
-    /// A file, a folder, or a file name with `*` in it.
-    pub path: PathBuf,
-    /// How the files are written.
-    pub format: Format,
 }
 
 /// The query for one contract.
@@ -79,15 +67,18 @@ impl DataSection {
             (None, ..) if self.contracts.values().any(|contract| contract.memory_mb < LEAST_MB) => {
                 return Some(format!("`memory_mb` of a contract is below {LEAST_MB}"));
             }
-            (None, ..) => return rules.filter_map(|rules| rules.misfit()).map(Into::into).next(),
+            (None, ..) => {
+                let sources = self.sources.iter().filter_map(|(name, source)| source.misfit(name));
+                return sources.chain(rules.filter_map(|rules| rules.misfit()).map(Into::into)).next();
+            }
         };
         Some(told.into())
     }
 
     /// Makes paths relative to `folder`.
     pub(crate) fn within(&mut self, folder: &Path) {
-        let paths = self.sources.values_mut().map(|source| &mut source.path);
-        paths.chain(self.file.as_mut()).for_each(|path| *path = folder.join(&*path));
+        self.sources.values_mut().for_each(|source| source.within(folder));
+        self.file.iter_mut().for_each(|path| *path = folder.join(&*path));
     }
 
     /// Where the rows come from; `scratch` is for what does not fit the memory of a query.
@@ -96,11 +87,7 @@ impl DataSection {
         match self.file {
             Some(file) => Source::File(FileSource { file, rules }),
             None => Source::Query(QuerySource {
-                sources: self
-                    .sources
-                    .into_iter()
-                    .map(|(name, source)| Files { name, path: source.path, format: source.format })
-                    .collect(),
+                sources: self.sources.iter().map(|(name, source)| source.source(name)).collect(),
                 contracts: self.contracts.into_iter().map(|(id, contract)| (id, contract.into())).collect(),
                 scratch: scratch.into(),
             }),
