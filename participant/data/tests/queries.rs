@@ -268,7 +268,6 @@ fn files_that_change_while_they_are_read_are_noticed() {
 fn a_whole_number_that_its_type_does_not_hold_ends_the_query() {
     let scene = Scene::new();
     for sql in [
-        "SELECT CAST(id AS INT) * 2000000000 * CAST(id AS INT) AS x FROM customers",
         "SELECT CAST(id AS INT) * CAST('2000000000' AS INT) AS x FROM customers",
         "SELECT CAST(id AS BIGINT) + 9223372036854775806 AS x FROM customers",
         "SELECT -9223372036854775807 - CAST(id AS BIGINT) AS x FROM customers",

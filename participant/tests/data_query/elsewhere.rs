@@ -1,6 +1,6 @@
 //! `data check` on sources that are on real servers, and what it leaves where it is killed.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -52,7 +52,8 @@ fn cells_of_every_type_arrive_as_what_they_are() {
              at timestamp, moment timestamptz);
          INSERT INTO kinds VALUES (-1, 9223372036854775807, 0.1, 1e-300, 12.50, 0.99, true, E'tab\\there, \"quoted\"\\nand \\\\N',
              '', 'ab', 'high', '00000000-0000-0000-0000-00000000000a', '1990-02-28', '23:59:01', '2026-01-02 03:04:05',
-             '2026-01-02 03:04:05+02'), (DEFAULT);",
+             '2026-01-02 03:04:05+02');
+         INSERT INTO kinds DEFAULT VALUES",
     );
     let (rows, _) = read(&source(&server.url(), "TABLE kinds;"), "SELECT * FROM crm").unwrap();
     let first = "Integer(-1)|Integer(9223372036854775807)|Number(0.1)|Number(1e-300)|Number(12.5)|Number(0.99)|Truth(true)\
@@ -149,11 +150,7 @@ fn no_message_has_a_value_of_a_row() {
     run(&server.url(), PEOPLE);
     for (query, code, said) in [
         ("SELECT name::int AS n FROM people ORDER BY id", "data.source-query", "22P02"),
-        (
-            "SELECT (bill + 4711) / (id - 2) AS n FROM people ORDER BY id",
-            "data.source-query",
-            "division by zero",
-        ),
+        ("SELECT 4711 / (id - 2) AS n FROM people ORDER BY id", "data.source-query", "division by zero"),
         ("SELECT id, 1234567890.1234567 AS n FROM people", "data.source-digits", "row 1 "),
         ("SELECT ARRAY[name] AS names FROM people", "data.source-column-type", "`names`"),
         ("SELECT now() - born AS age FROM people", "data.source-column-type", "interval"),
