@@ -29,7 +29,7 @@ pub(super) fn run(input: &[u8]) {
 fn participant(path: &Path) -> Result<(), String> {
     let config = syndic_participant::config::Config::load(path).map_err(|error| error.to_string())?;
     let folder = path.parent().expect("a file in a folder");
-    let sources = config.data.sources.values().map(|source| &source.path);
+    let sources = config.data.sources.values().filter_map(|source| source.path.as_ref());
     let mut paths = [&config.enrolment, &config.state, &config.policy]
         .into_iter()
         .chain(&config.data.file)
