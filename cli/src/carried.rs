@@ -77,6 +77,7 @@ pub(crate) fn named(kinds: &[String]) -> String {
         "evaluate" => "score histograms".to_owned(),
         "fairness" => "score histograms by group".to_owned(),
         "drift" => "histograms of columns".to_owned(),
+        "compare" => "score histograms of released models".to_owned(),
         other => other.to_owned(),
     };
     listed(&kinds.iter().map(name).collect::<Vec<_>>())

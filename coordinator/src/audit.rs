@@ -244,6 +244,13 @@ impl Audit {
                 let is_so = attendance.is_none_or(|told| told == ended.attendance);
                 holds(index, "who is in the sums of a job", is_so)
             }
+            Fact::JobCompared(compared) => {
+                self.kept.ended(&compared.job, now);
+                self.registry.ended(&compared.job);
+                let ended = self.jobs.remove(&compared.job).filter(|job| job.round.is_none());
+                let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
+                holds(index, "who is in the sums of a job", compared.attendance == ended.attendance)
+            }
             Fact::ModelStaged(staged) => {
                 let taken = self.registry.take(&staged, &roster);
                 taken.map_err(|error| AuditError::Stage { index, error })

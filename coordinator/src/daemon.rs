@@ -179,6 +179,10 @@ async fn run_one(
             info!(%job, %model, publish = %publishing.folder().display(), "the job is complete");
             Ok(())
         }
+        Over::Compared(_) => {
+            info!(%job, publish = %publishing.folder().display(), "the models are compared");
+            Ok(())
+        }
         Over::Abandoned(reason) => Err(abandoned(reason)),
         Over::Stopped(reason) => Err(abandoned(format!("it was stopped: {reason}"))),
     }

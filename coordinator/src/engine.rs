@@ -345,6 +345,11 @@ impl Engine {
                 self.registry.completed(job, *model, figures.as_ref());
                 self.end(now, job, Over::Completed(*model))
             }
+            Fact::JobCompared(compared) => {
+                self.registry.ended(&compared.job);
+                let found = Arc::new(compared.comparison.clone());
+                self.end(now, &compared.job, Over::Compared(found))
+            }
             Fact::ModelStaged(staged) => Ok(self.registry.take(staged, &self.roster)?),
             Fact::JobAbandoned { job, reason } => self.end(now, job, Over::Abandoned(reason.clone())),
             Fact::JobStopped { job, cause } => self.end(now, job, Over::Stopped(cause.reason.clone())),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod beside;
+mod compared;
 mod connected;
 mod coordinator;
 mod drifted;
@@ -31,6 +32,8 @@ pub use admission::{
 };
 pub use beside::Beside;
 use beside::{phases, with_phases};
+use compared::COMPLETED;
+pub use compared::JobCompared;
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
 pub use drifted::JobDrift;
@@ -218,6 +221,8 @@ pub enum Fact {
         /// How the model did, where that was measured; none where nothing was, or an older version did not say so.
         figures: Option<Figures>,
     },
+    /// A job that compared released models reached its end.
+    JobCompared(Box<JobCompared>),
     /// A job ended without one.
     JobAbandoned {
         /// Job.
@@ -323,8 +328,9 @@ impl Fact {
                 if let Some(figures) = figures {
                     data["figures"] = json!(figures);
                 }
-                ("syndic.job.completed", Some(job_subject(job)), data)
+                (COMPLETED, Some(job_subject(job)), data)
             }
+            Self::JobCompared(compared) => compared.parts(),
             Self::JobAbandoned { job, reason } => {
                 ("syndic.job.abandoned", Some(job_subject(job)), json!({ "job": job, "reason": reason }))
             }
@@ -427,7 +433,10 @@ impl Fact {
                 metrics: data.get("metrics")?.clone(),
             },
             drifted::DRIFT => Self::JobDrift(Box::new(JobDrift::read(data)?)),
-            "syndic.job.completed" => Self::JobCompleted {
+            COMPLETED if data.get("comparison").is_some() => {
+                Self::JobCompared(Box::new(JobCompared::read(data)?))
+            }
+            COMPLETED => Self::JobCompleted {
                 job: job()?,
                 released_round: count("released_round")?,
                 model: digest("model")?,

@@ -2,24 +2,26 @@
 //!
 //! The coordinator decides by it, and so does whoever audits its ledger, from the entries and the roster.
 
+mod comparable;
 mod file;
 
 use std::collections::BTreeMap;
 
 use syndic_learning::Job;
 use syndic_learning::job::PromotionTerms;
-use syndic_learning::promotion::{Figures, Gate, GateError, gates};
+use syndic_learning::promotion::{Figures, Gate, GateError, gates, gates_given_up};
 use syndic_learning::staged::Staged;
 use syndic_round::{ApprovalError, Approver, Digest, JobId, SealedRoster, Stage, StageApproval, StageChange};
 use thiserror::Error;
 
+pub use comparable::NotComparable;
 pub use file::ApprovalFile;
 
 /// All models that were released, by their jobs.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     /// Of jobs that are not over: the name of the model to come, and its gates.
-    awaited: BTreeMap<JobId, (String, PromotionTerms)>,
+    awaited: BTreeMap<JobId, (String, PromotionTerms, Digest)>,
     models: BTreeMap<JobId, Registered>,
     names: BTreeMap<String, Named>,
     /// The job whose model came to another stage last.
@@ -40,6 +42,8 @@ pub struct Registered {
     /// Its figures.
     pub figures: Figures,
     terms: PromotionTerms,
+    /// Digest of its contract's content.
+    contract: Digest,
 }
 
 /// What is known of one name.
@@ -95,6 +99,9 @@ pub enum RegistryError {
         /// What it is to become.
         to: Stage,
     },
+    /// A model that a job is to compare, and that participants do not have, or not any more, or whose rows are others.
+    #[error(transparent)]
+    Comparison(#[from] NotComparable),
     /// It does not pass the gates that its job set.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -109,6 +116,7 @@ impl RegistryError {
             Self::Other { .. } => "model.other-approval",
             Self::Stale { .. } => "model.stale-approval",
             Self::Stage { .. } => "model.illegal-stage",
+            Self::Comparison(error) => error.code(),
             Self::Gate(error) => error.code(),
         }
     }
@@ -147,6 +155,7 @@ impl RegistryError {
             Self::Stage { is: Stage::Withdrawn, .. } => {
                 "what is withdrawn stays so: promote another model, `syndic model list` shows them, or train one"
             }
+            Self::Comparison(error) => error.help(),
             Self::Gate(_) => {
                 "the gates are those that the institutions agreed to in `[promotion]` of the job file; train a better model"
             }
@@ -158,14 +167,15 @@ impl Registry {
     /// A job was agreed.
     pub fn agreed(&mut self, id: &JobId, job: &Job) {
         let terms = job.promotion.clone().unwrap_or_default();
-        self.awaited.insert(id.clone(), (job.model_name().into(), terms));
+        self.awaited.insert(id.clone(), (job.model_name().into(), terms, job.contract.digest()));
     }
 
     /// A job released its model, which is a candidate from now on; nothing where no such job was agreed.
     pub fn completed(&mut self, id: &JobId, model: Digest, figures: Option<&Figures>) {
-        let Some((name, terms)) = self.awaited.remove(id) else { return };
+        let Some((name, terms, contract)) = self.awaited.remove(id) else { return };
         let figures = figures.cloned().unwrap_or_default();
-        let candidate = Registered { name, model, card: None, stage: Stage::Candidate, figures, terms };
+        let card = None;
+        let candidate = Registered { name, model, card, stage: Stage::Candidate, figures, terms, contract };
         self.models.insert(id.clone(), candidate);
     }
 
@@ -228,6 +238,7 @@ impl Registry {
             to,
             replaces: self.replaced_by(model, to),
             reason: reason.into(),
+            ungated: self.given_up(model, to),
         };
         let gates = self.judge(&change)?;
         Ok((change, gates))
@@ -239,11 +250,24 @@ impl Registry {
         last == Some(approval)
     }
 
-    /// The gates that a change passes, if an approver of this roster approves it and it may be.
+    /// The gates that a change passes, if an approver of this roster approves it and it may be. Gates that the champion had to pass
+    /// and its successor not must be among what was approved.
     ///
     /// # Errors
     /// [`RegistryError`].
     pub fn check(
+        &self,
+        approval: &StageApproval,
+        roster: &SealedRoster,
+    ) -> Result<(Vec<Gate>, Approver), RegistryError> {
+        let judged = self.verified(approval, roster)?;
+        let StageChange { job, to, ungated, .. } = &approval.change;
+        let is_told = self.models.get(job).is_some_and(|model| *ungated == self.given_up(model, *to));
+        is_told.then_some(judged).ok_or_else(|| RegistryError::Other { job: job.clone(), what: UNGATED })
+    }
+
+    /// The same of a change that may be on record from before approvals named such gates.
+    fn verified(
         &self,
         approval: &StageApproval,
         roster: &SealedRoster,
@@ -260,7 +284,7 @@ impl Registry {
         let Staged { approval, gates, approver, .. } = staged;
         let change = &approval.change;
         let other = |what| RegistryError::Other { job: change.job.clone(), what };
-        let (passed, signed_by) = self.check(approval, roster)?;
+        let (passed, signed_by) = self.verified(approval, roster)?;
         if passed != *gates {
             return Err(other("gates or figures"));
         }
@@ -316,11 +340,20 @@ impl Registry {
         if change.replaces != replaced {
             return Err(other("champion to replace"));
         }
+        if !change.ungated.is_empty() && change.ungated != self.given_up(model, *to) {
+            return Err(other(UNGATED));
+        }
         if *to != Stage::Champion {
             return Ok(Vec::new());
         }
         let champion = replaced.as_ref().and_then(|job| self.models.get(job));
         Ok(gates(&model.terms, &model.figures, champion.map(|champion| &champion.figures))?)
+    }
+
+    /// The gates of the champion whose place a model takes, which its own job does not set.
+    fn given_up(&self, model: &Registered, to: Stage) -> Vec<String> {
+        let replaced = self.replaced_by(model, to).and_then(|job| self.models.get(&job));
+        replaced.map_or_else(Vec::new, |champion| gates_given_up(&champion.terms, &model.terms))
     }
 
     /// The champion whose place a model takes.
@@ -336,6 +369,9 @@ fn illegal(job: &JobId, (is, from, to): (Stage, Stage, Stage)) -> String {
     }
     format!("the model of job `{job}` is {is}, and the approval is for one that is {from} to become {to}")
 }
+
+/// Gates of the champion that its successor's job does not set.
+const UNGATED: &str = "gates that are given up";
 
 #[cfg(test)]
 mod tests;

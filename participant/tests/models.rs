@@ -8,7 +8,7 @@ use std::path::Path;
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use syndic_learning::staged::Staged;
-use syndic_learning::{Coefficients, Column, ColumnKind, Job, LinearModel, Model, Standardisation};
+use syndic_learning::{Coefficients, Column, ColumnKind, Contract, Job, LinearModel, Model, Standardisation};
 use syndic_ledger::{Checkpoint, Entry, History, Leaves, Timestamp};
 use syndic_participant::models::{Models, Proved, Release, Undelivered};
 use syndic_proto::convert::{RecordedEntry, RecordedModel};
@@ -126,6 +126,7 @@ impl House {
             to,
             replaces: replaces.as_ref().map(|other| other.job.clone()),
             reason: "a reason".into(),
+            ungated: Vec::new(),
         };
         self.changes += 1;
         let approval = change.approve(roster().digest(), "model-risk", &key(signer));
@@ -339,6 +340,56 @@ fn damage_in_the_folder_is_found_and_mended_by_the_next_delivery() {
     // A model under another's name is none either.
     std::fs::rename(&path, path.with_file_name("job-other")).unwrap();
     assert_eq!(models.held(&roster()).unwrap()[0].proved.as_ref().unwrap_err().code(), "model.record");
+}
+
+#[test]
+fn models_are_compared_that_lie_here_whole_and_others_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::at(folder.path().join("models"));
+    let (mut house, first) = with_shadow();
+    let mut second = house.release("second", 0.5);
+    house.stage(&mut second, Stage::Candidate, Stage::Shadow, None);
+    let digests = [Digest::of(&first.weights), Digest::of(&second.weights)];
+    let contract = Job::from_toml(FILE).unwrap().contract;
+    let compared = |digests: &[Digest]| models.comparing(digests, &contract, &roster());
+    let refused = |digests: &[Digest]| {
+        let error = compared(digests).unwrap_err();
+        assert!(!error.help().is_empty());
+        error.code()
+    };
+    assert_eq!(refused(&digests), "evaluation.not-held", "nothing was delivered");
+    let put = |house: &House, made: &Made| {
+        models.put(&house.shown(made), &house.proved(made), &made.weights, &made.card).unwrap();
+    };
+    put(&house, &first);
+    assert_eq!(refused(&digests), "evaluation.not-held", "one of them was not");
+    put(&house, &second);
+    let [one, other] = compared(&digests).unwrap().try_into().unwrap();
+    assert_eq!(one.to_safetensors().unwrap(), first.weights);
+    assert_eq!(other.to_safetensors().unwrap(), second.weights);
+    let backwards = compared(&[digests[1], digests[0]]).unwrap();
+    assert_eq!(backwards[0], other, "in the order that is asked for");
+    let later = Contract { version: 2, ..contract.clone() };
+    let error = models.comparing(&digests, &later, &roster()).unwrap_err();
+    assert_eq!(error.code(), "evaluation.other-contract");
+
+    // Other files under the same record, or the record of another model over these files.
+    let path = models.path_of(&house.proved(&second));
+    std::fs::write(path.join("model.safetensors"), &first.weights).unwrap();
+    assert_eq!(refused(&digests), "evaluation.not-verified");
+    put(&house, &second);
+    let mut forged = house.release("forged", 0.75);
+    house.stage_by(&mut forged, Stage::Candidate, Stage::Shadow, None, 9);
+    std::fs::write(path.join("model.safetensors"), &forged.weights).unwrap();
+    std::fs::write(path.join("model.json"), &forged.card).unwrap();
+    std::fs::write(path.join("release.json"), house.shown(&forged).to_json()).unwrap();
+    assert_eq!(refused(&[Digest::of(&forged.weights)]), "evaluation.not-held", "no approver signed it");
+    put(&house, &second);
+
+    house.stage(&mut second, Stage::Shadow, Stage::Withdrawn, None);
+    models.restage(&house.shown(&second), &house.proved(&second)).unwrap();
+    assert_eq!(refused(&digests), "evaluation.withdrawn");
+    assert_eq!(compared(&digests[..1]).unwrap(), [one]);
 }
 
 #[test]

@@ -26,6 +26,12 @@ pub(super) fn training(job: &Job) -> String {
                 terms.settings_json()
             );
         }
+        ProgramTerms::Evaluation(terms) => {
+            return format!(
+                "one sum over {}",
+                counted(terms.models.len(), "released model", "released models")
+            );
+        }
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {

@@ -43,9 +43,13 @@ pub(super) fn carried(job: &Job, among: Option<u16>) -> Vec<Carried> {
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
     // Where noise is added nothing is asked that would be exact.
     let is_exact = job.privacy.record_level().is_none();
+    let compares = job.comparison().is_some();
     let kinds = [
-        is_exact.then_some(("statistics", "statistics", layouts.statistics)),
-        Some(("train", "model updates", layouts.train)),
+        (is_exact && !compares).then_some(("statistics", "statistics", layouts.statistics)),
+        Some(match compares {
+            true => ("compare", "score histograms of released models", layouts.train),
+            false => ("train", "model updates", layouts.train),
+        }),
         layouts.evaluate.map(|layout| ("evaluate", "score histograms", layout)),
         layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),
         layouts.drift.map(|layout| ("drift", "histograms of columns", layout)),

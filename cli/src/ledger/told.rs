@@ -88,6 +88,14 @@ fn said(entry: &Entry, names: &Names) -> String {
             format!("training round {}: {}", data["training_round"], metrics(&data["metrics"]))
         }
         "syndic.job.drift" => drift(data),
+        "syndic.job.completed" if data["comparison"].is_object() => {
+            let models = data["comparison"]["models"].as_array().map_or(0, Vec::len);
+            format!(
+                "compared {} on {} rows",
+                counted(models, "released model", "released models"),
+                data["comparison"]["count"]
+            )
+        }
         "syndic.job.completed" => {
             format!("released the model of training round {}, {}", data["released_round"], brief("model"))
         }

@@ -17,7 +17,7 @@ use super::released::Released;
 use crate::commands::print;
 use crate::ledger::trust::Trust;
 use crate::signing_key::no_key;
-use crate::words::quoted;
+use crate::words::{listed, quoted};
 use crate::{Error, Exit, Result, new_file};
 
 /// Makes an approver's key.
@@ -95,7 +95,7 @@ fn sign(
         read_signing_key(&args.approver_key).map_err(|error| no_key(&error, "--approver-key", NO_KEY))?;
     let (change, gates) =
         folded.registry.propose(job, to, card, args.reason.trim()).map_err(|error| refused(&error))?;
-    let (from, replaces) = (change.from, change.replaces.clone());
+    let (from, replaces, ungated) = (change.from, change.replaces.clone(), change.ungated.clone());
     let approval = change.approve(folded.roster.digest(), &args.approver, &key);
     // A key that is not the approver's is found here and not at the coordinator.
     folded.registry.check(&approval, &folded.roster).map_err(|error| refused(&error))?;
@@ -106,7 +106,7 @@ fn sign(
             "{}\n",
             json!({
                 "name": name, "job": job, "from": from, "to": to, "replaces": replaces, "approver": args.approver, "gates": gates,
-                "out": args.out,
+                "ungated": ungated, "out": args.out,
             })
         ));
     }
@@ -116,6 +116,13 @@ fn sign(
     }
     if let Some(replaced) = replaces {
         told += &format!("it takes the place of the model of job {replaced}, which becomes shadow\n");
+        if !ungated.is_empty() {
+            told += &format!(
+                "WARNING: the job of {replaced} sets {}, and that of {job} does not: this model was never held against that. You have \
+                 signed so; throw the file away if that is not meant\n",
+                listed(&ungated)
+            );
+        }
     }
     print(&format!(
         "{told}next, on the coordinator's host: syndic-coordinator model stage {} --config coordinator.toml\n",

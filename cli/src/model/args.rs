@@ -25,6 +25,9 @@ pub enum ModelCommand {
         after_help = "Example:\n  syndic model show --job churn --ledger publish/ledger --key 'NAME+HASH+KEY'"
     )]
     Show(ShowArgs),
+    /// Show how released models did on the same rows, where a job compared them
+    #[command(after_help = COMPARE)]
+    Compare(CompareArgs),
     /// Make the key of somebody who approves what becomes of models
     #[command(after_help = "Example:\n  syndic model new-key --approver-key approver.pem")]
     NewKey(NewKeyArgs),
@@ -48,6 +51,7 @@ impl ModelCommand {
             Self::Drift(args) => args.json,
             Self::List(args) => args.json,
             Self::Show(args) => args.json,
+            Self::Compare(args) => args.json,
             Self::NewKey(args) => args.json,
             Self::Promote(PromoteArgs { approve, .. }) | Self::Withdraw(WithdrawArgs { approve, .. }) => {
                 approve.json
@@ -123,6 +127,23 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The job that released the model
+    #[arg(long)]
+    pub job: String,
+    /// Folder of the ledger that the coordinator published
+    #[arg(long, value_name = "DIR")]
+    pub ledger: PathBuf,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic model compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The job that compared them
     #[arg(long)]
     pub job: String,
     /// Folder of the ledger that the coordinator published
@@ -230,6 +251,13 @@ const DRIFT: &str = "Examples:
 The card of a model whose job has a section [drift] says where the rows were that it was trained on, in bins; the table's rows \
 are counted in the same bins. Nothing leaves this machine. Exit code 1 says that a column or the scores have drifted by the \
 thresholds of the job.";
+
+const COMPARE: &str = "Example:
+  syndic model compare --job compare-2026 --ledger publish/ledger --key 'NAME+HASH+KEY'
+
+Verifies the whole ledger, and shows what a job of program `evaluation` found: the figures of each model on the same rows of all \
+institutions together, and by how much those of the others are above those of the first. Behind ± stands the standard error of a \
+difference in log-loss.";
 
 const PROMOTE: &str = "Example:
   syndic model promote --model publish/job-churn --to shadow --ledger publish/ledger --key 'NAME+HASH+KEY' \

@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod args;
+pub mod compare;
 pub mod drift;
 pub mod export;
 pub mod registry;
@@ -20,6 +21,7 @@ pub fn run(command: &ModelCommand) -> Result<()> {
         ModelCommand::Drift(args) => drift::run(args),
         ModelCommand::List(args) => registry::list(args),
         ModelCommand::Show(args) => registry::show(args),
+        ModelCommand::Compare(args) => compare::run(args),
         ModelCommand::NewKey(args) => approve::new_key(args),
         ModelCommand::Promote(args) => approve::promote(args),
         ModelCommand::Withdraw(args) => approve::withdraw(args),

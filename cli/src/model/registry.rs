@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use syndic_coordinator::audit::ROSTER;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::registry::{Registered, Registry};
-use syndic_learning::Job;
 use syndic_learning::staged::{STAGED, Staged};
+use syndic_learning::{ComparisonFigures, Job};
 use syndic_ledger::Timestamp;
 use syndic_round::{JobId, SealedRoster};
 
@@ -30,10 +30,12 @@ pub struct Folded {
     pub roster: SealedRoster,
     /// The files of jobs that were agreed.
     pub files: BTreeMap<JobId, String>,
+    /// What jobs found that compared released models, with the place of the entry.
+    pub comparisons: BTreeMap<JobId, (u64, ComparisonFigures)>,
     /// Changes of stages in order, with place and time.
     changes: Vec<(u64, Timestamp, Staged)>,
     /// By whose word all of it holds.
-    verdict: String,
+    pub(super) verdict: String,
 }
 
 impl Folded {
@@ -61,6 +63,7 @@ impl Folded {
             registry: Registry::default(),
             roster,
             files: BTreeMap::new(),
+            comparisons: BTreeMap::new(),
             changes: Vec::new(),
             verdict: verdict(&chosen.verified.summary),
         };
@@ -80,6 +83,10 @@ impl Folded {
                 }
                 Fact::JobCompleted { job, model, figures, .. } => {
                     folded.registry.completed(&job, model, figures.as_ref());
+                }
+                Fact::JobCompared(compared) => {
+                    folded.registry.ended(&compared.job);
+                    folded.comparisons.insert(compared.job, (told.index, compared.comparison));
                 }
                 Fact::ModelStaged(staged) => {
                     let taken = folded.registry.take(&staged, &folded.roster);
@@ -162,6 +169,9 @@ pub fn show(args: &ShowArgs) -> Result<()> {
         for gate in gates {
             let _ = writeln!(text, "    {} {}: {}", gate.gate, gate.limit, gate.figure);
         }
+        for gate in &change.ungated {
+            let _ = writeln!(text, "    {gate}: the champion's job sets it, and this one's does not");
+        }
     }
     print(&format!("{text}{}\n", folded.verdict))
 }
@@ -171,6 +181,7 @@ fn change_json((index, time, staged): &(u64, Timestamp, Staged)) -> Value {
     json!({
         "entry": index, "time": time.to_string(), "job": change.job, "from": change.from, "to": change.to,
         "replaces": change.replaces, "approver": staged.approval.approver, "reason": change.reason, "gates": staged.gates,
+        "ungated": change.ungated,
     })
 }
 

@@ -4,6 +4,7 @@ use syndic_learning::job::{Encoding, Processing, ProgramTerms, Solver, agreement
 use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
+use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights};
 use syndic_learning::program::scorecard::ScorecardTerms;
 use syndic_learning::{ExternalTerms, Job};
@@ -85,9 +86,10 @@ pub(crate) fn columns(job: &Job, of: &str) -> String {
             let inputs = counted(contract.inputs(), "input", "inputs");
             format!("{}: {columns}, {inputs}{of}", contract.id())
         }
-        ProgramTerms::BoostedTrees(_) | ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {
-            format!("{}: {columns}", contract.id())
-        }
+        ProgramTerms::BoostedTrees(_)
+        | ProgramTerms::Scorecard(_)
+        | ProgramTerms::External(_)
+        | ProgramTerms::Evaluation(_) => format!("{}: {columns}", contract.id()),
     }
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
         }
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
         ProgramTerms::External(terms) => return of_trainer(terms),
+        ProgramTerms::Evaluation(terms) => return of_comparison(terms),
     };
     let solver = match terms.solver {
         Solver::Newton { encoding, class_weights } => format!(
@@ -174,6 +177,18 @@ fn of_trainer(terms: &ExternalTerms) -> String {
         counted(terms.tensors.len(), "tensor", "tensors"),
         terms.clip,
         terms.settings_json()
+    )
+}
+
+fn of_comparison(ComparisonTerms { models, rows }: &ComparisonTerms) -> String {
+    let models: Vec<String> = models.iter().map(ToString::to_string).collect();
+    let rows = match rows {
+        RowsCompared::Test => "test rows",
+        RowsCompared::All => "all rows",
+    };
+    format!(
+        "released models on {rows}, each institution by those that were delivered to it: {}",
+        models.join(", ")
     )
 }
 

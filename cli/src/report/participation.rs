@@ -17,7 +17,7 @@ pub(super) struct Stretch {
 
 /// All rounds whose sum was opened: statistics first, then training, evaluation, and comparisons.
 pub(super) fn stretches(history: &History) -> Vec<Stretch> {
-    ["statistics", "train", "evaluate", "fairness", "drift"]
+    ["statistics", "train", "evaluate", "fairness", "drift", "compare"]
         .into_iter()
         .flat_map(|kind| of_kind(history, kind))
         .collect()
@@ -97,6 +97,7 @@ fn name(kind: &str) -> &str {
         "evaluate" => "Evaluation",
         "fairness" => "Fairness",
         "drift" => "Drift",
+        "compare" => "Comparison",
         other => other,
     }
 }

@@ -200,6 +200,17 @@ fn job(options: &SandboxOptions) -> Result<(Job, String)> {
             "run participants of their own, each beside its trainer: examples/external-trainer/README.md",
         ));
     }
+    if job.comparison().is_some() {
+        return Err(Error::input(
+            "sandbox.comparison",
+            "the job compares released models, which institutions have and the sandbox has not",
+        )
+        .place(options.job.name.clone())
+        .help(
+            "hand it in to the federation that released them: docs/programs/evaluation.md. To compare programs on a table, give the \
+             sandbox their jobs",
+        ));
+    }
     let before = job.clone();
     if let Some(rounds) = options.rounds {
         job.rounds.count = rounds;

@@ -29,7 +29,7 @@ impl Teller {
                     rounds = counted(*rounds as usize, "round", "rounds"),
                 ));
             }
-            Event::RoundClosed { id, kind: "statistics" | "fairness" | "drift", .. } => {
+            Event::RoundClosed { id, kind: "statistics" | "fairness" | "drift" | "compare", .. } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);
                 lines.extend(round.and_then(|round| sums_line(round, history)));
             }

@@ -104,6 +104,7 @@ fn promoted(
             to,
             replaces: None,
             reason: "a reason".into(),
+            ungated: Vec::new(),
         };
         alter(&mut change);
         let gates = match to {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod comparing;
 mod forged;
 #[path = "../two_hosts/founding.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
@@ -51,7 +52,12 @@ impl House {
 
     /// Hands in the example's job under another id, with these gates.
     fn submit(&self, id: &str, gates: &str) {
-        let job = Job { training_rounds: 1, deadline_seconds: 60 }.text();
+        self.submit_altered(id, gates, |job| job);
+    }
+
+    /// The same of a job that is altered once more.
+    fn submit_altered(&self, id: &str, gates: &str, alter: impl Fn(String) -> String) {
+        let job = alter(Job { training_rounds: 1, deadline_seconds: 60 }.text());
         let job = job.replace("id = \"bank-marketing\"", &format!("id = \"{id}\""));
         self.hosts.write(&format!("operator/{id}.toml"), &format!("{job}\n[promotion]\n{gates}"));
         let arguments = ["job", "submit", &format!("{id}.toml"), "--config", "coordinator.toml"];

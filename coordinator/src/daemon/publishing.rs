@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
 use syndic_round::JobId;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -162,6 +163,11 @@ async fn write_model(
     head: &(u64, String),
     folder: &Path,
 ) -> Result<(), CoordinatorError> {
+    if let Some((agreement, found)) = coordinator.comparison(job).await {
+        let told = json!({ "job": job, "agreement": agreement.to_string(), "comparison": *found });
+        write_file(&folder.join(COMPARISON), format!("{told:#}\n").as_bytes()).await?;
+        return Ok(());
+    }
     let Some(outcome) = coordinator.outcome(job).await else { return Ok(()) };
     let weights = outcome.model.to_safetensors()?;
     let card = match coordinator.approved_card(job).await? {
@@ -183,5 +189,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The ledger's folder among what is published.
 const LEDGER: &str = "ledger";
+/// What a job found that compared released models.
+const COMPARISON: &str = "comparison.json";
 /// With this begins the folder of a job: an id may consist of dots.
 const JOB: &str = "job-";

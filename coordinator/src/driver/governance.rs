@@ -9,6 +9,7 @@ use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::engine::{Ended, Engine, JobState, Over};
 use crate::event::{Event, Phase};
 use crate::fact::{Cause, Fact, Priority};
+use crate::registry::RegistryError;
 
 impl Coordinator {
     /// Agrees the job of the configuration. The file is recorded verbatim; its digest binds every round. The same job again
@@ -24,7 +25,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError::Job`] when the file is refused, [`CoordinatorError::OtherJob`] when a job of its id is on record
-    /// with another file.
+    /// with another file, [`CoordinatorError::Registry`] when it compares models that participants do not have.
     pub async fn submit(
         &self,
         file: &str,
@@ -33,8 +34,12 @@ impl Coordinator {
     ) -> Result<(JobId, bool), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
-        let id = job.identity.id;
+        let id = job.identity.id.clone();
         if state.engine.agreement(&id).is_none() {
+            if let Some(terms) = job.comparison() {
+                let registry = state.engine.registry();
+                registry.comparable(terms, &job.contract).map_err(RegistryError::from)?;
+            }
             // If we crash here the job file is stored but not agreed; whoever hands it in does so again.
             self.inner.blobs.put(file.as_bytes()).await?;
         }
@@ -233,6 +238,7 @@ impl Inner {
 fn over(state: &State, id: &JobId, ended: &Ended) -> JobStatus {
     let (standing, reason, model) = match &ended.over {
         Over::Completed(model) => (JobStanding::Completed, None, Some(model.to_string())),
+        Over::Compared(_) => (JobStanding::Completed, None, None),
         Over::Abandoned(reason) => (JobStanding::Abandoned, Some(reason.clone()), None),
         Over::Stopped(reason) => (JobStanding::Stopped, Some(reason.clone()), None),
     };

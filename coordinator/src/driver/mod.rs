@@ -40,11 +40,11 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use syndic_learning::Outcome;
+use syndic_learning::{ComparisonFigures, Outcome};
 use syndic_round::coordinator::Phase;
 use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
-use syndic_round::{EndorsedRoster, JobId, Place, RoundId, SealedRoster};
+use syndic_round::{Digest, EndorsedRoster, JobId, Place, RoundId, SealedRoster};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio::task::JoinHandle;
 
@@ -62,7 +62,7 @@ use watched::WatchedBlobs;
 
 use crate::boxed::Boxed;
 use crate::clock;
-use crate::engine::{Engine, Over};
+use crate::engine::{Ended, Engine, Over};
 use crate::event::Told;
 use crate::fact::Fact;
 use crate::instance::Instance;
@@ -285,10 +285,19 @@ impl Coordinator {
         self.inner.state.lock().await.engine.ended(job)?.outcome.clone()
     }
 
-    /// Jobs whose outcomes are held: those that were completed last.
+    /// The agreement of a job that compared released models, and what it found.
+    pub async fn comparison(&self, job: &JobId) -> Option<(Digest, Arc<ComparisonFigures>)> {
+        let state = self.inner.state.lock().await;
+        let ended = state.engine.ended(job)?;
+        let Over::Compared(found) = &ended.over else { return None };
+        Some((ended.agreement, found.clone()))
+    }
+
+    /// Jobs whose outcomes are held: those that were completed last, and all comparisons.
     pub async fn with_outcomes(&self) -> Vec<JobId> {
         let state = self.inner.state.lock().await;
-        let held = state.engine.all_ended().filter(|(_, ended)| ended.outcome.is_some());
+        let has_one = |ended: &Ended| ended.outcome.is_some() || matches!(ended.over, Over::Compared(_));
+        let held = state.engine.all_ended().filter(|(_, ended)| has_one(ended));
         held.map(|(job, _)| job.clone()).collect()
     }
 

@@ -99,12 +99,8 @@ impl Record {
             }
             Fact::JobCompleted { job, .. }
             | Fact::JobAbandoned { job, .. }
-            | Fact::JobStopped { job, .. } => {
-                self.frozen.remove(job);
-                self.opened.remove(job);
-                self.said.remove(job);
-                self.ended.insert(job.clone(), index);
-            }
+            | Fact::JobStopped { job, .. } => self.end(job, index),
+            Fact::JobCompared(compared) => self.end(&compared.job, index),
             Fact::JobAgreed { job, .. } => drop(self.agreed.insert(job.clone(), index)),
             Fact::ModelStaged(staged) => {
                 let change = &staged.approval.change;
@@ -116,6 +112,13 @@ impl Record {
             _ => {}
         }
         Ok(())
+    }
+
+    fn end(&mut self, job: &JobId, index: u64) {
+        self.frozen.remove(job);
+        self.opened.remove(job);
+        self.said.remove(job);
+        self.ended.insert(job.clone(), index);
     }
 
     /// The entry with which a job ended last, its updates were erased, or its model came to another stage.

@@ -168,6 +168,7 @@ pub(super) fn ends(fact: &Fact) -> Option<&JobId> {
         Fact::JobCompleted { job, .. } | Fact::JobAbandoned { job, .. } | Fact::JobStopped { job, .. } => {
             Some(job)
         }
+        Fact::JobCompared(compared) => Some(&compared.job),
         _ => None,
     }
 }

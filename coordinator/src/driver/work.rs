@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use syndic_learning::promotion::Figures;
-use syndic_learning::{DriftFigures, Metrics, Next, Outcome, RoundMetrics};
+use syndic_learning::{ComparisonFigures, DriftFigures, Ending, Metrics, Next, Outcome, RoundMetrics};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{
     JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, RoundPlan, Timestamp,
@@ -19,7 +19,7 @@ use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::engine::JobState;
 use crate::event::Event;
-use crate::fact::{Fact, JobDrift};
+use crate::fact::{Fact, JobCompared, JobDrift};
 use crate::store::{Lease, Tenure};
 
 enum Work {
@@ -35,6 +35,8 @@ enum Work {
     OpenSum(Box<RoundPlan>, Box<Opening>),
     /// Release the model.
     Release(Box<Outcome>),
+    /// Put on record what a comparison found.
+    Conclude(Box<ComparisonFigures>),
     /// End the job without a model.
     Abandon(String),
     /// The job is over.
@@ -99,6 +101,10 @@ impl Coordinator {
                     self.unless_overtaken(self.release(job, &outcome, lease).await).await?;
                     continue;
                 }
+                Work::Conclude(comparison) => {
+                    self.unless_overtaken(self.conclude(job, &comparison, lease).await).await?;
+                    continue;
+                }
                 Work::Abandon(reason) => {
                     self.unless_overtaken(self.abandon(job, reason, lease).await).await?;
                     continue;
@@ -158,7 +164,8 @@ impl Coordinator {
         let dead_end = job.dead_end().or_else(|| self.missed_its_start(state, job, may_open));
         match (job.pending(), dead_end) {
             (_, Some(reason)) => Work::Abandon(reason),
-            (Next::Done(outcome), None) => Work::Release(Box::new(outcome.clone())),
+            (Next::Done(Ending::Released(outcome)), None) => Work::Release(outcome.clone()),
+            (Next::Done(Ending::Compared(comparison)), None) => Work::Conclude(comparison.clone()),
             (Next::Ask(_), None) if !may_open => of_ahead(job).unwrap_or(Work::Nothing),
             // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
             (Next::Ask(_), None) if job.asks_for_shares() => Work::OpenRound,
@@ -359,6 +366,25 @@ impl Coordinator {
         Ok(())
     }
 
+    async fn conclude(
+        &self,
+        job: &JobId,
+        comparison: &ComparisonFigures,
+        lease: Option<&Lease>,
+    ) -> Result<(), CoordinatorError> {
+        let mut state = self.inner.state.lock().await;
+        let Some(attendance) = state.engine.job(job).map(|job| job.attendance().clone()) else {
+            // Stopped since it was looked at.
+            return Ok(());
+        };
+        let fact = Fact::JobCompared(Box::new(JobCompared::of(job, comparison, attendance)));
+        // If we crash here nothing was concluded; the same figures follow from the sum again.
+        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
+        let (rounds, warnings) = (0, state.engine.warnings(job));
+        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
+        Ok(())
+    }
+
     async fn abandon(
         &self,
         job: &JobId,
@@ -430,8 +456,8 @@ fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Ahe
     let job = state.engine.job(job).ok_or("there is no such job")?;
     let (next, metrics) = job.after(sum).map_err(|error| error.recorded())?;
     let drift = match next {
-        Next::Done(outcome) => outcome.drift,
-        Next::Ask(_) => None,
+        Next::Done(Ending::Released(outcome)) => outcome.drift,
+        Next::Done(Ending::Compared(_)) | Next::Ask(_) => None,
     };
     Ok(Ahead { metrics, drift })
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use syndic_learning::job::Terms;
-use syndic_learning::{Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics};
+use syndic_learning::{
+    ComparisonFigures, Ending, Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics,
+};
 use syndic_round::coordinator::{Ahead, Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
 use syndic_round::message::Kind;
 use syndic_round::{
@@ -37,7 +39,7 @@ pub struct JobState {
     /// The terms of every round.
     pub terms: Terms,
     pub(super) run: JobRun,
-    pub(super) pending: Next<Question, Outcome>,
+    pub(super) pending: Next<Question, Ending>,
     pub(super) round: Option<Open>,
     /// Number of the round in progress or next to open, from 1.
     pub(super) number: u32,
@@ -92,6 +94,8 @@ pub struct ClosedRound {
 pub enum Over {
     /// With a model: its digest.
     Completed(Digest),
+    /// With what a comparison of released models found, as it is on record.
+    Compared(Arc<ComparisonFigures>),
     /// Without one, because it could not go on: why.
     Abandoned(String),
     /// Without one, because somebody who may run jobs stopped it: why.
@@ -197,11 +201,11 @@ impl JobState {
     pub(super) fn end(mut self, now: Timestamp, over: Over) -> Ended {
         let abandoned = self.abandoned.pop_last();
         let training_rounds = match over {
-            Over::Completed(_) => self.run.trained_rounds(),
+            Over::Completed(_) | Over::Compared(_) => self.run.trained_rounds(),
             Over::Abandoned(_) | Over::Stopped(_) => self.job.rounds.count,
         };
         let outcome = match self.pending {
-            Next::Done(outcome) => Some(Arc::new(outcome)),
+            Next::Done(ending) => ending.into_released().map(Arc::new),
             Next::Ask(_) => None,
         };
         Ended {
@@ -359,7 +363,7 @@ impl JobState {
     }
 
     /// What the program wants now.
-    pub fn pending(&self) -> &Next<Question, Outcome> {
+    pub fn pending(&self) -> &Next<Question, Ending> {
         &self.pending
     }
 
@@ -368,7 +372,7 @@ impl JobState {
     ///
     /// # Errors
     /// [`ProgramError`] when the program refuses the sum.
-    pub fn after(&self, sum: &Sum) -> Result<(Next<Question, Outcome>, Vec<RoundMetrics>), ProgramError> {
+    pub fn after(&self, sum: &Sum) -> Result<(Next<Question, Ending>, Vec<RoundMetrics>), ProgramError> {
         let mut run = self.run.clone();
         let next = run.next(Some(sum))?;
         Ok((next, run.metrics()[self.run.metrics().len()..].to_vec()))

@@ -1,6 +1,7 @@
 //! Stages, gates and approvals, as the registry takes and refuses them.
 
 use ed25519_dalek::SigningKey;
+use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
 use syndic_round::{Approver, EndorsedRoster, Member, ParticipantId, Roster};
 
 use super::*;
@@ -120,6 +121,77 @@ fn gates_are_those_of_the_job_and_of_the_champion_of_the_day() {
     let gates = put(&mut registry, "second", Stage::Champion).gates;
     let told: Vec<_> = gates.iter().map(|gate| (&*gate.gate, &*gate.limit)).collect();
     assert_eq!(told, [("min_roc_auc", "0.75"), ("not_worse_than_champion", "0.770000000")]);
+}
+
+/// The registry with `first` as champion, and a shadow whose job sets one of its gates only.
+fn with_a_lax_successor() -> Registry {
+    let mut registry = registry();
+    let lax =
+        Job::from_toml(&format!("{JOB}\n[promotion]\nname = \"response\"\nmin_roc_auc = 0.1\n")).unwrap();
+    registry.agreed(&id("lax"), &lax);
+    registry.completed(&id("lax"), Digest::of(b"lax"), Some(&figures("0.500000000")));
+    put(&mut registry, "first", Stage::Shadow);
+    put(&mut registry, "first", Stage::Champion);
+    put(&mut registry, "lax", Stage::Shadow);
+    registry
+}
+
+#[test]
+fn gates_that_the_champion_passed_and_its_successor_need_not_are_signed_by_name() {
+    let mut registry = with_a_lax_successor();
+    let replacing = staged(&registry, "lax", Stage::Champion).unwrap();
+    assert_eq!(replacing.approval.change.ungated, ["not_worse_than_champion"]);
+    registry.check(&replacing.approval, &roster()).unwrap();
+    for ungated in [vec![], vec!["min_roc_auc".to_owned()]] {
+        let change = StageChange { ungated, ..replacing.approval.change.clone() };
+        let approval = change.approve(roster().digest(), "model-risk", &key(7));
+        let error = registry.check(&approval, &roster()).unwrap_err();
+        assert_eq!(error.code(), "model.other-approval");
+        assert!(error.to_string().contains("gates that are given up"), "{error}");
+    }
+    let (kind, _, data) = crate::fact::Fact::ModelStaged(Box::new(replacing.clone())).to_parts();
+    assert_eq!(
+        (kind, &data["ungated"]),
+        ("syndic.model.stage", &serde_json::json!(["not_worse_than_champion"]))
+    );
+    assert_eq!(Staged::from_data(&data), Some(replacing.clone()));
+    registry.take(&replacing, &roster()).unwrap();
+    // The other way round nothing is given up.
+    assert_eq!(staged(&registry, "first", Stage::Champion).unwrap().approval.change.ungated, [""; 0]);
+}
+
+#[test]
+fn a_ledger_from_before_such_gates_were_named_still_counts() {
+    let mut registry = with_a_lax_successor();
+    let Staged { approval, approver, gates, by } = staged(&registry, "lax", Stage::Champion).unwrap();
+    let change = StageChange { ungated: Vec::new(), ..approval.change };
+    let approval = change.approve(roster().digest(), "model-risk", &key(7));
+    registry.take(&Staged { approval, approver, gates, by }, &roster()).unwrap();
+    assert_eq!(registry.champion("response"), Some(&id("lax")));
+}
+
+#[test]
+fn models_that_participants_have_can_be_compared_and_others_are_told_apart() {
+    let mut registry = registry();
+    put(&mut registry, "first", Stage::Shadow);
+    put(&mut registry, "second", Stage::Shadow);
+    put(&mut registry, "second", Stage::Withdrawn);
+    let contract = Job::from_toml(JOB).unwrap().contract;
+    let compared = |models: &[&str], contract: &syndic_learning::Contract| {
+        let models = models.iter().map(|job| Digest::of(job.as_bytes())).collect();
+        registry.comparable(&ComparisonTerms { models, rows: RowsCompared::Test }, contract)
+    };
+    assert_eq!(compared(&["first"], &contract), Ok(()));
+    let refused = |models: &[&str], contract: &syndic_learning::Contract| {
+        let error = compared(models, contract).unwrap_err();
+        assert!(!error.help().is_empty());
+        error.code()
+    };
+    assert_eq!(refused(&["first", "nobody"], &contract), "evaluation.unknown");
+    assert_eq!(refused(&["bad"], &contract), "evaluation.not-released");
+    assert_eq!(refused(&["first", "second"], &contract), "evaluation.withdrawn");
+    let other = syndic_learning::Contract { version: 2, ..contract };
+    assert_eq!(refused(&["first"], &other), "evaluation.other-contract");
 }
 
 #[test]

@@ -95,24 +95,10 @@ impl Measure {
         Some(Measured {
             metrics,
             brier: self.squares / rows,
-            ks: self.ks(),
+            ks: self.histogram.ks(),
             calibration_error: calibration.iter().map(off).sum::<f64>() / rows,
             calibration,
         })
-    }
-
-    fn ks(&self) -> Option<f64> {
-        let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
-        let (negatives, positives) = (total(&self.histogram.negative), total(&self.histogram.positive));
-        if negatives == 0.0 || positives == 0.0 {
-            return None;
-        }
-        let (mut below, mut largest) = ((0, 0), 0.0_f64);
-        for (negative, positive) in self.histogram.negative.iter().zip(&self.histogram.positive) {
-            below = (below.0 + negative, below.1 + positive);
-            largest = largest.max((below.0 as f64 / negatives - below.1 as f64 / positives).abs());
-        }
-        Some(largest)
     }
 }
 

@@ -172,6 +172,35 @@ impl ScoreHistogram {
         (self.negative.len(), 0.0)
     }
 
+    /// The largest difference between the shares of positives and of negatives above a threshold, to a bin; none unless both
+    /// classes occur.
+    pub(crate) fn ks(&self) -> Option<f64> {
+        let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
+        let (negatives, positives) = (total(&self.negative), total(&self.positive));
+        if negatives == 0.0 || positives == 0.0 {
+            return None;
+        }
+        let (mut below, mut largest) = ((0, 0), 0.0_f64);
+        for (negative, positive) in self.negative.iter().zip(&self.positive) {
+            below = (below.0 + negative, below.1 + positive);
+            largest = largest.max((below.0 as f64 / negatives - below.1 as f64 / positives).abs());
+        }
+        Some(largest)
+    }
+
+    /// The mean difference of told and observed rates over ten bands of probability, weighted by their rows, where each row is
+    /// told the middle of its bin; 0 without rows.
+    pub(crate) fn calibration_error(&self) -> f64 {
+        let (mut off, mut rows) = ([0.0_f64; 10], 0.0);
+        for (bin, (&negative, &positive)) in self.negative.iter().zip(&self.positive).enumerate() {
+            let told = Self::middle_of(bin, self.negative.len());
+            let here = negative as f64 + positive as f64;
+            off[((told * 10.0) as usize).min(9)] += told * here - positive as f64;
+            rows += here;
+        }
+        if rows > 0.0 { off.iter().map(|off| off.abs()).sum::<f64>() / rows } else { 0.0 }
+    }
+
     /// The smallest probability in a bin.
     pub(crate) fn lowest_of(bin: usize, bins: usize) -> f64 {
         at(bin as f64, bins)

@@ -115,6 +115,9 @@ pub enum ModelError {
     /// Nobody but an external trainer knows what its numbers say of a row.
     #[error("the model is one of an external trainer, which alone can score rows by it")]
     NeedsTrainer,
+    /// The question is about models that it does not carry.
+    #[error("the question is about released models, which are not given beside it")]
+    NotGiven,
 }
 
 impl ModelError {
@@ -129,6 +132,7 @@ impl ModelError {
             Self::Standardisation(_) => "model.standardisation-mismatch",
             Self::Contract { .. } => "model.contract-mismatch",
             Self::NeedsTrainer => "model.needs-trainer",
+            Self::NotGiven => "model.not-given",
         }
     }
 
@@ -137,6 +141,7 @@ impl ModelError {
         match self {
             Self::Contract { .. } => "read the table under the contract in the model's card",
             Self::NeedsTrainer => "give `model.safetensors` to the trainer that the card names",
+            Self::NotGiven => "let a participant answer that holds the released models",
             _ => "take `model.safetensors` and `model.json` of one and the same release, unchanged",
         }
     }

@@ -135,6 +135,23 @@ pub fn gates(
     if failed.is_empty() { Ok(passed) } else { Err(GateError::Failed(failed)) }
 }
 
+/// The gates that `before` sets and `after` does not, by the keys of the job file, in a fixed order.
+pub fn gates_given_up(before: &PromotionTerms, after: &PromotionTerms) -> Vec<String> {
+    let set = |terms: &PromotionTerms| {
+        [
+            ("min_roc_auc", terms.min_roc_auc),
+            ("max_log_loss", terms.max_log_loss),
+            ("max_fairness_gap", terms.max_fairness_gap),
+            ("max_psi", terms.max_psi),
+            (NOT_WORSE, terms.not_worse_than_champion),
+        ]
+    };
+    let given_up = |((gate, before), (_, after)): ((&str, Option<f64>), (&str, Option<f64>))| {
+        (before.is_some() && after.is_none()).then(|| gate.to_owned())
+    };
+    set(before).into_iter().zip(set(after)).filter_map(given_up).collect()
+}
+
 /// On which side of its limit a figure must be.
 #[derive(Clone, Copy)]
 enum Side {
@@ -148,7 +165,7 @@ pub(crate) fn gap_text(fairness: &FairnessFigures) -> Option<String> {
 }
 
 /// The largest difference between two groups of one column; none where no two groups have figures.
-fn largest_gap(fairness: &FairnessFigures) -> Option<f64> {
+pub(crate) fn largest_gap(fairness: &FairnessFigures) -> Option<f64> {
     let gaps = |Gaps { flagged, recall, false_positives, .. }: Gaps| [flagged, recall, false_positives];
     fairness.columns.iter().flat_map(|column| gaps(column.gaps)).flatten().reduce(f64::max)
 }
@@ -212,6 +229,16 @@ mod tests {
         assert_eq!(told, expected);
         assert_eq!(gates(&terms(), &figures(&GOOD), None).unwrap().len(), 3, "there is no champion");
         assert_eq!(gates(&PromotionTerms::default(), &Figures::default(), None), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn gates_that_a_successor_does_not_set_are_told_by_name() {
+        let fewer = PromotionTerms { max_log_loss: None, min_roc_auc: Some(0.1), ..terms() };
+        assert_eq!(gates_given_up(&terms(), &fewer), ["max_log_loss"]);
+        let all = ["min_roc_auc", "max_log_loss", "max_fairness_gap", "not_worse_than_champion"];
+        assert_eq!(gates_given_up(&terms(), &PromotionTerms::default()), all);
+        assert_eq!(gates_given_up(&PromotionTerms::default(), &terms()), [""; 0]);
+        assert_eq!(gates_given_up(&terms(), &terms()), [""; 0], "lower limits are told with their figures");
     }
 
     #[test]

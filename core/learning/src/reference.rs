@@ -37,6 +37,9 @@ pub enum FitError {
     /// Nobody but its trainer can train it.
     #[error("the job trains by an external trainer, which runs beside a participant only")]
     External,
+    /// It trains nothing.
+    #[error("the job compares released models, and trains none")]
+    Evaluation,
     /// The parts of the model do not fit; cannot happen for tables of one contract.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -52,6 +55,7 @@ impl FitError {
             Self::Contracts => "fit.contracts",
             Self::OneClass { .. } => "fit.one-class",
             Self::External => "fit.external-trainer",
+            Self::Evaluation => "fit.no-training",
             Self::Model(error) => error.code(),
             Self::Program(error) => error.code(),
         }
@@ -76,6 +80,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
             return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));
         }
         ProgramTerms::External(_) => return Err(FitError::External),
+        ProgramTerms::Evaluation(_) => return Err(FitError::Evaluation),
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding, class_weights } => (encoding, class_weights),

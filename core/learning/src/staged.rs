@@ -34,7 +34,8 @@ impl Staged {
     /// What the data of an entry of this type says; none where no version can have written it.
     pub fn from_data(data: &Value) -> Option<Self> {
         let change = CHANGE.iter().map(|key| Some(((*key).into(), data.get(key)?.clone())));
-        let change: Map<String, Value> = change.collect::<Option<_>>()?;
+        let mut change: Map<String, Value> = change.collect::<Option<_>>()?;
+        change.extend(data.get(UNGATED).map(|gates| (UNGATED.into(), gates.clone())));
         let change: StageChange = serde_json::from_value(change.into()).ok()?;
         let approval = json!({ "change": change, "approver": data.get("approver")?, "signature": data.get("signature")? });
         let approval: StageApproval = serde_json::from_value(approval).ok()?;
@@ -50,5 +51,7 @@ impl Staged {
 
 /// The type of the entry.
 pub const STAGED: &str = "syndic.model.stage";
+/// A part of a change that is there where it is not empty.
+const UNGATED: &str = "ungated";
 /// The parts of a change.
 const CHANGE: [&str; 9] = ["name", "number", "job", "model", "card", "from", "to", "replaces", "reason"];

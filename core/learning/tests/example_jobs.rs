@@ -4,6 +4,7 @@ use syndic_learning::{Job, JobRun, Layouts, Next, Program};
 use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
+const COMPARE: &str = include_str!("../../../examples/bank-marketing/compare.toml");
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
 const CREDIT_DEFAULT_NOISE: &str = include_str!("../../../examples/jobs/credit-default-noise.toml");
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
@@ -36,6 +37,18 @@ fn the_job_of_the_external_trainer_has_a_weight_for_each_input() {
     let (outside, own) = (job(EXTERNAL), job(BANK_MARKETING));
     assert_eq!(outside.contract, own.contract);
     assert_eq!(outside.external().unwrap().elements(), own.contract.inputs() + 1);
+}
+
+#[test]
+fn the_comparison_reads_the_rows_that_its_models_were_trained_on_and_asks_for_one_sum() {
+    let compare = job(COMPARE);
+    assert_eq!(compare.contract, job(BANK_MARKETING).contract);
+    assert_eq!(compare.comparison().unwrap().models.len(), 2);
+    let Next::Ask(question) = JobRun::new(&compare).next(None).unwrap() else {
+        panic!("a job begins with a question")
+    };
+    assert_eq!(question.layout().unwrap().len(), 2 * (2 * 4096 + 2) + 1);
+    assert_eq!(question.layout().unwrap(), Layouts::of(&compare).unwrap().train);
 }
 
 #[test]

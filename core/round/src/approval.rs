@@ -51,6 +51,10 @@ pub struct StageChange {
     pub replaces: Option<JobId>,
     /// Why: one line, without names of people.
     pub reason: String,
+    /// Gates that the job of the champion which is replaced sets, and the job of this model does not: they were never held
+    /// against it. The approver signs them by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ungated: Vec<String>,
 }
 
 /// A change of stage with the word of an approver.
@@ -155,7 +159,10 @@ impl StageChange {
         let writer = optional(writer, self.card.as_ref().map(|card| &card.as_bytes()[..]));
         let writer = writer.bytes(self.from.name().as_bytes()).bytes(self.to.name().as_bytes());
         let writer = optional(writer, self.replaces.as_ref().map(|job| job.as_str().as_bytes()));
-        writer.bytes(self.reason.as_bytes()).finish()
+        let writer = writer.bytes(self.reason.as_bytes());
+        // Nothing follows the reason where there are none, as before there could be any.
+        let named = |writer: Writer, gate: &String| writer.bytes(gate.as_bytes());
+        self.ungated.iter().fold(writer, named).finish()
     }
 
     /// The word of `approver` that this may be, in the federation with this roster.

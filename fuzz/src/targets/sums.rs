@@ -19,7 +19,8 @@ pub(super) fn run(input: &[u8]) {
         let before = format!("{run:?}");
         let question = match run.next(None).expect("a run knows what it asks") {
             Next::Ask(question) => question,
-            Next::Done(outcome) => {
+            Next::Done(ending) => {
+                let outcome = ending.into_released().expect("these jobs train");
                 let weights = outcome.model.to_safetensors().expect("finite numbers");
                 let card =
                     serde_json::to_string(&outcome.card(&weights, Default::default())).expect("a card");

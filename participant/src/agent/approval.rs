@@ -90,6 +90,8 @@ impl Agent {
             denied.insert(wanted.agreement, Arc::new(no.clone()));
             return Err(Declined::Policy(no).into());
         }
+        // Before any row is read. A model may be delivered later, so this no is not final.
+        self.compared(&job).await?;
         // Before any row is read and anything of the job leaves. What is spent never comes back, so this no is final too.
         if let Err(no) = self.take_on(&job, wanted.agreement).await? {
             denied.insert(wanted.agreement, Arc::new(no.clone()));

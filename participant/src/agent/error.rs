@@ -14,6 +14,7 @@ use tonic::Status;
 use super::spot_check::Finding;
 use crate::data::SourceError;
 use crate::journal::JournalError;
+use crate::models::Unheld;
 use crate::policy::Denied;
 use crate::shown::printable;
 use crate::tls::ConnectError;
@@ -93,6 +94,9 @@ pub(super) enum Declined {
     Seal(#[from] SealError),
     #[error(transparent)]
     Trainer(#[from] TrainerError),
+    /// Of models that the job compares.
+    #[error(transparent)]
+    Models(#[from] Unheld),
     #[error("this participant was restarted and has lost the round's keys")]
     Restarted,
     #[error("the coordinator refused a message of this round")]
@@ -225,6 +229,7 @@ impl Declined {
                 Self::Data(error) => format!(" ({})", printable(&error.help())),
                 Self::Policy(denied) => format!(" ({})", denied.help()),
                 Self::Trainer(error) => format!(" ({})", error.help()),
+                Self::Models(error) => format!(" ({})", error.help()),
                 _ => String::new(),
             };
             return printable(&self.to_string()) + &help;
@@ -254,6 +259,7 @@ impl Declined {
             Self::ShareMissing(_) => "shares.missing",
             Self::Seal(error) => error.code(),
             Self::Trainer(error) => error.code(),
+            Self::Models(error) => error.code(),
             Self::Restarted => "participant.restarted",
             Self::Refused => "participant.refused",
             Self::OtherBytes => "blob.other-bytes",

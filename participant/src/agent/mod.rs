@@ -5,6 +5,7 @@
 
 mod approval;
 mod attending;
+mod comparing;
 mod delivery;
 mod error;
 mod ledger;

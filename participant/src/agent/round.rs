@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
-use syndic_learning::{JobTable, Question};
+use syndic_learning::{JobTable, Model, Question};
 use syndic_ledger::Entry;
 use syndic_proto::convert::{Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
@@ -172,6 +172,7 @@ impl Agent {
         };
         let fingerprint = plan.question_fingerprint(&question.slot());
         let is_seeded = !question.adds_noise();
+        let models = self.compared(&approved.job).await?;
         let (mut local, plan) = (self.local_randomness(plan, is_seeded), Arc::new(plan.clone()));
         let training = if question.for_trainer().is_some() {
             let (trainer, participant) = (self.trainer.clone(), self.enrolment.name().to_owned());
@@ -183,7 +184,9 @@ impl Agent {
             let clipped = if is_seeded { self.clipped.clone() } else { Arc::default() };
             // Why rows give no answer says something exact of them, which must not be told in a job with noise.
             let told = if question.adds_noise() { Declined::without_detail } else { std::convert::identity };
-            let work = move || answer(&question, &table, &plan, &mut local, &clipped).map_err(told);
+            let work = move || {
+                answer((&question, models.as_slice()), &table, &plan, &mut local, &clipped).map_err(told)
+            };
             Training::begin(self.working.clone(), work)
         };
         Ok(Seat {
@@ -377,7 +380,7 @@ type VoidedAttempts = [(RoundId, Vec<Signed>)];
 
 /// The local half of the program, to integers that cannot overflow the sum.
 fn answer(
-    question: &Question,
+    (question, models): (&Question, &[Model]),
     table: &Mutex<JobTable>,
     plan: &RoundPlan,
     rng: &mut ChaCha20Rng,
@@ -385,7 +388,10 @@ fn answer(
 ) -> Result<Answer, Declined> {
     // What an answer that panicked left behind is begun anew.
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    let contribution = table.answer(question, rng)?;
+    let contribution = match question {
+        Question::Compare(asked) => asked.answered_by(&table.rows(), models)?,
+        question => table.answer(question, rng)?,
+    };
     drop(table);
     Ok(encoded(contribution, question.kind(), plan, rng, count))
 }

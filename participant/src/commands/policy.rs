@@ -8,11 +8,12 @@ use syndic_learning::job::{Terms, agreement};
 use syndic_participant::config::Config;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::journal::{Known, read_known};
+use syndic_participant::models::Models;
 use syndic_participant::policy::{Denied, Policy};
 use syndic_participant::trainer::Trainer;
 use syndic_round::Protection;
 
-use super::{Failure, JOURNAL, load, load_policy, print};
+use super::{Failure, JOURNAL, MODELS, load, load_policy, print};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -105,6 +106,15 @@ async fn at_this_site(
     }
     let trainer = config.trainer.clone().map(Trainer::new);
     let verdict = answer(&policy, &job, &terms.protection, trainer.as_ref(), &known);
+    if let (Ok(()), Some(compared)) = (&verdict, job.comparison()) {
+        let models = Models::at(config.state.join(MODELS));
+        models.comparing(&compared.models, &job.contract, enrolment.roster()).map_err(|no| Failure {
+            code: no.code().into(),
+            message: no.to_string(),
+            help: no.help().into(),
+            exit: 1,
+        })?;
+    }
     Ok((job, verdict))
 }
 

@@ -5,8 +5,10 @@
 //!                    release.json                    its stage, with the entries and proofs that say so
 //! ```
 
+mod comparing;
 mod release;
 mod store;
 
+pub use comparing::Unheld;
 pub use release::{Proved, Release, Undelivered};
 pub use store::{Held, Models};

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use syndic_learning::Model;
 use syndic_round::{SealedRoster, Stage};
 
 use super::release::{Proved, Release, Undelivered};
@@ -34,12 +35,19 @@ impl Models {
     /// [`Undelivered::Io`] where the folder cannot be read.
     pub fn held(&self, roster: &SealedRoster) -> Result<Vec<Held>, Undelivered> {
         let mut held = Vec::new();
-        for name in folders(&self.0).map_err(|error| io(&self.0, error))? {
-            for path in folders(&name).map_err(|error| io(&name, error))? {
-                held.push(Held { proved: looked_at(&path, roster), path });
-            }
+        for path in self.folders()? {
+            held.push(Held { proved: looked_at(&path, roster).map(|(proved, _)| proved), path });
         }
         Ok(held)
+    }
+
+    /// The folders of all models that lie here.
+    pub(super) fn folders(&self) -> Result<Vec<PathBuf>, Undelivered> {
+        let mut all = Vec::new();
+        for name in folders(&self.0).map_err(|error| io(&self.0, error))? {
+            all.extend(folders(&name).map_err(|error| io(&name, error))?);
+        }
+        Ok(all)
     }
 
     /// Where the model of a record lies.
@@ -49,7 +57,7 @@ impl Models {
 
     /// What lies here of the model of a record, verified; none where it is not here or not whole.
     pub fn known(&self, proved: &Proved, roster: &SealedRoster) -> Option<Proved> {
-        looked_at(&self.path_of(proved), roster).ok()
+        looked_at(&self.path_of(proved), roster).ok().map(|(proved, _)| proved)
     }
 
     /// Puts a model here, or another stage of one that lies here. Its files are checked first; where they are not what the record
@@ -106,12 +114,9 @@ impl Models {
     }
 }
 
-fn looked_at(path: &Path, roster: &SealedRoster) -> Result<Proved, Undelivered> {
-    let read = |file: &str| {
-        let file = path.join(file);
-        fs::read(&file).map_err(|error| io(&file, error))
-    };
-    let record = String::from_utf8(read(RECORD)?).map_err(|_| Undelivered::Record)?;
+/// What is proved of the model in a folder by its record alone.
+pub(super) fn recorded(path: &Path, roster: &SealedRoster) -> Result<Proved, Undelivered> {
+    let record = String::from_utf8(read(path, RECORD)?).map_err(|_| Undelivered::Record)?;
     let proved = Release::parse(&record)?.prove(roster)?;
     let expected = format!("{JOB}{}", proved.job);
     let is_there = path.file_name().is_some_and(|name| name == expected.as_str())
@@ -119,8 +124,19 @@ fn looked_at(path: &Path, roster: &SealedRoster) -> Result<Proved, Undelivered> 
     if !is_there {
         return Err(Undelivered::Record);
     }
-    proved.check(&read(WEIGHTS)?, &read(CARD)?)?;
     Ok(proved)
+}
+
+/// The same, once both files were found to be those of the record; with the model in them.
+pub(super) fn looked_at(path: &Path, roster: &SealedRoster) -> Result<(Proved, Model), Undelivered> {
+    let proved = recorded(path, roster)?;
+    let model = proved.check(&read(path, WEIGHTS)?, &read(path, CARD)?)?;
+    Ok((proved, model))
+}
+
+fn read(path: &Path, file: &str) -> Result<Vec<u8>, Undelivered> {
+    let file = path.join(file);
+    fs::read(&file).map_err(|error| io(&file, error))
 }
 
 /// The folders in a folder, in order of their names; those that are being written, which begin with a dot, are none. None where

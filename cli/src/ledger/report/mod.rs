@@ -1,6 +1,7 @@
 //! `syndic ledger report`: what a ledger says of a job, on one page that a reviewer can read, print and file, and for
 //! programs. It is made of entries that verified and of nothing else, and says what they do not say.
 
+mod comparison;
 mod connections;
 mod coordinators;
 mod drift;
@@ -27,6 +28,7 @@ use super::trust::Trust;
 use crate::report::JobText;
 use crate::words::listed;
 use crate::{Error, Result};
+pub use comparison::ComparisonFacts;
 pub use connections::ConnectionFacts;
 pub use coordinators::CoordinatorFacts;
 pub use drift::{DriftFacts, ShiftFacts};
@@ -136,6 +138,9 @@ pub struct JobFacts {
     /// How far test rows are from training rows; none where nothing is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftFacts>,
+    /// How released models did on the same rows, where the job compared some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonFacts>,
 }
 
 /// How updates were protected.

@@ -8,6 +8,7 @@ use syndic_learning::Job;
 use syndic_learning::privacy::claim::Ran;
 use syndic_ledger::Entry;
 
+use super::comparison::ComparisonFacts;
 use super::connections::Connections;
 use super::coordinators::Coordinators;
 use super::drift::DriftFacts;
@@ -55,6 +56,7 @@ impl<'a> Reading<'a> {
             released_round: None,
             model: None,
             drift: None,
+            comparison: None,
         };
         Self {
             names,
@@ -92,9 +94,16 @@ impl<'a> Reading<'a> {
             "syndic.job.completed" => {
                 (self.job.outcome, self.job.ended) = (Outcome::Completed, Some(*time));
                 (self.job.released_round, self.job.model) = (data["released_round"].as_u64(), text("model"));
-                if let Ok(Fact::JobCompleted { attendance: Some(attendance), .. }) =
-                    Fact::from_entry(*index, entry)
-                {
+                let attendance = match Fact::from_entry(*index, entry) {
+                    Ok(Fact::JobCompleted { attendance, .. }) => attendance,
+                    Ok(Fact::JobCompared(compared)) => {
+                        self.job.comparison =
+                            Some(ComparisonFacts { index: *index, found: compared.comparison });
+                        Some(compared.attendance)
+                    }
+                    _ => None,
+                };
+                if let Some(attendance) = attendance {
                     self.job.warnings = attendance.warnings(|id| self.names.name(id.get().into()));
                 }
             }

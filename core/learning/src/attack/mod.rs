@@ -33,6 +33,9 @@ pub enum AttackError {
     /// Only its trainer can train it.
     #[error("the job is trained by an external trainer, which no attack here can run")]
     External,
+    /// It trains nothing.
+    #[error("the job compares released models, and trains none that could tell anything of rows")]
+    Evaluation,
     /// The job cannot be run on the rows of a game.
     #[error("the job cannot be trained on half of the rows: {0}")]
     Program(#[from] ProgramError),
@@ -49,6 +52,7 @@ impl AttackError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::External => "attack.external-trainer",
+            Self::Evaluation => "attack.no-training",
             Self::Program(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Sum(_) => "attack.no-sum",
@@ -59,6 +63,7 @@ impl AttackError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::External => "name a job with a program that institutions run by themselves",
+            Self::Evaluation => "name the job that trained the model",
             Self::Program(_) => {
                 "each game trains on about half of the rows: both classes must be among those of any half, so take a larger table"
             }

@@ -10,7 +10,7 @@ use crate::job::{Job, ProgramTerms};
 use crate::model::Model;
 use crate::program::job_table::JobTable;
 use crate::program::question::Question;
-use crate::program::run::JobRun;
+use crate::program::run::{Ending, JobRun};
 use crate::program::{Next, Program as _};
 use crate::table::Table;
 
@@ -61,6 +61,9 @@ pub fn run(
     if matches!(job.program, ProgramTerms::External(_)) {
         return Err(AttackError::External);
     }
+    if job.comparison().is_some() {
+        return Err(AttackError::Evaluation);
+    }
     let institutions = tables.len() as u16;
     let coding = Coding::new(ParameterSet::S32, institutions);
     let mut answering: Vec<JobTable> = tables.iter().map(|table| JobTable::new(table.clone())).collect();
@@ -70,7 +73,10 @@ pub fn run(
     loop {
         let question = match next {
             Next::Ask(question) => question,
-            Next::Done(outcome) => return Ok(Trained { model: outcome.model, opened, sums }),
+            Next::Done(Ending::Released(outcome)) => {
+                return Ok(Trained { model: outcome.model, opened, sums });
+            }
+            Next::Done(Ending::Compared(_)) => return Err(AttackError::Evaluation),
         };
         let layout = question.layout().map_err(AttackError::Program)?;
         let (mut total, mut update) = (Vec::new(), None);

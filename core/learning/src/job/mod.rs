@@ -9,6 +9,7 @@ pub(crate) mod fields;
 mod nullable;
 mod parse;
 mod parse_averaging;
+mod parse_comparison;
 pub(crate) mod parse_contract;
 mod parse_external;
 mod parse_named;

@@ -21,6 +21,8 @@ fn takes_missing(program: &ProgramTerms) -> bool {
     match program {
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => true,
         ProgramTerms::BoostedTrees(_) | ProgramTerms::Scorecard(_) => true,
+        // Released models know what they make of it.
+        ProgramTerms::Evaluation(_) => true,
         ProgramTerms::External(_) => false,
     }
 }

@@ -9,6 +9,7 @@ use super::cohort::cohort;
 use super::drift::drift;
 use super::fairness::fairness;
 use super::nullable;
+use super::parse_comparison;
 use super::parse_contract;
 use super::parse_program::{check_rounds, program};
 use super::privacy::{self, privacy};
@@ -36,7 +37,8 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let contract = parse_contract::contract(&mut reader, &mut root);
     let processing = processing(&mut reader, &mut root, contract.as_ref());
     let program = program(&mut reader, &mut root, contract.as_ref());
-    let rounds = rounds(&mut reader, &mut root);
+    let compares = matches!(program, Some((ProgramTerms::Evaluation(_), _)));
+    let rounds = rounds(&mut reader, &mut root, compares);
     let privacy = privacy(&mut reader, &mut root);
     let cohort = cohort(&mut reader, &mut root, program.as_ref().map(|(program, _)| program));
     let of_many_sizes = match &program {
@@ -50,6 +52,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let drift = drift(&mut reader, &mut root, contract.as_ref());
     let retention = retention(&mut reader, &mut root);
     let promotion = promotion(&mut reader, &mut root);
+    if compares {
+        parse_comparison::check(&mut reader, &root);
+    }
     reader.close(root);
     if let Some(promotion) = &promotion {
         let privacy = privacy.as_ref().map(|(privacy, _)| privacy);
@@ -153,10 +158,12 @@ fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity>
     })
 }
 
-/// The rounds, and where their number stands.
-fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Range<usize>)> {
+/// The rounds, and where their number stands. A job that compares released models has one, and need not say so.
+fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>, compares: bool) -> Option<(Rounds, Range<usize>)> {
     let mut section = reader.section(root, "rounds", "[rounds]");
-    reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
+    if !compares {
+        reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
+    }
     let count = reader.integer(&mut section, "count", 1..=10_000);
     let mut inner = reader.section(&mut section, "deadlines", "[rounds.deadlines]");
     let start_seconds = reader.integer(&mut inner, "start_seconds", 1..=YEAR).map(narrow);
@@ -172,6 +179,9 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<(Rounds, Ra
     };
     reader.close(inner);
     reader.close(section);
+    if compares {
+        return Some((Rounds { count: parse_comparison::one_round(reader, count), deadlines }, 0..0));
+    }
     let count = count?;
     let at = count.span();
     Some((Rounds { count: narrow(count), deadlines }, at))

@@ -3,7 +3,7 @@
 use super::parse_averaging::OF_OPTIMISERS;
 use super::parse_program::refuse;
 use super::reader::{Reader, Section};
-use crate::program::{boosted_trees, external, logistic_regression, neural_network, scorecard};
+use crate::program::{boosted_trees, comparison, external, logistic_regression, neural_network, scorecard};
 
 /// Refuses each key that the section has, its own program does not know, and another one does; called when all that the program
 /// knows was asked for.
@@ -17,7 +17,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 34] = [
+const OWNERS: [(&str, &str); 36] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -52,4 +52,6 @@ const OWNERS: [(&str, &str); 34] = [
     ("clip", external::NAME),
     ("settings", external::NAME),
     ("tensors", external::NAME),
+    ("models", comparison::NAME),
+    ("rows", comparison::NAME),
 ];

@@ -16,21 +16,22 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section, suggestion};
-use super::{Rounds, parse_external};
+use super::{Rounds, parse_comparison, parse_external};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
-use crate::program::{external, logistic_regression, neural_network, scorecard};
+use crate::program::{comparison, external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The programs that a job file can name.
-const PROGRAMS: [(&str, Named); 5] = [
+const PROGRAMS: [(&str, Named); 6] = [
     (logistic_regression::NAME, Named::LogisticRegression),
     (boosted_trees::NAME, Named::BoostedTrees),
     (neural_network::NAME, Named::NeuralNetwork),
     (scorecard::NAME, Named::Scorecard),
     (external::NAME, Named::External),
+    (comparison::NAME, Named::Evaluation),
 ];
 
 /// Which words name programs, where `word` does not; none where it does. In words that do not quote it.
@@ -57,6 +58,7 @@ pub(super) fn program(
         Named::NeuralNetwork => return network(reader, section, contract),
         Named::Scorecard => return Some((scorecard(reader, section, contract), None)),
         Named::External => return Some((parse_external::external(reader, section)?, None)),
+        Named::Evaluation => return Some((parse_comparison::comparison(reader, section), None)),
     }
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
@@ -95,6 +97,7 @@ enum Named {
     NeuralNetwork,
     Scorecard,
     External,
+    Evaluation,
 }
 
 #[derive(Clone, Copy)]
@@ -247,7 +250,7 @@ pub(super) fn check_rounds(
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             check_last_step(reader, program, rounds, at);
         }
-        ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {}
+        ProgramTerms::Scorecard(_) | ProgramTerms::External(_) | ProgramTerms::Evaluation(_) => {}
     }
 }
 

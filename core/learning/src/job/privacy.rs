@@ -108,7 +108,7 @@ impl Job {
     /// Whether the training rows of every institution have to be of both classes. With noise they need not be, since who declines
     /// for that tells something exact of its rows.
     pub fn needs_both_classes(&self) -> bool {
-        !self.adds_noise()
+        !self.adds_noise() && self.comparison().is_none()
     }
 
     /// Whether all that is opened has noise.

@@ -7,6 +7,7 @@ use crate::contract::{Column, ColumnKind, Contract};
 use crate::job::Job;
 use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
+use crate::program::comparison::{self, ComparisonTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
@@ -27,6 +28,8 @@ pub enum ProgramTerms {
     Scorecard(Box<ScorecardTerms>),
     /// [`crate::program::external`].
     External(Box<ExternalTerms>),
+    /// [`crate::program::comparison`]: it trains nothing.
+    Evaluation(Box<ComparisonTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -105,6 +108,7 @@ impl ProgramTerms {
             Self::NeuralNetwork(_) => neural_network::NAME,
             Self::Scorecard(_) => scorecard::NAME,
             Self::External(_) => external::NAME,
+            Self::Evaluation(_) => comparison::NAME,
         }
     }
 
@@ -115,7 +119,8 @@ impl ProgramTerms {
 
     /// Whether the model of every training round is measured, or that of the last one only.
     pub fn measures_every_round(&self) -> bool {
-        !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
+        let trains = !matches!(self, Self::Evaluation(_));
+        trains && !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
     }
 
     /// Whether it adds noise to all that it asks for.
@@ -139,7 +144,8 @@ impl ProgramTerms {
             | Self::BoostedTrees(_)
             | Self::NeuralNetwork(_)
             | Self::Scorecard(_)
-            | Self::External(_) => None,
+            | Self::External(_)
+            | Self::Evaluation(_) => None,
         }
     }
 

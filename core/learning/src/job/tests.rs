@@ -1,6 +1,7 @@
 use super::*;
 
 mod cohort;
+mod comparison;
 mod drift;
 mod external;
 mod fairness;

@@ -79,7 +79,7 @@ impl FairnessQuestion {
     ) -> Result<Contribution, ProgramError> {
         let layout = self.layout()?;
         let mut contribution = Vec::with_capacity(layout.len());
-        for histograms in counted(model, table, &self.groups, self.bins)? {
+        for histograms in counted(model, table, &test_rows(table), &self.groups, self.bins)? {
             let counts = |class: fn(&ScoreHistogram) -> &Vec<u64>| {
                 histograms.iter().flat_map(class).map(|&count| count as f64).collect::<Vec<_>>()
             };
@@ -102,7 +102,7 @@ pub fn measured(
 ) -> Result<FairnessFigures, ModelError> {
     let mut total: Vec<Vec<ScoreHistogram>> = Vec::new();
     for table in tables {
-        let counted = counted(model, table, &terms.groups, bins)?;
+        let counted = counted(model, table, &test_rows(table), &terms.groups, bins)?;
         if total.is_empty() {
             total = counted;
             continue;
@@ -172,17 +172,21 @@ impl Program for Fairness {
     }
 }
 
-/// For each column and group, the scores of the test rows.
-fn counted(
+fn test_rows(table: &Table) -> Vec<usize> {
+    table.rows_for(Role::Test)
+}
+
+/// For each column and group, the scores of these rows.
+pub(super) fn counted(
     model: &impl Scoring,
     table: &Table,
+    rows: &[usize],
     groups: &[Grouping],
     bins: u32,
 ) -> Result<Vec<Vec<ScoreHistogram>>, ModelError> {
-    let rows = table.rows_for(Role::Test);
-    let scores = model.score_rows(table, &rows)?;
+    let scores = model.score_rows(table, rows)?;
     let of_grouping = |grouping: &Grouping| {
-        let of_row = group_of_rows(grouping, table, &rows);
+        let of_row = group_of_rows(grouping, table, rows);
         let of_group = |group: usize| {
             let (scores, labels): (Vec<f64>, Vec<bool>) = (0..rows.len())
                 .filter(|&position| of_row[position] == group)
@@ -222,7 +226,7 @@ fn block(grouping: &Grouping, class: &str) -> String {
 }
 
 /// The most values of one label: 16 columns of 64 groups in 65,536 bins.
-const MOST_VALUES: u32 = 1 << 26;
+pub(super) const MOST_VALUES: u32 = 1 << 26;
 
 const NEGATIVE: &str = "negative";
 const POSITIVE: &str = "positive";

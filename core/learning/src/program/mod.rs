@@ -5,6 +5,7 @@
 
 pub mod boosted_trees;
 mod class_weights;
+pub mod comparison;
 pub mod drift;
 pub mod evaluation;
 pub mod external;

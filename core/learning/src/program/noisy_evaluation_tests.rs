@@ -56,7 +56,8 @@ fn a_job_measures_its_last_model_once_and_near_to_what_it_is() {
     assert!(last.adds_noise() && last.slot() == "evaluate/10" && last.training_round() == Some(10));
     assert_eq!(Question::from_bytes(&last.to_bytes().unwrap()).unwrap(), *last);
 
-    let Next::Done(outcome) = run.next(None).unwrap() else { panic!("the job is over") };
+    let Next::Done(ending) = run.next(None).unwrap() else { panic!("the job is over") };
+    let outcome = ending.into_released().unwrap();
     let exact = outcome.model.evaluate(&tables.iter().collect::<Vec<_>>(), Role::Test).unwrap().unwrap();
     let [measured] = run.metrics() else { panic!("measured once: {:?}", run.metrics()) };
     let (noisy, claim) = (measured.test.unwrap(), outcome.privacy.unwrap().evaluation.unwrap());

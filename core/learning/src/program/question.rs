@@ -5,6 +5,7 @@ use syndic_round::Layout;
 
 use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
 use super::class_weights::are_agreed;
+use super::comparison::CompareQuestion;
 use super::drift::{self, DriftQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::external::{self, ExternalQuestion};
@@ -55,6 +56,8 @@ pub enum Question {
     Fairness(FairnessQuestion),
     /// Where training rows and test rows are.
     Drift(DriftQuestion),
+    /// Score histograms and losses of released models.
+    Compare(CompareQuestion),
 }
 
 /// What answers to all the questions of a job look like, as far as its file alone decides.
@@ -62,7 +65,8 @@ pub enum Question {
 pub struct Layouts {
     /// To the statistics.
     pub statistics: Layout,
-    /// To each round of training; of trees and scorecards, the longest that the terms allow.
+    /// To each round of training; of trees and scorecards, the longest that the terms allow. Of a job that compares released models,
+    /// to its only question: it asks for none of the others.
     pub train: Layout,
     /// To each evaluation on test rows or on validation rows. On both it is twice as long. With noise, to the only one; none where
     /// the job does not ask for it.
@@ -80,14 +84,16 @@ impl Layouts {
     /// When one of its questions has no layout.
     pub fn of(job: &Job) -> Result<Self, ProgramError> {
         let (contract, bins) = (&job.contract, job.evaluation.bins);
+        let fairness = job.fairness.as_ref().filter(|_| job.comparison().is_none());
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
             evaluate: match job.privacy.record_level() {
+                None if job.comparison().is_some() => None,
                 None => Some(evaluation::layout(&[Role::Test], bins, contract.max_rows)?),
                 Some(_) => noisy_evaluation_layout(job)?,
             },
-            fairness: job.fairness.as_ref().map(|_| fairness_layout(job)).transpose()?,
+            fairness: fairness.map(|_| fairness_layout(job)).transpose()?,
             drift: job.drift.as_ref().map(|terms| drift_layout(job, terms)).transpose()?,
         })
     }
@@ -138,10 +144,11 @@ impl Question {
             Self::NoisyEvaluate(question) => question.layout(),
             Self::Fairness(question) => question.layout(),
             Self::Drift(question) => question.layout(),
+            Self::Compare(question) => question.layout(),
         }
     }
 
-    /// `statistics`, `train`, `evaluate`, `fairness` or `drift`.
+    /// `statistics`, `train`, `evaluate`, `fairness`, `drift` or `compare`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
@@ -151,6 +158,7 @@ impl Question {
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
             Self::Drift(_) => "drift",
+            Self::Compare(_) => COMPARE,
         }
     }
 
@@ -162,7 +170,7 @@ impl Question {
     /// The training round that the question belongs to, from 1; none before training, and none after it.
     pub fn training_round(&self) -> Option<u32> {
         match self {
-            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) => None,
+            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) | Self::Compare(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
@@ -214,6 +222,9 @@ impl Question {
             Self::NoisyEvaluate(question) => question.approved_by(job),
             // Everything else would be answered exactly.
             _ if job.privacy.record_level().is_some() => departs("privacy mode"),
+            Self::Compare(question) => question.approved_by(job),
+            // A job that compares released models asks for nothing else.
+            _ if job.comparison().is_some() => departs("program"),
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
                 departs("statistics")
             }
@@ -276,6 +287,7 @@ pub fn lot(kind: &str, training_round: Option<u32>) -> String {
 pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
     let is_first = training_round == Some(1);
     match &job.program {
+        ProgramTerms::Evaluation(_) => u32::from(kind == COMPARE),
         // Cells are counted before the first tree.
         ProgramTerms::BoostedTrees(terms) if kind == TRAIN => terms.depth + u32::from(is_first),
         // Rows and classes are counted before the first fit.
@@ -327,6 +339,9 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     if let Some(terms) = job.external() {
         return external::layout(terms.elements(), terms.clip, max_rows);
     }
+    if let Some(terms) = job.comparison() {
+        return CompareQuestion::of(job, terms).layout();
+    }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
         (ProgramTerms::Scorecard(_), _) => scorecard::longest_layout(&job.contract),
@@ -343,3 +358,5 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
 const TRAIN: &str = "train";
 /// The kind of all that measure a model.
 const EVALUATE: &str = "evaluate";
+/// The kind of what compares released models.
+const COMPARE: &str = "compare";

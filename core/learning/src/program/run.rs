@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
 use super::boosted_trees::PreparedTable;
+use super::comparison::Comparison;
+use super::comparison::figures::ComparisonFigures;
 use super::drift::Drift;
 use super::drift::figures::DriftFigures;
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
@@ -70,10 +72,22 @@ enum State {
         outcome: Box<Outcome>,
         drift: Box<Drift>,
     },
+    /// Comparing released models: all that such a job does.
+    Judging(Comparison),
     Finished(Box<Outcome>),
+    Judged(Box<ComparisonFigures>),
 }
 
-/// What a job ends with.
+/// What a job comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// A model is released.
+    Released(Box<Outcome>),
+    /// Released models were compared.
+    Compared(Box<ComparisonFigures>),
+}
+
+/// What a job that trains a model ends with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The released model.
@@ -102,6 +116,24 @@ pub struct RoundMetrics {
     pub validation: Option<Metrics>,
 }
 
+impl Ending {
+    /// The model and what is known of it, where one is released.
+    pub fn released(&self) -> Option<&Outcome> {
+        match self {
+            Self::Released(outcome) => Some(outcome),
+            Self::Compared(_) => None,
+        }
+    }
+
+    /// The same, for who has no other use of it.
+    pub fn into_released(self) -> Option<Outcome> {
+        match self {
+            Self::Released(outcome) => Some(*outcome),
+            Self::Compared(_) => None,
+        }
+    }
+}
+
 impl Outcome {
     /// The card for `weights`, which [`Model::to_safetensors`] returned.
     pub fn card(&self, weights: &[u8], provenance: BTreeMap<String, serde_json::Value>) -> ModelCard {
@@ -118,7 +150,10 @@ impl Outcome {
 impl JobRun {
     /// The run of a job, before its first round.
     pub fn new(job: &Job) -> Self {
-        let state = State::Statistics(Statistics::new(job.contract.clone()));
+        let state = match job.comparison() {
+            None => State::Statistics(Statistics::new(job.contract.clone())),
+            Some(terms) => State::Judging(Comparison::new(job, terms)),
+        };
         let mut run = Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None };
         if job.privacy.record_level().is_some() {
             run.without_statistics();
@@ -134,7 +169,7 @@ impl JobRun {
     /// Training rounds that have a sum.
     pub fn trained_rounds(&self) -> u32 {
         match &self.state {
-            State::Statistics(_) => 0,
+            State::Statistics(_) | State::Judging(_) | State::Judged(_) => 0,
             State::Training(training) => training.completed(),
             State::Evaluating { training_round, .. } | State::Measuring { training_round, .. } => {
                 *training_round
@@ -166,6 +201,7 @@ impl JobRun {
             State::Statistics(_) => training_layout(&self.job),
             State::Comparing { .. } => self.drift_layout()?,
             State::Measuring { .. } | State::Drifting { .. } | State::Finished(_) => return None,
+            State::Judging(_) | State::Judged(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
@@ -206,7 +242,7 @@ impl JobRun {
     }
 
     /// What to ask or to release now.
-    fn pending(&mut self) -> Result<Next<Question, Outcome>, ProgramError> {
+    fn pending(&mut self) -> Result<Next<Question, Ending>, ProgramError> {
         Ok(match &mut self.state {
             State::Statistics(statistics) => ask(statistics.next(None)?, Question::Statistics)?,
             State::Training(training) => Next::Ask(training.next(None)?.ok_or(ProgramError::WrongSum)?),
@@ -214,7 +250,9 @@ impl JobRun {
             State::Measuring { evaluation, .. } => ask(evaluation.next(None)?, Question::NoisyEvaluate)?,
             State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
             State::Drifting { drift, .. } => ask(drift.next(None)?, Question::Drift)?,
-            State::Finished(outcome) => Next::Done((**outcome).clone()),
+            State::Judging(comparison) => ask(comparison.next(None)?, Question::Compare)?,
+            State::Finished(outcome) => Next::Done(Ending::Released(outcome.clone())),
+            State::Judged(figures) => Next::Done(Ending::Compared(figures.clone())),
         })
     }
 
@@ -311,9 +349,9 @@ impl JobRun {
 
 impl Program for JobRun {
     type Question = Question;
-    type Outcome = Outcome;
+    type Outcome = Ending;
 
-    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<Question, Outcome>, ProgramError> {
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<Question, Ending>, ProgramError> {
         let Some(sum) = sum else { return self.pending() };
         // Taken further as a copy, so that a sum that is rejected changes nothing.
         let mut run = self.clone();
@@ -343,7 +381,10 @@ impl Program for JobRun {
                 outcome.drift = Some(done(drift.next(Some(sum))?)?);
                 run.state = State::Finished(outcome);
             }
-            State::Finished(_) => return Err(ProgramError::WrongSum),
+            State::Judging(mut comparison) => {
+                run.state = State::Judged(Box::new(done(comparison.next(Some(sum))?)?));
+            }
+            State::Finished(_) | State::Judged(_) => return Err(ProgramError::WrongSum),
         }
         *self = run;
         self.pending()
@@ -370,11 +411,12 @@ impl Program for JobRun {
             Question::NoisyEvaluate(question) => NoisyEvaluation::answer(question, table, rng),
             Question::Fairness(question) => Fairness::answer(question, table, rng),
             Question::Drift(question) => Drift::answer(question, table, rng),
+            Question::Compare(question) => Comparison::answer(question, table, rng),
         }
     }
 }
 
-fn ask<Q, O>(next: Next<Q, O>, question: fn(Q) -> Question) -> Result<Next<Question, Outcome>, ProgramError> {
+fn ask<Q, O>(next: Next<Q, O>, question: fn(Q) -> Question) -> Result<Next<Question, Ending>, ProgramError> {
     match next {
         Next::Ask(asked) => Ok(Next::Ask(question(asked))),
         Next::Done(_) => Err(ProgramError::WrongSum),

@@ -121,9 +121,9 @@ pub(in crate::program) fn run(
         }
         sums.push(sum);
     }
-    let Next::Done(outcome) = next else { unreachable!() };
+    let Next::Done(Ending::Released(outcome)) = next else { unreachable!() };
     assert_eq!(run.next_layout(), None);
-    (run, outcome, sums)
+    (run, *outcome, sums)
 }
 
 pub(in crate::program) const ALL: [usize; 5] = [0, 1, 2, 3, 4];
@@ -157,7 +157,7 @@ fn replaying_the_same_sums_gives_the_same_model_bit_by_bit() {
         let stored = Sum::from_bytes(sum.layout().clone(), &sum.to_bytes()).unwrap();
         last = Some(replayed.next(Some(&stored)).unwrap());
     }
-    assert_eq!(last, Some(Next::Done(outcome)));
+    assert_eq!(last, Some(Next::Done(Ending::Released(Box::new(outcome)))));
 }
 
 #[test]

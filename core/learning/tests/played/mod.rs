@@ -22,7 +22,7 @@ pub(crate) fn of_job(job: &Job, tables: &[Table]) -> Result<Outcome, ProgramErro
     loop {
         match next {
             Next::Ask(question) => next = run.next(Some(&sum(&question, tables)))?,
-            Next::Done(outcome) => return Ok(outcome),
+            Next::Done(ending) => return Ok(ending.into_released().unwrap()),
         }
     }
 }

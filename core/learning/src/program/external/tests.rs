@@ -59,7 +59,7 @@ fn a_whole_job_moves_the_numbers_by_the_mean_of_the_updates_weighted_by_rows() {
     let outcome = loop {
         let asked = match run.next(None).unwrap() {
             Next::Ask(asked) => asked,
-            Next::Done(outcome) => break outcome,
+            Next::Done(ending) => break ending.into_released().unwrap(),
         };
         asked.approved_by(&job).unwrap();
         assert_eq!(Question::from_bytes(&asked.to_bytes().unwrap()).unwrap(), asked);

@@ -75,7 +75,11 @@ pub struct Gaps {
 
 impl FairnessFigures {
     /// From the score histograms of each group of each column, in the order of `terms`.
-    pub(super) fn of(terms: &FairnessTerms, contract: &Contract, histograms: &[Vec<ScoreHistogram>]) -> Self {
+    pub(in crate::program) fn of(
+        terms: &FairnessTerms,
+        contract: &Contract,
+        histograms: &[Vec<ScoreHistogram>],
+    ) -> Self {
         // The groups of any column are all rows.
         let all = histograms.first().into_iter().flatten().fold(ScoreHistogram::default(), |mut all, one| {
             all.add(one);

@@ -41,7 +41,7 @@ fn nothing_but_noisy_gradients_is_ever_asked() {
     let outcome = loop {
         let question = match next {
             Next::Ask(question) => question,
-            Next::Done(outcome) => break outcome,
+            Next::Done(ending) => break ending.into_released().unwrap(),
         };
         question.approved_by(&job).unwrap();
         assert!(question.adds_noise() && question.slot() == format!("train/{}", rounds + 1));

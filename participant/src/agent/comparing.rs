@@ -1,0 +1,21 @@
+//! Models that a job compares: those that were delivered here and are proved, or none at all.
+
+use syndic_learning::{Job, Model};
+
+use super::Agent;
+use super::error::Declined;
+use super::seat::joined;
+use crate::models::Unheld;
+
+impl Agent {
+    /// The models that a job compares; none where it trains one itself. Each is verified from the bytes that it is used from, whenever
+    /// this is asked: one may be withdrawn while a job that compares it is under way.
+    pub(super) async fn compared(&self, job: &Job) -> Result<Vec<Model>, Declined> {
+        let Some(terms) = job.comparison() else { return Ok(Vec::new()) };
+        // Whoever takes no models has none.
+        let models = self.models.clone().ok_or_else(|| Unheld::NotHere(terms.models[0]))?;
+        let (digests, contract, roster) = (terms.models.clone(), job.contract.clone(), self.roster.clone());
+        let look = move || models.comparing(&digests, &contract, &roster);
+        Ok(joined(tokio::task::spawn_blocking(look).await)??)
+    }
+}

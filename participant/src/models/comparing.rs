@@ -1,0 +1,107 @@
+//! The models that a job compares, out of those that lie here: each proved once more, from the bytes that it is then used from.
+
+use syndic_learning::{Contract, Model};
+use syndic_round::{Digest, SealedRoster, Stage};
+use thiserror::Error;
+
+use super::release::Undelivered;
+use super::store::{Models, looked_at, recorded};
+
+/// Why a model that a job compares is not there to be used.
+#[derive(Debug, Error)]
+pub enum Unheld {
+    /// It is not here.
+    #[error("the job compares the model with sha256 {0}, which was not delivered here")]
+    NotHere(Digest),
+    /// It is here, and is not to be used any more.
+    #[error("the job compares the model with sha256 {0}, which was withdrawn")]
+    Withdrawn(Digest),
+    /// It is here, and does not verify.
+    #[error(
+        "the job compares the model with sha256 {model}, and what lies here as that does not verify: {why}"
+    )]
+    Unverified {
+        /// The model.
+        model: Digest,
+        /// What is wrong.
+        why: Undelivered,
+    },
+    /// Its rows are others.
+    #[error(
+        "the job compares the model with sha256 {0}, which scores rows of another contract than the job reads"
+    )]
+    OtherContract(Digest),
+    /// Only its trainer can score rows by it.
+    #[error("the job compares the model with sha256 {0}, by which an external trainer alone can score rows")]
+    NeedsTrainer(Digest),
+    /// The folder cannot be read.
+    #[error(transparent)]
+    Unreadable(Undelivered),
+}
+
+impl Unheld {
+    /// The stable code, also the reason that the coordinator is told.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotHere(_) => "evaluation.not-held",
+            Self::Withdrawn(_) => "evaluation.withdrawn",
+            Self::Unverified { .. } => "evaluation.not-verified",
+            Self::OtherContract(_) => "evaluation.other-contract",
+            Self::NeedsTrainer(_) => "evaluation.needs-trainer",
+            Self::Unreadable(error) => error.code(),
+        }
+    }
+
+    /// What the institution's operator can do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NotHere(_) => {
+                "shadows and champions are delivered while the agent runs; `syndic-participant models` lists those that are here"
+            }
+            Self::Withdrawn(_) => "ask for a job that leaves it out: what is withdrawn is not used any more",
+            Self::Unverified { .. } => {
+                "find out who changed it; remove its folder while the agent runs, and it is delivered again where it is still released"
+            }
+            Self::OtherContract(_) => "ask for a job with the contract that the model was trained under",
+            Self::NeedsTrainer(_) => "ask for a job that compares models of other programs",
+            Self::Unreadable(_) => "check the disk that the state folder is on",
+        }
+    }
+}
+
+impl Models {
+    /// Of each of these digests the model that lies here and was released with it, which scores rows of `contract`.
+    ///
+    /// # Errors
+    /// [`Unheld`] names the first that is not to be used, or not for such rows.
+    pub fn comparing(
+        &self,
+        models: &[Digest],
+        contract: &Contract,
+        roster: &SealedRoster,
+    ) -> Result<Vec<Model>, Unheld> {
+        models.iter().map(|model| self.one(*model, contract, roster)).collect()
+    }
+
+    fn one(&self, digest: Digest, contract: &Contract, roster: &SealedRoster) -> Result<Model, Unheld> {
+        let mut why = Unheld::NotHere(digest);
+        // Two jobs may have released the same weights: it suffices that one of them may be used.
+        for path in self.folders().map_err(Unheld::Unreadable)? {
+            // What lies under a record that proves nothing is no model of anybody's.
+            let Ok(proved) = recorded(&path, roster) else { continue };
+            if proved.model != digest {
+                continue;
+            }
+            why = match looked_at(&path, roster) {
+                Err(why) => Unheld::Unverified { model: digest, why },
+                Ok((proved, _)) if proved.stage == Stage::Withdrawn => Unheld::Withdrawn(digest),
+                Ok((_, Model::External(_))) => Unheld::NeedsTrainer(digest),
+                Ok((proved, model)) if proved.model == digest && model.contract() == contract => {
+                    return Ok(model);
+                }
+                Ok(_) => Unheld::OtherContract(digest),
+            };
+        }
+        Err(why)
+    }
+}
