@@ -149,6 +149,32 @@ honest = 2
 }
 
 #[test]
+fn a_network_with_noise_is_measured_with_noise_and_scores_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "neural-network"
+optimiser = "noisy-gradient"
+hidden = [4]
+
+[privacy]
+mode = "record-level"
+epsilon = 8
+delta = 1e-5
+noise = "distributed"
+honest = 2
+test_bins = 16
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "20"]);
+    let rounds = &result["rounds"];
+    assert_eq!((&rounds["completed"], &rounds["statistics"]), (&20.into(), &0.into()));
+    assert!(result["metrics"]["federated"]["roc_auc"].as_f64().unwrap() > 0.6, "{result}");
+    let card = card(&out, &result);
+    assert_eq!(card["program"], "neural-network");
+    assert_eq!(card["privacy"], result["privacy"]);
+    assert!(card["privacy"]["evaluation"].as_str().unwrap().contains("leaves ROC-AUC uncertain"), "{card}");
+}
+
+#[test]
 fn trees_grow_on_though_one_institution_is_away_for_a_round() {
     let folder = tempfile::tempdir().unwrap();
     let job = "[program]\nname = \"boosted-trees\"\ndepth = 3\n";

@@ -201,6 +201,26 @@ fn exact_sums_and_epsilons_are_allowed_as_the_section_on_privacy_says() {
     assert_eq!(carried.privacy.budget.unwrap().carried().unwrap().micro_epsilon, 2_500_000);
 }
 
+#[test]
+fn a_network_with_noise_is_limited_by_what_it_spends_as_a_logistic_regression_is() {
+    let network = |epsilon: f64| {
+        let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+        let text = text.replacen("name = \"logistic-regression\"", "name = \"neural-network\"", 1);
+        let text = text.replacen("solver = \"noisy-gradient\"", "optimiser = \"noisy-gradient\"", 1);
+        Job::from_toml(&text.replacen("epsilon = 3.0", &format!("epsilon = {epsilon}"), 1)).unwrap()
+    };
+    let of = |programs: &str| {
+        policy(&format!(
+            "purposes = [\"credit-risk\"]\nprograms = [\"{programs}\"]\ncontracts = [\"credit_default.v1\"]\n\
+             [privacy]\nallow_exact_sums = false\nmax_epsilon_per_job = 3.0\n"
+        ))
+    };
+    let code = |programs: &str, job: &Job| of(programs).check(job, &default_for(5)).map_err(|no| no.code());
+    assert_eq!(code("neural-network", &network(3.0)), Ok(()));
+    assert_eq!(code("neural-network", &network(3.1)), Err("policy.epsilon"));
+    assert_eq!(code("logistic-regression", &network(3.0)), Err("policy.program"));
+}
+
 /// The policy of the noisy example's site, with more lines.
 fn site(more: &str) -> Policy {
     let names = "purposes = [\"credit-risk\"]\nprograms = [\"logistic-regression\"]\n";

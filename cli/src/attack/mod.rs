@@ -73,13 +73,19 @@ fn with_and_without(job: &Job, compare: bool) -> Result<Vec<Job>> {
 
 /// The job that trains the same model without noise; none where it adds none.
 pub(crate) fn without_noise(job: &Job) -> Option<Job> {
-    let ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver: Solver::NoisyGradient(_) }) =
-        job.program
-    else {
-        return None;
+    let program = match &job.program {
+        ProgramTerms::LogisticRegression(LogisticRegressionTerms {
+            l2,
+            solver: Solver::NoisyGradient(_),
+        }) => {
+            let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
+            ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2: *l2, solver })
+        }
+        ProgramTerms::NeuralNetwork(terms) if terms.noisy().is_some() => {
+            ProgramTerms::NeuralNetwork(Box::new(terms.without_noise().into()))
+        }
+        _ => return None,
     };
-    let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
-    let program = ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2, solver });
     Some(Job { program, privacy: Privacy::None {}, ..job.clone() })
 }
 

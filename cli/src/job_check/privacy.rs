@@ -84,8 +84,8 @@ fn few_rounds(job: &Job) -> Option<Warning> {
     has_few_rounds(job).then(|| Warning {
         code: "job.few-rounds",
         message: format!(
-            "with {} noisy gradients are hardly under way: they begin at zero, take a step a round, and the momentum of 0.9 \
-             needs ten rounds to its full length",
+            "with {} noisy gradients are hardly under way: they begin with a model that knows nothing, take a step a round, and the \
+             momentum of 0.9 needs ten rounds to its full length",
             counted(job.rounds.count as usize, "round", "rounds")
         ),
         help: "allow more in `count` of [rounds], at the same epsilon; 100 suit most tables",

@@ -47,10 +47,14 @@ pub(super) fn training(job: &Job) -> String {
             );
         }
         ProgramTerms::NeuralNetwork(terms) => {
-            let AveragingTerms { optimiser, local, .. } = terms.averaging;
-            let units: Vec<String> = terms.hidden.iter().map(ToString::to_string).collect();
-            let averaged = averaged(&rounds, local.local_epochs, optimiser.name());
-            return format!("{averaged}, hidden units {}", units.join(", "));
+            let trained = match terms.averaged().map(|terms| terms.averaging) {
+                Some(AveragingTerms { optimiser, local, .. }) => {
+                    averaged(&rounds, local.local_epochs, optimiser.name())
+                }
+                None => format!("{rounds} of noisy gradients"),
+            };
+            let units: Vec<String> = terms.hidden().iter().map(ToString::to_string).collect();
+            return format!("{trained}, hidden units {}", units.join(", "));
         }
     };
     match terms.solver {

@@ -5,7 +5,8 @@ use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::BoostedTreesTerms;
 use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
-use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights};
+use syndic_learning::program::logistic_regression::noisy::NoisyGradientTerms;
+use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights, NetworkTerms};
 use syndic_learning::program::scorecard::ScorecardTerms;
 use syndic_learning::{ExternalTerms, Job};
 
@@ -99,12 +100,13 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
         ProgramTerms::LogisticRegression(terms) => terms,
         ProgramTerms::BoostedTrees(terms) => return of_trees(terms),
         ProgramTerms::NeuralNetwork(terms) => {
-            let units: Vec<String> = terms.hidden.iter().map(ToString::to_string).collect();
-            let (name, units, l2) = (program.name(), units.join(", "), terms.l2);
-            return format!(
-                "{name} of hidden units {units} by {}, L2 penalty {l2}",
-                averaging(&terms.averaging)
-            );
+            let units: Vec<String> = terms.hidden().iter().map(ToString::to_string).collect();
+            let (name, units) = (program.name(), units.join(", "));
+            let (trained, l2) = match &**terms {
+                NetworkTerms::Averaged(terms) => (averaging(&terms.averaging), terms.l2),
+                NetworkTerms::Noisy(terms) => (noisy(&terms.gradient), terms.l2),
+            };
+            return format!("{name} of hidden units {units} by {trained}, L2 penalty {l2}");
         }
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
         ProgramTerms::External(terms) => return of_trainer(terms),
@@ -119,9 +121,7 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
             },
             weighted(class_weights)
         ),
-        Solver::NoisyGradient(terms) => {
-            format!("noisy gradients, with momentum, learning rate {}", terms.learning_rate)
-        }
+        Solver::NoisyGradient(terms) => noisy(&terms),
         Solver::FedAvg(local) => format!(
             "federated averaging: {} in batches of {}, learning rate {} times {} after each round",
             counted(local.local_epochs as usize, "local epoch", "local epochs"),
@@ -132,6 +132,10 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
         Solver::Averaging(terms) => averaging(&terms),
     };
     format!("{} by {solver}, L2 penalty {}", program.name(), terms.l2)
+}
+
+fn noisy(terms: &NoisyGradientTerms) -> String {
+    format!("noisy gradients, with momentum, learning rate {}", terms.learning_rate)
 }
 
 fn weighted(class_weights: Option<ClassWeights>) -> String {

@@ -5,6 +5,7 @@
 //! A job has one such deadline for all its rounds, so the one that takes its place leaves plenty of time for
 //! everybody else, in every round: docs/decisions/0009.
 
+use syndic_learning::job::ProgramTerms;
 use syndic_learning::network::parameters;
 use syndic_learning::{Job, Layouts};
 use syndic_round::Carrier;
@@ -59,7 +60,10 @@ pub(super) fn shortened(
 
 /// The input columns that a row costs: of a network, a hundredth of its parameters where that is more.
 fn columns(job: &Job) -> u64 {
-    let network = job.network().and_then(|terms| parameters(job.contract.inputs(), &terms.hidden));
+    let network = match &job.program {
+        ProgramTerms::NeuralNetwork(terms) => parameters(job.contract.inputs(), terms.hidden()),
+        _ => None,
+    };
     (job.contract.columns.len() as u64).max(network.unwrap_or(0) as u64 / PARAMETERS_OF_A_COLUMN)
 }
 

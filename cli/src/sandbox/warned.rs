@@ -81,7 +81,9 @@ fn drowned(job: &Job, institutions: usize, rows: u64) -> Option<String> {
 
 fn is_weighted(program: &ProgramTerms) -> bool {
     match program {
-        ProgramTerms::NeuralNetwork(terms) => terms.averaging.class_weights.is_some(),
+        ProgramTerms::NeuralNetwork(terms) => {
+            terms.averaged().is_some_and(|terms| terms.averaging.class_weights.is_some())
+        }
         ProgramTerms::BoostedTrees(terms) => terms.class_weights.is_some(),
         ProgramTerms::LogisticRegression(terms) => match terms.solver {
             Solver::Averaging(terms) => terms.class_weights.is_some(),

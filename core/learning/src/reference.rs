@@ -74,7 +74,8 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
             return Ok(Model::Trees(best(trees, tables)?));
         }
         ProgramTerms::NeuralNetwork(terms) => {
-            return Ok(Model::Network(neural_network::fit_pooled(tables, terms, job.rounds.count)?));
+            let terms = terms.without_noise();
+            return Ok(Model::Network(neural_network::fit_pooled(tables, &terms, job.rounds.count)?));
         }
         ProgramTerms::Scorecard(terms) => {
             return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));

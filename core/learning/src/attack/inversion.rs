@@ -148,7 +148,9 @@ fn reading(
         Question::Statistics(_) => return (of_moments(seen, contract, scale), false),
         // The rows, then the change of each coefficient, the intercept last.
         Question::Train(question) => (ratios(&seen[1..], inputs, 1), question.standardisation.clone()),
-        Question::Noisy(_) => (ratios(seen, inputs, 1), public_standardisation(contract)),
+        Question::Noisy(question) => {
+            (ratios(seen, inputs, question.model.first_units()), public_standardisation(contract))
+        }
         // The rows and the loss, then slopes of inputs that are divided by their reach.
         Question::Newton(question) => {
             let reach = newton::reach(contract, &question.standardisation);

@@ -77,6 +77,7 @@ const FED_AVG: &str =
 const NETWORK: &str = "name = \"neural-network\"\nhidden = [64, 32]\noptimiser = \"fed-avg\"\nl2 = 0.0\nlocal_epochs = 10\n\
                        local_steps = \"adam\"\nlearning_rate = 0.02\nbatch_size = 8";
 const NOISY: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
+const NOISY_NETWORK: &str = "name = \"neural-network\"\noptimiser = \"noisy-gradient\"\nhidden = [4]";
 const NONE: &str = "mode = \"none\"";
 
 fn noise(epsilon: f64) -> String {
@@ -323,8 +324,16 @@ fn a_comparison_of_rows_is_a_sum_over_training_rows_that_is_attacked_too() {
 
 #[test]
 fn noisy_figures_of_test_rows_are_no_sum_over_training_rows() {
-    let (game, job) = with_gaps(NOISY, 4, &(noise(1.0) + "\ntest_bins = 64"));
-    let (_, trained) = play(&game, &job, 1, 100_000);
-    assert_eq!(trained[0].sums, 4);
-    assert!(trained[0].opened.iter().all(|round| matches!(round.question, Question::Noisy(_))));
+    for program in [NOISY, NOISY_NETWORK] {
+        let (game, job) = with_gaps(program, 4, &(noise(1.0) + "\ntest_bins = 64"));
+        let (_, trained) = play(&game, &job, 1, 100_000);
+        assert_eq!(trained[0].sums, 4);
+        assert!(trained[0].opened.iter().all(|round| matches!(round.question, Question::Noisy(_))));
+        // What is sent of one row has noise that drowns it.
+        let round = inversion::readable(&trained[0].opened)[0];
+        let victims: Vec<usize> = game.of(0).take(40).collect();
+        let mut rng = fixture::rng(5);
+        let read = inversion::inverted(&game, round, (0, &victims), 1, &mut sent(), &mut rng).unwrap();
+        assert!(read.update.levels.unwrap() < 0.9, "{program}");
+    }
 }

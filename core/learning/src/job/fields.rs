@@ -7,7 +7,9 @@ use super::program::{Encoding, FedAvgTerms, LogisticRegressionTerms, NEWTON, Sol
 use crate::optimiser::fed_adam::Adaptive;
 use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
-use crate::program::neural_network::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
+use crate::program::neural_network::{
+    AveragingTerms, ClassWeights, NetworkTerms, NeuralNetworkTerms, NoisyNetworkTerms,
+};
 
 /// The keys. Those that the terms do not have are left out.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -76,6 +78,22 @@ impl From<NeuralNetworkTerms> for Fields {
     }
 }
 
+impl From<NetworkTerms> for Fields {
+    fn from(terms: NetworkTerms) -> Self {
+        match terms {
+            NetworkTerms::Averaged(terms) => terms.into(),
+            NetworkTerms::Noisy(NoisyNetworkTerms { hidden, seed, l2, gradient }) => Self {
+                hidden: Some(hidden),
+                seed: Some(seed),
+                optimiser: Some(noisy::SOLVER.into()),
+                learning_rate: Some(gradient.learning_rate),
+                l2,
+                ..Self::default()
+            },
+        }
+    }
+}
+
 impl TryFrom<Fields> for LogisticRegressionTerms {
     type Error = &'static str;
 
@@ -119,6 +137,22 @@ impl TryFrom<Fields> for NeuralNetworkTerms {
         let parts = (fields.hidden.clone(), fields.seed, averaging);
         let (Some(hidden), Some(seed), Some(averaging)) = parts else { return Err(NOT_OF_SOLVER) };
         let terms = Self { hidden, seed, l2: fields.l2, averaging };
+        fields.is_only(terms.clone().into())?;
+        Ok(terms)
+    }
+}
+
+impl TryFrom<Fields> for NetworkTerms {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        if fields.optimiser.as_deref() != Some(noisy::SOLVER) {
+            return Ok(Self::Averaged(fields.try_into()?));
+        }
+        let parts = (fields.hidden.clone(), fields.seed, fields.learning_rate);
+        let (Some(hidden), Some(seed), Some(learning_rate)) = parts else { return Err(NOT_OF_SOLVER) };
+        let gradient = NoisyGradientTerms { learning_rate };
+        let terms = Self::Noisy(NoisyNetworkTerms { hidden, seed, l2: fields.l2, gradient });
         fields.is_only(terms.clone().into())?;
         Ok(terms)
     }

@@ -12,7 +12,10 @@ use crate::contract::Contract;
 use crate::network::{MOST_LAYERS, MOST_UNITS, parameters};
 use crate::optimiser::fed_adam::Adaptive;
 use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
-use crate::program::neural_network::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
+use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
+use crate::program::neural_network::{
+    AveragingTerms, ClassWeights, NetworkTerms, NeuralNetworkTerms, NoisyNetworkTerms,
+};
 
 /// An optimiser, before its terms are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,24 +116,36 @@ pub(super) fn neural_network(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
     contract: Option<&Contract>,
-) -> Option<(NeuralNetworkTerms, Option<Range<usize>>)> {
+) -> Option<(NetworkTerms, Option<Range<usize>>)> {
     let is_written = section.entry("optimiser").is_some();
-    let name = reader.choice(section, "optimiser", "job.unknown-optimiser", &NAMES).map(Spanned::into_inner);
+    let averaged = NAMES.map(|(word, name)| (word, Some(name)));
+    let all: Vec<_> = averaged.into_iter().chain([(noisy::SOLVER, None)]).collect();
+    let name = reader.choice(section, "optimiser", "job.unknown-optimiser", &all).map(Spanned::into_inner);
     if name.is_none() && is_written {
         // Its keys are those of an optimiser that is not known.
         return None;
     }
-    let name = name.unwrap_or(Name::Scaffold);
+    let name = name.unwrap_or(Some(Name::Scaffold));
     let hidden_at = section.entry("hidden").map(|(span, _)| span).or(section.span.clone());
-    let hidden = hidden(reader, section);
+    let default = if name.is_some() { DEFAULT_HIDDEN } else { NoisyNetworkTerms::HIDDEN };
+    let hidden = hidden(reader, section, default);
     let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX)).map_or(0, narrow);
     let l2 = reader.number_in(section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
-    let (averaging, decay_at) =
-        averaging(reader, section, name, &NETWORK, ("job.other-optimiser", "optimiser"));
+    let units = hidden.clone().unwrap_or_default();
+    let (terms, decay_at) = match name {
+        Some(name) => {
+            let (averaging, decay_at) = averaging(reader, section, name, &NETWORK, OTHER_OPTIMISER);
+            (NetworkTerms::Averaged(NeuralNetworkTerms { hidden: units, seed, l2, averaging }), decay_at)
+        }
+        None => {
+            let gradient = noisy_gradient(reader, section);
+            (NetworkTerms::Noisy(NoisyNetworkTerms { hidden: units, seed, l2, gradient }), None)
+        }
+    };
     let hidden = hidden?;
     if let Some(contract) = contract {
         // A question of scaffold has two vectors more.
-        let vectors = if name == Name::Scaffold { 3 } else { 1 };
+        let vectors = if name == Some(Name::Scaffold) { 3 } else { 1 };
         let most = LARGEST_QUESTION / (BYTES_OF_A_NUMBER * vectors);
         let fits = parameters(contract.inputs(), &hidden).is_some_and(|count| count as u64 <= most);
         if !fits {
@@ -139,13 +154,22 @@ pub(super) fn neural_network(
             reader.add("job.network", hidden_at, message, help);
         }
     }
-    Some((NeuralNetworkTerms { hidden, seed, l2, averaging }, decay_at))
+    Some((terms, decay_at))
 }
 
-/// Units of each hidden layer; none where they are none.
-fn hidden(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Vec<u32>> {
+/// The terms of noisy gradients; those of local work are refused.
+fn noisy_gradient(reader: &mut Reader<'_>, section: &mut Section<'_>) -> NoisyGradientTerms {
+    refuse(reader, section, &OF_LOCAL_WORK, OTHER_OPTIMISER, FED_AVG);
+    refuse_optimisers(reader, section, None, OTHER_OPTIMISER);
+    let learning_rate = reader.number_in(section, "learning_rate", 1e-6..=100.0);
+    let learning_rate = learning_rate.map_or(NoisyNetworkTerms::LEARNING_RATE, Spanned::into_inner);
+    NoisyGradientTerms { learning_rate }
+}
+
+/// Units of each hidden layer, `default` where they are not written; none where they are none.
+fn hidden(reader: &mut Reader<'_>, section: &mut Section<'_>, default: [u32; 1]) -> Option<Vec<u32>> {
     if section.entry("hidden").is_none() {
-        return Some(DEFAULT_HIDDEN.to_vec());
+        return Some(default.to_vec());
     }
     let written = reader.numbers(section, "hidden")?;
     let units = |&number: &f64| {
@@ -220,6 +244,11 @@ pub(super) const OF_OPTIMISERS: [&str; 7] = [
     "server_tau",
 ];
 const OF_ADAPTIVE: [&str; 4] = ["server_learning_rate", "server_beta1", "server_beta2", "server_tau"];
+
+/// Terms of local work that noisy gradients do not have.
+const OF_LOCAL_WORK: [&str; 4] = ["local_epochs", "batch_size", "learning_rate_decay", "class_weights"];
+
+const OTHER_OPTIMISER: (&str, &str) = ("job.other-optimiser", "optimiser");
 
 const DEFAULT_HIDDEN: [u32; 1] = [64];
 /// mu of fed-prox.

@@ -13,6 +13,8 @@ use crate::contract::Contract;
 use crate::privacy::PrivacyError;
 use crate::privacy::calibration::Calibration;
 use crate::program::logistic_regression::noisy;
+use crate::program::noisy_model::NoisyModel;
+use crate::program::{logistic_regression, neural_network, noisy_sum};
 
 /// What is added against inference from the results.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +124,7 @@ impl Job {
     /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
     pub fn calibration(&self) -> Result<Option<Calibration>, PrivacyError> {
         let Some(terms) = self.privacy.record_level() else { return Ok(None) };
-        calibrated(terms, self.contract.inputs(), self.rounds.count).map(Some)
+        calibrated(terms, &self.program, &self.contract, self.rounds.count).map(Some)
     }
 
     /// Checks that the noise of those suffices who are honest under this protection.
@@ -139,8 +141,15 @@ impl Job {
     }
 }
 
-fn calibrated(terms: &RecordLevelTerms, inputs: usize, rounds: u32) -> Result<Calibration, PrivacyError> {
-    noisy::mechanism(inputs, rounds, terms.contributors()).calibrated(terms.epsilon, terms.delta)
+fn calibrated(
+    terms: &RecordLevelTerms,
+    program: &ProgramTerms,
+    contract: &Contract,
+    rounds: u32,
+) -> Result<Calibration, PrivacyError> {
+    // A program that adds no noise is refused with noise, whatever the noise would be.
+    let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
+    noisy_sum::mechanism(parameters, rounds, terms.contributors()).calibrated(terms.epsilon, terms.delta)
 }
 
 /// The mode, and where it stands.
@@ -234,22 +243,29 @@ pub(super) fn check(
     let Some(terms) = privacy.record_level() else {
         if program.is_noisy() {
             let message = format!("`{}` adds noise, and the job's privacy mode is `{NONE}`", noisy::SOLVER);
-            let help = "write `mode = \"record-level\"` in [privacy], or take another solver";
+            let help = "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser";
             reader.add("privacy.solver", at, message, help);
         }
         return;
     };
     match program {
-        ProgramTerms::LogisticRegression(_) if program.is_noisy() => {}
-        ProgramTerms::LogisticRegression(_) => {
-            let message = format!("`{RECORD_LEVEL}` needs a solver that adds noise to all it asks for");
-            let help = format!("write `solver = \"{}\"` in [program]", noisy::SOLVER);
+        program if program.is_noisy() => {}
+        ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
+            let (what, key) = match program.is_linear() {
+                true => ("a solver", "solver"),
+                false => ("an optimiser", "optimiser"),
+            };
+            let message = format!("`{RECORD_LEVEL}` needs {what} that adds noise to all it asks for");
+            let help = format!("write `{key} = \"{}\"` in [program]", noisy::SOLVER);
             reader.add("privacy.solver", at.clone(), message, help);
         }
         other => {
             let message = format!("`{}` cannot add noise to what it asks for", other.name());
-            let help =
-                "take `name = \"logistic-regression\"`, or `mode = \"none\"` if exact sums are acceptable";
+            let help = format!(
+                "take `name = \"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
+                logistic_regression::NAME,
+                neural_network::NAME
+            );
             reader.add("privacy.program", at.clone(), message, help);
         }
     }
@@ -265,7 +281,7 @@ pub(super) fn check(
     }
     // Without a contract its errors come first.
     let Some(contract) = contract else { return };
-    if let Err(error) = calibrated(terms, contract.inputs(), rounds.count) {
+    if let Err(error) = calibrated(terms, program, contract, rounds.count) {
         reader.add(error.code(), at, error.to_string(), error.help());
     }
 }

@@ -11,7 +11,7 @@ use crate::program::comparison::{self, ComparisonTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
-use crate::program::neural_network::{self, AveragingTerms, ClassWeights, NeuralNetworkTerms};
+use crate::program::neural_network::{self, AveragingTerms, ClassWeights, NetworkTerms, NeuralNetworkTerms};
 use crate::program::scorecard::{self, ScorecardTerms};
 
 /// The program and its terms.
@@ -23,7 +23,7 @@ pub enum ProgramTerms {
     /// [`crate::program::boosted_trees`].
     BoostedTrees(Box<BoostedTreesTerms>),
     /// [`crate::program::neural_network`].
-    NeuralNetwork(Box<NeuralNetworkTerms>),
+    NeuralNetwork(Box<NetworkTerms>),
     /// [`crate::program::scorecard`].
     Scorecard(Box<ScorecardTerms>),
     /// [`crate::program::external`].
@@ -125,8 +125,11 @@ impl ProgramTerms {
 
     /// Whether it adds noise to all that it asks for.
     pub fn is_noisy(&self) -> bool {
-        let Self::LogisticRegression(terms) = self else { return false };
-        matches!(terms.solver, Solver::NoisyGradient(_))
+        match self {
+            Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
+            Self::NeuralNetwork(terms) => terms.noisy().is_some(),
+            Self::BoostedTrees(_) | Self::Scorecard(_) | Self::External(_) => false,
+        }
     }
 
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
@@ -194,7 +197,7 @@ impl ProgramTerms {
             Self::LogisticRegression(LogisticRegressionTerms {
                 solver: Solver::Averaging(terms), ..
             }) => Some(terms.local),
-            Self::NeuralNetwork(terms) => Some(terms.averaging.local),
+            Self::NeuralNetwork(terms) => terms.averaged().map(|terms| terms.averaging.local),
             _ => None,
         }
     }
@@ -209,10 +212,11 @@ impl Job {
         }
     }
 
-    /// The terms of its network: that of a logistic regression by an optimiser has no hidden layer.
+    /// The terms of its network, where it is trained by local work: that of a logistic regression by an optimiser has no hidden
+    /// layer.
     pub fn network(&self) -> Option<NeuralNetworkTerms> {
         match &self.program {
-            ProgramTerms::NeuralNetwork(terms) => Some((**terms).clone()),
+            ProgramTerms::NeuralNetwork(terms) => terms.averaged().cloned(),
             ProgramTerms::LogisticRegression(LogisticRegressionTerms {
                 solver: Solver::Averaging(averaging),
                 l2,

@@ -51,25 +51,53 @@ impl Pass {
         slope: f64,
         gradient: &mut [f64],
     ) {
-        let output = self.layers.len() - 1;
-        self.slopes[output][0] = slope;
-        for (position, layer) in self.layers.iter().enumerate().rev() {
-            let (before, from) = self.slopes.split_at_mut(position);
-            let slopes = &from[0];
+        self.propagate(parameters, slope);
+        for (position, (layer, slopes)) in self.layers.iter().zip(&self.slopes).enumerate() {
             add_scaled(&mut gradient[layer.biases()], 1.0, slopes);
             let add = |(input, value): (usize, f64)| {
                 add_scaled(&mut gradient[layer.of_input(input)], value, slopes);
             };
-            match before.last_mut() {
+            match position.checked_sub(1) {
                 None => inputs.row(row).for_each(add),
-                Some(before) => {
-                    let values = &self.values[position - 1];
-                    active(values).for_each(add);
-                    for (input, (before, value)) in before.iter_mut().zip(values).enumerate() {
-                        let weights = &parameters[layer.of_input(input)];
-                        *before = if *value > 0.0 { product(weights, slopes) } else { 0.0 };
-                    }
-                }
+                Some(before) => active(&self.values[before]).for_each(add),
+            }
+        }
+    }
+
+    /// The gradient of the log-odds of `row`, the last that went [`Self::forward`]: each parameter at most once, and those that are
+    /// left out have a slope of zero.
+    pub(crate) fn slopes_of_log_odds(
+        &mut self,
+        parameters: &[f64],
+        (inputs, row): (&Inputs, usize),
+        found: &mut Vec<(usize, f64)>,
+    ) {
+        self.propagate(parameters, 1.0);
+        found.clear();
+        for (position, (layer, slopes)) in self.layers.iter().zip(&self.slopes).enumerate() {
+            let biases = layer.biases().start;
+            found.extend(active(slopes).map(|(unit, slope)| (biases + unit, slope)));
+            let add = |(input, value): (usize, f64)| {
+                let weights = layer.of_input(input).start;
+                found.extend(active(slopes).map(|(unit, slope)| (weights + unit, value * slope)));
+            };
+            match position.checked_sub(1) {
+                None => inputs.row(row).for_each(add),
+                Some(before) => active(&self.values[before]).for_each(add),
+            }
+        }
+    }
+
+    /// The slopes in each unit, from that in the log-odds.
+    fn propagate(&mut self, parameters: &[f64], slope: f64) {
+        let output = self.layers.len() - 1;
+        self.slopes[output][0] = slope;
+        for (position, layer) in self.layers.iter().enumerate().skip(1).rev() {
+            let (before, from) = self.slopes.split_at_mut(position);
+            let values = before[position - 1].iter_mut().zip(&self.values[position - 1]);
+            for (input, (before, value)) in values.enumerate() {
+                let weights = &parameters[layer.of_input(input)];
+                *before = if *value > 0.0 { product(weights, &from[0]) } else { 0.0 };
             }
         }
     }
@@ -106,12 +134,18 @@ mod tests {
             let count = super::super::parameters(inputs.inputs(), hidden).unwrap();
             let at: Vec<f64> = (0..count).map(|_| 2.0 * fixture::uniform(&mut rng) - 1.0).collect();
             let mut pass = Pass::new(inputs.inputs(), hidden);
-            let mut gradient = vec![0.0; count];
+            let (mut gradient, mut sparse, mut found) = (vec![0.0; count], vec![0.0; count], Vec::new());
             for &row in &rows {
                 let label = f64::from(u8::from(table.labels()[row]));
                 let slope = logistic(pass.forward(&at, &inputs, row)) - label;
                 pass.back(&at, (&inputs, row), slope, &mut gradient);
+                pass.slopes_of_log_odds(&at, (&inputs, row), &mut found);
+                found.iter().for_each(|(place, value)| sparse[*place] += slope * value);
+                let places: std::collections::BTreeSet<usize> =
+                    found.iter().map(|(place, _)| *place).collect();
+                assert_eq!(places.len(), found.len());
             }
+            assert!(gradient.iter().zip(&sparse).all(|(a, b)| (a - b).abs() < 1e-10));
             let mut loss = |at: &[f64]| -> f64 {
                 let of_row =
                     |&row: &usize| log_loss(logistic(pass.forward(at, &inputs, row)), table.labels()[row]);

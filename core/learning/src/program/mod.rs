@@ -14,6 +14,8 @@ pub mod job_table;
 pub mod logistic_regression;
 pub mod neural_network;
 pub mod noisy_evaluation;
+pub mod noisy_model;
+pub(crate) mod noisy_sum;
 pub mod question;
 pub mod run;
 pub mod scorecard;

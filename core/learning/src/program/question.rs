@@ -12,12 +12,13 @@ use super::external::{self, ExternalQuestion};
 use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
-use super::logistic_regression::noisy::{self, NoisyQuestion};
+use super::logistic_regression::noisy::NoisyQuestion;
 use super::neural_network::{self, NetworkQuestion};
 use super::noisy_evaluation::{self, NoisyEvaluateQuestion};
+use super::noisy_model::NoisyModel;
 use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
 use super::statistics::StatisticsQuestion;
-use super::{ProgramError, evaluation, fairness, logistic_regression, scorecard};
+use super::{ProgramError, evaluation, fairness, logistic_regression, noisy_sum, scorecard};
 use crate::coefficients::Coefficients;
 use crate::job::{DriftTerms, Job, ProgramTerms};
 use crate::table::Role;
@@ -346,11 +347,13 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
         (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
         (ProgramTerms::Scorecard(_), _) => scorecard::longest_layout(&job.contract),
         _ if job.program.is_newton() => newton::layout(inputs, max_rows),
-        _ if job.program.is_noisy() => {
-            let calibration = job.calibration().ok().flatten();
-            noisy::layout(inputs, max_rows, calibration.map_or(0, |found| found.variance))
-        }
-        _ => logistic_regression::layout(inputs, max_rows),
+        _ => match NoisyModel::parameters_of(&job.program, &job.contract) {
+            Some(parameters) => {
+                let calibration = job.calibration().ok().flatten();
+                noisy_sum::layout(parameters, max_rows, calibration.map_or(0, |found| found.variance))
+            }
+            None => logistic_regression::layout(inputs, max_rows),
+        },
     }
 }
 

@@ -100,7 +100,7 @@ impl Scorer {
             }
             Self::Linear { standardisation, .. } => Ok(standardisation.check(contract)?),
             Self::Network { network, standardisation } => match &job.program {
-                ProgramTerms::NeuralNetwork(terms) if network.hidden != terms.hidden => {
+                ProgramTerms::NeuralNetwork(terms) if network.hidden != terms.hidden() => {
                     Err(ProgramError::NotApproved("hidden layers"))
                 }
                 ProgramTerms::NeuralNetwork(_) if !network.fits(contract.inputs()) => {

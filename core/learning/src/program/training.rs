@@ -7,8 +7,9 @@ use super::external::External;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
-use super::logistic_regression::noisy::NoisyGradient;
-use super::neural_network::{NeuralNetwork, NeuralNetworkTerms};
+use super::logistic_regression::noisy::{NoisyGradient, NoisyGradientTerms};
+use super::neural_network::{NetworkTerms, NeuralNetwork, NeuralNetworkTerms};
+use super::noisy_model::NoisyModel;
 use super::question::{Question, training_layout};
 use super::scorecard::{ScorecardQuestion, ScorecardTraining};
 use super::statistics::Summary;
@@ -17,7 +18,7 @@ use crate::coefficients::Coefficients;
 use crate::job::{Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::linear_model::LinearModel;
 use crate::model::Model;
-use crate::network::NetworkModel;
+use crate::network::{Network, NetworkModel};
 
 /// Training, and how far it is.
 #[derive(Clone, Debug)]
@@ -41,13 +42,22 @@ impl Training {
         let network = |terms: &NeuralNetworkTerms| {
             Ok(Self::Network(Box::new(NeuralNetwork::new(contract, summary, terms, rounds)?)))
         };
+        let noisy = |terms: NoisyGradientTerms, l2| {
+            let privacy = job.privacy.record_level().ok_or(ProgramError::NotApproved("privacy mode"))?;
+            Ok(Self::Noisy(Box::new(NoisyGradient::new(job, privacy, terms, l2)?)))
+        };
         let LogisticRegressionTerms { solver, l2 } = match &job.program {
             ProgramTerms::LogisticRegression(terms) => *terms,
             ProgramTerms::BoostedTrees(terms) => {
                 let training = BoostedTrees::new(contract.clone(), summary.training, terms.growing(rounds))?;
                 return Ok(Self::Trees(Box::new(training)));
             }
-            ProgramTerms::NeuralNetwork(terms) => return network(terms),
+            ProgramTerms::NeuralNetwork(terms) => {
+                return match &**terms {
+                    NetworkTerms::Averaged(terms) => network(terms),
+                    NetworkTerms::Noisy(terms) => noisy(terms.gradient, terms.l2),
+                };
+            }
             ProgramTerms::Scorecard(terms) => {
                 let training = ScorecardTraining::new(contract, summary, terms, rounds)?;
                 return Ok(Self::Scorecard(Box::new(training)));
@@ -68,10 +78,7 @@ impl Training {
                 let terms = NewtonTerms { encoding, l2, class_weights, rounds };
                 Self::Newton(Box::new(Newton::new(contract, summary, terms)))
             }
-            Solver::NoisyGradient(terms) => {
-                let privacy = job.privacy.record_level().ok_or(ProgramError::NotApproved("privacy mode"))?;
-                Self::Noisy(Box::new(NoisyGradient::new(job, privacy, terms, l2)))
-            }
+            Solver::NoisyGradient(terms) => return noisy(terms, l2),
         })
     }
 
@@ -164,18 +171,24 @@ impl Training {
                 coefficients: coefficients.clone(),
             })
         };
+        let network = |network: &Network| {
+            Model::Network(NetworkModel {
+                contract: job.contract.clone(),
+                standardisation: summary.standardisation.clone(),
+                network: network.clone(),
+            })
+        };
         match self {
             Self::FedAvg(training) => linear(training.coefficients()),
             Self::Newton(training) => linear(training.coefficients()),
             Self::Network(training) => match training.network().coefficients() {
                 Some(coefficients) => linear(&coefficients),
-                None => Model::Network(NetworkModel {
-                    contract: job.contract.clone(),
-                    standardisation: summary.standardisation.clone(),
-                    network: training.network().clone(),
-                }),
+                None => network(training.network()),
             },
-            Self::Noisy(training) => linear(&training.coefficients()),
+            Self::Noisy(training) => match training.model() {
+                NoisyModel::Linear(coefficients) => linear(&coefficients),
+                NoisyModel::Network(found) => network(&found),
+            },
             Self::Trees(training) => Model::Trees(training.model().clone()),
             Self::Scorecard(training) => Model::Scorecard(training.model()),
             Self::External(training) => Model::External(training.model(&job.contract)),

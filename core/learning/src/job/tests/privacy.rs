@@ -121,3 +121,48 @@ fn less_epsilon_drowns_more_rows_and_more_rounds_do_not() {
     assert!((1.95..2.05).contains(&(of(1.0, 50, 20) / much)), "{much}");
     assert_eq!(Job::from_toml(FILE).unwrap().rows_drowned(5), None);
 }
+
+/// A job of a network with noise, and these further terms.
+fn noisy_network(terms: &str) -> String {
+    let start = FILE.find("name = \"logistic-regression\"").unwrap();
+    let end = start + FILE[start..].find("[rounds]").unwrap();
+    let program = format!("name = \"neural-network\"\noptimiser = \"noisy-gradient\"\n{terms}\n\n");
+    format!("{}{program}{}", &FILE[..start], &FILE[end..]).replacen("mode = \"none\"", NOISE, 1)
+}
+
+#[test]
+fn a_network_takes_noise_by_an_optimiser_of_its_own() {
+    for terms in ["", "hidden = [8, 4]\nseed = 9\nlearning_rate = 0.25\nl2 = 0.01"] {
+        let job = Job::from_toml(&noisy_network(terms)).unwrap_or_else(|told| panic!("{terms}: {told:?}"));
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
+        assert!(job.program.is_noisy() && job.network().is_none() && !job.program.averages());
+        assert!(!job.program.measures_every_round());
+        assert!(job.calibration().unwrap().unwrap().spent.epsilon <= 2.0);
+        let written = job.to_toml().unwrap();
+        assert!(!written.contains("local_epochs") && written.contains("optimiser = \"noisy-gradient\""));
+    }
+    let exact = noisy_network("").replacen(NOISE, "mode = \"none\"", 1);
+    assert_eq!(codes(&exact), ["privacy.solver"]);
+    for optimiser in ["", "optimiser = \"fed-avg\""] {
+        let text = noisy_network("").replacen("optimiser = \"noisy-gradient\"", optimiser, 1);
+        let told = Job::from_toml(&text).unwrap_err();
+        assert_eq!((told[0].code, told.len()), ("privacy.solver", 1));
+        assert!(told[0].help.contains("optimiser = \"noisy-gradient\""), "{told:?}");
+    }
+    for (term, code) in [
+        ("local_epochs = 2", "job.other-optimiser"),
+        ("batch_size = 5", "job.other-optimiser"),
+        ("learning_rate_decay = 0.5", "job.other-optimiser"),
+        ("class_weights = \"balanced\"", "job.other-optimiser"),
+        ("local_steps = \"adam\"", "job.other-optimiser"),
+        ("proximal = 0.1", "job.other-optimiser"),
+        ("server_tau = 0.1", "job.other-optimiser"),
+        ("solver = \"newton\"", "job.other-program"),
+        ("hidden = [0]", "job.out-of-range"),
+        ("hidden = [1024, 1024]", "job.network"),
+        ("learning_rate = 0", "job.out-of-range"),
+    ] {
+        assert_eq!(codes(&noisy_network(term)), [code], "{term}");
+    }
+}

@@ -5,16 +5,16 @@
 //! and to a share of that as long as they tell anything: the mean gradient of a model that says the same of every row is about a
 //! tenth of it, and later ones are shorter. Where the noise is the longer of the two, its direction is that of the steps.
 
-use super::noisy::LONGEST;
 use crate::job::Job;
+use crate::program::noisy_model::NoisyModel;
+use crate::program::noisy_sum::LONGEST;
 
 impl Job {
     /// Training rows of so many institutions together, below which the job's noise is longer than what their rows say in all its
     /// rounds; none where no noise is added.
     pub fn rows_drowned(&self, institutions: u16) -> Option<u64> {
-        self.program.is_noisy().then_some(())?;
+        let slopes = NoisyModel::parameters_of(&self.program, &self.contract)? as f64;
         let calibration = self.calibration().ok().flatten()?;
-        let slopes = (self.contract.inputs() + 1) as f64;
         let each_sum = libm::sqrt(slopes * f64::from(institutions) * calibration.variance as f64);
         let averaged = each_sum / libm::sqrt(f64::from(self.rounds.count));
         Some(libm::ceil(averaged / (TELLING * LONGEST as f64)) as u64)

@@ -1,30 +1,28 @@
-//! Logistic regression from noisy gradients: what one row changes is hidden in every sum.
+//! Models from noisy gradients: what one row changes is hidden in every sum. A logistic regression, or a network.
 //!
 //! In each round every institution contributes the sum of its rows' gradients at the common model, each no longer than a
 //! public bound, and adds discrete Gaussian noise (Bassily, Smith, Thakurta, FOCS 2014; Abadi and others, "Deep learning
 //! with differential privacy", CCS 2016; noise shares under secure aggregation: Kairouz, Liu, Steinke, ICML 2021). All rows
 //! are in every round: as many noisy full gradients tell as much as a thousand noisy samples do, in a tenth of the rounds.
-//! The coordinator takes steps with Nesterov's momentum from zero, and releases the mean of the models after the first
-//! part of the rounds: noise averages out in it.
+//! The coordinator takes steps with Nesterov's momentum from zero, or of a network from what its seed gives, and releases the
+//! mean of the models after the first part of the rounds: noise averages out in it.
 //!
 //! **Nothing is taken from the data but the noisy sums.** Numbers are scaled to [-1, 1] by the contract's ranges, and how
 //! many rows there are is one of the noisy entries.
 //!
-//! **Sensitivity.** A row's gradient is cut to whole steps, towards zero, so that its L2 norm stays at most `LONGEST`
-//! steps, which is verified in whole numbers. With `ROW` steps for the count, adding or removing one row moves the vector
-//! by at most sqrt(`LONGEST`^2 + `ROW`^2).
+//! What one row can change, and how its gradient is cut, is that of [`noisy_sum`].
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
-use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract};
 use crate::encode::{Inputs, Standardisation};
 use crate::job::{Job, RecordLevelTerms};
-use crate::privacy::calibration::Mechanism;
 use crate::privacy::noise::{IntegerNoise, Ratio};
-use crate::program::{Next, Program, ProgramError, noisy_block};
+use crate::program::noisy_model::{NoisyModel, RowGradients};
+use crate::program::noisy_sum::{self, LONGEST, ROW};
+use crate::program::{Next, Program, ProgramError};
 use crate::table::{Role, Table};
 
 /// The name in job files.
@@ -44,6 +42,8 @@ pub struct NoisyGradient {
     learning_rate: f64,
     l2: f64,
     rounds: u32,
+    /// For each parameter whether it has no penalty.
+    free: Vec<bool>,
     /// Where the last step led, before its momentum.
     reached: Vec<f64>,
     /// The sum of the models that are averaged, and how many they are.
@@ -52,32 +52,21 @@ pub struct NoisyGradient {
 }
 
 /// Asks for a noisy gradient.
+///
+/// What it has beyond these keys is refused where questions are read: it would not be spelled canonically.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct NoisyQuestion {
     /// Counted from 1.
     pub training_round: u32,
     /// The model.
-    pub coefficients: Coefficients,
+    #[serde(flatten)]
+    pub model: NoisyModel,
     /// The longest gradient of one row.
     pub clip: f64,
     /// Variance parameter of the noise that each institution adds to every entry, in steps^2.
     pub variance: u64,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
-}
-
-/// What a training of so many inputs and rounds is, before it has noise.
-pub(crate) fn mechanism(inputs: usize, rounds: u32, contributors: u16) -> Mechanism {
-    let squared = (LONGEST * LONGEST + ROW * ROW) as f64;
-    Mechanism {
-        steps: rounds.into(),
-        contributors: contributors.into(),
-        // Both squares are exact; the root is rounded up.
-        l2: libm::sqrt(squared) * (1.0 + f64::EPSILON),
-        // A slope for each input and the intercept, and the count.
-        dimension: inputs as u64 + 2,
-    }
 }
 
 /// Numbers scaled to [-1, 1] by the ranges of the contract.
@@ -91,39 +80,44 @@ pub(crate) fn public_standardisation(contract: &Contract) -> Standardisation {
 /// categorical column is one; numbers are taken to have a third of the largest square, as if they lay evenly in their range.
 /// A number that is missing is the middle of its range, which is known beforehand, and the input that says so is one: such
 /// rows are taken to be few, and the gradient of each is cut to this length as that of any other.
-fn clip_of(terms: &RecordLevelTerms, contract: &Contract) -> f64 {
+fn clip_of(terms: &RecordLevelTerms, job: &Job) -> f64 {
     terms.clip.unwrap_or_else(|| {
         let square = |kind: &ColumnKind| match kind {
             ColumnKind::Numeric { .. } => 1.0 / 3.0,
             ColumnKind::Categorical { .. } => 1.0,
         };
-        let squares: f64 = contract.columns.iter().map(|column| square(&column.kind)).sum();
-        USUAL_CLIP * libm::sqrt(1.0 + squares)
+        let squares: f64 = job.contract.columns.iter().map(|column| square(&column.kind)).sum();
+        let share = if job.program.is_linear() { USUAL_CLIP } else { USUAL_CLIP_OF_A_NETWORK };
+        share * libm::sqrt(1.0 + squares)
     })
 }
 
 impl NoisyGradient {
-    /// Training by the terms of `job`, whose privacy is `privacy`, from zero.
-    pub(crate) fn new(job: &Job, privacy: &RecordLevelTerms, terms: NoisyGradientTerms, l2: f64) -> Self {
-        let inputs = job.contract.inputs();
+    /// Training by the terms of `job`, whose privacy is `privacy`, from the first model.
+    ///
+    /// # Errors
+    /// [`ProgramError::NotApproved`] where its program adds no noise.
+    pub(crate) fn new(
+        job: &Job,
+        privacy: &RecordLevelTerms,
+        terms: NoisyGradientTerms,
+        l2: f64,
+    ) -> Result<Self, ProgramError> {
+        let contract = &job.contract;
+        let model = NoisyModel::start(&job.program, contract).ok_or(ProgramError::NotApproved("solver"))?;
+        let reached = model.to_vec();
+        let averaged = (vec![0.0; reached.len()], 0);
+        let free = model.free(contract.inputs());
         let question = NoisyQuestion {
             training_round: 1,
-            coefficients: Coefficients { weights: vec![0.0; inputs], intercept: 0.0 },
-            clip: clip_of(privacy, &job.contract),
+            model,
+            clip: clip_of(privacy, job),
             // Terms that no noise keeps are in no job file; nobody would answer this.
             variance: job.calibration().ok().flatten().map_or(0, |found| found.variance),
-            max_rows: job.contract.max_rows,
+            max_rows: contract.max_rows,
         };
-        let zero = vec![0.0; inputs + 1];
-        Self {
-            question,
-            learning_rate: terms.learning_rate,
-            l2,
-            rounds: job.rounds.count,
-            reached: zero.clone(),
-            averaged: (zero, 0),
-            finished: false,
-        }
+        let (learning_rate, rounds) = (terms.learning_rate, job.rounds.count);
+        Ok(Self { question, learning_rate, l2, rounds, free, reached, averaged, finished: false })
     }
 
     /// The training round that is asked for, or was the last to be, counted from 1.
@@ -142,14 +136,12 @@ impl NoisyGradient {
     }
 
     /// The model so far.
-    pub fn coefficients(&self) -> Coefficients {
+    pub fn model(&self) -> NoisyModel {
         let (sum, count) = &self.averaged;
-        let mut values = match count {
+        self.question.model.with(match count {
             0 => self.reached.clone(),
             count => sum.iter().map(|value| value / f64::from(*count)).collect(),
-        };
-        let intercept = values.pop().unwrap_or_default();
-        Coefficients { weights: values, intercept }
+        })
     }
 
     /// Takes a step from the sum.
@@ -165,14 +157,15 @@ impl NoisyGradient {
         // steps average more of it out.
         let left = noise * step / libm::sqrt(f64::from(self.rounds));
         let (penalty, learning_rate) = (self.l2.max(left), self.learning_rate / (1.0 + left / MUCH_NOISE));
-        let last = self.reached.len() - 1;
-        for (position, (value, slope)) in question.coefficients.values_mut().zip(slopes).enumerate() {
-            let penalty = if position == last { 0.0 } else { penalty };
+        let mut values = question.model.to_vec();
+        for (position, (value, slope)) in values.iter_mut().zip(slopes).enumerate() {
+            let penalty = if self.free[position] { 0.0 } else { penalty };
             let next = *value - learning_rate * (*slope as f64 * step + penalty * *value);
             let before = std::mem::replace(&mut self.reached[position], next);
             *value = next + MOMENTUM * (next - before);
         }
-        if !question.coefficients.is_finite() {
+        question.model = question.model.with(values);
+        if !question.model.is_finite() {
             return Err(ProgramError::Diverged);
         }
         if f64::from(question.training_round) > SETTLING * f64::from(self.rounds) {
@@ -192,7 +185,7 @@ impl NoisyQuestion {
     /// # Errors
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
-        layout(self.coefficients.weights.len(), self.max_rows, self.variance)
+        noisy_sum::layout(self.model.count(), self.max_rows, self.variance)
     }
 
     /// Checks that it is one of `job`: all its terms, and noise that keeps the job's epsilon. The model is not checked: what
@@ -210,11 +203,11 @@ impl NoisyQuestion {
             departs("round")
         } else if self.variance != calibration.variance {
             departs("noise")
-        } else if self.clip != clip_of(terms, &job.contract) {
+        } else if self.clip != clip_of(terms, job) {
             departs("clip")
         } else if self.max_rows != job.contract.max_rows {
             departs("max_rows")
-        } else if self.coefficients.weights.len() != job.contract.inputs() {
+        } else if !self.model.is_of(&job.program, &job.contract) {
             departs("number of weights")
         } else {
             Ok(())
@@ -222,9 +215,9 @@ impl NoisyQuestion {
     }
 
     fn check(&self, table: &Table) -> Result<IntegerNoise, ProgramError> {
-        let problem = if self.coefficients.weights.len() != table.contract().inputs() {
+        let problem = if !self.model.is_shaped_for(table.contract().inputs()) {
             "it has another number of weights than the contract has inputs"
-        } else if !self.coefficients.is_finite() {
+        } else if !self.model.is_finite() {
             "its weights are not finite numbers"
         } else if !(self.clip > 0.0 && self.clip.is_finite()) {
             "its clip is no length"
@@ -237,18 +230,11 @@ impl NoisyQuestion {
     }
 }
 
-/// What an answer about a model of so many inputs looks like: the summed slopes and the count of rows, in steps, both with
-/// noise of this variance.
-pub(crate) fn layout(inputs: usize, max_rows: u64, variance: u64) -> Result<Layout, ProgramError> {
-    let block = |name, len, of_a_row| noisy_block(name, len, of_a_row, max_rows, variance);
-    Ok(Layout::new(vec![block(SLOPES, inputs as u32 + 1, LONGEST), block(ROWS, 1, ROW)])?)
-}
-
 impl Program for NoisyGradient {
     type Question = NoisyQuestion;
-    type Outcome = Coefficients;
+    type Outcome = NoisyModel;
 
-    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<NoisyQuestion, Coefficients>, ProgramError> {
+    fn next(&mut self, sum: Option<&Sum>) -> Result<Next<NoisyQuestion, NoisyModel>, ProgramError> {
         if let Some(sum) = sum {
             if self.finished || *sum.layout() != self.question.layout()? {
                 return Err(ProgramError::WrongSum);
@@ -258,7 +244,7 @@ impl Program for NoisyGradient {
             *self = next;
         }
         Ok(match self.finished {
-            true => Next::Done(self.coefficients()),
+            true => Next::Done(self.model()),
             false => Next::Ask(self.question.clone()),
         })
     }
@@ -279,58 +265,29 @@ impl Program for NoisyGradient {
 pub(crate) fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramError> {
     let rows = table.rows_for(Role::Train);
     let inputs = Inputs::of(table, &rows, &public_standardisation(table.contract()))?;
-    let mut sums = vec![0; inputs.inputs() + 2];
+    let mut gradients = RowGradients::new(&question.model, question.clip, inputs.inputs());
+    let mut sums = vec![0; question.model.count() + 1];
+    let count = sums.len() - 1;
     let mut gradient = Vec::new();
     for (position, &row) in rows.iter().enumerate() {
-        of_row(question, &inputs, position, table.labels()[row], &mut gradient);
-        for &(input, steps) in &gradient {
-            sums[input] += steps;
-        }
-        sums[inputs.inputs() + 1] += ROW;
+        gradients.of(&inputs, position, table.labels()[row], &mut gradient);
+        gradient.iter().for_each(|&(place, steps)| sums[place] += steps);
+        sums[count] += ROW;
     }
     Ok(sums)
 }
 
-/// The gradient of one row in steps, where it is not zero: no longer than `LONGEST`.
-fn of_row(
-    question: &NoisyQuestion,
-    inputs: &Inputs,
-    row: usize,
-    label: bool,
-    gradient: &mut Vec<(usize, i64)>,
-) {
-    let slope = question.coefficients.probability(inputs, row) - f64::from(u8::from(label));
-    // The intercept's input is one.
-    let values = || inputs.row(row).chain([(inputs.inputs(), 1.0)]);
-    let length = slope.abs() * libm::sqrt(values().map(|(_, value)| value * value).sum::<f64>());
-    let factor = slope / length.max(question.clip) * LONGEST as f64;
-    gradient.clear();
-    // Cut towards zero, which makes nothing longer. A slope that is no number becomes zero.
-    let steps = |value: f64| ((factor * value) as i64).clamp(-LONGEST, LONGEST);
-    gradient.extend(values().map(|(input, value)| (input, steps(value))));
-    // Floating numbers may have made it longer by a step or so: then its longest entries are shortened.
-    while gradient.iter().map(|(_, steps)| steps * steps).sum::<i64>() > LONGEST * LONGEST {
-        let Some((_, longest)) = gradient.iter_mut().max_by_key(|(_, steps)| steps.abs()) else { return };
-        *longest -= longest.signum();
-    }
-}
-
-/// The longest gradient of a row in steps.
-pub(super) const LONGEST: i64 = 1 << 16;
-/// What a row adds to the count, in steps: a quarter of the longest gradient, which makes noise 3 % wider.
-const ROW: i64 = LONGEST / 4;
-
 /// Of the usual length of a row, the longest gradient: hardly any row of a model that has learnt something is surprised
 /// by all of it.
 const USUAL_CLIP: f64 = 0.9;
+/// The same of a network, whose layers all have slopes. Clipping gradients of rare positives more than others shifts all
+/// probabilities, and does so sooner than it lessens noise.
+const USUAL_CLIP_OF_A_NETWORK: f64 = 1.2;
 const MOMENTUM: f64 = 0.9;
 /// Noise in the mean gradient that halves the steps.
 const MUCH_NOISE: f64 = 0.003;
 /// The share of the rounds before models are averaged.
 const SETTLING: f64 = 0.3;
-
-const SLOPES: &str = "slopes";
-const ROWS: &str = "rows";
 
 impl Default for NoisyGradientTerms {
     fn default() -> Self {

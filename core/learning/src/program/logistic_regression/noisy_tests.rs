@@ -1,4 +1,5 @@
 use super::*;
+use crate::coefficients::Coefficients;
 use crate::fixture::{self, rng, uniform};
 use crate::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Solver, Unit};
 use crate::program::question::Question;
@@ -76,6 +77,34 @@ fn exact_questions_are_no_questions_of_a_job_with_noise() {
 }
 
 #[test]
+fn a_question_about_a_linear_model_is_spelled_as_ever() {
+    let mut question = asked(&job(5, 1.0));
+    (question.clip, question.variance) = (1.5, 77);
+    let text = String::from_utf8(Question::Noisy(question.clone()).to_bytes().unwrap()).unwrap();
+    let max_rows = question.max_rows;
+    assert_eq!(
+        text,
+        format!(
+            "{{\"clip\":1.5,\"coefficients\":{{\"intercept\":0,\"weights\":[0,0,0,0,0]}},\"kind\":\"noisy\",\"max_rows\":{max_rows},\
+             \"training_round\":1,\"variance\":77}}"
+        )
+    );
+    assert_eq!(Question::from_bytes(text.as_bytes()).unwrap(), Question::Noisy(question));
+    let network = "\"network\":{\"hidden\":[],\"parameters\":[0,0,0,0,0,0]}";
+    for other in [
+        text.replace("\"kind\"", "\"extra\":1,\"kind\""),
+        text.replace("\"training_round\"", &format!("{network},\"training_round\"")),
+        text.replace("\"coefficients\":{\"intercept\":0,\"weights\":[0,0,0,0,0]},", ""),
+    ] {
+        assert_eq!(
+            Question::from_bytes(other.as_bytes()).unwrap_err().code(),
+            "program.bad-question",
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn less_noise_or_another_clip_is_not_approved() {
     let job = job(5, 1.0);
     let fine = asked(&job);
@@ -87,7 +116,9 @@ fn less_noise_or_another_clip_is_not_approved() {
         |question| question.max_rows += 1,
         |question| question.training_round = 0,
         |question| question.training_round = 6,
-        |question| question.coefficients.weights.push(0.0),
+        |question| {
+            question.model = NoisyModel::Linear(Coefficients { weights: vec![0.0; 6], intercept: 0.0 })
+        },
     ];
     for bend in bent {
         let mut question = fine.clone();
@@ -96,7 +127,7 @@ fn less_noise_or_another_clip_is_not_approved() {
     }
     // The model is the coordinator's choice: it changes nothing of what is spent.
     let mut question = fine;
-    question.coefficients.weights[0] = 1e300;
+    question.model = question.model.with(vec![1e300; question.model.count()]);
     assert!(question.approved_by(&job).is_ok());
 }
 
@@ -108,7 +139,7 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
     let header = ["age", "job", "balance", "label"];
     for seed in 0..600 {
         let contract = if seed < 300 { &plain } else { &nullable };
-        let most = mechanism(contract.inputs(), 1, 1).l2;
+        let most = noisy_sum::mechanism(contract.inputs() + 1, 1, 1).l2;
         let mut rng = rng(seed);
         let mut number = |from: f64, to: f64| from + (to - from) * uniform(&mut rng);
         let rows: Vec<[String; 4]> = (0..20)
@@ -132,7 +163,7 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
         let weights = (0..contract.inputs()).map(|_| scale * number(-1.0, 1.0)).collect();
         let question = NoisyQuestion {
             training_round: 1,
-            coefficients: Coefficients { weights, intercept: scale },
+            model: NoisyModel::Linear(Coefficients { weights, intercept: scale }),
             clip: [0.01, 1.0, 1.7, 50.0][(seed / 4) as usize % 4],
             variance: 1,
             max_rows: contract.max_rows,

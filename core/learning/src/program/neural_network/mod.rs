@@ -6,6 +6,7 @@
 
 mod approval;
 mod local;
+mod noisy;
 mod pooled;
 mod question;
 mod terms;
@@ -13,6 +14,7 @@ mod terms;
 use rand_core::CryptoRng;
 use syndic_round::{Contribution, Sum};
 
+pub use noisy::{NetworkTerms, NoisyNetworkTerms};
 pub use pooled::fit_pooled;
 pub use question::{Control, NetworkQuestion};
 pub use terms::{AveragingTerms, Balanced, ClassWeights, NeuralNetworkTerms};

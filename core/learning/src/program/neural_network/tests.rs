@@ -23,7 +23,7 @@ fn averaging(optimiser: Optimiser, local: FedAvgTerms) -> AveragingTerms {
 /// A job of a network with six units.
 fn network_job(rounds: u32, averaging: AveragingTerms) -> Job {
     let terms = NeuralNetworkTerms { hidden: vec![6], seed: 3, l2: 1e-4, averaging };
-    Job { program: ProgramTerms::NeuralNetwork(Box::new(terms)), ..linear_job(rounds) }
+    Job { program: ProgramTerms::NeuralNetwork(Box::new(terms.into())), ..linear_job(rounds) }
 }
 
 /// A job of a logistic regression by this optimiser.
