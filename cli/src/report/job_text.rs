@@ -106,7 +106,10 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
                 NetworkTerms::Averaged(terms) => (averaging(&terms.averaging), terms.l2),
                 NetworkTerms::Noisy(terms) => (noisy(&terms.gradient), terms.l2),
             };
-            return format!("{name} of hidden units {units} by {trained}, L2 penalty {l2}");
+            let embedding = terms.embedding().map_or_else(String::new, |numbers| {
+                format!(" and vectors of {} for levels", counted(numbers as usize, "number", "numbers"))
+            });
+            return format!("{name} of hidden units {units}{embedding} by {trained}, L2 penalty {l2}");
         }
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
         ProgramTerms::External(terms) => return of_trainer(terms),

@@ -61,7 +61,7 @@ pub(super) fn shortened(
 /// The input columns that a row costs: of a network, a hundredth of its parameters where that is more.
 fn columns(job: &Job) -> u64 {
     let network = match &job.program {
-        ProgramTerms::NeuralNetwork(terms) => parameters(job.contract.inputs(), terms.hidden()),
+        ProgramTerms::NeuralNetwork(terms) => parameters(&terms.entry(&job.contract), terms.hidden()),
         _ => None,
     };
     (job.contract.columns.len() as u64).max(network.unwrap_or(0) as u64 / PARAMETERS_OF_A_COLUMN)

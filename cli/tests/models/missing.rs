@@ -12,14 +12,18 @@ fn models_score_rows_with_missing_values_as_in_onnxruntime() {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("gaps.csv");
     std::fs::write(&table, with_gaps()).unwrap();
-    for program in [
+    for (position, program) in [
         "name = \"logistic-regression\"\nsolver = \"newton\"",
         "name = \"neural-network\"\nhidden = [8]\nlearning_rate = 0.1",
+        "name = \"neural-network\"\nhidden = [8]\nembedding = 3\nlearning_rate = 0.1",
         "name = \"scorecard\"",
         "name = \"boosted-trees\"\ndepth = 5",
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let model = fitted_with_gaps(&job(program, 5), &table);
-        let here = folder.path().join(model.program());
+        let here = folder.path().join(position.to_string());
         std::fs::create_dir_all(&here).unwrap();
         let found = compared(&python, &here, &model, &table);
         assert!(found["rows"].as_u64().unwrap() > 4_000, "{found}");

@@ -42,6 +42,13 @@ fn a_network_scores_as_in_onnxruntime() {
 }
 
 #[test]
+fn a_network_with_vectors_of_levels_scores_as_in_onnxruntime() {
+    let Some(python) = python() else { return };
+    let terms = "name = \"neural-network\"\nhidden = [16, 8]\nembedding = 3\nlearning_rate = 0.1";
+    compare(&python, "neural network with vectors", &fitted(&job(terms, 5)));
+}
+
+#[test]
 fn a_scorecard_scores_as_in_onnxruntime() {
     let Some(python) = python() else { return };
     compare(&python, "scorecard", &fitted(&job("name = \"scorecard\"", 20)));

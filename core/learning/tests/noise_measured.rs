@@ -11,15 +11,12 @@
     reason = "a measurement reads tables, and says by panicking that it cannot go on"
 )]
 
-use std::collections::BTreeMap;
+mod measured;
+
 use std::path::Path;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
-use syndic_learning::{
-    Job, JobRun, Metrics, Model, Next, Program, Role, Scoring, Table, TableBuilder, reference,
-};
-use syndic_round::{Coding, ParameterSet, Sum};
+use measured::{figures, trained, with};
+use syndic_learning::{Job, Model, Role, Table, reference};
 
 const JOBS: [(&str, &str); 3] = [
     ("credit_default", include_str!("../../../examples/jobs/credit-default.toml")),
@@ -127,67 +124,8 @@ fn with_noise(text: &str, program: &str, noise: &str, epsilon: f64) -> String {
     with(text, program, 100, &format!("mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\n{noise}"))
 }
 
-/// The job with this program, as many rounds and this privacy, and nothing that opens more than its rounds.
-fn with(text: &str, program: &str, rounds: u32, privacy: &str) -> String {
-    let mut text = text.to_owned();
-    for (name, body) in [
-        ("program", format!("\n[program]\n{program}\n")),
-        ("rounds", format!("\n[rounds]\ncount = {rounds}\n")),
-        ("privacy", format!("\n[privacy]\n{privacy}\n")),
-    ] {
-        let from = text.find(&format!("\n[{name}]")).unwrap();
-        let end = text[from + 1..].find("\n[").map_or(text.len(), |end| from + 1 + end);
-        text.replace_range(from..end, &body);
-    }
-    text
-}
-
-fn trained(job: &Job, tables: &[&Table], seed: u64) -> Model {
-    let coding = Coding::new(ParameterSet::S32, tables.len() as u16);
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut run = JobRun::new(job);
-    let mut next = run.next(None).unwrap();
-    loop {
-        let question = match next {
-            Next::Ask(question) => question,
-            Next::Done(ending) => return ending.into_released().unwrap().model,
-        };
-        question.approved_by(job).unwrap();
-        let mut total: Vec<i64> = Vec::new();
-        for table in tables {
-            let clipped = JobRun::answer(&question, table, &mut rng).unwrap().clip();
-            assert_eq!(clipped.clamped(), 0);
-            let update = clipped.quantise(&coding, &mut rng);
-            total.resize(update.coefficients().len(), 0);
-            total.iter_mut().zip(update.coefficients()).for_each(|(sum, value)| *sum += value);
-        }
-        let sum = Sum::decode(question.layout().unwrap(), &coding, tables.len() as u16, &total).unwrap();
-        next = run.next(Some(&sum)).unwrap();
-    }
-}
-
-/// ROC-AUC and log-loss on the test rows of all institutions.
-fn figures(model: &Model, tables: &[&Table]) -> (f64, f64) {
-    let Metrics { roc_auc, log_loss, .. } = model.evaluate(tables, Role::Test).unwrap().unwrap();
-    (roc_auc.unwrap(), log_loss)
-}
-
-/// A table for each site.
+/// A table for each site, tested on fold 0 or what `SYNDIC_TEST_FOLD` says.
 fn tables(path: &Path, job: &Job) -> Vec<Table> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
-    let (fold, site) = (at("fold"), at("site"));
     let tested = std::env::var("SYNDIC_TEST_FOLD").unwrap_or_else(|_| "0".into());
-    let mut builders = BTreeMap::new();
-    for (number, line) in lines.enumerate() {
-        let cells: Vec<&str> = line.split(',').collect();
-        let builder = builders
-            .entry(cells[site].to_owned())
-            .or_insert_with(|| TableBuilder::new(&job.contract, &header).unwrap());
-        let role = if cells[fold] == tested { Role::Test } else { Role::Train };
-        builder.push(number as u64, &cells, role);
-    }
-    builders.into_values().map(|builder| builder.finish().unwrap()).collect()
+    measured::tables(path, &job.contract, |fold| if fold == tested { Role::Test } else { Role::Train })
 }

@@ -71,6 +71,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         standardisation: Standardisation { mean: vec![50.0], sd: vec![10.0] },
         network: Network {
             hidden: vec![2],
+            embedding: None,
             parameters: (1..=11).map(|k| 0.25 * f64::from(k) - 1.0).collect(),
         },
     };

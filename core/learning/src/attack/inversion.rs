@@ -5,6 +5,8 @@
 //! Geiping and others, "Inverting gradients", NeurIPS 2020, Proposition 3.1). Of several rows the ratio is a mean, weighted by how far the model is off. Of
 //! several units it is taken by least squares. Moments give the mean of the rows outright.
 
+use std::collections::BTreeMap;
+
 use rand_core::CryptoRng;
 use serde::Serialize;
 use syndic_round::Contribution;
@@ -14,6 +16,7 @@ use super::game::Game;
 use super::run::Opened;
 use crate::contract::{ColumnKind, Contract};
 use crate::encode::{Inputs, Standardisation};
+use crate::network::entry::{Entry, Place};
 use crate::network::layers;
 use crate::program::Program as _;
 use crate::program::logistic_regression::newton;
@@ -142,42 +145,59 @@ fn reading(
     contract: &Contract,
     scale: &Standardisation,
 ) -> (Vec<f64>, bool) {
-    let inputs = contract.inputs();
+    let linear = || (Entry::plain(contract.inputs()), &[][..]);
     // What is divided by which, and how the question scales numbers.
     let (raw, from) = match question {
         Question::Statistics(_) => return (of_moments(seen, contract, scale), false),
         // The rows, then the change of each coefficient, the intercept last.
-        Question::Train(question) => (ratios(&seen[1..], inputs, 1), question.standardisation.clone()),
+        Question::Train(question) => (ratios(&seen[1..], linear()), question.standardisation.clone()),
         Question::Noisy(question) => {
-            (ratios(seen, inputs, question.model.first_units()), public_standardisation(contract))
+            (ratios(seen, question.model.shape(contract)), public_standardisation(contract))
         }
         // The rows and the loss, then slopes of inputs that are divided by their reach.
         Question::Newton(question) => {
             let reach = newton::reach(contract, &question.standardisation);
-            let raw = ratios(&seen[2..], inputs, 1);
+            let raw = ratios(&seen[2..], linear());
             (
                 raw.iter().zip(reach).map(|(value, reach)| value * reach).collect(),
                 question.standardisation.clone(),
             )
         }
         Question::Network(question) => {
-            let units = layers(inputs, &question.network.hidden)[0].units;
-            (ratios(&seen[1..], inputs, units), question.standardisation.clone())
+            let shape = (question.network.entry(contract), &question.network.hidden[..]);
+            (ratios(&seen[1..], shape), question.standardisation.clone())
         }
-        _ => return (vec![0.0; inputs], false),
+        _ => return (vec![0.0; contract.inputs()], false),
     };
     (rescaled(raw, contract, &from, scale), true)
 }
 
-/// For each input the factor by which the slopes at its weights are those at the biases, by least squares.
-fn ratios(slopes: &[f64], inputs: usize, units: usize) -> Vec<f64> {
-    let biases = &slopes[inputs * units..(inputs + 1) * units];
-    let square: f64 = biases.iter().map(|slope| slope * slope).sum();
-    let ratio = |weights: &[f64]| {
-        let product: f64 = weights.iter().zip(biases).map(|(weight, bias)| weight * bias).sum();
-        if square > 0.0 { product / square } else { 0.0 }
+/// For each input the factor by which the slopes at its weights are those at the biases, by least squares. For a level that has a
+/// vector it is the factor by which the slopes in that are those in the vectors of all levels of its column.
+fn ratios(slopes: &[f64], (entry, hidden): (Entry, &[u32])) -> Vec<f64> {
+    let (first, dimension) = (&layers(&entry, hidden)[0], entry.dimension());
+    let biases = &slopes[first.biases()];
+    let vector = |from: usize| &slopes[from..from + dimension];
+    // Of each column, by the place of its vectors.
+    let mut columns: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for input in 0..entry.inputs() {
+        if let Place::Vector { from, to } = entry.place(input) {
+            let sum = columns.entry(to).or_insert_with(|| vec![0.0; dimension]);
+            sum.iter_mut().zip(vector(from)).for_each(|(sum, slope)| *sum += slope);
+        }
+    }
+    let of_input = |input| match entry.place(input) {
+        Place::Plain(to) => ratio(&slopes[first.of_input(to)], biases),
+        Place::Vector { from, to } => ratio(vector(from), &columns[&to]),
     };
-    slopes[..inputs * units].chunks(units).map(ratio).collect()
+    (0..entry.inputs()).map(of_input).collect()
+}
+
+/// By what `other` is to be multiplied to come nearest to `slopes`.
+fn ratio(slopes: &[f64], other: &[f64]) -> f64 {
+    let square: f64 = other.iter().map(|slope| slope * slope).sum();
+    let product: f64 = slopes.iter().zip(other).map(|(slope, other)| slope * other).sum();
+    if square > 0.0 { product / square } else { 0.0 }
 }
 
 /// The mean row by the rows, positives, sums, squares and missing values of the statistics.

@@ -294,7 +294,8 @@ fn with_gaps(program: &str, rounds: u32, privacy: &str) -> (Game, Job) {
 #[test]
 fn an_update_over_one_row_says_what_it_has_and_what_is_missing() {
     let sgd = NETWORK.replace("\"adam\"", "\"sgd\"").replace("local_epochs = 10", "local_epochs = 1");
-    for program in [NEWTON, FED_AVG, &sgd] {
+    let embedded = format!("{sgd}\nembedding = 2");
+    for program in [NEWTON, FED_AVG, &sgd, &embedded] {
         let (game, job) = with_gaps(program, 1, NONE);
         let (_, trained) = play(&game, &job, 1, 10_000);
         let victims: Vec<usize> = game.of(0).take(40).collect();

@@ -20,6 +20,8 @@ pub(crate) struct Fields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hidden: Option<Vec<u32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    embedding: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     optimiser: Option<String>,
@@ -67,9 +69,10 @@ impl From<LogisticRegressionTerms> for Fields {
 }
 
 impl From<NeuralNetworkTerms> for Fields {
-    fn from(NeuralNetworkTerms { hidden, seed, l2, averaging }: NeuralNetworkTerms) -> Self {
+    fn from(NeuralNetworkTerms { hidden, embedding, seed, l2, averaging }: NeuralNetworkTerms) -> Self {
         Self {
             hidden: Some(hidden),
+            embedding,
             seed: Some(seed),
             optimiser: Some(averaging.optimiser.name().into()),
             l2,
@@ -82,8 +85,9 @@ impl From<NetworkTerms> for Fields {
     fn from(terms: NetworkTerms) -> Self {
         match terms {
             NetworkTerms::Averaged(terms) => terms.into(),
-            NetworkTerms::Noisy(NoisyNetworkTerms { hidden, seed, l2, gradient }) => Self {
+            NetworkTerms::Noisy(NoisyNetworkTerms { hidden, embedding, seed, l2, gradient }) => Self {
                 hidden: Some(hidden),
+                embedding,
                 seed: Some(seed),
                 optimiser: Some(noisy::SOLVER.into()),
                 learning_rate: Some(gradient.learning_rate),
@@ -136,7 +140,7 @@ impl TryFrom<Fields> for NeuralNetworkTerms {
         let averaging = fields.optimiser.as_deref().and_then(|name| fields.averaging(name));
         let parts = (fields.hidden.clone(), fields.seed, averaging);
         let (Some(hidden), Some(seed), Some(averaging)) = parts else { return Err(NOT_OF_SOLVER) };
-        let terms = Self { hidden, seed, l2: fields.l2, averaging };
+        let terms = Self { hidden, embedding: fields.embedding, seed, l2: fields.l2, averaging };
         fields.is_only(terms.clone().into())?;
         Ok(terms)
     }
@@ -152,7 +156,8 @@ impl TryFrom<Fields> for NetworkTerms {
         let parts = (fields.hidden.clone(), fields.seed, fields.learning_rate);
         let (Some(hidden), Some(seed), Some(learning_rate)) = parts else { return Err(NOT_OF_SOLVER) };
         let gradient = NoisyGradientTerms { learning_rate };
-        let terms = Self::Noisy(NoisyNetworkTerms { hidden, seed, l2: fields.l2, gradient });
+        let (embedding, l2) = (fields.embedding, fields.l2);
+        let terms = Self::Noisy(NoisyNetworkTerms { hidden, embedding, seed, l2, gradient });
         fields.is_only(terms.clone().into())?;
         Ok(terms)
     }

@@ -9,6 +9,7 @@ use super::parse_program::{LARGEST_QUESTION, refuse};
 use super::program::{DEFAULT_L2, FedAvgTerms};
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
+use crate::network::entry::{Entry, MOST_DIMENSION};
 use crate::network::{MOST_LAYERS, MOST_UNITS, parameters};
 use crate::optimiser::fed_adam::Adaptive;
 use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
@@ -129,17 +130,22 @@ pub(super) fn neural_network(
     let hidden_at = section.entry("hidden").map(|(span, _)| span).or(section.span.clone());
     let default = if name.is_some() { DEFAULT_HIDDEN } else { NoisyNetworkTerms::HIDDEN };
     let hidden = hidden(reader, section, default);
+    let embedding_at = section.entry("embedding").map(|(span, _)| span);
+    let embedding = reader.integer(section, "embedding", 1..=u64::from(MOST_DIMENSION)).map(narrow);
     let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX)).map_or(0, narrow);
     let l2 = reader.number_in(section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let units = hidden.clone().unwrap_or_default();
     let (terms, decay_at) = match name {
         Some(name) => {
             let (averaging, decay_at) = averaging(reader, section, name, &NETWORK, OTHER_OPTIMISER);
-            (NetworkTerms::Averaged(NeuralNetworkTerms { hidden: units, seed, l2, averaging }), decay_at)
+            (
+                NetworkTerms::Averaged(NeuralNetworkTerms { hidden: units, embedding, seed, l2, averaging }),
+                decay_at,
+            )
         }
         None => {
             let gradient = noisy_gradient(reader, section);
-            (NetworkTerms::Noisy(NoisyNetworkTerms { hidden: units, seed, l2, gradient }), None)
+            (NetworkTerms::Noisy(NoisyNetworkTerms { hidden: units, embedding, seed, l2, gradient }), None)
         }
     };
     let hidden = hidden?;
@@ -147,11 +153,19 @@ pub(super) fn neural_network(
         // A question of scaffold has two vectors more.
         let vectors = if name == Some(Name::Scaffold) { 3 } else { 1 };
         let most = LARGEST_QUESTION / (BYTES_OF_A_NUMBER * vectors);
-        let fits = parameters(contract.inputs(), &hidden).is_some_and(|count| count as u64 <= most);
+        let entry = Entry::of(contract, embedding);
+        let fits = parameters(&entry, &hidden).is_some_and(|count| count as u64 <= most);
         if !fits {
             let message = format!("a network of {} inputs and these layers is too large", contract.inputs());
             let help = format!("at most {most} parameters: fewer units, or group levels");
             reader.add("job.network", hidden_at, message, help);
+        }
+        if let Some(dimension) = embedding.filter(|_| entry.vectors() == 0) {
+            let message = format!(
+                "no categorical column has more than {dimension} levels: `embedding` changes nothing"
+            );
+            let help = "remove it, or write fewer numbers: a column is embedded that has more levels than a vector has numbers";
+            reader.add("job.embedding", embedding_at, message, help);
         }
     }
     Some((terms, decay_at))

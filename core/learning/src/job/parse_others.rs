@@ -17,7 +17,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 36] = [
+const OWNERS: [(&str, &str); 37] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -26,6 +26,7 @@ const OWNERS: [(&str, &str); 36] = [
     ("learning_rate_decay", logistic_regression::NAME),
     ("l2", logistic_regression::NAME),
     ("hidden", neural_network::NAME),
+    ("embedding", neural_network::NAME),
     ("optimiser", neural_network::NAME),
     ("depth", boosted_trees::NAME),
     ("bins", boosted_trees::NAME),

@@ -3,6 +3,7 @@
 //! Between layers max(0, x) (Nair and Hinton, ICML 2010), at the end the logistic function. Without a hidden layer it is a
 //! logistic regression.
 
+pub mod entry;
 mod file;
 pub(crate) mod pass;
 pub(crate) mod start;
@@ -17,6 +18,7 @@ use crate::encode::{Inputs, Standardisation};
 use crate::metrics::logistic;
 use crate::model::{ModelError, Scoring};
 use crate::table::Table;
+use entry::Entry;
 use pass::Pass;
 
 /// The layers and what they have learnt.
@@ -25,7 +27,11 @@ use pass::Pass;
 pub struct Network {
     /// Units of each hidden layer, from the inputs on.
     pub hidden: Vec<u32>,
-    /// Layer by layer, the output last: for each of the layer's inputs its weight in each unit, then the bias of each unit.
+    /// Numbers of the vector of a level; none where levels are 0/1 inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<u32>,
+    /// The vectors of levels, column by column, where there are any. Then layer by layer, the output last: for each of the layer's
+    /// inputs its weight in each unit, then the bias of each unit.
     pub parameters: Vec<f64>,
 }
 
@@ -69,9 +75,8 @@ impl Layer {
 }
 
 /// The layers of a network, the output last.
-pub(crate) fn layers(inputs: usize, hidden: &[u32]) -> Vec<Layer> {
-    let mut from = 0;
-    let mut inputs = inputs;
+pub(crate) fn layers(entry: &Entry, hidden: &[u32]) -> Vec<Layer> {
+    let (mut from, mut inputs) = (entry.vectors(), entry.width());
     let units = hidden.iter().map(|&units| units as usize).chain([1]);
     units
         .map(|units| {
@@ -83,20 +88,30 @@ pub(crate) fn layers(inputs: usize, hidden: &[u32]) -> Vec<Layer> {
 }
 
 /// How many parameters a network has; none where its layers are too many, too wide, or empty, or the parameters too many.
-pub fn parameters(inputs: usize, hidden: &[u32]) -> Option<usize> {
+pub fn parameters(entry: &Entry, hidden: &[u32]) -> Option<usize> {
     if hidden.len() > MOST_LAYERS || hidden.iter().any(|units| !(1..=MOST_UNITS).contains(units)) {
         return None;
     }
-    // At most a hundred million for each thousand of inputs, so that nothing overflows.
-    let count = layers(inputs.min(MOST_PARAMETERS + 1), hidden).last()?.biases().end;
+    // No contract has so many inputs, or vectors so many numbers, that these products overflow.
+    let count = layers(entry, hidden).last()?.biases().end;
     (count <= MOST_PARAMETERS).then_some(count)
 }
 
 impl Network {
-    /// Whether it is one of `inputs` inputs with finite parameters.
-    pub fn fits(&self, inputs: usize) -> bool {
-        parameters(inputs, &self.hidden) == Some(self.parameters.len())
-            && self.parameters.iter().all(|value| value.is_finite())
+    /// How the inputs of rows under `contract` come into it.
+    pub fn entry(&self, contract: &Contract) -> Entry {
+        Entry::of(contract, self.embedding)
+    }
+
+    /// Whether it is one of rows under `contract`, with finite parameters.
+    pub fn fits(&self, contract: &Contract) -> bool {
+        self.is_shaped_for(contract) && self.parameters.iter().all(|value| value.is_finite())
+    }
+
+    /// Whether it is one of rows under `contract`, whatever its numbers are.
+    pub(crate) fn is_shaped_for(&self, contract: &Contract) -> bool {
+        self.embedding.is_none_or(|dimension| (1..=entry::MOST_DIMENSION).contains(&dimension))
+            && parameters(&self.entry(contract), &self.hidden) == Some(self.parameters.len())
     }
 
     /// Those of a logistic regression, where it has no hidden layer.
@@ -113,15 +128,14 @@ impl NetworkModel {
     /// [`ModelError`] says what does not.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
         self.standardisation.check(&self.contract)?;
-        let inputs = self.contract.inputs();
-        let Some(expected) = parameters(inputs, &self.network.hidden) else {
+        let Some(expected) = parameters(&self.network.entry(&self.contract), &self.network.hidden) else {
             return Err(ModelError::Weights("it has layers that no network here has".into()));
         };
         let found = self.network.parameters.len();
         if found != expected {
             return Err(ModelError::Inputs { expected, found });
         }
-        match self.network.fits(inputs) {
+        match self.network.fits(&self.contract) {
             true => Ok(()),
             false => Err(ModelError::Weights("its parameters are not finite numbers".into())),
         }
@@ -135,7 +149,7 @@ impl Scoring for NetworkModel {
         }
         self.check()?;
         let inputs = Inputs::of(table, rows, &self.standardisation)?;
-        let mut pass = Pass::new(inputs.inputs(), &self.network.hidden);
+        let mut pass = Pass::new(self.network.entry(&self.contract), &self.network.hidden);
         let score = |row| logistic(pass.forward(&self.network.parameters, &inputs, row));
         Ok((0..inputs.rows()).map(score).collect())
     }
@@ -154,21 +168,25 @@ mod tests {
 
     #[test]
     fn layers_lie_one_after_the_other() {
-        let found = layers(5, &[3, 2]);
+        let found = layers(&Entry::plain(5), &[3, 2]);
         assert_eq!(found.iter().map(Layer::weights).collect::<Vec<_>>(), [0..15, 18..24, 26..28]);
         assert_eq!(found.iter().map(Layer::biases).collect::<Vec<_>>(), [15..18, 24..26, 28..29]);
         assert_eq!(found[1].of_input(2), 22..24);
-        assert_eq!(parameters(5, &[3, 2]), Some(29));
-        assert_eq!(parameters(5, &[]), Some(6));
+        assert_eq!(parameters(&Entry::plain(5), &[3, 2]), Some(29));
+        assert_eq!(parameters(&Entry::plain(5), &[]), Some(6));
+        // Three vectors of two numbers, then four inputs of three units and the output.
+        let embedded = Entry::of(&crate::fixture::contract(), Some(2));
+        assert_eq!(layers(&embedded, &[3])[0].weights(), 6..18);
+        assert_eq!(parameters(&embedded, &[3]), Some(6 + 15 + 4));
     }
 
     #[test]
     fn layers_beyond_the_limits_are_none() {
         for hidden in [&[0][..], &[MOST_UNITS + 1], &[1; MOST_LAYERS + 1], &[1024, 1024], &[u32::MAX]] {
-            assert_eq!(parameters(5, hidden), None, "{hidden:?}");
+            assert_eq!(parameters(&Entry::plain(5), hidden), None, "{hidden:?}");
         }
-        assert_eq!(parameters(usize::MAX, &[1]), None);
-        assert!(parameters(500, &[1024]).is_some());
+        assert_eq!(parameters(&Entry::plain(MOST_PARAMETERS), &[1]), None);
+        assert!(parameters(&Entry::plain(500), &[1024]).is_some());
     }
 
     #[test]
@@ -178,7 +196,7 @@ mod tests {
             crate::Coefficients { weights: vec![0.3, -1.0, 0.5, 0.25, -0.75], intercept: -0.5 };
         let standardisation = Standardisation { mean: vec![50.0, 7.0], sd: vec![12.0, 2.0] };
         let contract = table.contract().clone();
-        let network = Network { hidden: Vec::new(), parameters: coefficients.to_vec() };
+        let network = Network { hidden: Vec::new(), embedding: None, parameters: coefficients.to_vec() };
         let network = NetworkModel { contract: contract.clone(), standardisation, network };
         let standardisation = network.standardisation.clone();
         assert_eq!(network.network.coefficients(), Some(coefficients.clone()));

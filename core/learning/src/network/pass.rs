@@ -2,11 +2,13 @@
 //!
 //! Sums are taken in one order, and elementary functions are none but those of the caller: the same bits on every machine.
 
+use super::entry::{Entry, Place};
 use super::{Layer, layers};
 use crate::encode::Inputs;
 
 /// The layers, and what each tells of the row that went through last.
 pub(crate) struct Pass {
+    entry: Entry,
     layers: Vec<Layer>,
     /// Of each layer, after max(0, x) but for the output.
     values: Vec<Vec<f64>>,
@@ -15,10 +17,10 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    pub(crate) fn new(inputs: usize, hidden: &[u32]) -> Self {
-        let layers = layers(inputs, hidden);
+    pub(crate) fn new(entry: Entry, hidden: &[u32]) -> Self {
+        let layers = layers(&entry, hidden);
         let values: Vec<_> = layers.iter().map(|layer| vec![0.0; layer.units]).collect();
-        Self { slopes: values.clone(), values, layers }
+        Self { slopes: values.clone(), values, layers, entry }
     }
 
     /// The log-odds of a row.
@@ -32,7 +34,7 @@ impl Pass {
                 add_scaled(values, value, &parameters[layer.of_input(input)]);
             };
             match before.last() {
-                None => inputs.row(row).for_each(add),
+                None => entering(&self.entry, parameters, inputs, row).for_each(add),
                 Some(before) => active(before).for_each(add),
             }
             if position < output {
@@ -58,10 +60,11 @@ impl Pass {
                 add_scaled(&mut gradient[layer.of_input(input)], value, slopes);
             };
             match position.checked_sub(1) {
-                None => inputs.row(row).for_each(add),
+                None => entering(&self.entry, parameters, inputs, row).for_each(add),
                 Some(before) => active(&self.values[before]).for_each(add),
             }
         }
+        self.of_vectors(parameters, (inputs, row)).for_each(|(place, slope)| gradient[place] += slope);
     }
 
     /// The gradient of the log-odds of `row`, the last that went [`Self::forward`]: each parameter at most once, and those that are
@@ -82,10 +85,32 @@ impl Pass {
                 found.extend(active(slopes).map(|(unit, slope)| (weights + unit, value * slope)));
             };
             match position.checked_sub(1) {
-                None => inputs.row(row).for_each(add),
+                None => entering(&self.entry, parameters, inputs, row).for_each(add),
                 Some(before) => active(&self.values[before]).for_each(add),
             }
         }
+        found.extend(self.of_vectors(parameters, (inputs, row)));
+    }
+
+    /// The slopes in the vectors of a row's levels, from those in the units of the first layer.
+    fn of_vectors<'a>(
+        &'a self,
+        parameters: &'a [f64],
+        (inputs, row): (&'a Inputs, usize),
+    ) -> impl Iterator<Item = (usize, f64)> + 'a {
+        let (first, dimension) = (&self.layers[0], self.entry.dimension());
+        // Nothing is looked for where no level has a vector.
+        let row = (dimension > 0).then(|| inputs.row(row)).into_iter().flatten();
+        let vectors = row.filter_map(|(input, value)| match self.entry.place(input) {
+            Place::Plain(_) => None,
+            Place::Vector { from, to } => Some((from, to, value)),
+        });
+        vectors.flat_map(move |(from, to, value)| {
+            (0..dimension).map(move |number| {
+                let weights = &parameters[first.of_input(to + number)];
+                (from + number, value * product(weights, &self.slopes[0]))
+            })
+        })
     }
 
     /// The slopes in each unit, from that in the log-odds.
@@ -101,6 +126,25 @@ impl Pass {
             }
         }
     }
+}
+
+/// What comes into the first layer of a row that is not zero.
+fn entering<'a>(
+    entry: &'a Entry,
+    parameters: &'a [f64],
+    inputs: &'a Inputs,
+    row: usize,
+) -> impl Iterator<Item = (usize, f64)> + 'a {
+    inputs.row(row).flat_map(move |(input, value)| {
+        let (plain, vector) = match entry.place(input) {
+            Place::Plain(to) => (Some((to, value)), None),
+            Place::Vector { from, to } => (None, Some((from, to))),
+        };
+        let numbers = vector.into_iter().flat_map(move |(from, to)| {
+            (0..entry.dimension()).map(move |number| (to + number, value * parameters[from + number]))
+        });
+        plain.into_iter().chain(numbers)
+    })
 }
 
 /// The units that are not silent.
@@ -124,16 +168,19 @@ mod tests {
     use crate::metrics::{log_loss, logistic};
 
     #[test]
-    fn gradients_are_the_differences_of_the_loss() {
+    fn gradients_are_the_differences_of_the_loss_also_in_vectors_of_levels() {
         let table = fixture::table(40, 0.0, false, 1);
         let standardisation = Standardisation { mean: vec![50.0, 7.0], sd: vec![12.0, 2.0] };
         let rows: Vec<usize> = (0..table.rows()).collect();
         let inputs = Inputs::of(&table, &rows, &standardisation).unwrap();
-        for hidden in [&[][..], &[4], &[6, 3], &[3, 2, 4]] {
+        let plain = [&[][..], &[4], &[6, 3], &[3, 2, 4]].map(|hidden| (hidden, None));
+        let embedded = [(&[][..], Some(2)), (&[4], Some(2)), (&[6, 3], Some(1))];
+        for (hidden, embedding) in plain.into_iter().chain(embedded) {
+            let entry = Entry::of(table.contract(), embedding);
             let mut rng = fixture::rng(7);
-            let count = super::super::parameters(inputs.inputs(), hidden).unwrap();
+            let count = super::super::parameters(&entry, hidden).unwrap();
             let at: Vec<f64> = (0..count).map(|_| 2.0 * fixture::uniform(&mut rng) - 1.0).collect();
-            let mut pass = Pass::new(inputs.inputs(), hidden);
+            let mut pass = Pass::new(entry.clone(), hidden);
             let (mut gradient, mut sparse, mut found) = (vec![0.0; count], vec![0.0; count], Vec::new());
             for &row in &rows {
                 let label = f64::from(u8::from(table.labels()[row]));
@@ -161,6 +208,7 @@ mod tests {
                 assert!((slope - difference).abs() < 1e-5, "{hidden:?} {place}: {slope} {difference}");
             }
             assert!(gradient.iter().any(|slope| slope.abs() > 0.1));
+            assert!(gradient[..entry.vectors()].iter().all(|slope| slope.abs() > 1e-3), "{gradient:?}");
         }
     }
 }

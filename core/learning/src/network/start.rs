@@ -7,6 +7,7 @@ use std::convert::Infallible;
 
 use rand_core::{Rng, TryRng};
 
+use super::entry::Entry;
 use super::{Network, layers};
 
 /// Numbers that look random, the same from the same seed: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). For what is
@@ -55,9 +56,10 @@ impl TryRng for Seeded {
     }
 }
 
-/// The first network of `inputs` inputs. Without a hidden layer its weights are zero: every row has the base rate.
-pub(crate) fn start(inputs: usize, hidden: &[u32], seed: u32, base_rate: f64) -> Network {
-    let layers = layers(inputs, hidden);
+/// The first network whose inputs come in by `entry`. Without a hidden layer its weights are zero: every row has the base rate.
+/// Vectors of levels are zero: the weights behind them are not, so that they learn, and those of levels that no row has stay so.
+pub(crate) fn start(entry: &Entry, hidden: &[u32], seed: u32, base_rate: f64) -> Network {
+    let layers = layers(entry, hidden);
     let count = layers.last().map_or(0, |output| output.biases().end);
     let mut parameters = vec![0.0; count];
     if !hidden.is_empty() {
@@ -70,7 +72,8 @@ pub(crate) fn start(inputs: usize, hidden: &[u32], seed: u32, base_rate: f64) ->
     if let Some(bias) = parameters.last_mut() {
         *bias = libm::log(base_rate / (1.0 - base_rate));
     }
-    Network { hidden: hidden.to_vec(), parameters }
+    let embedding = (entry.dimension() > 0).then_some(entry.dimension() as u32);
+    Network { hidden: hidden.to_vec(), embedding, parameters }
 }
 
 #[cfg(test)]
@@ -79,16 +82,25 @@ mod tests {
 
     #[test]
     fn weights_have_the_variance_of_their_layer_and_depend_on_the_seed_alone() {
-        let network = start(50, &[200, 100], 3, 0.2);
+        let network = start(&Entry::plain(50), &[200, 100], 3, 0.2);
         let variance = |weights: &[f64]| weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64;
-        let of = layers(50, &[200, 100]);
+        let of = layers(&Entry::plain(50), &[200, 100]);
         assert!((variance(&network.parameters[of[0].weights()]) - 0.04).abs() < 2e-3);
         assert!((variance(&network.parameters[of[1].weights()]) - 0.01).abs() < 5e-4);
         assert!(network.parameters[of[0].biases()].iter().all(|&bias| bias == 0.0));
         assert!((network.parameters.last().unwrap() + libm::log(4.0)).abs() < 1e-15);
-        assert_eq!(start(50, &[200, 100], 3, 0.2), network);
-        assert_ne!(start(50, &[200, 100], 4, 0.2), network);
-        assert!(network.fits(50));
+        assert_eq!(start(&Entry::plain(50), &[200, 100], 3, 0.2), network);
+        assert_ne!(start(&Entry::plain(50), &[200, 100], 4, 0.2), network);
+        assert_eq!(network.embedding, None);
+    }
+
+    #[test]
+    fn vectors_of_levels_begin_at_zero_and_the_weights_behind_them_do_not() {
+        let contract = crate::fixture::contract();
+        let network = start(&Entry::of(&contract, Some(2)), &[3], 3, 0.2);
+        assert!(network.fits(&contract) && network.embedding == Some(2));
+        assert_eq!(network.parameters[..6], [0.0; 6]);
+        assert!(network.parameters[6..18].iter().all(|&weight| weight != 0.0));
     }
 
     #[test]

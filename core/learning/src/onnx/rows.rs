@@ -92,6 +92,21 @@ impl<'a> Rows<'a> {
 
     /// The inputs that [`Inputs`](crate::encode::Inputs) makes of the rows, dense: N x inputs, in the contract's order.
     pub(super) fn encoded(&self, graph: &mut Graph, standardisation: &Standardisation) -> String {
+        self.embedded(graph, standardisation, &vec![None; self.levels.len()])
+    }
+
+    /// The same, with the numbers of a vector in the place of the inputs of a level where the categorical column has vectors.
+    pub(super) fn embedded(
+        &self,
+        graph: &mut Graph,
+        standardisation: &Standardisation,
+        vectors: &[Option<&[f64]>],
+    ) -> String {
+        let widths: Vec<usize> = self
+            .vocabularies()
+            .zip(vectors)
+            .map(|(known, vectors)| vectors.map_or(known, |vectors| vectors.len() / known))
+            .collect();
         let mut blocks = Vec::new();
         if let (Some(numbers), Some(in_range)) = (&self.numbers, &self.in_range) {
             let not = graph.double(f64::NAN);
@@ -110,16 +125,22 @@ impl<'a> Rows<'a> {
                 None => scaled,
             });
         }
-        for (levels, known) in self.levels.iter().zip(self.vocabularies()) {
-            let mut table = vec![0.0; known * known];
-            (0..known).for_each(|level| table[level * known + level] = 1.0);
-            table.resize((known + 1) * known, f64::NAN);
-            blocks.push(looked_up(graph, levels, known, &table));
+        for ((levels, known), (vectors, &width)) in
+            self.levels.iter().zip(self.vocabularies()).zip(vectors.iter().zip(&widths))
+        {
+            let ones = || {
+                let mut table = vec![0.0; known * known];
+                (0..known).for_each(|level| table[level * known + level] = 1.0);
+                table
+            };
+            let mut table = vectors.map_or_else(ones, <[f64]>::to_vec);
+            table.resize((known + 1) * width, f64::NAN);
+            blocks.push(looked_up(graph, levels, width, &table));
         }
         // Behind all others, so that nothing else stands elsewhere for them.
         blocks.extend(self.missing.as_ref().map(|missing| graph.cast(missing, element::DOUBLE)));
         let blocks = graph.beside(&blocks);
-        let order = graph.integers(&self.order());
+        let order = graph.integers(&self.order(&widths));
         graph.step_with("Gather", &[&blocks, &order], vec![integer("axis", 1)])
     }
 
@@ -139,11 +160,12 @@ impl<'a> Rows<'a> {
         graph.step("Where", &[&is_log, &log, numbers])
     }
 
-    /// Where each input stands when all numbers come first, then all levels, then whether each number is missing.
-    fn order(&self) -> Vec<i64> {
+    /// Where each input stands when all numbers come first, then all levels, each column as wide as it is, then whether each number
+    /// is missing.
+    fn order(&self, widths: &[usize]) -> Vec<i64> {
         let numbers = self.contract.numeric().count() as i64;
-        let missing = numbers + self.vocabularies().sum::<usize>() as i64;
-        let (mut number, mut level) = (0, numbers);
+        let missing = numbers + widths.iter().sum::<usize>() as i64;
+        let (mut number, mut level, mut widths) = (0, numbers, widths.iter());
         let mut order = Vec::new();
         for column in &self.contract.columns {
             match column.positions() {
@@ -152,9 +174,10 @@ impl<'a> Rows<'a> {
                     order.extend(column.nullable.then_some(missing + number));
                     number += 1;
                 }
-                Some(positions) => {
-                    order.extend(level..level + positions as i64);
-                    level += positions as i64;
+                Some(_) => {
+                    let width = widths.next().map_or(0, |&width| width as i64);
+                    order.extend(level..level + width);
+                    level += width;
                 }
             }
         }

@@ -30,7 +30,17 @@ fn network() -> Model {
     Model::Network(NetworkModel {
         contract: fixture::contract(),
         standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
-        network: Network { hidden: vec![3], parameters },
+        network: Network { hidden: vec![3], embedding: None, parameters },
+    })
+}
+
+/// A network whose three jobs have vectors of two numbers.
+fn embedded() -> Model {
+    let parameters = (0..3 * 2 + 4 * 3 + 3 + 3 + 1).map(|place| 0.25 * f64::from(place % 7) - 0.75).collect();
+    Model::Network(NetworkModel {
+        contract: fixture::contract(),
+        standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
+        network: Network { hidden: vec![3], embedding: Some(2), parameters },
     })
 }
 
@@ -66,7 +76,7 @@ fn exported(model: &Model) -> (Exported, ModelProto) {
 
 #[test]
 fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
-    for model in [linear_model(), trees(), network(), scorecard()] {
+    for model in [linear_model(), trees(), network(), embedded(), scorecard()] {
         let (exported, file) = exported(&model);
         let expected = [("age", "double"), ("job", "string"), ("balance", "double")];
         assert_eq!(exported.inputs, expected.map(|(name, kind)| (name.to_owned(), kind)));
@@ -84,7 +94,8 @@ fn a_file_has_an_input_for_each_column_and_says_whose_model_it_is() {
 
 #[test]
 fn every_value_is_made_once_and_before_it_is_used() {
-    for model in [linear_model(), trees(), network(), scorecard()].into_iter().chain(with_gaps()) {
+    for model in [linear_model(), trees(), network(), embedded(), scorecard()].into_iter().chain(with_gaps())
+    {
         let graph = exported(&model).1.graph.unwrap();
         let mut known = BTreeSet::new();
         let given = graph.input.iter().map(ValueInfoProto::name);

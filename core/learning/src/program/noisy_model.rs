@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::neural_network::NoisyNetworkTerms;
 use super::noisy_sum::cut;
 use crate::coefficients::Coefficients;
 use crate::contract::Contract;
 use crate::encode::Inputs;
 use crate::job::ProgramTerms;
 use crate::metrics::logistic;
+use crate::network::entry::Entry;
 use crate::network::pass::Pass;
 use crate::network::{Network, layers, parameters};
 
@@ -37,7 +39,7 @@ impl NoisyModel {
         let inputs = contract.inputs();
         match program {
             ProgramTerms::NeuralNetwork(terms) => {
-                terms.noisy().map(|terms| Self::Network(terms.start(inputs)))
+                terms.noisy().map(|terms| Self::Network(terms.start(contract)))
             }
             program => program
                 .is_noisy()
@@ -48,7 +50,10 @@ impl NoisyModel {
     /// How many parameters the model of `program` has; none where it adds no noise.
     pub(crate) fn parameters_of(program: &ProgramTerms, contract: &Contract) -> Option<usize> {
         match program {
-            ProgramTerms::NeuralNetwork(terms) => parameters(contract.inputs(), &terms.noisy()?.hidden),
+            ProgramTerms::NeuralNetwork(terms) => {
+                let terms = terms.noisy()?;
+                parameters(&terms.entry(contract), &terms.hidden)
+            }
             program => program.is_noisy().then(|| contract.inputs() + 1),
         }
     }
@@ -77,37 +82,39 @@ impl NoisyModel {
                 Self::Linear(Coefficients { weights: values, intercept })
             }
             Self::Network(network) => {
-                Self::Network(Network { hidden: network.hidden.clone(), parameters: values })
+                let Network { hidden, embedding, .. } = network;
+                Self::Network(Network { hidden: hidden.clone(), embedding: *embedding, parameters: values })
             }
         }
     }
 
     /// For each parameter whether it has no penalty: the intercept, and the biases of a network.
-    pub(crate) fn free(&self, inputs: usize) -> Vec<bool> {
-        let hidden = match self {
-            Self::Linear(_) => &[][..],
-            Self::Network(network) => &network.hidden,
-        };
+    pub(crate) fn free(&self, contract: &Contract) -> Vec<bool> {
+        let (entry, hidden) = self.shape(contract);
         let mut free = vec![true; self.count()];
-        layers(inputs, hidden).iter().for_each(|layer| free[layer.weights()].fill(false));
+        free[..entry.vectors()].fill(false);
+        layers(&entry, hidden).iter().for_each(|layer| free[layer.weights()].fill(false));
         free
     }
 
-    /// Whether it is one of so many inputs, whatever its numbers are.
-    pub(crate) fn is_shaped_for(&self, inputs: usize) -> bool {
+    /// Whether it is one of rows under `contract`, whatever its numbers are.
+    pub(crate) fn is_shaped_for(&self, contract: &Contract) -> bool {
         match self {
-            Self::Linear(coefficients) => coefficients.weights.len() == inputs,
-            Self::Network(network) => parameters(inputs, &network.hidden) == Some(network.parameters.len()),
+            Self::Linear(coefficients) => coefficients.weights.len() == contract.inputs(),
+            Self::Network(network) => network.is_shaped_for(contract),
         }
     }
 
     /// Whether it is one of `program`, whatever its numbers are.
     pub(crate) fn is_of(&self, program: &ProgramTerms, contract: &Contract) -> bool {
-        let is_shaped = self.is_shaped_for(contract.inputs());
+        let is_shaped = self.is_shaped_for(contract);
         is_shaped
             && match (self, program) {
                 (Self::Network(network), ProgramTerms::NeuralNetwork(terms)) => {
-                    terms.noisy().is_some_and(|terms| terms.hidden == network.hidden)
+                    let same = |terms: &NoisyNetworkTerms| {
+                        terms.hidden == network.hidden && terms.embedding == network.embedding
+                    };
+                    terms.noisy().is_some_and(same)
                 }
                 (Self::Linear(_), program) => program.is_linear(),
                 (Self::Network(_), _) => false,
@@ -122,21 +129,21 @@ impl NoisyModel {
         }
     }
 
-    /// Units that the inputs go into: one of a linear model.
-    pub(crate) fn first_units(&self) -> usize {
+    /// The network that it is: of a linear model one without a hidden layer.
+    pub(crate) fn shape(&self, contract: &Contract) -> (Entry, &[u32]) {
         match self {
-            Self::Linear(_) => 1,
-            Self::Network(network) => network.hidden.first().map_or(1, |&units| units as usize),
+            Self::Linear(_) => (Entry::plain(contract.inputs()), &[]),
+            Self::Network(network) => (network.entry(contract), &network.hidden),
         }
     }
 }
 
 impl<'a> RowGradients<'a> {
-    /// Of a model of so many inputs, each cut to the length `clip`.
-    pub(crate) fn new(model: &'a NoisyModel, clip: f64, inputs: usize) -> Self {
+    /// Of a model of rows under `contract`, each cut to the length `clip`.
+    pub(crate) fn new(model: &'a NoisyModel, clip: f64, contract: &Contract) -> Self {
         let pass = match model {
             NoisyModel::Linear(_) => None,
-            NoisyModel::Network(network) => Some(Pass::new(inputs, &network.hidden)),
+            NoisyModel::Network(network) => Some(Pass::new(network.entry(contract), &network.hidden)),
         };
         Self { model, clip, pass, slopes: Vec::new() }
     }

@@ -335,7 +335,7 @@ pub(super) fn drift_layout(job: &Job, terms: &DriftTerms) -> Result<Layout, Prog
 pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
     if let Some(terms) = job.network() {
-        return neural_network::layout_of(&terms, inputs, max_rows);
+        return neural_network::layout_of(&terms, &job.contract);
     }
     if let Some(terms) = job.external() {
         return external::layout(terms.elements(), terms.clip, max_rows);

@@ -103,7 +103,10 @@ impl Scorer {
                 ProgramTerms::NeuralNetwork(terms) if network.hidden != terms.hidden() => {
                     Err(ProgramError::NotApproved("hidden layers"))
                 }
-                ProgramTerms::NeuralNetwork(_) if !network.fits(contract.inputs()) => {
+                ProgramTerms::NeuralNetwork(terms) if network.embedding != terms.embedding() => {
+                    Err(ProgramError::NotApproved("vectors of levels"))
+                }
+                ProgramTerms::NeuralNetwork(_) if !network.fits(contract) => {
                     Err(ProgramError::NotApproved("number of weights"))
                 }
                 ProgramTerms::NeuralNetwork(_) => Ok(standardisation.check(contract)?),

@@ -25,6 +25,7 @@ fn terms_of_networks_are_read_and_written_again() {
     for terms in [
         "",
         "hidden = [32, 16]\nseed = 7\nl2 = 0.001",
+        "hidden = [32]\nembedding = 2",
         "optimiser = \"fed-prox\"\nproximal = 0.5\nlocal_steps = \"sgd\"",
         "optimiser = \"fed-adam\"\nserver_learning_rate = 0.1\nserver_beta1 = 0.5\nserver_beta2 = 0.9\nserver_tau = 0.01",
         "optimiser = \"fed-yogi\"\nclass_weights = \"balanced\"",
@@ -79,6 +80,9 @@ fn terms_of_networks_that_make_no_sense_are_refused() {
         ("hidden = [1024, 1024]", "job.network"),
         ("hidden = [1024, 500]\noptimiser = \"scaffold\"", "job.network"),
         ("hidden = 64", "job.wrong-type"),
+        ("embedding = 0", "job.out-of-range"),
+        ("embedding = 65", "job.out-of-range"),
+        ("embedding = 60", "job.embedding"),
         ("optimiser = \"adagrad\"", "job.unknown-optimiser"),
         ("local_steps = \"rmsprop\"", "job.unknown-local-steps"),
         ("class_weights = \"equal\"", "job.unknown-class-weights"),

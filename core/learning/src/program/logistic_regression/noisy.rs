@@ -107,7 +107,7 @@ impl NoisyGradient {
         let model = NoisyModel::start(&job.program, contract).ok_or(ProgramError::NotApproved("solver"))?;
         let reached = model.to_vec();
         let averaged = (vec![0.0; reached.len()], 0);
-        let free = model.free(contract.inputs());
+        let free = model.free(contract);
         let question = NoisyQuestion {
             training_round: 1,
             model,
@@ -215,7 +215,7 @@ impl NoisyQuestion {
     }
 
     fn check(&self, table: &Table) -> Result<IntegerNoise, ProgramError> {
-        let problem = if !self.model.is_shaped_for(table.contract().inputs()) {
+        let problem = if !self.model.is_shaped_for(table.contract()) {
             "it has another number of weights than the contract has inputs"
         } else if !self.model.is_finite() {
             "its weights are not finite numbers"
@@ -265,7 +265,7 @@ impl Program for NoisyGradient {
 pub(crate) fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramError> {
     let rows = table.rows_for(Role::Train);
     let inputs = Inputs::of(table, &rows, &public_standardisation(table.contract()))?;
-    let mut gradients = RowGradients::new(&question.model, question.clip, inputs.inputs());
+    let mut gradients = RowGradients::new(&question.model, question.clip, table.contract());
     let mut sums = vec![0; question.model.count() + 1];
     let count = sums.len() - 1;
     let mut gradient = Vec::new();

@@ -25,7 +25,9 @@ impl NetworkQuestion {
             departs("max_rows")
         } else if self.network.hidden != terms.hidden {
             departs("hidden layers")
-        } else if crate::network::parameters(contract.inputs(), &self.network.hidden) != Some(count) {
+        } else if self.network.embedding != terms.embedding {
+            departs("vectors of levels")
+        } else if !self.network.is_shaped_for(contract) {
             departs("number of weights")
         } else if self.local != averaging.local.in_round(self.training_round, terms.l2)
             || self.steps != averaging.steps
@@ -42,7 +44,7 @@ impl NetworkQuestion {
             departs("number of training rows")
         } else if is_first
             && self.network
-                != start(contract.inputs(), &terms.hidden, terms.seed, terms.base_rate(self.training))
+                != start(&terms.entry(contract), &terms.hidden, terms.seed, terms.base_rate(self.training))
         {
             departs("first model")
         } else {

@@ -6,6 +6,7 @@ use super::question::NetworkQuestion;
 use super::terms::ClassWeights;
 use crate::encode::Inputs;
 use crate::metrics::logistic;
+use crate::network::entry::Entry;
 use crate::network::pass::Pass;
 use crate::network::{Layer, layers};
 use crate::optimiser::{Stepper, fed_prox, scaffold};
@@ -14,13 +15,13 @@ use crate::program::logistic_regression::{LocalTraining, shuffle};
 /// The change of each parameter in local training, and where the question has control variates the institution's new one.
 pub(super) fn answer(
     question: &NetworkQuestion,
-    inputs: &Inputs,
-    labels: &[bool],
+    entry: Entry,
+    (inputs, labels): (&Inputs, &[bool]),
     rng: &mut impl Rng,
 ) -> Vec<f64> {
     let start = &question.network.parameters;
     let class_weights = ClassWeights::of(question.class_weights, question.training);
-    let mut descent = Descent::new(&question.network.hidden, (inputs, labels), class_weights);
+    let mut descent = Descent::new((entry, &question.network.hidden), (inputs, labels), class_weights);
     let control = question.control.as_ref();
     let correction = control
         .filter(|control| !control.is_empty())
@@ -51,6 +52,8 @@ pub(super) struct Descent<'a> {
     labels: &'a [bool],
     class_weights: [f64; 2],
     layers: Vec<Layer>,
+    /// Parameters of the vectors of levels, which come first.
+    vectors: usize,
     pass: Pass,
     order: Vec<usize>,
     gradient: Vec<f64>,
@@ -58,18 +61,19 @@ pub(super) struct Descent<'a> {
 
 impl<'a> Descent<'a> {
     pub(super) fn new(
-        hidden: &[u32],
+        (entry, hidden): (Entry, &[u32]),
         (inputs, labels): (&'a Inputs, &'a [bool]),
         class_weights: [f64; 2],
     ) -> Self {
-        let layers = layers(inputs.inputs(), hidden);
+        let layers = layers(&entry, hidden);
         let parameters = layers.last().map_or(0, |output| output.biases().end);
         Self {
             inputs,
             labels,
             class_weights,
             layers,
-            pass: Pass::new(inputs.inputs(), hidden),
+            vectors: entry.vectors(),
+            pass: Pass::new(entry, hidden),
             order: (0..inputs.rows()).collect(),
             gradient: vec![0.0; parameters],
         }
@@ -88,8 +92,7 @@ impl<'a> Descent<'a> {
         shuffle(&mut order, rng);
         for batch in order.chunks(local.batch_size as usize) {
             self.mean_slope(batch, model);
-            for layer in &self.layers {
-                let weights = layer.weights();
+            for weights in self.layers.iter().map(Layer::weights).chain([0..self.vectors]) {
                 let places = self.gradient[weights.clone()].iter_mut().zip(&model[weights]);
                 places.for_each(|(slope, weight)| *slope += local.l2 * weight);
             }

@@ -58,12 +58,13 @@ impl NeuralNetwork {
         rounds: u32,
     ) -> Result<Self, ProgramError> {
         let AveragingTerms { optimiser, local, steps, class_weights } = terms.averaging;
-        let Some(parameters) = crate::network::parameters(contract.inputs(), &terms.hidden) else {
+        let entry = terms.entry(contract);
+        let Some(parameters) = crate::network::parameters(&entry, &terms.hidden) else {
             return Err(ProgramError::BadQuestion("no network has these layers".into()));
         };
         let question = NetworkQuestion {
             training_round: 1,
-            network: start(contract.inputs(), &terms.hidden, terms.seed, terms.base_rate(summary.training)),
+            network: start(&entry, &terms.hidden, terms.seed, terms.base_rate(summary.training)),
             standardisation: summary.standardisation.clone(),
             training: summary.training,
             local: local.in_round(1, terms.l2),
@@ -158,7 +159,8 @@ impl Program for NeuralNetwork {
         let rows = table.rows_for(Role::Train);
         let inputs = Inputs::of(table, &rows, &question.standardisation)?;
         let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
-        let answer = local::answer(question, &inputs, &labels, rng);
+        let answer =
+            local::answer(question, question.network.entry(table.contract()), (&inputs, &labels), rng);
         let share = rows.len() as f64 / question.training.rows as f64;
         let weighted = answer.into_iter().map(|value| share * value);
         let contribution = [rows.len() as f64].into_iter().chain(weighted).collect();
@@ -168,3 +170,6 @@ impl Program for NeuralNetwork {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod embedding_tests;

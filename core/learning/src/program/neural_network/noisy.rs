@@ -5,8 +5,10 @@
 //! in each of many parameters as in each of few, so that small networks learn more.
 
 use super::terms::{AveragingTerms, NeuralNetworkTerms};
+use crate::contract::Contract;
 use crate::job::FedAvgTerms;
 use crate::network::Network;
+use crate::network::entry::Entry;
 use crate::network::start::start;
 use crate::optimiser::{Optimiser, Steps};
 use crate::program::logistic_regression::noisy::NoisyGradientTerms;
@@ -26,6 +28,8 @@ pub enum NetworkTerms {
 pub struct NoisyNetworkTerms {
     /// Units of each hidden layer, from the inputs on.
     pub hidden: Vec<u32>,
+    /// Numbers of the vector of a level, of columns with more levels; none where all levels are 0/1 inputs.
+    pub embedding: Option<u32>,
     /// What the first weights are drawn from.
     pub seed: u32,
     /// Penalty l2/2 on the squared weights; biases are free.
@@ -40,6 +44,19 @@ impl NetworkTerms {
         match self {
             Self::Averaged(terms) => &terms.hidden,
             Self::Noisy(terms) => &terms.hidden,
+        }
+    }
+
+    /// How the inputs of rows under `contract` come into the network.
+    pub fn entry(&self, contract: &Contract) -> Entry {
+        Entry::of(contract, self.embedding())
+    }
+
+    /// Numbers of the vector of a level, where there are any.
+    pub fn embedding(&self) -> Option<u32> {
+        match self {
+            Self::Averaged(terms) => terms.embedding,
+            Self::Noisy(terms) => terms.embedding,
         }
     }
 
@@ -76,8 +93,13 @@ impl NoisyNetworkTerms {
     pub(crate) const LEARNING_RATE: f64 = 0.5;
 
     /// The first network: that of the seed, and even odds, since the base rate is nobody's to know.
-    pub(crate) fn start(&self, inputs: usize) -> Network {
-        start(inputs, &self.hidden, self.seed, 0.5)
+    pub(crate) fn start(&self, contract: &Contract) -> Network {
+        start(&self.entry(contract), &self.hidden, self.seed, 0.5)
+    }
+
+    /// How the inputs of rows under `contract` come into the network.
+    pub(crate) fn entry(&self, contract: &Contract) -> Entry {
+        Entry::of(contract, self.embedding)
     }
 
     /// The same network by local work: what noise costs is seen beside it.
@@ -86,7 +108,8 @@ impl NoisyNetworkTerms {
             FedAvgTerms { local_epochs: 1, batch_size: 128, learning_rate: 0.001, learning_rate_decay: 1.0 };
         let averaging =
             AveragingTerms { optimiser: Optimiser::Scaffold, local, steps: Steps::Adam, class_weights: None };
-        NeuralNetworkTerms { hidden: self.hidden.clone(), seed: self.seed, l2: self.l2, averaging }
+        let Self { embedding, seed, l2, .. } = *self;
+        NeuralNetworkTerms { hidden: self.hidden.clone(), embedding, seed, l2, averaging }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::encode::Inputs;
 use crate::fixture::{self, rng, uniform};
 use crate::job::{Job, NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Unit};
 use crate::metrics::logistic;
+use crate::network::entry::Entry;
 use crate::network::pass::Pass;
 use crate::program::logistic_regression::noisy::{
     NoisyGradient, NoisyQuestion, exact, public_standardisation,
@@ -19,7 +20,7 @@ use crate::{Model, Scoring as _, TableBuilder};
 
 fn job(rounds: u32, hidden: &[u32]) -> Job {
     let gradient = NoisyGradientTerms { learning_rate: NoisyNetworkTerms::LEARNING_RATE };
-    let terms = NoisyNetworkTerms { hidden: hidden.to_vec(), seed: 3, l2: 1e-4, gradient };
+    let terms = NoisyNetworkTerms { hidden: hidden.to_vec(), embedding: None, seed: 3, l2: 1e-4, gradient };
     let privacy = RecordLevelTerms {
         epsilon: 8.0,
         delta: 1e-5,
@@ -98,13 +99,13 @@ fn a_question_about_another_network_or_with_less_noise_is_not_approved() {
         |question| question.variance -= 1,
         |question| question.clip *= 1.5,
         |question| question.training_round = 6,
-        |question| question.model = NoisyModel::Network(start(5, &[4, 3], 3, 0.5)),
+        |question| question.model = NoisyModel::Network(start(&Entry::plain(5), &[4, 3], 3, 0.5)),
         |question| {
             question.model =
                 NoisyModel::Linear(crate::Coefficients { weights: vec![0.0; 5], intercept: 0.0 });
         },
         |question| {
-            let network = Network { hidden: vec![4, 2], parameters: vec![0.0; 7] };
+            let network = Network { hidden: vec![4, 2], embedding: None, parameters: vec![0.0; 7] };
             question.model = NoisyModel::Network(network);
         },
     ];
@@ -156,7 +157,14 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
     for seed in 0..600 {
         let contract = if seed < 300 { &plain } else { &nullable };
         let hidden = [&[4][..], &[3, 2], &[16], &[2, 3, 2]][seed as usize / 5 % 4];
-        let mut network = start(contract.inputs(), hidden, seed as u32, 0.5);
+        // With vectors of levels in every third.
+        let embedding = (seed % 3 == 0).then_some(2);
+        let mut network = start(&Entry::of(contract, embedding), hidden, seed as u32, 0.5);
+        let vectors = network.entry(contract).vectors();
+        network.parameters[..vectors]
+            .iter_mut()
+            .zip(1..)
+            .for_each(|(number, k)| *number = 0.5 - 0.2 * f64::from(k % 5));
         let scale = [0.0, 1.0, 100.0, 1e160, 1e308][seed as usize % 5];
         network.parameters.iter_mut().for_each(|value| *value = (*value * scale).clamp(-1e308, 1e308));
         let most = mechanism(network.parameters.len(), 1, 1).l2;
@@ -197,7 +205,7 @@ fn short_gradients_are_those_of_the_loss_to_a_step_for_each_row() {
     let network = network_of(&question);
     let rows = table.rows_for(Role::Train);
     let inputs = Inputs::of(&table, &rows, &public_standardisation(table.contract())).unwrap();
-    let mut pass = Pass::new(inputs.inputs(), &network.hidden);
+    let mut pass = Pass::new(network.entry(table.contract()), &network.hidden);
     let mut expected = vec![0.0; network.parameters.len()];
     for (position, &row) in rows.iter().enumerate() {
         let label = f64::from(u8::from(table.labels()[row]));
@@ -246,7 +254,7 @@ fn what_leaves_is_the_exact_sum_with_noise_of_the_agreed_variance() {
 fn noise_is_that_of_all_parameters_and_the_first_model_is_that_of_the_seed() {
     let job = job(40, &[6]);
     let question = asked(&job);
-    assert_eq!(*network_of(&question), start(job.contract.inputs(), &[6], 3, 0.5));
+    assert_eq!(*network_of(&question), start(&Entry::plain(5), &[6], 3, 0.5));
     assert_eq!(question.layout().unwrap().len(), 6 * 5 + 6 + 6 + 1 + 1);
     let calibration = job.calibration().unwrap().unwrap();
     assert_eq!(question.variance, calibration.variance);

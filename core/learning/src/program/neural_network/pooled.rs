@@ -34,8 +34,8 @@ pub fn fit_pooled(
     if tables.iter().any(|table| table.contract() != contract) {
         return Err(bad("pooling needs tables that keep one contract"));
     }
-    let count =
-        parameters(contract.inputs(), &terms.hidden).ok_or_else(|| bad("no network has these layers"))?;
+    let count = parameters(&terms.entry(contract), &terms.hidden)
+        .ok_or_else(|| bad("no network has these layers"))?;
     let training: Vec<_> = tables.iter().map(|table| (*table, table.rows_for(Role::Train))).collect();
     let labels: Vec<bool> =
         training.iter().flat_map(|(table, rows)| rows.iter().map(|&row| table.labels()[row])).collect();
@@ -47,17 +47,17 @@ pub fn fit_pooled(
     let standardisation = standardise(contract, &training);
     let inputs = Inputs::joined(&training, &standardisation)?;
     let local = local(terms);
-    let network = start(contract.inputs(), &terms.hidden, terms.seed, terms.base_rate(counted));
+    let network = start(&terms.entry(contract), &terms.hidden, terms.seed, terms.base_rate(counted));
     let class_weights = ClassWeights::of(terms.averaging.class_weights, counted);
-    let mut descent = Descent::new(&terms.hidden, (&inputs, &labels), class_weights);
+    let mut descent = Descent::new((terms.entry(contract), &terms.hidden), (&inputs, &labels), class_weights);
     let mut stepper = Stepper::new(Steps::Adam, count);
     let mut order = Seeded::new(terms.seed);
-    let mut parameters = network.parameters;
+    let mut parameters = network.parameters.clone();
     let towards = Towards { proximal: None, common: &[], correction: None };
     let mut best = Best { loss: f64::INFINITY, parameters: parameters.clone(), epochs_since: 0 };
     for _ in 0..rounds.saturating_mul(terms.averaging.local.local_epochs) {
         descent.epoch(&mut parameters, &local, &towards, &mut stepper, &mut order);
-        let network = Network { hidden: terms.hidden.clone(), parameters: parameters.clone() };
+        let network = Network { parameters: parameters.clone(), ..network.clone() };
         let model =
             NetworkModel { contract: contract.clone(), standardisation: standardisation.clone(), network };
         best.hear(model.evaluate(tables, Role::Validation)?, &parameters);
@@ -65,7 +65,7 @@ pub fn fit_pooled(
             break;
         }
     }
-    let network = Network { hidden: terms.hidden.clone(), parameters: best.parameters };
+    let network = Network { parameters: best.parameters, ..network };
     Ok(NetworkModel { contract: contract.clone(), standardisation, network })
 }
 

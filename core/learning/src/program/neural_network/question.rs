@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::{Block, Layout};
 
 use super::terms::{ClassWeights, NeuralNetworkTerms};
+use crate::contract::Contract;
 use crate::encode::Standardisation;
 use crate::network::{Network, parameters};
 use crate::optimiser::{Optimiser, Steps};
@@ -64,7 +65,7 @@ impl NetworkQuestion {
     pub(super) fn check(&self, table: &Table) -> Result<(), ProgramError> {
         let Self { local, training, .. } = self;
         let positive = |number: f64| number > 0.0 && number.is_finite();
-        let problem = if !self.network.fits(table.contract().inputs()) {
+        let problem = if !self.network.fits(table.contract()) {
             "its network does not fit the contract, or its parameters are not finite numbers"
         } else if local.epochs == 0 || local.batch_size == 0 {
             "epochs and batch size start at 1"
@@ -102,12 +103,11 @@ impl Control {
 /// What answers to the questions of a job look like.
 pub(in crate::program) fn layout_of(
     terms: &NeuralNetworkTerms,
-    inputs: usize,
-    max_rows: u64,
+    contract: &Contract,
 ) -> Result<Layout, ProgramError> {
-    let count = parameters(inputs, &terms.hidden)
+    let count = parameters(&terms.entry(contract), &terms.hidden)
         .ok_or_else(|| ProgramError::BadQuestion("no network has these layers".into()))?;
-    layout(count, terms.averaging.optimiser == Optimiser::Scaffold, max_rows)
+    layout(count, terms.averaging.optimiser == Optimiser::Scaffold, contract.max_rows)
 }
 
 /// What an answer about a network of so many parameters looks like: the rows trained on, the weighted change of each

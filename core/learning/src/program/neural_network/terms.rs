@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::contract::Contract;
 use crate::job::FedAvgTerms;
 use crate::job::fields::Fields;
+use crate::network::entry::Entry;
 use crate::optimiser::{Optimiser, Steps};
 use crate::program::class_weights;
 use crate::program::statistics::Count;
@@ -14,6 +16,8 @@ use crate::program::statistics::Count;
 pub struct NeuralNetworkTerms {
     /// Units of each hidden layer, from the inputs on; none of a logistic regression.
     pub hidden: Vec<u32>,
+    /// Numbers of the vector of a level, of columns with more levels; none where all levels are 0/1 inputs.
+    pub embedding: Option<u32>,
     /// What the first weights are drawn from.
     pub seed: u32,
     /// Penalty l2/2 on the squared weights; biases are free.
@@ -73,7 +77,12 @@ impl ClassWeights {
 impl NeuralNetworkTerms {
     /// Of a logistic regression: a network without a hidden layer, whose first weights are zero.
     pub(crate) fn linear(l2: f64, averaging: AveragingTerms) -> Self {
-        Self { hidden: Vec::new(), seed: 0, l2, averaging }
+        Self { hidden: Vec::new(), embedding: None, seed: 0, l2, averaging }
+    }
+
+    /// How the inputs of rows under `contract` come into the network.
+    pub(crate) fn entry(&self, contract: &Contract) -> Entry {
+        Entry::of(contract, self.embedding)
     }
 
     /// The share of positives that the first model gives every row: theirs in what is minimised.

@@ -4,6 +4,7 @@ use super::*;
 use crate::fixture;
 use crate::job::{Encoding, FedAvgTerms, Job, LogisticRegressionTerms, ProgramTerms, Solver};
 use crate::metrics::logistic;
+use crate::network::entry::Entry;
 use crate::network::layers;
 use crate::optimiser::Steps;
 use crate::optimiser::fed_adam::Adaptive;
@@ -13,16 +14,16 @@ use crate::program::scorer::Scorer;
 use crate::program::statistics::Count;
 use crate::{Metrics, Model, Question, Scoring as _};
 
-const SGD: FedAvgTerms =
+pub(super) const SGD: FedAvgTerms =
     FedAvgTerms { local_epochs: 1, batch_size: 16, learning_rate: 0.1, learning_rate_decay: 0.9 };
 
-fn averaging(optimiser: Optimiser, local: FedAvgTerms) -> AveragingTerms {
+pub(super) fn averaging(optimiser: Optimiser, local: FedAvgTerms) -> AveragingTerms {
     AveragingTerms { optimiser, local, steps: Steps::Sgd, class_weights: None }
 }
 
 /// A job of a network with six units.
-fn network_job(rounds: u32, averaging: AveragingTerms) -> Job {
-    let terms = NeuralNetworkTerms { hidden: vec![6], seed: 3, l2: 1e-4, averaging };
+pub(super) fn network_job(rounds: u32, averaging: AveragingTerms) -> Job {
+    let terms = NeuralNetworkTerms { hidden: vec![6], embedding: None, seed: 3, l2: 1e-4, averaging };
     Job { program: ProgramTerms::NeuralNetwork(Box::new(terms.into())), ..linear_job(rounds) }
 }
 
@@ -32,11 +33,11 @@ fn averaging_job(rounds: u32, averaging: AveragingTerms) -> Job {
     Job { program: ProgramTerms::LogisticRegression(terms), ..linear_job(rounds) }
 }
 
-fn all_of(job: &Job, tables: &[Table]) -> Outcome {
+pub(super) fn all_of(job: &Job, tables: &[Table]) -> Outcome {
     run(job, tables, |_| (0..tables.len()).collect()).1
 }
 
-fn on_test_rows(model: &Model, tables: &[Table]) -> Metrics {
+pub(super) fn on_test_rows(model: &Model, tables: &[Table]) -> Metrics {
     model.evaluate(&tables.iter().collect::<Vec<_>>(), Role::Test).unwrap().unwrap()
 }
 
@@ -60,12 +61,12 @@ fn summary(tables: &[Table]) -> Summary {
 }
 
 /// The first question of a job, after its statistics.
-fn first_question(job: &Job, tables: &[Table]) -> NetworkQuestion {
+pub(super) fn first_question(job: &Job, tables: &[Table]) -> NetworkQuestion {
     let terms = job.network().unwrap();
     NeuralNetwork::new(&job.contract, &summary(tables), &terms, job.rounds.count).unwrap().question
 }
 
-fn answer(question: &NetworkQuestion, table: &Table, seed: u64) -> Vec<f64> {
+pub(super) fn answer(question: &NetworkQuestion, table: &Table, seed: u64) -> Vec<f64> {
     NeuralNetwork::answer(question, table, &mut fixture::rng(seed)).unwrap().values().to_vec()
 }
 
@@ -181,7 +182,7 @@ fn the_control_variate_is_the_gradient_at_the_common_model_and_the_next_round_ge
 fn one_step(question: &NetworkQuestion, table: &Table) -> Vec<f64> {
     let rows = table.rows_for(Role::Train);
     let inputs = Inputs::of(table, &rows, &question.standardisation).unwrap();
-    let [first, output] = &layers(inputs.inputs(), &question.network.hidden)[..] else {
+    let [first, output] = &layers(&Entry::plain(inputs.inputs()), &question.network.hidden)[..] else {
         panic!("two layers")
     };
     let at = &question.network.parameters;
