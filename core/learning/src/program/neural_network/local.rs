@@ -92,7 +92,7 @@ impl<'a> Descent<'a> {
         shuffle(&mut order, rng);
         for batch in order.chunks(local.batch_size as usize) {
             self.mean_slope(batch, model);
-            for weights in self.layers.iter().map(Layer::weights).chain([0..self.vectors]) {
+            for weights in self.layers.iter().map(Layer::weights).chain(std::iter::once(0..self.vectors)) {
                 let places = self.gradient[weights.clone()].iter_mut().zip(&model[weights]);
                 places.for_each(|(slope, weight)| *slope += local.l2 * weight);
             }
