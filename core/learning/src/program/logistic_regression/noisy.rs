@@ -10,7 +10,7 @@
 //! **Nothing is taken from the data but the noisy sums.** Numbers are scaled to [-1, 1] by the contract's ranges, and how
 //! many rows there are is one of the noisy entries.
 //!
-//! What one row can change, and how its gradient is cut, is that of [`noisy_sum`].
+//! What one row can change, and how its gradient is cut, is said in `noisy_sum`.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
