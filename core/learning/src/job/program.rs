@@ -128,7 +128,7 @@ impl ProgramTerms {
         match self {
             Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
             Self::NeuralNetwork(terms) => terms.noisy().is_some(),
-            Self::BoostedTrees(_) | Self::Scorecard(_) | Self::External(_) => false,
+            Self::BoostedTrees(_) | Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) => false,
         }
     }
 

@@ -61,7 +61,7 @@ fn a_network_learns_from_nothing_but_noisy_sums() {
     let outcome = loop {
         let question = match next {
             Next::Ask(question) => question,
-            Next::Done(outcome) => break outcome,
+            Next::Done(ending) => break ending.into_released().unwrap(),
         };
         question.approved_by(&job).unwrap();
         assert!(question.adds_noise());
