@@ -69,6 +69,7 @@ fn staged() -> Staged {
         to: Stage::Shadow,
         replaces: None,
         reason: "a reason".into(),
+        ungated: vec!["max_psi".into()],
     };
     let approver = Approver { name: "model-risk".into(), key: key.verifying_key().to_bytes() };
     let approval = change.approve(digest(), "model-risk", &key);
@@ -168,7 +169,15 @@ fn after(fact: Option<&Fact>) -> Option<Fact> {
             attendance: None,
             figures: None,
         },
-        Fact::JobCompleted { .. } => Fact::JobAbandoned { job: job(), reason: reason() },
+        Fact::JobCompleted { .. } => {
+            let data = json!({
+                "job": job(),
+                "comparison": { "rows": "test", "count": 9, "positives": 1, "models": [] },
+                "attendance": { "sums": 1, "training_sums": 0, "missing": [] },
+            });
+            Fact::JobCompared(Box::new(JobCompared::read(&data).unwrap()))
+        }
+        Fact::JobCompared(_) => Fact::JobAbandoned { job: job(), reason: reason() },
         Fact::JobAbandoned { .. } => {
             let rule = ErasureRule::Operator(cause());
             Fact::UpdatesErased(Box::new(UpdatesErased { job: job(), rule, blobs: 0, bytes: 0 }))

@@ -118,6 +118,7 @@ pub(super) fn staged() -> StageApproval {
         from: Stage::Shadow,
         to: Stage::Champion,
         replaces: JobId::new("churn-2025"),
+        ungated: vec!["max_psi".into()],
         reason: "a reason".into(),
     };
     change.approve(FEDERATION.roster.digest(), "model-risk", FEDERATION.key(id(1)))
