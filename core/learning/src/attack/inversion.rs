@@ -135,6 +135,7 @@ fn is_readable(question: &Question) -> bool {
             | Question::Newton(_)
             | Question::Network(_)
             | Question::Noisy(_)
+            | Question::NoisyUpdate(_)
     )
 }
 
@@ -162,6 +163,10 @@ fn reading(
                 raw.iter().zip(reach).map(|(value, reach)| value * reach).collect(),
                 question.standardisation.clone(),
             )
+        }
+        Question::NoisyUpdate(question) => {
+            let shape = (question.network.entry(contract), &question.network.hidden[..]);
+            (ratios(seen, shape), public_standardisation(contract))
         }
         Question::Network(question) => {
             let shape = (question.network.entry(contract), &question.network.hidden[..]);

@@ -21,6 +21,7 @@ use super::run::{Opened, resolutions};
 use super::solve::whitened;
 use crate::program::Program as _;
 use crate::program::logistic_regression::noisy;
+use crate::program::neural_network::noisy_update;
 use crate::program::question::Question;
 use crate::program::run::JobRun;
 use crate::table::Table;
@@ -127,7 +128,7 @@ impl Everybody {
 
 /// Whether institutions train by themselves, so that an answer is not the sum of its rows'.
 fn trains(question: &Question) -> bool {
-    matches!(question, Question::Train(_) | Question::Network(_))
+    matches!(question, Question::Train(_) | Question::Network(_) | Question::NoisyUpdate(_))
 }
 
 /// What a table would contribute without noise.
@@ -139,6 +140,9 @@ pub(super) fn exact(
     Ok(match question {
         Question::Noisy(question) => {
             noisy::exact(question, table)?.into_iter().map(|step| step as f64).collect()
+        }
+        Question::NoisyUpdate(question) => {
+            noisy_update::exact(question, table, rng)?.into_iter().map(|step| step as f64).collect()
         }
         question => JobRun::answer(question, table, rng)?.values().to_vec(),
     })
@@ -157,6 +161,7 @@ fn looked_at(expected: &[f64]) -> Vec<usize> {
 fn noise(question: &Question, institutions: usize, entries: &[usize]) -> Result<Vec<f64>, AttackError> {
     let drawn = match question {
         Question::Noisy(question) => question.variance as f64,
+        Question::NoisyUpdate(question) => question.variance as f64,
         _ => 0.0,
     };
     let layout = question.layout()?;

@@ -68,7 +68,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             program,
             rounds,
             contract,
-            (fairness.is_some(), drift.is_some()),
+            (fairness.is_some(), drift.is_some(), cohort.terms.each_round.is_some()),
         );
     }
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use syndic_round::Protection;
 use toml::Spanned;
 
+use super::institution::{self, InstitutionLevelTerms};
 use super::parse::narrow;
 use super::reader::{Reader, Section};
 use super::{Job, ProgramTerms, Rounds};
@@ -24,6 +25,32 @@ pub enum Privacy {
     None {},
     /// Noise in every sum, so that it hardly matters whether one row is there.
     RecordLevel(RecordLevelTerms),
+    /// Noise in every sum, so that it hardly matters what one institution contributes.
+    InstitutionLevel(InstitutionLevelTerms),
+}
+
+/// What noise promises, whatever it protects.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NoiseTerms {
+    /// What neighbours differ by.
+    pub protected: Protected,
+    /// Epsilon of the whole job.
+    pub epsilon: f64,
+    /// Delta of the whole job.
+    pub delta: f64,
+    /// Whose noise has to suffice.
+    pub noise: NoiseSource,
+    /// h: institutions whose noise has to suffice.
+    pub contributors: u16,
+}
+
+/// What neighbours differ by. Amounts for one say nothing of the other, and are never added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protected {
+    /// One row, added or removed.
+    Row,
+    /// All that one institution contributes, or nothing in its place.
+    Institution,
 }
 
 /// The guarantee for each row, for the whole job.
@@ -69,12 +96,35 @@ pub enum Unit {
 }
 
 impl Privacy {
-    /// The terms of noise; none where nothing is added.
+    /// The terms of noise for rows; none where nothing is added, or for something else.
     pub fn record_level(&self) -> Option<&RecordLevelTerms> {
         match self {
-            Self::None {} => None,
+            Self::None {} | Self::InstitutionLevel(_) => None,
             Self::RecordLevel(terms) => Some(terms),
         }
+    }
+
+    /// The terms of noise for whole institutions; none where nothing is added, or for something else.
+    pub fn institution_level(&self) -> Option<&InstitutionLevelTerms> {
+        match self {
+            Self::None {} | Self::RecordLevel(_) => None,
+            Self::InstitutionLevel(terms) => Some(terms),
+        }
+    }
+
+    /// What noise promises; none where nothing is added.
+    pub fn noise(&self) -> Option<NoiseTerms> {
+        let (protected, epsilon, delta, noise, honest) = match *self {
+            Self::None {} => return None,
+            Self::RecordLevel(RecordLevelTerms { epsilon, delta, noise, honest, .. }) => {
+                (Protected::Row, epsilon, delta, noise, honest)
+            }
+            Self::InstitutionLevel(InstitutionLevelTerms { epsilon, delta, noise, honest, .. }) => {
+                (Protected::Institution, epsilon, delta, noise, honest)
+            }
+        };
+        let contributors = noise.contributors(honest);
+        Some(NoiseTerms { protected, epsilon, delta, noise, contributors })
     }
 
     /// The name in job files.
@@ -82,8 +132,27 @@ impl Privacy {
         match self {
             Self::None {} => NONE,
             Self::RecordLevel(_) => RECORD_LEVEL,
+            Self::InstitutionLevel(_) => institution::MODE,
         }
     }
+}
+
+impl Protected {
+    /// The word for it, in accounts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Institution => "institution",
+        }
+    }
+
+    /// What the word is for; none where it is no such word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == word)
+    }
+
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Row, Self::Institution];
 }
 
 impl NoiseSource {
@@ -94,15 +163,20 @@ impl NoiseSource {
             Self::Local => "local",
         }
     }
+
+    /// h: institutions whose noise has to suffice, where the job says `honest`.
+    pub(super) fn contributors(self, honest: Option<u16>) -> u16 {
+        match self {
+            Self::Local => 1,
+            Self::Distributed => honest.unwrap_or(1),
+        }
+    }
 }
 
 impl RecordLevelTerms {
     /// h: institutions whose noise has to suffice.
     pub fn contributors(&self) -> u16 {
-        match self.noise {
-            NoiseSource::Local => 1,
-            NoiseSource::Distributed => self.honest.unwrap_or(1),
-        }
+        self.noise.contributors(self.honest)
     }
 }
 
@@ -115,7 +189,7 @@ impl Job {
 
     /// Whether all that is opened has noise.
     pub fn adds_noise(&self) -> bool {
-        self.privacy.record_level().is_some()
+        self.privacy.noise().is_some()
     }
 
     /// How much noise is added, and what the whole job spends; none where nothing is added.
@@ -123,8 +197,7 @@ impl Job {
     /// # Errors
     /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
     pub fn calibration(&self) -> Result<Option<Calibration>, PrivacyError> {
-        let Some(terms) = self.privacy.record_level() else { return Ok(None) };
-        calibrated(terms, &self.program, &self.contract, self.rounds.count).map(Some)
+        calibrated(&self.privacy, &self.program, &self.contract, self.rounds.count)
     }
 
     /// Checks that the noise of those suffices who are honest under this protection.
@@ -132,24 +205,33 @@ impl Job {
     /// # Errors
     /// [`PrivacyError::Counted`] where the job counts on more of them.
     pub fn check_honest(&self, protection: &Protection) -> Result<(), PrivacyError> {
-        let Some(terms) = self.privacy.record_level() else { return Ok(()) };
+        let Some(terms) = self.privacy.noise() else { return Ok(()) };
         let (threshold, colluding) = (protection.threshold(), protection.colluding());
-        if terms.contributors() <= threshold - colluding {
+        if terms.contributors <= threshold - colluding {
             return Ok(());
         }
-        Err(PrivacyError::Counted { honest: terms.contributors(), threshold, colluding })
+        Err(PrivacyError::Counted { honest: terms.contributors, threshold, colluding })
     }
 }
 
 fn calibrated(
-    terms: &RecordLevelTerms,
+    privacy: &Privacy,
     program: &ProgramTerms,
     contract: &Contract,
     rounds: u32,
-) -> Result<Calibration, PrivacyError> {
-    // A program that adds no noise is refused with noise, whatever the noise would be.
-    let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
-    noisy_sum::mechanism(parameters, rounds, terms.contributors()).calibrated(terms.epsilon, terms.delta)
+) -> Result<Option<Calibration>, PrivacyError> {
+    match privacy {
+        Privacy::None {} => Ok(None),
+        Privacy::RecordLevel(terms) => {
+            // A program that adds no noise is refused with noise, whatever the noise would be.
+            let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
+            let mechanism = noisy_sum::mechanism(parameters, rounds, terms.contributors());
+            mechanism.calibrated(terms.epsilon, terms.delta).map(Some)
+        }
+        Privacy::InstitutionLevel(terms) => {
+            institution::calibrated(terms, program, contract, rounds).map(Some)
+        }
+    }
 }
 
 /// The mode, and where it stands.
@@ -180,7 +262,7 @@ pub(super) fn privacy(
             reader.close(section);
             return terms.map(|terms| (Privacy::RecordLevel(terms), at));
         }
-        "institution-level" => {
+        institution::MODE => {
             let message = "privacy mode `institution-level` is not available in this release";
             let help = "write `mode = \"record-level\"` to protect each row, or `mode = \"none\"` if exact sums are acceptable";
             reader.add("job.not-available", at, message, help);
@@ -196,6 +278,27 @@ pub(super) fn privacy(
 }
 
 fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<RecordLevelTerms> {
+    let guarantee = guarantee(reader, section);
+    let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
+    let test_bins = reader.integer(section, "test_bins", 8..=4096);
+    let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
+    let (epsilon, delta, noise, honest) = guarantee?;
+    Some(RecordLevelTerms {
+        epsilon,
+        delta,
+        noise,
+        honest,
+        clip,
+        unit: unit.map(Spanned::into_inner).unwrap_or_default(),
+        test_bins: test_bins.map(|bins| narrow(bins) as u16),
+    })
+}
+
+/// What all noise has: epsilon, delta, whose it is, and that of how many has to suffice.
+pub(super) fn guarantee(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+) -> Option<(f64, f64, NoiseSource, Option<u16>)> {
     reader.require(section, "epsilon", "say what the whole job may spend: `epsilon = 1.0`");
     reader.require(section, "delta", "well below 1 / customers: `delta = 1e-5`");
     let help = "`noise = \"distributed\"` counts on that of several institutions, `noise = \"local\"` on each one's own";
@@ -205,9 +308,6 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
     let sources = [NoiseSource::Distributed, NoiseSource::Local].map(|source| (source.name(), source));
     let noise = reader.choice(section, "noise", "privacy.unknown-noise", &sources);
     let honest = reader.integer(section, "honest", 1..=256);
-    let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
-    let test_bins = reader.integer(section, "test_bins", 8..=4096);
-    let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
     match (noise.as_ref().map(Spanned::get_ref), &honest) {
         (Some(NoiseSource::Distributed), None) if section.entry("honest").is_none() => {
             let message = "distributed noise has to suffice without that of those who collude or are missing";
@@ -220,15 +320,8 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
         }
         _ => {}
     }
-    Some(RecordLevelTerms {
-        epsilon: epsilon?.into_inner(),
-        delta: delta?.into_inner(),
-        noise: noise?.into_inner(),
-        honest: honest.map(|honest| narrow(honest) as u16),
-        clip,
-        unit: unit.map(Spanned::into_inner).unwrap_or_default(),
-        test_bins: test_bins.map(|bins| narrow(bins) as u16),
-    })
+    let honest = honest.map(|honest| narrow(honest) as u16);
+    Some((epsilon?.into_inner(), delta?.into_inner(), noise?.into_inner(), honest))
 }
 
 /// Refuses what would open an exact sum in a job with noise, and noise that nobody can add.
@@ -238,37 +331,24 @@ pub(super) fn check(
     program: &ProgramTerms,
     rounds: &Rounds,
     contract: Option<&Contract>,
-    (fairness, drift): (bool, bool),
+    (fairness, drift, by_lot): (bool, bool, bool),
 ) {
-    let Some(terms) = privacy.record_level() else {
-        if program.is_noisy() {
-            let message = format!("`{}` adds noise, and the job's privacy mode is `{NONE}`", noisy::SOLVER);
-            let help = "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser";
-            reader.add("privacy.solver", at, message, help);
+    match privacy {
+        Privacy::None {} => {
+            if program.is_noisy() {
+                let message =
+                    format!("`{}` adds noise, and the job's privacy mode is `{NONE}`", noisy::SOLVER);
+                let help =
+                    "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser";
+                reader.add("privacy.solver", at, message, help);
+            }
+            return;
         }
-        return;
-    };
-    match program {
-        program if program.is_noisy() => {}
-        ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
-            let (what, key) = match program.is_linear() {
-                true => ("a solver", "solver"),
-                false => ("an optimiser", "optimiser"),
-            };
-            let message = format!("`{RECORD_LEVEL}` needs {what} that adds noise to all it asks for");
-            let help = format!("write `{key} = \"{}\"` in [program]", noisy::SOLVER);
-            reader.add("privacy.solver", at.clone(), message, help);
-        }
-        other => {
-            let message = format!("`{}` cannot add noise to what it asks for", other.name());
-            let help = format!(
-                "take `name = \"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
-                logistic_regression::NAME,
-                neural_network::NAME
-            );
-            reader.add("privacy.program", at.clone(), message, help);
-        }
+        Privacy::RecordLevel(_) => check_program(reader, at.as_ref(), program),
+        Privacy::InstitutionLevel(_) => institution::check_program(reader, at.as_ref(), program),
     }
+    // What has been refused once is not refused for its noise as well.
+    let is_refused = matches!(privacy, Privacy::InstitutionLevel(_)) && !program.averages_alike();
     if fairness {
         let message = "the comparison of groups opens exact counts";
         let help = "remove [fairness], or write `mode = \"none\"` if exact sums are acceptable";
@@ -279,10 +359,41 @@ pub(super) fn check(
         let help = "remove [drift], or write `mode = \"none\"` if exact sums are acceptable";
         reader.add("privacy.drift", at.clone(), message, help);
     }
+    if by_lot && privacy.institution_level().is_some() {
+        let message =
+            "noise counts on honest institutions in every sum, and a lot could draw all that collude at once";
+        let help = "remove `each_round` of [cohort]";
+        reader.add("cohort.not-by-lot", at.clone(), message, help);
+    }
     // Without a contract its errors come first.
-    let Some(contract) = contract else { return };
-    if let Err(error) = calibrated(terms, program, contract, rounds.count) {
+    let Some(contract) = contract.filter(|_| !is_refused) else { return };
+    if let Err(error) = calibrated(privacy, program, contract, rounds.count) {
         reader.add(error.code(), at, error.to_string(), error.help());
+    }
+}
+
+/// Refuses programs that do not add noise to all that they sum over rows.
+fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &ProgramTerms) {
+    match program {
+        program if program.is_noisy() => {}
+        ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
+            let (what, key) = match program.is_linear() {
+                true => ("a solver", "solver"),
+                false => ("an optimiser", "optimiser"),
+            };
+            let message = format!("`{RECORD_LEVEL}` needs {what} that adds noise to all it asks for");
+            let help = format!("write `{key} = \"{}\"` in [program]", noisy::SOLVER);
+            reader.add("privacy.solver", at.cloned(), message, help);
+        }
+        other => {
+            let message = format!("`{}` cannot add noise to what it asks for", other.name());
+            let help = format!(
+                "take `name = \"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
+                logistic_regression::NAME,
+                neural_network::NAME
+            );
+            reader.add("privacy.program", at.cloned(), message, help);
+        }
     }
 }
 

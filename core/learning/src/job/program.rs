@@ -117,13 +117,13 @@ impl ProgramTerms {
         self.averaging().map_or(1, |local| local.local_epochs)
     }
 
-    /// Whether the model of every training round is measured, or that of the last one only.
+    /// Whether the model of every training round is measured, or that of the last one only, in a job without noise.
     pub fn measures_every_round(&self) -> bool {
         let trains = !matches!(self, Self::Evaluation(_));
         trains && !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
     }
 
-    /// Whether it adds noise to all that it asks for.
+    /// Whether it adds noise for rows to all that it asks for.
     pub fn is_noisy(&self) -> bool {
         match self {
             Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
@@ -204,6 +204,11 @@ impl ProgramTerms {
 }
 
 impl Job {
+    /// Whether the model of every training round is measured, or that of the last one only. With noise, what is measured spends.
+    pub fn measures_every_round(&self) -> bool {
+        self.program.measures_every_round() && !self.adds_noise()
+    }
+
     /// The terms of its trees: each training round grows one.
     pub fn trees(&self) -> Option<BoostedTreesTerms> {
         match &self.program {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PrivacyError;
-use crate::job::{Job, NoiseSource, Unit};
+use crate::job::{Job, NoiseSource, Protected};
 use crate::program::noisy_evaluation::NoisyMetrics;
 
 /// What is claimed of a job with noise. Numbers are decimal text, rounded up.
@@ -55,9 +55,10 @@ impl Job {
     /// # Errors
     /// [`PrivacyError`] where no noise keeps its terms, or it has fewer rounds.
     pub fn claim(&self, ran: Option<Ran>) -> Result<Option<Claim>, PrivacyError> {
-        let (Some(terms), Some(calibration)) = (self.privacy.record_level(), self.calibration()?) else {
+        let (Some(terms), Some(calibration)) = (self.privacy.noise(), self.calibration()?) else {
             return Ok(None);
         };
+        let test_bins = self.privacy.record_level().and_then(|terms| terms.test_bins).unwrap_or_default();
         let evaluation = self.evaluation_calibration()?.map(|found| {
             let seen = ran.and_then(|ran| ran.seen).map(|seen| {
                 format!(
@@ -71,18 +72,22 @@ impl Job {
                 "discrete Gaussian noise of {} rows in each of {} counts of test rows by score and label{seen}; a row is \
                  for training or for testing, so that this spends nothing beside training",
                 figure(found.noise()),
-                2 * u32::from(terms.test_bins.unwrap_or_default())
+                2 * u32::from(test_bins)
             )
         });
         let spent = |rounds: u32| {
             let epsilon = figure(calibration.after(rounds.into())?.epsilon);
             Ok(Spent { training_rounds: rounds, epsilon })
         };
-        let unit = match terms.unit {
-            Unit::Row if evaluation.is_some() => {
-                "one row of one institution, for training or testing, added or removed"
+        let (unit, summed) = match terms.protected {
+            Protected::Row if evaluation.is_some() => {
+                ("one row of one institution, for training or testing, added or removed", OF_ROWS)
             }
-            Unit::Row => "one training row of one institution, added or removed",
+            Protected::Row => ("one training row of one institution, added or removed", OF_ROWS),
+            Protected::Institution => (
+                "all that one institution contributes, or zero in its place; that it takes part is no secret",
+                OF_INSTITUTIONS,
+            ),
         };
         let trust = match terms.noise {
             NoiseSource::Local => {
@@ -90,11 +95,11 @@ impl Job {
             }
             NoiseSource::Distributed => format!(
                 "noise of {} institutions suffices: of those in a sum at least so many are honest and tell nobody their noise",
-                terms.contributors()
+                terms.contributors
             ),
         };
         let mechanism = format!(
-            "discrete Gaussian noise of {} sensitivities in each of {} sums of clipped gradients over all rows",
+            "discrete Gaussian noise of {} sensitivities in each of {} sums of {summed}",
             figure(calibration.noise()),
             self.rounds.count
         );
@@ -110,6 +115,10 @@ impl Job {
         }))
     }
 }
+
+/// What is summed, of which a unit adds one.
+const OF_ROWS: &str = "clipped gradients over all rows";
+const OF_INSTITUTIONS: &str = "clipped changes of the model, one of each institution";
 
 /// Four digits after the point, rounded up.
 fn figure(value: f64) -> String {

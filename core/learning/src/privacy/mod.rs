@@ -176,3 +176,28 @@ pub struct Guarantee {
     /// Delta.
     pub delta: f64,
 }
+
+impl Guarantee {
+    /// What holds for two contributions of one institution that differ in any way, where this holds for each of them and for none
+    /// in its place: so also where they differ by one row. From the one to none and on to the other, the probability of anything
+    /// grows by e^epsilon and delta twice: (2 epsilon, (1 + e^epsilon) delta).
+    #[must_use]
+    pub fn through_none(self) -> Self {
+        let Self { epsilon, delta } = self;
+        Self { epsilon: 2.0 * epsilon, delta: ((1.0 + libm::exp(epsilon)) * delta).min(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_are_both_near_none_are_twice_as_far_from_each_other() {
+        let near = Guarantee { epsilon: 1.0, delta: 1e-6 };
+        let apart = near.through_none();
+        assert_eq!(apart.epsilon, 2.0);
+        assert!((apart.delta / (1e-6 * (1.0 + core::f64::consts::E)) - 1.0).abs() < 1e-12);
+        assert_eq!(Guarantee { epsilon: 50.0, delta: 1e-5 }.through_none().delta, 1.0);
+    }
+}

@@ -13,6 +13,7 @@ use super::fairness::FairnessQuestion;
 use super::logistic_regression::TrainQuestion;
 use super::logistic_regression::newton::{self, NewtonQuestion};
 use super::logistic_regression::noisy::NoisyQuestion;
+use super::neural_network::noisy_update::{self, NoisyUpdateQuestion};
 use super::neural_network::{self, NetworkQuestion};
 use super::noisy_evaluation::{self, NoisyEvaluateQuestion};
 use super::noisy_model::NoisyModel;
@@ -37,6 +38,8 @@ pub enum Question {
     Network(NetworkQuestion),
     /// A noisy gradient: training too.
     Noisy(NoisyQuestion),
+    /// A change of a model with noise: training too.
+    NoisyUpdate(NoisyUpdateQuestion),
     /// Rows in narrow cells, for the bins of trees: training too.
     Cells(CellsQuestion),
     /// Sums for the splits of one depth of a tree: training too.
@@ -89,10 +92,10 @@ impl Layouts {
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
-            evaluate: match job.privacy.record_level() {
-                None if job.comparison().is_some() => None,
-                None => Some(evaluation::layout(&[Role::Test], bins, contract.max_rows)?),
-                Some(_) => noisy_evaluation_layout(job)?,
+            evaluate: match job.adds_noise() {
+                false if job.comparison().is_some() => None,
+                false => Some(evaluation::layout(&[Role::Test], bins, contract.max_rows)?),
+                true => noisy_evaluation_layout(job)?,
             },
             fairness: fairness.map(|_| fairness_layout(job)).transpose()?,
             drift: job.drift.as_ref().map(|terms| drift_layout(job, terms)).transpose()?,
@@ -135,6 +138,7 @@ impl Question {
             Self::Newton(question) => question.layout(),
             Self::Network(question) => question.layout(),
             Self::Noisy(question) => question.layout(),
+            Self::NoisyUpdate(question) => question.layout(),
             Self::Cells(question) => question.layout(),
             Self::Grow(question) => question.layout(),
             Self::ScorecardRows(question) => question.layout(),
@@ -155,7 +159,7 @@ impl Question {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
-            Self::External(_) | Self::Noisy(_) => TRAIN,
+            Self::External(_) | Self::Noisy(_) | Self::NoisyUpdate(_) => TRAIN,
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
             Self::Drift(_) => "drift",
@@ -165,7 +169,7 @@ impl Question {
 
     /// Whether the answer has noise, which must be drawn anew for each answer that leaves.
     pub fn adds_noise(&self) -> bool {
-        matches!(self, Self::Noisy(_) | Self::NoisyEvaluate(_))
+        matches!(self, Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyEvaluate(_))
     }
 
     /// The training round that the question belongs to, from 1; none before training, and none after it.
@@ -176,6 +180,7 @@ impl Question {
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
             Self::Noisy(question) => Some(question.training_round),
+            Self::NoisyUpdate(question) => Some(question.training_round),
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
@@ -220,9 +225,10 @@ impl Question {
         let fits = |coefficients: &Coefficients| coefficients.weights.len() == contract.inputs();
         match self {
             Self::Noisy(question) => question.approved_by(job),
+            Self::NoisyUpdate(question) => question.approved_by(job),
             Self::NoisyEvaluate(question) => question.approved_by(job),
             // Everything else would be answered exactly.
-            _ if job.privacy.record_level().is_some() => departs("privacy mode"),
+            _ if job.adds_noise() => departs("privacy mode"),
             Self::Compare(question) => question.approved_by(job),
             // A job that compares released models asks for nothing else.
             _ if job.comparison().is_some() => departs("program"),
@@ -334,6 +340,12 @@ pub(super) fn drift_layout(job: &Job, terms: &DriftTerms) -> Result<Layout, Prog
 /// What answers to the questions of training look like.
 pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     let (inputs, max_rows) = (job.contract.inputs(), job.contract.max_rows);
+    if let Some((_, terms)) = job.averaged_with_noise() {
+        let entry = terms.entry(&job.contract);
+        let count = crate::network::parameters(&entry, &terms.hidden).unwrap_or_default();
+        let calibration = job.calibration().ok().flatten();
+        return noisy_update::layout(count, calibration.map_or(0, |found| found.variance));
+    }
     if let Some(terms) = job.network() {
         return neural_network::layout_of(&terms, &job.contract);
     }

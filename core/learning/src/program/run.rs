@@ -24,6 +24,7 @@ use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
 use super::logistic_regression::noisy::NoisyGradient;
 use super::neural_network::NeuralNetwork;
+use super::neural_network::noisy_update::NoisyUpdate;
 use super::noisy_evaluation::{NoisyEvaluation, NoisyMetrics};
 use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
@@ -155,7 +156,7 @@ impl JobRun {
             Some(terms) => State::Judging(Comparison::new(job, terms)),
         };
         let mut run = Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None };
-        if job.privacy.record_level().is_some() {
+        if job.adds_noise() {
             run.without_statistics();
         }
         run
@@ -231,7 +232,7 @@ impl JobRun {
 
     /// Whether the model of a training round is measured, which is the last or not.
     fn is_measured(&self, is_last: bool) -> bool {
-        !self.measured().is_empty() && (is_last || self.job.program.measures_every_round())
+        !self.measured().is_empty() && (is_last || self.job.measures_every_round())
     }
 
     /// The rows that models are evaluated on: those that anybody has.
@@ -274,7 +275,7 @@ impl JobRun {
     fn trained(&mut self, training: Training, training_round: u32) -> Result<(), ProgramError> {
         let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
         let roles = self.measured();
-        if !training.is_finished() && !self.job.program.measures_every_round() {
+        if !training.is_finished() && !self.job.measures_every_round() {
             self.state = State::Training(training);
             return Ok(());
         }
@@ -401,6 +402,7 @@ impl Program for JobRun {
             Question::Newton(question) => Newton::answer(question, table, rng),
             Question::Network(question) => NeuralNetwork::answer(question, table, rng),
             Question::Noisy(question) => NoisyGradient::answer(question, table, rng),
+            Question::NoisyUpdate(question) => NoisyUpdate::answer(question, table, rng),
             Question::Cells(question) => question.answer(table),
             Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::ScorecardRows(question) => question.answer(table),

@@ -8,6 +8,7 @@ use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::{Newton, NewtonTerms};
 use super::logistic_regression::noisy::{NoisyGradient, NoisyGradientTerms};
+use super::neural_network::noisy_update::NoisyUpdate;
 use super::neural_network::{NetworkTerms, NeuralNetwork, NeuralNetworkTerms};
 use super::noisy_model::NoisyModel;
 use super::question::{Question, training_layout};
@@ -28,6 +29,7 @@ pub(super) enum Training {
     Noisy(Box<NoisyGradient>),
     Trees(Box<BoostedTrees>),
     Network(Box<NeuralNetwork>),
+    NoisyUpdate(Box<NoisyUpdate>),
     Scorecard(Box<ScorecardTraining>),
     External(Box<External>),
 }
@@ -39,6 +41,9 @@ impl Training {
     /// When the terms do not fit the contract.
     pub(super) fn new(job: &Job, summary: &Summary) -> Result<Self, ProgramError> {
         let (contract, rounds) = (&job.contract, job.rounds.count);
+        if let Some((privacy, terms)) = job.averaged_with_noise() {
+            return Ok(Self::NoisyUpdate(Box::new(NoisyUpdate::new(job, privacy, &terms)?)));
+        }
         let network = |terms: &NeuralNetworkTerms| {
             Ok(Self::Network(Box::new(NeuralNetwork::new(contract, summary, terms, rounds)?)))
         };
@@ -89,6 +94,7 @@ impl Training {
             Self::Newton(training) => asked(training.next(sum)?).map(Question::Newton),
             Self::Network(training) => asked(training.next(sum)?).map(Question::Network),
             Self::Noisy(training) => asked(training.next(sum)?).map(Question::Noisy),
+            Self::NoisyUpdate(training) => asked(training.next(sum)?).map(Question::NoisyUpdate),
             Self::Trees(training) => asked(training.next(sum)?).map(|question| match question {
                 BoostedTreesQuestion::Cells(question) => Question::Cells(question),
                 BoostedTreesQuestion::Grow(question) => Question::Grow(question),
@@ -109,6 +115,7 @@ impl Training {
             Self::Newton(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Noisy(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::NoisyUpdate(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
             Self::Scorecard(training) => training.completed(),
             Self::External(training) => training.training_round() - u32::from(!training.is_finished()),
@@ -122,6 +129,7 @@ impl Training {
             Self::Newton(training) => training.is_last(),
             Self::Network(training) => training.is_last(),
             Self::Noisy(training) => training.is_last(),
+            Self::NoisyUpdate(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
             Self::Scorecard(training) => training.is_last(),
             Self::External(training) => training.is_last(),
@@ -132,6 +140,7 @@ impl Training {
     pub(super) fn ends_a_round(&self) -> bool {
         match self {
             Self::FedAvg(_) | Self::Newton(_) | Self::Noisy(_) | Self::Network(_) | Self::External(_) => true,
+            Self::NoisyUpdate(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
             Self::Scorecard(training) => training.is_fitting(),
@@ -145,6 +154,7 @@ impl Training {
             Self::FedAvg(_) | Self::Newton(_) | Self::Noisy(_) | Self::Network(_) | Self::External(_) => {
                 training_layout(job)
             }
+            Self::NoisyUpdate(_) => training_layout(job),
             Self::Scorecard(training) => training.next_layout(),
         }
     }
@@ -156,6 +166,7 @@ impl Training {
             Self::Newton(training) => training.is_finished(),
             Self::Network(training) => training.is_finished(),
             Self::Noisy(training) => training.is_finished(),
+            Self::NoisyUpdate(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
             Self::Scorecard(training) => training.is_finished(),
             Self::External(training) => training.is_finished(),
@@ -171,20 +182,19 @@ impl Training {
                 coefficients: coefficients.clone(),
             })
         };
-        let network = |network: &Network| {
-            Model::Network(NetworkModel {
+        let network = |network: &Network| match network.coefficients() {
+            Some(coefficients) => linear(&coefficients),
+            None => Model::Network(NetworkModel {
                 contract: job.contract.clone(),
                 standardisation: summary.standardisation.clone(),
                 network: network.clone(),
-            })
+            }),
         };
         match self {
             Self::FedAvg(training) => linear(training.coefficients()),
             Self::Newton(training) => linear(training.coefficients()),
-            Self::Network(training) => match training.network().coefficients() {
-                Some(coefficients) => linear(&coefficients),
-                None => network(training.network()),
-            },
+            Self::Network(training) => network(training.network()),
+            Self::NoisyUpdate(training) => network(training.network()),
             Self::Noisy(training) => match training.model() {
                 NoisyModel::Linear(coefficients) => linear(&coefficients),
                 NoisyModel::Network(found) => network(&found),
@@ -199,6 +209,7 @@ impl Training {
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
             Self::FedAvg(_) | Self::Noisy(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
+            Self::NoisyUpdate(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
             Self::Scorecard(training) => training.fit(),
         }

@@ -6,7 +6,9 @@
 
 mod approval;
 mod local;
+pub mod loudness;
 mod noisy;
+pub mod noisy_update;
 mod pooled;
 mod question;
 mod terms;
