@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use ed25519_dalek::VerifyingKey;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use syndic_learning::job::Protected;
 use syndic_ledger::{Checkpoint, Timestamp, VerifierKey};
 use syndic_participant::agent::spot_check;
 use syndic_participant::config::{Config, ConfigError};
@@ -235,10 +236,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             if !json && !is_begun(&path) {
                 print(&nothing(&path))?;
             }
-            let budget = policy.privacy.budget.as_ref();
             // What the policy says counts from the next start on.
-            account.carried = budget.and_then(Budget::carried).or(account.carried);
-            print(&crate::budget::shown(&account, budget, json))
+            for unit in Protected::ALL {
+                let carried = policy.privacy.budget_of(unit).and_then(Budget::carried);
+                account.carried.extend(carried.map(|carried| (unit, carried)));
+            }
+            print(&crate::budget::shown(&account, &policy.privacy, json))
         }
         Command::Models { config, json } => models::run(&load(&config)?, json),
         Command::Checkpoint { config, json } => checkpoint(&config, json).await,

@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use syndic_learning::Job;
+use syndic_learning::job::Protected;
 use syndic_learning::privacy::budget::Amount;
 use syndic_round::{Digest, Protection};
 use thiserror::Error;
 
-use crate::journal::{Account, Known};
+use crate::journal::Known;
 use crate::malformed::read_toml;
 
 pub use contracts::{AllowedContract, Named};
-pub use privacy::{AlreadySpent, Budget, DEFAULT_MAX_DELTA, PrivacyPolicy, RequiredNoise};
+pub use privacy::{AlreadySpent, Budget, DEFAULT_MAX_DELTA, InstitutionPolicy, PrivacyPolicy, RequiredNoise};
 
 /// `policy.toml`. An absent list allows nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -127,6 +128,11 @@ pub enum Denied {
     /// Sums without noise.
     #[error("the site policy allows no job that opens exact sums")]
     ExactSums,
+    /// Noise that hides the institution as a whole, of which the policy says nothing.
+    #[error(
+        "the job's noise is for institutions as a whole, and the site policy, which has no [privacy.institution], allows none such"
+    )]
+    Unit,
     /// Noise that keeps a larger epsilon than is allowed, or none that can be accounted for.
     #[error("the job may spend {job}, and the site policy allows epsilon {most} for one job")]
     Epsilon {
@@ -160,8 +166,10 @@ pub enum Denied {
         most: u16,
     },
     /// Less is left of the budget than the job may spend.
-    #[error("the job needs {needed}, and the privacy budget of this institution has {left} left")]
+    #[error("the job needs {needed} for each {}, and the privacy budget of this institution has {left} left", .unit.name())]
     Budget {
+        /// What the amounts protect.
+        unit: Protected,
         /// What the job may spend.
         needed: Amount,
         /// What is left.
@@ -223,6 +231,10 @@ impl Policy {
             purposes: vec![job.identity.purpose.clone()],
             programs: vec![job.program.name().into()],
             contracts: vec![AllowedContract::of(&job.contract)],
+            privacy: PrivacyPolicy {
+                institution: job.privacy.institution_level().map(|_| InstitutionPolicy::default()),
+                ..PrivacyPolicy::default()
+            },
             ..Self::default()
         }
     }
@@ -273,12 +285,15 @@ impl Policy {
             }
             _ => {}
         }
-        let (Some(needed), Some(budget)) = (amount_of(job), self.privacy.budget) else { return Ok(()) };
-        let carried = budget.carried().or(known.account.carried);
-        let debited = Account { carried, ..known.account.clone() }.debited();
+        let (Some(needed), Some(terms)) = (amount_of(job), job.privacy.noise()) else { return Ok(()) };
+        let unit = terms.protected;
+        let Some(budget) = self.privacy.budget_of(unit) else { return Ok(()) };
+        let mut account = known.account.clone();
+        account.carried.extend(budget.carried().map(|carried| (unit, carried)));
+        let debited = account.debited(unit);
         match budget.limit().admits(debited, needed) {
             true => Ok(()),
-            false => Err(Denied::Budget { needed, left: budget.limit().left(debited) }),
+            false => Err(Denied::Budget { unit, needed, left: budget.limit().left(debited) }),
         }
     }
 
@@ -312,6 +327,7 @@ impl Denied {
             Self::Lots => "policy.lots",
             Self::Members => "policy.members",
             Self::ExactSums => "policy.exact-sums",
+            Self::Unit => "policy.unit",
             Self::Epsilon { .. } => "policy.epsilon",
             Self::Delta { .. } => "policy.delta",
             Self::Noise { .. } => "policy.noise",
@@ -346,11 +362,17 @@ impl Denied {
                 "`allow_exact_sums = true` in [privacy] of the policy accepts it: no epsilon bounds what its sums tell. It is false \
                  without the key wherever [privacy] limits anything"
             }
+            Self::Unit => {
+                "a section [privacy.institution] in the policy, which may be empty, accepts such jobs: what they may spend of the \
+                 institution is limited there, and limits of [privacy] are of single rows"
+            }
             Self::Epsilon { .. } => {
-                "ask for a job with a smaller epsilon, or raise `max_epsilon_per_job` of [privacy]"
+                "ask for a job with a smaller epsilon, or raise `max_epsilon_per_job` of [privacy], of [privacy.institution] where \
+                 noise is for institutions"
             }
             Self::Delta { .. } => {
-                "ask for a job with a smaller delta, or set `max_delta_per_job` of [privacy], well below 1 / customers"
+                "ask for a job with a smaller delta, or set `max_delta_per_job` of [privacy], well below 1 / customers; of \
+                 [privacy.institution] where noise is for institutions"
             }
             Self::Noise { .. } => {
                 "ask for a job with `noise = \"local\"`, or remove `noise` from [privacy] of the policy"

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::seat::joined;
 use super::{Agent, now};
 use crate::journal::{Debit, Engaged, Engagement, JournalError, NoiseBasis};
-use crate::policy::{Denied, Named, amount_of};
+use crate::policy::{Budget, Denied, Named, amount_of};
 
 /// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
 /// is looked at again when it is asked about again.
@@ -155,17 +155,12 @@ impl Agent {
             Err(no) => return Ok(Err(no)),
         };
         let (contract, content) = (job.contract.id(), job.contract.digest());
-        let needed = amount_of(job);
-        let noise = job
-            .privacy
-            .record_level()
-            .map(|terms| NoiseBasis { source: terms.noise.name().into(), honest: terms.contributors() });
-        let debit = needed.map(|amount| Debit {
+        let debit = amount_of(job).zip(job.privacy.noise()).map(|(amount, terms)| Debit {
             job: job.identity.id.to_string(),
             contract: contract.clone(),
-            unit: ROW.into(),
+            unit: terms.protected,
             amount,
-            noise,
+            noise: Some(NoiseBasis { source: terms.noise.name().into(), honest: terms.contributors }),
             at_ms: now().0,
         });
         let engagement = Engagement {
@@ -176,19 +171,17 @@ impl Agent {
             is_pinned,
             debit: debit.as_ref(),
         };
-        let limit = self.policy.privacy.budget.map(|budget| budget.limit());
+        let limit = debit.as_ref().and_then(|debit| self.policy.privacy.budget_of(debit.unit));
+        let limit = limit.map(Budget::limit);
         Ok(match self.journal.engage(&engagement, limit).await? {
             Engaged::Recorded(_) => Ok(()),
             Engaged::OtherContract { accepted } => {
                 Err(Denied::ContractChanged { contract, found: content, agreed: accepted })
             }
-            Engaged::OverBudget { left } => Err(Denied::Budget { needed: needed.unwrap_or_default(), left }),
+            Engaged::OverBudget { unit, needed, left } => Err(Denied::Budget { unit, needed, left }),
         })
     }
 }
-
-/// The unit of privacy of jobs with noise.
-const ROW: &str = "row";
 
 /// More than a coordinator that means well asks about in turn, as it does of the jobs that are under way at once.
 const MOST_FILES: usize = 8;

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::RngExt;
+use syndic_learning::job::Protected;
 use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_proto::v1;
 use syndic_round::JobId;
@@ -66,8 +67,10 @@ impl Agent {
         dies: &'a Dies<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<Ended, AgentError>> + Send + 'a>> {
         Box::pin(async move {
-            if let Some(budget) = &self.policy.privacy.budget {
-                self.journal.open_account(budget.carried()).await?;
+            for unit in Protected::ALL {
+                if let Some(budget) = self.policy.privacy.budget_of(unit) {
+                    self.journal.open_account(unit, budget.carried()).await?;
+                }
             }
             let mut jobs = Jobs { seats: BTreeMap::new(), until, abandoned: None };
             let mut patience = SHORTEST_WAIT;

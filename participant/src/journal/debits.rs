@@ -1,12 +1,17 @@
 //! The privacy account: what jobs with noise may spend of the rows of this institution, debited before anything leaves.
 //!
+//! Amounts protect single rows, or the institution as a whole, and those of one kind say nothing of the other: they are kept side by
+//! side and never added.
+//!
 //! A job is debited once and as a whole, when it is [taken on](super::Journal::engage): one that is stopped early, or whose institution falls away, has
 //! then been debited more than it spent, never less. All jobs of a journal are on one account, whatever their contracts: they
 //! read the same customers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sqlx::{ConnectOptions, SqliteConnection};
+use syndic_learning::job::Protected;
 use syndic_learning::privacy::budget::Amount;
 
 use super::file::{options, schema};
@@ -19,8 +24,8 @@ pub struct Debit {
     pub job: String,
     /// The contract of the rows that it reads.
     pub contract: String,
-    /// What the amount protects, `row` for instance.
-    pub unit: String,
+    /// What the amount protects.
+    pub unit: Protected,
     /// All that it may spend.
     pub amount: Amount,
     /// Whose noise has to suffice; none where an earlier version did not write it down.
@@ -41,8 +46,8 @@ pub struct NoiseBasis {
 /// The privacy account of an institution.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// What is on accounts of before; none where the journal was never told.
-    pub carried: Option<Amount>,
+    /// What is on accounts of before, by what it protects; none where the journal was never told.
+    pub carried: BTreeMap<Protected, Amount>,
     /// The debits, in their order.
     pub debits: Vec<Debit>,
     /// Jobs that were accepted without noise: no amount bounds what those tell of a row.
@@ -50,31 +55,34 @@ pub struct Account {
 }
 
 impl Account {
-    /// All debits together, those on accounts of before included: no less than was spent.
-    pub fn debited(&self) -> Amount {
-        let carried = self.carried.unwrap_or_default();
-        self.debits.iter().fold(carried, |sum, debit| sum.and(debit.amount))
+    /// All debits together that protect the same, those on accounts of before included: no less than was spent.
+    pub fn debited(&self, unit: Protected) -> Amount {
+        let carried = self.carried.get(&unit).copied().unwrap_or_default();
+        let debits = self.debits.iter().filter(|debit| debit.unit == unit);
+        debits.fold(carried, |sum, debit| sum.and(debit.amount))
     }
 }
 
 impl Journal {
-    /// Opens the account of an institution that has a budget. `carried` is what it was debited before, in other journals, by its
-    /// policy's word; that is kept, so that it counts also once the policy says nothing of it.
+    /// Opens the account of an institution that has a budget for what is protected. `carried` is what it was debited before, in
+    /// other journals, by its policy's word; that is kept, so that it counts also once the policy says nothing of it.
     ///
     /// # Errors
     ///
     /// [`JournalError::AccountUnknown`] where it was never said: a new journal knows nothing of what its customers' rows have told.
-    pub async fn open_account(&self, carried: Option<Amount>) -> Result<(), JournalError> {
+    pub async fn open_account(&self, unit: Protected, carried: Option<Amount>) -> Result<(), JournalError> {
         let mut connection = self.connection().await;
         let mut step = self.begin(&mut connection).await?;
-        let before = self.carried(&mut step).await?;
+        let before = self.carried(&mut step, unit).await?;
         let Some(carried) = carried else {
-            let unknown = || JournalError::AccountUnknown { path: self.path().display().to_string() };
+            let path = || self.path().display().to_string();
+            let unknown = || JournalError::AccountUnknown { path: path(), unit };
             return before.map(drop).ok_or_else(unknown);
         };
         // As much as can be stored is more than any budget.
         let most = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        sqlx::query("INSERT OR REPLACE INTO carried (only, micro_epsilon, femto_delta) VALUES (1, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO carried (unit, micro_epsilon, femto_delta) VALUES (?, ?, ?)")
+            .bind(unit.name())
             .bind(most(carried.micro_epsilon))
             .bind(most(carried.femto_delta))
             .execute(&mut *step)
@@ -85,11 +93,17 @@ impl Journal {
     }
 
     /// What is on accounts of before, where that was said.
-    pub(super) async fn carried(&self, step: &mut SqliteConnection) -> Result<Option<Amount>, JournalError> {
-        let row: Option<(i64, i64)> = sqlx::query_as("SELECT micro_epsilon, femto_delta FROM carried")
-            .fetch_optional(step)
-            .await
-            .map_err(|error| self.failed(error))?;
+    pub(super) async fn carried(
+        &self,
+        step: &mut SqliteConnection,
+        unit: Protected,
+    ) -> Result<Option<Amount>, JournalError> {
+        let row: Option<(i64, i64)> =
+            sqlx::query_as("SELECT micro_epsilon, femto_delta FROM carried WHERE unit = ?")
+                .bind(unit.name())
+                .fetch_optional(step)
+                .await
+                .map_err(|error| self.failed(error))?;
         let amount = |(micro_epsilon, femto_delta)| {
             Ok(Amount { micro_epsilon: self.number(micro_epsilon)?, femto_delta: self.number(femto_delta)? })
         };
@@ -122,17 +136,24 @@ pub async fn read_account(path: &Path) -> Result<Account, JournalError> {
         Some(debits) => sqlx::query_as(debits).fetch_all(&mut connection).await.map_err(failed)?,
         None => Vec::new(),
     };
-    let carried: Option<(i64, i64)> = match found {
+    // Before there were amounts for institutions all were for rows.
+    let carried = match found {
         ..=8 => None,
-        _ => sqlx::query_as("SELECT micro_epsilon, femto_delta FROM carried")
-            .fetch_optional(&mut connection)
-            .await
-            .map_err(failed)?,
+        9 => Some("SELECT 'row', micro_epsilon, femto_delta FROM carried"),
+        _ => Some("SELECT unit, micro_epsilon, femto_delta FROM carried"),
+    };
+    let carried: Vec<(String, i64, i64)> = match carried {
+        Some(carried) => sqlx::query_as(carried).fetch_all(&mut connection).await.map_err(failed)?,
+        None => Vec::new(),
     };
     let damaged = || JournalError::Corrupt { path: path.display().to_string() };
+    let by_unit = |(unit, micro_epsilon, femto_delta): (String, i64, i64)| {
+        Some((Protected::named(&unit)?, amount_of(micro_epsilon, femto_delta)?))
+    };
     let carried = carried
-        .map(|(micro_epsilon, femto_delta)| amount_of(micro_epsilon, femto_delta).ok_or_else(damaged))
-        .transpose()?;
+        .into_iter()
+        .map(|row| by_unit(row).ok_or_else(damaged))
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
     let debits: Vec<Debit> =
         rows.into_iter().map(|row| debit_of(row).ok_or_else(damaged)).collect::<Result<_, _>>()?;
     let jobs: Vec<String> =
@@ -146,7 +167,7 @@ type Row = (String, String, String, i64, i64, i64, Option<String>, Option<i64>);
 
 fn debit_of(row: Row) -> Option<Debit> {
     let (job, contract, unit, micro_epsilon, femto_delta, at_ms, noise, honest) = row;
-    let amount = amount_of(micro_epsilon, femto_delta)?;
+    let (unit, amount) = (Protected::named(&unit)?, amount_of(micro_epsilon, femto_delta)?);
     let noise = match (noise, honest) {
         (Some(source), Some(honest)) => Some(NoiseBasis { source, honest: honest.try_into().ok()? }),
         (None, None) => None,

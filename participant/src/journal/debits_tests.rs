@@ -1,3 +1,4 @@
+use syndic_learning::job::Protected;
 use syndic_learning::privacy::Guarantee;
 use syndic_learning::privacy::budget::{Amount, Limit};
 use syndic_round::Digest;
@@ -9,7 +10,7 @@ fn debit(job: &str, epsilon: f64) -> Debit {
     Debit {
         job: job.into(),
         contract: "churn.v1".into(),
-        unit: "row".into(),
+        unit: Protected::Row,
         amount: Amount::of(Guarantee { epsilon, delta: 1e-6 }),
         noise: Some(NoiseBasis { source: "distributed".into(), honest: 2 }),
         at_ms: 17,
@@ -54,7 +55,8 @@ async fn budget_never_exceeded() {
         let wanted = debit(&format!("job-{job}"), 0.3 + 0.2 * f64::from(job % 4));
         match take_on(&journal, FILE, &wanted, limit(3.0)).await.unwrap() {
             NEW => spent = spent.and(wanted.amount),
-            Engaged::OverBudget { left } => {
+            Engaged::OverBudget { left, unit: Protected::Row, needed } => {
+                assert_eq!(needed, wanted.amount);
                 assert_eq!(left, limit(3.0).unwrap().left(spent));
                 assert!(wanted.amount.micro_epsilon > left.micro_epsilon);
             }
@@ -62,7 +64,7 @@ async fn budget_never_exceeded() {
         }
         assert!(spent.micro_epsilon <= 3_000_000);
         drop(journal);
-        assert_eq!(read_account(&path).await.unwrap().debited(), spent);
+        assert_eq!(read_account(&path).await.unwrap().debited(Protected::Row), spent);
     }
     assert!(spent.micro_epsilon > 2_500_000, "{spent}");
 }
@@ -74,7 +76,8 @@ async fn a_job_is_debited_once_whatever_is_left() {
     assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), NEW);
     assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(3.0)).await.unwrap(), SAME);
     assert_eq!(take_on(&journal, FILE, &debit("a", 2.0), limit(1.0)).await.unwrap(), SAME);
-    let Engaged::OverBudget { left } = take_on(&journal, FILE, &debit("b", 1.5), limit(3.0)).await.unwrap()
+    let Engaged::OverBudget { left, .. } =
+        take_on(&journal, FILE, &debit("b", 1.5), limit(3.0)).await.unwrap()
     else {
         panic!("more than is left");
     };
@@ -104,7 +107,7 @@ async fn jobs_of_exact_sums_are_counted_beside() {
     drop(journal);
     let account = read_account(&path).await.unwrap();
     assert_eq!((account.debits, account.exact_jobs), (vec![debit("noisy", 1.0)], 1));
-    assert_eq!(account.carried, None, "nobody said it");
+    assert!(account.carried.is_empty(), "nobody said it");
 }
 
 fn carried(epsilon: f64) -> Option<Amount> {
@@ -116,34 +119,36 @@ async fn a_new_journal_has_no_account_until_it_is_told_what_was_spent_before() {
     let (_folder, path) = folder();
     for _ in 0..2 {
         let journal = Journal::open(&path).await.unwrap();
-        let refused = journal.open_account(None).await.unwrap_err();
+        let refused = journal.open_account(Protected::Row, None).await.unwrap_err();
         assert_eq!(refused.code(), "budget.unknown", "also when it was opened before");
         assert!(refused.help().unwrap().contains("already_spent") && !refused.is_refusal());
     }
     let journal = Journal::open(&path).await.unwrap();
-    journal.open_account(carried(0.0)).await.unwrap();
+    journal.open_account(Protected::Row, carried(0.0)).await.unwrap();
     drop(journal);
-    Journal::open(&path).await.unwrap().open_account(None).await.unwrap();
+    Journal::open(&path).await.unwrap().open_account(Protected::Row, None).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_was_spent_before_is_on_the_account_also_once_the_policy_is_silent() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path).await.unwrap();
-    journal.open_account(carried(2.5)).await.unwrap();
+    journal.open_account(Protected::Row, carried(2.5)).await.unwrap();
     drop(journal);
     let journal = Journal::open(&path).await.unwrap();
-    journal.open_account(None).await.unwrap();
-    let Engaged::OverBudget { left } = take_on(&journal, FILE, &debit("a", 1.0), limit(3.0)).await.unwrap()
+    journal.open_account(Protected::Row, None).await.unwrap();
+    let Engaged::OverBudget { left, .. } =
+        take_on(&journal, FILE, &debit("a", 1.0), limit(3.0)).await.unwrap()
     else {
         panic!("half an epsilon is left");
     };
     assert_eq!((left.micro_epsilon, left.femto_delta), (500_000, 9_000_000_000));
     assert_eq!(take_on(&journal, FILE, &debit("b", 0.5), limit(3.0)).await.unwrap(), NEW);
-    assert_eq!(read_account(&path).await.unwrap().debited().micro_epsilon, 3_000_000);
-    journal.open_account(carried(1.0)).await.unwrap();
-    assert_eq!(read_account(&path).await.unwrap().carried, carried(1.0), "what the policy says now counts");
-    journal.open_account(carried(f64::INFINITY)).await.unwrap();
+    assert_eq!(read_account(&path).await.unwrap().debited(Protected::Row).micro_epsilon, 3_000_000);
+    journal.open_account(Protected::Row, carried(1.0)).await.unwrap();
+    let now = read_account(&path).await.unwrap().carried.get(&Protected::Row).copied();
+    assert_eq!(now, carried(1.0), "what the policy says now counts");
+    journal.open_account(Protected::Row, carried(f64::INFINITY)).await.unwrap();
     assert!(matches!(
         take_on(&journal, FILE, &debit("c", 0.1), limit(9e12)).await.unwrap(),
         Engaged::OverBudget { .. }
@@ -162,12 +167,70 @@ async fn a_journal_that_took_part_before_accounts_were_carried_over_goes_on_as_i
     sqlx::raw_sql(back).execute(&mut *journal.connection().await).await.unwrap();
     drop(journal);
     let before = read_account(&path).await.unwrap();
-    assert_eq!((before.carried, before.debits.len(), &before.debits[0].noise), (None, 1, &None));
+    assert!(before.carried.is_empty());
+    assert_eq!((before.debits.len(), &before.debits[0].noise), (1, &None));
 
     let journal = Journal::open(&path).await.unwrap();
-    journal.open_account(None).await.unwrap();
+    journal.open_account(Protected::Row, None).await.unwrap();
     assert_eq!(take_on(&journal, FILE, &debit("a", 1.0), limit(1.0)).await.unwrap(), SAME);
-    assert_eq!(read_account(&path).await.unwrap().debited().micro_epsilon, 1_000_000);
+    assert_eq!(read_account(&path).await.unwrap().debited(Protected::Row).micro_epsilon, 1_000_000);
+}
+
+#[tokio::test]
+async fn amounts_of_rows_and_of_the_institution_are_never_added() {
+    let (_folder, path) = folder();
+    let journal = Journal::open(&path).await.unwrap();
+    let whole = |job: &str, epsilon| Debit { unit: Protected::Institution, ..debit(job, epsilon) };
+    assert_eq!(take_on(&journal, FILE, &debit("rows", 2.5), limit(3.0)).await.unwrap(), NEW);
+    // Nothing of what rows have left is taken, and nothing of what they were debited counts.
+    assert_eq!(take_on(&journal, FILE, &whole("whole", 8.0), limit(10.0)).await.unwrap(), NEW);
+    assert_eq!(take_on(&journal, FILE, &debit("more", 0.5), limit(3.0)).await.unwrap(), NEW);
+    let Engaged::OverBudget { unit, left, .. } =
+        take_on(&journal, FILE, &whole("dear", 2.5), limit(10.0)).await.unwrap()
+    else {
+        panic!("two are left");
+    };
+    assert_eq!((unit, left.micro_epsilon), (Protected::Institution, 2_000_000));
+    let account = read_account(&path).await.unwrap();
+    assert_eq!(account.debited(Protected::Row).micro_epsilon, 3_000_000);
+    assert_eq!(account.debited(Protected::Institution).micro_epsilon, 8_000_000);
+    // So is what was spent before: each has to be said, and counts for itself.
+    let refused = journal.open_account(Protected::Institution, None).await.unwrap_err();
+    assert!(refused.help().unwrap().contains("[privacy.institution.budget]"));
+    journal.open_account(Protected::Institution, carried(1.5)).await.unwrap();
+    assert_eq!(journal.open_account(Protected::Row, None).await.unwrap_err().code(), "budget.unknown");
+    let Engaged::OverBudget { left, .. } =
+        take_on(&journal, FILE, &whole("dear", 1.0), limit(10.0)).await.unwrap()
+    else {
+        panic!("half an epsilon is left");
+    };
+    assert_eq!(left.micro_epsilon, 500_000);
+}
+
+#[tokio::test]
+async fn a_journal_of_before_there_were_units_goes_on_as_that_of_rows() {
+    let (_folder, path) = folder();
+    let journal = Journal::open(&path).await.unwrap();
+    journal.open_account(Protected::Row, carried(0.5)).await.unwrap();
+    take_on(&journal, FILE, &debit("a", 1.0), None).await.unwrap();
+    // As the ninth version of the schema left it.
+    let back = "DROP TABLE carried;
+                CREATE TABLE carried (only INTEGER PRIMARY KEY CHECK (only = 1), micro_epsilon INTEGER NOT NULL,
+                    femto_delta INTEGER NOT NULL) STRICT;
+                INSERT INTO carried VALUES (1, 500000, 1000000000);
+                UPDATE meta SET value = '9' WHERE key = 'schema'";
+    sqlx::raw_sql(back).execute(&mut *journal.connection().await).await.unwrap();
+    drop(journal);
+    let before = read_account(&path).await.unwrap();
+    assert_eq!(before.debited(Protected::Row).micro_epsilon, 1_500_000);
+
+    let journal = Journal::open(&path).await.unwrap();
+    for unit in Protected::ALL {
+        journal.open_account(unit, None).await.unwrap();
+    }
+    let account = read_account(&path).await.unwrap();
+    assert_eq!(account.debited(Protected::Row).micro_epsilon, 1_500_000);
+    assert_eq!(account.debited(Protected::Institution), Amount::default());
 }
 
 #[cfg(feature = "tap")]

@@ -1,6 +1,7 @@
 //! Taking part in a job: its file, the content of its contract and its debit, in one step before any row is read.
 
 use sqlx::SqliteConnection;
+use syndic_learning::job::Protected;
 use syndic_learning::privacy::budget::{Amount, Limit};
 use syndic_round::Digest;
 
@@ -36,6 +37,10 @@ pub enum Engaged {
     },
     /// The debit would exceed the limit; nothing was changed.
     OverBudget {
+        /// What the amounts protect.
+        unit: Protected,
+        /// What the job may spend.
+        needed: Amount,
         /// What is left.
         left: Amount,
     },
@@ -43,8 +48,8 @@ pub enum Engaged {
 
 impl Journal {
     /// Takes part in a job: [`Self::accept_job`], and in the same step the content of its contract is kept, the first of each
-    /// name and version, and a job with noise is debited if that leaves the account within `limit`. To be called before any row is
-    /// read for the job and before anything of it leaves.
+    /// name and version, and a job with noise is debited if that leaves the account of its unit within `limit`. To be called before
+    /// any row is read for the job and before anything of it leaves.
     ///
     /// Without the second rule the author of job files could ask exact questions: is there a row with a value in this range? The
     /// refusal is the answer, and neither noise nor account is in it.
@@ -115,15 +120,19 @@ impl Journal {
         debit: &Debit,
         limit: Option<Limit>,
     ) -> Result<Engaged, JournalError> {
-        let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT job, micro_epsilon, femto_delta FROM debits")
+        let rows: Vec<(String, String, i64, i64)> =
+            sqlx::query_as("SELECT job, unit, micro_epsilon, femto_delta FROM debits")
                 .fetch_all(&mut *step)
                 .await
                 .map_err(|error| self.failed(error))?;
-        let mut spent = self.carried(step).await?.unwrap_or_default();
-        for (job, micro_epsilon, femto_delta) in rows {
+        let mut spent = self.carried(step, debit.unit).await?.unwrap_or_default();
+        for (job, unit, micro_epsilon, femto_delta) in rows {
             if job == debit.job {
                 return Ok(Engaged::Recorded(Recorded::Same));
+            }
+            // What protects something else is on another account.
+            if unit != debit.unit.name() {
+                continue;
             }
             let (micro_epsilon, femto_delta) = (self.number(micro_epsilon)?, self.number(femto_delta)?);
             spent = spent.and(Amount { micro_epsilon, femto_delta });
@@ -131,7 +140,8 @@ impl Journal {
         if let Some(limit) = limit
             && !limit.admits(spent, debit.amount)
         {
-            return Ok(Engaged::OverBudget { left: limit.left(spent) });
+            let (unit, needed, left) = (debit.unit, debit.amount, limit.left(spent));
+            return Ok(Engaged::OverBudget { unit, needed, left });
         }
         sqlx::query(
             "INSERT INTO debits (job, contract, unit, micro_epsilon, femto_delta, at_ms, noise, honest)
@@ -139,7 +149,7 @@ impl Journal {
         )
         .bind(&debit.job)
         .bind(&debit.contract)
-        .bind(&debit.unit)
+        .bind(debit.unit.name())
         .bind(stored(debit.amount.micro_epsilon)?)
         .bind(stored(debit.amount.femto_delta)?)
         .bind(stored(debit.at_ms)?)

@@ -60,7 +60,7 @@ async fn a_job_that_is_over_the_budget_pins_no_contract() {
     let (_folder, path) = folder();
     let journal = Journal::open(&path).await.unwrap();
     let amount = syndic_learning::privacy::budget::Amount { micro_epsilon: 2, femto_delta: 0 };
-    let (job, contract, unit) = ("a".into(), "churn.v1".into(), "row".into());
+    let (job, contract, unit) = ("a".into(), "churn.v1".into(), syndic_learning::job::Protected::Row);
     let debit = Debit { job, contract, unit, amount, noise: None, at_ms: 17 };
     let dear = Engagement { debit: Some(&debit), ..under("a", 1) };
     let limit = syndic_learning::privacy::budget::Limit::of(1e-6, 0.0);

@@ -2,6 +2,7 @@
 
 use std::{io, path::Path};
 
+use syndic_learning::job::Protected;
 use syndic_round::RoundId;
 use thiserror::Error;
 
@@ -140,6 +141,8 @@ pub enum JournalError {
     AccountUnknown {
         /// The file.
         path: String,
+        /// What the amounts of the account protect.
+        unit: Protected,
     },
     /// The file belongs to something else.
     #[error("{path} is not a participant's journal")]
@@ -246,7 +249,11 @@ impl JournalError {
             Self::InUse { .. } => {
                 Some("stop the other agent; two agents of one institution need two journals")
             }
-            Self::AccountUnknown { .. } => Some(
+            Self::AccountUnknown { unit: Protected::Institution, .. } => Some(
+                "write `already_spent` into [privacy.institution.budget] of the policy: what `syndic-participant budget` showed for the state \
+                 folder before this one, or `{ epsilon = 0.0, delta = 0.0 }` where this institution was in no job with noise for institutions yet",
+            ),
+            Self::AccountUnknown { unit: Protected::Row, .. } => Some(
                 "write `already_spent` into [privacy.budget] of the policy: what `syndic-participant budget` showed for the state folder \
                  before this one, or `{ epsilon = 0.0, delta = 0.0 }` where these rows were in no job with noise yet",
             ),

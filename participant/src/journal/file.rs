@@ -245,4 +245,5 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_debits.sql"),
     include_str!("migrations/0008_contracts.sql"),
     include_str!("migrations/0009_account.sql"),
+    include_str!("migrations/0010_units.sql"),
 ];

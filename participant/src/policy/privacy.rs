@@ -1,8 +1,8 @@
-//! `[privacy]` of the policy: what jobs may tell of single rows.
+//! `[privacy]` of the policy: what jobs may tell of single rows, and what of the institution as a whole.
 
 use serde::Deserialize;
 use syndic_learning::Job;
-use syndic_learning::job::NoiseSource;
+use syndic_learning::job::{NoiseSource, Protected};
 use syndic_learning::privacy::Guarantee;
 use syndic_learning::privacy::budget::{Amount, Limit};
 
@@ -15,15 +15,30 @@ pub struct PrivacyPolicy {
     /// Takes part in jobs that add no noise. Without it, only where no other key of this section is set: what is limited with one
     /// hand is not given away with the other.
     pub allow_exact_sums: Option<bool>,
-    /// The most epsilon of one job with noise.
+    /// The most epsilon of one job with noise for rows.
     pub max_epsilon_per_job: Option<f64>,
-    /// The most delta of one job with noise; where only its epsilon is limited, [`DEFAULT_MAX_DELTA`].
+    /// The most delta of one job with noise for rows; where only its epsilon is limited, [`DEFAULT_MAX_DELTA`].
     pub max_delta_per_job: Option<f64>,
-    /// Whose noise has to suffice.
+    /// Whose noise has to suffice, whatever it hides.
     pub noise: Option<RequiredNoise>,
     /// On how many honest institutions' noise a job may count at most.
     pub max_honest: Option<u16>,
-    /// What all jobs with noise may spend together, for ever; without it there is no limit.
+    /// What all jobs with noise for rows may spend together, for ever; without it there is no limit.
+    pub budget: Option<Budget>,
+    /// Takes part in jobs whose noise hides the institution as a whole, within these limits. Without it in none: the limits above
+    /// are of single rows, and say nothing of what such a job spends.
+    pub institution: Option<InstitutionPolicy>,
+}
+
+/// What jobs may tell of the institution as a whole, through noise that hides all of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstitutionPolicy {
+    /// The most epsilon of one such job.
+    pub max_epsilon_per_job: Option<f64>,
+    /// The most delta of one such job; where only its epsilon is limited, [`DEFAULT_MAX_DELTA`].
+    pub max_delta_per_job: Option<f64>,
+    /// What all such jobs may spend together, for ever; without it there is no limit. Never added to what is spent of rows.
     pub budget: Option<Budget>,
 }
 
@@ -82,11 +97,24 @@ impl PrivacyPolicy {
         self.max_delta_per_job.or(self.max_epsilon_per_job.map(|_| DEFAULT_MAX_DELTA))
     }
 
+    /// What all jobs may spend together that protect the same; none where there is no limit.
+    pub fn budget_of(&self, unit: Protected) -> Option<&Budget> {
+        match unit {
+            Protected::Row => self.budget.as_ref(),
+            Protected::Institution => self.institution.as_ref()?.budget.as_ref(),
+        }
+    }
+
     pub(super) fn check(&self, job: &Job) -> Result<(), Denied> {
-        let (Some(needed), Some(terms)) = (amount_of(job), job.privacy.record_level()) else {
+        let (Some(needed), Some(terms)) = (amount_of(job), job.privacy.noise()) else {
             return if self.allows_exact_sums() { Ok(()) } else { Err(Denied::ExactSums) };
         };
-        let honest = terms.contributors();
+        let (most_epsilon, most_delta) = match (terms.protected, &self.institution) {
+            (Protected::Row, _) => (self.max_epsilon_per_job, self.max_delta()),
+            (Protected::Institution, Some(limits)) => (limits.max_epsilon_per_job, limits.max_delta()),
+            (Protected::Institution, None) => return Err(Denied::Unit),
+        };
+        let honest = terms.contributors;
         if self.noise == Some(RequiredNoise::Local) && terms.noise != NoiseSource::Local {
             return Err(Denied::Noise { honest });
         }
@@ -95,18 +123,25 @@ impl PrivacyPolicy {
         {
             return Err(Denied::Honest { honest, most });
         }
-        if let Some(most) = self.max_epsilon_per_job
+        if let Some(most) = most_epsilon
             && !Limit::of(most, 1.0).admits(Amount::default(), needed)
         {
             return Err(Denied::Epsilon { job: needed, most: most.to_string() });
         }
-        match self.max_delta() {
+        match most_delta {
             // A limit that is no number allows nothing.
             Some(most) if most.is_nan() || terms.delta > most => {
                 Err(Denied::Delta { job: format!("{:e}", terms.delta), most: format!("{most:e}") })
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl InstitutionPolicy {
+    /// The most delta of one job.
+    fn max_delta(&self) -> Option<f64> {
+        self.max_delta_per_job.or(self.max_epsilon_per_job.map(|_| DEFAULT_MAX_DELTA))
     }
 }
 
