@@ -1,6 +1,7 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
 mod among;
+pub(crate) mod institutions;
 mod phases;
 mod privacy;
 mod training;
@@ -137,7 +138,7 @@ pub fn render_among(file: &JobFile, job: &Job, members: Option<usize>) -> String
         format!(
             "KSA/1 with {}; only sums are opened, {}",
             job.protection.parameter_set.name(),
-            if job.privacy.record_level().is_some() { "all of them with noise" } else { "no noise is added" }
+            if job.adds_noise() { "all of them with noise" } else { "no noise is added" }
         ),
     );
     line("institutions", admitted(job));

@@ -119,7 +119,7 @@ fn protection(text: &mut String, result: &RunResult, columns: usize) {
             None => "the sums are exact, without differential privacy, and no outside cryptographer has reviewed the protocol"
                 .into(),
             Some(claim) => format!(
-                "epsilon {} at delta {} bounds what all sums tell of one row ({}); figures on test rows are computed here, \
+                "epsilon {} at delta {} bounds what all sums tell of {}; figures on test rows are computed here, \
                  outside of it; no outside cryptographer has reviewed the protocol",
                 claim.epsilon, claim.delta, claim.unit
             ),

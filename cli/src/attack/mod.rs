@@ -12,7 +12,7 @@ use syndic_learning::attack::figures::{Figures, Verdict};
 use syndic_learning::attack::game::Game;
 use syndic_learning::attack::lira::{self, Variant};
 use syndic_learning::attack::{AttackError, bound, inversion, threshold};
-use syndic_learning::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Solver};
+use syndic_learning::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Protected, Solver};
 use syndic_learning::{Job, Table};
 
 use crate::commands::print;
@@ -66,7 +66,7 @@ fn with_and_without(job: &Job, compare: bool) -> Result<Vec<Job>> {
     let Some(without) = without_noise(job) else {
         return Err(Error::input("attack.no-noise", "the job adds no noise to compare with")
             .place("--compare-noise")
-            .help("leave the option out, or name a job with `mode = \"record-level\"`"));
+            .help("leave the option out, or name a job with `mode = \"record-level\"` or `\"institution-level\"`"));
     };
     Ok(vec![without, job.clone()])
 }
@@ -84,6 +84,8 @@ pub(crate) fn without_noise(job: &Job) -> Option<Job> {
         ProgramTerms::NeuralNetwork(terms) if terms.noisy().is_some() => {
             ProgramTerms::NeuralNetwork(Box::new(terms.without_noise().into()))
         }
+        // The same training without noise is a job of its own.
+        program if job.privacy.institution_level().is_some() => program.clone(),
         _ => return None,
     };
     Some(Job { program, privacy: Privacy::None {}, ..job.clone() })
@@ -131,15 +133,19 @@ fn progress(args: &AttackArgs, jobs: usize) -> ProgressBar {
 /// What the attacks on all games of a job found.
 fn told(job: &Job, game: &Game, rules: &Rules, games: &Games) -> std::result::Result<Run, AttackError> {
     let calibration = job.calibration().ok().flatten();
-    let bound = calibration.map(|found| Bound {
-        epsilon: found.spent.epsilon,
-        delta: found.spent.delta,
-        advantage: bound::advantage(found.spent),
-        found_at_one_percent: bound::found(found.spent, 0.01),
-        found_at_one_per_thousand: bound::found(found.spent, 0.001),
+    let of_a_row = calibration.zip(job.privacy.noise()).map(|(found, terms)| match terms.protected {
+        Protected::Row => found.spent,
+        Protected::Institution => found.spent.through_none(),
+    });
+    let bound = of_a_row.map(|guarantee| Bound {
+        epsilon: guarantee.epsilon,
+        delta: guarantee.delta,
+        advantage: bound::advantage(guarantee),
+        found_at_one_percent: bound::found(guarantee, 0.01),
+        found_at_one_per_thousand: bound::found(guarantee, 0.001),
     });
     // Shared noise protects the sum, and only the institution's own what it sends.
-    let own = job.privacy.record_level().is_some_and(|terms| terms.noise == NoiseSource::Local);
+    let own = job.privacy.noise().is_some_and(|terms| terms.noise == NoiseSource::Local);
     let verdicts: [(Sees, Attack, bool, Vec<Vec<Verdict>>); 5] = [
         (Sees::Model, Attack::LossThreshold, true, threshold::verdicts(&games.played)),
         (Sees::Model, Attack::LiraOffline, true, lira::verdicts(&games.played, Variant::Offline)),

@@ -1,9 +1,10 @@
 //! What a job with noise claims, for a person who checks it.
 
 use syndic_learning::Job;
+use syndic_learning::job::Protected;
 
-use super::Warning;
 use super::vectors::{fitting, ranges, spoken};
+use super::{Warning, institutions};
 use crate::words::{counted, thousands};
 
 /// A line for each thing that is claimed; none where no noise is added.
@@ -12,6 +13,9 @@ pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
     let Ok(Some(claim)) = job.claim(None) else { return Vec::new() };
     let measured = match &claim.evaluation {
         Some(evaluation) => format!("evaluation: {evaluation}"),
+        None if job.privacy.institution_level().is_some() => {
+            "no evaluation: each institution may score its own test rows for itself".into()
+        }
         None => "no evaluation: `test_bins` of [privacy] measures the model on test rows with noise, and spends nothing more".into(),
     };
     vec![
@@ -21,33 +25,47 @@ pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
         format!("mechanism: {}", claim.mechanism),
         format!("accountant: {}", claim.accountant),
         measured,
-        format!(
-            "its noise is louder than what some {} training rows of all {}institutions say",
-            thousands(rows_drowned(job, among)),
-            among.map_or_else(String::new, |admitted| format!("{admitted} "))
-        ),
+        institutions::fact(job, among).unwrap_or_else(|| {
+            format!(
+                "its noise is louder than what some {} training rows of all {}institutions say",
+                thousands(rows_drowned(job, among)),
+                among.map_or_else(String::new, |admitted| format!("{admitted} "))
+            )
+        }),
         "no statistics and no comparison of groups: they would open exact sums".into(),
     ]
 }
 
 /// What a job with noise will hardly get, or tells more by than it seems.
 pub(super) fn warnings(job: &Job, among: Option<u16>) -> impl Iterator<Item = Warning> {
-    let told = [too_little_noise(job, among), large_delta(job), drowned(job, among), few_rounds(job)];
-    told.into_iter().flatten()
+    let drowned = [drowned(job, among), institutions::drowned(job, among)];
+    let told =
+        [too_little_noise(job, among), large_delta(job)].into_iter().chain(drowned).chain([few_rounds(job)]);
+    told.flatten()
 }
 
 /// A delta with which an epsilon promises little: so large a share of customers may be told of in full.
 fn large_delta(job: &Job) -> Option<Warning> {
-    let terms = job.privacy.record_level().filter(|terms| terms.delta > LARGEST_USUAL_DELTA)?;
+    let terms = job.privacy.noise().filter(|terms| terms.delta > LARGEST_USUAL_DELTA)?;
+    let (whom, key, help) = match terms.protected {
+        Protected::Row => {
+            ("customer", "max_delta_per_job", "choose delta well below 1 / customers: `delta = 1e-5`")
+        }
+        Protected::Institution => (
+            "institution",
+            "max_delta_per_job` of `[privacy.institution]",
+            "choose delta well below 1 / institutions: `delta = 1e-5`",
+        ),
+    };
     Some(Warning {
         code: "job.large-delta",
         message: format!(
-            "delta {:e} lets a job that keeps its epsilon tell everything of one customer in {:.0}; a participant that limits epsilon \
-             declines more than 1e-5, with `policy.delta`, unless its site policy sets `max_delta_per_job`",
+            "delta {:e} lets a job that keeps its epsilon tell everything of one {whom} in {:.0}; a participant that limits epsilon \
+             declines more than 1e-5, with `policy.delta`, unless its site policy sets `{key}`",
             terms.delta,
             1.0 / terms.delta
         ),
-        help: "choose delta well below 1 / customers: `delta = 1e-5`",
+        help,
     })
 }
 

@@ -42,8 +42,7 @@ pub(super) fn carried(job: &Job, among: Option<u16>) -> Vec<Carried> {
     // A job that has none is told so when it is asked for.
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
     // Where noise is added nothing is asked that would be exact.
-    let is_exact = job.privacy.record_level().is_none();
-    let compares = job.comparison().is_some();
+    let (is_exact, compares) = (!job.adds_noise(), job.comparison().is_some());
     let kinds = [
         (is_exact && !compares).then_some(("statistics", "statistics", layouts.statistics)),
         Some(match compares {

@@ -9,7 +9,7 @@ use rand_core::SeedableRng as _;
 use serde::Serialize;
 use syndic_learning::attack::AttackError;
 use syndic_learning::attack::run::{Keep, run};
-use syndic_learning::job::{Privacy, RecordLevelTerms};
+use syndic_learning::job::{InstitutionLevelTerms, Privacy, RecordLevelTerms};
 use syndic_learning::{Job, Role, Scoring as _, Table};
 
 use super::args::PlanArgs;
@@ -82,14 +82,13 @@ impl Accuracy {
 
 /// The job without noise, then with the noise of each epsilon, the largest first.
 fn at_each_epsilon(job: &Job, also: &[f64]) -> Result<Vec<(Option<f64>, Job)>> {
-    let (Some(exact), Privacy::RecordLevel(terms)) = (without_noise(job), job.privacy) else {
+    let (Some(exact), Some(terms)) = (without_noise(job), job.privacy.noise()) else {
         return Err(Error::input("privacy.no-noise", "the job adds no noise whose cost could be measured")
             .place("--table")
-            .help("leave the option out, or name a job with `mode = \"record-level\"`"));
+            .help("leave the option out, or name a job with `mode = \"record-level\"` or `\"institution-level\"`"));
     };
     let with = |epsilon: f64| {
-        let terms = RecordLevelTerms { epsilon, ..terms };
-        let job = Job { privacy: Privacy::RecordLevel(terms), ..job.clone() };
+        let job = Job { privacy: of_epsilon(job.privacy, epsilon), ..job.clone() };
         job.calibration().map(|_| (Some(epsilon), job.clone()))
     };
     let mut noisy = match also {
@@ -107,6 +106,17 @@ fn at_each_epsilon(job: &Job, also: &[f64]) -> Result<Vec<(Option<f64>, Job)>> {
     noisy.dedup_by_key(|(epsilon, _)| *epsilon);
     noisy.insert(0, (None, exact));
     Ok(noisy)
+}
+
+/// The same promise with another epsilon.
+fn of_epsilon(privacy: Privacy, epsilon: f64) -> Privacy {
+    match privacy {
+        Privacy::None {} => privacy,
+        Privacy::RecordLevel(terms) => Privacy::RecordLevel(RecordLevelTerms { epsilon, ..terms }),
+        Privacy::InstitutionLevel(terms) => {
+            Privacy::InstitutionLevel(InstitutionLevelTerms { epsilon, ..terms })
+        }
+    }
 }
 
 fn trained(

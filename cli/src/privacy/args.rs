@@ -25,7 +25,7 @@ impl PrivacyCommand {
 #[derive(Clone, Debug, Args)]
 #[command(group(clap::ArgGroup::new("target").required(true).args(["epsilon", "noise", "job"])))]
 pub struct PlanArgs {
-    /// A job file with `mode = "record-level"`: what this job spends
+    /// A job file with `mode = "record-level"` or `"institution-level"`: what this job spends
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "steps", "delta", "threshold", "colluding"])]
     pub job: Option<PathBuf>,
     /// Probability with which a step looks at a customer: batch size / customers, or 1 for all of them
@@ -120,7 +120,8 @@ const PLAN: &str = "Examples:
   syndic privacy plan --job job.toml --table data.csv.gz --site-column site --fold-column fold \\
       --test-fold 0 --also 8,1
 
-For planning ahead: a plan protects nobody. A job adds noise where its file says so, with mode = \"record-level\".
+For planning ahead: a plan protects nobody. A job adds noise where its file says so, with mode = \"record-level\" or
+mode = \"institution-level\".
 
 The unit is one row, added or removed: a customer, where nobody has more than one. A step takes a sample that every customer is in by chance, clips what \
 each adds, adds Gaussian noise, and shows the sum. With institutions, each adds its part of the noise: so much that \

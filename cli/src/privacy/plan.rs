@@ -34,6 +34,22 @@ pub(super) struct Plan {
     /// What a job's noise costs on a table, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accuracy: Option<Accuracy>,
+    /// What the noise leaves to be heard of so many institutions; none but of a job whose noise is for whole institutions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) heard: Option<HeardOf>,
+}
+
+/// What noise for whole institutions leaves to be heard.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct HeardOf {
+    /// How long it is in the mean change of a round, in the longest change of one institution; none where their number is not named.
+    pub(super) in_a_round: Option<f64>,
+    /// The same in the mean of all rounds.
+    pub(super) over_all: Option<f64>,
+    /// The fewest institutions that are heard; none where no number that the parameter set serves is.
+    pub(super) institutions: Option<u16>,
+    /// On the noise of how many of them the job then counts.
+    pub(super) honest: Option<u16>,
 }
 
 /// What so many steps spend.
@@ -101,15 +117,15 @@ impl Plan {
             by_steps,
             institutions: Institutions::of(args, training, noise)?,
             accuracy: None,
+            heard: None,
         })
     }
 
     /// What a job spends, with the noise that its file leads to.
     fn of_job(job: &Job, args: &PlanArgs) -> Result<Self> {
-        let (Some(terms), Some(calibration)) = (job.privacy.record_level(), job.calibration().map_err(told)?)
-        else {
+        let (Some(terms), Some(calibration)) = (job.privacy.noise(), job.calibration().map_err(told)?) else {
             return Err(Error::input("privacy.no-noise", "the job adds no noise: its privacy mode is `none`")
-                .help("`mode = \"record-level\"` in [privacy] adds noise; or plan with --steps, --delta and --epsilon"));
+                .help("`mode = \"record-level\"` or `\"institution-level\"` in [privacy] adds noise; or plan with --steps, --delta and --epsilon"));
         };
         let protection = args.institutions.map(|admitted| {
             let protection = job.protection_of(usize::from(admitted)).map_err(|error| {
@@ -131,12 +147,26 @@ impl Plan {
             ..args.clone()
         })?;
         let accuracy = args.table.as_ref().map(|table| Accuracy::measured(job, table, args)).transpose()?;
-        Ok(Self { target_epsilon: Some(terms.epsilon), accuracy, ..planned })
+        let heard = HeardOf::of(job, args.institutions);
+        Ok(Self { target_epsilon: Some(terms.epsilon), heard, accuracy, ..planned })
     }
 
     /// One JSON object on one line.
     pub(super) fn to_json(&self) -> String {
         serde_json::json!(self).to_string() + "\n"
+    }
+}
+
+impl HeardOf {
+    fn of(job: &Job, admitted: Option<u16>) -> Option<Self> {
+        job.privacy.institution_level()?;
+        let (loudness, heard) = (admitted.and_then(|admitted| job.loudness(admitted)), job.heard());
+        Some(Self {
+            in_a_round: loudness.map(|loudness| loudness.in_a_round),
+            over_all: loudness.map(|loudness| loudness.over_all),
+            institutions: heard.map(|heard| heard.institutions),
+            honest: heard.map(|heard| heard.honest),
+        })
     }
 }
 

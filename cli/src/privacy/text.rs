@@ -6,7 +6,7 @@ use std::path::Path;
 use console::style;
 
 use super::accuracy::{Accuracy, Model};
-use super::plan::{Calibration, Institutions, Plan};
+use super::plan::{Calibration, HeardOf, Institutions, Plan};
 use crate::words::thousands;
 
 /// The plan as text, with colours where standard output has them. `picture` is where it was drawn.
@@ -16,6 +16,9 @@ pub(super) fn render(plan: &Plan, picture: Option<&Path>) -> String {
     steps(&mut text, plan);
     if let Some(institutions) = &plan.institutions {
         calibrations(&mut text, institutions);
+    }
+    if let Some(heard) = &plan.heard {
+        heard_of(&mut text, heard);
     }
     if let Some(accuracy) = &plan.accuracy {
         costs(&mut text, accuracy, plan.target_epsilon);
@@ -32,11 +35,22 @@ fn facts(text: &mut String, plan: &Plan) {
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "  {}{value}", style(format!("{label:<10}")).cyan());
     };
-    let sample =
-        if plan.rate == 1.0 { "all customers".into() } else { format!("a sample of rate {}", plan.rate) };
+    let whole = plan.heard.is_some();
+    let sample = if whole {
+        "the changes of all institutions".into()
+    } else if plan.rate == 1.0 {
+        "all customers".into()
+    } else {
+        format!("a sample of rate {}", plan.rate)
+    };
     let times = if plan.steps == 1 { "once".into() } else { format!("{} times", thousands(plan.steps)) };
     line("training", format!("{times} the sum over {sample}"));
-    line("unit", "one row, added or removed; a customer where nobody has more than one".into());
+    let unit = if whole {
+        "one institution: all that it contributes, or zero in its place"
+    } else {
+        "one row, added or removed; a customer where nobody has more than one"
+    };
+    line("unit", unit.into());
     let chosen = match plan.target_epsilon {
         Some(epsilon) => format!(", chosen by {} for epsilon {epsilon}", plan.accountant),
         None => String::new(),
@@ -60,6 +74,25 @@ fn steps(text: &mut String, plan: &Plan) {
         let (steps, rdp, pld) = (thousands(spent.steps), figure(spent.rdp), optional(spent.pld));
         let _ = writeln!(text, "  {steps:>12}{rdp:>14}{pld:>14}");
     }
+}
+
+/// What noise for whole institutions leaves to be heard: of few institutions, hardly anything.
+fn heard_of(text: &mut String, heard: &HeardOf) {
+    if let (Some(in_a_round), Some(over_all)) = (heard.in_a_round, heard.over_all) {
+        let _ = writeln!(
+            text,
+            "\n  The noise in the mean change is {in_a_round:.2} times as long in a round as the longest change of\n  an \
+             institution, and {over_all:.2} times in the mean of all rounds."
+        );
+    }
+    let _ = match (heard.institutions, heard.honest) {
+        (Some(institutions), Some(honest)) => writeln!(
+            text,
+            "\n  It takes some {institutions} institutions to be heard through this noise, where that of {honest} of them\n  has to \
+             suffice."
+        ),
+        _ => writeln!(text, "\n  No number of institutions is enough to be heard through this noise."),
+    };
 }
 
 fn calibrations(text: &mut String, institutions: &Institutions) {

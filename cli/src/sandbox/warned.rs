@@ -3,11 +3,12 @@
 use std::f64::consts::LN_2;
 
 use syndic_learning::job::{ProgramTerms, Solver};
+use syndic_learning::program::neural_network::loudness::Loudness;
 use syndic_learning::{Job, Role};
 
 use super::{Finished, Site};
 use crate::carried;
-use crate::job_check::{hardly_begun, has_few_rounds};
+use crate::job_check::{hardly_begun, has_few_rounds, institutions};
 use crate::result::{RoundCounts, Scores};
 use crate::words::{counted, thousands};
 
@@ -28,6 +29,7 @@ pub(super) fn of(
     let mut warnings = Vec::new();
     warnings.extend(drowned(job, sites.len(), training_rows));
     warnings.extend(hardly_begun(job));
+    warnings.extend(institutions_drowned(job, sites.len()));
     warnings.extend(diverged(job, federated.log_loss, constant));
     warnings.extend(clipped(finished.clipped));
     warnings.extend(carried::cut_off(rounds));
@@ -52,6 +54,9 @@ fn diverged(job: &Job, log_loss: f64, constant: f64) -> Option<String> {
     let remedy = match &job.program {
         _ if has_few_rounds(job) => "allow more rounds in `count` of [rounds], or a larger `epsilon`",
         program if program.is_noisy() => "allow a larger `epsilon` or fewer rounds",
+        _ if job.privacy.institution_level().is_some() => {
+            "bring more institutions, or allow a larger `epsilon`"
+        }
         ProgramTerms::Scorecard(_) => "check that training and test rows are of one kind",
         ProgramTerms::LogisticRegression(terms) if matches!(terms.solver, Solver::Newton { .. }) => {
             "raise `l2`, or check that training and test rows are of one kind"
@@ -77,6 +82,17 @@ fn drowned(job: &Job, institutions: usize, rows: u64) -> Option<String> {
             thousands(rows)
         )
     })
+}
+
+/// Noise for whole institutions that is louder than what so many of them say.
+fn institutions_drowned(job: &Job, institutions: usize) -> Option<String> {
+    let institutions = u16::try_from(institutions).ok()?;
+    let loudness = job.loudness(institutions).filter(Loudness::drowns)?;
+    Some(format!(
+        "{}: beyond a quarter of it, it drowns what institutions have in common; {}",
+        institutions::told(institutions, loudness),
+        institutions::needed(job)
+    ))
 }
 
 fn is_weighted(program: &ProgramTerms) -> bool {

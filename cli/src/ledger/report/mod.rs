@@ -165,7 +165,7 @@ pub struct Protection {
 /// What was done for the privacy of rows in what was opened.
 #[derive(Debug, Serialize)]
 pub struct Privacy {
-    /// `none`: sums are exact, and nothing is spent or left of a budget. `record-level`: all sums have noise.
+    /// `none`: sums are exact, and nothing is spent or left of a budget. `record-level`, `institution-level`: all sums have noise.
     pub mechanism: &'static str,
     /// What is claimed of the noise, and what was spent; none without noise.
     #[serde(skip_serializing_if = "Option::is_none")]

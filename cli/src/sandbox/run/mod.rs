@@ -158,7 +158,7 @@ impl Federation {
             // long before its last round. A first tree has a round for its bins and one for its root at least.
             let (training_round, encrypted_round) = if run.job.trees().is_some() {
                 (1, 3)
-            } else if run.job.program.measures_every_round() {
+            } else if run.job.measures_every_round() {
                 let training_round = run.job.rounds.count.div_ceil(4);
                 (training_round, 2 * training_round)
             } else {
