@@ -175,6 +175,39 @@ test_bins = 16
 }
 
 #[test]
+fn a_job_that_hides_institutions_opens_noisy_changes_alone_and_says_how_loud_the_noise_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "logistic-regression"
+solver = "fed-avg"
+
+[privacy]
+mode = "institution-level"
+epsilon = 8
+delta = 1e-5
+noise = "distributed"
+honest = 2
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "3"]);
+
+    let rounds = &result["rounds"];
+    assert_eq!(
+        (&rounds["completed"], &rounds["statistics"], &rounds["evaluation"]),
+        (&3.into(), &0.into(), &0.into())
+    );
+    let warnings = result["warnings"].to_string();
+    assert!(
+        warnings.contains("drowns what institutions have in common") && warnings.contains("it takes some"),
+        "{warnings}"
+    );
+    let claim = &result["privacy"];
+    assert!(claim["unit"].as_str().unwrap().starts_with("all that one institution contributes"), "{claim}");
+    let spent: f64 = claim["spent"]["epsilon"].as_str().unwrap().parse().unwrap();
+    assert!((7.99..=8.0).contains(&spent), "{claim}");
+    assert_eq!(card(&out, &result)["privacy"], result["privacy"]);
+}
+
+#[test]
 fn trees_grow_on_though_one_institution_is_away_for_a_round() {
     let folder = tempfile::tempdir().unwrap();
     let job = "[program]\nname = \"boosted-trees\"\ndepth = 3\n";

@@ -347,3 +347,52 @@ fn lots_and_jobs_of_some_members_are_refused_where_the_policy_says_so() {
     assert_eq!(code("allow_members = false", &of_some), Err("policy.members"));
     assert_eq!(code("allow_members = false", &job()), Ok(()), "a job of all members names none");
 }
+
+/// A job whose noise is for institutions, of the example's contract.
+fn hidden(epsilon: f64) -> Job {
+    let text = include_str!("../../examples/jobs/credit-default-institutions.toml");
+    let text = text.replacen("epsilon = 8.0", &format!("epsilon = {epsilon}"), 1);
+    Job::from_toml(&text.replacen("honest = 17", "honest = 2", 1)).unwrap()
+}
+
+#[test]
+fn a_policy_that_says_nothing_of_institutions_takes_part_in_no_job_that_spends_of_them() {
+    let code = |more: &str| site(more).check(&hidden(8.0), &default_for(5)).map_err(|no| no.code());
+    for old in [
+        "",
+        "[privacy]\nallow_exact_sums = true\n",
+        "[privacy]\nmax_epsilon_per_job = 100.0\nmax_delta_per_job = 1e-2\n",
+        "[privacy.budget]\nepsilon = 1000.0\ndelta = 1e-1\n",
+    ] {
+        assert_eq!(code(old), Err("policy.unit"), "{old}");
+    }
+    let help = site("").check(&hidden(8.0), &default_for(5)).unwrap_err().help();
+    assert!(help.contains("[privacy.institution]"), "{help}");
+    assert_eq!(code("[privacy.institution]\n"), Ok(()));
+    let allowing = Policy::allowing(&hidden(8.0), &default_for(5));
+    assert_eq!(allowing.check(&hidden(8.0), &default_for(5)), Ok(()), "what a sandbox gives its own");
+    assert_eq!(Policy::allowing(&noisy(3.0), &default_for(5)).privacy.institution, None);
+}
+
+#[test]
+fn limits_of_rows_are_none_of_institutions_and_the_other_way_round() {
+    let code = |more: &str, job: &Job| site(more).check(job, &default_for(5)).map_err(|no| no.code());
+    let both = "[privacy]\nmax_epsilon_per_job = 3.0\n[privacy.institution]\nmax_epsilon_per_job = 8.0\n";
+    assert_eq!(code(both, &noisy(3.0)), Ok(()));
+    assert_eq!(code(both, &noisy(8.0)), Err("policy.epsilon"), "that of institutions is none of rows");
+    assert_eq!(code(both, &hidden(8.0)), Ok(()), "that of rows is none of institutions");
+    assert_eq!(code(both, &hidden(8.1)), Err("policy.epsilon"));
+    let delta = "[privacy.institution]\nmax_delta_per_job = 1e-6\n";
+    assert_eq!(code(delta, &hidden(8.0)), Err("policy.delta"));
+    // Whose noise it is matters whatever it hides.
+    assert_eq!(
+        code("[privacy]\nmax_honest = 1\n[privacy.institution]\n", &hidden(8.0)),
+        Err("policy.honest")
+    );
+    let local = "[privacy]\nnoise = \"local\"\n[privacy.institution]\n";
+    assert_eq!(code(local, &hidden(8.0)), Err("policy.noise"));
+    // Exact sums are none of it, and a section of it limits something.
+    let mut exact = noisy(3.0);
+    exact.privacy = syndic_learning::job::Privacy::None {};
+    assert_eq!(code("[privacy.institution]\n", &exact), Err("policy.exact-sums"));
+}

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use syndic_learning::Job;
+use syndic_learning::job::Protected;
 use syndic_learning::privacy::budget::Amount;
 use syndic_participant::journal::{Account, Debit, Engagement, Journal, Known, read_known};
 use syndic_participant::policy::Policy;
@@ -96,7 +98,7 @@ async fn what_the_journal_knows_is_answered_as_the_agent_would() {
     let job = Job::from_toml(JOB).unwrap();
     let contract = job.contract.id();
     let (first, amount) = (Digest([7; 32]), Amount { micro_epsilon: 2_000_000, femto_delta: 0 });
-    let (unit, earlier) = ("row".into(), "earlier".to_owned());
+    let (unit, earlier) = (Protected::Row, "earlier".to_owned());
     let debit = Debit { job: earlier, contract: contract.clone(), unit, amount, noise: None, at_ms: 0 };
     let engagement = Engagement {
         job: "earlier",
@@ -111,7 +113,7 @@ async fn what_the_journal_knows_is_answered_as_the_agent_would() {
     drop(journal);
 
     let known = read_known(&path, job.identity.id.as_str(), &contract).await.unwrap();
-    let account = Account { carried: None, debits: vec![debit.clone()], exact_jobs: 0 };
+    let account = Account { carried: BTreeMap::new(), debits: vec![debit.clone()], exact_jobs: 0 };
     assert_eq!(known, Known { agreement: None, content: Some(first), account: account.clone() });
     let code = |policy: &Policy, known: &Known| policy.check_known(&job, known).map_err(|no| no.code());
     assert_eq!(code(&policy(""), &known), Err("policy.contract-changed"));
@@ -130,3 +132,40 @@ async fn what_the_journal_knows_is_answered_as_the_agent_would() {
     let spent = "already_spent = { epsilon = 0.1, delta = 0.0 }";
     assert_eq!(code(&budget("5.0", spent), &agreed), Err("budget.spent"));
 }
+
+#[tokio::test]
+async fn a_budget_of_institutions_counts_their_debits_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let job = Job::from_toml(INSTITUTIONS).unwrap();
+    let contract = job.contract.id();
+    let journal = Journal::open(&path).await.unwrap();
+    for (earlier, unit) in [("of-rows", Protected::Row), ("of-institutions", Protected::Institution)] {
+        let amount = Amount { micro_epsilon: 3_000_000, femto_delta: 0 };
+        let debit =
+            Debit { job: earlier.into(), contract: contract.clone(), unit, amount, noise: None, at_ms: 0 };
+        let engagement = Engagement {
+            job: earlier,
+            agreement: Digest([1; 32]),
+            contract: &contract,
+            content: job.contract.digest(),
+            is_pinned: false,
+            debit: Some(&debit),
+        };
+        journal.engage(&engagement, None).await.unwrap();
+    }
+    drop(journal);
+
+    let known = read_known(&path, job.identity.id.as_str(), &contract).await.unwrap();
+    let of = |rows: &str, institution: &str| {
+        let budget = |epsilon: &str| format!("budget = {{ epsilon = {epsilon}, delta = 1e-3 }}");
+        let text = format!("[privacy]\n{}\n[privacy.institution]\n{}\n", budget(rows), budget(institution));
+        policy(&text).check_known(&job, &known).map_err(|no| no.to_string())
+    };
+    // Three are debited, and eight are asked for; what rows have left is nothing to it.
+    assert_eq!(of("0.1", "11.0"), Ok(()));
+    let refused = of("100.0", "10.9").unwrap_err();
+    assert!(refused.contains("for each institution") && refused.contains("epsilon 7.9"), "{refused}");
+}
+
+const INSTITUTIONS: &str = include_str!("../../examples/jobs/credit-default-institutions.toml");

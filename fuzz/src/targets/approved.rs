@@ -45,6 +45,7 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         of_trees().into(),
         of_network().into(),
         of_scaffold().into(),
+        of_hidden().into(),
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
@@ -59,7 +60,7 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    let jobs = [&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD, &SCORECARD];
+    let jobs = [&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD, &SCORECARD, &HIDDEN];
     if !jobs.iter().any(|job| question.approved_by(job).is_ok()) {
         return;
     }
@@ -116,6 +117,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         .chain(questions_of(&TREES))
         .chain(questions_of(&NETWORK))
         .chain(questions_of(&SCAFFOLD))
+        .chain(questions_of(&HIDDEN))
         .chain(questions_of(&SCORECARD))
         .map(|question| question.to_bytes().expect("finite numbers"))
         .collect()
@@ -153,6 +155,14 @@ fn of_network() -> String {
 fn of_scaffold() -> String {
     let terms = "solver = \"scaffold\"\nclass_weights = \"balanced\"";
     JOB.replacen("solver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
+}
+
+/// Noise for whole institutions.
+static HIDDEN: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_hidden()).expect("a sound job"));
+
+fn of_hidden() -> String {
+    let terms = "mode = \"institution-level\"\nepsilon = 8\ndelta = 1e-5\nnoise = \"local\"";
+    JOB.replacen("mode = \"none\"", terms, 1)
 }
 
 /// A scorecard.

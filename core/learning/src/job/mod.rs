@@ -13,6 +13,7 @@ mod parse_averaging;
 mod parse_comparison;
 pub(crate) mod parse_contract;
 mod parse_external;
+mod parse_institution;
 mod parse_named;
 mod parse_others;
 mod parse_program;

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::institution::{self, InstitutionLevelTerms};
 use super::parse::narrow;
+use super::parse_institution::institution_level;
 use super::reader::{Reader, Section};
 use super::{Job, ProgramTerms, Rounds};
 use crate::contract::Contract;
@@ -263,15 +264,16 @@ pub(super) fn privacy(
             return terms.map(|terms| (Privacy::RecordLevel(terms), at));
         }
         institution::MODE => {
-            let message = "privacy mode `institution-level` is not available in this release";
-            let help = "write `mode = \"record-level\"` to protect each row, or `mode = \"none\"` if exact sums are acceptable";
-            reader.add("job.not-available", at, message, help);
+            let terms = institution_level(reader, &mut section);
+            reader.close(section);
+            return terms.map(|terms| (Privacy::InstitutionLevel(terms), at));
         }
         other => reader.add(
             "job.unknown-privacy",
             at,
             format!("no privacy mode is `{other}`"),
-            "write `mode = \"record-level\"`, or `mode = \"none\"` if sums without added noise are acceptable",
+            "write `mode = \"record-level\"` to protect each row, `mode = \"institution-level\"` to protect each institution as a \
+             whole, or `mode = \"none\"` if sums without added noise are acceptable",
         ),
     }
     None

@@ -98,6 +98,12 @@ pub(super) fn check(
     }
     let measured = [terms.min_roc_auc, terms.max_log_loss, terms.not_worse_than_champion];
     let noise = privacy.and_then(Privacy::record_level);
+    let is_hidden = privacy.is_some_and(|privacy| privacy.institution_level().is_some());
+    if is_hidden && measured.iter().any(Option::is_some) {
+        let message = "[promotion] asks for figures on test rows, which a job with noise for institutions does not measure";
+        let help = "remove `min_roc_auc`, `max_log_loss` and `not_worse_than_champion`";
+        reader.add("promotion.not-measured", at.clone(), message, help);
+    }
     if noise.is_some_and(|noise| noise.test_bins.is_none()) && measured.iter().any(Option::is_some) {
         let message = "[promotion] asks for figures on test rows, which a job with noise measures with `test_bins` only";
         let help = "write `test_bins = 32` in [privacy], or remove `min_roc_auc`, `max_log_loss` and `not_worse_than_champion`";

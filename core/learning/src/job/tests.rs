@@ -5,6 +5,7 @@ mod comparison;
 mod drift;
 mod external;
 mod fairness;
+mod institution;
 mod networks;
 mod nullable;
 mod privacy;
@@ -214,10 +215,6 @@ fn a_program_or_privacy_mode_that_is_not_there_is_refused() {
     assert_eq!(
         errors("name = \"logistic-regression\"", "name = \"astrology\""),
         [("job.unknown-program", line_of("logistic-regression"))]
-    );
-    assert_eq!(
-        errors("mode = \"none\"", "mode = \"institution-level\""),
-        [("job.not-available", line_of("mode ="))]
     );
     assert_eq!(errors("mode = \"none\"", "mode = \"some\""), [("job.unknown-privacy", line_of("mode ="))]);
     assert_eq!(
