@@ -1,7 +1,7 @@
 //! Differential privacy: what noise costs, how much of it a training needs, and the exact noise itself.
 //!
-//! Jobs of `mode = "record-level"` run it; [`plan`] is for planning ahead (docs/privacy.md). A guarantee is a pair (epsilon, delta)
-//! for one unit of privacy, under neighbours that differ by adding or removing one unit.
+//! Jobs of `mode = "record-level"` and `"institution-level"` run it; [`plan`] is for planning ahead (docs/privacy.md). A guarantee is
+//! a pair (epsilon, delta) for one unit of privacy: a row that is added or removed, or an institution with zero in its place.
 //!
 //! | | |
 //! |---|---|
