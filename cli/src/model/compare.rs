@@ -113,12 +113,18 @@ fn table(found: &ComparisonFigures) -> String {
     for position in 1..=found.models.len() {
         let _ = write!(text, "{position:>9}");
     }
-    others.for_each(|position| drop(write!(text, "{:>20}", format!("{position} - 1"))));
+    for position in others {
+        let _ = write!(text, "{:>20}", format!("{position} - 1"));
+    }
     text.push('\n');
     for Row { name, figures, differences } in Row::all(found) {
         let _ = write!(text, "  {name:<17}");
-        figures.iter().for_each(|figure| drop(write!(text, "{figure:>9}")));
-        differences.iter().for_each(|difference| drop(write!(text, "{difference:>20}")));
+        for figure in figures {
+            let _ = write!(text, "{figure:>9}");
+        }
+        for difference in differences {
+            let _ = write!(text, "{difference:>20}");
+        }
         text.push('\n');
     }
     text

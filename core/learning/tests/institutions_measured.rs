@@ -109,7 +109,7 @@ fn trained(job: &Job, tables: &[&Table], seed: u64) -> Model {
     loop {
         let question = match next {
             Next::Ask(question) => question,
-            Next::Done(outcome) => return outcome.model,
+            Next::Done(ending) => return ending.into_released().unwrap().model,
         };
         question.approved_by(job).unwrap();
         let mut total: Vec<i64> = Vec::new();

@@ -151,7 +151,7 @@ const BLOCK: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Array as _, AsArray as _};
+    use datafusion::arrow::array::AsArray as _;
     use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 
     use super::*;

@@ -286,13 +286,16 @@ mod tests {
     #[tokio::test]
     async fn objects_below_a_prefix_are_what_files_of_a_folder_are() {
         let (store, objects) = (stored().await, objects(1));
-        let of = |wanted| Store { source: "lake", objects: &objects, wanted, store: &store };
+        let listed = async |wanted: Wanted| {
+            let store = Store { source: "lake", objects: &objects, wanted: &wanted, store: &store };
+            store.list().await.map_err(|error| error.code())
+        };
         let below = |pattern: Option<&str>| Wanted::Below(Key::from("day"), pattern.map(Into::into));
-        assert_eq!(names(&of(&below(None)).list().await.unwrap()), ["day/a.csv.gz", "day/b.csv"]);
-        assert_eq!(names(&of(&below(Some("*.parquet"))).list().await.unwrap()), ["day/d.parquet"]);
-        assert_eq!(names(&of(&Wanted::One(Key::from("f.csv"))).list().await.unwrap()), ["f.csv"]);
+        assert_eq!(names(&listed(below(None)).await.unwrap()), ["day/a.csv.gz", "day/b.csv"]);
+        assert_eq!(names(&listed(below(Some("*.parquet"))).await.unwrap()), ["day/d.parquet"]);
+        assert_eq!(names(&listed(Wanted::One(Key::from("f.csv"))).await.unwrap()), ["f.csv"]);
         for none in [Wanted::One(Key::from("g.csv")), below(Some("x*"))] {
-            assert_eq!(of(&none).list().await.unwrap_err().code(), "data.source-empty");
+            assert_eq!(listed(none).await.unwrap_err(), "data.source-empty");
         }
     }
 
