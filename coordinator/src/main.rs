@@ -170,7 +170,7 @@ async fn main() -> ExitCode {
     match perform(arguments.command).await {
         Ok(code) => code,
         Err(error) => {
-            let (code, help, exit) = (error.code().into(), error.help().into(), error.exit_code());
+            let (code, help, exit) = (error.code().into(), error.help(), error.exit_code());
             Ended { code, message: error.to_string(), help, exit }.report()
         }
     }

@@ -146,10 +146,9 @@ pub fn gates_given_up(before: &PromotionTerms, after: &PromotionTerms) -> Vec<St
             (NOT_WORSE, terms.not_worse_than_champion),
         ]
     };
-    let given_up = |((gate, before), (_, after)): ((&str, Option<f64>), (&str, Option<f64>))| {
-        (before.is_some() && after.is_none()).then(|| gate.to_owned())
-    };
-    set(before).into_iter().zip(set(after)).filter_map(given_up).collect()
+    let both = set(before).into_iter().zip(set(after));
+    let given_up = both.filter(|((_, before), (_, after))| before.is_some() && after.is_none());
+    given_up.map(|((gate, _), _)| gate.to_owned()).collect()
 }
 
 /// On which side of its limit a figure must be.

@@ -21,8 +21,8 @@ use crate::statement::Statement;
 use crate::{Query, QueryError, ReadError, Rows, rows, statement};
 
 impl Query<'_> {
-    /// See [`Query::read`].
-    pub(crate) fn run<R: Rows>(&self, rows: &mut R) -> Result<Vec<SourceFiles>, ReadError<R::Refusal>> {
+    /// See [`Query::read`]. Of one type, so that it is compiled here and not anew for everybody who takes rows.
+    pub(crate) fn run(&self, rows: &mut dyn Rows<Refusal = ()>) -> Result<Vec<SourceFiles>, ReadError<()>> {
         let scratch = Scratch::within(self.scratch).map_err(engine)?;
         let session = self.session(scratch.path())?;
         let statement = Statement::parse(&session.state(), self.sql, self.sources)?;
@@ -38,13 +38,13 @@ impl Query<'_> {
         read.map(|()| inputs.into_iter().map(|input| input.read).collect())
     }
 
-    async fn stream<R: Rows>(
+    async fn stream(
         &self,
         session: &SessionContext,
         statement: &Statement<'_>,
         inputs: &[Input],
-        rows: &mut R,
-    ) -> Result<(), ReadError<R::Refusal>> {
+        rows: &mut dyn Rows<Refusal = ()>,
+    ) -> Result<(), ReadError<()>> {
         let mut plain_names = true;
         for input in inputs {
             let table = input.table(&session.state()).await?;

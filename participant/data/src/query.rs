@@ -55,12 +55,40 @@ impl Query<'_> {
     /// [`ReadError`]; the rows that were given until then are not to be used.
     pub fn read<R: Rows>(&self, rows: &mut R) -> Result<Vec<SourceFiles>, ReadError<R::Refusal>> {
         #[cfg(feature = "sql")]
-        return self.run(rows);
+        {
+            let mut kept = Kept { rows, refusal: None };
+            self.run(&mut kept).map_err(|error| match error {
+                ReadError::Query(error) => ReadError::Query(error),
+                ReadError::Refused(()) => {
+                    ReadError::Refused(kept.refusal.take().expect("who refuses has said why"))
+                }
+            })
+        }
         #[cfg(not(feature = "sql"))]
         {
             let _ = rows;
             Err(QueryError::NoSql.into())
         }
+    }
+}
+
+/// Keeps why no more rows are taken.
+#[cfg(feature = "sql")]
+struct Kept<'a, R: Rows> {
+    rows: &'a mut R,
+    refusal: Option<R::Refusal>,
+}
+
+#[cfg(feature = "sql")]
+impl<R: Rows> Rows for Kept<'_, R> {
+    type Refusal = ();
+
+    fn begin(&mut self, columns: &[&str]) -> Result<(), ()> {
+        self.rows.begin(columns).map_err(|refusal| self.refusal = Some(refusal))
+    }
+
+    fn row(&mut self, number: u64, cells: &[Cell<'_>]) -> Result<(), ()> {
+        self.rows.row(number, cells).map_err(|refusal| self.refusal = Some(refusal))
     }
 }
 

@@ -110,7 +110,8 @@ mod owned {
     }
 }
 
-#[cfg(all(test, feature = "sql"))]
+#[cfg(test)]
+#[cfg(feature = "sql")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -295,7 +295,7 @@ fn the_noise_of_the_opened_sum_has_the_variance_that_is_claimed() {
         }
         let sum = Sum::decode(layout.clone(), &coding, HONEST, &noisy).unwrap();
         for (opened, exact) in sum.steps().iter().zip(&silent) {
-            let noise = (*opened as i64 - exact) as f64 / claimed;
+            let noise = (*opened - exact) as f64 / claimed;
             squares += noise * noise;
             fourth += libm::pow(noise, 4.0);
             draws += 1.0;
