@@ -201,7 +201,10 @@ honest = 2
         "{warnings}"
     );
     let claim = &result["privacy"];
-    assert!(claim["unit"].as_str().unwrap().starts_with("all that one institution contributes"), "{claim}");
+    assert!(
+        claim["unit"].as_str().unwrap().starts_with("the whole contribution of one institution"),
+        "{claim}"
+    );
     let spent: f64 = claim["spent"]["epsilon"].as_str().unwrap().parse().unwrap();
     assert!((7.99..=8.0).contains(&spent), "{claim}");
     assert_eq!(card(&out, &result)["privacy"], result["privacy"]);

@@ -380,7 +380,11 @@ impl Denied {
             Self::Honest { .. } => {
                 "ask for a job with a smaller `honest`, or raise `max_honest` of [privacy]"
             }
-            Self::Budget { .. } => {
+            Self::Budget { unit: Protected::Institution, .. } => {
+                "a larger [privacy.institution.budget] is a decision about all that this institution contributes: what was debited \
+                 stays debited"
+            }
+            Self::Budget { unit: Protected::Row, .. } => {
                 "a larger [privacy.budget] is a decision about the same customers: what was debited stays debited"
             }
         }

@@ -53,7 +53,7 @@ fn facts(text: &mut String, report: &Report) {
 fn heading(text: &mut String, run: &Run) {
     let noise = match &run.bound {
         None => "no noise".into(),
-        Some(bound) => format!("noise: epsilon {}, delta {}", figure(bound.epsilon), bound.delta),
+        Some(bound) => format!("noise: epsilon {} of a row, delta {}", figure(bound.epsilon), bound.delta),
     };
     let worth = run.roc_auc.map_or_else(String::new, |auc| format!("; ROC-AUC on test rows {auc:.3}"));
     let _ = writeln!(text, "\n{}", style(format!("{}, {noise}{worth}", run.program)).bold());

@@ -46,7 +46,7 @@ fn facts(text: &mut String, plan: &Plan) {
     let times = if plan.steps == 1 { "once".into() } else { format!("{} times", thousands(plan.steps)) };
     line("training", format!("{times} the sum over {sample}"));
     let unit = if whole {
-        "one institution: all that it contributes, or zero in its place"
+        "the whole contribution of one institution, kept or replaced by zero"
     } else {
         "one row, added or removed; a customer where nobody has more than one"
     };
@@ -91,7 +91,10 @@ fn heard_of(text: &mut String, heard: &HeardOf) {
             "\n  It takes some {institutions} institutions to be heard through this noise, where that of {honest} of them\n  has to \
              suffice."
         ),
-        _ => writeln!(text, "\n  No number of institutions is enough to be heard through this noise."),
+        _ => writeln!(
+            text,
+            "\n  No number of institutions that the job's parameter set serves is enough to be heard through this\n  noise."
+        ),
     };
 }
 

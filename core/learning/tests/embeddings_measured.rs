@@ -49,7 +49,7 @@ fn vectors_of_levels_are_about_as_good_as_inputs_of_their_own() {
             let (mut auc, mut loss, mut parameters) = (0.0, 0.0, 0);
             for seed in SEEDS {
                 let program = format!("name = \"neural-network\"\nseed = {seed}\n{embedding}");
-                let Ok(job) = Job::from_toml(&with(text, &program, 50, "mode = \"none\"")) else { continue };
+                let job = Job::from_toml(&with(text, &program, 50, "mode = \"none\"")).unwrap();
                 let model = trained(&job, &all, seed.into());
                 let found = figures(&model, &all);
                 parameters = model.parameters();
@@ -59,7 +59,7 @@ fn vectors_of_levels_are_about_as_good_as_inputs_of_their_own() {
             let what = numbers.map_or_else(|| "none".into(), |numbers| numbers.to_string());
             println!("| {name} | {what} | {parameters} | {auc:.4} | {loss:.4} |");
             let plain = *plain.get_or_insert(auc);
-            if parameters > 0 && auc < plain - bar {
+            if auc < plain - bar {
                 missed.push(format!("{name}, {what}: {auc:.4} {plain:.4}"));
             }
         }

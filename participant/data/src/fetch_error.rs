@@ -103,7 +103,10 @@ impl FetchError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Address { .. } => "correct the source in participant.toml",
-            Self::Secret { .. } => "name a file that this service's user alone may read: chmod 600",
+            Self::Secret { .. } => {
+                "name a file of the form that docs/data.md says and that this service may read; one with a password or keys closed to others: \
+                 chmod 600"
+            }
             Self::Unreachable { .. } => {
                 "check that the server runs and that this host reaches it; the rows are read again when they are asked for"
             }

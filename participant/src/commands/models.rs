@@ -57,7 +57,7 @@ impl From<Undelivered> for Failure {
         let (help, exit) = match &error {
             Undelivered::Io { .. } => ("check the disk that the state folder is on", 3),
             _ => (
-                "do not use this model; remove its folder while the agent runs, and it is delivered again where it is still released",
+                "do not use this model; remove its folder and start the agent again: it is delivered again where it is still released",
                 4,
             ),
         };

@@ -56,11 +56,12 @@ impl Unheld {
     pub fn help(&self) -> &'static str {
         match self {
             Self::NotHere(_) => {
-                "shadows and champions are delivered while the agent runs; `syndic-participant models` lists those that are here"
+                "shadows and champions are delivered when the agent connects and when a stage changes; `syndic-participant models` lists \
+                 those that are here"
             }
             Self::Withdrawn(_) => "ask for a job that leaves it out: what is withdrawn is not used any more",
             Self::Unverified { .. } => {
-                "find out who changed it; remove its folder while the agent runs, and it is delivered again where it is still released"
+                "find out who changed it; remove its folder and start the agent again: it is delivered again where it is still released"
             }
             Self::OtherContract(_) => "ask for a job with the contract that the model was trained under",
             Self::NeedsTrainer(_) => "ask for a job that compares models of other programs",

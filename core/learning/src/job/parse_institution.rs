@@ -20,7 +20,7 @@ pub(super) fn institution_level(
         let message = "the unit of this mode is one institution";
         reader.add("privacy.unknown-unit", Some(span), message, "remove `unit`");
     }
-    let guarantee = guarantee(reader, section);
+    let guarantee = guarantee(reader, section, "institutions");
     let clip = reader.number_in(section, "clip", 0.001..=1000.0).map_or(DEFAULT_CLIP, Spanned::into_inner);
     let (epsilon, delta, noise, honest) = guarantee?;
     Some(InstitutionLevelTerms { epsilon, delta, noise, honest, clip })

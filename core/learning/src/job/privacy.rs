@@ -280,7 +280,7 @@ pub(super) fn privacy(
 }
 
 fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<RecordLevelTerms> {
-    let guarantee = guarantee(reader, section);
+    let guarantee = guarantee(reader, section, "customers");
     let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
     let test_bins = reader.integer(section, "test_bins", 8..=4096);
     let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
@@ -300,9 +300,10 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
 pub(super) fn guarantee(
     reader: &mut Reader<'_>,
     section: &mut Section<'_>,
+    protected: &str,
 ) -> Option<(f64, f64, NoiseSource, Option<u16>)> {
     reader.require(section, "epsilon", "say what the whole job may spend: `epsilon = 1.0`");
-    reader.require(section, "delta", "well below 1 / customers: `delta = 1e-5`");
+    reader.require(section, "delta", &format!("well below 1 / {protected}: `delta = 1e-5`"));
     let help = "`noise = \"distributed\"` counts on that of several institutions, `noise = \"local\"` on each one's own";
     reader.require(section, "noise", help);
     let epsilon = reader.number_in(section, "epsilon", 0.01..=100.0);

@@ -84,17 +84,17 @@ impl Job {
                 ("one row of one institution, for training or testing, added or removed", OF_ROWS)
             }
             Protected::Row => ("one training row of one institution, added or removed", OF_ROWS),
-            Protected::Institution => (
-                "all that one institution contributes, or zero in its place; that it takes part is no secret",
-                OF_INSTITUTIONS,
-            ),
+            Protected::Institution => {
+                ("the whole contribution of one institution, kept or replaced by zero", OF_INSTITUTIONS)
+            }
         };
         let trust = match terms.noise {
             NoiseSource::Local => {
-                "each institution trusts itself: its own noise suffices against everybody else".into()
+                "each institution trusts itself alone, and its own noise suffices against everybody else"
+                    .into()
             }
             NoiseSource::Distributed => format!(
-                "noise of {} institutions suffices: of those in a sum at least so many are honest and tell nobody their noise",
+                "at least {} institutions in every sum are honest and tell nobody their noise, which suffices",
                 terms.contributors
             ),
         };
@@ -116,9 +116,10 @@ impl Job {
     }
 }
 
-/// What is summed, of which a unit adds one.
+/// What is summed.
 const OF_ROWS: &str = "clipped gradients over all rows";
-const OF_INSTITUTIONS: &str = "clipped changes of the model, one of each institution";
+const OF_INSTITUTIONS: &str =
+    "clipped changes of the model, one of each institution; who takes part is not hidden";
 
 /// Four digits after the point, rounded up.
 fn figure(value: f64) -> String {

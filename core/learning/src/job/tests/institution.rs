@@ -36,7 +36,7 @@ fn terms_of_noise_for_institutions_are_read_and_written_again() {
     let spent = job.calibration().unwrap().unwrap().spent;
     assert!(spent.epsilon <= 8.0 && spent.epsilon > 7.9, "{spent:?}");
     let claim = job.claim(None).unwrap().unwrap();
-    assert!(claim.unit.starts_with("all that one institution contributes"), "{claim:?}");
+    assert!(claim.unit.starts_with("the whole contribution of one institution"), "{claim:?}");
     assert!(claim.mechanism.contains("in each of 20 sums of clipped changes of the model"), "{claim:?}");
     assert!(claim.evaluation.is_none() && claim.trust.contains("noise of 2 institutions"), "{claim:?}");
     let local = NOISE.replace("\"distributed\"\nhonest = 2", "\"local\"");

@@ -82,7 +82,7 @@ fn nothing_but_noisy_updates_is_ever_asked() {
     assert!(outcome.fairness.is_none() && outcome.drift.is_none() && outcome.fit.is_none());
     assert!(run.metrics().iter().all(|metrics| metrics.test.is_none() && metrics.validation.is_none()));
     let claim = outcome.privacy.unwrap();
-    assert!(claim.unit.starts_with("all that one institution contributes"), "{claim:?}");
+    assert!(claim.unit.starts_with("the whole contribution of one institution"), "{claim:?}");
     assert_eq!(claim.spent.unwrap().training_rounds, 10);
     let learnt = outcome.model.evaluate(&all, Role::Test).unwrap().unwrap();
     assert!(learnt.roc_auc.unwrap() > 0.7, "{learnt:?}");
