@@ -242,6 +242,7 @@ impl Audit {
                 let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
                 // What a program made of the sums is not played again: it takes the sums themselves.
                 let is_so = attendance.is_none_or(|told| told == ended.attendance);
+                holds(index, "the end of a job", ended.places.trains())?;
                 holds(index, "who is in the sums of a job", is_so)
             }
             Fact::JobCompared(compared) => {
@@ -249,6 +250,7 @@ impl Audit {
                 self.registry.ended(&compared.job);
                 let ended = self.jobs.remove(&compared.job).filter(|job| job.round.is_none());
                 let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
+                holds(index, "what a job compares", ended.places.compared(&compared.comparison))?;
                 holds(index, "who is in the sums of a job", compared.attendance == ended.attendance)
             }
             Fact::ModelStaged(staged) => {

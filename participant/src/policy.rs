@@ -141,6 +141,14 @@ pub enum Denied {
         /// The most allowed, as written.
         most: String,
     },
+    /// Noise for one of rows and institutions, of which the policy limits the other alone.
+    #[error(
+        "the job's noise is for each {}, and the site policy limits epsilon for each {} alone", .unit.name(), .unit.other().name()
+    )]
+    Unlimited {
+        /// What the noise is for.
+        unit: Protected,
+    },
     /// A larger delta than is allowed.
     #[error("the job asks for delta {job}, and the site policy allows delta {most} for one job")]
     Delta {
@@ -327,7 +335,7 @@ impl Denied {
             Self::Lots => "policy.lots",
             Self::Members => "policy.members",
             Self::ExactSums => "policy.exact-sums",
-            Self::Unit => "policy.unit",
+            Self::Unit | Self::Unlimited { .. } => "policy.unit",
             Self::Epsilon { .. } => "policy.epsilon",
             Self::Delta { .. } => "policy.delta",
             Self::Noise { .. } => "policy.noise",
@@ -363,8 +371,15 @@ impl Denied {
                  without the key wherever [privacy] limits anything"
             }
             Self::Unit => {
-                "a section [privacy.institution] in the policy, which may be empty, accepts such jobs: what they may spend of the \
-                 institution is limited there, and limits of [privacy] are of single rows"
+                "a section [privacy.institution] in the policy accepts such jobs: what they may spend of the institution is limited \
+                 there, as limits of [privacy] are of single rows; jobs with `mode = \"none\"` then need `allow_exact_sums = true`"
+            }
+            Self::Unlimited { unit: Protected::Row } => {
+                "set `max_epsilon_per_job` of [privacy], or a [privacy.budget]: noise for rows hides hardly anything of an institution"
+            }
+            Self::Unlimited { unit: Protected::Institution } => {
+                "set `max_epsilon_per_job` of [privacy.institution], or a [privacy.institution.budget]: what such jobs tell of a row is \
+                 on no account of rows"
             }
             Self::Epsilon { .. } => {
                 "ask for a job with a smaller epsilon, or raise `max_epsilon_per_job` of [privacy], of [privacy.institution] where \

@@ -382,6 +382,13 @@ fn limits_of_rows_are_none_of_institutions_and_the_other_way_round() {
     assert_eq!(code(both, &noisy(8.0)), Err("policy.epsilon"), "that of institutions is none of rows");
     assert_eq!(code(both, &hidden(8.0)), Ok(()), "that of rows is none of institutions");
     assert_eq!(code(both, &hidden(8.1)), Err("policy.epsilon"));
+    // A limit on one means nothing beside none on the other.
+    let of_rows = "[privacy]\nmax_epsilon_per_job = 8.0\n[privacy.institution]\nmax_delta_per_job = 1e-2\n";
+    assert_eq!(code(of_rows, &noisy(3.0)), Ok(()));
+    assert_eq!(code(of_rows, &hidden(8.0)), Err("policy.unit"));
+    let of_institutions = "[privacy.institution.budget]\nepsilon = 100.0\ndelta = 1e-3\n";
+    assert_eq!(code(of_institutions, &hidden(8.0)), Ok(()));
+    assert_eq!(code(of_institutions, &noisy(3.0)), Err("policy.unit"));
     let delta = "[privacy.institution]\nmax_delta_per_job = 1e-6\n";
     assert_eq!(code(delta, &hidden(8.0)), Err("policy.delta"));
     // Whose noise it is matters whatever it hides.

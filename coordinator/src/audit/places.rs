@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syndic_learning::Job;
 use syndic_learning::program::question::sums_at;
+use syndic_learning::{ComparisonFigures, Job};
 use syndic_round::{Digest, RoundId, RoundPlan};
 
 /// How far the places of a job are filled.
@@ -41,6 +41,21 @@ impl Places {
         is_next && is_free
     }
 
+    /// Whether these are the models and rows that the job compares, and its only sum is that of the comparison. What is made of the
+    /// sum is not played again.
+    pub(super) fn compared(&self, found: &ComparisonFigures) -> bool {
+        let is_of_file = self.job.comparison().is_some_and(|terms| {
+            terms.rows == found.rows
+                && terms.models.iter().eq(found.models.iter().map(|compared| &compared.model))
+        });
+        is_of_file && self.closed.values().sum::<u32>() == 1
+    }
+
+    /// Whether the job trains a model.
+    pub(super) fn trains(&self) -> bool {
+        self.job.comparison().is_none()
+    }
+
     /// The round in progress has its sum.
     pub(super) fn close(&mut self) {
         self.rounds += 1;
@@ -49,5 +64,60 @@ impl Places {
             *self.closed.entry(asked).or_insert(0) += 1;
             self.questions.insert(question);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syndic_learning::ComparisonFigures;
+    use syndic_learning::program::comparison::RowsCompared;
+    use syndic_learning::program::comparison::figures::ComparedModel;
+
+    use super::*;
+
+    const COMPARING: &str = include_str!("../../../examples/bank-marketing/compare.toml");
+
+    #[test]
+    fn a_comparison_is_that_of_the_job_file_and_of_one_sum() {
+        let job = Job::from_toml(COMPARING).unwrap();
+        let terms = job.comparison().unwrap().clone();
+        let found = |models: &[Digest], rows| ComparisonFigures {
+            rows,
+            count: 9,
+            positives: 1,
+            models: models
+                .iter()
+                .map(|model| ComparedModel {
+                    model: *model,
+                    figures: BTreeMap::new(),
+                    differences: BTreeMap::new(),
+                    log_loss_error: None,
+                })
+                .collect(),
+        };
+        let other_rows = match terms.rows {
+            RowsCompared::Test => RowsCompared::All,
+            RowsCompared::All => RowsCompared::Test,
+        };
+        let mut places = Places::of(job);
+        assert!(!places.trains());
+        assert!(!places.compared(&found(&terms.models, terms.rows)), "no sum was opened");
+        places.closed.insert(("compare".to_owned(), None), 1);
+        assert!(places.compared(&found(&terms.models, terms.rows)));
+        assert!(!places.compared(&found(&terms.models, other_rows)));
+        assert!(!places.compared(&found(&terms.models[1..], terms.rows)));
+        let turned: Vec<Digest> = terms.models.iter().rev().copied().collect();
+        assert!(!places.compared(&found(&turned, terms.rows)));
+    }
+
+    #[test]
+    fn a_job_that_trains_compares_nothing() {
+        let job = Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap();
+        let mut places = Places::of(job);
+        assert!(places.trains());
+        places.closed.insert(("train".to_owned(), Some(1)), 1);
+        let nothing =
+            ComparisonFigures { rows: RowsCompared::Test, count: 9, positives: 1, models: Vec::new() };
+        assert!(!places.compared(&nothing));
     }
 }

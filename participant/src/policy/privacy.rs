@@ -97,6 +97,16 @@ impl PrivacyPolicy {
         self.max_delta_per_job.or(self.max_epsilon_per_job.map(|_| DEFAULT_MAX_DELTA))
     }
 
+    /// Whether jobs that protect this may not spend what they like. A limit on one unit would mean nothing beside none on the other:
+    /// noise for institutions says something of their rows too, and that for rows hides hardly anything of an institution.
+    fn is_limited(&self, unit: Protected) -> bool {
+        let epsilon = match unit {
+            Protected::Row => self.max_epsilon_per_job,
+            Protected::Institution => self.institution.as_ref().and_then(|limits| limits.max_epsilon_per_job),
+        };
+        epsilon.is_some() || self.budget_of(unit).is_some()
+    }
+
     /// What all jobs may spend together that protect the same; none where there is no limit.
     pub fn budget_of(&self, unit: Protected) -> Option<&Budget> {
         match unit {
@@ -114,6 +124,9 @@ impl PrivacyPolicy {
             (Protected::Institution, Some(limits)) => (limits.max_epsilon_per_job, limits.max_delta()),
             (Protected::Institution, None) => return Err(Denied::Unit),
         };
+        if self.is_limited(terms.protected.other()) && !self.is_limited(terms.protected) {
+            return Err(Denied::Unlimited { unit: terms.protected });
+        }
         let honest = terms.contributors;
         if self.noise == Some(RequiredNoise::Local) && terms.noise != NoiseSource::Local {
             return Err(Denied::Noise { honest });

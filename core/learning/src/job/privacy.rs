@@ -147,6 +147,14 @@ impl Protected {
         }
     }
 
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Row => Self::Institution,
+            Self::Institution => Self::Row,
+        }
+    }
+
     /// What the word is for; none where it is no such word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == word)
