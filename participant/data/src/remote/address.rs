@@ -15,10 +15,21 @@ pub(super) fn postgres(url: &str) -> Result<PgConnectOptions, &'static str> {
         .strip_prefix("postgres://")
         .or_else(|| url.strip_prefix("postgresql://"))
         .ok_or(NO_DATABASE_URL)?;
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = before.split_once('/').unwrap_or((before, ""));
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') || rest.contains("password=") {
+    // A password with a `/` in it ends the authority early, and the rest of it would pass for a database, which is told.
+    if user.contains(':') || database.contains('@') {
         return Err(PASSWORD);
+    }
+    if rest.contains('#') {
+        return Err(NO_DATABASE_URL);
+    }
+    // As they are written, so that no other way to write a key gets past: the client decodes them, takes a password, and logs
+    // what it does not know with its value.
+    let mut keys = parameters.split('&').map(|part| part.split('=').next().unwrap_or_default());
+    if keys.any(|key| !key.is_empty() && !PARAMETERS.contains(&key)) {
+        return Err(PARAMETER);
     }
     let options: PgConnectOptions = url.parse().map_err(|_| NO_DATABASE_URL)?;
     if options.get_database().is_none() {
@@ -76,6 +87,10 @@ impl Bucket {
             pattern if pattern.contains('*') => Wanted::Below(parsed(folder)?, Some(pattern.into())),
             _ => Wanted::One(parsed(key)?),
         };
+        // They may hold a secret, and the endpoint is told where the store is.
+        if objects.endpoint.as_ref().is_some_and(|endpoint| endpoint.contains(['@', '?', '#'])) {
+            return Err(ENDPOINT);
+        }
         let is_plain = match &objects.endpoint {
             Some(endpoint) if endpoint.starts_with("http://") => {
                 if !is_on_this_host(endpoint) {
@@ -92,9 +107,8 @@ impl Bucket {
 
 fn is_on_this_host(endpoint: &str) -> bool {
     let authority = endpoint.trim_start_matches("http://").split('/').next().unwrap_or_default();
-    // What stands before an @ would be a user, and the host behind it.
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    !authority.contains('@') && !host.starts_with('/') && is_loopback(host)
+    !host.starts_with('/') && is_loopback(host)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -106,8 +120,14 @@ fn is_loopback(host: &str) -> bool {
 const NO_DATABASE_URL: &str = "`url` is no address of the form `postgres://user@host:5432/database`";
 const NO_DATABASE: &str = "`url` names no database; end it with `/` and the name of one";
 const PASSWORD: &str = "`url` holds a password; put that into a file and name the file as `password_file`";
+/// What may stand behind the `?` of a database's address: no secret.
+const PARAMETERS: [&str; 10] =
+    ["host", "hostaddr", "port", "dbname", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "options"];
+const PARAMETER: &str = "`url` has a parameter other than host, hostaddr, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey \
+     and options, written so; put a password into a file and name the file as `password_file`";
 const WEAK_MODE: &str = "the `sslmode` of `url` does not check who the server is; leave it out";
 const NO_BUCKET_URL: &str = "`url` is no address of the form `s3://bucket/key` or `s3://bucket/prefix/`";
+const ENDPOINT: &str = "`endpoint` is no address of the form `https://host:port`, without `@`, `?` and `#`; keys are in `credentials_file`";
 const UNPROTECTED: &str = "`endpoint` is not `https`, and not on this host";
 
 #[cfg(test)]
@@ -117,8 +137,29 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
-        for url in ["postgres://reader:sesame@db/crm", "postgres://reader@db/crm?password=sesame"] {
-            assert_eq!(postgres(url).unwrap_err(), PASSWORD);
+        for url in [
+            "postgres://reader:sesame@db/crm",
+            "postgres://reader:ses/ame@db/crm",
+            "postgres://reader:1/sesame@db/crm",
+        ] {
+            assert_eq!(postgres(url).unwrap_err(), PASSWORD, "{url}");
+        }
+        for parameters in [
+            "password=sesame",
+            "p%61ssword=sesame",
+            "pass\tword=sesame",
+            "PASSWORD=sesame",
+            "sslmode=verify-full&pwd=sesame",
+            "pwd=sesame",
+            "reader:sesame@db",
+            "application_name=sesame",
+        ] {
+            let told = postgres(&format!("postgres://reader@db/crm?{parameters}")).unwrap_err();
+            assert_eq!(told, PARAMETER, "{parameters}");
+        }
+        assert_eq!(postgres("postgres://u@db/d#password=sesame").unwrap_err(), NO_DATABASE_URL);
+        for good in ["?", "?host=db2&port=1&user=reader&dbname=x", "?options=-c%20search_path%3Dcrm"] {
+            assert!(postgres(&format!("postgres://u@db/d{good}")).is_ok(), "{good}");
         }
         assert_eq!(postgres("mysql://u@db/d").unwrap_err(), NO_DATABASE_URL);
         assert_eq!(postgres("postgres://u@db:port/d").unwrap_err(), NO_DATABASE_URL);
@@ -161,13 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn requests_do_not_cross_a_network_without_tls() {
+    fn an_endpoint_holds_no_secret() {
         for bad in [
-            "http://s3.bank.example",
-            "http://10.0.0.1:9000",
-            "s3.bank.example",
             "http://localhost:1@evil.example",
+            "https://key:sesame@s3.bank.example",
+            "https://s3.bank.example/?token=sesame",
+            "https://s3.bank.example#sesame",
         ] {
+            assert_eq!(bucket("s3://b/a", Some(bad)), Err(ENDPOINT), "{bad}");
+        }
+    }
+
+    #[test]
+    fn requests_do_not_cross_a_network_without_tls() {
+        for bad in ["http://s3.bank.example", "http://10.0.0.1:9000", "s3.bank.example"] {
             assert_eq!(bucket("s3://b/a", Some(bad)), Err(UNPROTECTED), "{bad}");
         }
         for good in
