@@ -64,8 +64,10 @@ pub enum FetchError {
         /// Its type.
         kind: String,
     },
-    /// A number has more digits than can be computed with.
-    #[error("row {row} of source `{source}` has a number of more than 15 digits in column `{column}`")]
+    /// A number has more digits than can be computed with, or is beyond the range of those that can.
+    #[error(
+        "row {row} of source `{source}` has a number of more than 15 digits, or too large or small, in column `{column}`"
+    )]
     Digits {
         /// The source.
         r#source: String,

@@ -88,6 +88,16 @@ impl Column {
                 return Err(Wrong::Digits);
             }
             Self::Integers(column) => column.append_option(parsed(cell)?),
+            Self::Numbers(column) if kind == Kind::Decimal => {
+                let number: Option<f64> = parsed(cell)?;
+                // Beyond the range it would be infinite or zero, and near its lower end two numbers would become one.
+                if number.is_some_and(|number| !number.is_normal())
+                    && cell.is_some_and(|cell| digits(cell) > 0)
+                {
+                    return Err(Wrong::Digits);
+                }
+                column.append_option(number);
+            }
             Self::Numbers(column) => column.append_option(parsed(cell)?),
             Self::Truths(column) => column.append_option(cell.map(|cell| cell == "t")),
             Self::Texts(column) if kind == Kind::Padded => {

@@ -107,12 +107,14 @@ impl Batches {
     fn batch(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         let mut columns: Vec<Column> = self.rows.fields.iter().map(|field| Column::of(field.kind)).collect();
         let (mut line, mut text, before) = (Vec::new(), String::new(), self.read);
-        while self.read - before < ROWS {
+        let mut bytes = 0;
+        while self.read - before < ROWS && bytes < BYTES {
             line.clear();
             if self.lines.read_until(b'\n', &mut line).map_err(QueryError::engine)? == 0 {
                 break;
             }
             self.read += 1;
+            bytes += line.len();
             let row = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(&line))
                 .map_err(|_| QueryError::Value)?;
             let mut cells = row.split('\t');
@@ -146,6 +148,8 @@ impl CopiedRows {
 
 /// Rows of a batch.
 const ROWS: u64 = 8_192;
+/// Bytes of lines after which a batch ends early, so that long texts take no more memory than that and one line.
+const BYTES: usize = 8 << 20;
 /// Bytes read at once.
 const BLOCK: usize = 1 << 16;
 
@@ -208,6 +212,19 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_number_beyond_the_range_of_binary_ones_is_refused() {
+        let (large, small) = (format!("1{}", "0".repeat(400)), format!("-0.{}1", "0".repeat(400)));
+        let subnormal = format!("0.{}15", "0".repeat(322));
+        for number in [&large, &small, &subnormal] {
+            let told = read(&[Kind::Decimal], &format!("{number}\n")).unwrap_err();
+            assert_eq!(told.code(), "data.source-digits", "{number}");
+        }
+        let batches = read(&[Kind::Decimal], "0.00\n-Infinity\n").unwrap();
+        let numbers = batches[0].column(0).as_primitive::<Float64Type>().values().to_vec();
+        assert_eq!(numbers, [0.0, f64::NEG_INFINITY]);
+    }
+
+    #[test]
     fn a_row_that_is_not_of_its_columns_is_refused() {
         for line in ["1\n", "1\t2\t3\n", "one\t2\n"] {
             let told = read(&[Kind::Integer, Kind::Integer], line).unwrap_err();
@@ -220,6 +237,13 @@ mod tests {
         let field = |name: &str, kind| Field { name: name.into(), kind };
         let header = CopiedRows::header(&[field("a\tb", Kind::Decimal), field("c d", Kind::Truth)]);
         assert_eq!(header, "a\\tb decimal\tc d truth\n");
+    }
+
+    #[test]
+    fn long_rows_come_in_smaller_batches() {
+        let lines = ("x".repeat(1 << 20) + "\n").repeat(20);
+        let batches = read(&[Kind::Text], &lines).unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [8, 8, 4]);
     }
 
     #[test]
