@@ -12,7 +12,7 @@ use std::path::Path;
 /// Removes folders below `scratch` that a process has left that was killed: they hold rows. Those in use stay.
 ///
 /// # Errors
-/// When one cannot be removed.
+/// When one cannot be removed; the others are.
 pub fn sweep_scratch(scratch: &Path) -> io::Result<()> {
     match File::open(scratch) {
         Ok(guard) => {
@@ -24,6 +24,7 @@ pub fn sweep_scratch(scratch: &Path) -> io::Result<()> {
 }
 
 fn sweep(scratch: &Path) -> io::Result<()> {
+    let mut swept = Ok(());
     for entry in fs::read_dir(scratch)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -31,17 +32,19 @@ fn sweep(scratch: &Path) -> io::Result<()> {
         if !is_ours || !entry.file_type()?.is_dir() {
             continue;
         }
-        let folder = match File::open(entry.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            folder => folder?,
-        };
-        match folder.try_lock() {
-            Ok(()) => none_if_gone(fs::remove_dir_all(entry.path()))?,
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        // One that is another user's must not keep the others here.
+        swept = swept.and(none_if_gone(remove_unless_used(&entry.path())));
     }
-    Ok(())
+    swept
+}
+
+fn remove_unless_used(folder: &Path) -> io::Result<()> {
+    let lock = File::open(folder)?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Whoever is done with a folder removes it without asking.
@@ -73,12 +76,13 @@ mod owned {
     }
 
     impl Scratch {
-        /// A new one in `scratch`, which is made where it is not there, and in which nothing is left of one that was killed.
+        /// A new one in `scratch`, which is made where it is not there, and in which nothing is left that can be removed of one that was killed.
         pub(crate) fn within(scratch: &Path) -> io::Result<Self> {
             DirBuilder::new().recursive(true).mode(0o700).create(scratch)?;
             let guard = File::open(scratch)?;
             guard.lock()?;
-            sweep(scratch)?;
+            // What cannot be removed, as another user's, is told when the agent starts, and is no reason to answer nothing.
+            let _ = sweep(scratch);
             let path = Self::create(scratch)?;
             let lock = File::open(&path)?;
             // If we are killed here the folder is empty, and the next one removes it.
