@@ -16,7 +16,7 @@ use tokio_stream::StreamExt as _;
 
 use super::copied_cells::Kind;
 use super::copied_table::{CopiedRows, Field};
-use super::{MB, address, secret};
+use super::{MB, address, in_time, secret};
 use crate::{Database, FetchError, FileDigest, QueryError, SourceFiles};
 
 /// Copies the rows of `source` into a new file at `path`, and tells what came: one part, `rows`, whose first line names columns and
@@ -37,30 +37,12 @@ pub(crate) async fn copy(
         options = options.password(password.trim_end_matches(['\r', '\n']));
     }
     if let Some(file) = &database.authorities_file {
-        options = options.ssl_root_cert(file);
+        // Read here, so that what is wrong with it is not taken for a server that does not answer.
+        let (pem, _) = secret::authorities(source, file)?;
+        options = options.ssl_root_cert_from_pem(pem);
     }
     let server = Server { source, place: address::place(&options) };
-    let mut connection = server.connect(options).await?;
-    // If we are killed anywhere from here on the server ends the transaction, in which nothing was written.
-    server.in_time(connection.execute(sqlx::raw_sql(BEGIN))).await?;
-    let query = database.query.trim_end_matches([';', ' ', '\t', '\r', '\n']);
-    // By itself first: what is understood alone is one statement, and stays one between the brackets below.
-    let prepared = connection.prepare(AssertSqlSafe(query).into_sql_str());
-    let fields = server.fields(&server.in_time(prepared).await?)?;
-
-    let mut spool = Spool::create(&path, database.max_mb)?;
-    spool.put(source, CopiedRows::header(&fields).as_bytes())?;
-    // On a line of its own: the query may end in a comment.
-    let statement = format!("COPY ({query}\n) TO STDOUT");
-    let mut rows = server.in_time(connection.copy_out_raw(&statement)).await?;
-    while let Some(row) = server.in_time(async { rows.next().await.transpose() }).await? {
-        spool.put(source, &row)?;
-    }
-    drop(rows);
-    // What matters is here; the server notices by itself when nobody says goodbye.
-    let _ = tokio::time::timeout(GOODBYE, connection.close()).await;
-    let files = vec![spool.finish()?];
-    Ok((CopiedRows::new(source.into(), path, fields), SourceFiles { name: source.into(), files }))
+    in_time(source, &server.place, server.copy(options, database, path)).await
 }
 
 /// Who is asked, and for which source.
@@ -70,6 +52,36 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
+    async fn copy(
+        &self,
+        options: PgConnectOptions,
+        database: &Database,
+        path: PathBuf,
+    ) -> Result<(CopiedRows, SourceFiles), QueryError> {
+        let source = self.source;
+        let mut connection = self.connect(options).await?;
+        // If we are killed anywhere from here on the server ends the transaction, in which nothing was written.
+        self.answer(connection.execute(sqlx::raw_sql(BEGIN))).await?;
+        let query = database.query.trim_end_matches([';', ' ', '\t', '\r', '\n']);
+        // By itself first: what is understood alone is one statement, and stays one between the brackets below.
+        let prepared = connection.prepare(AssertSqlSafe(query).into_sql_str());
+        let fields = self.fields(&self.answer(prepared).await?)?;
+
+        let mut spool = Spool::create(&path, database.max_mb)?;
+        spool.put(source, CopiedRows::header(&fields).as_bytes())?;
+        // On a line of its own: the query may end in a comment.
+        let statement = format!("COPY ({query}\n) TO STDOUT");
+        let mut rows = self.answer(connection.copy_out_raw(&statement)).await?;
+        while let Some(row) = self.answer(async { rows.next().await.transpose() }).await? {
+            spool.put(source, &row)?;
+        }
+        drop(rows);
+        // What matters is here; the server notices by itself when nobody says goodbye.
+        let _ = tokio::time::timeout(GOODBYE, connection.close()).await;
+        let files = vec![spool.finish()?];
+        Ok((CopiedRows::new(source.into(), path, fields), SourceFiles { name: source.into(), files }))
+    }
+
     async fn connect(&self, options: PgConnectOptions) -> Result<PgConnection, QueryError> {
         let options = options
             .application_name("syndic-participant")
@@ -80,10 +92,8 @@ impl Server<'_> {
         connected.map_err(|error| self.failed(&error))
     }
 
-    /// Gives up what no server answers to.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, QueryError> {
-        let done = tokio::time::timeout(SILENCE, work).await.unwrap_or_else(|_| Err(silent()));
-        done.map_err(|error| self.failed(&error))
+    async fn answer<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, QueryError> {
+        work.await.map_err(|error| self.failed(&error))
     }
 
     /// The columns, each with what it is read as.
@@ -215,6 +225,27 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
     SET LOCAL synchronize_seqscans TO off;
     SET LOCAL max_parallel_workers_per_gather TO 0";
 const CONNECT: Duration = Duration::from_secs(30);
-/// A server that says nothing for so long is as good as gone; it may have to sort a large table before its first row.
-const SILENCE: Duration = Duration::from_secs(1_800);
 const GOODBYE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn authorities_that_cannot_be_used_are_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let garbled = folder.path().join("garbled");
+        std::fs::write(&garbled, "no certificate").unwrap();
+        for file in [garbled, folder.path().join("nowhere")] {
+            let database = Database {
+                url: "postgres://reader@localhost:1/crm".into(),
+                query: "SELECT 1".into(),
+                password_file: None,
+                authorities_file: Some(file),
+                max_mb: 1,
+            };
+            let told = copy("crm", &database, folder.path().join("rows")).await.map(drop).unwrap_err();
+            assert_eq!(told.code(), "data.source-credentials");
+        }
+    }
+}

@@ -12,15 +12,14 @@ use std::time::Duration;
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _,
-    RetryConfig,
+    BackoffConfig, ClientOptions, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig,
 };
 use sha2::{Digest as _, Sha256};
 use tokio_stream::StreamExt as _;
 
-use super::MB;
 use super::address::{Bucket, Wanted};
 use super::secret::{self, Keys};
+use super::{MB, in_time};
 use crate::files::is_wanted;
 use crate::{FetchError, FileDigest, Objects, QueryError, SourceFiles};
 
@@ -38,21 +37,27 @@ pub(crate) async fn download(
         Bucket::of(objects).map_err(|reason| FetchError::Address { source: source.into(), reason })?;
     let store = connect(source, objects, &bucket)?;
     let store = Store { source, objects, wanted: &bucket.wanted, store: &store };
-    let listed = store.list().await?;
-    let files = store.fetch(&listed, folder).await?;
-    let same = |(before, after): (&ObjectMeta, &ObjectMeta)| {
-        let of = |object: &ObjectMeta| {
-            // Where the store names no version, when it was written has to do.
-            let written = object.e_tag.is_none().then_some(object.last_modified);
-            (object.location.clone(), object.size, object.e_tag.clone(), written)
+    in_time(source, &place(objects), store.copy(folder)).await
+}
+
+impl Store<'_> {
+    async fn copy(&self, folder: &Path) -> Result<SourceFiles, QueryError> {
+        let listed = self.list().await?;
+        let files = self.fetch(&listed, folder).await?;
+        let same = |(before, after): (&ObjectMeta, &ObjectMeta)| {
+            let of = |object: &ObjectMeta| {
+                // Where the store names no version, when it was written has to do.
+                let written = object.e_tag.is_none().then_some(object.last_modified);
+                (object.location.clone(), object.size, object.e_tag.clone(), written)
+            };
+            of(before) == of(after)
         };
-        of(before) == of(after)
-    };
-    let after = store.list().await?;
-    if listed.len() != after.len() || !listed.iter().zip(&after).all(same) {
-        return Err(store.changed());
+        let after = self.list().await?;
+        if listed.len() != after.len() || !listed.iter().zip(&after).all(same) {
+            return Err(self.changed());
+        }
+        Ok(SourceFiles { name: self.source.into(), files })
     }
-    Ok(SourceFiles { name: source.into(), files })
 }
 
 /// The objects of a source in their store.
@@ -152,17 +157,12 @@ impl Store<'_> {
 fn connect(source: &str, objects: &Objects, bucket: &Bucket) -> Result<impl ObjectStore, QueryError> {
     let mut client = ClientOptions::new()
         .with_allow_http(bucket.is_plain)
-        // A large object takes as long as it takes, as long as something comes.
+        // One object may take as long as all of them, as long as something comes.
         .with_timeout_disabled()
         .with_read_timeout(SILENCE)
         .with_connect_timeout(CONNECT);
     if let Some(path) = &objects.authorities_file {
-        let refused = |reason: String| secret::refused(source, path, reason);
-        let pem = std::fs::read(path).map_err(|error| refused(error.kind().to_string()))?;
-        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        if found.is_empty() {
-            return Err(refused("it holds no certificates in PEM".into()));
-        }
+        let (_, found) = secret::authorities(source, path)?;
         client = found.into_iter().fold(client, ClientOptions::with_root_certificate);
     }
     let mut builder = match &objects.credentials_file {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use object_store::Certificate;
 use zeroize::Zeroizing;
 
 use crate::{FetchError, QueryError};
@@ -21,6 +22,16 @@ pub(super) fn read(source: &str, path: &Path) -> Result<Zeroizing<String>, Query
     let mut text = Zeroizing::new(String::with_capacity(LONGEST));
     Read::take(&mut file, LONGEST as u64).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
+}
+
+/// Authorities, as PEM and one by one, from a file that anybody may read.
+pub(super) fn authorities(source: &str, path: &Path) -> Result<(Vec<u8>, Vec<Certificate>), QueryError> {
+    let pem = std::fs::read(path).map_err(|error| refused(source, path, error.kind().to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    match found.is_empty() {
+        true => Err(refused(source, path, "it holds no certificates in PEM".into())),
+        false => Ok((pem, found)),
+    }
 }
 
 /// What requests to a store are signed with.
