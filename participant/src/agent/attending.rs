@@ -84,7 +84,7 @@ impl Agent {
             match duty.owed {
                 Owed::JobOver(reason) => {
                     self.take_leave(&mut link, duty.ledger.as_ref(), believed).await?;
-                    self.forget(&round.job).await;
+                    self.forget(&round.job);
                     return Ok(Attended::JobOver(reason.map(|reason| printable(&reason))));
                 }
                 Owed::Over(_) if !is_mine => {}
@@ -133,8 +133,8 @@ impl Agent {
     }
 
     /// Lets go of what is known of a job that is over.
-    async fn forget(&self, job: &JobId) {
-        self.accepted.lock().await.remove(|approved| approved.terms.job == *job);
+    fn forget(&self, job: &JobId) {
+        self.accepted.remove(|approved| approved.terms.job == *job);
         self.last_survivors.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
     }
 

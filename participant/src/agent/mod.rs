@@ -48,7 +48,7 @@ use crate::journal::{Journal, Sent};
 use crate::models::Models;
 use crate::policy::{Denied, Policy};
 use crate::trainer::{Trainer, TrainerConfig};
-use approval::{Approved, Latest};
+use approval::{Approved, Files, Latest};
 use error::{Declined, Undone};
 use pace::Pace;
 use renewed::Shown;
@@ -79,8 +79,8 @@ pub struct Agent {
     training_seed: Option<u64>,
     trainer: Option<Trainer>,
     models: Option<Models>,
-    accepted: Mutex<Latest<Approved>>,
-    denied: Mutex<Latest<Denied>>,
+    accepted: Files<Approved>,
+    denied: StdMutex<Latest<Denied>>,
     /// Held by the local work that is under way.
     working: Arc<Mutex<()>>,
     encryption: StdMutex<Encryption>,
@@ -142,8 +142,8 @@ impl Agent {
             training_seed,
             trainer: None,
             models: None,
-            accepted: Mutex::new(Latest::none()),
-            denied: Mutex::new(Latest::none()),
+            accepted: Files::none(),
+            denied: StdMutex::new(Latest::none()),
             working: Arc::default(),
             encryption: StdMutex::default(),
             clipped: Arc::default(),

@@ -167,7 +167,7 @@ impl Agent {
         question: Question,
         preparing: Preparing,
     ) -> Result<Seat, Undone> {
-        let Some(approved) = self.accepted.lock().await.get(plan.terms.agreement).cloned() else {
+        let Some(approved) = self.accepted.get(plan.terms.agreement) else {
             return Err(out_of_turn());
         };
         let fingerprint = plan.question_fingerprint(&question.slot());
