@@ -242,7 +242,7 @@ pub(super) mod tests {
             "12,345 training rows of 3 institutions",
             "that of bank-a, with 1,000 rows the smallest",
             "logistic-regression, no noise; ROC-AUC on test rows 0.781",
-            "noise: epsilon 3.0000, delta 0.00001",
+            "noise: epsilon 3.0000 of a row, delta 0.00001",
             "+0.040 ±0.010",
             "bound by epsilon          of all three                 0.905",
             "of 100 sums the first 20 were looked at",
