@@ -38,7 +38,7 @@ fn terms_of_noise_for_institutions_are_read_and_written_again() {
     let claim = job.claim(None).unwrap().unwrap();
     assert!(claim.unit.starts_with("the whole contribution of one institution"), "{claim:?}");
     assert!(claim.mechanism.contains("in each of 20 sums of clipped changes of the model"), "{claim:?}");
-    assert!(claim.evaluation.is_none() && claim.trust.contains("noise of 2 institutions"), "{claim:?}");
+    assert!(claim.evaluation.is_none() && claim.trust.contains("at least 2 institutions"), "{claim:?}");
     let local = NOISE.replace("\"distributed\"\nhonest = 2", "\"local\"");
     assert_eq!(Job::from_toml(&hidden(&local)).unwrap().privacy.noise().unwrap().contributors, 1);
 }
