@@ -1,7 +1,7 @@
-//! What noise for whole institutions leaves to be learnt, by how many institutions there are: printed. Ignored, since the table is not
+//! What noise for whole institutions leaves to be learnt, by how many institutions there are: printed. Skipped without the table, which is not
 //! part of the source.
 //!
-//!     SYNDIC_TABLES=folder cargo test --release -p syndic-learning --test institutions_measured -- --ignored --nocapture
+//!     SYNDIC_TABLES=folder cargo test --release -p syndic-learning --test institutions_measured -- --nocapture
 //!
 //! The folder holds `credit_default.csv` with a column `fold` (0 is tested on, or what `SYNDIC_TEST_FOLD` says). Its training rows are dealt out
 //! to so many institutions by chance, so that all are alike: that is the easiest case. Everything runs in process through the integers
@@ -13,24 +13,22 @@
     reason = "a measurement reads tables, and says by panicking that it cannot go on"
 )]
 
-use std::path::Path;
+#[allow(dead_code, reason = "other measurements use more of it")]
+mod measured;
 
+use measured::{figures, folder, trained};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use syndic_learning::{
-    Job, JobRun, Metrics, Model, Next, Program, Role, Scoring, Table, TableBuilder, reference,
-};
-use syndic_round::{Coding, Sum};
+use syndic_learning::{Job, Model, Role, Table, TableBuilder, reference};
 
 const JOB: &str = include_str!("../../../examples/jobs/credit-default-institutions.toml");
 
 const SEEDS: u64 = 5;
 
 #[test]
-#[ignore = "needs a table that is not part of the source"]
 fn few_institutions_are_drowned_and_many_are_heard() {
-    let folder = std::env::var_os("SYNDIC_TABLES").unwrap();
-    let table = Path::new(&folder).join("credit_default.csv");
+    let Some(folder) = folder() else { return };
+    let table = folder.join("credit_default.csv");
     let table = std::fs::read_to_string(table).unwrap();
     let tuned = |key: &str| std::env::var(key).ok();
     let mut job_text = JOB.to_owned();
@@ -99,36 +97,6 @@ fn without_noise(text: &str) -> String {
     let from = text.find("\n[privacy]").unwrap();
     let end = text[from + 1..].find("\n[").map_or(text.len(), |end| from + 1 + end);
     format!("{}\n[privacy]\nmode = \"none\"\n{}", &text[..from], &text[end..])
-}
-
-fn trained(job: &Job, tables: &[&Table], seed: u64) -> Model {
-    let coding = Coding::new(job.protection.parameter_set, tables.len() as u16);
-    let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut run = JobRun::new(job);
-    let mut next = run.next(None).unwrap();
-    loop {
-        let question = match next {
-            Next::Ask(question) => question,
-            Next::Done(ending) => return ending.into_released().unwrap().model,
-        };
-        question.approved_by(job).unwrap();
-        let mut total: Vec<i64> = Vec::new();
-        for table in tables {
-            let clipped = JobRun::answer(&question, table, &mut rng).unwrap().clip();
-            assert_eq!(clipped.clamped(), 0);
-            let update = clipped.quantise(&coding, &mut rng);
-            total.resize(update.coefficients().len(), 0);
-            total.iter_mut().zip(update.coefficients()).for_each(|(sum, value)| *sum += value);
-        }
-        let sum = Sum::decode(question.layout().unwrap(), &coding, tables.len() as u16, &total).unwrap();
-        next = run.next(Some(&sum)).unwrap();
-    }
-}
-
-/// ROC-AUC and log-loss on the test rows of all institutions.
-fn figures(model: &Model, tables: &[&Table]) -> (f64, f64) {
-    let Metrics { roc_auc, log_loss, .. } = model.evaluate(tables, Role::Test).unwrap().unwrap();
-    (roc_auc.unwrap(), log_loss)
 }
 
 /// The rows dealt out to so many institutions by chance.

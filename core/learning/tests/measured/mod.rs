@@ -1,14 +1,23 @@
 //! Jobs on real tables, through the integers of their rounds, without encryption.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use syndic_learning::{
     Contract, Job, JobRun, Metrics, Model, Next, Program, Role, Scoring, Table, TableBuilder,
 };
-use syndic_round::{Coding, ParameterSet, Sum};
+use syndic_round::{Coding, Sum};
+
+/// The folder that `SYNDIC_TABLES` names. Without it nothing is measured, and that is said: the tables are not part of the source.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("SYNDIC_TABLES").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("*** not measured: SYNDIC_TABLES names no folder with the tables ***");
+    }
+    folder
+}
 
 /// The job with this program, as many rounds and this privacy, and nothing that opens more than its rounds.
 pub(crate) fn with(text: &str, program: &str, rounds: u32, privacy: &str) -> String {
@@ -27,7 +36,7 @@ pub(crate) fn with(text: &str, program: &str, rounds: u32, privacy: &str) -> Str
 
 /// The model that the job releases, by one seed for noise and rounding.
 pub(crate) fn trained(job: &Job, tables: &[&Table], seed: u64) -> Model {
-    let coding = Coding::new(ParameterSet::S32, tables.len() as u16);
+    let coding = Coding::new(job.protection.parameter_set, tables.len() as u16);
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut run = JobRun::new(job);
     let mut next = run.next(None).unwrap();
