@@ -5,6 +5,7 @@ use crate::job::{
     FedAvgTerms, LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Protected, RecordLevelTerms,
     Solver, Unit,
 };
+use crate::model::Model;
 use crate::optimiser::fed_adam::Adaptive;
 use crate::program::question::{Layouts, Question};
 use crate::program::run::JobRun;
@@ -112,6 +113,7 @@ fn every_averaging_optimiser_trains_and_a_network_too() {
     let all: Vec<&Table> = tables.iter().collect();
     for program in programs {
         let job = Job { program, ..job(6, 100.0) };
+        let begun = asked(&job).network.parameters;
         let mut run = JobRun::new(&job);
         let mut next = run.next(None).unwrap();
         let outcome = loop {
@@ -127,6 +129,13 @@ fn every_averaging_optimiser_trains_and_a_network_too() {
             }
         };
         assert_eq!(outcome.released_round, 6, "{:?}", job.program);
+        let learnt = match outcome.model {
+            Model::Linear(model) => model.coefficients.to_vec(),
+            Model::Network(model) => model.network.parameters,
+            other => panic!("{other:?}"),
+        };
+        let moved = learnt.iter().zip(&begun).filter(|(now, before)| now != before).count();
+        assert!(moved > learnt.len() / 2, "{:?}: {moved} of {}", job.program, learnt.len());
     }
 }
 
