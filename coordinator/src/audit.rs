@@ -4,32 +4,36 @@
 //! must follow from it. Of a sum that was opened, what the ledger holds is computed again: the sum of keys, or the sum of
 //! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
 
+mod error;
 mod kept;
 mod places;
+mod playing;
+mod reopened;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use syndic_learning::job::Terms;
-use syndic_learning::program::question;
 use syndic_ledger::Entry;
-use syndic_round::coordinator::{Ahead, Input, Opened, Opening, Phase, Standing, Step};
+use syndic_round::coordinator::{Ahead, Input, Phase, Standing, Step};
 use syndic_round::message::{Context, Kind};
 use syndic_round::{
-    Carrier, Cohort, Digest, EndorsedRoster, JobId, ParticipantId, Place, PlanError, PreparationTerms,
-    Rejection, RosterError, RoundId, RoundPlan, SealedRoster, Signed, Timestamp,
+    Carrier, Cohort, EndorsedRoster, JobId, ParticipantId, Place, RosterError, RoundId, SealedRoster, Signed,
+    Timestamp,
 };
-use syndic_secure_aggregation::{KeyShareSum, Unopened, open_vector, reconstruct};
-use thiserror::Error;
 
 use crate::engine::{Attendance, Open, TRAIN};
-use crate::fact::{Admitted, Fact, UnreadableFact};
+use crate::fact::{Admitted, Fact};
 use crate::missing::Missing;
 use crate::phases::{PhaseTime, PhaseTimes};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::Registry;
+pub use error::AuditError;
+use error::holds;
 use kept::Kept;
 use places::Places;
+use playing::Playing;
+use reopened::opened_again;
 
 /// The sealed roster's file beside an exported ledger, whose first entry has its digest.
 pub const ROSTER: &str = "roster.json";
@@ -50,45 +54,6 @@ pub struct Audit {
     found: Audited,
 }
 
-/// How far a job is.
-struct Playing {
-    /// What all its rounds have in common, by its file.
-    terms: Terms,
-    /// Which of its sums there are.
-    places: Places,
-    round: Option<Open>,
-    ahead: Ahead,
-    attendance: Attendance,
-}
-
-impl Playing {
-    /// Whether a round's terms are those of the job, and admit whom it admits: all, or those that its lot draws.
-    fn agreed_to(&self, opened: &RoundPlan, question: (&str, Option<u32>), lot: Option<&str>) -> bool {
-        let admission = &self.terms.admission;
-        let decides = admission.is_by_lot().then(|| question::lot(question.0, question.1));
-        let fingerprint = opened.question_fingerprint(decides.as_deref().unwrap_or_default());
-        self.has(&opened.terms)
-            && lot == decides.as_deref()
-            && opened.terms.admitted == admission.of_question(self.terms.agreement, fingerprint)
-    }
-
-    /// Whether the terms of a preparation made ahead are those of the job.
-    fn agreed_ahead(&self, terms: &PreparationTerms) -> bool {
-        let admission = &self.terms.admission;
-        self.has(terms) && !admission.is_by_lot() && terms.admitted == admission.institutions()
-    }
-
-    fn has(&self, terms: &PreparationTerms) -> bool {
-        let Terms { agreement, protection, deadlines, .. } = &self.terms;
-        (terms.agreement, terms.protection, terms.deadlines) == (*agreement, *protection, *deadlines)
-    }
-
-    /// Whom the job has and a round with this plan does not admit.
-    fn undrawn(&self, plan: &RoundPlan) -> Vec<ParticipantId> {
-        self.terms.admission.others(&plan.terms.admitted)
-    }
-}
-
 /// What was found to be as the ledger says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Audited {
@@ -100,80 +65,6 @@ pub struct Audited {
     pub key_sums: u64,
     /// Sums of vectors that were opened again from what participants revealed.
     pub vector_sums: u64,
-}
-
-/// The first entry that does not follow from those before it.
-#[derive(Debug, Error)]
-pub enum AuditError {
-    /// It is none that this version writes.
-    #[error(transparent)]
-    Unreadable(#[from] UnreadableFact),
-    /// A round or preparation took what it must refuse: a forged signature, for instance.
-    #[error("entry {index} must have been refused: {rejection}")]
-    Rejected {
-        /// Its place in the log.
-        index: u64,
-        /// Why.
-        rejection: Rejection,
-    },
-    /// A plan or terms that break a rule.
-    #[error("entry {index} opens what breaks a rule: {error}")]
-    Plan {
-        /// Its place in the log.
-        index: u64,
-        /// The rule.
-        error: PlanError,
-    },
-    /// It says something else than follows.
-    #[error("entry {index} says something else of {what} than follows from the entries before it")]
-    Differs {
-        /// Its place in the log.
-        index: u64,
-        /// Of what.
-        what: &'static str,
-    },
-    /// A change of a model's stage that no approver approved, or that may not be.
-    #[error("entry {index} changes the stage of a model and must have been refused: {error}")]
-    Stage {
-        /// Its place in the log.
-        index: u64,
-        /// Why.
-        error: RegistryError,
-    },
-    /// The sum cannot be opened from what was revealed.
-    #[error("entry {index} closes a round whose reveals open nothing: {reason}")]
-    Unopened {
-        /// Its place in the log.
-        index: u64,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl AuditError {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "audit.unreadable",
-            Self::Rejected { .. } => "audit.rejected",
-            Self::Plan { .. } => "audit.plan",
-            Self::Differs { .. } => "audit.differs",
-            Self::Stage { .. } => "audit.model-stage",
-            Self::Unopened { .. } => "audit.unopened",
-        }
-    }
-
-    /// The place of the entry in the log.
-    pub fn entry(&self) -> u64 {
-        match self {
-            Self::Unreadable(UnreadableFact { index, .. })
-            | Self::Rejected { index, .. }
-            | Self::Plan { index, .. }
-            | Self::Differs { index, .. }
-            | Self::Stage { index, .. }
-            | Self::Unopened { index, .. } => *index,
-        }
-    }
 }
 
 impl Audit {
@@ -445,52 +336,7 @@ impl Audit {
     }
 }
 
-/// Opens again what the ledger holds of an opened sum, and compares. What it was.
-fn opened_again(
-    index: u64,
-    plan: &RoundPlan,
-    opening: &Opening,
-    opened: &Opened,
-) -> Result<Carrier, AuditError> {
-    let transcript = Digest::of(&opening.transcript(plan).to_bytes());
-    holds(index, "what was signed", transcript == opened.transcript)?;
-    let unopened = |reason: String| AuditError::Unopened { index, reason };
-    let (is_same, wrong, checked) = match (plan.carrier, &opened.ring) {
-        (Carrier::Ring, Some(ring)) => {
-            let (cohort, survivors) = (opening.cohort().len(), opening.certificate().survivors());
-            let read = |(id, bytes)| Ok((id, KeyShareSum::from_bytes(bytes, cohort)?));
-            let reveals: Result<Vec<_>, syndic_secure_aggregation::MalformedShare> =
-                opening.reveals().map(read).collect();
-            let reveals = reveals.map_err(|error| unopened(error.to_string()))?;
-            let threshold = plan.terms.protection.threshold();
-            let restored = reconstruct(&reveals, threshold, cohort, survivors);
-            let restored = restored.map_err(|error| unopened(error.to_string()))?;
-            (Digest::of(&restored.keys.to_bytes()) == ring.key_sum, restored.wrong, true)
-        }
-        (Carrier::Shares, None) => {
-            let sum = open_vector(plan, opening).map_err(|error| unopened(reason(error)))?;
-            let checked = sum.is_checked();
-            (Digest::of(&sum.sum.to_bytes()) == opened.sum, sum.wrong_reveals, checked)
-        }
-        _ => (false, Vec::new(), false),
-    };
-    holds(index, "the opened sum", is_same)?;
-    holds(index, "who revealed wrongly", wrong == opened.wrong_reveals)?;
-    holds(index, "whether the sum is checked", checked == opened.checked)?;
-    Ok(plan.carrier)
-}
-
 /// Whether these are the phases of a round that ends now. Entries of older versions say nothing of them.
 fn are(told: &[PhaseTime], phases: &PhaseTimes, now: Timestamp) -> bool {
     told.is_empty() || told == phases.until(now)
-}
-
-fn reason(unopened: Unopened) -> String {
-    match unopened {
-        Unopened::MoreReveals(reason) | Unopened::Refused(reason) => reason,
-    }
-}
-
-fn holds(index: u64, what: &'static str, is_so: bool) -> Result<(), AuditError> {
-    if is_so { Ok(()) } else { Err(AuditError::Differs { index, what }) }
 }

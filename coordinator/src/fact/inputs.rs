@@ -6,7 +6,8 @@ use syndic_round::coordinator::{Bundle, Input, Opened, RingOpened, Upload};
 use syndic_round::message::{Dealing, Payload};
 use syndic_round::{Digest, JobId, ParticipantId, Place, Signed};
 
-use super::{BASE64, Beside, bytes, subject, with, with_phases, with_place};
+use super::reading::bytes;
+use super::{BASE64, Beside, subject, with, with_phases, with_place};
 
 pub(super) fn heard(
     job: &JobId,
