@@ -1,7 +1,7 @@
 //! Whether this institution takes part in a job: the policy decides before any row is read.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use syndic_learning::job::Terms;
 use syndic_learning::{Job, JobTable, Table};
@@ -10,23 +10,12 @@ use syndic_round::{Digest, PreparationTerms, Rejection};
 use tracing::info;
 
 use super::error::{Declined, Undone};
+use super::files::held;
 use super::link::Link;
 use super::seat::joined;
 use super::{Agent, now};
 use crate::journal::{Debit, Engaged, Engagement, JournalError, NoiseBasis};
 use crate::policy::{Budget, Denied, Named, amount_of};
-
-/// What is known of the job files asked about last, by digest. An approved one holds its rows, so only a few are kept; another
-/// is looked at again when it is asked about again.
-pub(super) struct Latest<T>(VecDeque<(Digest, Arc<T>)>);
-
-/// The job files that were accepted last. One is looked at by one duty at a time, which may wait for rows for minutes; whoever asks
-/// about another does not wait for it.
-pub(super) struct Files<T> {
-    latest: Mutex<Latest<T>>,
-    /// Held by who looks at a file.
-    turns: Mutex<BTreeMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
-}
 
 /// A job that the policy allows, with the rows that it reads.
 pub(super) struct Approved {
@@ -42,74 +31,6 @@ struct Rows {
     without_consent: String,
 }
 
-impl<T> Latest<T> {
-    /// None yet.
-    pub(super) fn none() -> Self {
-        Self(VecDeque::new())
-    }
-
-    fn get(&self, agreement: Digest) -> Option<&Arc<T>> {
-        self.0.iter().find_map(|(file, known)| (*file == agreement).then_some(known))
-    }
-
-    /// Lets go of those.
-    fn remove(&mut self, which: impl Fn(&T) -> bool) {
-        self.0.retain(|(_, known)| !which(known));
-    }
-
-    fn insert(&mut self, agreement: Digest, known: Arc<T>) {
-        if self.0.len() == MOST_FILES {
-            self.0.pop_front();
-        }
-        self.0.push_back((agreement, known));
-    }
-}
-
-impl<T> Files<T> {
-    /// None yet.
-    pub(super) fn none() -> Self {
-        Self { latest: Mutex::new(Latest::none()), turns: Mutex::default() }
-    }
-
-    pub(super) fn get(&self, agreement: Digest) -> Option<Arc<T>> {
-        held(&self.latest).get(agreement).cloned()
-    }
-
-    /// Lets go of those.
-    pub(super) fn remove(&self, which: impl Fn(&T) -> bool) {
-        held(&self.latest).remove(which);
-    }
-
-    /// What is known of a file, or what `look` comes to. Who asks while another looks at the same file waits, and looks itself only
-    /// where the other failed.
-    async fn get_or<E>(
-        &self,
-        agreement: Digest,
-        look: impl Future<Output = Result<T, E>>,
-    ) -> Result<Arc<T>, E> {
-        let turn = self.turn(agreement);
-        let _turn = turn.lock().await;
-        if let Some(known) = self.get(agreement) {
-            return Ok(known);
-        }
-        let known = Arc::new(look.await?);
-        held(&self.latest).insert(agreement, known.clone());
-        Ok(known)
-    }
-
-    /// What those hold one after the other who ask about a file. It is forgotten when nobody asks any more.
-    fn turn(&self, agreement: Digest) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = held(&self.turns);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = turns.get(&agreement).and_then(Weak::upgrade) {
-            return turn;
-        }
-        let turn = Arc::default();
-        turns.insert(agreement, Arc::downgrade(&turn));
-        turn
-    }
-}
-
 impl Agent {
     /// The job of a preparation, once its file was fetched, the policy has allowed it, and the rows fit it.
     pub(super) async fn accepted(
@@ -117,7 +38,8 @@ impl Agent {
         link: &mut Link,
         wanted: &PreparationTerms,
     ) -> Result<Arc<Approved>, Undone> {
-        let approved = self.accepted.get_or(wanted.agreement, self.look_at(link, wanted)).await?;
+        let (file, looked) = ((wanted.agreement, wanted.number), self.look_at(link, wanted));
+        let approved = self.accepted.get_or(file, Instant::now, looked).await?;
         // Whether all other terms are this job's is checked where they are taken up.
         if approved.terms.job != wanted.job {
             return Err(Declined::Coordinator(Rejection::Mismatch("job")).into());
@@ -125,7 +47,12 @@ impl Agent {
         Ok(approved)
     }
 
-    async fn look_at(&self, link: &mut Link, wanted: &PreparationTerms) -> Result<Approved, Undone> {
+    /// A job that may be taken part in, or why its rows cannot be had, which is remembered.
+    async fn look_at(
+        &self,
+        link: &mut Link,
+        wanted: &PreparationTerms,
+    ) -> Result<Result<Approved, Declined>, Undone> {
         // The policy is the same as long as the agent runs, so its no is final. Asked about round after round, the file is not
         // fetched round after round.
         if let Some(denied) = held(&self.denied).get(wanted.agreement) {
@@ -148,10 +75,11 @@ impl Agent {
         if let Err(no) = self.take_on(&job, wanted.agreement).await? {
             return Err(self.deny(wanted.agreement, no));
         }
-        let read = self.rows_of(&job).await;
-        let Rows { table, snapshot, without_consent } = match job.adds_noise() {
-            true => read.map_err(Undone::without_detail)?,
-            false => read?,
+        let Rows { table, snapshot, without_consent } = match self.rows_of(&job).await {
+            Ok(rows) => rows,
+            Err(Undone::Declined(reason)) if job.adds_noise() => return Ok(Err(reason.without_detail())),
+            Err(Undone::Declined(reason)) => return Ok(Err(reason)),
+            Err(undone) => return Err(undone),
         };
         let Terms { agreement, protection, admission, deadlines } = terms;
         let terms = Accepted { job: wanted.job.clone(), agreement, protection, admission, deadlines };
@@ -160,7 +88,7 @@ impl Agent {
             participant = self.enrolment.name(), job = %wanted.job, snapshot, without_consent,
             "the policy allows the job"
         );
-        Ok(Approved { job, terms, table })
+        Ok(Ok(Approved { job, terms, table }))
     }
 
     /// A no that is final.
@@ -234,70 +162,5 @@ impl Agent {
             }
             Engaged::OverBudget { unit, needed, left } => Err(Denied::Budget { unit, needed, left }),
         })
-    }
-}
-
-/// For a moment only: nothing is waited for while it is held.
-fn held<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
-    what.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// More than a coordinator that means well asks about in turn, as it does of the jobs that are under way at once.
-const MOST_FILES: usize = 8;
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    #[test]
-    fn however_many_jobs_are_asked_about_only_the_last_few_are_held() {
-        let (mut latest, file) = (Latest::none(), |number: u8| Digest([number; 32]));
-        (0..13).for_each(|number| latest.insert(file(number), Arc::new(number)));
-        let held: Vec<u8> =
-            (0..13).filter_map(|number| latest.get(file(number)).map(|known| **known)).collect();
-        assert_eq!(held, [5, 6, 7, 8, 9, 10, 11, 12]);
-        latest.remove(|number| *number == 9);
-        assert!(latest.get(file(9)).is_none() && latest.get(file(8)).is_some());
-    }
-
-    #[tokio::test]
-    async fn while_one_jobs_rows_are_loaded_others_are_approved_asked_about_and_let_go_of() {
-        let (files, slow, quick) = (Files::none(), Digest([1; 32]), Digest([2; 32]));
-        let ((begun, begins), (loaded, load)) = (oneshot::channel(), oneshot::channel::<u32>());
-        let loading = files.get_or(slow, async {
-            begun.send(()).unwrap();
-            load.await
-        });
-        // A second duty for the same file has no load of its own.
-        let shares = files.get_or(slow, async { unreachable!("it is being loaded") });
-        let others = async {
-            begins.await.unwrap();
-            let approved = files.get_or(quick, async { Ok::<_, ()>(7) }).await.unwrap();
-            assert_eq!((*approved, files.get(quick).as_deref()), (7, Some(&7)));
-            files.remove(|number| *number == 7);
-            assert!(files.get(quick).is_none() && files.get(slow).is_none());
-            loaded.send(5).unwrap();
-        };
-        let (first, second, ()) = tokio::join!(loading, shares, others);
-        assert_eq!((first, second), (Ok(Arc::new(5)), Ok::<_, ()>(Arc::new(5))));
-        assert_eq!(files.get(slow).as_deref(), Some(&5));
-    }
-
-    #[tokio::test]
-    async fn a_load_that_failed_or_was_given_up_can_be_begun_again() {
-        let (files, file) = (Files::none(), Digest([1; 32]));
-        assert_eq!(files.get_or(file, async { Err("slow") }).await, Err("slow"));
-        let (begun, begins) = oneshot::channel();
-        let given_up = files.get_or(file, async {
-            begun.send(()).unwrap();
-            std::future::pending::<Result<u32, &str>>().await
-        });
-        tokio::select! {
-            _ = given_up => unreachable!("it never ends"),
-            begins = begins => begins.unwrap(),
-        }
-        assert_eq!(files.get_or(file, async { Ok::<_, &str>(3) }).await, Ok(Arc::new(3)));
     }
 }

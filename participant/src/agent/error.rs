@@ -1,6 +1,7 @@
 //! Why an agent stops, or declines a round.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use syndic_learning::ProgramError;
 use syndic_learning::job::TermsError;
@@ -76,6 +77,9 @@ pub(super) enum Declined {
     /// What the rows are the reason for, in a job with noise: which of its rules they break would be an exact answer.
     #[error("{0}")]
     Rows(Box<Declined>),
+    /// The rows could not be had, now or when they were last asked for.
+    #[error("{0}")]
+    Load(Arc<Declined>),
     #[error(transparent)]
     Job(#[from] TermsError),
     #[error(transparent)]
@@ -220,6 +224,9 @@ impl Declined {
     /// The whole reason in one line, for this institution's own log. A reason may quote the job file, which somebody
     /// else wrote.
     pub(super) fn shown(&self) -> String {
+        if let Self::Load(reason) = self {
+            return reason.shown();
+        }
         if let Self::Rows(reason) = self {
             return format!("{}: {}", reason.code(), reason.shown());
         }
@@ -250,6 +257,7 @@ impl Declined {
             Self::Policy(denied) => denied.code(),
             Self::Data(error) => error.code(),
             Self::Rows(_) => "data.refused",
+            Self::Load(reason) => reason.code(),
             Self::Job(error) => error.code(),
             Self::Plan(error) => error.code(),
             Self::Program(error) => error.code(),
@@ -266,16 +274,6 @@ impl Declined {
             Self::Forbidden(error) => error.code(),
             Self::NotOnRecord => "ledger.not-on-record",
             Self::Ledger(unbelieved) => unbelieved.error.code(),
-        }
-    }
-}
-
-impl Undone {
-    /// The same; of a no, without its detail.
-    pub(super) fn without_detail(self) -> Self {
-        match self {
-            Self::Declined(reason) => Self::Declined(reason.without_detail()),
-            other => other,
         }
     }
 }

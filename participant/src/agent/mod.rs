@@ -8,6 +8,7 @@ mod attending;
 mod comparing;
 mod delivery;
 mod error;
+mod files;
 mod ledger;
 mod link;
 mod lost;
@@ -48,8 +49,9 @@ use crate::journal::{Journal, Sent};
 use crate::models::Models;
 use crate::policy::{Denied, Policy};
 use crate::trainer::{Trainer, TrainerConfig};
-use approval::{Approved, Files, Latest};
+use approval::Approved;
 use error::{Declined, Undone};
+use files::{Files, Latest};
 use pace::Pace;
 use renewed::Shown;
 
