@@ -7,12 +7,12 @@ use syndic_proto::convert::{Duty, Owed, PlaceRef, RoundRef};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
 use syndic_round::{Carrier, JobId, Place, PreparationTerms, RoundPlan};
-use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::error::{Declined, Undone};
 use super::link::Link;
 use super::lost::{Lost, is_lost, is_past, told, told_code};
+use super::queue::Duties;
 use super::round::Beside;
 use super::seat::{Seat, Seats, Training};
 use super::{Agent, AgentError, leaving};
@@ -50,13 +50,13 @@ impl Agent {
         &self,
         mut link: Link,
         seats: &mut Seats,
-        mut duties: mpsc::Receiver<Handed>,
+        mut duties: Duties,
         dies: &(dyn Fn(&RoundRef, &Owed) -> bool + Sync),
     ) -> Result<Attended, Lost> {
         let mut awaiting_training: Option<Duty> = None;
         loop {
             let Handed { duty, believed } = tokio::select! {
-                handed = duties.recv() => match handed {
+                handed = duties.next() => match handed {
                     Some(handed) => handed,
                     None => return Ok(Attended::Interrupted),
                 },

@@ -15,6 +15,7 @@ mod lost;
 mod outside;
 mod pace;
 mod preparing;
+mod queue;
 mod renewed;
 mod round;
 mod running;

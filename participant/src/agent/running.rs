@@ -11,13 +11,13 @@ use syndic_learning::job::Protected;
 use syndic_proto::convert::{Duty, Owed, RoundRef};
 use syndic_proto::v1;
 use syndic_round::JobId;
-use tokio::sync::mpsc;
 use tonic::Streaming;
 use tracing::{info, warn};
 
 use super::attending::{Attended, Handed};
 use super::link::Link;
 use super::lost::Lost;
+use super::queue::{Queue, queue};
 use super::seat::Seats;
 use super::{Agent, AgentError, Ended, system_randomness};
 use crate::shown::printable;
@@ -157,7 +157,7 @@ struct Desk<'a> {
     agent: &'a Agent,
     link: Link,
     dies: &'a Dies<'a>,
-    queues: BTreeMap<JobId, mpsc::Sender<Handed>>,
+    queues: BTreeMap<JobId, Queue>,
     attending: Vec<Attending<'a>>,
 }
 
@@ -169,7 +169,6 @@ type Dies<'a> = dyn Fn(&RoundRef, &Owed) -> bool + Sync + 'a;
 
 impl Desk<'_> {
     async fn work(&mut self, jobs: &mut Jobs, duties: &mut Streaming<v1::Duty>) -> Result<Ended, Lost> {
-        let mut waiting: Option<(mpsc::Sender<Handed>, Handed)> = None;
         let mut believing: Option<Pin<Box<dyn Future<Output = Handed> + Send + '_>>> = None;
         // A round never waits for a model. What changes while models are taken is looked at once they are.
         let mut taking: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
@@ -179,7 +178,6 @@ impl Desk<'_> {
                 taking = Some(Box::pin(self.agent.take_models(self.link.clone())));
                 has_changed = false;
             }
-            let room = room(waiting.as_ref().map(|(queue, _)| queue.clone()));
             tokio::select! {
                 (job, seats, attended) = first_of(&mut self.attending) => {
                     self.queues.remove(&job);
@@ -197,7 +195,7 @@ impl Desk<'_> {
                         }
                     }
                 }
-                duty = duties.message(), if waiting.is_none() && believing.is_none() => {
+                duty = duties.message(), if believing.is_none() => {
                     let duty = duty.map_err(Lost::of_call)?.ok_or_else(Lost::closed)?;
                     let duty = Duty::try_from(duty).map_err(|error| Lost::ForNow(printable(&error.to_string())))?;
                     believing = Some(Box::pin(self.agent.handed(duty)));
@@ -209,17 +207,9 @@ impl Desk<'_> {
                         has_changed = true;
                         continue;
                     }
-                    let queue = self.queue(jobs, &handed.duty).await;
-                    waiting = queue.map(|queue| (queue, handed));
+                    self.hand(jobs, handed).await;
                 }
                 () = done(&mut taking) => {}
-                // Whoever does not keep up with a job's duties is not told further ones.
-                permit = room, if waiting.is_some() => {
-                    let Some((_, handed)) = waiting.take() else { continue };
-                    if let Some(permit) = permit {
-                        permit.send(handed);
-                    }
-                }
             }
         }
     }
@@ -238,30 +228,38 @@ impl Desk<'_> {
         (jobs.until == Until::JobOver && is_all).then_some(Ended::JobOver)
     }
 
-    /// The queue of who attends to a duty's job.
-    async fn queue(&mut self, jobs: &mut Jobs, duty: &Duty) -> Option<mpsc::Sender<Handed>> {
-        let job = &duty.at.job;
-        if let Some(queue) = self.queues.get(job) {
-            return Some(queue.clone());
+    /// Puts a duty into the queue of who attends to its job.
+    async fn hand(&mut self, jobs: &mut Jobs, handed: Handed) {
+        let job = handed.duty.at.job.clone();
+        if !self.queues.contains_key(&job) && !self.attend(jobs, &job).await {
+            return;
         }
+        let dropped = self.queues.get(&job).map_or(0, |queue| queue.put(handed));
+        if dropped > 0 {
+            info!(%job, dropped, "the job's oldest duties are let go of: it does not keep up with them");
+        }
+    }
+
+    /// Has a job attended to, unless there are too many.
+    async fn attend(&mut self, jobs: &mut Jobs, job: &JobId) -> bool {
         let seats = match jobs.seats.remove(job) {
             Some(seats) => seats,
             None if self.queues.len() + jobs.seats.len() >= MOST_JOBS => {
                 warn!(%job, "the coordinator names more jobs at a time than this participant attends to");
                 self.agent.pace.slow_down().await;
-                return None;
+                return false;
             }
             None => Seats::default(),
         };
-        let (queue, duties) = mpsc::channel(DUTIES_AHEAD);
-        self.queues.insert(job.clone(), queue.clone());
+        let (queue, duties) = queue();
+        self.queues.insert(job.clone(), queue);
         let (agent, link, dies, job) = (self.agent, self.link.clone(), self.dies, job.clone());
         self.attending.push(Box::pin(async move {
             let mut seats = seats;
             let attended = agent.attend(link, &mut seats, duties, dies).await;
             (job, seats, attended)
         }));
-        Some(queue)
+        true
     }
 
     /// Lets everybody come to an end who attends to a job.
@@ -278,14 +276,6 @@ impl Desk<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Room in a queue; none where nobody reads it any more.
-async fn room(queue: Option<mpsc::Sender<Handed>>) -> Option<mpsc::OwnedPermit<Handed>> {
-    match queue {
-        Some(queue) => queue.reserve_owned().await.ok(),
-        None => std::future::pending().await,
     }
 }
 
@@ -323,5 +313,3 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const MOST_GARBLED: usize = 8;
 /// Jobs that are attended to at a time: more than a coordinator that means well runs at once.
 const MOST_JOBS: usize = 64;
-/// Duties of a job that wait until those before them are done.
-const DUTIES_AHEAD: usize = 4;

@@ -1,0 +1,185 @@
+//! The duties of one job that wait until those before them are done. Whoever puts one in never waits, so that a job which is slow
+//! delays itself only; and there are never many.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use syndic_proto::convert::Owed;
+use tokio::sync::Notify;
+
+use super::attending::Handed;
+use super::files::held;
+
+/// Puts duties in; once it is dropped, no more come.
+pub(super) struct Queue(Arc<Waiting>);
+
+/// Takes duties out, in the order in which they came.
+pub(super) struct Duties(Arc<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    line: Mutex<Line>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Line {
+    handed: VecDeque<Handed>,
+    is_closed: bool,
+}
+
+/// Both ends of a queue with nothing in it.
+pub(super) fn queue() -> (Queue, Duties) {
+    let waiting = Arc::new(Waiting::default());
+    (Queue(waiting.clone()), Duties(waiting))
+}
+
+impl Queue {
+    /// Puts a duty in. With the end of a round it lets go of what waits of that round, which nobody would hear any more; and beyond
+    /// [`MOST`] of the oldest, as if the connection had been lost while they came. How many these were.
+    pub(super) fn put(&self, handed: Handed) -> usize {
+        let mut line = held(&self.0.line);
+        if matches!(handed.duty.owed, Owed::Over(_)) {
+            line.handed
+                .retain(|earlier| is_for_good(&earlier.duty.owed) || earlier.duty.at != handed.duty.at);
+        }
+        line.handed.push_back(handed);
+        let beyond = line.handed.len().saturating_sub(MOST);
+        line.handed.drain(..beyond);
+        drop(line);
+        self.0.changed.notify_one();
+        beyond
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        held(&self.0.line).is_closed = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Duties {
+    /// The next duty; none once no more come. Nothing is lost where this is given up.
+    pub(super) async fn next(&mut self) -> Option<Handed> {
+        loop {
+            {
+                let mut line = held(&self.0.line);
+                match line.handed.pop_front() {
+                    None if line.is_closed => return None,
+                    None => {}
+                    handed => return handed,
+                }
+            }
+            self.0.changed.notified().await;
+        }
+    }
+}
+
+/// Whether it is still to be done when its round is over.
+fn is_for_good(owed: &Owed) -> bool {
+    matches!(owed, Owed::Over(_) | Owed::JobOver(_) | Owed::Void(_))
+}
+
+/// More than a round, and a preparation made beside it, ask for.
+const MOST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use syndic_proto::convert::{Duty, PlaceRef, RoundRef};
+    use syndic_round::{JobId, RoundId};
+
+    use super::*;
+
+    fn duty(round: u32, owed: Owed) -> Handed {
+        let round = RoundRef { job: JobId::new("slow").unwrap(), id: RoundId { round, attempt: 1 } };
+        let (at, voided) = (PlaceRef::from(round), Vec::new());
+        Handed { duty: Duty { voided, ledger: None, at, plan: Vec::new().into(), owed }, believed: None }
+    }
+
+    fn said(handed: &Handed) -> String {
+        let owed = match handed.duty.owed {
+            Owed::Advertise => "advertise",
+            Owed::Deal(_) => "deal",
+            Owed::Void(_) => "void",
+            Owed::Over(_) => "over",
+            _ => "job over",
+        };
+        format!("{}: {owed}", handed.duty.at.place)
+    }
+
+    /// What waits, of a queue into which no more comes.
+    async fn all(mut duties: Duties) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(handed) = duties.next().await {
+            all.push(said(&handed));
+        }
+        all
+    }
+
+    fn expected(of: &[(u32, Owed)]) -> Vec<String> {
+        of.iter().map(|(round, owed)| said(&duty(*round, copy(owed)))).collect()
+    }
+
+    fn copy(owed: &Owed) -> Owed {
+        match owed {
+            Owed::Advertise => Owed::Advertise,
+            Owed::Void(_) => Owed::Void(Vec::new()),
+            Owed::Over(_) => Owed::Over(None),
+            Owed::JobOver(_) => Owed::JobOver(None),
+            _ => Owed::Deal(Vec::new()),
+        }
+    }
+
+    #[tokio::test]
+    async fn however_slow_a_job_is_who_puts_duties_in_does_not_wait_and_the_newest_are_kept() {
+        let (queue, duties) = queue();
+        let dropped: Vec<usize> = (1..=40).map(|round| queue.put(duty(round, Owed::Advertise))).collect();
+        assert_eq!(dropped, [[0; MOST].as_slice(), &[1; 24]].concat());
+        queue.put(duty(0, Owed::JobOver(None)));
+        drop(queue);
+        let waiting: Vec<(u32, Owed)> = (26..=40).map(|round| (round, Owed::Advertise)).collect();
+        let waiting = [expected(&waiting), expected(&[(0, Owed::JobOver(None))])].concat();
+        assert_eq!(all(duties).await, waiting);
+    }
+
+    #[tokio::test]
+    async fn of_a_round_that_is_over_nothing_waits_but_its_end_and_the_promise_never_to_reveal() {
+        let (queue, duties) = queue();
+        for (round, owed) in [
+            (1, Owed::Advertise),
+            (2, Owed::Advertise),
+            (1, Owed::Deal(Vec::new())),
+            (1, Owed::Void(Vec::new())),
+            (1, Owed::Over(None)),
+            (2, Owed::Deal(Vec::new())),
+        ] {
+            assert_eq!(queue.put(duty(round, owed)), 0);
+        }
+        drop(queue);
+        let waiting = [
+            (2, Owed::Advertise),
+            (1, Owed::Void(Vec::new())),
+            (1, Owed::Over(None)),
+            (2, Owed::Deal(Vec::new())),
+        ];
+        assert_eq!(all(duties).await, expected(&waiting));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_hears_of_the_next_duty_and_of_the_end() {
+        let (queue, mut duties) = queue();
+        let puts = async move {
+            tokio::task::yield_now().await;
+            queue.put(duty(1, Owed::Advertise));
+            tokio::task::yield_now().await;
+            drop(queue);
+        };
+        let takes = async {
+            let first = duties.next().await.map(|handed| said(&handed));
+            (first, duties.next().await.is_none())
+        };
+        let ((first, is_end), ()) = tokio::join!(takes, puts);
+        assert_eq!((first, is_end), (expected(&[(1, Owed::Advertise)]).pop(), true));
+    }
+}
