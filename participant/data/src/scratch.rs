@@ -4,9 +4,8 @@
 //! folder without a lock was left by one that was killed. Folders are made, and looked at, by whoever holds the lock on the
 //! folder that they are in.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 /// Removes folders below `scratch` that a process has left that was killed: they hold rows. Those in use stay.
@@ -64,6 +63,8 @@ pub(crate) use owned::Scratch;
 
 #[cfg(feature = "sql")]
 mod owned {
+    use std::fs::DirBuilder;
+    use std::os::unix::fs::DirBuilderExt as _;
     use std::path::PathBuf;
 
     use super::*;
