@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result as Planned};
+use datafusion::common::{DFSchema, Result as Planned, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -41,23 +41,46 @@ impl AnalyzerRule for CheckedArithmetic {
     }
 }
 
+/// The same part of an expression, checked where it computes with whole numbers. An operand whose type is not known, or whole numbers
+/// in another form than the one that is checked, are an error: the query is refused.
 fn checked(part: Expr, schema: &DFSchema) -> Planned<Transformed<Expr>> {
-    let whole = |one: &Expr| one.get_type(schema).ok().filter(DataType::is_integer);
     match part {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match Checked::of(op) {
-            Some(function) if whole(&left).is_some_and(|kind| whole(&right) == Some(kind)) => {
-                Ok(Transformed::yes(function.call(*left, *right)))
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let Some(function) = Checked::of(op) else {
+                return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+            };
+            match (left.get_type(schema)?, right.get_type(schema)?) {
+                (of, with) if of.is_integer() && of == with => {
+                    Ok(Transformed::yes(function.call(*left, *right)))
+                }
+                (of, with) if is_whole(&of) && is_whole(&with) => {
+                    plan_err!(
+                        "whole numbers of the types {of} and {with} are computed with; CAST both to BIGINT"
+                    )
+                }
+                _ => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
             }
-            _ => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
-        },
-        Expr::Negative(of) => match whole(&of) {
-            Some(kind) => {
+        }
+        Expr::Negative(of) => match of.get_type(schema)? {
+            kind if kind.is_integer() => {
                 let zero = lit(ScalarValue::new_zero(&kind)?);
                 Ok(Transformed::yes(Checked::new(Operation::Sub).call(zero, *of)))
             }
-            None => Ok(Transformed::no(Expr::Negative(of))),
+            kind if is_whole(&kind) => {
+                plan_err!("a whole number of the type {kind} is negated; CAST it to BIGINT")
+            }
+            _ => Ok(Transformed::no(Expr::Negative(of))),
         },
         other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Whether these are whole numbers, written out or by reference to a list of values.
+fn is_whole(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, values) => is_whole(values),
+        DataType::RunEndEncoded(_, values) => is_whole(values.data_type()),
+        kind => kind.is_integer(),
     }
 }
 
@@ -133,5 +156,28 @@ impl ScalarUDFImpl for Checked {
             return Err(DataFusionError::Internal("an operation on two operands".into()));
         };
         Ok(ColumnarValue::Array(self.compute(left, right)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::logical_expr::col;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_checked_is_refused_in_the_place_of_passed_over() {
+        let dictionary = DataType::Dictionary(DataType::Int32.into(), DataType::Int64.into());
+        let fields = [("n", DataType::Int64), ("x", DataType::Float64), ("d", dictionary)];
+        let fields = fields.map(|(name, kind)| Field::new(name, kind, true));
+        let schema = DFSchema::try_from(Schema::new(fields.to_vec())).unwrap();
+        let is_checked = |part: Expr| checked(part, &schema).map(|checked| checked.transformed);
+        assert!(is_checked(col("n") + col("n")).unwrap() && is_checked(-col("n")).unwrap());
+        assert!(!is_checked(col("x") * col("x")).unwrap() && !is_checked(col("n") / col("n")).unwrap());
+        // Of a type that nobody knows, and of one that the checked operation does not take.
+        for part in [col("unknown") + lit(1_i64), -col("unknown"), col("d") * lit(1_i64), -col("d")] {
+            assert!(is_checked(part.clone()).is_err(), "{part}");
+        }
     }
 }

@@ -1,18 +1,18 @@
-//! `SUM` of whole numbers, added up as a decimal number of 38 digits and made a whole one again at the end, which fails where it does
-//! not fit. DataFusion's own begins again at the other end of the type.
+//! `SUM` of whole and of decimal numbers, added up as a decimal number of more digits and made one of the sum's own type at the end,
+//! which fails where it does not fit. DataFusion's own begins again at the other end of the type.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result as Planned};
+use datafusion::common::{Column, DFSchema, Result as Planned, plan_err};
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable as _, LogicalPlan, Projection, Window, WindowFunctionDefinition, cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-/// Puts wide sums where a plan adds up whole numbers. It belongs behind the rules that settle types.
+/// Puts wide sums where a plan adds up whole or decimal numbers. It belongs behind the rules that settle types.
 #[derive(Debug)]
 pub(crate) struct CheckedSums;
 
@@ -55,7 +55,7 @@ fn widened(plan: LogicalPlan) -> Planned<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(restored, Arc::new(wide))?)))
 }
 
-/// The same expressions with wide sums; none where they have no sum of whole numbers.
+/// The same expressions with wide sums; none where they have no sum that could run over.
 fn wide_sums(expressions: &[Expr], schema: &DFSchema) -> Planned<Option<Vec<Expr>>> {
     let mut is_any = false;
     let wide = |expression: &Expr| {
@@ -73,13 +73,31 @@ fn wide_sum(mut part: Expr, schema: &DFSchema) -> Planned<Transformed<Expr>> {
         Expr::WindowFunction(call) if is_sum(&call.fun) => &mut call.params.args,
         _ => return Ok(Transformed::no(part)),
     };
-    match &mut arguments[..] {
-        [of] if of.get_type(schema)?.is_integer() => {
-            *of = cast(of.clone(), WIDE);
+    let [of] = &mut arguments[..] else { return Ok(Transformed::no(part)) };
+    match wider(&of.get_type(schema)?)? {
+        Some(wide) => {
+            *of = cast(of.clone(), wide);
             Ok(Transformed::yes(part))
         }
-        _ => Ok(Transformed::no(part)),
+        None => Ok(Transformed::no(part)),
     }
+}
+
+/// A type of more digits in which sums of this one are added up; none where it has digits enough, or is a binary number.
+fn wider(kind: &DataType) -> Planned<Option<DataType>> {
+    Ok(match *kind {
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => {
+            Some(DataType::Decimal128(ROOMY, scale))
+        }
+        DataType::Decimal128(precision, scale) if precision > ROOMY => {
+            Some(DataType::Decimal256(precision, scale))
+        }
+        DataType::Decimal256(precision, _) if precision > VERY_ROOMY => {
+            return plan_err!("SUM of decimal numbers of {precision} digits; CAST them to fewer");
+        }
+        _ if kind.is_integer() => Some(WIDE),
+        _ => None,
+    })
 }
 
 fn is_sum(function: &WindowFunctionDefinition) -> bool {
@@ -89,3 +107,24 @@ fn is_sum(function: &WindowFunctionDefinition) -> bool {
 const SUM: &str = "sum";
 /// Holds every whole number of 64 bits; the sum of such numbers has ten digits more.
 const WIDE: DataType = DataType::Decimal128(20, 0);
+/// Digits that leave ten more to a sum of numbers of 38 digits, or of 76: it takes ten thousand million rows to run over.
+const ROOMY: u8 = 28;
+const VERY_ROOMY: u8 = 66;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_has_ten_digits_more_than_what_is_added_up() {
+        let wider = |kind: DataType| wider(&kind).unwrap();
+        assert_eq!(wider(DataType::UInt64), Some(DataType::Decimal128(20, 0)));
+        assert_eq!(wider(DataType::Decimal32(9, 2)), Some(DataType::Decimal128(28, 2)));
+        assert_eq!(wider(DataType::Decimal64(18, -3)), Some(DataType::Decimal128(28, -3)));
+        assert_eq!(wider(DataType::Decimal128(29, 4)), Some(DataType::Decimal256(29, 4)));
+        for enough in [DataType::Decimal128(28, 4), DataType::Decimal256(66, 4), DataType::Float64] {
+            assert_eq!(wider(enough), None);
+        }
+        assert!(super::wider(&DataType::Decimal256(67, 0)).is_err());
+    }
+}

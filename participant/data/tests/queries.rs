@@ -277,6 +277,19 @@ fn a_whole_number_that_its_type_does_not_hold_ends_the_query() {
         "SELECT id FROM customers ORDER BY CAST(id AS BIGINT) * 9223372036854775807",
         "SELECT a.id FROM customers a JOIN customers b ON CAST(a.id AS BIGINT) * 9223372036854775807 = CAST(b.id AS BIGINT)",
         "SELECT id FROM customers WHERE id IN (SELECT CAST(id AS BIGINT) * 9223372036854775807 FROM customers)",
+        "SELECT id FROM customers a WHERE EXISTS (SELECT 1 FROM customers b \
+         WHERE CAST(b.id AS BIGINT) * CAST(a.id AS BIGINT) * 9223372036854775807 > 0)",
+        "SELECT a.id FROM customers a FULL JOIN customers b ON CAST(a.id AS BIGINT) * CAST(b.id AS BIGINT) * 9223372036854775807 < 7",
+        "WITH RECURSIVE n(x) AS (SELECT CAST(id AS BIGINT) FROM customers UNION ALL \
+         SELECT x * 9223372036854775807 FROM n WHERE x IN (2, 3)) SELECT x FROM n",
+        "SELECT id FROM customers QUALIFY row_number() OVER (ORDER BY CAST(id AS BIGINT) * 9223372036854775807) > 1",
+        "SELECT DISTINCT ON (CAST(id AS BIGINT) * 9223372036854775807) id FROM customers",
+        "SELECT x FROM (VALUES (9223372036854775807 + 1)) AS v(x)",
+        "SELECT count(*) FILTER (WHERE CAST(id AS BIGINT) * 9223372036854775807 > 0) AS x FROM customers",
+        "SELECT first_value(id ORDER BY CAST(id AS BIGINT) * 9223372036854775807) AS x FROM customers",
+        "SELECT CASE WHEN CAST(id AS BIGINT) * 9223372036854775807 > 0 THEN 1 ELSE 0 END AS x FROM customers",
+        "SELECT arrow_cast(CAST(id AS BIGINT), 'Dictionary(Int32, Int64)') * 9223372036854775807 AS x FROM customers",
+        "SELECT CAST('0' AS BIGINT UNSIGNED) - CAST(id AS BIGINT UNSIGNED) AS x FROM customers",
     ] {
         assert_eq!(scene.refused(sql).code(), "data.query-overflow", "{sql}");
     }
@@ -285,6 +298,9 @@ fn a_whole_number_that_its_type_does_not_hold_ends_the_query() {
         "SELECT sum(CAST(id AS BIGINT) + 9223372036854775000) AS x FROM customers GROUP BY branch",
         "SELECT sum(DISTINCT CAST(id AS BIGINT) + 9223372036854775000) + 0 AS x FROM customers",
         "SELECT sum(CAST(id AS BIGINT) + 9223372036854775000) OVER (ORDER BY id) AS x FROM customers",
+        "SELECT sum(CAST('99999999999999999999999999999999999999' AS DECIMAL(38,0))) AS x FROM customers",
+        "SELECT sum(CAST('999999999999999999999999999999999999.99' AS DECIMAL(38,2))) OVER () AS x FROM customers",
+        "SELECT sum(arrow_cast('9999999.99', 'Decimal32(9, 2)')) AS x FROM customers, customers b, customers c, customers d",
     ] {
         assert_eq!(scene.refused(sql).code(), "data.query-value", "{sql}");
     }
@@ -293,6 +309,10 @@ fn a_whole_number_that_its_type_does_not_hold_ends_the_query() {
                 HAVING sum(CAST(id AS INT)) > 1 ORDER BY sum(CAST(id AS INT))";
     let rows: Vec<_> = scene.read(sums).unwrap().rows.iter().map(|(_, cells)| cells.join("|")).collect();
     assert_eq!(rows, ["b2|2|2|||6", "b1|4|4|3|39|4"]);
+    let decimals = "SELECT sum(CAST('12345678901234567890123456789012.25' AS DECIMAL(38,2))) AS x, sum(DISTINCT CAST(id AS DECIMAL(38,2))), \
+                    sum(CAST(id AS DECIMAL(9,2))), sum(arrow_cast(id, 'Decimal32(7, 2)')) FROM customers";
+    let rows: Vec<_> = scene.read(decimals).unwrap().rows.iter().map(|(_, cells)| cells.join("|")).collect();
+    assert_eq!(rows, ["37037036703703703670370370367036.75|6.00|6.00|6.00"]);
     let correlated = "SELECT (SELECT sum(CAST(b.id AS INT)) + 1 FROM customers b WHERE b.branch = a.branch) AS s FROM customers a \
                       ORDER BY a.id";
     let rows: Vec<_> =
