@@ -38,6 +38,11 @@ pub enum BadBucket {
     /// It is none.
     #[error("it is no address of the form `s3://bucket/prefix`")]
     Malformed,
+    /// The endpoint may hold a secret, or leads elsewhere than it seems to.
+    #[error(
+        "the endpoint is no address of the form `https://host:port`, without `@`, `?` and `#`; keys are in `credentials_file`"
+    )]
+    Endpoint,
     /// Requests would cross a network without TLS.
     #[error("the endpoint is not `https`, and not on this host")]
     Unprotected,
@@ -61,6 +66,10 @@ impl S3Address {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
         if bucket.is_empty() || !rest.bytes().all(is_plain) {
             return Err(BadBucket::Malformed);
+        }
+        // They may hold a secret, and the endpoint is told where the store is.
+        if endpoint.is_some_and(|endpoint| endpoint.contains(['@', '?', '#'])) {
+            return Err(BadBucket::Endpoint);
         }
         if endpoint.is_some_and(|endpoint| !is_protected(endpoint)) {
             return Err(BadBucket::Unprotected);
@@ -200,8 +209,27 @@ mod tests {
             S3Address::new("s3://bucket/some/prefix/", Some("https://s3.bank.example"), "x").unwrap();
         assert_eq!(address.to_string(), "s3://bucket/some/prefix at https://s3.bank.example");
         assert_eq!(S3Address::new("s3://bucket", None, "x").unwrap().to_string(), "s3://bucket/");
-        for none in ["bucket", "s3://", "s3:///prefix", "s3://key:secret@bucket/prefix", "https://bucket"] {
+        for none in [
+            "bucket",
+            "s3://",
+            "s3:///prefix",
+            "s3://key:secret@bucket/prefix",
+            "https://bucket",
+            "s3://bucket/prefix?X-Amz-Signature=secret",
+        ] {
             assert_eq!(refusal(none, None), BadBucket::Malformed, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_holds_no_secret_and_leads_where_it_seems_to() {
+        for bad in [
+            "http://localhost:1@evil.example",
+            "https://key:sesame@s3.bank.example",
+            "https://s3.bank.example/?token=sesame",
+            "https://s3.bank.example#sesame",
+        ] {
+            assert_eq!(refusal("s3://b/p", Some(bad)), BadBucket::Endpoint, "{bad}");
         }
     }
 

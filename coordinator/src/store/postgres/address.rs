@@ -26,6 +26,12 @@ pub enum BadAddress {
     /// It holds a password, where everybody who may read the file reads it.
     #[error("it holds a password; put that into a file and name the file as `password_file`")]
     Password,
+    /// It has a parameter that may be a secret, or one that is written in another way than its name.
+    #[error(
+        "it has a parameter other than host, hostaddr, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey and options, \
+         written so; put a password into a file and name the file as `password_file`"
+    )]
+    Parameter,
     /// It crosses a network without TLS.
     #[error(
         "`sslmode` `{0}` does not check who the server is; leave it out, and give its authority as `sslrootcert`"
@@ -37,14 +43,25 @@ impl FromStr for PostgresAddress {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let authority = text
+        let rest = text
             .strip_prefix("postgres://")
             .or_else(|| text.strip_prefix("postgresql://"))
-            .map(|rest| rest.split(['/', '?']).next().unwrap_or_default())
             .ok_or(BadAddress::Malformed)?;
+        let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = before.split_once('/').unwrap_or((before, ""));
         let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-        if user.contains(':') || text.contains("password=") {
+        // A password with a `/` in it ends the authority early, and the rest of it would pass for a database, which is told.
+        if user.contains(':') || database.contains('@') {
             return Err(BadAddress::Password);
+        }
+        if rest.contains('#') {
+            return Err(BadAddress::Malformed);
+        }
+        // As they are written, so that no other way to write a key gets past: the client decodes them, takes a password, and logs
+        // what it does not know with its value.
+        let mut keys = parameters.split('&').map(|part| part.split('=').next().unwrap_or_default());
+        if keys.any(|key| !key.is_empty() && !PARAMETERS.contains(&key)) {
+            return Err(BadAddress::Parameter);
         }
         let options = PgConnectOptions::from_str(text).map_err(|_| BadAddress::Malformed)?;
         let database = options.get_database().ok_or(BadAddress::NoDatabase)?.to_owned();
@@ -94,6 +111,10 @@ fn is_loopback(host: &str) -> bool {
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// What may stand behind the `?`: no secret. The rules are those of an institution's sources.
+const PARAMETERS: [&str; 10] =
+    ["host", "hostaddr", "port", "dbname", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "options"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,10 +125,34 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
-        for address in ["postgres://syndic:sesame@db/syndic", "postgres://syndic@db/syndic?password=sesame"] {
-            let refused = refusal(address);
-            assert_eq!(refused, BadAddress::Password);
+        let told = |text: &str| {
+            let refused = refusal(text);
             assert!(!refused.to_string().contains("sesame"), "{refused}");
+            refused
+        };
+        for address in [
+            "postgres://syndic:sesame@db/syndic",
+            "postgres://syndic:ses/ame@db/syndic",
+            "postgres://syndic:1/sesame@db/syndic",
+        ] {
+            assert_eq!(told(address), BadAddress::Password, "{address}");
+        }
+        for parameters in [
+            "password=sesame",
+            "p%61ssword=sesame",
+            "pass\tword=sesame",
+            "PASSWORD=sesame",
+            "sslmode=verify-full&pwd=sesame",
+            "pwd=sesame",
+            "syndic:sesame@db",
+            "application_name=sesame",
+        ] {
+            let address = format!("postgres://syndic@db/syndic?{parameters}");
+            assert_eq!(told(&address), BadAddress::Parameter, "{parameters}");
+        }
+        assert_eq!(told("postgres://u@db/d#password=sesame"), BadAddress::Malformed);
+        for good in ["?", "?host=db2&port=1&user=syndic&dbname=x", "?options=-c%20search_path%3Dcrm"] {
+            assert!(PostgresAddress::from_str(&format!("postgres://u@db/d{good}")).is_ok(), "{good}");
         }
     }
 
@@ -131,6 +176,12 @@ mod tests {
             let refused = refusal(&format!("postgres://u@db.bank.example/d?sslmode={weak}"));
             assert_eq!(refused, BadAddress::Unprotected(weak.into()));
         }
+        for hidden in ["%73slmode=disable", "ssl%6Dode=disable", "ssl-mode=disable", "SSLMODE=disable"] {
+            let refused = refusal(&format!("postgres://u@db.bank.example/d?{hidden}"));
+            assert_eq!(refused, BadAddress::Parameter, "{hidden}");
+        }
+        let elsewhere = refusal("postgres://u@localhost/d?host=db.bank.example&sslmode=disable");
+        assert_eq!(elsewhere, BadAddress::Unprotected("disable".into()));
         for here in ["localhost", "127.0.0.1", "[::1]"] {
             assert!(matches!(
                 mode(&format!("postgres://u@{here}/d?sslmode=disable")),

@@ -81,6 +81,10 @@ impl Bucket {
             return Err(NO_BUCKET_URL);
         }
         let parsed = |key: &str| Key::parse(key).map_err(|_| NO_BUCKET_URL);
+        // What makes a signed address of it is a secret, and the key is told.
+        if key.contains('?') {
+            return Err(SIGNED);
+        }
         let (folder, last) = key.rsplit_once('/').unwrap_or(("", key));
         let wanted = match last {
             "" => Wanted::Below(parsed(folder)?, None),
@@ -127,6 +131,8 @@ const PARAMETER: &str = "`url` has a parameter other than host, hostaddr, port, 
      and options, written so; put a password into a file and name the file as `password_file`";
 const WEAK_MODE: &str = "the `sslmode` of `url` does not check who the server is; leave it out";
 const NO_BUCKET_URL: &str = "`url` is no address of the form `s3://bucket/key` or `s3://bucket/prefix/`";
+const SIGNED: &str =
+    "`url` has a `?`: it is `s3://bucket/key` alone, without signature; keys are in `credentials_file`";
 const ENDPOINT: &str = "`endpoint` is no address of the form `https://host:port`, without `@`, `?` and `#`; keys are in `credentials_file`";
 const UNPROTECTED: &str = "`endpoint` is not `https`, and not on this host";
 
@@ -198,6 +204,10 @@ mod tests {
         assert_eq!(wanted("s3://b/a/2026-*.csv"), Ok(Wanted::Below(key("a"), Some("2026-*.csv".into()))));
         for none in ["b/a", "s3://", "s3://b", "s3:///a", "s3://key:sesame@b/a", "s3://b/a//c"] {
             assert_eq!(wanted(none), Err(NO_BUCKET_URL), "{none}");
+        }
+        for signed in ["s3://b/a.csv?X-Amz-Signature=sesame", "s3://b/a/?X-Amz-Signature=sesame", "s3://b/?*"]
+        {
+            assert_eq!(wanted(signed), Err(SIGNED), "{signed}");
         }
     }
 
