@@ -6,13 +6,13 @@
 //!
 //! | attack | played in |
 //! |---|---|
-//! | A1-A8, A10-A15, A33, A34 | core/round/tests/attacks.rs |
+//! | A1-A8, A10-A15, A33, A34 | core/round/tests/all/attacks.rs |
 //! | A9 a seed or a mask from the wire | does not compile: src/inexpressible.rs |
 //! | A16 inconsistent shares | src/sharing.rs, src/verification.rs, src/small/tests.rs, `small_vectors` |
-//! | A17 false complaints, A36 two public parts | core/round/tests/sharing_attacks.rs |
+//! | A17 false complaints, A36 two public parts | core/round/tests/all/sharing_attacks.rs |
 //! | A18 wrong reveals, A22 late upload | tests/encrypted_round/main.rs |
 //! | A19 another key in the shares, A26 chunks and leaves, A37 mixed preparations | `wrong_updates` |
-//! | A20 overflow | `wrong_updates`, core/round/tests/limbs.rs |
+//! | A20 overflow | `wrong_updates`, core/round/tests/all/limbs.rs |
 //! | A21 a second update under one key | does not compile: src/inexpressible.rs |
 //! | A23 mixed survivor sets | `mixed_sets` |
 //! | A24 binary keys | src/inexpressible.rs, `binary_keys_are_never_generated` in tests/encrypted_round/main.rs |
@@ -20,10 +20,10 @@
 //! | A27 spot check | `spot_check` |
 //! | A28 restored snapshots, A29 one left out and taken in again | simulation/tests/lying_coordinator |
 //! | A30 binary keys on a toy lattice; bounded errors | `binary_keys`, `bounded_errors` |
-//! | A31 a retry without one | `retries`, core/round/tests/opening_attacks.rs, participant/src/journal/tests.rs |
-//! | A32 void and opening | core/round/tests/opening_attacks.rs, core/round/tests/coordinator.rs, participant/src/journal/tests.rs |
+//! | A31 a retry without one | `retries`, core/round/tests/all/opening_attacks.rs, participant/src/journal/tests.rs |
+//! | A32 void and opening | core/round/tests/all/opening_attacks.rs, core/round/tests/all/coordinator.rs, participant/src/journal/tests.rs |
 //! | A35 blinding shares | `blinding`, `small_vectors`, src/sharing.rs, src/small/tests.rs |
-//! | A37 mixed preparations, as messages | core/round/tests/opening_attacks.rs |
+//! | A37 mixed preparations, as messages | core/round/tests/all/opening_attacks.rs |
 //! | A38 one liar among exactly t, in a small vector | `small_vectors` |
 //!
 //! Once more, dishonest roles against whole honest ones: simulation/tests/ (all but A20, A21, A24-A27, A30, A35, A38), and over TLS:

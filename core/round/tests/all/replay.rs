@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::{START, Table, id, plan};
+use crate::support::{START, Table, id, plan};
 use syndic_round::coordinator::{Input, Preparation, Round};
 use syndic_round::message::Kind;
 use syndic_round::{Rejection, Signatures, Signed, Timestamp};

@@ -3,10 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::{Table, id, ids, plan};
 use std::sync::Arc;
-use support::{Table, id, ids, plan};
 
 use syndic_round::coordinator::{Dealt, Duty, Input, Phase};
 use syndic_round::eligibility::Acks;
@@ -66,7 +64,7 @@ fn a17_tolerated_false_complaints_evict_nobody() {
 fn a17_one_complaint_more_evicts_the_accused_alone() {
     // By default c is n - t or more; the last plan expects fewer colluders than may vanish.
     for (n, c) in [(7, None), (10, None), (16, None), (10, Some(1))] {
-        let table = Table::among(support::federation_of(n), |federation| {
+        let table = Table::among(crate::support::federation_of(n), |federation| {
             let plan = plan().cohort_of(n).build(federation);
             let t = plan.terms.protection.threshold();
             let c = c.unwrap_or(plan.terms.protection.colluding());
@@ -106,7 +104,7 @@ fn a36_a_dealer_with_two_public_parts_is_not_eligible() {
     for number in 1..=5 {
         let joined = table.seats.remove(&id(number)).unwrap().into_joined();
         let shown = if number > 3 { &second } else { first };
-        let mut received = support::seat::received(id(number), &dealt[2], &table.blobs).unwrap();
+        let mut received = crate::support::seat::received(id(number), &dealt[2], &table.blobs).unwrap();
         received.public = shown.clone();
         assert!(joined.check_share(&received).is_ok(), "each part is sound by itself");
         let part = |dealt| {

@@ -1,9 +1,7 @@
 //! Who is not there when a round or a preparation opens: nobody waits for it, and it may come all the same.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod support;
-
-use support::{START, Table, id, plan};
+use crate::support::{START, Table, id, plan};
 use syndic_round::coordinator::{Abandoned, Ahead, Input, Phase, Preparation, Standing};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::{block, federation_of, id, plan};
 use proptest::prelude::*;
-use support::{block, federation_of, id, plan};
 use syndic_round::layout::LayoutError;
 use syndic_round::{
     Block, Deadlines, Digest, JobId, Layout, ParameterSet, PlanError, Protection, RoundId, RoundPlan,

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::seat::dummy_public_part;
-use support::{Table, federation_of, id, ids, plan};
+use crate::support::seat::dummy_public_part;
+use crate::support::{Table, federation_of, id, ids, plan};
 use syndic_round::coordinator::{Bundle, Dealt, Duty, Input, Phase};
 use syndic_round::message::{Kind, Payload, Void};
 use syndic_round::participant::Invited;

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::{START, Table, id, ids, opened, plan};
 use proptest::prelude::*;
-use support::{START, Table, id, ids, opened, plan};
 use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Round};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
@@ -456,7 +454,7 @@ fn the_last_thing_heard_of_each_is_known() {
 
 #[test]
 fn a_round_opens_only_for_its_own_roster() {
-    let (ours, theirs) = (support::federation_of(5), support::federation_of(6));
+    let (ours, theirs) = (crate::support::federation_of(5), crate::support::federation_of(6));
     let opened = Round::open(plan().build(&ours), theirs.roster.clone(), START);
     assert_eq!(opened.err(), Some(PlanError::Roster), "the plan names another roster");
     let mut other_name = plan().build(&ours);

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::{Table, id, ids, plan};
+use crate::support::{Table, id, ids, plan};
 use syndic_round::coordinator::{Duty, Input, Phase};
 use syndic_round::eligibility::Acks;
 use syndic_round::message::{Context, Header, Payload, Void};
@@ -59,7 +57,8 @@ fn a31_an_opened_attempt_cannot_be_passed_off_as_void() {
     let this_attempt = Void { id: id(2), round: table.round.plan().id };
     let unbound = with(this_attempt.sign(before_the_cohort, key(2)));
     assert_eq!(unbound, Err(Rejection::BadSignature { from: id(2) }));
-    let stranger = Void { id: id(6), ..this_attempt }.sign(context, &support::signing_key("member", 6));
+    let stranger =
+        Void { id: id(6), ..this_attempt }.sign(context, &crate::support::signing_key("member", 6));
     assert_eq!(is_void(&table, [promises, vec![stranger]].concat()), Err(Rejection::UnknownSender));
 }
 

@@ -1,13 +1,11 @@
 //! Preparations made ahead: phases A to C by themselves, and the rounds that consume them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::seat::{Blobs, Seat};
+use crate::support::{Federation, START, federation_of, id, opened, plan};
 use ed25519_dalek::SigningKey;
-use support::seat::{Blobs, Seat};
-use support::{Federation, START, federation_of, id, opened, plan};
 use syndic_round::coordinator::{Abandoned, Duty, Input, Phase, Preparation, Round, Standing};
 use syndic_round::message::Kind;
 use syndic_round::participant::Invited;
@@ -178,7 +176,7 @@ fn a37_a_participant_binds_its_preparation_to_a_plan_of_the_same_terms_only() {
                 let Some(duty) = ahead.preparation.duty_of(*id) else { continue };
                 let input = seat.play(&duty, &mut ahead.blobs).unwrap();
                 ahead.preparation = ahead.preparation.step(ahead.now, &input).unwrap().0;
-                if matches!(ahead.preparation.duty_of(support::id(1)), Some(Duty::Acknowledge(..))) {
+                if matches!(ahead.preparation.duty_of(crate::support::id(1)), Some(Duty::Acknowledge(..))) {
                     break;
                 }
             }
@@ -239,7 +237,7 @@ fn what_comes_out_of_its_phase_is_refused() {
     let mut ahead = Ahead::open(&plan, federation);
     ahead.play_without(&[id(5)]);
     let (late, early) = (
-        support::seat::Seat::of(&ahead.federation, &plan, id(5))
+        crate::support::seat::Seat::of(&ahead.federation, &plan, id(5))
             .play(&Duty::Advertise, &mut ahead.blobs)
             .unwrap(),
         Input::Opened(opened()),
@@ -255,7 +253,7 @@ fn two_different_messages_of_one_kind_are_an_equivocation() {
     let mut ahead = Ahead::open(&plan, federation);
     let terms = || plan.terms.clone();
     let invited = || {
-        let accepted = support::accepted(&plan);
+        let accepted = crate::support::accepted(&plan);
         Invited::check(terms(), &accepted, ahead.federation.roster.clone(), id(1)).unwrap()
     };
     let [one, other] =

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::{Table, id, ids, plan};
+use crate::support::{Table, id, ids, plan};
 use syndic_round::coordinator::{Input, Phase, Round};
 use syndic_round::message::{
     Ack, Advertise, Certify, Context, Dealing, Header, Kind, Payload, Reveal, Verdict,

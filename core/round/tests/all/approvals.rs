@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::{federation_of, id, signing_key};
 use ed25519_dalek::SigningKey;
-use support::{federation_of, id, signing_key};
 use syndic_round::{
     ApprovalError, Approver, Digest, EndorsedRoster, JobId, Roster, RosterError, SealedRoster, Stage,
     StageApproval, StageChange,

@@ -1,11 +1,9 @@
 //! A published log: its files, and what the offline check says when any of them is touched.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{Log, log_of};
+use crate::common::{Log, log_of};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};

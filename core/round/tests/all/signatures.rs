@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::{Federation, federation_of, id, plan};
+use crate::support::{Federation, federation_of, id, plan};
 use syndic_round::message::{Advertise, Certify, Context, Kind, Payload, Reveal, Signed};
 use syndic_round::{Digest, Rejection};
 

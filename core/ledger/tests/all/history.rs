@@ -1,8 +1,6 @@
 //! What may follow what: chains, ids and the order of a round.
 
-mod common;
-
-use common::{Log, log_of};
+use crate::common::{Log, log_of};
 use serde_json::json;
 use syndic_ledger::{Entry, Fault, History};
 

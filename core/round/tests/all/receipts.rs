@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
-use support::{Table, id, plan};
+use crate::support::{Table, id, plan};
 use syndic_round::coordinator::Input;
 use syndic_round::message::Kind;
 use syndic_round::receipt::{Receipt, Received};

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod common;
-
-use common::log_of;
+use crate::common::log_of;
 use ed25519_dalek::SigningKey;
 use syndic_ledger::shown::{ShownEntry, ShownError};
 use syndic_ledger::{Checkpoint, Hash, Leaves, VerifierKey, leaf_hash};

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::block;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use support::block;
 use syndic_round::vector::{Coefficients, Decoder, Quantiser, SumError};
 use syndic_round::{Block, Coding, Contribution, Layout, ParameterSet, RING_DIMENSION, Sum};
 

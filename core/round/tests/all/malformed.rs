@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
+use crate::support::{federation_of, id, plan};
 use proptest::prelude::*;
-use support::{federation_of, id, plan};
 use syndic_round::codec::{Malformed, Reader};
 use syndic_round::coordinator::Bundle;
 use syndic_round::message::{

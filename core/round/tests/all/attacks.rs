@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers fail like the tests that call them")]
 
-mod support;
-
 use std::sync::Arc;
 
-use support::{Federation, Table, accepted, federation_of, id, ids, plan};
+use crate::support::{Federation, Table, accepted, federation_of, id, ids, plan};
 use syndic_round::coordinator::{Duty, Input};
 use syndic_round::message::{Advertise, Certify, Context, Header, Kind, Payload};
 use syndic_round::participant::{Bound, Certified, Invited};
@@ -116,7 +114,7 @@ fn a04_an_unsorted_or_foreign_id_is_refused() {
     let mut foreign = headers;
     let mut header = Header::decode(&foreign[4].payload).unwrap();
     header.id = id(6);
-    foreign.push(header.sign(context(&table), &support::signing_key("member", 6)));
+    foreign.push(header.sign(context(&table), &crate::support::signing_key("member", 6)));
     assert_eq!(refusal(&victim, foreign), Rejection::UnknownSender);
 }
 
@@ -171,7 +169,7 @@ fn a06_a_certificate_needs_t_signers_over_exactly_this_set_and_round() {
     let refused = victim.check(replaced(set.sign(elsewhere, key(4)))).unwrap_err();
     assert_eq!(refused, Rejection::BadSignature { from: id(4) });
 
-    let outsider = support::signing_key("member", 6);
+    let outsider = crate::support::signing_key("member", 6);
     let stranger = Certify { id: id(6), ..set }.sign(context(&table), &outsider);
     assert_eq!(victim.check(replaced(stranger)).unwrap_err(), Rejection::UnknownSender);
 }
@@ -383,7 +381,7 @@ fn a14_ids_outside_the_roster_and_badly_signed_rosters_are_refused() {
     assert_eq!(refused, Err(RosterError::Unsigned("bank-4".into())));
 
     let mut swapped = roster.clone();
-    swapped.members[1].signing_key = support::signing_key("intruder", 1).verifying_key().to_bytes();
+    swapped.members[1].signing_key = crate::support::signing_key("intruder", 1).verifying_key().to_bytes();
     let refused = EndorsedRoster { roster: swapped, endorsements: (1..=5).map(endorse).collect() }.verify();
     assert!(matches!(refused, Err(RosterError::Unsigned(_))));
 }
@@ -395,7 +393,7 @@ fn a15_a_share_swapped_between_recipients_or_senders_is_refused() {
     let Some(Duty::Acknowledge(_, dealt)) = table.round.duty_of(id(1)) else { panic!() };
     let victim = table.seats.remove(&id(1)).unwrap().into_joined();
     let honest = |recipient: u16, dealer: usize| {
-        support::seat::received(id(recipient), &dealt[dealer], &table.blobs).unwrap()
+        crate::support::seat::received(id(recipient), &dealt[dealer], &table.blobs).unwrap()
     };
     assert_eq!(victim.check_share(&honest(1, 1)).map(drop), Ok(()));
     let for_another = honest(3, 1);

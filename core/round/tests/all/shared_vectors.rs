@@ -1,13 +1,11 @@
 //! Small vectors, which are shared themselves in the place of a key: what differs in a round.
 
-mod support;
-
-use support::{Table, block, federation_of, id, opened, plan};
+use crate::support::{Table, block, federation_of, id, opened, plan};
 use syndic_round::coordinator::{Duty, Input, Opened, Phase, Preparation, Round, Upload};
 use syndic_round::message::{Header, Kind, Payload};
 use syndic_round::{Carrier, Digest, Layout, PlanError, Rejection, RoundPlan};
 
-fn shared() -> support::PlanBuilder {
+fn shared() -> crate::support::PlanBuilder {
     plan().sharing_the_vector()
 }
 
@@ -136,7 +134,8 @@ fn no_survivor_set_with_a_header_about_another_sharing_is_signed() {
 fn an_update_is_never_shared_ahead() {
     let federation = federation_of(5);
     let plan = shared().build(&federation);
-    let mut ahead = Preparation::open(plan.terms.clone(), federation.roster.clone(), support::START).unwrap();
+    let mut ahead =
+        Preparation::open(plan.terms.clone(), federation.roster.clone(), crate::support::START).unwrap();
     let keys = RoundPlan { carrier: Carrier::Ring, ..plan.clone() };
     let mut table = Table::among(federation, |_| keys);
     table.vanish(id(1), Kind::Header);
