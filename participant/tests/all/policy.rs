@@ -8,10 +8,10 @@ use syndic_participant::policy::{Denied, Named, Policy};
 use syndic_round::{ParameterSet, Protection};
 
 /// The policy of a bank in the example, which takes part in the example's job.
-const POLICY: &str = include_str!("../../examples/two-hosts/policy.toml");
+const POLICY: &str = include_str!("../../../examples/two-hosts/policy.toml");
 
 fn job() -> Job {
-    Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap()
+    Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap()
 }
 
 /// The policy in `text`, as a file.
@@ -169,7 +169,7 @@ fn a_value_of_another_kind_is_told_without_its_text() {
 
 /// The example's job, with noise that keeps this epsilon.
 fn noisy(epsilon: f64) -> Job {
-    let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+    let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
     let text = text.replacen("epsilon = 3.0", &format!("epsilon = {epsilon}"), 1);
     Job::from_toml(&text).unwrap()
 }
@@ -204,7 +204,7 @@ fn exact_sums_and_epsilons_are_allowed_as_the_section_on_privacy_says() {
 #[test]
 fn a_network_with_noise_is_limited_by_what_it_spends_as_a_logistic_regression_is() {
     let network = |epsilon: f64| {
-        let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+        let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
         let text = text.replacen("name = \"logistic-regression\"", "name = \"neural-network\"", 1);
         let text = text.replacen("solver = \"noisy-gradient\"", "optimiser = \"noisy-gradient\"", 1);
         Job::from_toml(&text.replacen("epsilon = 3.0", &format!("epsilon = {epsilon}"), 1)).unwrap()
@@ -249,7 +249,7 @@ fn whatever_is_limited_exact_sums_are_no_longer_accepted_by_default() {
 #[test]
 fn a_job_asks_for_no_more_delta_than_the_policy_or_else_1e_5() {
     let asking = |delta: f64| {
-        let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+        let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
         Job::from_toml(&text.replacen("delta = 1e-5", &format!("delta = {delta:e}"), 1)).unwrap()
     };
     let code = |more: &str, delta| site(more).check(&asking(delta), &default_for(5)).map_err(|no| no.code());
@@ -269,7 +269,7 @@ fn a_policy_says_whose_noise_has_to_suffice() {
     let check = |more: &str, job: &Job| {
         site(&format!("[privacy]\n{more}\n")).check(job, &default_for(5)).map_err(|no| no.code())
     };
-    let text = include_str!("../../examples/jobs/credit-default-noise.toml");
+    let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
     let of_two = noisy(3.0);
     assert_eq!(of_two.privacy.record_level().unwrap().contributors(), 2, "the example's");
     let local = text.replacen("noise = \"distributed\"", "noise = \"local\"", 1);
@@ -350,7 +350,7 @@ fn lots_and_jobs_of_some_members_are_refused_where_the_policy_says_so() {
 
 /// A job whose noise is for institutions, of the example's contract.
 fn hidden(epsilon: f64) -> Job {
-    let text = include_str!("../../examples/jobs/credit-default-institutions.toml");
+    let text = include_str!("../../../examples/jobs/credit-default-institutions.toml");
     let text = text.replacen("epsilon = 8.0", &format!("epsilon = {epsilon}"), 1);
     Job::from_toml(&text.replacen("honest = 17", "honest = 2", 1)).unwrap()
 }

@@ -13,7 +13,7 @@ use syndic_participant::journal::{Account, Debit, Engagement, Journal, Known, re
 use syndic_participant::policy::Policy;
 use syndic_round::Digest;
 
-const JOB: &str = include_str!("../../examples/jobs/credit-default-noise.toml");
+const JOB: &str = include_str!("../../../examples/jobs/credit-default-noise.toml");
 const POLICY: &str = "purposes = [\"credit-risk\"]\nprograms = [\"logistic-regression\"]\n\
                       contracts = [\"credit_default.v1\"]\n";
 
@@ -168,4 +168,4 @@ async fn a_budget_of_institutions_counts_their_debits_alone() {
     assert!(refused.contains("for each institution") && refused.contains("epsilon 7.9"), "{refused}");
 }
 
-const INSTITUTIONS: &str = include_str!("../../examples/jobs/credit-default-institutions.toml");
+const INSTITUTIONS: &str = include_str!("../../../examples/jobs/credit-default-institutions.toml");

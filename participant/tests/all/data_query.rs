@@ -4,7 +4,7 @@
 
 #[path = "data_query/elsewhere.rs"]
 mod elsewhere;
-#[path = "../../coordinator/tests/servers/mod.rs"]
+#[path = "../../../coordinator/tests/servers/mod.rs"]
 mod servers;
 
 use std::path::Path;

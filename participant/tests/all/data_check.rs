@@ -66,7 +66,7 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
 #[test]
 fn rows_of_one_class_fit_a_job_with_noise_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let noisy = include_str!("../../examples/bank-marketing/job.toml");
+    let noisy = include_str!("../../../examples/bank-marketing/job.toml");
     let job = Job::from_toml(noisy).unwrap();
     let negative = job.contract.label.negative.clone();
     let text =
@@ -109,7 +109,7 @@ fn check_job(folder: &Path, job: &str, json: bool) -> Output {
 
 /// Six rows under the sample contract; `of_row` may change one.
 fn table(of_row: impl Fn(usize, &str, String) -> String) -> String {
-    let job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let job = Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap();
     let contract = job.contract;
     let mut names: Vec<&str> = contract.columns.iter().map(|column| column.name.as_str()).collect();
     names.extend([contract.label.column.as_str(), "fold", "consented"]);
@@ -176,7 +176,7 @@ fn empty_cells_of_nullable_columns_are_counted_and_of_others_refused() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("data.empty-cell"), "{refused:?}");
 
-    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let mut job = Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap();
     let nullable = ["age", "job"];
     let of_columns = job.contract.columns.iter_mut();
     of_columns.for_each(|column| column.nullable = nullable.contains(&column.name.as_str()));

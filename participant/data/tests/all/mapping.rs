@@ -14,8 +14,8 @@ use flate2::write::GzEncoder;
 use syndic_data::{Format, Query, Rows, Source};
 use syndic_learning::{Cell, Job, Role, Table, TableBuilder};
 
-const EXAMPLE: &str = include_str!("../../../examples/mapping/participant.toml");
-const JOB: &str = include_str!("../../../examples/jobs/credit-default.toml");
+const EXAMPLE: &str = include_str!("../../../../examples/mapping/participant.toml");
+const JOB: &str = include_str!("../../../../examples/jobs/credit-default.toml");
 
 struct Checked {
     job: Job,

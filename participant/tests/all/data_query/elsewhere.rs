@@ -16,7 +16,7 @@ struct Scene(tempfile::TempDir);
 impl Scene {
     fn new() -> Self {
         let scene = Self(tempfile::tempdir().unwrap());
-        let job = include_str!("../../../examples/bank-marketing/job.toml");
+        let job = include_str!("../../../../examples/bank-marketing/job.toml");
         let (from, to) = (job.find("[contract]").unwrap(), job.find("[program]").unwrap());
         scene.write("job.toml", &[&job[..from], CONTRACT, &job[to..]].concat());
         scene

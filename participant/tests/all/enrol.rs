@@ -402,7 +402,7 @@ fn a_participant_with_a_budget_does_not_start_on_a_new_journal_and_its_policy_ca
     let (exit, told) = run(&founding, &["models", "--config", "participant.toml", "--json"]);
     assert_eq!((exit, told.as_str()), (0, ""), "a line for each model");
 
-    write("job.toml", include_str!("../../examples/jobs/credit-default-noise.toml"));
+    write("job.toml", include_str!("../../../examples/jobs/credit-default-noise.toml"));
     let check = ["policy", "check", "--config", "participant.toml", "--job", "job.toml"];
     // Three institutions have t - c = 2 at best.
     for (spent, expected, what) in [("0.0", 0, "the policy accepts"), ("1.0", 1, "error[budget.spent]")] {

@@ -17,7 +17,7 @@ use syndic_round::{
     Approver, Digest, EndorsedRoster, JobId, Member, ParticipantId, Roster, SealedRoster, Stage, StageChange,
 };
 
-const FILE: &str = include_str!("../../examples/bank-marketing/job.toml");
+const FILE: &str = include_str!("../../../examples/bank-marketing/job.toml");
 
 fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-#[path = "../../terminal/tests/told/mod.rs"]
+#[path = "../../../terminal/tests/told/mod.rs"]
 mod told;
 
 use told::Program;

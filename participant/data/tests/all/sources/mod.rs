@@ -4,7 +4,7 @@
 
 mod databases;
 mod objects;
-#[path = "../../../../coordinator/tests/servers/mod.rs"]
+#[path = "../../../../../coordinator/tests/servers/mod.rs"]
 mod servers;
 
 use std::path::{Path, PathBuf};
