@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use syndic_learning::privacy::claim::Claim;
-use syndic_learning::{DriftFigures, FairnessFigures};
+use syndic_learning::{Calibration, Detail, DriftFigures, FairnessFigures};
 
 /// The name of the schema in the file.
 pub const SCHEMA: &str = "syndic.result/1";
@@ -106,6 +106,19 @@ pub struct MetricsByModel {
     /// The federation's model as the federation itself saw it: from encrypted score histograms. None where
     /// its round was not evaluated.
     pub live: Option<Scores>,
+    /// More of the federation's model, scored row by row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<InDetail>,
+}
+
+/// How a model separates, ranks and is calibrated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InDetail {
+    /// By name.
+    #[serde(flatten)]
+    pub figures: Detail,
+    /// What was told and what was observed, by bands of probability; bands without rows left out.
+    pub calibration: Vec<Calibration>,
 }
 
 /// Figures on the test rows of one institution alone.
@@ -292,6 +305,20 @@ pub(crate) mod example {
                     .zip(alone)
                     .map(|(bank, auc)| ((*bank).into(), scores(auc, auc - 0.38, 0.32)))
                     .collect(),
+                detail: Some(InDetail {
+                    figures: Detail {
+                        gini: Some(0.5342),
+                        ks: Some(0.4087),
+                        lift: Some(3.81),
+                        brier: 0.0891,
+                        calibration_error: 0.0062,
+                    },
+                    calibration: vec![
+                        Calibration { from: 0.0, to: 0.1, rows: 6_102, told: 0.0588, observed: 0.0561 },
+                        Calibration { from: 0.1, to: 0.2, rows: 2_031, told: 0.1371, observed: 0.1418 },
+                        Calibration { from: 0.2, to: 0.3, rows: 909, told: 0.2412, observed: 0.2508 },
+                    ],
+                }),
                 own: banks
                     .iter()
                     .zip([0.0121, 0.0093, 0.0102, -0.0012, 0.0066])

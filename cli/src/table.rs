@@ -6,6 +6,7 @@ use std::path::Path;
 use console::{Style, measure_text_width, style};
 
 use crate::carried;
+use crate::report::detail::sentence;
 use crate::result::{MetricsByModel, RunResult, Scores};
 use crate::words::{bytes, counted, quoted, seconds, thousands, wrapped};
 
@@ -67,6 +68,10 @@ fn figures(text: &mut String, result: &RunResult, columns: usize) {
             compared(gap)
         );
         let _ = writeln!(text, "\n{}", wrapped(&verdict, columns, 2));
+    }
+    if let Some(detail) = &metrics.detail {
+        let figures = format!("  Of the federation's model: {}.", sentence(&detail.figures));
+        let _ = writeln!(text, "{}", wrapped(&figures, columns, 2));
     }
     if let Some(at_home) = at_home(metrics) {
         let _ = writeln!(text, "{}", wrapped(&at_home, columns, 2));

@@ -8,6 +8,17 @@ use crate::words::{counted, listed};
 
 /// How the job trains.
 pub(super) fn training(job: &Job) -> String {
+    let terms = terms(job);
+    match job.rounds.patience {
+        None => terms,
+        Some(patience) => format!(
+            "{terms}, given up after {} without less loss on validation rows",
+            counted(patience as usize, "round", "rounds")
+        ),
+    }
+}
+
+fn terms(job: &Job) -> String {
     let rounds = counted(job.rounds.count as usize, "round", "rounds");
     let terms = match &job.program {
         ProgramTerms::LogisticRegression(terms) => terms,

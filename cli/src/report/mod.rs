@@ -2,6 +2,7 @@
 //! that a compliance reviewer can read, print and file. It loads nothing and runs nothing.
 
 pub(crate) mod chart;
+pub(crate) mod detail;
 pub(crate) mod drift;
 mod groups;
 pub(crate) mod job_text;
@@ -79,6 +80,7 @@ struct Page<'a> {
     scorecard: Option<scorecard::Scorecard>,
     fairness: Option<groups::Fairness>,
     drift: Option<drift::Drift>,
+    measured: Option<detail::Measured>,
     unchecked_rounds: Vec<String>,
     gain: Option<String>,
     gap: String,
@@ -118,6 +120,7 @@ impl<'a> Page<'a> {
             scorecard: data.scorecard.as_ref().map(scorecard::Scorecard::of),
             fairness: result.fairness.as_ref().and_then(groups::Fairness::of),
             drift: result.drift.as_ref().and_then(|drift| drift.federated.as_ref()).map(drift::Drift::of),
+            measured: metrics.detail.as_ref().map(detail::Measured::of),
             unchecked_rounds,
             gain,
             gap: signed(metrics.federated.roc_auc - metrics.pooled.roc_auc),

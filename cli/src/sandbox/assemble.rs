@@ -11,14 +11,16 @@ use super::compare::Comparison;
 use super::{Finished, SandboxOptions, Site, warned};
 use crate::history::{EncryptedRound, History, RoundEnding};
 use crate::result::{
-    DataFacts, DriftByModel, FairnessByModel, MetricsByModel, OwnScores, Protection, RoundCounts, RunOptions,
-    RunResult, SCHEMA, Scores, Timing, Traffic,
+    DataFacts, DriftByModel, FairnessByModel, InDetail, MetricsByModel, OwnScores, Protection, RoundCounts,
+    RunOptions, RunResult, SCHEMA, Scores, Timing, Traffic,
 };
 use crate::{Error, Result};
 
 /// What was measured around the federation.
 pub(super) struct Figures {
     pub(super) federated: Scores,
+    /// More of it.
+    pub(super) detail: Option<InDetail>,
     /// The federation's model on the test rows of each institution alone.
     pub(super) at_home: BTreeMap<String, Scores>,
     pub(super) comparison: Comparison,
@@ -55,7 +57,14 @@ pub(super) fn result(
         warnings,
         participants: sites.iter().map(|site| site.name.clone()).collect(),
         rounds,
-        metrics: MetricsByModel { federated: figures.federated, pooled, alone, own: own.collect(), live },
+        metrics: MetricsByModel {
+            federated: figures.federated,
+            pooled,
+            alone,
+            own: own.collect(),
+            live,
+            detail: figures.detail,
+        },
         protection: protection(job, finished, history)?,
         traffic: traffic(history, sites.len()),
         timing: Timing {

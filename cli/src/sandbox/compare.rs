@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use syndic_learning::program::{drift, fairness};
 use syndic_learning::reference::{FitError, fit};
 use syndic_learning::{
-    DriftFigures, FairnessFigures, Job, Metrics, Model, ModelError, Role, Scoring as _, Table,
+    DriftFigures, FairnessFigures, Job, Measure, Metrics, Model, ModelError, Role, Scoring as _, Table,
 };
 
 use super::load::Site;
-use crate::result::Scores;
+use crate::result::{InDetail, Scores};
 use crate::words::thousands;
 use crate::{Error, Result};
 
@@ -85,6 +85,21 @@ pub fn evaluate(model: &Model, sites: &[Site]) -> Result<Scores> {
 pub fn evaluate_at_home(model: &Model, sites: &[Site]) -> Result<BTreeMap<String, Scores>> {
     let scored = sites.iter().map(|site| Ok(at_home(model, site)?.map(|scores| (site.name.clone(), scores))));
     scored.filter_map(Result::transpose).collect()
+}
+
+/// How `model` separates, ranks and is calibrated on the common test rows; none where there is none.
+///
+/// # Errors
+/// When the model does not fit the tables.
+pub fn in_detail(model: &Model, sites: &[Site]) -> Result<Option<InDetail>> {
+    let mut measure = Measure::new();
+    for site in sites {
+        let rows = site.table.rows_for(Role::Test);
+        let labels: Vec<bool> = rows.iter().map(|&row| site.table.labels()[row]).collect();
+        measure.add(&model.score_rows(&site.table, &rows).map_err(unusable)?, &labels);
+    }
+    let measured = measure.finish();
+    Ok(measured.map(|measured| InDetail { figures: measured.detail(), calibration: measured.calibration }))
 }
 
 /// Refuses test rows from which nothing can be measured, before anything is trained on the others.

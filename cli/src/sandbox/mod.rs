@@ -171,12 +171,13 @@ async fn execute_in(
 
     let comparison = compared(&sites, &job, options.alone, observer)?;
     let federated = compare::evaluate(&finished.outcome.model, &sites)?;
+    let detail = compare::in_detail(&finished.outcome.model, &sites)?;
     let at_home = if options.alone {
         compare::evaluate_at_home(&finished.outcome.model, &sites)?
     } else {
         BTreeMap::new()
     };
-    let figures = assemble::Figures { federated, at_home, comparison, federation_seconds };
+    let figures = assemble::Figures { federated, detail, at_home, comparison, federation_seconds };
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
     claim.with(|folder| write(folder, options, (&job, &job_text), &finished, &result, observer))?;
     claim.finish(folder::RESULT)?;

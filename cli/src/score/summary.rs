@@ -116,15 +116,16 @@ impl Summary {
 }
 
 fn figures(text: &mut String, measured: &Measured) {
-    let Measured { metrics, brier, ks, calibration_error, calibration } = measured;
+    let Measured { metrics, brier, ks, lift, calibration_error, calibration } = measured;
     let figure = |value: Option<f64>| value.map_or_else(|| "none".into(), |value| format!("{value:.4}"));
     let _ = writeln!(
         text,
-        "\n  ROC-AUC {}   PR-AUC {}   KS {}   log-loss {:.4}   Brier {brier:.4}   {} positives",
+        "\n  ROC-AUC {}   PR-AUC {}   KS {}   log-loss {:.4}   Brier {brier:.4}   lift {}   {} positives",
         figure(metrics.roc_auc),
         figure(metrics.pr_auc),
         figure(*ks),
         metrics.log_loss,
+        lift.map_or_else(|| "none".into(), |lift| format!("{lift:.2}")),
         thousands(metrics.positives),
     );
     let _ = writeln!(text, "\n  {:13}{:>10}{:>10}{:>10}", "probability", "rows", "told", "observed");

@@ -3,8 +3,9 @@
 //! Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78, 1950. KS is the two-sample
 //! statistic of Kolmogorov and Smirnov between the scores of positives and of negatives.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::metrics::detail::Detail;
 use crate::metrics::{Metrics, ScoreHistogram, log_loss};
 
 /// Figures that grow row by row.
@@ -27,6 +28,8 @@ pub struct Measured {
     /// The largest difference between the shares of positives and of negatives above a threshold; none unless both
     /// classes occur.
     pub ks: Option<f64>,
+    /// How much more often the tenth of the rows with the highest scores is positive than all rows are; none without a positive.
+    pub lift: Option<f64>,
     /// The mean difference of told and observed rates over bands, weighted by their rows: expected calibration error.
     pub calibration_error: f64,
     /// What was told and what was observed, by bands of probability that are equally wide; bands without rows left out.
@@ -34,7 +37,7 @@ pub struct Measured {
 }
 
 /// What was told and what was observed in a band of probability.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Where the band begins.
     pub from: f64,
@@ -53,6 +56,19 @@ struct Band {
     rows: u64,
     positives: u64,
     told: f64,
+}
+
+impl Measured {
+    /// What an evaluation by histograms tells beside areas and losses, of the rows themselves.
+    pub fn detail(&self) -> Detail {
+        Detail {
+            gini: self.metrics.roc_auc.map(|area| 2.0 * area - 1.0),
+            ks: self.ks,
+            lift: self.lift,
+            brier: self.brier,
+            calibration_error: self.calibration_error,
+        }
+    }
 }
 
 impl Measure {
@@ -96,6 +112,7 @@ impl Measure {
             metrics,
             brier: self.squares / rows,
             ks: self.histogram.ks(),
+            lift: self.histogram.lift(),
             calibration_error: calibration.iter().map(off).sum::<f64>() / rows,
             calibration,
         })
@@ -146,6 +163,8 @@ mod tests {
         let measured = measure.finish().unwrap();
         assert!((measured.brier - (0.01 + 0.36 + 0.36 + 0.04) / 4.0).abs() < 1e-12);
         assert_eq!(measured.ks, Some(0.5));
+        // The highest row is positive, and half of all are.
+        assert_eq!(measured.lift, Some(2.0));
         assert!((measured.calibration_error - (0.1 + 0.6 + 0.6 + 0.2) / 4.0).abs() < 1e-12);
         assert_eq!(measured.calibration[3].from, 0.9);
     }

@@ -3,6 +3,8 @@
 //! ROC-AUC counts ties half (mid-ranks; Hanley and McNeil, Radiology 143, 1982). PR-AUC is average
 //! precision: the sum over distinct scores, from the highest down, of precision times the gain in recall.
 
+pub mod detail;
+
 use serde::{Deserialize, Serialize};
 
 /// Figures of one model on one set of rows.

@@ -61,10 +61,16 @@ impl Figures {
     pub fn of(outcome: &Outcome, measured: &[RoundMetrics]) -> Self {
         let released = measured.iter().find(|metrics| metrics.training_round == outcome.released_round);
         let test = released.and_then(|metrics| metrics.test);
+        let detail = released.and_then(|metrics| metrics.detail);
         let figures = [
             (ROC_AUC, test.and_then(|test| test.roc_auc)),
             (PR_AUC, test.and_then(|test| test.pr_auc)),
             (LOG_LOSS, test.map(|test| test.log_loss)),
+            (GINI, detail.and_then(|detail| detail.gini)),
+            (KS, detail.and_then(|detail| detail.ks)),
+            (LIFT, detail.and_then(|detail| detail.lift)),
+            (BRIER, detail.map(|detail| detail.brier)),
+            (CALIBRATION, detail.map(|detail| detail.calibration_error)),
             (FAIRNESS_GAP, outcome.fairness.as_ref().and_then(largest_gap)),
             (PSI, outcome.drift.as_ref().and_then(DriftFigures::largest_psi)),
         ];
@@ -188,6 +194,11 @@ fn told(failed: &[Gate]) -> String {
 const ROC_AUC: &str = "roc_auc";
 const PR_AUC: &str = "pr_auc";
 const LOG_LOSS: &str = "log_loss";
+const GINI: &str = "gini";
+const KS: &str = "ks";
+const LIFT: &str = "lift";
+const BRIER: &str = "brier";
+const CALIBRATION: &str = "calibration_error";
 const FAIRNESS_GAP: &str = "fairness_gap";
 /// The largest population stability index of a column or of the scores.
 const PSI: &str = "psi";

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract};
 use crate::encode::{Inputs, Standardisation};
-use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Solver};
+use crate::job::{Encoding, Job, LogisticRegressionTerms, ProgramTerms, Rounds, Solver};
 use crate::linear::{Cholesky, hold};
 use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
@@ -71,7 +71,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
         ProgramTerms::LogisticRegression(terms) => *terms,
         ProgramTerms::BoostedTrees(terms) => {
             let trees = boosted_trees::fit_pooled(tables, &terms.growing(job.rounds.count))?;
-            return Ok(Model::Trees(best(trees, tables)?));
+            return Ok(Model::Trees(best(trees, tables, &job.rounds)?));
         }
         ProgramTerms::NeuralNetwork(terms) => {
             let terms = terms.without_noise();
@@ -92,12 +92,15 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
 }
 
 /// As many of the first trees as have the least log-loss on validation rows; all of them where there are no such rows.
-fn best(model: TreeModel, tables: &[&Table]) -> Result<TreeModel, ModelError> {
+fn best(model: TreeModel, tables: &[&Table], rounds: &Rounds) -> Result<TreeModel, ModelError> {
     let mut best = (f64::INFINITY, model.ensemble.trees.len());
     for trees in 1..=model.ensemble.trees.len() {
         let Some(metrics) = model.first(trees).evaluate(tables, Role::Validation)? else { return Ok(model) };
         if metrics.log_loss < best.0 {
             best = (metrics.log_loss, trees);
+        }
+        if rounds.give_up(trees as u32, best.1 as u32) {
+            break;
         }
     }
     Ok(model.first(best.1))

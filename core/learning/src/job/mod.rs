@@ -105,8 +105,18 @@ pub struct Identity {
 pub struct Rounds {
     /// Training rounds; each takes an encrypted round, and another where rows are set aside to evaluate on.
     pub count: u32,
+    /// After how many rounds without less log-loss on validation rows training ends; none where all rounds are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
     /// Longest durations, in seconds.
     pub deadlines: Deadlines,
+}
+
+impl Rounds {
+    /// Whether training ends with this round, where the best model is that of the round `best`.
+    pub(crate) fn give_up(&self, training_round: u32, best: u32) -> bool {
+        self.patience.is_some_and(|patience| training_round.saturating_sub(best) >= patience)
+    }
 }
 
 /// Seconds after which a phase ends whoever is missing.

@@ -11,7 +11,7 @@ use super::fairness::fairness;
 use super::nullable;
 use super::parse_comparison;
 use super::parse_contract;
-use super::parse_program::{check_rounds, program};
+use super::parse_program::{check_patience, check_rounds, program};
 use super::privacy::{self, privacy};
 use super::processing::processing;
 use super::promotion::{self, promotion};
@@ -70,6 +70,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             contract,
             (fairness.is_some(), drift.is_some(), cohort.terms.each_round.is_some()),
         );
+    }
+    if let (Some((program, _)), Some((rounds, at)), Some((privacy, _))) = (&program, &rounds, &privacy) {
+        check_patience(&mut reader, program, rounds, privacy, at.clone());
     }
     if let (Some((program, decay)), Some((rounds, count))) = (&program, &rounds) {
         check_rounds(
@@ -165,6 +168,7 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>, compares: bool) -> Op
         reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
     }
     let count = reader.integer(&mut section, "count", 1..=10_000);
+    let patience = reader.integer(&mut section, "patience", 1..=10_000);
     let mut inner = reader.section(&mut section, "deadlines", "[rounds.deadlines]");
     let start_seconds = reader.integer(&mut inner, "start_seconds", 1..=YEAR).map(narrow);
     let mut seconds = |key, default| reader.integer(&mut inner, key, 1..=WEEK).map_or(default, narrow);
@@ -180,11 +184,12 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>, compares: bool) -> Op
     reader.close(inner);
     reader.close(section);
     if compares {
-        return Some((Rounds { count: parse_comparison::one_round(reader, count), deadlines }, 0..0));
+        let count = parse_comparison::one_round(reader, count);
+        return Some((Rounds { count, patience: patience.map(narrow), deadlines }, 0..0));
     }
     let count = count?;
     let at = count.span();
-    Some((Rounds { count: narrow(count), deadlines }, at))
+    Some((Rounds { count: narrow(count), patience: patience.map(narrow), deadlines }, at))
 }
 
 fn protection(

@@ -16,7 +16,7 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section, suggestion};
-use super::{Rounds, parse_comparison, parse_external};
+use super::{Privacy, Rounds, parse_comparison, parse_external};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms};
@@ -251,6 +251,22 @@ pub(super) fn check_rounds(
             check_last_step(reader, program, rounds, at);
         }
         ProgramTerms::Scorecard(_) | ProgramTerms::External(_) | ProgramTerms::Evaluation(_) => {}
+    }
+}
+
+/// Refuses to wait for better rounds where the model of each is not measured.
+pub(super) fn check_patience(
+    reader: &mut Reader<'_>,
+    program: &ProgramTerms,
+    rounds: &Rounds,
+    privacy: &Privacy,
+    at: Range<usize>,
+) {
+    if rounds.patience.is_some() && !(program.measures_every_round() && privacy.noise().is_none()) {
+        let message =
+            "`patience` needs the model of each training round to be measured, and here they are not";
+        let help = "remove `patience` from [rounds]";
+        reader.add("job.patience", Some(at), message, help);
     }
 }
 

@@ -6,6 +6,7 @@ use syndic_round::{Contribution, Layout, Sum};
 
 use super::scorer::Scorer;
 use super::{Next, Program, ProgramError, TOO_MANY_ROWS, count_block, counts, loss_block, values};
+use crate::metrics::detail::Detail;
 use crate::metrics::{LARGEST_LOSS, Metrics, ScoreHistogram, log_loss};
 use crate::model::Scoring;
 use crate::table::{Role, Table};
@@ -41,7 +42,12 @@ pub struct Evaluated {
     pub test: Option<Metrics>,
     /// On validation rows, if any of them has some.
     pub validation: Option<Metrics>,
+    /// More of the test rows.
+    pub detail: Option<Detail>,
 }
+
+/// What is seen of rows of one role; none where there are none.
+type Measured = Option<(Metrics, Detail)>;
 
 impl Evaluation {
     /// The evaluation that `question` asks for.
@@ -83,7 +89,7 @@ impl EvaluateQuestion {
         Ok(Contribution::new(layout, contribution)?)
     }
 
-    fn metrics(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Option<Metrics>, ProgramError> {
+    fn metrics(&self, sum: &Sum, layout: &Layout, role: Role) -> Result<Measured, ProgramError> {
         if !self.roles.contains(&role) {
             return Ok(None);
         }
@@ -98,7 +104,8 @@ impl EvaluateQuestion {
         if !(0.0..=LARGEST_LOSS * rows as f64).contains(&loss) {
             return Err(ProgramError::ImpossibleSum("a summed loss that so many rows cannot have"));
         }
-        Ok(Metrics::from_histogram(&histogram, loss))
+        Ok(Metrics::from_histogram(&histogram, loss)
+            .map(|metrics| (metrics, Detail::of(&histogram, &metrics))))
     }
 }
 
@@ -121,9 +128,9 @@ impl Program for Evaluation {
     fn next(&mut self, sum: Option<&Sum>) -> Result<Next<EvaluateQuestion, Evaluated>, ProgramError> {
         let Some(sum) = sum else { return Ok(Next::Ask(self.question.clone())) };
         let layout = self.question.layout()?;
-        let test = self.question.metrics(sum, &layout, Role::Test)?;
-        let validation = self.question.metrics(sum, &layout, Role::Validation)?;
-        Ok(Next::Done(Evaluated { test, validation }))
+        let (test, detail) = self.question.metrics(sum, &layout, Role::Test)?.unzip();
+        let (validation, _) = self.question.metrics(sum, &layout, Role::Validation)?.unzip();
+        Ok(Next::Done(Evaluated { test, validation, detail }))
     }
 
     fn answer(

@@ -32,6 +32,7 @@ use super::training::Training;
 use super::{Next, Program, ProgramError, evaluation};
 use crate::job::{FairnessTerms, Job};
 use crate::metrics::Metrics;
+use crate::metrics::detail::Detail;
 use crate::model::{Model, ModelCard, ModelError};
 use crate::privacy::claim::{Claim, Ran};
 use crate::table::{Role, Table};
@@ -115,6 +116,8 @@ pub struct RoundMetrics {
     pub test: Option<Metrics>,
     /// On validation rows, if whoever answered has any.
     pub validation: Option<Metrics>,
+    /// More of the test rows; none in a job with noise.
+    pub detail: Option<Detail>,
 }
 
 impl Ending {
@@ -305,7 +308,7 @@ impl JobRun {
         evaluated: Evaluated,
         noisy: Option<NoisyMetrics>,
     ) -> Result<(), ProgramError> {
-        let Evaluated { test, validation } = evaluated;
+        let Evaluated { test, validation, detail } = evaluated;
         let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
         let least = self.metrics.iter().filter_map(loss).reduce(f64::min);
         // Whoever has validation rows may miss an evaluation: what nobody measured never replaces what was.
@@ -318,8 +321,10 @@ impl JobRun {
             let summary = self.summary.as_ref().ok_or(ProgramError::WrongSum)?;
             self.best = Some((training_round, training.model(&self.job, summary)));
         }
-        self.metrics.push(RoundMetrics { training_round, test, validation });
-        self.state = if training.is_finished() {
+        self.metrics.push(RoundMetrics { training_round, test, validation, detail });
+        let best = self.best.as_ref().map_or(training_round, |(best, _)| *best);
+        let gives_up = validation.is_some() && self.job.rounds.give_up(training_round, best);
+        self.state = if training.is_finished() || gives_up {
             let (released_round, model) = self.best.clone().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
             let privacy =
@@ -372,7 +377,7 @@ impl Program for JobRun {
             State::Measuring { training, training_round, mut evaluation } => {
                 let noisy = done(evaluation.next(Some(sum))?)?;
                 let test = noisy.map(|noisy| noisy.metrics);
-                run.evaluated(training, training_round, Evaluated { test, validation: None }, noisy)?;
+                run.evaluated(training, training_round, Evaluated { test, ..Evaluated::default() }, noisy)?;
             }
             State::Comparing { mut outcome, mut fairness } => {
                 outcome.fairness = Some(done(fairness.next(Some(sum))?)?);

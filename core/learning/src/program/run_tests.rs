@@ -53,7 +53,7 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
         contract,
         // Short tables need short batches.
         program: fed_avg(FedAvgTerms { batch_size: 16, ..Default::default() }),
-        rounds: crate::job::Rounds { count: rounds, deadlines: Default::default() },
+        rounds: crate::job::Rounds { count: rounds, patience: None, deadlines: Default::default() },
         privacy: crate::job::Privacy::None {},
         protection: crate::job::ProtectionTerms {
             parameter_set: ParameterSet::S32,

@@ -47,6 +47,34 @@ fn with_validation_rows_the_trees_after_the_best_are_cut_off() {
 }
 
 #[test]
+fn without_a_better_tree_for_long_enough_no_more_are_grown() {
+    let mut job = of_trees(12);
+    let ProgramTerms::BoostedTrees(terms) = &mut job.program else { panic!("trees") };
+    (terms.learning_rate, terms.l2, terms.min_rows, terms.depth) = (1.0, 0.0, 1, 5);
+    let tables = tables(true);
+    let (all, patient, all_sums) = run(&job, &tables, |_| ALL.to_vec());
+    job.rounds.patience = Some(2);
+    let (stopped, outcome, sums) = run(&job, &tables, |_| ALL.to_vec());
+    assert_eq!(stopped.trained_rounds(), outcome.released_round + 2, "two that were no better");
+    assert!(sums.len() < all_sums.len(), "what is not asked is not told");
+    let grown = stopped.metrics().len();
+    assert_eq!(stopped.metrics(), &all.metrics()[..grown]);
+    assert_eq!(
+        patient.released_round, outcome.released_round,
+        "of these rows the first good model is the best"
+    );
+    assert_eq!(outcome.model, reference::fit(&job, &tables.iter().collect::<Vec<_>>()).unwrap());
+}
+
+#[test]
+fn nobody_is_impatient_without_validation_rows() {
+    let (mut job, tables) = (of_trees(4), tables(false));
+    job.rounds.patience = Some(1);
+    let (run, outcome, _) = run(&job, &tables, |_| ALL.to_vec());
+    assert_eq!((run.trained_rounds(), outcome.released_round), (4, 4));
+}
+
+#[test]
 fn groups_are_compared_by_trees_too() {
     let groups = vec![Grouping { column: "job".into(), bands: Vec::new() }];
     let mut job = of_trees(2);

@@ -34,6 +34,25 @@ fn terms_of_trees_are_read_and_written_again() {
 }
 
 #[test]
+fn patience_is_for_programs_whose_every_round_is_measured() {
+    let patient = |text: &str| text.replace("[rounds]\n", "[rounds]\npatience = 3\n");
+    let job = Job::from_toml(&patient(&of_trees("depth = 3"))).unwrap();
+    assert_eq!(job.rounds.patience, Some(3));
+    assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+    assert!(!Job::from_toml(&of_trees("depth = 3")).unwrap().to_toml().unwrap().contains("patience"));
+    let newton = FILE.replace("solver = \"fed-avg\"", "solver = \"newton\"");
+    let codes = |text: &str| -> Vec<&str> {
+        Job::from_toml(text).unwrap_err().iter().map(|diagnostic| diagnostic.code).collect()
+    };
+    assert!(codes(&patient(&newton)).contains(&"job.patience"));
+    assert!(!codes(&newton).contains(&"job.patience"));
+    assert_eq!(
+        codes(&of_trees("depth = 3").replace("[rounds]\n", "[rounds]\npatience = 0\n")),
+        ["job.out-of-range"]
+    );
+}
+
+#[test]
 fn terms_of_trees_that_make_no_sense_are_refused() {
     for (terms, code) in [
         ("depth = 9", "job.out-of-range"),
