@@ -110,7 +110,7 @@ pub struct SandboxArgs {
     /// What the federation is compared with: models trained on all rows in one place, and by each institution alone
     #[arg(long, value_name = "WHOM", value_delimiter = ',', default_value = "pooled,alone")]
     pub compare: Vec<Beside>,
-    /// Table: CSV, plain or gzip, with a header line
+    /// Table: CSV, plain or gzip, with a header line, or Parquet
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
     /// Column that says whose a row is
@@ -171,7 +171,7 @@ pub struct CheckArgs {
 /// Options of `syndic job init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Table: CSV, plain or gzip, with a header line
+    /// Table: CSV, plain or gzip, with a header line, or Parquet
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
     /// Column to predict [default: one is proposed]

@@ -10,7 +10,7 @@ pub struct AttackArgs {
     /// Job file, as it would be proposed to a real consortium
     #[arg(long, value_name = "FILE")]
     pub job: PathBuf,
-    /// Table: CSV, plain or gzip, with a header line
+    /// Table: CSV, plain or gzip, with a header line, or Parquet
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
     /// Column that says whose a row is

@@ -97,7 +97,7 @@ pub struct DriftArgs {
     /// Which model.
     #[command(flatten)]
     pub release: ReleaseArgs,
-    /// Table: CSV, plain or gzip, with a header line; `-` is standard input
+    /// Table: CSV, plain or gzip, with a header line, or Parquet; `-` is CSV on standard input
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
     /// What to do about a row that breaks the model's contract: `stop` ends with an error that names it, `skip` leaves it out and

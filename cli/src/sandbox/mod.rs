@@ -14,6 +14,7 @@ mod division;
 pub mod folder;
 pub mod interrupt;
 pub mod load;
+mod parquet_rows;
 pub mod run;
 pub mod several;
 pub mod source;

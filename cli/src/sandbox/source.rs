@@ -1,4 +1,4 @@
-//! A table as a stream of rows: CSV, plain or gzip, from a file or from memory.
+//! A table as a stream of rows: CSV, plain or gzip, from a file or from memory, or a Parquet file.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use syndic_data::{CsvLines, other_separator};
 
+use super::parquet_rows::{ParquetRows, is_parquet};
 use crate::words::counted;
 use crate::{Error, Result};
 
@@ -29,9 +30,14 @@ pub enum Source {
 /// The rows of a table, one after the other; memory does not grow with the table.
 pub struct Rows {
     name: String,
-    reader: csv::Reader<CsvLines<Box<dyn Read>>>,
+    reader: Reader,
     header: Vec<String>,
     record: StringRecord,
+}
+
+enum Reader {
+    Csv(csv::Reader<CsvLines<Box<dyn Read>>>),
+    Parquet(ParquetRows),
 }
 
 impl Source {
@@ -58,7 +64,10 @@ impl Source {
     /// # Errors
     /// When it cannot be read, is empty, or has no header.
     pub fn rows(&self) -> Result<Rows> {
-        Rows::of(&self.place(), self.open()?)
+        match self {
+            Self::File(path) if is_parquet(path) => Rows::of_parquet(&self.place(), path),
+            Self::File(_) | Self::Embedded { .. } => Rows::of(&self.place(), self.open()?),
+        }
     }
 
     /// SHA-256 of its bytes as they lie there, in hexadecimal.
@@ -121,7 +130,14 @@ impl Rows {
                 .place(place)
                 .help("give a CSV file, plain or gzip, whose first line names the columns"));
         }
-        Ok(Self { name: place.into(), reader, header, record: StringRecord::new() })
+        Ok(Self { name: place.into(), reader: Reader::Csv(reader), header, record: StringRecord::new() })
+    }
+
+    fn of_parquet(place: &str, path: &Path) -> Result<Self> {
+        // For the message that is known of other files.
+        File::open(path).map_err(|cause| Error::unreadable(path, &cause))?;
+        let (reader, header) = ParquetRows::of(path)?;
+        Ok(Self { name: place.into(), reader: Reader::Parquet(reader), header, record: StringRecord::new() })
     }
 
     /// Where errors are said to be.
@@ -190,18 +206,25 @@ impl Rows {
         }
     }
 
-    /// The next row with its line in the file, the header's being 1; none after the last.
+    /// The next row with its line in the file, the header's being 1, or its number in a Parquet file, counted from 1; none after the
+    /// last.
     ///
     /// # Errors
     /// When the file is damaged or is not UTF-8.
     pub fn next_row(&mut self) -> Result<Option<(u64, &StringRecord)>> {
-        match self.reader.read_record(&mut self.record) {
+        let reader = match &mut self.reader {
+            Reader::Parquet(rows) => {
+                return Ok(rows.next(&mut self.record)?.map(|number| (number, &self.record)));
+            }
+            Reader::Csv(reader) => reader,
+        };
+        match reader.read_record(&mut self.record) {
             Ok(false) => Ok(None),
             Ok(true) => {
-                let line = self.reader.get_mut().line(self.record.position());
+                let line = reader.get_mut().line(self.record.position());
                 Ok(Some((line, &self.record)))
             }
-            Err(cause) => Err(unreadable_row(&self.name, &cause, &mut self.reader)),
+            Err(cause) => Err(unreadable_row(&self.name, &cause, reader)),
         }
     }
 }

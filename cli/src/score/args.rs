@@ -12,7 +12,7 @@ pub struct ScoreArgs {
     /// Which model.
     #[command(flatten)]
     pub release: ReleaseArgs,
-    /// Table: CSV, plain or gzip, with a header line; `-` is standard input
+    /// Table: CSV, plain or gzip, with a header line, or Parquet; `-` is CSV on standard input
     #[arg(long, value_name = "FILE")]
     pub table: PathBuf,
     /// File for the scores, which must not exist; `-` is standard output

@@ -40,6 +40,35 @@ fn text() -> String {
     std::io::read_to_string(flate2::read::MultiGzDecoder::new(file)).unwrap()
 }
 
+/// `first_rows.parquet` has the first 1,500 rows of the example's table, as pyarrow wrote them: numbers as numbers.
+#[test]
+fn rows_in_parquet_have_the_scores_of_the_same_rows_in_csv() {
+    let setting = Setting::new(1500, |_, text| text);
+    let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/first_rows.parquet");
+    let scores = |table: &Path| {
+        let arguments =
+            ["score", "--model", path(&setting.run), "--table", path(table), "--id", "row_id", "--evaluate"];
+        let out = setting.folder.path().join(table.extension().unwrap());
+        let summary = succeed(&[&arguments[..], &["--json", "--out", path(&out)]].concat()).stdout;
+        (std::fs::read_to_string(&out).unwrap(), String::from_utf8(summary).unwrap())
+    };
+    let ours = scores(&parquet);
+    assert_eq!(ours, scores(&setting.table));
+    assert_eq!(ours.0.lines().count(), 1501);
+}
+
+#[test]
+fn a_file_that_is_no_parquet_is_refused_by_its_name() {
+    let setting = Setting::new(3, |_, text| text);
+    let named = setting.folder.path().join("rows.parquet");
+    std::fs::rename(&setting.table, &named).unwrap();
+    let output = syndic(&["score", "--model", path(&setting.run), "--table", path(&named), "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "data.source-malformed");
+    assert!(error["error"]["place"].as_str().unwrap().contains("rows.parquet"), "{error}");
+}
+
 /// In line 4 an age of 4711.
 fn too_old(line: usize, text: String) -> String {
     if line != 4 {
