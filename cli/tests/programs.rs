@@ -46,6 +46,46 @@ fn ran(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Output) {
     (out, output)
 }
 
+#[test]
+fn the_example_jobs_of_each_program_run_side_by_side_and_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing");
+    let jobs = ["trees", "scorecard", "network", "noise"];
+    let out = folder.path().join("comparison");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syndic"));
+    command.args(["sandbox", "--json", "--quiet", "--compare", "pooled", "--rounds", "3"]);
+    for job in jobs {
+        command.arg("--job").arg(example.join(job).with_extension("toml"));
+    }
+    command.arg("--table").arg(example.join("bank_marketing.csv.gz"));
+    command.args(["--site-column", "site", "--fold-column", "fold", "--test-fold", "0"]);
+    command.args(["--validation-fold", "1", "--out"]).arg(&out);
+    let output = command.env_remove("SYNDIC_LOG").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let last = String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned();
+    let comparison: Value = serde_json::from_str(&last).unwrap();
+    let file = std::fs::read(out.join("comparison.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&file).unwrap(), comparison);
+    let compared = comparison["jobs"].as_array().unwrap();
+    assert_eq!(compared.iter().map(|job| job["name"].as_str().unwrap()).collect::<Vec<_>>(), jobs);
+    for job in compared {
+        let result = std::fs::read(out.join(job["name"].as_str().unwrap()).join("result.json")).unwrap();
+        let result: Value = serde_json::from_slice(&result).unwrap();
+        let [federated, pooled] = [0, 1].map(|model| &job["models"][model]);
+        assert_eq!((&federated["trained"], &pooled["trained"]), (&"federated".into(), &"pooled".into()));
+        assert_eq!(federated["roc_auc"], result["metrics"]["federated"]["roc_auc"]);
+        assert_eq!(pooled["roc_auc"], result["metrics"]["pooled"]["roc_auc"]);
+        // Twice the area less one, of rows of both classes.
+        let figure = |pointer: &str| result.pointer(pointer).unwrap().as_f64().unwrap();
+        let gini = 2.0 * figure("/metrics/federated/roc_auc") - 1.0;
+        assert!((figure("/metrics/detail/gini") - gini).abs() < 1e-4, "{}", result["metrics"]);
+        assert!(figure("/metrics/detail/lift") > 1.0, "{}", result["metrics"]);
+    }
+    let picture = std::fs::read_to_string(out.join("comparison.svg")).unwrap();
+    assert!(jobs.iter().all(|job| picture.contains(job)), "{picture}");
+}
+
 fn newton(terms: &str) -> String {
     format!("[program]\nname = \"logistic-regression\"\nsolver = \"newton\"\n{terms}")
 }

@@ -4,6 +4,12 @@ use syndic_learning::{Job, JobRun, Layouts, Next, Program};
 use syndic_round::{Coding, ParameterSet, RING_DIMENSION};
 
 const BANK_MARKETING: &str = include_str!("../../../examples/bank-marketing/job.toml");
+const OF_EACH_PROGRAM: [&str; 4] = [
+    include_str!("../../../examples/bank-marketing/trees.toml"),
+    include_str!("../../../examples/bank-marketing/scorecard.toml"),
+    include_str!("../../../examples/bank-marketing/network.toml"),
+    include_str!("../../../examples/bank-marketing/noise.toml"),
+];
 const COMPARE: &str = include_str!("../../../examples/bank-marketing/compare.toml");
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
 const CREDIT_DEFAULT_NOISE: &str = include_str!("../../../examples/jobs/credit-default-noise.toml");
@@ -30,6 +36,15 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     let scorecard = job(CREDIT_DEFAULT_SCORECARD);
     assert_eq!(linear.contract, scorecard.contract);
     assert!(scorecard.program.scorecard().is_some());
+}
+
+#[test]
+fn jobs_of_the_same_table_by_other_programs_keep_its_contract() {
+    let jobs = OF_EACH_PROGRAM.map(job);
+    assert!(jobs.iter().all(|of_program| of_program.contract == job(BANK_MARKETING).contract));
+    let programs: Vec<&str> = jobs.iter().map(|job| job.program.name()).collect();
+    assert_eq!(programs, ["boosted-trees", "scorecard", "neural-network", "logistic-regression"]);
+    assert!(jobs[0].fairness.is_some() && jobs[0].drift.is_some() && jobs[3].adds_noise());
 }
 
 #[test]
