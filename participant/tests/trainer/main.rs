@@ -280,6 +280,18 @@ async fn another_trainer_and_one_that_cannot_are_not_asked() {
     assert!(trainer.heard().training.lock().unwrap().is_empty(), "nothing was handed over");
 }
 
+#[test]
+fn the_units_of_systemd_let_the_agent_use_its_trainers_socket() {
+    let unit = include_str!("../../../deploy/systemd/syndic-participant.service");
+    let families = unit.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies=")).unwrap();
+    let families: Vec<&str> = families.split_whitespace().collect();
+    assert_eq!(
+        families,
+        ["AF_UNIX", "AF_INET", "AF_INET6"],
+        "and a database's, beside the coordinator's TCP"
+    );
+}
+
 #[tokio::test]
 async fn scores_that_are_not_one_probability_for_each_row_are_none() {
     let score = async |parts: Vec<ScoredPart>| {
