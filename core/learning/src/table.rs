@@ -49,6 +49,20 @@ pub fn is_missing(number: f64) -> bool {
 }
 
 impl Table {
+    /// The rows of several tables as one, one table after the other; none without tables, or with tables of several contracts.
+    pub fn joined(tables: &[&Self]) -> Option<Self> {
+        let first = tables.first()?;
+        if tables.iter().any(|table| table.contract != first.contract) {
+            return None;
+        }
+        Some(Self {
+            contract: first.contract.clone(),
+            columns: (0..first.columns.len()).map(|column| Values::joined(tables, column)).collect(),
+            labels: tables.iter().flat_map(|table| &table.labels).copied().collect(),
+            roles: tables.iter().flat_map(|table| &table.roles).copied().collect(),
+        })
+    }
+
     /// The contract that the rows keep.
     pub fn contract(&self) -> &Contract {
         &self.contract
@@ -129,6 +143,22 @@ impl Values {
         }
     }
 
+    /// One column of several tables of one contract, which says of which kind it is in all of them.
+    fn joined(tables: &[&Table], column: usize) -> Self {
+        let (mut numbers, mut positions) = (Column::new(), Column::new());
+        let mut is_numeric = true;
+        for table in tables {
+            match &table.columns[column] {
+                Self::Numeric(values) => values.iter().for_each(|&value| numbers.push(value)),
+                Self::Categorical(values) => {
+                    is_numeric = false;
+                    values.iter().for_each(|&value| positions.push(value));
+                }
+            }
+        }
+        if is_numeric { Self::Numeric(numbers) } else { Self::Categorical(positions) }
+    }
+
     /// Keeps the first `rows` values.
     pub(crate) fn truncate(&mut self, rows: usize) {
         match self {
@@ -141,5 +171,38 @@ impl Values {
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table({}, {} rows)", self.contract.id(), self.rows())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn joined_tables_hold_the_rows_of_each_in_turn_and_missing_values_stay_missing() {
+        let (one, other) = (fixture::table(30, 0.0, true, 1), fixture::table(20, 1.0, true, 2));
+        let joined = Table::joined(&[&one, &other]).unwrap();
+        assert_eq!(joined.rows(), 50);
+        for role in [Role::Train, Role::Validation, Role::Test] {
+            let both = [one.count(role), other.count(role)];
+            assert_eq!(joined.count(role), (both[0].0 + both[1].0, both[0].1 + both[1].1));
+        }
+        for (column, values) in joined.columns().iter().enumerate() {
+            let bits = |values: &Values, row: usize| match values {
+                Values::Numeric(values) => values[row].to_bits(),
+                Values::Categorical(values) => values[row].into(),
+            };
+            assert!((0..30).all(|row| bits(values, row) == bits(&one.columns()[column], row)));
+            assert!((0..20).all(|row| bits(values, 30 + row) == bits(&other.columns()[column], row)));
+        }
+        let mut contract = fixture::contract();
+        contract.columns.iter_mut().for_each(|column| column.nullable = true);
+        let mut builder = crate::TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
+        builder.push(1, &["", "", "5", "1"], Role::Train);
+        let holed = builder.finish().unwrap();
+        let twice = Table::joined(&[&holed, &holed]).unwrap();
+        assert_eq!(twice.missing(), [("age", 2), ("job", 2), ("balance", 0)]);
+        assert!(Table::joined(&[&one, &holed]).is_none() && Table::joined(&[]).is_none());
     }
 }

@@ -147,16 +147,29 @@ pub fn measured(
     terms: &DriftTerms,
     bins: u32,
 ) -> Result<DriftFigures, ModelError> {
-    let columns = terms.columns_of(model.contract());
+    measured_by(model, model.contract(), tables, (terms, bins))
+}
+
+/// The same by whatever scores the rows, which keep `contract`.
+///
+/// # Errors
+/// As [`measured`].
+pub fn measured_by(
+    scoring: &impl Scoring,
+    contract: &Contract,
+    tables: &[&Table],
+    (terms, bins): (&DriftTerms, u32),
+) -> Result<DriftFigures, ModelError> {
+    let columns = terms.columns_of(contract);
     let of_role = |role: Role| -> Result<Counts, ModelError> {
         let mut total = Counts::default();
         for table in tables {
-            total.add(Counts::of(table, model, &columns, bins as usize, role)?);
+            total.add(Counts::of(table, scoring, &columns, bins as usize, role)?);
         }
         Ok(total)
     };
     let (reference, current) = (of_role(Role::Train)?, of_role(Role::Test)?);
-    Ok(DriftFigures::of(terms, model.contract(), &reference, &current))
+    Ok(DriftFigures::of(terms, contract, &reference, &current))
 }
 
 /// What an answer looks like: for each role the cells of all columns, and the scores.

@@ -100,9 +100,22 @@ pub fn measured(
     terms: &FairnessTerms,
     bins: u32,
 ) -> Result<FairnessFigures, ModelError> {
+    measured_by(model, model.contract(), tables, (terms, bins))
+}
+
+/// The same by whatever scores the rows, which keep `contract`.
+///
+/// # Errors
+/// As [`measured`].
+pub fn measured_by(
+    scoring: &impl Scoring,
+    contract: &Contract,
+    tables: &[&Table],
+    (terms, bins): (&FairnessTerms, u32),
+) -> Result<FairnessFigures, ModelError> {
     let mut total: Vec<Vec<ScoreHistogram>> = Vec::new();
     for table in tables {
-        let counted = counted(model, table, &test_rows(table), &terms.groups, bins)?;
+        let counted = counted(scoring, table, &test_rows(table), &terms.groups, bins)?;
         if total.is_empty() {
             total = counted;
             continue;
@@ -111,7 +124,7 @@ pub fn measured(
             sum.add(&one);
         }
     }
-    Ok(FairnessFigures::of(terms, model.contract(), &total))
+    Ok(FairnessFigures::of(terms, contract, &total))
 }
 
 /// What an answer looks like: for each column, group and label a histogram.

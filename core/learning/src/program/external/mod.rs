@@ -7,6 +7,7 @@
 
 pub mod model;
 mod packed;
+pub mod pooled;
 pub mod terms;
 
 use serde::{Deserialize, Serialize};

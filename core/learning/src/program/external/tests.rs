@@ -4,6 +4,7 @@ use syndic_round::Carrier;
 
 use super::super::run::JobRun;
 use super::super::run::tests::{job, sum_of, tables};
+use super::pooled::PooledTraining;
 use super::terms::Tensor;
 use super::*;
 use crate::job::{DriftTerms, ProgramTerms};
@@ -213,6 +214,64 @@ fn the_files_of_a_model_hold_the_tensors_and_say_whose_they_are() {
         card.external.as_mut().unwrap().terms.tensors[0].shape = vec![3, 2];
     };
     assert_eq!(bent(reshaped), Some("model.weights"));
+}
+
+#[test]
+fn with_all_rows_in_one_place_the_steps_are_the_federations_and_the_best_model_stays() {
+    let tables = tables(true);
+    let all = Table::joined(&tables.iter().collect::<Vec<_>>()).unwrap();
+    let job = of_trainer(3);
+    let terms = job.external().unwrap();
+    let mut training = PooledTraining::new(terms, 3, &all).unwrap();
+    let rows = all.rows_for(Role::Validation);
+    let mut states = vec![training.state().clone()];
+    let mut asked = Vec::new();
+    for closeness in [0.1, 0.4, 0.2] {
+        asked.push(training.question().unwrap().training_round);
+        training.moved(&[9.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.25]).unwrap();
+        let of = |&row: &usize| if all.labels()[row] { 0.5 + closeness } else { 0.5 - closeness };
+        let probabilities: Vec<f64> = rows.iter().map(of).collect();
+        training.measured(&RowScores::new(all.rows(), &rows, &probabilities).unwrap()).unwrap();
+        states.push(training.state().clone());
+    }
+    assert_eq!((asked, training.question()), (vec![1, 2, 3], None));
+    assert_eq!(training.moved(&[0.0; 7]).unwrap_err().code(), "program.wrong-sum");
+    let moved = |round: usize, element: usize| {
+        states[round].parameters[element] - states[round - 1].parameters[element]
+    };
+    assert!((moved(1, 0) - 2.0).abs() < 1e-12, "clipped as in the federation");
+    assert!((moved(3, 1) + 0.5).abs() < 1e-12 && moved(3, 2) == 0.0);
+    assert_eq!(training.model().state, states[2], "the second model was the best on validation rows");
+
+    let mut unmeasured = PooledTraining::new(terms, 1, &all).unwrap();
+    assert_eq!(unmeasured.moved(&[0.0; 6]).unwrap_err().code(), "program.bad-question");
+    unmeasured.moved(&[0.5; 7]).unwrap();
+    let last = unmeasured.state().clone();
+    assert_eq!(unmeasured.model().state, last, "nobody has measured any");
+}
+
+#[test]
+fn in_one_place_the_trainer_is_told_the_statistics_of_all_rows() {
+    let tables = tables(false);
+    let all: Vec<&Table> = tables.iter().collect();
+    let job = of_trainer(1);
+    let question = first(&mut JobRun::new(&job), &all);
+    let joined = Table::joined(&all).unwrap();
+    let training = PooledTraining::new(job.external().unwrap(), 1, &joined).unwrap();
+    let (found, expected) = (training.state(), &question.state);
+    assert_eq!((found.training, &found.parameters), (expected.training, &expected.parameters));
+    for (one, other) in [
+        (&found.standardisation.mean, &expected.standardisation.mean),
+        (&found.standardisation.sd, &expected.standardisation.sd),
+    ] {
+        assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-3), "{one:?} {other:?}");
+    }
+    let names = ["age", "job", "balance", "label"];
+    let mut one_class = crate::TableBuilder::new(&fixture::contract(), &names).unwrap();
+    one_class.push(1, &["30", "field", "0", "1"], Role::Train);
+    let one_class = one_class.finish().unwrap();
+    let refused = PooledTraining::new(job.external().unwrap(), 1, &one_class).err().unwrap();
+    assert_eq!(refused.code(), "fit.one-class");
 }
 
 #[test]
