@@ -9,6 +9,7 @@ use crate::federation::FederationCommand;
 use crate::ledger::args::LedgerCommand;
 use crate::model::args::ModelCommand;
 use crate::privacy::args::PrivacyCommand;
+use crate::sandbox::trainer;
 use crate::score::args::{EXAMPLES as SCORE, ScoreArgs};
 
 /// `syndic ...`
@@ -137,6 +138,9 @@ pub struct SandboxArgs {
     /// Seed of training; keys and noise never come from it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Unix socket of the external trainer of a job that has one: it trains for every institution in turn
+    #[arg(long, value_name = "SOCKET", value_parser = trainer::socket)]
+    pub trainer: Option<PathBuf>,
     /// Stop one institution in the middle of one round, and let it come back; shortens the collect deadline
     #[arg(long)]
     pub drop: bool,
@@ -240,6 +244,8 @@ const SANDBOX: &str = "Examples:
       --fold-column fold --test-fold test --participants 12 --drop --out run
   syndic sandbox --job logistic.toml --job trees.toml --compare pooled,alone --table data.csv \\
       --site-column site --fold-column fold --test-fold 0 --out comparison
+  syndic sandbox --job job.toml --trainer unix:trainer/socket --table data.csv \
+      --site-column site --fold-column fold --test-fold 0 --out run
 
 With several jobs each has its run in a folder of DIR, named after its job file, and beside these are comparison.json and \
 comparison.svg.
@@ -254,7 +260,10 @@ job file is longer, all rounds of the run get another one: a third of a second f
 seconds in all, and one second more for each two million cells (rows times input columns times local epochs; of a \
 network a hundredth of its parameters counts where that is more than the columns). Where updates are shared \
 themselves, the round waits until the deadlines of shares and of reveals instead, and these are lowered so: to a \
-third of a second for each institution, at least five seconds.";
+third of a second for each institution, at least five seconds. The deadlines of a job with an external trainer stay.
+
+An external trainer is one process, started before by yourself, that is asked for one institution after the other; \
+collect_seconds are for all of them together. It is also asked for the models that the federation is compared with.";
 
 #[cfg(test)]
 mod tests {

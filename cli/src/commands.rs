@@ -70,6 +70,7 @@ fn sandbox(args: SandboxArgs) -> Result<()> {
         rounds: args.rounds,
         seed: args.seed,
         stop: if args.drop { Stop::One } else { Stop::Nobody },
+        trainer: args.trainer.clone(),
         alone: args.compare.contains(&Beside::Alone),
         citation: None,
         command: called_as(),

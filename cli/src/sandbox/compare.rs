@@ -128,11 +128,11 @@ fn at_home(model: &Model, site: &Site) -> Result<Option<Scores>> {
 }
 
 /// None where the rows hold one class only.
-fn scores(metrics: &Metrics) -> Option<Scores> {
+pub(super) fn scores(metrics: &Metrics) -> Option<Scores> {
     Some(Scores { roc_auc: metrics.roc_auc?, pr_auc: metrics.pr_auc?, log_loss: metrics.log_loss })
 }
 
-fn one_class(rows: u64) -> Error {
+pub(super) fn one_class(rows: u64) -> Error {
     let what = match rows {
         0 => "there is no test row".into(),
         1 => "there is only one test row".into(),
@@ -143,11 +143,11 @@ fn one_class(rows: u64) -> Error {
         .help("name a fold that holds rows of both classes")
 }
 
-fn unusable(error: ModelError) -> Error {
+pub(super) fn unusable(error: ModelError) -> Error {
     Error::input(error.code(), error.to_string()).help(error.help())
 }
 
-fn unfitted(error: FitError) -> Error {
+pub(super) fn unfitted(error: FitError) -> Error {
     Error::input(error.code(), error.to_string())
         .help("check the label column and the folds: every institution needs training rows of both classes")
 }

@@ -14,7 +14,8 @@ use super::{SandboxOptions, Site, changed};
 use crate::Result;
 use crate::view::{Notice, Observer};
 
-/// The job with deadlines that fit the table, where its own are longer.
+/// The job with deadlines that fit the table, where its own are longer. How long an external trainer takes nobody knows: those
+/// of its jobs stay.
 ///
 /// # Errors
 /// When the job cannot be written down.
@@ -25,6 +26,9 @@ pub(super) fn shortened(
     sites: &[Site],
     observer: &mut Observer,
 ) -> Result<(Job, String)> {
+    if job.external().is_some() {
+        return Ok((job, text));
+    }
     let mut shorter = job.clone();
     let (asked, deadlines) = (job.rounds.deadlines, &mut shorter.rounds.deadlines);
     let institutions = sites.len() as u64;

@@ -41,6 +41,7 @@ impl From<DemoOptions> for SandboxOptions {
             rounds: options.rounds,
             seed: options.seed,
             stop: if options.drop { Stop::IfPossible } else { Stop::Nobody },
+            trainer: None,
             alone: true,
             citation: Some(CITATION.into()),
             command: options.command,

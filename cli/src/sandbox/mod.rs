@@ -14,10 +14,13 @@ mod division;
 pub mod folder;
 pub mod interrupt;
 pub mod load;
+mod measured;
+mod outside;
 mod parquet_rows;
 pub mod run;
 pub mod several;
 pub mod source;
+pub mod trainer;
 mod warned;
 
 #[cfg(test)]
@@ -25,11 +28,11 @@ pub(crate) mod fixture;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
-use syndic_learning::job::ProgramTerms;
 use syndic_learning::{Job, Model, Outcome, Role, ScorecardModel};
+use syndic_participant::trainer::Trainer;
 use syndic_round::Protection;
 
 pub use division::{FEWEST, MOST};
@@ -44,7 +47,6 @@ use crate::view::{self, Notice, Observer};
 use crate::words::quoted;
 use crate::{Error, Exit, Result};
 use claim::Claim;
-use compare::Comparison;
 use folder::RunFolder;
 
 /// What to run, on what, and where to put it.
@@ -64,6 +66,8 @@ pub struct SandboxOptions {
     pub seed: u64,
     /// Whether an institution is stopped on purpose.
     pub stop: Stop,
+    /// Socket of the external trainer that the job needs.
+    pub trainer: Option<PathBuf>,
     /// Whether each institution's model from its own rows is trained for comparison, beside the pooled one.
     pub alone: bool,
     /// How the data set is to be cited.
@@ -95,6 +99,8 @@ pub struct Run<'a> {
     pub sites: Vec<Site>,
     /// Seed of training. Keys never come from it.
     pub seed: u64,
+    /// The external trainer that all of them have, one after the other, where the job needs one.
+    pub trainer: Option<Trainer>,
     /// Whether to stop one institution in the middle of one round, announce it, and let it come back.
     pub stop_one: bool,
     /// A folder for databases, blobs, keys and journals; removed when the run is done.
@@ -140,6 +146,7 @@ async fn execute_in(
     federation: impl AsyncFnOnce(Run<'_>, &mut Observer) -> Result<Finished>,
 ) -> Result<RunResult> {
     let (job, job_text) = job(options)?;
+    let trainer = trainer::found(options, &job).await?;
     claim.take(&options.out)?;
     let sites = of_the_job(load::load(&options.source, &options.columns, &job.contract)?, &job)?;
     compare::check_test_rows(&sites)?;
@@ -159,6 +166,7 @@ async fn execute_in(
         job_text: &job_text,
         sites: sites.clone(),
         seed: options.seed,
+        trainer: trainer.clone(),
         stop_one,
         state: claim.with(RunFolder::state)?,
         ledger: claim.with(|folder| Ok(folder.staging().join(folder::LEDGER)))?,
@@ -166,19 +174,15 @@ async fn execute_in(
     let started = Instant::now();
     let finished = match federation(run, observer).await {
         Ok(finished) => finished,
-        Err(error) => return Err(abandoned(error, &job, claim)),
+        Err(error) => {
+            let error = abandoned(error, &job, claim);
+            return Err(if trainer.is_some() { trainer::asked(error) } else { error });
+        }
     };
     let federation_seconds = started.elapsed().as_secs_f64();
 
-    let comparison = compared(&sites, &job, options.alone, observer)?;
-    let federated = compare::evaluate(&finished.outcome.model, &sites)?;
-    let detail = compare::in_detail(&finished.outcome.model, &sites)?;
-    let at_home = if options.alone {
-        compare::evaluate_at_home(&finished.outcome.model, &sites)?
-    } else {
-        BTreeMap::new()
-    };
-    let figures = assemble::Figures { federated, detail, at_home, comparison, federation_seconds };
+    let model = (&finished.outcome.model, federation_seconds);
+    let figures = measured::figures((options, &job, &sites), trainer.as_ref(), model, observer).await?;
     let result = assemble::result(options, &job, &sites, &finished, observer.history(), figures)?;
     claim.with(|folder| write(folder, options, (&job, &job_text), &finished, &result, observer))?;
     claim.finish(folder::RESULT)?;
@@ -192,16 +196,6 @@ async fn execute_in(
 /// The job with what the options change, and its text.
 fn job(options: &SandboxOptions) -> Result<(Job, String)> {
     let mut job = job_check::check(&options.job)?;
-    if let Some(terms) = job.external() {
-        return Err(Error::input(
-            "sandbox.external-trainer",
-            format!("the sandbox has no trainers, and the job is trained by `{}`", terms.trainer),
-        )
-        .place(options.job.name.clone())
-        .help(
-            "run participants of their own, each beside its trainer: examples/external-trainer/README.md",
-        ));
-    }
     if job.comparison().is_some() {
         return Err(Error::input(
             "sandbox.comparison",
@@ -234,23 +228,6 @@ fn changed(options: &SandboxOptions, job: &Job) -> Result<(Job, String)> {
     let text = job.to_toml().map_err(|error| Error::input("job.unwritable", error.to_string()))?;
     let changed = JobFile { name: format!("{} as changed by the options", options.job.name), text };
     Ok((job_check::check(&changed)?, changed.text))
-}
-
-/// Trains what the federation is compared with, and tells how far that is where it takes long.
-fn compared(sites: &[Site], job: &Job, alone: bool, observer: &mut Observer) -> Result<Comparison> {
-    let models = compare::models(sites, alone);
-    let inputs = match job.program {
-        ProgramTerms::LogisticRegression(_) => job.contract.inputs(),
-        _ => job.contract.columns.len(),
-    };
-    observer.notice(&Notice::Comparing { models, inputs });
-    let mut last = Instant::now();
-    compare::compare(sites, job, alone, |done| {
-        if last.elapsed() >= LONG && done < models {
-            observer.notice(&Notice::Compared { done, models });
-            last = Instant::now();
-        }
-    })
 }
 
 /// The institutions that take part: all of the table, or those that the job names.
@@ -375,9 +352,6 @@ fn abandoned(error: Error, job: &Job, claim: &Claim) -> Error {
         Err(other) => error.also([other]),
     }
 }
-
-/// How long a person waits without a word while models are compared.
-const LONG: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

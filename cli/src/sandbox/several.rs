@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::folder::RESULT;
-use super::{SandboxOptions, interrupt};
+use super::{SandboxOptions, interrupt, trainer};
 use crate::commands::print;
 use crate::result::{RunResult, Scores};
 use crate::view::{self, Observer};
@@ -61,12 +61,11 @@ pub struct Figures {
 ///
 /// # Errors
 /// Job files that are wrong or have one name, before anything is begun; whatever a run ends with, the runs before it stay.
-pub fn run(jobs: Vec<SandboxOptions>, out: &Path, (json, quiet): (bool, bool)) -> Result<()> {
+pub fn run(mut jobs: Vec<SandboxOptions>, out: &Path, (json, quiet): (bool, bool)) -> Result<()> {
     let names = names(&jobs)?;
     check_contents(out, &names)?;
-    for options in &jobs {
-        job_check::check(&options.job)?;
-    }
+    let read = jobs.iter().map(|options| job_check::check(&options.job)).collect::<Result<Vec<_>>>()?;
+    trainer::keep_where_needed(&mut jobs, &read)?;
     let mut compared = Vec::new();
     let mut first = None;
     for (mut options, name) in jobs.into_iter().zip(names) {

@@ -25,6 +25,7 @@ fn options(folder: &Path, rows: u64) -> SandboxOptions {
         rounds: Some(2),
         seed: 7,
         stop: Stop::One,
+        trainer: None,
         alone: true,
         citation: None,
         command: "syndic".into(),

@@ -24,13 +24,13 @@ use crate::run::{Ran, examples, run};
 const SITES: [&str; 3] = ["bank_business", "bank_online", "bank_postal"];
 
 /// The trainer as a process. Dropping it ends it.
-struct Python {
+pub(crate) struct Python {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Python {
-    fn start(python: &Path) -> Self {
+    pub(crate) fn start(python: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(python)
             .arg(examples().join("external-trainer/trainer.py"))
@@ -43,6 +43,11 @@ impl Python {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut listens).unwrap();
         assert!(listens.starts_with("numpy-logistic/1 listens on "), "{listens}");
         Self { child, folder }
+    }
+
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn config(&self) -> TrainerConfig {
@@ -60,7 +65,7 @@ impl Drop for Python {
 }
 
 /// A Python that has what the trainer needs.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/python");
     let has_them = Command::new(&python)
         .args(["-c", "import grpc, grpc_tools, numpy"])

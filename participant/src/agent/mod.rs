@@ -169,7 +169,12 @@ impl Agent {
 
     /// The same with the external trainer that its configuration names, if it names one.
     pub fn with_trainer(self, config: Option<TrainerConfig>) -> Self {
-        Self { trainer: config.map(Trainer::new), ..self }
+        self.beside(config.map(Trainer::new))
+    }
+
+    /// The same with a trainer that other agents may have too, which is then asked one thing at a time by all of them.
+    pub fn beside(self, trainer: Option<Trainer>) -> Self {
+        Self { trainer, ..self }
     }
 
     /// The same, showing `tap` what leaves before TLS and `observer` every answer in the clear.

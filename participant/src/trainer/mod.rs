@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use syndic_learning::program::external::{ExternalQuestion, ExternalState};
 use syndic_learning::{ExternalTerms, Job, Role, RowScores, Table};
-use syndic_proto::trainer::v1::DescribeRequest;
 use syndic_proto::trainer::v1::trainer_client::TrainerClient;
+use syndic_proto::trainer::v1::{DescribeRequest, Description};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tonic::transport::Channel;
@@ -64,6 +64,22 @@ impl Trainer {
     /// Whether it is the one that a job asks for.
     pub fn is_meant(&self, terms: &ExternalTerms) -> bool {
         self.config.name == terms.trainer
+    }
+
+    /// Finds out whether it is there, is the one that a job asks for, and can do what that takes. Nothing is handed over.
+    ///
+    /// # Errors
+    /// [`TrainerError`].
+    pub async fn present(&self, job: &Job) -> Result<(), TrainerError> {
+        self.terms(job)?;
+        let limit = self.limit(job);
+        let _turn = self.turn.lock().await;
+        let asked = async {
+            let (_, said) = self.described().await?;
+            Ability::Train.of(&said)?;
+            Ability::Score.of(&said)
+        };
+        timeout(limit, asked).await.unwrap_or(Err(TrainerError::TimedOut { limit }))
     }
 
     /// Has it train on the training rows of `table`, which keeps the job's contract. `seed` is for whatever it draws at random.
@@ -113,17 +129,19 @@ impl Trainer {
 
     /// A connection to the trainer, which says that it is the one and can do what is asked.
     async fn connected(&self, ability: Ability) -> Result<TrainerClient<Channel>, TrainerError> {
+        let (calls, said) = self.described().await?;
+        ability.of(&said).map(|()| calls)
+    }
+
+    /// A connection to the trainer, which says that it is the one, and what else it says.
+    async fn described(&self) -> Result<(TrainerClient<Channel>, Description), TrainerError> {
         let mut calls = TrainerClient::new(socket::connect(&self.config).await?);
         let said = calls.describe(DescribeRequest {}).await.map_err(TrainerError::of_call)?.into_inner();
         let found = format!("{}/{}", said.name, said.version);
         if found != self.config.name {
             return Err(TrainerError::Other { expected: self.config.name.clone(), found });
         }
-        match ability {
-            Ability::Train if !said.trains => Err(TrainerError::Unable("train")),
-            Ability::Score if !said.scores => Err(TrainerError::Unable("score")),
-            Ability::Train | Ability::Score => Ok(calls),
-        }
+        Ok((calls, said))
     }
 
     fn terms<'a>(&self, job: &'a Job) -> Result<&'a ExternalTerms, TrainerError> {
@@ -135,6 +153,17 @@ impl Trainer {
     fn limit(&self, job: &Job) -> Duration {
         let seconds = self.config.timeout_seconds.min(job.rounds.deadlines.collect_seconds);
         Duration::from_secs(seconds.into())
+    }
+}
+
+impl Ability {
+    /// Whether a trainer that says this of itself has it.
+    fn of(self, said: &Description) -> Result<(), TrainerError> {
+        match self {
+            Self::Train if !said.trains => Err(TrainerError::Unable("train")),
+            Self::Score if !said.scores => Err(TrainerError::Unable("score")),
+            Self::Train | Self::Score => Ok(()),
+        }
     }
 }
 

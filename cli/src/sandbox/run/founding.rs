@@ -84,6 +84,7 @@ fn institution(run: &Run<'_>, policy: &Policy, folder: PathBuf, site: &Site, out
         policy: policy.clone(),
         table: site.table.clone(),
         seed: run.seed,
+        trainer: run.trainer.clone(),
         outfit: outfit.clone(),
     }
 }

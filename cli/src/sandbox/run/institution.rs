@@ -9,6 +9,7 @@ use syndic_participant::data::Source;
 use syndic_participant::enrol::Enrolment;
 use syndic_participant::journal::Journal;
 use syndic_participant::policy::Policy;
+use syndic_participant::trainer::Trainer;
 use syndic_proto::convert::Owed;
 
 use super::Outfit;
@@ -22,6 +23,7 @@ pub(super) struct Institution {
     pub(super) policy: Policy,
     pub(super) table: Arc<Table>,
     pub(super) seed: u64,
+    pub(super) trainer: Option<Trainer>,
     pub(super) outfit: Outfit,
 }
 
@@ -71,7 +73,7 @@ impl Institution {
         let source = Source::Loaded(self.table.clone());
         let policy = self.policy.clone();
         let agent = Agent::new(Parts { enrolment, policy, source, journal, training_seed: Some(self.seed) })?;
-        Ok((self.outfit)(&self.name, agent))
+        Ok((self.outfit)(&self.name, agent.beside(self.trainer.clone())))
     }
 }
 
