@@ -35,7 +35,7 @@ class Task:
     settings: dict  # `[program.settings]` of the job
     columns: list  # of the proto's Column, in order
     parameters: dict  # name of a tensor: its numbers before this round
-    values: list  # of each column: floats, or positions of levels
+    values: list  # of each column: floats, or positions of levels; `missing` says which of them are none
     labels: np.ndarray | None  # 1.0 of a positive, else 0.0; none where rows are scored
     rows: int
     federation_rows: int
@@ -46,26 +46,42 @@ class Task:
     seconds: float  # how long the agent waits
 
     def inputs(self):
-        """Rows by inputs: each numeric column standardised, and a 0/1 input for each level of the others."""
+        """Rows by inputs: each numeric column standardised, and a 0/1 input for each level of the others.
+
+        In a nullable column a missing number is the mean of all institutions, 0 once standardised, and a 0/1 input behind it
+        says that it was missing; a missing level is a 0/1 input behind those of the levels.
+        """
         blocks = []
-        for column, values in zip(self.columns, self.values):
+        for k, (column, values) in enumerate(zip(self.columns, self.values)):
             if column.WhichOneof("kind") == "numeric":
-                blocks.append(((values - column.numeric.mean) / column.numeric.deviation)[:, None])
+                missing, numeric = self.missing(k), column.numeric
+                blocks.append(np.where(missing, 0.0, (values - numeric.mean) / numeric.deviation)[:, None])
+                if column.nullable:
+                    blocks.append(missing[:, None].astype(float))
             else:
-                levels = np.arange(len(column.categorical.levels))
-                blocks.append((values[:, None] == levels).astype(float))
+                positions = np.arange(len(column.categorical.levels) + column.nullable)
+                blocks.append((values[:, None] == positions).astype(float))
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((self.rows, 0))
+
+    def missing(self, k):
+        """Which values of column `k` are missing: a NaN, or the position behind the last level. None of a column that is not
+        nullable."""
+        column, values = self.columns[k], self.values[k]
+        if column.WhichOneof("kind") == "numeric":
+            return np.isnan(values)
+        return values == len(column.categorical.levels)
 
     def base_log_odds(self):
         """Log-odds of a positive over the training rows of all institutions."""
         return float(np.log(self.federation_positives / (self.federation_rows - self.federation_positives)))
 
 
-def serve(name, version, train, score):
+def serve(name, version, train, score, takes_missing=False):
     """Serves until SIGTERM or SIGINT, on the socket that the command line names.
 
     `train(task)` returns the change of each tensor by name, and metrics by name; `score(task)` the probability of a positive
-    for each row.
+    for each row. `takes_missing`: whether both know what to make of missing values, as they do where they take `task.inputs()`;
+    without it no job with nullable columns gets this far.
     """
     arguments = argparse.ArgumentParser(description=f"the external trainer {name}/{version}")
     arguments.add_argument("--socket", required=True, type=Path, help="the Unix socket to listen on")
@@ -74,7 +90,7 @@ def serve(name, version, train, score):
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.umask(0o177)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
-    services.add_TrainerServicer_to_server(_Trainer(name, version, train, score), server)
+    services.add_TrainerServicer_to_server(_Trainer(name, version, train, score, takes_missing), server)
     server.add_insecure_port(f"unix:{socket}")
     server.start()
     print(f"{name}/{version} listens on {socket}", flush=True)
@@ -84,11 +100,14 @@ def serve(name, version, train, score):
 
 
 class _Trainer(services.TrainerServicer):
-    def __init__(self, name, version, train, score):
+    def __init__(self, name, version, train, score, takes_missing):
         self.name, self.version, self.train, self.score = name, version, train, score
+        self.takes_missing = takes_missing
 
     def Describe(self, request, context):
-        return pb.Description(name=self.name, version=self.version, trains=True, scores=True)
+        return pb.Description(
+            name=self.name, version=self.version, trains=True, scores=True, takes_missing=self.takes_missing
+        )
 
     def Train(self, parts, context):
         task = _task(parts)

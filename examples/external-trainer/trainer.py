@@ -49,4 +49,4 @@ def log_loss(probability, y):
 
 
 if __name__ == "__main__":
-    serve("numpy-logistic", "1", train, score)
+    serve("numpy-logistic", "1", train, score, takes_missing=True)

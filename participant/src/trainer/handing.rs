@@ -84,7 +84,7 @@ fn columns(contract: &Contract, standardisation: &Standardisation) -> Vec<Column
                 Some(column::Kind::Categorical(Categorical { levels: levels.clone() }))
             }
         };
-        Column { name: of.name.clone(), sensitive: of.sensitive, kind }
+        Column { name: of.name.clone(), sensitive: of.sensitive, nullable: of.nullable, kind }
     };
     contract.columns.iter().map(of_column).collect()
 }
@@ -107,7 +107,8 @@ fn parameters(
     parts.into_iter()
 }
 
-/// These rows, each part made when it is sent.
+/// These rows, each part made when it is sent. Missing values go as they stand in the table, which is what the protocol says of
+/// them.
 fn rows_of(
     table: &Arc<Table>,
     rows: Vec<usize>,

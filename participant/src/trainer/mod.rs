@@ -53,6 +53,7 @@ pub struct Trainer {
 enum Ability {
     Train,
     Score,
+    TakeMissing,
 }
 
 impl Trainer {
@@ -77,7 +78,8 @@ impl Trainer {
         let asked = async {
             let (_, said) = self.described().await?;
             Ability::Train.of(&said)?;
-            Ability::Score.of(&said)
+            Ability::Score.of(&said)?;
+            missing_taken(job, &said)
         };
         timeout(limit, asked).await.unwrap_or(Err(TrainerError::TimedOut { limit }))
     }
@@ -96,7 +98,7 @@ impl Trainer {
         let (terms, limit) = (self.terms(job)?, self.limit(job));
         let _turn = self.turn.lock().await;
         let asked = async {
-            let mut calls = self.connected(Ability::Train).await?;
+            let mut calls = self.connected(job, Ability::Train).await?;
             let parts = handing::training(job, terms, table, question, (seed, limit));
             let answer = calls.train(tokio_stream::iter(parts)).await.map_err(TrainerError::of_call)?;
             received::update(answer.into_inner(), terms).await
@@ -119,7 +121,7 @@ impl Trainer {
         let _turn = self.turn.lock().await;
         let rows: Vec<usize> = roles.iter().flat_map(|&role| table.rows_for(role)).collect();
         let asked = async {
-            let mut calls = self.connected(Ability::Score).await?;
+            let mut calls = self.connected(job, Ability::Score).await?;
             let parts = handing::scoring(job, terms, table, state, (rows.clone(), limit));
             let answer = calls.score(tokio_stream::iter(parts)).await.map_err(TrainerError::of_call)?;
             received::scores(answer.into_inner(), table.rows(), &rows).await
@@ -127,10 +129,12 @@ impl Trainer {
         timeout(limit, asked).await.unwrap_or(Err(TrainerError::TimedOut { limit }))
     }
 
-    /// A connection to the trainer, which says that it is the one and can do what is asked.
-    async fn connected(&self, ability: Ability) -> Result<TrainerClient<Channel>, TrainerError> {
+    /// A connection to the trainer, which says that it is the one and can do what is asked with the job's rows.
+    async fn connected(&self, job: &Job, ability: Ability) -> Result<TrainerClient<Channel>, TrainerError> {
         let (calls, said) = self.described().await?;
-        ability.of(&said).map(|()| calls)
+        ability.of(&said)?;
+        missing_taken(job, &said)?;
+        Ok(calls)
     }
 
     /// A connection to the trainer, which says that it is the one, and what else it says.
@@ -162,8 +166,18 @@ impl Ability {
         match self {
             Self::Train if !said.trains => Err(TrainerError::Unable("train")),
             Self::Score if !said.scores => Err(TrainerError::Unable("score")),
-            Self::Train | Self::Score => Ok(()),
+            Self::TakeMissing if !said.takes_missing => Err(TrainerError::Unable("take missing values")),
+            Self::Train | Self::Score | Self::TakeMissing => Ok(()),
         }
+    }
+}
+
+/// Whether a trainer that says this of itself takes the columns of the job: one that was written before there were missing values
+/// says nothing of them.
+fn missing_taken(job: &Job, said: &Description) -> Result<(), TrainerError> {
+    match job.contract.nullable().next() {
+        Some(_) => Ability::TakeMissing.of(said),
+        None => Ok(()),
     }
 }
 

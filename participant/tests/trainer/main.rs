@@ -280,6 +280,48 @@ async fn another_trainer_and_one_that_cannot_are_not_asked() {
     assert!(trainer.heard().training.lock().unwrap().is_empty(), "nothing was handed over");
 }
 
+#[tokio::test]
+async fn missing_values_go_to_a_trainer_that_takes_them_and_to_no_other() {
+    let text = JOB.replace("max = 200", "max = 200\nnullable = true");
+    let job = Job::from_toml(&text.replace("\"office\"]", "\"office\"]\nnullable = true")).unwrap();
+    let mut table = TableBuilder::new(&job.contract, &["age", "job", "label"]).unwrap();
+    for (row, cells) in [["30", "", "1"], ["", "office", "0"], ["50", "field", "0"]].iter().enumerate() {
+        table.push(row as u64, cells, Role::Train);
+    }
+    table.push(3, &["", "", "1"], Role::Test);
+    let table = Arc::new(table.finish().unwrap());
+    let told = |takes_missing| {
+        let mut script = says(vec![update(0, &[0.0; 2]), update(1, &[0.0])]);
+        script.description.takes_missing = takes_missing;
+        script.start()
+    };
+
+    let old = told(false);
+    let asked = Trainer::new(old.config());
+    let codes = [
+        asked.present(&job).await.map_err(|error| error.code()),
+        asked.train(&job, &table, &question(), 7).await.map(drop).map_err(|error| error.code()),
+        asked.score(&job, &table, &state(), &[Role::Test]).await.map(drop).map_err(|error| error.code()),
+    ];
+    assert_eq!(codes, [Err("trainer.unable"); 3]);
+    assert!(
+        old.heard().training.lock().unwrap().is_empty() && old.heard().scoring.lock().unwrap().is_empty()
+    );
+
+    let new = told(true);
+    let asked = Trainer::new(new.config());
+    asked.present(&job).await.unwrap();
+    asked.train(&job, &table, &question(), 7).await.unwrap();
+    asked.score(&job, &table, &state(), &[Role::Test]).await.unwrap();
+    let heard = new.heard().training.lock().unwrap();
+    let Some(train_part::Part::Task(task)) = &heard[0][0].part else { panic!("the task comes first") };
+    assert!(task.model.as_ref().unwrap().columns.iter().all(|column| column.nullable));
+    let rows = training_rows(&heard[0])[0];
+    let numbers = [30.0_f64.to_bits(), 0x7ff8_0000_0000_0000, 50.0_f64.to_bits()];
+    assert_eq!(rows.columns[0], numbers.map(u64::to_le_bytes).concat());
+    assert_eq!(rows.columns[1], [2_u16, 1, 0].map(u16::to_le_bytes).concat(), "behind the last level");
+}
+
 #[test]
 fn the_units_of_systemd_let_the_agent_use_its_trainers_socket() {
     let unit = include_str!("../../../deploy/systemd/syndic-participant.service");

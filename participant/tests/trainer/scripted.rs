@@ -63,8 +63,13 @@ pub(crate) struct Heard {
 impl Script {
     /// Changes nothing, and gives every row the same probability.
     pub(crate) fn idle(elements: usize) -> Self {
-        let description =
-            Description { name: "scripted".into(), version: "1".into(), trains: true, scores: true };
+        let description = Description {
+            name: "scripted".into(),
+            version: "1".into(),
+            trains: true,
+            scores: true,
+            takes_missing: false,
+        };
         Self {
             description,
             train: Arc::new(move |_| vec![Step::Say(update(0, &vec![0.0; elements]))]),

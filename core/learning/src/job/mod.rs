@@ -7,7 +7,6 @@ mod drift;
 mod fairness;
 pub(crate) mod fields;
 mod institution;
-mod nullable;
 mod parse;
 mod parse_averaging;
 mod parse_comparison;

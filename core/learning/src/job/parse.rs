@@ -8,7 +8,6 @@ use toml::de::DeTable;
 use super::cohort::cohort;
 use super::drift::drift;
 use super::fairness::fairness;
-use super::nullable;
 use super::parse_comparison;
 use super::parse_contract;
 use super::parse_program::{check_patience, check_rounds, program};
@@ -82,9 +81,6 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             contract.as_ref(),
             decay.clone().unwrap_or_else(|| count.clone()),
         );
-    }
-    if let (Some(contract), Some((program, _))) = (&contract, &program) {
-        nullable::check(&mut reader, contract, program);
     }
     if let Some(protection) = &protection {
         cohort.check_protection(&mut reader, protection);
