@@ -12,7 +12,9 @@ use syndic_learning::attack::figures::{Figures, Verdict};
 use syndic_learning::attack::game::Game;
 use syndic_learning::attack::lira::{self, Variant};
 use syndic_learning::attack::{AttackError, bound, inversion, threshold};
-use syndic_learning::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Protected, Solver};
+use syndic_learning::job::{
+    LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Protected, Rounds, Solver,
+};
 use syndic_learning::{Job, Table};
 
 use crate::commands::print;
@@ -83,6 +85,13 @@ pub(crate) fn without_noise(job: &Job) -> Option<Job> {
         }
         ProgramTerms::NeuralNetwork(terms) if terms.noisy().is_some() => {
             ProgramTerms::NeuralNetwork(Box::new(terms.without_noise().into()))
+        }
+        ProgramTerms::BoostedTrees(terms) => {
+            let best = terms.random()?.without_noise();
+            // Each training round grows a tree.
+            let rounds = Rounds { count: best.trees, ..job.rounds };
+            let program = ProgramTerms::BoostedTrees(Box::new(best.into()));
+            return Some(Job { program, rounds, privacy: Privacy::None {}, ..job.clone() });
         }
         // The same training without noise is a job of its own.
         program if job.privacy.institution_level().is_some() => program.clone(),

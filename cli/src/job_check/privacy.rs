@@ -99,6 +99,16 @@ pub(crate) fn hardly_begun(job: &Job) -> Option<String> {
 
 /// Fewer rounds than steps with momentum need to be under way: twice the time in which momentum comes to its full length.
 fn few_rounds(job: &Job) -> Option<Warning> {
+    if job.random_trees().is_some() {
+        return has_few_rounds(job).then(|| Warning {
+            code: "job.few-rounds",
+            message: format!(
+                "with {} few trees are grown: the first counts rows, and the trees of each other one are a single step",
+                counted(job.rounds.count as usize, "round", "rounds")
+            ),
+            help: "allow more in `count` of [rounds], at the same epsilon; 40 suit most tables",
+        });
+    }
     has_few_rounds(job).then(|| Warning {
         code: "job.few-rounds",
         message: format!(

@@ -2,6 +2,7 @@
 
 use syndic_learning::Job;
 use syndic_learning::job::{ProgramTerms, Solver};
+use syndic_learning::program::boosted_trees::TreesTerms;
 use syndic_learning::program::neural_network::AveragingTerms;
 
 use crate::words::{counted, listed};
@@ -44,6 +45,16 @@ fn terms(job: &Job) -> String {
             );
         }
         ProgramTerms::BoostedTrees(terms) => {
+            let terms = match &**terms {
+                TreesTerms::Best(terms) => terms,
+                TreesTerms::Random(terms) => {
+                    let trees = counted(terms.trees_per_round as usize, "tree", "trees");
+                    return format!(
+                        "{rounds}: one of rows by bin, each other one of {trees} of depth {} with random splits",
+                        terms.depth
+                    );
+                }
+            };
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {
                 [] => String::new(),

@@ -3,7 +3,7 @@
 use syndic_learning::job::{Encoding, Processing, ProgramTerms, Solver, agreement};
 use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
-use syndic_learning::program::boosted_trees::BoostedTreesTerms;
+use syndic_learning::program::boosted_trees::{BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
 use syndic_learning::program::logistic_regression::noisy::NoisyGradientTerms;
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights, NetworkTerms};
@@ -98,7 +98,12 @@ pub(crate) fn columns(job: &Job, of: &str) -> String {
 pub(crate) fn program(program: &ProgramTerms) -> String {
     let terms = match program {
         ProgramTerms::LogisticRegression(terms) => terms,
-        ProgramTerms::BoostedTrees(terms) => return of_trees(terms),
+        ProgramTerms::BoostedTrees(terms) => {
+            return match &**terms {
+                TreesTerms::Best(terms) => of_trees(terms),
+                TreesTerms::Random(terms) => of_random_trees(terms),
+            };
+        }
         ProgramTerms::NeuralNetwork(terms) => {
             let units: Vec<String> = terms.hidden().iter().map(ToString::to_string).collect();
             let (name, units) = (program.name(), units.join(", "));
@@ -211,6 +216,15 @@ fn of_trees(terms: &BoostedTreesTerms) -> String {
          least {min_rows} rows in a leaf, L2 penalty {l2}{weighted}{}{}",
         trends(increasing, "increasing"),
         trends(decreasing, "decreasing")
+    )
+}
+
+fn of_random_trees(terms: &RandomTreesTerms) -> String {
+    let RandomTreesTerms { depth, trees_per_round, learning_rate, bins, l2, .. } = terms;
+    format!(
+        "boosted trees of depth {depth} with random splits, {} a round after the first: learning rate {learning_rate}, {bins} even \
+         bins of a numeric column, L2 penalty {l2}",
+        counted(*trees_per_round as usize, "tree", "trees")
     )
 }
 

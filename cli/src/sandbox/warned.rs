@@ -100,7 +100,7 @@ fn is_weighted(program: &ProgramTerms) -> bool {
         ProgramTerms::NeuralNetwork(terms) => {
             terms.averaged().is_some_and(|terms| terms.averaging.class_weights.is_some())
         }
-        ProgramTerms::BoostedTrees(terms) => terms.class_weights.is_some(),
+        ProgramTerms::BoostedTrees(terms) => terms.best().is_some_and(|terms| terms.class_weights.is_some()),
         ProgramTerms::LogisticRegression(terms) => match terms.solver {
             Solver::Averaging(terms) => terms.class_weights.is_some(),
             Solver::Newton { class_weights, .. } => class_weights.is_some(),

@@ -14,6 +14,7 @@ use crate::linear::{Cholesky, hold};
 use crate::linear_model::LinearModel;
 use crate::metrics::log_loss;
 use crate::model::{Model, ModelError, Scoring as _};
+use crate::program::boosted_trees::TreesTerms;
 use crate::program::neural_network::ClassWeights;
 use crate::program::statistics::Count;
 use crate::program::{ProgramError, boosted_trees, neural_network, scorecard};
@@ -70,7 +71,11 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
     let LogisticRegressionTerms { solver, l2 } = match &job.program {
         ProgramTerms::LogisticRegression(terms) => *terms,
         ProgramTerms::BoostedTrees(terms) => {
-            let trees = boosted_trees::fit_pooled(tables, &terms.growing(job.rounds.count))?;
+            let terms = match &**terms {
+                TreesTerms::Best(terms) => terms.growing(job.rounds.count),
+                TreesTerms::Random(terms) => terms.without_noise(),
+            };
+            let trees = boosted_trees::fit_pooled(tables, &terms)?;
             return Ok(Model::Trees(best(trees, tables, &job.rounds)?));
         }
         ProgramTerms::NeuralNetwork(terms) => {

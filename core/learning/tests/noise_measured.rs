@@ -29,6 +29,12 @@ const SEEDS: u64 = 3;
 /// ROC-AUC that a network may have less than a logistic regression with the same noise.
 const LOST_BY_A_NETWORK: f64 = 0.015;
 
+/// Training rounds of trees with random splits.
+const ROUNDS_OF_TREES: u32 = 40;
+
+/// ROC-AUC that trees may have less than a logistic regression with the same noise; below zero, how much more they have to have.
+const LOST_BY_TREES: [((&str, f64), f64); 0] = [];
+
 const LINEAR: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
 
 /// Whose noise suffices; epsilon; what AUC may lose, and log-loss gain, where there is a bar.
@@ -106,6 +112,40 @@ fn a_network_learns_through_noise_about_what_a_logistic_regression_does() {
     let without = format!("name = \"neural-network\"\n{terms}");
     let found = mean_of(&with(text, &without, 20, "mode = \"none\""), &all);
     println!("| {name} | network | none | | {:.4} | {:.4} |", found.0, found.1);
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What trees learn through noise, beside a logistic regression with the same noise and trees without. Terms of the trees are those
+/// of `SYNDIC_TREES`, where it is set.
+#[test]
+fn trees_learn_through_little_noise_more_than_a_logistic_regression_does() {
+    let Some(folder) = folder() else { return };
+    let terms = std::env::var("SYNDIC_TREES").unwrap_or_default();
+    let of_trees = format!("name = \"boosted-trees\"\nsplits = \"random\"\n{terms}");
+    println!("| table | program | noise | epsilon | AUC | log-loss |\n|---|---|---|---|---|---|");
+    let mut missed = Vec::new();
+    for (name, text) in JOBS {
+        let tables = tables(&folder.join(format!("{name}.csv")), &Job::from_toml(text).unwrap());
+        let all: Vec<&Table> = tables.iter().collect();
+        for (noise, epsilon) in BETWEEN {
+            let [trees, linear] = [(&*of_trees, ROUNDS_OF_TREES), (LINEAR, 100)].map(|(program, rounds)| {
+                let privacy = format!("mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\n{noise}");
+                let found = mean_of(&with(text, program, rounds, &privacy), &all);
+                let (program, noise) = (program.replace('\n', ", "), noise.replace('\n', ", "));
+                println!("| {name} | {program} | {noise} | {epsilon} | {:.4} | {:.4} |", found.0, found.1);
+                found
+            });
+            let (_, lost) = LOST_BY_TREES
+                .into_iter()
+                .find(|(of, _)| *of == (name, epsilon))
+                .unwrap_or(((name, epsilon), 0.03));
+            if trees.0 < linear.0 - lost {
+                missed.push(format!("{name}, epsilon {epsilon}: {trees:?} {linear:?}"));
+            }
+        }
+        let without = mean_of(&with(text, "name = \"boosted-trees\"", 80, "mode = \"none\""), &all);
+        println!("| {name} | boosted-trees | none | | {:.4} | {:.4} |", without.0, without.1);
+    }
     assert!(missed.is_empty(), "{missed:#?}");
 }
 

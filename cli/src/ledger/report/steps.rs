@@ -26,6 +26,7 @@ impl<'a> Steps<'a> {
             ProgramTerms::Scorecard(_) if is_first && before == 0 => Some(ROWS.into()),
             ProgramTerms::Scorecard(_) if is_first && before == 1 => Some("classes of narrow bins".into()),
             ProgramTerms::Scorecard(_) => Some("weights of evidence".into()),
+            ProgramTerms::BoostedTrees(terms) if terms.random().is_some() => None,
             ProgramTerms::BoostedTrees(_) if is_first && before == 0 => Some(ROWS.into()),
             ProgramTerms::BoostedTrees(_) => Some(format!("depth {}", before + usize::from(!is_first))),
             _ => None,

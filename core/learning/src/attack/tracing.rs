@@ -20,6 +20,7 @@ use super::game::Game;
 use super::run::{Opened, resolutions};
 use super::solve::whitened;
 use crate::program::Program as _;
+use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::logistic_regression::noisy;
 use crate::program::neural_network::noisy_update;
 use crate::program::question::Question;
@@ -144,6 +145,9 @@ pub(super) fn exact(
         Question::NoisyUpdate(question) => {
             noisy_update::exact(question, table, rng)?.into_iter().map(|step| step as f64).collect()
         }
+        Question::NoisyTrees(question) => {
+            noisy_trees::exact(question, table)?.into_iter().map(|step| step as f64).collect()
+        }
         question => JobRun::answer(question, table, rng)?.values().to_vec(),
     })
 }
@@ -162,6 +166,7 @@ fn noise(question: &Question, institutions: usize, entries: &[usize]) -> Result<
     let drawn = match question {
         Question::Noisy(question) => question.variance as f64,
         Question::NoisyUpdate(question) => question.variance as f64,
+        Question::NoisyTrees(question) => question.variance as f64,
         _ => 0.0,
     };
     let layout = question.layout()?;

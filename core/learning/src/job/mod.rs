@@ -16,6 +16,7 @@ mod parse_institution;
 mod parse_named;
 mod parse_others;
 mod parse_program;
+mod parse_random_trees;
 mod parse_scorecard;
 pub mod privacy;
 mod processing;

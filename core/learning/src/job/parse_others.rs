@@ -17,7 +17,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 37] = [
+const OWNERS: [(&str, &str); 39] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -28,6 +28,8 @@ const OWNERS: [(&str, &str); 37] = [
     ("hidden", neural_network::NAME),
     ("embedding", neural_network::NAME),
     ("optimiser", neural_network::NAME),
+    ("splits", boosted_trees::NAME),
+    ("trees_per_round", boosted_trees::NAME),
     ("depth", boosted_trees::NAME),
     ("bins", boosted_trees::NAME),
     ("min_rows", boosted_trees::NAME),

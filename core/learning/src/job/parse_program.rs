@@ -16,10 +16,10 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section, suggestion};
-use super::{Privacy, Rounds, parse_comparison, parse_external};
+use super::{Privacy, Rounds, parse_comparison, parse_external, parse_random_trees};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
-use crate::program::boosted_trees::{self, BoostedTreesTerms};
+use crate::program::boosted_trees::{self, BoostedTreesTerms, TreesTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::{comparison, external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
@@ -189,6 +189,12 @@ fn network(
 
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
+    if parse_random_trees::are_random(reader, section) {
+        let terms = parse_random_trees::random_trees(reader, section);
+        refuse_other_programs(reader, section);
+        reader.close(program);
+        return ProgramTerms::BoostedTrees(Box::new(TreesTerms::Random(terms)));
+    }
     let default = BoostedTreesTerms::default();
     for (_, span) in section.foreign(&["trees"]) {
         let help = "remove it: each training round grows one tree, `count` of `[rounds]` says how many";
@@ -232,7 +238,7 @@ fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Co
     }
     refuse_other_programs(reader, section);
     reader.close(program);
-    ProgramTerms::BoostedTrees(Box::new(terms))
+    ProgramTerms::BoostedTrees(Box::new(terms.into()))
 }
 
 /// Refuses more rounds than the program can be asked for.
@@ -244,9 +250,10 @@ pub(super) fn check_rounds(
     at: Range<usize>,
 ) {
     match program {
-        ProgramTerms::BoostedTrees(terms) => {
-            check_trees(reader, &terms.growing(rounds.count), contract, at);
-        }
+        ProgramTerms::BoostedTrees(terms) => match &**terms {
+            TreesTerms::Best(terms) => check_trees(reader, &terms.growing(rounds.count), contract, at),
+            TreesTerms::Random(terms) => parse_random_trees::check(reader, terms, rounds, contract, at),
+        },
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             check_last_step(reader, program, rounds, at);
         }

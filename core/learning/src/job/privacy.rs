@@ -14,6 +14,7 @@ use super::{Job, ProgramTerms, Rounds};
 use crate::contract::Contract;
 use crate::privacy::PrivacyError;
 use crate::privacy::calibration::Calibration;
+use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::logistic_regression::noisy;
 use crate::program::noisy_model::NoisyModel;
 use crate::program::{logistic_regression, neural_network, noisy_sum};
@@ -232,6 +233,12 @@ fn calibrated(
     match privacy {
         Privacy::None {} => Ok(None),
         Privacy::RecordLevel(terms) => {
+            if let ProgramTerms::BoostedTrees(trees) = program
+                && let Some(trees) = trees.random()
+            {
+                let mechanism = noisy_trees::mechanism(trees, contract, rounds, terms.contributors());
+                return mechanism.calibrated(terms.epsilon, terms.delta).map(Some);
+            }
             // A program that adds no noise is refused with noise, whatever the noise would be.
             let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
             let mechanism = noisy_sum::mechanism(parameters, rounds, terms.contributors());
@@ -347,16 +354,23 @@ pub(super) fn check(
     match privacy {
         Privacy::None {} => {
             if program.is_noisy() {
-                let message =
-                    format!("`{}` adds noise, and the job's privacy mode is `{NONE}`", noisy::SOLVER);
-                let help =
-                    "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser";
+                let what = match program {
+                    ProgramTerms::BoostedTrees(_) => format!("splits = \"{}\"", noisy_trees::SPLITS),
+                    _ => noisy::SOLVER.to_owned(),
+                };
+                let message = format!("`{what}` adds noise, and the job's privacy mode is `{NONE}`");
+                let help = "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser, or the best splits";
                 reader.add("privacy.solver", at, message, help);
             }
             return;
         }
         Privacy::RecordLevel(_) => check_program(reader, at.as_ref(), program),
         Privacy::InstitutionLevel(_) => institution::check_program(reader, at.as_ref(), program),
+    }
+    let clips = privacy.record_level().is_some_and(|terms| terms.clip.is_some());
+    if clips && matches!(program, ProgramTerms::BoostedTrees(_)) {
+        let message = "`clip` cuts gradients of models, and trees have none: a row adds no more than a gradient of one to a leaf";
+        reader.add("privacy.clip", at.clone(), message, "remove `clip`");
     }
     // What has been refused once is not refused for its noise as well.
     let is_refused = matches!(privacy, Privacy::InstitutionLevel(_)) && !program.averages_alike();
@@ -394,6 +408,11 @@ fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &P
             };
             let message = format!("`{RECORD_LEVEL}` needs {what} that adds noise to all it asks for");
             let help = format!("write `{key} = \"{}\"` in [program]", noisy::SOLVER);
+            reader.add("privacy.solver", at.cloned(), message, help);
+        }
+        ProgramTerms::BoostedTrees(_) => {
+            let message = format!("`{RECORD_LEVEL}` needs splits that take no exact sums");
+            let help = format!("write `splits = \"{}\"` in [program]", noisy_trees::SPLITS);
             reader.add("privacy.solver", at.cloned(), message, help);
         }
         other => {

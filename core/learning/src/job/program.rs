@@ -6,7 +6,7 @@ use super::fields::Fields;
 use crate::contract::{Column, ColumnKind, Contract};
 use crate::job::Job;
 use crate::optimiser::{FED_AVG, Optimiser, Steps};
-use crate::program::boosted_trees::{self, BoostedTreesTerms};
+use crate::program::boosted_trees::{self, BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use crate::program::comparison::{self, ComparisonTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
@@ -21,7 +21,7 @@ pub enum ProgramTerms {
     /// [`crate::program::logistic_regression`].
     LogisticRegression(LogisticRegressionTerms),
     /// [`crate::program::boosted_trees`].
-    BoostedTrees(Box<BoostedTreesTerms>),
+    BoostedTrees(Box<TreesTerms>),
     /// [`crate::program::neural_network`].
     NeuralNetwork(Box<NetworkTerms>),
     /// [`crate::program::scorecard`].
@@ -128,7 +128,8 @@ impl ProgramTerms {
         match self {
             Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
             Self::NeuralNetwork(terms) => terms.noisy().is_some(),
-            Self::BoostedTrees(_) | Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) => false,
+            Self::BoostedTrees(terms) => terms.random().is_some(),
+            Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) => false,
         }
     }
 
@@ -209,10 +210,18 @@ impl Job {
         self.program.measures_every_round() && !self.adds_noise()
     }
 
-    /// The terms of its trees: each training round grows one.
+    /// The terms of its trees, where their splits are the best: each training round grows one.
     pub fn trees(&self) -> Option<BoostedTreesTerms> {
         match &self.program {
-            ProgramTerms::BoostedTrees(terms) => Some(terms.growing(self.rounds.count)),
+            ProgramTerms::BoostedTrees(terms) => Some(terms.best()?.growing(self.rounds.count)),
+            _ => None,
+        }
+    }
+
+    /// The terms of its trees, where their splits are drawn and their leaves have noise.
+    pub fn random_trees(&self) -> Option<&RandomTreesTerms> {
+        match &self.program {
+            ProgramTerms::BoostedTrees(terms) => terms.random(),
             _ => None,
         }
     }

@@ -79,11 +79,12 @@ impl Job {
             let epsilon = figure(calibration.after(rounds.into())?.epsilon);
             Ok(Spent { training_rounds: rounds, epsilon })
         };
+        let of_rows = if self.random_trees().is_some() { OF_TREES } else { OF_ROWS };
         let (unit, summed) = match terms.protected {
             Protected::Row if evaluation.is_some() => {
-                ("one row of one institution, for training or testing, added or removed", OF_ROWS)
+                ("one row of one institution, for training or testing, added or removed", of_rows)
             }
-            Protected::Row => ("one training row of one institution, added or removed", OF_ROWS),
+            Protected::Row => ("one training row of one institution, added or removed", of_rows),
             Protected::Institution => {
                 ("the whole contribution of one institution, kept or replaced by zero", OF_INSTITUTIONS)
             }
@@ -118,6 +119,8 @@ impl Job {
 
 /// What is summed.
 const OF_ROWS: &str = "clipped gradients over all rows";
+const OF_TREES: &str =
+    "all rows: the first of counts by class and bin, each other one of gradients and Hessians by leaf";
 const OF_INSTITUTIONS: &str =
     "clipped changes of the model, one of each institution; who takes part is not hidden";
 

@@ -37,6 +37,7 @@ impl JobTable {
     ) -> Result<Contribution, ProgramError> {
         match question {
             Question::Grow(question) => self.0.grow(question),
+            Question::NoisyTrees(question) => self.0.noisy_trees(question, rng),
             question => JobRun::answer(question, self.0.table(), rng),
         }
     }

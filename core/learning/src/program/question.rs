@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use syndic_round::Layout;
 
-use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion};
+use super::boosted_trees::noisy::longest_layout;
+use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion, NoisyTreesQuestion, TreesTerms};
 use super::class_weights::are_agreed;
 use super::comparison::CompareQuestion;
 use super::drift::{self, DriftQuestion};
@@ -40,6 +41,8 @@ pub enum Question {
     Noisy(NoisyQuestion),
     /// A change of a model with noise: training too.
     NoisyUpdate(NoisyUpdateQuestion),
+    /// Rows in bins, or the leaves of trees, with noise: training too.
+    NoisyTrees(NoisyTreesQuestion),
     /// Rows in narrow cells, for the bins of trees: training too.
     Cells(CellsQuestion),
     /// Sums for the splits of one depth of a tree: training too.
@@ -139,6 +142,7 @@ impl Question {
             Self::Network(question) => question.layout(),
             Self::Noisy(question) => question.layout(),
             Self::NoisyUpdate(question) => question.layout(),
+            Self::NoisyTrees(question) => question.layout(),
             Self::Cells(question) => question.layout(),
             Self::Grow(question) => question.layout(),
             Self::ScorecardRows(question) => question.layout(),
@@ -159,7 +163,7 @@ impl Question {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
-            Self::External(_) | Self::Noisy(_) | Self::NoisyUpdate(_) => TRAIN,
+            Self::External(_) | Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) => TRAIN,
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
             Self::Drift(_) => "drift",
@@ -169,7 +173,7 @@ impl Question {
 
     /// Whether the answer has noise, which must be drawn anew for each answer that leaves.
     pub fn adds_noise(&self) -> bool {
-        matches!(self, Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyEvaluate(_))
+        matches!(self, Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) | Self::NoisyEvaluate(_))
     }
 
     /// The training round that the question belongs to, from 1; none before training, and none after it.
@@ -181,6 +185,7 @@ impl Question {
             Self::Network(question) => Some(question.training_round),
             Self::Noisy(question) => Some(question.training_round),
             Self::NoisyUpdate(question) => Some(question.training_round),
+            Self::NoisyTrees(question) => Some(question.training_round),
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
@@ -226,6 +231,7 @@ impl Question {
         match self {
             Self::Noisy(question) => question.approved_by(job),
             Self::NoisyUpdate(question) => question.approved_by(job),
+            Self::NoisyTrees(question) => question.approved_by(job),
             Self::NoisyEvaluate(question) => question.approved_by(job),
             // Everything else would be answered exactly.
             _ if job.adds_noise() => departs("privacy mode"),
@@ -296,7 +302,9 @@ pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
     match &job.program {
         ProgramTerms::Evaluation(_) => u32::from(kind == COMPARE),
         // Cells are counted before the first tree.
-        ProgramTerms::BoostedTrees(terms) if kind == TRAIN => terms.depth + u32::from(is_first),
+        ProgramTerms::BoostedTrees(terms) if kind == TRAIN => {
+            terms.best().map_or(1, |terms| terms.depth + u32::from(is_first))
+        }
         // Rows and classes are counted before the first fit.
         ProgramTerms::Scorecard(_) if kind == TRAIN && is_first => 3,
         // Counts of test rows are accounted for once, after the last round.
@@ -356,7 +364,13 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
         return CompareQuestion::of(job, terms).layout();
     }
     match (&job.program, job.trees()) {
-        (ProgramTerms::BoostedTrees(_), Some(terms)) => terms.longest_layout(&job.contract),
+        (ProgramTerms::BoostedTrees(terms), trees) => match (&**terms, trees) {
+            (TreesTerms::Random(terms), _) => {
+                let calibration = job.calibration().ok().flatten();
+                longest_layout(terms, &job.contract, calibration.map_or(0, |found| found.variance))
+            }
+            (TreesTerms::Best(terms), trees) => trees.as_ref().unwrap_or(terms).longest_layout(&job.contract),
+        },
         (ProgramTerms::Scorecard(_), _) => scorecard::longest_layout(&job.contract),
         _ if job.program.is_newton() => newton::layout(inputs, max_rows),
         _ => match NoisyModel::parameters_of(&job.program, &job.contract) {

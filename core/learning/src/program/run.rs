@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
-use super::boosted_trees::PreparedTable;
+use super::boosted_trees::{NoisyTrees, PreparedTable};
 use super::comparison::Comparison;
 use super::comparison::figures::ComparisonFigures;
 use super::drift::Drift;
@@ -408,6 +408,7 @@ impl Program for JobRun {
             Question::Network(question) => NeuralNetwork::answer(question, table, rng),
             Question::Noisy(question) => NoisyGradient::answer(question, table, rng),
             Question::NoisyUpdate(question) => NoisyUpdate::answer(question, table, rng),
+            Question::NoisyTrees(question) => NoisyTrees::answer(question, table, rng),
             Question::Cells(question) => question.answer(table),
             Question::Grow(question) => PreparedTable::new(table).grow(question),
             Question::ScorecardRows(question) => question.answer(table),

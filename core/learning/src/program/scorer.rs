@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProgramError;
 use super::boosted_trees::approval::approved;
+use super::boosted_trees::noisy;
 use super::external::ExternalState;
 use super::scorecard::approved as scorecard_approved;
 use crate::coefficients::Coefficients;
@@ -112,9 +113,10 @@ impl Scorer {
                 ProgramTerms::NeuralNetwork(_) => Ok(standardisation.check(contract)?),
                 _ => Err(ProgramError::NotApproved("program of the model")),
             },
-            Self::Trees { ensemble } => match job.trees() {
-                Some(terms) => approved(ensemble, contract, &terms),
-                None => Err(ProgramError::NotApproved("program of the model")),
+            Self::Trees { ensemble } => match (job.trees(), job.random_trees()) {
+                (Some(terms), _) => approved(ensemble, contract, &terms),
+                (None, Some(terms)) => noisy::approved(ensemble, job, terms),
+                (None, None) => Err(ProgramError::NotApproved("program of the model")),
             },
             Self::Scorecard { scorecard } => match job.program.scorecard() {
                 Some(terms) => scorecard_approved(scorecard, contract, terms),

@@ -2,7 +2,7 @@
 
 use syndic_round::{Layout, Sum};
 
-use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion};
+use super::boosted_trees::{BoostedTrees, BoostedTreesQuestion, NoisyTrees, TreesTerms};
 use super::external::External;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
@@ -28,6 +28,7 @@ pub(super) enum Training {
     Newton(Box<Newton>),
     Noisy(Box<NoisyGradient>),
     Trees(Box<BoostedTrees>),
+    NoisyTrees(Box<NoisyTrees>),
     Network(Box<NeuralNetwork>),
     NoisyUpdate(Box<NoisyUpdate>),
     Scorecard(Box<ScorecardTraining>),
@@ -54,8 +55,14 @@ impl Training {
         let LogisticRegressionTerms { solver, l2 } = match &job.program {
             ProgramTerms::LogisticRegression(terms) => *terms,
             ProgramTerms::BoostedTrees(terms) => {
-                let training = BoostedTrees::new(contract.clone(), summary.training, terms.growing(rounds))?;
-                return Ok(Self::Trees(Box::new(training)));
+                return match &**terms {
+                    TreesTerms::Best(terms) => {
+                        let terms = terms.growing(rounds);
+                        let training = BoostedTrees::new(contract.clone(), summary.training, terms)?;
+                        Ok(Self::Trees(Box::new(training)))
+                    }
+                    TreesTerms::Random(terms) => Ok(Self::NoisyTrees(Box::new(NoisyTrees::new(job, terms)?))),
+                };
             }
             ProgramTerms::NeuralNetwork(terms) => {
                 return match &**terms {
@@ -95,6 +102,7 @@ impl Training {
             Self::Network(training) => asked(training.next(sum)?).map(Question::Network),
             Self::Noisy(training) => asked(training.next(sum)?).map(Question::Noisy),
             Self::NoisyUpdate(training) => asked(training.next(sum)?).map(Question::NoisyUpdate),
+            Self::NoisyTrees(training) => asked(training.next(sum)?).map(Question::NoisyTrees),
             Self::Trees(training) => asked(training.next(sum)?).map(|question| match question {
                 BoostedTreesQuestion::Cells(question) => Question::Cells(question),
                 BoostedTreesQuestion::Grow(question) => Question::Grow(question),
@@ -116,6 +124,7 @@ impl Training {
             Self::Network(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Noisy(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::NoisyUpdate(training) => training.training_round() - u32::from(!training.is_finished()),
+            Self::NoisyTrees(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
             Self::Scorecard(training) => training.completed(),
             Self::External(training) => training.training_round() - u32::from(!training.is_finished()),
@@ -130,6 +139,7 @@ impl Training {
             Self::Network(training) => training.is_last(),
             Self::Noisy(training) => training.is_last(),
             Self::NoisyUpdate(training) => training.is_last(),
+            Self::NoisyTrees(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
             Self::Scorecard(training) => training.is_last(),
             Self::External(training) => training.is_last(),
@@ -140,7 +150,7 @@ impl Training {
     pub(super) fn ends_a_round(&self) -> bool {
         match self {
             Self::FedAvg(_) | Self::Newton(_) | Self::Noisy(_) | Self::Network(_) | Self::External(_) => true,
-            Self::NoisyUpdate(_) => true,
+            Self::NoisyUpdate(_) | Self::NoisyTrees(_) => true,
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
             Self::Scorecard(training) => training.is_fitting(),
@@ -155,6 +165,7 @@ impl Training {
                 training_layout(job)
             }
             Self::NoisyUpdate(_) => training_layout(job),
+            Self::NoisyTrees(training) => training.next_layout(),
             Self::Scorecard(training) => training.next_layout(),
         }
     }
@@ -167,6 +178,7 @@ impl Training {
             Self::Network(training) => training.is_finished(),
             Self::Noisy(training) => training.is_finished(),
             Self::NoisyUpdate(training) => training.is_finished(),
+            Self::NoisyTrees(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
             Self::Scorecard(training) => training.is_finished(),
             Self::External(training) => training.is_finished(),
@@ -200,6 +212,7 @@ impl Training {
                 NoisyModel::Network(found) => network(&found),
             },
             Self::Trees(training) => Model::Trees(training.model().clone()),
+            Self::NoisyTrees(training) => Model::Trees(training.model()),
             Self::Scorecard(training) => Model::Scorecard(training.model()),
             Self::External(training) => Model::External(training.model(&job.contract)),
         }
@@ -209,7 +222,7 @@ impl Training {
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
             Self::FedAvg(_) | Self::Noisy(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
-            Self::NoisyUpdate(_) => None,
+            Self::NoisyUpdate(_) | Self::NoisyTrees(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
             Self::Scorecard(training) => training.fit(),
         }

@@ -10,7 +10,7 @@ use crate::reference;
 
 fn of_trees(trees: u32) -> Job {
     let terms = BoostedTreesTerms { depth: 3, min_rows: 10, ..Default::default() };
-    Job { program: ProgramTerms::BoostedTrees(Box::new(terms)), ..job(trees) }
+    Job { program: ProgramTerms::BoostedTrees(Box::new(terms.into())), ..job(trees) }
 }
 
 #[test]
@@ -32,9 +32,10 @@ fn a_job_grows_the_trees_of_pooled_training_and_measures_each() {
 #[test]
 fn with_validation_rows_the_trees_after_the_best_are_cut_off() {
     let mut job = of_trees(12);
-    let ProgramTerms::BoostedTrees(terms) = &mut job.program else { panic!("trees") };
+    let mut terms = job.trees().unwrap();
     // Steps so long that they learn rows by heart.
     (terms.learning_rate, terms.l2, terms.min_rows, terms.depth) = (1.0, 0.0, 1, 5);
+    job.program = ProgramTerms::BoostedTrees(Box::new(terms.into()));
     let tables = tables(true);
     let (run, outcome, _) = run(&job, &tables, |_| ALL.to_vec());
     let loss = |metrics: &&RoundMetrics| metrics.validation.unwrap().log_loss;

@@ -58,6 +58,18 @@ impl<T: Borrow<Table>> PreparedTable<T> {
         }
     }
 
+    /// What `ensemble` makes of each training row: its bins, its log-odds, and its label.
+    pub(super) fn under(
+        &mut self,
+        ensemble: &Ensemble,
+    ) -> Result<impl Iterator<Item = (&[u16], f64, bool)>, ProgramError> {
+        let table = self.table.borrow();
+        let prepared = Prepared::of(self.last.take(), table, &self.rows, ensemble)?;
+        let Prepared { binned, log_odds, .. } = self.last.insert(prepared);
+        let rows = binned.rows().zip(&*log_odds).zip(&self.rows);
+        Ok(rows.map(|((bins, &log_odds), &row)| (bins, log_odds, table.labels()[row])))
+    }
+
     pub(in crate::program) fn grow(&mut self, question: &GrowQuestion) -> Result<Contribution, ProgramError> {
         let table = self.table.borrow();
         question.check(table.contract())?;

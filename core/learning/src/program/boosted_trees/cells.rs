@@ -142,6 +142,21 @@ fn ranges(contract: &Contract) -> impl Iterator<Item = Range> + '_ {
     })
 }
 
+/// So many bins of each numeric column, which divide its range evenly: nothing of them is taken from rows.
+pub(super) fn even_bins(contract: &Contract, bins: u32) -> Bins {
+    let edges = |range: Range| {
+        let mut edges: Vec<f64> = Vec::new();
+        for edge in (1..bins).map(|bin| range.at(f64::from(bin) / f64::from(bins) * CELLS as f64)) {
+            // In a narrow range around a large number two edges may be one float.
+            if edges.last().is_none_or(|&last| last < edge) {
+                edges.push(edge);
+            }
+        }
+        edges
+    };
+    Bins { edges: ranges(contract).map(edges).collect() }
+}
+
 /// Whether all edges are cells' middles or ends.
 pub(super) fn are_between_cells(bins: &Bins, contract: &Contract) -> bool {
     let is_between = |range: Range, edge: f64| {

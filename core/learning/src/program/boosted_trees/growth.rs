@@ -222,7 +222,7 @@ impl Family {
 }
 
 /// The value of a leaf as it is written: rounded to nine decimals, which keeps questions short, and no more than certain.
-fn leaf_value(value: f64) -> f64 {
+pub(super) fn leaf_value(value: f64) -> f64 {
     // A zero has no sign.
     libm::rint(value.clamp(-LARGEST_LEAF, LARGEST_LEAF) * DECIMALS) / DECIMALS + 0.0
 }

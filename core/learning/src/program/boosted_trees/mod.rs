@@ -15,13 +15,15 @@
 //! child is then not what the parent's bins said, and the tree ends at the depth that it has.
 //!
 //! A bin of one place may hold a single row of all institutions, and then its sums are that row's gradient, which tells its
-//! label. `min_rows` is about leaves and not about bins: what keeps rows apart from sums is noise, which is not added here.
+//! label. `min_rows` is about leaves and not about bins: what keeps rows apart from sums is noise, which is not added here
+//! but to [trees with random splits](noisy).
 
 mod answer;
 pub(super) mod approval;
 mod cells;
 mod finder;
 mod growth;
+pub mod noisy;
 mod pooled;
 mod question;
 mod sums;
@@ -33,6 +35,7 @@ use syndic_round::{Contribution, Layout, Sum};
 pub use self::answer::PreparedTable;
 pub use self::cells::CellsQuestion;
 use self::growth::{Growth, Progress};
+pub use self::noisy::{NoisyTrees, NoisyTreesQuestion, RandomTreesTerms, TreesTerms};
 pub use self::pooled::fit_pooled;
 pub use self::question::{BoostedTreesQuestion, GrowQuestion};
 pub use self::terms::BoostedTreesTerms;

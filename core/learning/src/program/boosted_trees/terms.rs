@@ -220,11 +220,16 @@ impl BoostedTreesTerms {
 /// Whether the tree after `trees` others is grown on the row at this position of its table, if it is grown on this
 /// fraction of all. It depends on nothing else, so that all rounds of a tree are about the same rows.
 pub(super) fn is_sampled(fraction: f64, seed: u32, trees: usize, row: usize) -> bool {
-    fraction >= 1.0 || (mixed(seed, trees, row as u64) >> 11) as f64 * UNIT < fraction
+    fraction >= 1.0 || uniform(mixed(seed, trees, row as u64)) < fraction
+}
+
+/// A number in [0, 1) of 64 bits.
+pub(super) fn uniform(bits: u64) -> f64 {
+    (bits >> 11) as f64 * UNIT
 }
 
 /// 64 bits that look random: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), once for each part.
-fn mixed(seed: u32, trees: usize, what: u64) -> u64 {
+pub(super) fn mixed(seed: u32, trees: usize, what: u64) -> u64 {
     [u64::from(seed), trees as u64, what].into_iter().fold(0, |state, part| {
         let mut z = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
