@@ -7,10 +7,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use serde_json::Value;
-use syndic_learning::{ColumnKind, Model};
+use syndic_learning::attack::run::{Keep, run};
+use syndic_learning::job::{NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Unit};
+use syndic_learning::program::boosted_trees::{RandomTreesTerms, TreesTerms};
+use syndic_learning::{ColumnKind, Job, Model};
 
-use crate::{example, fitted, job, path, released, succeed};
+use crate::{example, fitted, job, path, released, sites, succeed};
 
 const NEWTON: &str = "name = \"logistic-regression\"\nsolver = \"newton\"";
 
@@ -65,6 +70,38 @@ fn trees_score_as_in_onnxruntime_also_on_their_thresholds() {
     std::fs::write(&table, on_thresholds(&model)).unwrap();
     let found = compared(&python, folder.path(), &model, &table);
     report("boosted trees on their thresholds", &found);
+}
+
+#[test]
+fn trees_with_random_splits_score_as_in_onnxruntime_also_on_their_thresholds() {
+    let Some(python) = python() else { return };
+    let privacy = RecordLevelTerms {
+        epsilon: 8.0,
+        delta: 1e-5,
+        noise: NoiseSource::Local,
+        honest: None,
+        clip: None,
+        unit: Unit::Row,
+        test_bins: None,
+    };
+    let job = Job {
+        program: ProgramTerms::BoostedTrees(Box::new(TreesTerms::Random(RandomTreesTerms::default()))),
+        privacy: Privacy::RecordLevel(privacy),
+        fairness: None,
+        drift: None,
+        ..job("name = \"boosted-trees\"", 12)
+    };
+    let tables: Vec<_> = sites(&job).into_iter().map(|site| site.table).collect();
+    let model = run(&job, &tables, Keep::NOTHING, &mut ChaCha20Rng::seed_from_u64(1)).unwrap().model;
+    let Model::Trees(trees) = &model else { panic!("trees") };
+    assert_eq!(trees.ensemble.trees.len(), 110);
+    compare(&python, "trees with random splits", &model);
+
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("edges.csv");
+    std::fs::write(&table, on_thresholds(&model)).unwrap();
+    let found = compared(&python, folder.path(), &model, &table);
+    report("trees with random splits on their thresholds", &found);
 }
 
 fn compare(python: &Path, name: &str, model: &Model) {
@@ -131,7 +168,7 @@ fn on_thresholds(model: &Model) -> String {
         for &edge in edges.next().unwrap() {
             let raw = match transform {
                 syndic_learning::Transform::Identity => edge,
-                syndic_learning::Transform::Slog1p => edge.exp_m1(),
+                syndic_learning::Transform::Slog1p => edge.signum() * edge.abs().exp_m1(),
             };
             let near = [raw, raw.next_up(), raw.next_down(), f64::from(raw as f32), raw.round(), raw + 1e-9];
             for value in near.into_iter().filter(|value| (min..=max).contains(value)) {

@@ -14,6 +14,8 @@ const COMPARE: &str = include_str!("../../../examples/bank-marketing/compare.tom
 const CREDIT_DEFAULT: &str = include_str!("../../../examples/jobs/credit-default.toml");
 const CREDIT_DEFAULT_NOISE: &str = include_str!("../../../examples/jobs/credit-default-noise.toml");
 const CREDIT_DEFAULT_TREES: &str = include_str!("../../../examples/jobs/credit-default-trees.toml");
+const CREDIT_DEFAULT_TREES_NOISE: &str =
+    include_str!("../../../examples/jobs/credit-default-trees-noise.toml");
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
 const EXTERNAL: &str = include_str!("../../../examples/external-trainer/job.toml");
@@ -76,15 +78,16 @@ fn the_demo_job_never_reads_what_is_known_too_late() {
 }
 
 #[test]
-fn the_example_with_noise_keeps_its_epsilon_and_asks_nothing_exact() {
-    let noisy = job(CREDIT_DEFAULT_NOISE);
-    assert_eq!(noisy.contract, job(CREDIT_DEFAULT).contract);
-    let claim = noisy.claim(None).unwrap().unwrap();
-    assert!(claim.epsilon.parse::<f64>().unwrap() <= 3.0 && claim.spent.is_none(), "{claim:?}");
-    let Next::Ask(question) = JobRun::new(&noisy).next(None).unwrap() else {
-        panic!("a job begins with a question")
-    };
-    assert!(question.adds_noise());
+fn the_examples_with_noise_keep_their_epsilon_and_ask_nothing_exact() {
+    for noisy in [CREDIT_DEFAULT_NOISE, CREDIT_DEFAULT_TREES_NOISE].map(job) {
+        assert_eq!(noisy.contract, job(CREDIT_DEFAULT).contract);
+        let claim = noisy.claim(None).unwrap().unwrap();
+        assert!(claim.epsilon.parse::<f64>().unwrap() <= 3.0 && claim.spent.is_none(), "{claim:?}");
+        let Next::Ask(question) = JobRun::new(&noisy).next(None).unwrap() else {
+            panic!("a job begins with a question")
+        };
+        assert!(question.adds_noise());
+    }
 }
 
 #[test]

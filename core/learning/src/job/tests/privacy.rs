@@ -81,7 +81,50 @@ fn what_would_open_an_exact_sum_is_refused() {
     let start = FILE.find("name = \"logistic-regression\"").unwrap();
     let end = start + FILE[start..].find("[rounds]").unwrap();
     let trees = format!("{}name = \"boosted-trees\"\n\n{}", &FILE[..start], &FILE[end..]);
-    assert_eq!(codes(&trees.replacen("mode = \"none\"", NOISE, 1)), ["privacy.program"]);
+    assert_eq!(codes(&trees.replacen("mode = \"none\"", NOISE, 1)), ["privacy.solver"]);
+    let scorecard = trees.replacen("boosted-trees", "scorecard", 1);
+    assert_eq!(codes(&scorecard.replacen("mode = \"none\"", NOISE, 1)), ["privacy.program"]);
+}
+
+/// A job of trees with random splits, these further terms, and this mode.
+fn random_trees(terms: &str, mode: &str) -> String {
+    let start = FILE.find("name = \"logistic-regression\"").unwrap();
+    let end = start + FILE[start..].find("[rounds]").unwrap();
+    let program = format!("name = \"boosted-trees\"\nsplits = \"random\"\n{terms}\n\n");
+    format!("{}{program}{}", &FILE[..start], &FILE[end..]).replacen("mode = \"none\"", mode, 1)
+}
+
+#[test]
+fn trees_take_noise_by_random_splits() {
+    for terms in ["", "depth = 6\ntrees_per_round = 3\nlearning_rate = 0.5\nbins = 16\nl2 = 0\nseed = 7"] {
+        let job =
+            Job::from_toml(&random_trees(terms, NOISE)).unwrap_or_else(|told| panic!("{terms}: {told:?}"));
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
+        assert!(job.program.is_noisy() && job.random_trees().is_some() && job.trees().is_none());
+        assert!(!job.measures_every_round() && job.rows_drowned(5).is_some_and(|rows| rows > 10));
+    }
+    // Terms that none are.
+    for (terms, code) in [
+        ("min_rows = 5", "job.other-splits"),
+        ("increasing = [\"age\"]", "job.other-splits"),
+        ("class_weights = \"balanced\"", "job.other-splits"),
+        ("hidden = [8]", "job.other-program"),
+        ("trees = 4", "job.unknown-key"),
+        ("depth = 9", "job.out-of-range"),
+        ("learning_rate = 2.5", "job.out-of-range"),
+        ("trees_per_round = 0", "job.out-of-range"),
+        ("trees_per_round = 200", "job.trees"),
+    ] {
+        assert_eq!(codes(&random_trees(terms, NOISE)), [code], "{terms}");
+    }
+    assert_eq!(codes(&random_trees("", NOISE).replacen("count = 20", "count = 1", 1)), ["job.trees"]);
+    let unknown = codes(&random_trees("", NOISE).replacen("\"random\"", "\"worst\"", 1));
+    assert!(unknown.contains(&"job.unknown-splits"), "{unknown:?}");
+    assert_eq!(codes(&random_trees("", &format!("{NOISE}\nclip = 1.0"))), ["privacy.clip"]);
+    assert_eq!(codes(&random_trees("", "mode = \"none\"")), ["privacy.solver"]);
+    let best = random_trees("trees_per_round = 3", "mode = \"none\"").replacen("\"random\"", "\"best\"", 1);
+    assert_eq!(codes(&best), ["job.other-splits"]);
 }
 
 #[test]
