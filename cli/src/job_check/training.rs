@@ -45,20 +45,22 @@ fn terms(job: &Job) -> String {
             );
         }
         ProgramTerms::BoostedTrees(terms) => {
+            let trees = counted(job.rounds.count as usize, "tree", "trees");
+            let trend = |columns: &[String], way: &str| match columns {
+                [] => String::new(),
+                columns => format!(", {way} in {}", listed(columns)),
+            };
             let terms = match &**terms {
                 TreesTerms::Best(terms) => terms,
                 TreesTerms::Random(terms) => {
                     let trees = counted(terms.trees_per_round as usize, "tree", "trees");
                     return format!(
-                        "{rounds}: one of rows by bin, each other one of {trees} of depth {} with random splits",
-                        terms.depth
+                        "{rounds}: one of rows by bin, each other one of {trees} of depth {} with random splits{}{}",
+                        terms.depth,
+                        trend(&terms.increasing, "not falling"),
+                        trend(&terms.decreasing, "not rising")
                     );
                 }
-            };
-            let trees = counted(job.rounds.count as usize, "tree", "trees");
-            let trend = |columns: &[String], way: &str| match columns {
-                [] => String::new(),
-                columns => format!(", {way} in {}", listed(columns)),
             };
             return format!(
                 "{trees} of depth {}, at least {} rows in a leaf{}{}",

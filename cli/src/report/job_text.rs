@@ -207,10 +207,6 @@ fn of_comparison(ComparisonTerms { models, rows }: &ComparisonTerms) -> String {
 fn of_trees(terms: &BoostedTreesTerms) -> String {
     let BoostedTreesTerms { depth, learning_rate, bins, l2, min_rows, increasing, decreasing, .. } = terms;
     let weighted = weighted(terms.class_weights);
-    let trends = |columns: &[String], way: &str| match columns {
-        [] => String::new(),
-        _ => format!(", {way} in {}", columns.join(", ")),
-    };
     format!(
         "boosted trees of depth {depth}: learning rate {learning_rate}, at most {bins} bins of a numeric column, at \
          least {min_rows} rows in a leaf, L2 penalty {l2}{weighted}{}{}",
@@ -219,12 +215,23 @@ fn of_trees(terms: &BoostedTreesTerms) -> String {
     )
 }
 
+/// The columns with a trend, if there are any.
+fn trends(columns: &[String], way: &str) -> String {
+    match columns {
+        [] => String::new(),
+        _ => format!(", {way} in {}", columns.join(", ")),
+    }
+}
+
 fn of_random_trees(terms: &RandomTreesTerms) -> String {
-    let RandomTreesTerms { depth, trees_per_round, learning_rate, bins, l2, .. } = terms;
+    let RandomTreesTerms { depth, trees_per_round, learning_rate, bins, l2, increasing, decreasing, .. } =
+        terms;
     format!(
         "boosted trees of depth {depth} with random splits, {} a round after the first: learning rate {learning_rate}, {bins} even \
-         bins of a numeric column, L2 penalty {l2}",
-        counted(*trees_per_round as usize, "tree", "trees")
+         bins of a numeric column, L2 penalty {l2}{}{}",
+        counted(*trees_per_round as usize, "tree", "trees"),
+        trends(increasing, "increasing"),
+        trends(decreasing, "decreasing")
     )
 }
 

@@ -33,7 +33,13 @@ const LOST_BY_A_NETWORK: f64 = 0.015;
 const ROUNDS_OF_TREES: u32 = 40;
 
 /// ROC-AUC that trees may have less than a logistic regression with the same noise; below zero, how much more they have to have.
-const LOST_BY_TREES: [((&str, f64), f64); 0] = [];
+const LOST_BY_TREES: [((&str, f64), f64); 5] = [
+    (("credit_default", 8.0), -0.001),
+    (("credit_default", 3.0), 0.0),
+    (("credit_default", 1.0), 0.008),
+    (("bank_marketing", 8.0), -0.005),
+    (("bank_marketing", 3.0), 0.004),
+];
 
 const LINEAR: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
 

@@ -338,3 +338,19 @@ fn noisy_figures_of_test_rows_are_no_sum_over_training_rows() {
         assert!(read.update.levels.unwrap() < 0.9, "{program}");
     }
 }
+
+#[test]
+fn noisy_sums_of_trees_tell_of_rows_what_their_epsilon_lets_them() {
+    let trees = "name = \"boosted-trees\"\nsplits = \"random\"";
+    let [little, much] = [100.0, 0.5].map(|epsilon| {
+        let (game, job) = with_gaps(trees, 4, &noise(epsilon));
+        let played = play(&game, &job, 2, 100_000);
+        let opened = &played.1[0].opened;
+        assert_eq!(played.1[0].sums, 4);
+        assert!(opened.iter().all(|round| matches!(round.question, Question::NoisyTrees(_))));
+        // Nothing of a row can be divided out of its bins.
+        assert!(inversion::readable(opened).is_empty());
+        traced(&game, &played, Sight::Sums).auc.mean
+    });
+    assert!(little > 0.65 && much < 0.6, "{little} {much}");
+}

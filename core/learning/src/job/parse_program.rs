@@ -190,7 +190,7 @@ fn network(
 fn trees(reader: &mut Reader<'_>, mut program: Section<'_>, contract: Option<&Contract>) -> ProgramTerms {
     let section = &mut program;
     if parse_random_trees::are_random(reader, section) {
-        let terms = parse_random_trees::random_trees(reader, section);
+        let terms = parse_random_trees::random_trees(reader, section, contract);
         refuse_other_programs(reader, section);
         reader.close(program);
         return ProgramTerms::BoostedTrees(Box::new(TreesTerms::Random(terms)));

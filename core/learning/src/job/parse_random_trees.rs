@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::Rounds;
 use super::parse::narrow;
+use super::parse_named::numeric_columns;
 use super::parse_program::{LARGEST_QUESTION, refuse};
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
@@ -24,7 +25,13 @@ pub(super) fn are_random(reader: &mut Reader<'_>, section: &mut Section<'_>) -> 
 }
 
 /// The terms, each in its range.
-pub(super) fn random_trees(reader: &mut Reader<'_>, section: &mut Section<'_>) -> RandomTreesTerms {
+pub(super) fn random_trees(
+    reader: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    contract: Option<&Contract>,
+) -> RandomTreesTerms {
+    let [increasing, decreasing] =
+        numeric_columns(reader, section, ["increasing", "decreasing"], (contract, "job.trees"));
     let default = RandomTreesTerms::default();
     let mut whole = |key, range, default| reader.integer(section, key, range).map_or(default, narrow);
     let depth = whole("depth", 1..=u64::from(MOST_DEPTH), default.depth);
@@ -41,6 +48,8 @@ pub(super) fn random_trees(reader: &mut Reader<'_>, section: &mut Section<'_>) -
         bins,
         l2: number("l2", 0.0..=1e6, default.l2),
         seed,
+        increasing,
+        decreasing,
     }
 }
 
@@ -55,7 +64,9 @@ pub(super) fn check(
     // Without a contract its errors come first.
     let Some(contract) = contract else { return };
     let bytes = terms.largest_question(contract, rounds.count);
-    let (problem, help) = match terms.check(contract, rounds.count) {
+    // The columns' names were checked where they stand.
+    let unnamed = RandomTreesTerms { increasing: Vec::new(), decreasing: Vec::new(), ..terms.clone() };
+    let (problem, help) = match unnamed.check(contract, rounds.count) {
         Err(problem) => (problem, "correct the terms of [program], `count` of [rounds], or the contract"),
         Ok(()) if bytes > LARGEST_QUESTION => (
             format!("all trees together may take {} MB, and a question holds them", bytes >> 20),
@@ -69,9 +80,7 @@ pub(super) fn check(
 /// The word for splits by gain, from exact sums.
 const BEST: &str = "best";
 const OF_RANDOM: [&str; 1] = ["trees_per_round"];
-const OF_BEST: [&str; 11] = [
-    "increasing",
-    "decreasing",
+const OF_BEST: [&str; 9] = [
     "class_weights",
     "min_rows",
     "min_hessian",

@@ -368,7 +368,7 @@ pub(super) fn check(
         Privacy::InstitutionLevel(_) => institution::check_program(reader, at.as_ref(), program),
     }
     let clips = privacy.record_level().is_some_and(|terms| terms.clip.is_some());
-    if clips && matches!(program, ProgramTerms::BoostedTrees(_)) {
+    if clips && program.is_noisy() && matches!(program, ProgramTerms::BoostedTrees(_)) {
         let message = "`clip` cuts gradients of models, and trees have none: a row adds no more than a gradient of one to a leaf";
         reader.add("privacy.clip", at.clone(), message, "remove `clip`");
     }

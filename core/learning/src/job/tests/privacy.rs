@@ -96,7 +96,10 @@ fn random_trees(terms: &str, mode: &str) -> String {
 
 #[test]
 fn trees_take_noise_by_random_splits() {
-    for terms in ["", "depth = 6\ntrees_per_round = 3\nlearning_rate = 0.5\nbins = 16\nl2 = 0\nseed = 7"] {
+    for terms in [
+        "",
+        "depth = 6\ntrees_per_round = 3\nlearning_rate = 0.5\nbins = 16\nl2 = 0\nseed = 7\nincreasing = [\"age\"]",
+    ] {
         let job =
             Job::from_toml(&random_trees(terms, NOISE)).unwrap_or_else(|told| panic!("{terms}: {told:?}"));
         assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
@@ -107,7 +110,7 @@ fn trees_take_noise_by_random_splits() {
     // Terms that none are.
     for (terms, code) in [
         ("min_rows = 5", "job.other-splits"),
-        ("increasing = [\"age\"]", "job.other-splits"),
+        ("increasing = [\"job\"]", "job.trees"),
         ("class_weights = \"balanced\"", "job.other-splits"),
         ("hidden = [8]", "job.other-program"),
         ("trees = 4", "job.unknown-key"),

@@ -146,20 +146,7 @@ impl BoostedTreesTerms {
                 self.depth
             ));
         }
-        let names = || self.increasing.iter().chain(&self.decreasing);
-        for (position, name) in names().enumerate() {
-            let is_numeric = contract
-                .columns
-                .iter()
-                .any(|column| column.name == *name && matches!(column.kind, ColumnKind::Numeric { .. }));
-            if !is_numeric {
-                return Err(format!("`{name}` is no numeric column, so nothing rises or falls with it"));
-            }
-            if names().take(position).any(|earlier| earlier == name) {
-                return Err(format!("`{name}` is named twice among the columns that must rise or fall"));
-            }
-        }
-        Ok(())
+        check_trends(&self.increasing, &self.decreasing, contract)
     }
 
     /// What the longest answer looks like: all bins of all leaves of the deepest depth that is asked about.
@@ -196,12 +183,7 @@ impl BoostedTreesTerms {
 
     /// The trend of each column of the contract.
     pub(super) fn trends(&self, contract: &Contract) -> Vec<Trend> {
-        let trend = |name: &String| match (self.increasing.contains(name), self.decreasing.contains(name)) {
-            (true, _) => Trend::Increasing,
-            (_, true) => Trend::Decreasing,
-            _ => Trend::Free,
-        };
-        contract.columns.iter().map(|column| trend(&column.name)).collect()
+        trends(&self.increasing, &self.decreasing, contract)
     }
 
     /// The columns, of `columns` in all, that the tree after `trees` others may split by, ascending.
@@ -215,6 +197,38 @@ impl BoostedTreesTerms {
         }
         ranked
     }
+}
+
+/// The trend of each column of the contract, of which these are to rise and those to fall.
+pub(super) fn trends(increasing: &[String], decreasing: &[String], contract: &Contract) -> Vec<Trend> {
+    let trend = |name: &String| match (increasing.contains(name), decreasing.contains(name)) {
+        (true, _) => Trend::Increasing,
+        (_, true) => Trend::Decreasing,
+        _ => Trend::Free,
+    };
+    contract.columns.iter().map(|column| trend(&column.name)).collect()
+}
+
+/// Refuses trends of columns that have none, or two.
+pub(super) fn check_trends(
+    increasing: &[String],
+    decreasing: &[String],
+    contract: &Contract,
+) -> Result<(), String> {
+    let names = || increasing.iter().chain(decreasing);
+    for (position, name) in names().enumerate() {
+        let is_numeric = contract
+            .columns
+            .iter()
+            .any(|column| column.name == *name && matches!(column.kind, ColumnKind::Numeric { .. }));
+        if !is_numeric {
+            return Err(format!("`{name}` is no numeric column, so nothing rises or falls with it"));
+        }
+        if names().take(position).any(|earlier| earlier == name) {
+            return Err(format!("`{name}` is named twice among the columns that must rise or fall"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the tree after `trees` others is grown on the row at this position of its table, if it is grown on this

@@ -19,12 +19,15 @@ mod draw;
 mod question;
 mod survey;
 mod terms;
+mod trend;
 
 use rand_core::CryptoRng;
 use syndic_round::{Contribution, Layout, Sum};
 
+use self::trend::{Leaf, hold};
 use super::PreparedTable;
 use super::growth::leaf_value;
+use super::terms::trends;
 use crate::contract::Contract;
 use crate::job::Job;
 use crate::privacy::calibration::Mechanism;
@@ -170,7 +173,7 @@ impl NoisyTrees {
 
     /// The trees of a round, from the sums of their leaves.
     fn grow(&mut self, sum: &Sum) {
-        let RandomTreesTerms { learning_rate, trees_per_round, l2, .. } = self.terms;
+        let &RandomTreesTerms { learning_rate, trees_per_round, l2, .. } = &self.terms;
         let unit = share(trees_per_round) as f64;
         let deviation = libm::sqrt(f64::from(sum.survivors()) * self.question.variance as f64) / unit;
         let (gradients, hessians) = sum.steps().split_at(sum.steps().len() / 2);
@@ -181,9 +184,14 @@ impl NoisyTrees {
         };
         let told: Vec<Told> = gradients.iter().zip(hessians).map(of_leaf).collect();
         let rate = learning_rate / f64::from(trees_per_round);
-        self.question.leaves.extend(told.iter().map(|told| leaf_value(rate * told.step(l2))));
-        for tree in told.chunks_exact(self.question.draws.leaves_of_a_tree()) {
-            self.gains.push(gains(tree, rate, l2));
+        let trends = trends(&self.terms.increasing, &self.terms.decreasing, &self.contract);
+        let trees = self.question.asked(&self.contract);
+        for (tree, told) in trees.iter().zip(told.chunks_exact(self.question.draws.leaves_of_a_tree())) {
+            let leaf = |told: &Told| Leaf { value: rate * told.step(l2), weight: told.certain_hessian() };
+            let mut leaves: Vec<Leaf> = told.iter().map(leaf).collect();
+            hold(tree, &mut leaves, &trends, &self.contract);
+            self.question.leaves.extend(leaves.into_iter().map(|leaf| leaf_value(leaf.value)));
+            self.gains.push(gains(told, rate, l2));
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::cells::even_bins;
 use super::super::question::MOST_SUMS;
-use super::super::terms::BoostedTreesTerms;
+use super::super::terms::{BoostedTreesTerms, check_trends};
 use super::question::Draws;
 use super::survey;
 use crate::contract::{ColumnKind, Contract};
@@ -39,6 +39,12 @@ pub struct RandomTreesTerms {
     pub l2: f64,
     /// What the splits are drawn from.
     pub seed: u32,
+    /// Numeric columns in which the probability may not fall.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub increasing: Vec<String>,
+    /// Numeric columns in which the probability may not rise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decreasing: Vec<String>,
 }
 
 /// The word.
@@ -92,6 +98,8 @@ impl Default for RandomTreesTerms {
             bins: MOST_BINS as u32,
             l2: 1.0,
             seed: 0,
+            increasing: Vec::new(),
+            decreasing: Vec::new(),
         }
     }
 }
@@ -118,7 +126,7 @@ impl RandomTreesTerms {
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, problem)) => Err(problem),
-            None => Ok(()),
+            None => check_trends(&self.increasing, &self.decreasing, contract),
         }
     }
 
@@ -155,9 +163,10 @@ impl RandomTreesTerms {
         leaves * leaves
     }
 
-    /// Trees of about the same use without noise: those that exact sums grow by default, and how many.
+    /// Trees of about the same use without noise: those that exact sums grow by default, and how many, with the same trends.
     pub fn without_noise(&self) -> BoostedTreesTerms {
-        BoostedTreesTerms { seed: self.seed, ..BoostedTreesTerms::default() }
+        let (increasing, decreasing) = (self.increasing.clone(), self.decreasing.clone());
+        BoostedTreesTerms { seed: self.seed, increasing, decreasing, ..BoostedTreesTerms::default() }
     }
 }
 

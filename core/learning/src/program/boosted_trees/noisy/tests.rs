@@ -397,3 +397,28 @@ fn a_sum_that_is_no_answer_changes_nothing() {
     assert_eq!(run.next(Some(&sum)).unwrap_err().code(), "program.wrong-sum");
     assert_eq!(run.next(None).unwrap(), Next::Ask(question));
 }
+
+#[test]
+fn a_trend_holds_in_every_tree_and_so_in_the_model_also_against_the_rows() {
+    let tables: Vec<_> = (1..=3).map(|seed| fixture::table_with_gaps(400, seed)).collect();
+    let contract = tables[0].contract().clone();
+    // Labels rise with age.
+    for (increasing, decreasing) in [(vec!["age".to_owned()], vec![]), (vec![], vec!["age".to_owned()])] {
+        let rises = decreasing.is_empty();
+        let terms =
+            RandomTreesTerms { depth: 5, trees_per_round: 4, increasing, decreasing, ..Default::default() };
+        let job = Job { contract: contract.clone(), ..of_terms(terms, 8, 20.0) };
+        let (_, outcome) = run(&job, &tables);
+        let Model::Trees(model) = &outcome.model else { panic!("trees") };
+        for (job, balance) in [("office", "0"), ("none", "9000"), ("", "150000")] {
+            let mut builder = TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
+            for age in 18..=100 {
+                builder.push(age, &[&age.to_string(), job, balance, "0"], Role::Test);
+            }
+            let scores = model.score(&builder.finish().unwrap()).unwrap();
+            assert_eq!(scores.len(), 83);
+            assert!(scores.is_sorted_by(|a, b| if rises { a <= b } else { a >= b }), "{job}: {scores:?}");
+            assert!(!rises || scores[82] > scores[0] + 0.1, "{scores:?}");
+        }
+    }
+}
