@@ -413,7 +413,7 @@ fn a_trend_holds_in_every_tree_and_so_in_the_model_also_against_the_rows() {
         for (job, balance) in [("office", "0"), ("none", "9000"), ("", "150000")] {
             let mut builder = TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
             for age in 18..=100 {
-                builder.push(age, &[&age.to_string(), job, balance, "0"], Role::Test);
+                builder.push(age, &[&age.to_string(), job, balance, "0"], Role::Train);
             }
             let scores = model.score(&builder.finish().unwrap()).unwrap();
             assert_eq!(scores.len(), 83);
