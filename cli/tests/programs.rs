@@ -215,6 +215,35 @@ test_bins = 16
 }
 
 #[test]
+fn trees_with_noise_take_one_sum_a_round_and_are_measured_with_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "boosted-trees"
+splits = "random"
+increasing = ["balance"]
+
+[privacy]
+mode = "record-level"
+epsilon = 8
+delta = 1e-5
+noise = "distributed"
+honest = 2
+test_bins = 16
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "20"]);
+    let rounds = &result["rounds"];
+    assert_eq!((&rounds["completed"], &rounds["statistics"]), (&20.into(), &0.into()));
+    assert!(result["metrics"]["federated"]["roc_auc"].as_f64().unwrap() > 0.7, "{result}");
+    let card = card(&out, &result);
+    assert_eq!(card["program"], "boosted-trees");
+    assert_eq!(card["privacy"], result["privacy"]);
+    assert_eq!(card["privacy"]["spent"]["training_rounds"], 20);
+    let mechanism = card["privacy"]["mechanism"].as_str().unwrap();
+    assert!(mechanism.contains("each of 20 sums of all rows: the first of counts"), "{mechanism}");
+    assert!(card["privacy"]["evaluation"].as_str().unwrap().contains("leaves ROC-AUC uncertain"), "{card}");
+}
+
+#[test]
 fn a_job_that_hides_institutions_opens_noisy_changes_alone_and_says_how_loud_the_noise_is() {
     let folder = tempfile::tempdir().unwrap();
     let job = r#"[program]
