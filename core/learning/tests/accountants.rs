@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use syndic_learning::privacy::pld::PrivacyLoss;
 use syndic_learning::privacy::rdp::RenyiCurve;
+use syndic_learning::privacy::sum::{DiscreteGaussianSum, most_l1};
 
 /// What dp-accounting says of one training.
 #[derive(Debug)]
@@ -26,13 +27,15 @@ fn dp_accounting_says_the_same() {
     let Some(rows) = rows() else { return };
     assert!(rows.len() > 30, "{}", rows.len());
     let mut made: Option<(RenyiCurve, PrivacyLoss)> = None;
-    let mut last = None;
+    let (mut last, mut discrete) = (None, None);
     for row in rows {
         // The rows of one training differ in delta alone.
         if last != Some((row.rate, row.noise, row.steps)) {
             let curve = RenyiCurve::sampled_gaussian(row.rate, row.noise).unwrap().times(row.steps).unwrap();
             made = Some((curve, PrivacyLoss::sampled_gaussian(row.rate, row.noise, row.steps).unwrap()));
             last = Some((row.rate, row.noise, row.steps));
+            discrete =
+                Some(wide_sum(row.noise).curve_on_samples(row.rate).unwrap().times(row.steps).unwrap());
         }
         let (curve, loss) = made.as_ref().unwrap();
         let rdp = curve.epsilon(row.delta).unwrap().guarantee.epsilon;
@@ -43,7 +46,18 @@ fn dp_accounting_says_the_same() {
         // Theirs is no exact value either: both lie above it, and may do so by other amounts.
         assert!(pld >= row.pld_from_below && pld >= row.pld * (1.0 - 1e-3), "{row:?}: PLD {pld}");
         assert!(rdp >= pld, "{row:?}: RDP {rdp}, PLD {pld}");
+        let summed = discrete.as_ref().unwrap().epsilon(row.delta).unwrap().guarantee.epsilon;
+        // As wide as theirs, it costs what theirs does, and never less; what it costs more is between whole orders.
+        assert!(summed >= row.rdp * (1.0 - 1e-6) && summed >= row.pld_from_below, "{row:?}: sums {summed}");
+        assert!(summed <= row.rdp * 1.12, "{row:?}: sums {summed}");
     }
+}
+
+/// What jobs add up: discrete Gaussians of three institutions, so wide that it hardly matters that they are.
+fn wide_sum(noise: f64) -> DiscreteGaussianSum {
+    let (l2, dimension) = (67_554.0, 91);
+    let variance = noise * noise * l2 * l2 / 3.0;
+    DiscreteGaussianSum { variance, contributors: 3, l2, l1: most_l1(l2, dimension), dimension }
 }
 
 /// None, said loudly, where dp-accounting is not installed.

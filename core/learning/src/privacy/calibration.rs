@@ -4,7 +4,7 @@
 //! `contributors` of them has to suffice; that of others is extra. What is spent is bounded by [`DiscreteGaussianSum`],
 //! composed over all steps and converted by Renyi divergences.
 
-use super::plan::{Accountant, Training};
+use super::plan::{Accountant, MOST_NOISE, Training, checked_epsilon, checked_rate, checked_steps};
 use super::rdp::RenyiCurve;
 use super::sum::{DiscreteGaussianSum, most_l1};
 use super::{Guarantee, PrivacyError, noise};
@@ -26,6 +26,7 @@ pub struct Mechanism {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
     mechanism: Mechanism,
+    rate: f64,
     /// Variance parameter of each institution's noise in every entry, in steps^2.
     pub variance: u64,
     /// What all steps spend, at most the target.
@@ -47,19 +48,62 @@ impl Mechanism {
         loop {
             // What the sampler cannot draw is refused here, and so ends this.
             noise::Ratio::new(variance, 1).map_err(|_| PrivacyError::Wide { epsilon })?;
-            let spent = self.curve(variance)?.times(self.steps)?.epsilon(delta)?.guarantee;
+            let spent = self.curve(1.0, variance as f64)?.times(self.steps)?.epsilon(delta)?.guarantee;
             if spent.epsilon <= epsilon {
-                return Ok(Calibration { mechanism: self, variance, spent });
+                return Ok(Calibration { mechanism: self, rate: 1.0, variance, spent });
             }
             variance += variance / 1000 + 1;
         }
     }
 
-    /// What one step spends when each institution adds noise of this variance.
-    fn curve(self, variance: u64) -> Result<RenyiCurve, PrivacyError> {
+    /// The same where each step sums a sample that every unit is in with probability `rate`, independently, and nobody but its
+    /// institution knows which: the least noise up to a thousandth of its variance.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Rate`], and as [`Self::calibrated`].
+    pub fn calibrated_on_samples(
+        self,
+        rate: f64,
+        epsilon: f64,
+        delta: f64,
+    ) -> Result<Calibration, PrivacyError> {
+        if checked_rate(rate)? == 1.0 {
+            return self.calibrated(epsilon, delta);
+        }
+        let (epsilon, steps) = (checked_epsilon(epsilon)?, checked_steps(self.steps)?);
+        let spent = |variance: u64| {
+            let curve = self.curve(rate, variance as f64)?.times(steps)?;
+            Ok::<_, PrivacyError>(curve.epsilon(delta)?.guarantee)
+        };
+        // What suffices without samples suffices with them; most often a great deal less does.
+        let unsampled = Training::new(1.0, steps, delta)?.noise_for(epsilon, Accountant::Renyi);
+        let in_the_sum = self.l2 * rate * unsampled.unwrap_or(MOST_NOISE);
+        let guess = libm::ceil(in_the_sum * in_the_sum / f64::from(self.contributors.max(1)));
+        let mut high = (guess as u64).clamp(1, MOST_VARIANCE);
+        let mut low = 0;
+        let mut at_high = spent(high)?;
+        while at_high.epsilon > epsilon {
+            if high == MOST_VARIANCE {
+                return Err(PrivacyError::Wide { epsilon });
+            }
+            low = high;
+            high = high.saturating_mul(2).min(MOST_VARIANCE);
+            at_high = spent(high)?;
+        }
+        while low + 1 + high / 1000 < high {
+            // Down by factors, as long as nothing is known from below.
+            let middle = if low == 0 { high / 2 } else { low + (high - low) / 2 };
+            let found = spent(middle)?;
+            if found.epsilon <= epsilon { (high, at_high) = (middle, found) } else { low = middle }
+        }
+        Ok(Calibration { mechanism: self, rate, variance: high, spent: at_high })
+    }
+
+    /// What one step over samples of `rate` spends when each institution adds noise of this variance.
+    fn curve(self, rate: f64, variance: f64) -> Result<RenyiCurve, PrivacyError> {
         let Self { contributors, l2, dimension, .. } = self;
-        let (variance, l1) = (variance as f64, most_l1(l2, dimension));
-        DiscreteGaussianSum { variance, contributors, l2, l1, dimension }.curve()
+        let l1 = most_l1(l2, dimension);
+        DiscreteGaussianSum { variance, contributors, l2, l1, dimension }.curve_on_samples(rate)
     }
 }
 
@@ -76,7 +120,23 @@ impl Calibration {
         if steps > self.mechanism.steps {
             return Err(PrivacyError::Steps { steps });
         }
-        Ok(self.mechanism.curve(self.variance)?.times(steps)?.epsilon(delta)?.guarantee)
+        let curve = self.mechanism.curve(self.rate, self.variance as f64)?;
+        Ok(curve.times(steps)?.epsilon(delta)?.guarantee)
+    }
+
+    /// What all steps would spend if the noise in each sum had this standard deviation, in sensitivities.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Sum`] where that is too little for a guarantee.
+    pub fn with_noise(&self, noise: f64) -> Result<Guarantee, PrivacyError> {
+        let Mechanism { contributors, l2, steps, .. } = self.mechanism;
+        let variance = noise * noise * l2 * l2 / f64::from(contributors);
+        Ok(self.mechanism.curve(self.rate, variance)?.times(steps)?.epsilon(self.spent.delta)?.guarantee)
+    }
+
+    /// The probability with which a unit is in a step's sum.
+    pub fn rate(&self) -> f64 {
+        self.rate
     }
 
     /// Standard deviation of the noise that is counted on in one sum, in sensitivities.
@@ -91,6 +151,9 @@ impl Calibration {
     }
 }
 
+/// The widest noise that can be drawn.
+const MOST_VARIANCE: u64 = 1 << noise::RATIO_BITS;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +167,8 @@ mod tests {
         for (epsilon, contributors) in [(0.5, 1), (1.0, 2), (3.0, 5), (8.0, 100)] {
             let found = mechanism(contributors).calibrated(epsilon, 1e-5).unwrap();
             assert!(found.spent.epsilon <= epsilon, "{found:?}");
-            let narrower = found.mechanism.curve(found.variance - found.variance / 400).unwrap();
+            let narrower =
+                found.mechanism.curve(1.0, (found.variance - found.variance / 400) as f64).unwrap();
             let spent = narrower.times(100).unwrap().epsilon(1e-5).unwrap().guarantee.epsilon;
             assert!(spent > epsilon, "{found:?}: {spent}");
         }
@@ -138,5 +202,48 @@ mod tests {
     fn noise_that_cannot_be_drawn_is_refused() {
         let error = mechanism(1).calibrated(0.05, 1e-5).unwrap_err();
         assert_eq!(error.code(), "privacy.unreachable");
+    }
+
+    #[test]
+    fn samples_need_less_noise_the_smaller_they_are_and_keep_the_target() {
+        for (epsilon, contributors) in [(1.0, 2), (8.0, 1)] {
+            let mechanism = mechanism(contributors);
+            let rates = [0.01, 0.05, 0.3, 0.99, 1.0];
+            let found = rates.map(|rate| mechanism.calibrated_on_samples(rate, epsilon, 1e-5).unwrap());
+            for (found, rate) in found.iter().zip(rates) {
+                assert!(found.spent.epsilon <= epsilon && found.rate() == rate, "{found:?}");
+                let narrower = (found.variance - found.variance / 200) as f64;
+                let spent = mechanism.curve(rate, narrower).unwrap().times(100).unwrap();
+                assert!(spent.epsilon(1e-5).unwrap().guarantee.epsilon > epsilon, "{found:?}");
+                assert_eq!(found.after(100).unwrap(), found.spent);
+                assert!(found.after(10).unwrap().epsilon < found.spent.epsilon);
+            }
+            assert!(found.is_sorted_by(|a, b| a.variance <= b.variance + b.variance / 1000), "{found:?}");
+            assert_eq!(found[4], mechanism.calibrated(epsilon, 1e-5).unwrap());
+        }
+    }
+
+    #[test]
+    fn noise_for_samples_is_about_that_of_another_accountant_and_never_less() {
+        // Google dp-accounting 0.6.0, by its privacy loss distributions: rate 0.05, 1,000 steps, delta 1e-5.
+        let mechanism = Mechanism { steps: 1000, ..mechanism(2) };
+        for (epsilon, tight) in [(8.0, 1.191), (3.0, 2.353), (1.0, 5.999)] {
+            let found = mechanism.calibrated_on_samples(0.05, epsilon, 1e-5).unwrap();
+            assert!(found.noise() >= tight && found.noise() < tight * 1.15, "{epsilon}: {}", found.noise());
+            let spent = found.with_noise(found.noise()).unwrap().epsilon;
+            assert!((spent / found.spent.epsilon - 1.0).abs() < 1e-9, "{spent}");
+        }
+    }
+
+    #[test]
+    fn samples_that_are_none_and_noise_that_cannot_be_drawn_are_refused() {
+        for rate in [0.0, 1.5, f64::NAN] {
+            assert_eq!(
+                mechanism(1).calibrated_on_samples(rate, 1.0, 1e-5).unwrap_err().code(),
+                "privacy.rate"
+            );
+        }
+        let wide = Mechanism { steps: 10_000, ..mechanism(1) };
+        assert_eq!(wide.calibrated_on_samples(0.9, 0.01, 1e-12).unwrap_err().code(), "privacy.unreachable");
     }
 }

@@ -14,6 +14,7 @@
 //! | [`budget`] | what several jobs spend together |
 //! | [`plan`] | epsilon from noise, noise from epsilon, and who has to add how much |
 
+mod any_sampled;
 pub mod budget;
 pub mod calibration;
 pub mod claim;

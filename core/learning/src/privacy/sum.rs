@@ -6,8 +6,8 @@
 
 use core::f64::consts::PI;
 
-use super::PrivacyError;
 use super::rdp::RenyiCurve;
+use super::{PrivacyError, any_sampled};
 
 /// A vector of whole numbers with noise from several contributors in every entry.
 ///
@@ -43,6 +43,15 @@ impl DiscreteGaussianSum {
     /// # Errors
     /// [`PrivacyError::Sum`] where the proposition does not hold, or a distance is no positive number.
     pub fn curve(&self) -> Result<RenyiCurve, PrivacyError> {
+        self.curve_on_samples(1.0)
+    }
+
+    /// The same when each unit is in the sum with probability `rate`, independently and unknown to those who see it: Poisson
+    /// sampling. The sum of independent discrete Gaussians is as likely as its negative, which is what it takes.
+    ///
+    /// # Errors
+    /// [`PrivacyError::Rate`]; [`PrivacyError::Sum`] as without a sample.
+    pub fn curve_on_samples(&self, rate: f64) -> Result<RenyiCurve, PrivacyError> {
         self.check()?;
         let deviation = libm::sqrt(f64::from(self.contributors) * self.variance);
         let (s2, s1) = (self.l2 / deviation, self.l1 / deviation);
@@ -50,7 +59,7 @@ impl DiscreteGaussianSum {
         let both = s2 * s2 + 2.0 * s1 * tau + tau * tau * dimension;
         let triangle = s2 + libm::sqrt(dimension) * tau;
         let scaled = both.min(triangle * triangle);
-        Ok(RenyiCurve::of(|order| (order / 2.0 * s2 * s2 + tau * dimension).min(order / 2.0 * scaled)))
+        any_sampled::curve(rate, |order| (order / 2.0 * s2 * s2 + tau * dimension).min(order / 2.0 * scaled))
     }
 
     /// How far the sum is from a discrete Gaussian, in nats for each entry.
