@@ -40,6 +40,11 @@ const LOST_BY_TREES: [((&str, f64), f64); 5] = [
     (("bank_marketing", 8.0), -0.005),
     (("bank_marketing", 3.0), 0.004),
 ];
+/// ROC-AUC that samples of rows may have less than sums over all of them.
+const LOST_BY_SAMPLES: f64 = 0.02;
+
+/// The probability with which a row is in a sum, and how many sums there are.
+const SAMPLES: [(f64, u32); 4] = [(1.0, 100), (0.3, 200), (0.1, 500), (0.05, 1000)];
 
 const LINEAR: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
 
@@ -151,6 +156,44 @@ fn trees_learn_through_little_noise_more_than_a_logistic_regression_does() {
         }
         let without = mean_of(&with(text, "name = \"boosted-trees\"", 80, "mode = \"none\""), &all);
         println!("| {name} | boosted-trees | none | | {:.4} | {:.4} |", without.0, without.1);
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What samples of rows are worth beside sums over all of them, at the same epsilon, and how long all answers of a training take.
+/// Learning rates are those of `SYNDIC_LEARNING_RATES`, where it is set: one for each of the samples.
+#[test]
+fn samples_of_rows_teach_no_more_than_sums_over_all_of_them() {
+    let Some(folder) = folder() else { return };
+    let rates = std::env::var("SYNDIC_LEARNING_RATES").unwrap_or_else(|_| "1,1,1,1".into());
+    let rates: Vec<&str> = rates.split(',').collect();
+    let mut missed = Vec::new();
+    println!(
+        "| table | sample, rounds | epsilon | noise | AUC | log-loss | seconds |\n|---|---|---|---|---|---|---|"
+    );
+    for (name, text) in [JOBS[0], JOBS[2]] {
+        let tables = tables(&folder.join(format!("{name}.csv")), &Job::from_toml(text).unwrap());
+        let all: Vec<&Table> = tables.iter().collect();
+        for (noise, epsilon) in BETWEEN {
+            let found = SAMPLES.into_iter().zip(&rates).map(|((sample, rounds), rate)| {
+                let program = format!("{LINEAR}\nsample = {sample}\nlearning_rate = {rate}");
+                let privacy = format!("mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\n{noise}");
+                let text = with(text, &program, rounds, &privacy);
+                let calibration = Job::from_toml(&text).unwrap().calibration().unwrap().unwrap();
+                let began = std::time::Instant::now();
+                let (auc, loss) = mean_of(&text, &all);
+                let seconds = began.elapsed().as_secs_f64() / SEEDS as f64;
+                let noise = calibration.noise();
+                println!(
+                    "| {name} | {sample}, {rounds} | {epsilon} | {noise:.2} | {auc:.4} | {loss:.4} | {seconds:.1} |"
+                );
+                auc
+            });
+            let found: Vec<f64> = found.collect();
+            if found.iter().any(|auc| *auc < found[0] - LOST_BY_SAMPLES) {
+                missed.push(format!("{name}, epsilon {epsilon}: {found:?}"));
+            }
+        }
     }
     assert!(missed.is_empty(), "{missed:#?}");
 }

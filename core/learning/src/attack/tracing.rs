@@ -73,8 +73,9 @@ pub fn verdicts(
             })
             .collect::<Result<Vec<Vec<f64>>, AttackError>>()?;
         let noise = noise(question, seen.len(), &entries)?;
-        // Each row is in with probability one half: a variance of one quarter.
-        let scale = HALF * HALF * candidates as f64;
+        // Each row is in with probability one half: a variance of one quarter. With samples it is in a sum less often, and what it
+        // adds alone is its mean.
+        let scale = HALF * (1.0 / share_of(question) - HALF) * candidates as f64;
         let weights = whitened(&alone, scale, &noise, &surprise);
         for (score, row) in scores.iter_mut().zip(&alone) {
             *score += row.iter().zip(&weights).map(|(value, weight)| value * weight).sum::<f64>();
@@ -132,7 +133,15 @@ fn trains(question: &Question) -> bool {
     matches!(question, Question::Train(_) | Question::Network(_) | Question::NoisyUpdate(_))
 }
 
-/// What a table would contribute without noise.
+/// The probability with which a row that is there is in a sum.
+fn share_of(question: &Question) -> f64 {
+    match question {
+        Question::Noisy(question) => question.sample.unwrap_or(1.0),
+        _ => 1.0,
+    }
+}
+
+/// What a table would contribute without noise, and of samples in the mean.
 pub(super) fn exact(
     question: &Question,
     table: &Table,
@@ -140,7 +149,8 @@ pub(super) fn exact(
 ) -> Result<Vec<f64>, AttackError> {
     Ok(match question {
         Question::Noisy(question) => {
-            noisy::exact(question, table)?.into_iter().map(|step| step as f64).collect()
+            let share = question.sample.unwrap_or(1.0);
+            noisy::exact(question, table)?.into_iter().map(|step| share * step as f64).collect()
         }
         Question::NoisyUpdate(question) => {
             noisy_update::exact(question, table, rng)?.into_iter().map(|step| step as f64).collect()

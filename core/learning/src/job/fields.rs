@@ -49,6 +49,8 @@ pub(crate) struct Fields {
     server_tau: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class_weights: Option<ClassWeights>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sample: Option<f64>,
     l2: f64,
 }
 
@@ -60,8 +62,8 @@ impl From<LogisticRegressionTerms> for Fields {
             }
             Solver::FedAvg(local) => Self::of_local(local),
             Solver::Averaging(averaging) => Self::of_averaging(averaging),
-            Solver::NoisyGradient(NoisyGradientTerms { learning_rate }) => {
-                Self { learning_rate: Some(learning_rate), ..Self::default() }
+            Solver::NoisyGradient(NoisyGradientTerms { learning_rate, sample }) => {
+                Self { learning_rate: Some(learning_rate), sample, ..Self::default() }
             }
         };
         Self { solver: Some(solver.name().into()), l2, ..fields }
@@ -91,6 +93,7 @@ impl From<NetworkTerms> for Fields {
                 seed: Some(seed),
                 optimiser: Some(noisy::SOLVER.into()),
                 learning_rate: Some(gradient.learning_rate),
+                sample: gradient.sample,
                 l2,
                 ..Self::default()
             },
@@ -112,7 +115,8 @@ impl TryFrom<Fields> for LogisticRegressionTerms {
             }
             Some(noisy::SOLVER) => {
                 let learning_rate = fields.learning_rate.ok_or(NOT_OF_SOLVER)?;
-                let solver = Solver::NoisyGradient(NoisyGradientTerms { learning_rate });
+                let terms = NoisyGradientTerms { learning_rate, sample: fields.sample };
+                let solver = Solver::NoisyGradient(terms);
                 fields.is_only(LogisticRegressionTerms { solver, l2 }.into())?;
                 solver
             }
@@ -155,7 +159,7 @@ impl TryFrom<Fields> for NetworkTerms {
         }
         let parts = (fields.hidden.clone(), fields.seed, fields.learning_rate);
         let (Some(hidden), Some(seed), Some(learning_rate)) = parts else { return Err(NOT_OF_SOLVER) };
-        let gradient = NoisyGradientTerms { learning_rate };
+        let gradient = NoisyGradientTerms { learning_rate, sample: fields.sample };
         let (embedding, l2) = (fields.embedding, fields.l2);
         let terms = Self::Noisy(NoisyNetworkTerms { hidden, embedding, seed, l2, gradient });
         fields.is_only(terms.clone().into())?;

@@ -137,6 +137,7 @@ pub(super) fn neural_network(
     let units = hidden.clone().unwrap_or_default();
     let (terms, decay_at) = match name {
         Some(name) => {
+            refuse(reader, section, &OF_NOISE, OTHER_OPTIMISER, noisy::SOLVER);
             let (averaging, decay_at) = averaging(reader, section, name, &NETWORK, OTHER_OPTIMISER);
             (
                 NetworkTerms::Averaged(NeuralNetworkTerms { hidden: units, embedding, seed, l2, averaging }),
@@ -177,7 +178,13 @@ fn noisy_gradient(reader: &mut Reader<'_>, section: &mut Section<'_>) -> NoisyGr
     refuse_optimisers(reader, section, None, OTHER_OPTIMISER);
     let learning_rate = reader.number_in(section, "learning_rate", 1e-6..=100.0);
     let learning_rate = learning_rate.map_or(NoisyNetworkTerms::LEARNING_RATE, Spanned::into_inner);
-    NoisyGradientTerms { learning_rate }
+    NoisyGradientTerms { learning_rate, sample: sample(reader, section) }
+}
+
+/// The probability with which a row is in a sum; none where all rows are, also where that is said outright.
+pub(super) fn sample(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<f64> {
+    let written = reader.number_in(section, "sample", 0.001..=1.0).map(Spanned::into_inner);
+    written.filter(|sample| *sample != 1.0)
 }
 
 /// Units of each hidden layer, `default` where they are not written; none where they are none.
@@ -261,6 +268,9 @@ const OF_ADAPTIVE: [&str; 4] = ["server_learning_rate", "server_beta1", "server_
 
 /// Terms of local work that noisy gradients do not have.
 const OF_LOCAL_WORK: [&str; 4] = ["local_epochs", "batch_size", "learning_rate_decay", "class_weights"];
+
+/// Terms of noisy gradients alone.
+pub(super) const OF_NOISE: [&str; 1] = ["sample"];
 
 const OTHER_OPTIMISER: (&str, &str) = ("job.other-optimiser", "optimiser");
 

@@ -17,7 +17,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 39] = [
+const OWNERS: [(&str, &str); 40] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -25,6 +25,7 @@ const OWNERS: [(&str, &str); 39] = [
     ("learning_rate", logistic_regression::NAME),
     ("learning_rate_decay", logistic_regression::NAME),
     ("l2", logistic_regression::NAME),
+    ("sample", logistic_regression::NAME),
     ("hidden", neural_network::NAME),
     ("embedding", neural_network::NAME),
     ("optimiser", neural_network::NAME),

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::parse::narrow;
 use super::parse_averaging::{
-    LINEAR, NAMES, Name, averaging, class_weights, neural_network, refuse_optimisers,
+    LINEAR, NAMES, Name, OF_NOISE, averaging, class_weights, neural_network, refuse_optimisers, sample,
 };
 use super::parse_named::{numeric_columns, place_of};
 use super::parse_others::refuse_other_programs;
@@ -65,12 +65,14 @@ pub(super) fn program(
     let (solver, decay_at) = match written {
         Written::Newton => {
             refuse(reader, &mut section, &OF_FED_AVG, OTHER_SOLVER, FED_AVG);
+            refuse(reader, &mut section, &OF_NOISE, OTHER_SOLVER, noisy::SOLVER);
             refuse_optimisers(reader, &mut section, None, OTHER_SOLVER);
             let class_weights = class_weights(reader, &mut section);
             (Solver::Newton { encoding: encoding(reader, &mut section, contract), class_weights }, None)
         }
         Written::Averaging(name) => {
             refuse(reader, &mut section, &OF_NEWTON, OTHER_SOLVER, NEWTON);
+            refuse(reader, &mut section, &OF_NOISE, OTHER_SOLVER, noisy::SOLVER);
             let (averaging, decay_at) = averaging(reader, &mut section, name, &LINEAR, OTHER_SOLVER);
             (Solver::of(averaging), decay_at)
         }
@@ -82,7 +84,8 @@ pub(super) fn program(
             let written = reader.number_in(&mut section, "learning_rate", 1e-6..=100.0);
             let learning_rate =
                 written.map_or(NoisyGradientTerms::default().learning_rate, Spanned::into_inner);
-            (Solver::NoisyGradient(NoisyGradientTerms { learning_rate }), None)
+            let sample = sample(reader, &mut section);
+            (Solver::NoisyGradient(NoisyGradientTerms { learning_rate, sample }), None)
         }
     };
     refuse_other_programs(reader, &mut section);

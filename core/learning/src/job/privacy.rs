@@ -242,7 +242,8 @@ fn calibrated(
             // A program that adds no noise is refused with noise, whatever the noise would be.
             let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
             let mechanism = noisy_sum::mechanism(parameters, rounds, terms.contributors());
-            mechanism.calibrated(terms.epsilon, terms.delta).map(Some)
+            let rate = program.sample().unwrap_or(1.0);
+            mechanism.calibrated_on_samples(rate, terms.epsilon, terms.delta).map(Some)
         }
         Privacy::InstitutionLevel(terms) => {
             institution::calibrated(terms, program, contract, rounds).map(Some)

@@ -133,6 +133,20 @@ impl ProgramTerms {
         }
     }
 
+    /// The probability with which a row is in a sum, where each institution draws samples of its rows; none where all are.
+    pub fn sample(&self) -> Option<f64> {
+        let terms = match self {
+            Self::LogisticRegression(LogisticRegressionTerms {
+                solver: Solver::NoisyGradient(terms),
+                ..
+            }) => terms,
+            Self::NeuralNetwork(terms) => &terms.noisy()?.gradient,
+            _ => return None,
+        };
+        // A probability of 1 is spelled in two ways.
+        terms.sample.filter(|sample| *sample != 1.0)
+    }
+
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
     pub fn last_round(&self, rounds: u32) -> u32 {
         self.averaging().map_or(rounds, |local| local.last_round_with_a_step(rounds))

@@ -79,7 +79,12 @@ impl Job {
             let epsilon = figure(calibration.after(rounds.into())?.epsilon);
             Ok(Spent { training_rounds: rounds, epsilon })
         };
-        let of_rows = if self.random_trees().is_some() { OF_TREES } else { OF_ROWS };
+        let sample = self.program.sample();
+        let of_rows = match sample {
+            _ if self.random_trees().is_some() => OF_TREES,
+            Some(_) => OF_SAMPLES,
+            None => OF_ROWS,
+        };
         let (unit, summed) = match terms.protected {
             Protected::Row if evaluation.is_some() => {
                 ("one row of one institution, for training or testing, added or removed", of_rows)
@@ -95,21 +100,28 @@ impl Job {
                     .into()
             }
             NoiseSource::Distributed => format!(
-                "at least {} institutions in every sum are honest and tell nobody their noise, which suffices",
-                terms.contributors
+                "at least {} institutions in every sum are honest and tell nobody their noise{}, which suffices",
+                terms.contributors,
+                if sample.is_some() { " or which rows they drew" } else { "" }
             ),
         };
         let mechanism = format!(
-            "discrete Gaussian noise of {} sensitivities in each of {} sums of {summed}",
+            "discrete Gaussian noise of {} sensitivities in each of {} sums of {summed}{}",
             figure(calibration.noise()),
-            self.rounds.count
+            self.rounds.count,
+            sample.map(of_samples).unwrap_or_default()
         );
         Ok(Some(Claim {
             unit: unit.into(),
             trust,
             mechanism,
             evaluation,
-            accountant: "Renyi divergences of sums of discrete Gaussians (rdp)".into(),
+            accountant: match sample {
+                None => "Renyi divergences of sums of discrete Gaussians (rdp)".into(),
+                Some(_) => {
+                    "Renyi divergences of sums of discrete Gaussians over Poisson samples (rdp)".into()
+                }
+            },
             epsilon: figure(calibration.spent.epsilon),
             delta: terms.delta.to_string(),
             spent: ran.map(|ran| spent(ran.training_rounds)).transpose()?,
@@ -121,8 +133,16 @@ impl Job {
 const OF_ROWS: &str = "clipped gradients over all rows";
 const OF_TREES: &str =
     "all rows: the first of counts by class and bin, each other one of gradients and Hessians by leaf";
+const OF_SAMPLES: &str = "clipped gradients over samples of rows";
 const OF_INSTITUTIONS: &str =
     "clipped changes of the model, one of each institution; who takes part is not hidden";
+
+/// How the rows of a sum are chosen.
+fn of_samples(sample: f64) -> String {
+    format!(
+        ": each row is in a sum with probability {sample}, drawn for every sum anew by its institution, which tells nobody which are"
+    )
+}
 
 /// Four digits after the point, rounded up.
 fn figure(value: f64) -> String {

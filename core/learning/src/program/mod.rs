@@ -12,6 +12,7 @@ pub mod external;
 pub mod fairness;
 pub mod job_table;
 pub mod logistic_regression;
+mod lot;
 pub mod neural_network;
 pub mod noisy_evaluation;
 pub mod noisy_model;

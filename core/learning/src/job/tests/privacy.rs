@@ -39,6 +39,40 @@ fn terms_of_noise_are_read_and_written_again() {
 }
 
 #[test]
+fn samples_are_terms_of_noisy_gradients_alone() {
+    let logistic = noisy(NOISE);
+    let of =
+        |terms: &str| logistic.replacen("\"noisy-gradient\"\n", &format!("\"noisy-gradient\"\n{terms}\n"), 1);
+    let network = |optimiser: &str| {
+        let program = format!("name = \"neural-network\"\noptimiser = \"{optimiser}\"\nsample = 0.1\n");
+        let start = logistic.find("name = \"logistic").unwrap();
+        format!("{}{program}\n{}", &logistic[..start], &logistic[logistic.find("[rounds]").unwrap()..])
+    };
+    for text in [of("sample = 0.1"), network("noisy-gradient")] {
+        let job = Job::from_toml(&text).unwrap();
+        assert_eq!(job.program.sample(), Some(0.1));
+        assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
+        assert_eq!(serde_json::from_slice::<Job>(&serde_json::to_vec(&job).unwrap()).unwrap(), job);
+        let calibration = job.calibration().unwrap().unwrap();
+        assert!(calibration.spent.epsilon <= 2.0 && calibration.rate() == 0.1, "{calibration:?}");
+    }
+    let plain = Job::from_toml(&logistic).unwrap();
+    assert_eq!(Job::from_toml(&of("sample = 1")).unwrap(), plain);
+    assert!(!serde_json::to_string(&plain).unwrap().contains("sample"));
+    for sample in ["0", "0.0009", "1.01", "-0.1"] {
+        assert_eq!(codes(&of(&format!("sample = {sample}"))), ["job.out-of-range"], "{sample}");
+    }
+    assert!(codes(&network("fed-avg")).contains(&"job.other-optimiser"));
+    for solver in ["newton", "fed-avg", "scaffold"] {
+        let text = FILE.replacen("[rounds]", "sample = 0.1\n[rounds]", 1);
+        let at = text.find("solver = ").unwrap();
+        let end = at + text[at..].find('\n').unwrap();
+        let text = format!("{}solver = \"{solver}\"{}", &text[..at], &text[end..]);
+        assert!(codes(&text).contains(&"job.other-solver"), "{solver}: {:?}", codes(&text));
+    }
+}
+
+#[test]
 fn a_job_never_counts_on_more_honest_noise_than_there_is() {
     let job = Job::from_toml(&noisy(NOISE)).unwrap();
     // Of five institutions four answer and two may collude.

@@ -20,6 +20,8 @@ impl Job {
         let calibration = self.calibration().ok().flatten()?;
         let each_sum = libm::sqrt(slopes * f64::from(institutions) * calibration.variance as f64);
         let averaged = each_sum / libm::sqrt(f64::from(self.rounds.count));
+        // Of samples a sum has so large a share of what all rows say.
+        let averaged = averaged / calibration.rate();
         Some(libm::ceil(averaged / (TELLING * LONGEST as f64)) as u64)
     }
 }

@@ -3,7 +3,8 @@
 //! In each round every institution contributes the sum of its rows' gradients at the common model, each no longer than a
 //! public bound, and adds discrete Gaussian noise (Bassily, Smith, Thakurta, FOCS 2014; Abadi and others, "Deep learning
 //! with differential privacy", CCS 2016; noise shares under secure aggregation: Kairouz, Liu, Steinke, ICML 2021). All rows
-//! are in every round: as many noisy full gradients tell as much as a thousand noisy samples do, in a tenth of the rounds.
+//! are in every round: as many noisy full gradients tell as much as a thousand noisy samples do, in a tenth of the rounds. Or
+//! each row is in a round by chance, where the job says `sample`: only its institution knows whether (`program::lot`).
 //! The coordinator takes steps with Nesterov's momentum from zero, or of a network from what its seed gives, and releases the
 //! mean of the models after the first part of the rounds: noise averages out in it.
 //!
@@ -22,7 +23,7 @@ use crate::job::{Job, RecordLevelTerms};
 use crate::privacy::noise::{IntegerNoise, Ratio};
 use crate::program::noisy_model::{NoisyModel, RowGradients};
 use crate::program::noisy_sum::{self, LONGEST, ROW};
-use crate::program::{Next, Program, ProgramError};
+use crate::program::{Next, Program, ProgramError, lot};
 use crate::table::{Role, Table};
 
 /// The name in job files.
@@ -33,6 +34,8 @@ pub const SOLVER: &str = "noisy-gradient";
 pub struct NoisyGradientTerms {
     /// Step length.
     pub learning_rate: f64,
+    /// The probability with which a row is in a round's sum; without it all rows are.
+    pub sample: Option<f64>,
 }
 
 /// The coordinator half.
@@ -48,6 +51,8 @@ pub struct NoisyGradient {
     reached: Vec<f64>,
     /// The sum of the models that are averaged, and how many they are.
     averaged: (Vec<f64>, u32),
+    /// What the sums counted, in steps, and how many sums there were.
+    counted: (f64, u32),
     finished: bool,
 }
 
@@ -67,6 +72,9 @@ pub struct NoisyQuestion {
     pub variance: u64,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// The probability with which each row is in the sum, drawn by its institution; without it all rows are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
 }
 
 /// Numbers scaled to [-1, 1] by the ranges of the contract.
@@ -115,9 +123,11 @@ impl NoisyGradient {
             // Terms that no noise keeps are in no job file; nobody would answer this.
             variance: job.calibration().ok().flatten().map_or(0, |found| found.variance),
             max_rows: contract.max_rows,
+            sample: job.program.sample(),
         };
         let (learning_rate, rounds) = (terms.learning_rate, job.rounds.count);
-        Ok(Self { question, learning_rate, l2, rounds, free, reached, averaged, finished: false })
+        let counted = (0.0, 0);
+        Ok(Self { question, learning_rate, l2, rounds, free, reached, averaged, counted, finished: false })
     }
 
     /// The training round that is asked for, or was the last to be, counted from 1.
@@ -150,8 +160,16 @@ impl NoisyGradient {
         let question = &mut self.question;
         // One deviation of the noise in an entry, all survivors' together, in steps.
         let noise = libm::sqrt(f64::from(sum.survivors()) * question.variance as f64);
+        let (total, sums) = &mut self.counted;
+        (*total, *sums) = (*total + *count as f64, *sums + 1);
+        // How many rows a sample has by chance, and the noise in its count, are not to lengthen or shorten its step: the mean of
+        // all counts so far tells better how many are expected.
+        let (count, off) = match question.sample {
+            None => (*count as f64, noise),
+            Some(_) => (*total / f64::from(*sums), noise / libm::sqrt(f64::from(*sums))),
+        };
         // Fewer rows than the noise can tell from none would make steps of any length.
-        let rows = (*count as f64).max(noise) / ROW as f64;
+        let rows = count.max(off) / ROW as f64;
         let step = question.clip / LONGEST as f64 / rows;
         // What noise is left in the mean of all rounds' gradients: weights that it drowns are better small, and shorter
         // steps average more of it out.
@@ -205,6 +223,8 @@ impl NoisyQuestion {
             departs("noise")
         } else if self.clip != clip_of(terms, job) {
             departs("clip")
+        } else if self.sample != job.program.sample() {
+            departs("sample")
         } else if self.max_rows != job.contract.max_rows {
             departs("max_rows")
         } else if !self.model.is_of(&job.program, &job.contract) {
@@ -221,6 +241,8 @@ impl NoisyQuestion {
             "its weights are not finite numbers"
         } else if !(self.clip > 0.0 && self.clip.is_finite()) {
             "its clip is no length"
+        } else if self.sample.is_some_and(|sample| !(sample > 0.0 && sample < 1.0)) {
+            "its sample is no probability"
         } else if let Ok(variance) = Ratio::new(self.variance, 1) {
             return Ok(IntegerNoise::Gaussian { variance });
         } else {
@@ -255,16 +277,21 @@ impl Program for NoisyGradient {
         rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
         let noise = question.check(table)?;
-        let steps = exact(question, table)?;
+        let rows = lot::drawn(table.rows_for(Role::Train), question.sample, rng);
+        let steps = summed(question, table, &rows)?;
         let noised = steps.into_iter().map(|step| step.saturating_add(noise.draw(rng)) as f64).collect();
         Ok(Contribution::new(question.layout()?, noised)?)
     }
 }
 
-/// The summed slopes and the count before noise, in steps. Not to leave the institution.
+/// The summed slopes and the count of all training rows before noise, in steps. Not to leave the institution.
 pub(crate) fn exact(question: &NoisyQuestion, table: &Table) -> Result<Vec<i64>, ProgramError> {
-    let rows = table.rows_for(Role::Train);
-    let inputs = Inputs::of(table, &rows, &public_standardisation(table.contract()))?;
+    summed(question, table, &table.rows_for(Role::Train))
+}
+
+/// The same of these rows.
+fn summed(question: &NoisyQuestion, table: &Table, rows: &[usize]) -> Result<Vec<i64>, ProgramError> {
+    let inputs = Inputs::of(table, rows, &public_standardisation(table.contract()))?;
     let mut gradients = RowGradients::new(&question.model, question.clip, table.contract());
     let mut sums = vec![0; question.model.count() + 1];
     let count = sums.len() - 1;
@@ -291,10 +318,14 @@ const SETTLING: f64 = 0.3;
 
 impl Default for NoisyGradientTerms {
     fn default() -> Self {
-        Self { learning_rate: 1.0 }
+        Self { learning_rate: 1.0, sample: None }
     }
 }
 
 #[cfg(test)]
 #[path = "noisy_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sample_tests.rs"]
+mod sample_tests;

@@ -167,6 +167,7 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
             clip: [0.01, 1.0, 1.7, 50.0][(seed / 4) as usize % 4],
             variance: 1,
             max_rows: contract.max_rows,
+            sample: None,
         };
         let of = |rows: &[[String; 4]]| {
             let mut builder = TableBuilder::new(contract, &header).unwrap();

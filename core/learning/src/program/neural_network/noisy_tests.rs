@@ -19,7 +19,7 @@ use crate::table::{Role, Table};
 use crate::{Model, Scoring as _, TableBuilder};
 
 fn job(rounds: u32, hidden: &[u32]) -> Job {
-    let gradient = NoisyGradientTerms { learning_rate: NoisyNetworkTerms::LEARNING_RATE };
+    let gradient = NoisyGradientTerms { learning_rate: NoisyNetworkTerms::LEARNING_RATE, sample: None };
     let terms = NoisyNetworkTerms { hidden: hidden.to_vec(), embedding: None, seed: 3, l2: 1e-4, gradient };
     let privacy = RecordLevelTerms {
         epsilon: 8.0,
@@ -174,6 +174,7 @@ fn a_row_more_or_less_moves_the_vector_by_no_more_than_is_accounted_for() {
             clip: [0.01, 1.0, 1.7, 50.0][(seed / 4) as usize % 4],
             variance: 1,
             max_rows: contract.max_rows,
+            sample: None,
         };
         let of = |rows: &[[String; 4]]| {
             let mut builder = TableBuilder::new(contract, &["age", "job", "balance", "label"]).unwrap();
