@@ -212,6 +212,27 @@ mod tests {
     }
 
     #[test]
+    fn samples_are_told_and_warned_of_by_what_their_sums_say() {
+        let of = |epsilon: &str, sample: &str| {
+            let file = file(&format!(
+                "mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\nnoise = \"local\""
+            ));
+            let solver = "solver = \"noisy-gradient\"\n";
+            let text = file.text.replacen("version = 1", "version = 1\nmax_rows = 200", 1);
+            let text = text.replacen(solver, &format!("{solver}{sample}\n"), 1);
+            let file = JobFile { text, ..file };
+            render_among(&file, &check(&file).unwrap(), Some(5))
+        };
+        let told = of("8.0", "sample = 0.2");
+        let flat = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains("each row is in a sum with probability 0.2"), "{told}");
+        assert!(flat.contains("noisy gradients, each over a sample of 0.2 of the rows"), "{told}");
+        assert!(flat.contains("over Poisson samples (rdp)") && !told.contains("job.noise-drowns"), "{told}");
+        assert!(of("0.05", "sample = 0.2").contains("warning[job.noise-drowns]"));
+        assert!(!of("8.0", "").contains("sample of"));
+    }
+
+    #[test]
     fn numbers_of_institutions_without_enough_honest_noise_are_warned_of() {
         let file =
             file("mode = \"record-level\"\nepsilon = 2.0\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 4");

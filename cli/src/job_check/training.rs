@@ -75,7 +75,7 @@ fn terms(job: &Job) -> String {
                 Some(AveragingTerms { optimiser, local, .. }) => {
                     averaged(&rounds, local.local_epochs, optimiser.name())
                 }
-                None => format!("{rounds} of noisy gradients"),
+                None => noisy(&rounds, job),
             };
             let units: Vec<String> = terms.hidden().iter().map(ToString::to_string).collect();
             return format!("{trained}, hidden units {}", units.join(", "));
@@ -85,7 +85,15 @@ fn terms(job: &Job) -> String {
         Solver::Newton { .. } => format!("at most {rounds} of Newton's method"),
         Solver::FedAvg(local) => averaged(&rounds, local.local_epochs, "fed-avg"),
         Solver::Averaging(terms) => averaged(&rounds, terms.local.local_epochs, terms.optimiser.name()),
-        Solver::NoisyGradient(_) => format!("{rounds} of noisy gradients"),
+        Solver::NoisyGradient(_) => noisy(&rounds, job),
+    }
+}
+
+/// Rounds of sums with noise.
+fn noisy(rounds: &str, job: &Job) -> String {
+    match job.program.sample() {
+        None => format!("{rounds} of noisy gradients"),
+        Some(sample) => format!("{rounds} of noisy gradients, each over a sample of {sample} of the rows"),
     }
 }
 

@@ -3,13 +3,14 @@
 use serde::Serialize;
 use syndic_learning::Job;
 use syndic_learning::privacy::PrivacyError;
+use syndic_learning::privacy::calibration::Calibration as Account;
 use syndic_learning::privacy::plan::{
     Accountant, LEAST_NOISE, MOST_NOISE, Training, honest_contributors, noise_of_each,
 };
 use syndic_round::Protection;
 
 use super::accuracy::Accuracy;
-use super::args::PlanArgs;
+use super::args::{By, PlanArgs};
 use crate::job_check::{JobFile, check};
 use crate::{Error, Result};
 
@@ -137,7 +138,7 @@ impl Plan {
         let protection = protection.transpose()?;
         let planned = Self::of(&PlanArgs {
             job: None,
-            rate: 1.0,
+            rate: calibration.rate(),
             steps: Some(job.rounds.count.into()),
             delta: Some(terms.delta),
             epsilon: None,
@@ -146,9 +147,39 @@ impl Plan {
             colluding: protection.as_ref().map(Protection::colluding),
             ..args.clone()
         })?;
+        let planned = match calibration.rate() {
+            1.0 => planned,
+            _ => planned.by_the_account_of(&calibration)?,
+        };
         let accuracy = args.table.as_ref().map(|table| Accuracy::measured(job, table, args)).transpose()?;
         let heard = HeardOf::of(job, args.institutions);
         Ok(Self { target_epsilon: Some(terms.epsilon), heard, accuracy, ..planned })
+    }
+
+    /// The same by Renyi divergences as a job on samples is accounted for, a little above those of continuous noise.
+    fn by_the_account_of(mut self, account: &Account) -> Result<Self> {
+        for spent in self.by_steps.iter_mut().chain([&mut self.spent]) {
+            spent.rdp = account.after(spent.steps).map_err(told)?.epsilon;
+        }
+        let Some(Institutions { admitted, threshold, colluding, calibrations }) = &mut self.institutions
+        else {
+            return Ok(self);
+        };
+        if self.accountant == By::Rdp.name() {
+            for Calibration { noise_of_each, epsilon_at_worst, epsilon_at_best, .. } in calibrations {
+                let epsilon = |contributors: u16| {
+                    let left = *noise_of_each * f64::from(contributors).sqrt();
+                    account.with_noise(left).map(|spent| spent.epsilon).map_err(told)
+                };
+                if epsilon_at_worst.is_some() {
+                    *epsilon_at_worst = Some(epsilon(*threshold - *colluding)?);
+                }
+                if epsilon_at_best.is_some() {
+                    *epsilon_at_best = Some(epsilon(*admitted)?);
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// One JSON object on one line.
@@ -342,6 +373,25 @@ pub(super) mod tests {
         assert_eq!(planned.institutions.unwrap().colluding, 2);
         let exact = path.with_file_name("credit-default.toml");
         assert_eq!(plan(&format!("--job {}", exact.display())).unwrap_err().code(), "privacy.no-noise");
+    }
+
+    #[test]
+    fn a_job_on_samples_is_planned_by_its_own_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = include_str!("../../../examples/jobs/credit-default-noise.toml");
+        let path = folder.path().join("job.toml");
+        let solver = "solver = \"noisy-gradient\"";
+        assert!(text.contains(solver));
+        std::fs::write(&path, text.replacen(solver, &format!("{solver}\nsample = 0.1"), 1)).unwrap();
+        let planned = plan(&format!("--job {} --institutions 5", path.display())).unwrap();
+        assert_eq!((planned.rate, planned.steps), (0.1, 100));
+        assert!(planned.spent.rdp <= 3.0 && planned.spent.rdp > 2.99, "{planned:?}");
+        assert!(planned.spent.pld.unwrap() < planned.spent.rdp);
+        assert!(planned.by_steps.is_sorted_by(|a, b| a.rdp < b.rdp));
+        assert_eq!(planned.by_steps.last().unwrap().rdp, planned.spent.rdp);
+        let [honest, all] = planned.institutions.unwrap().calibrations;
+        assert!((honest.epsilon_at_worst.unwrap() / planned.spent.rdp - 1.0).abs() < 1e-6);
+        assert!(honest.epsilon_at_best < honest.epsilon_at_worst && all.epsilon_at_worst.unwrap() > 3.0);
     }
 
     #[test]

@@ -143,7 +143,11 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
 }
 
 fn noisy(terms: &NoisyGradientTerms) -> String {
-    format!("noisy gradients, with momentum, learning rate {}", terms.learning_rate)
+    let sample = match terms.sample {
+        None => String::new(),
+        Some(sample) => format!(" over samples of {sample} of the rows"),
+    };
+    format!("noisy gradients{sample}, with momentum, learning rate {}", terms.learning_rate)
 }
 
 fn weighted(class_weights: Option<ClassWeights>) -> String {
