@@ -46,6 +46,9 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         of_network().into(),
         of_scaffold().into(),
         of_hidden().into(),
+        of_embedded().into(),
+        of_noise().into(),
+        of_noisy_network().into(),
         include_str!("../../../examples/bank-marketing/job.toml").into(),
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
@@ -60,7 +63,18 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    let jobs = [&SMALL, &NEWTON, &TREES, &NETWORK, &SCAFFOLD, &SCORECARD, &HIDDEN];
+    let jobs: [&Job; 10] = [
+        &SMALL,
+        &NEWTON,
+        &TREES,
+        &NETWORK,
+        &SCAFFOLD,
+        &SCORECARD,
+        &HIDDEN,
+        &EMBEDDED,
+        &NOISE,
+        &NOISY_NETWORK,
+    ];
     if !jobs.iter().any(|job| question.approved_by(job).is_ok()) {
         return;
     }
@@ -118,6 +132,9 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         .chain(questions_of(&NETWORK))
         .chain(questions_of(&SCAFFOLD))
         .chain(questions_of(&HIDDEN))
+        .chain(questions_of(&EMBEDDED))
+        .chain(questions_of(&NOISE))
+        .chain(questions_of(&NOISY_NETWORK))
         .chain(questions_of(&SCORECARD))
         .map(|question| question.to_bytes().expect("finite numbers"))
         .collect()
@@ -164,6 +181,35 @@ fn of_hidden() -> String {
     let terms = "mode = \"institution-level\"\nepsilon = 8\ndelta = 1e-5\nnoise = \"local\"";
     JOB.replacen("mode = \"none\"", terms, 1)
 }
+
+/// A network that learns vectors of levels.
+static EMBEDDED: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_embedded()).expect("a sound job"));
+
+fn of_embedded() -> String {
+    let terms = "name = \"neural-network\"\nhidden = [2]\nembedding = 1\nlocal_steps = \"sgd\"";
+    JOB.replacen(PROGRAM, terms, 1)
+}
+
+/// Noise for rows, in sums over samples of them: a linear model, measured through noise too, and a network with vectors of levels
+/// over all rows.
+static NOISE: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_noise()).expect("a sound job"));
+static NOISY_NETWORK: LazyLock<Job> =
+    LazyLock::new(|| Job::from_toml(&of_noisy_network()).expect("a sound job"));
+
+fn of_noise() -> String {
+    let terms = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"\nsample = 0.5";
+    let privacy = "mode = \"record-level\"\nepsilon = 8\ndelta = 1e-5\nnoise = \"distributed\"\nhonest = 2\ntest_bins = 16";
+    JOB.replacen(PROGRAM, terms, 1).replacen("mode = \"none\"", privacy, 1)
+}
+
+fn of_noisy_network() -> String {
+    let terms = "name = \"neural-network\"\noptimiser = \"noisy-gradient\"\nhidden = [2]\nembedding = 1";
+    let privacy = "mode = \"record-level\"\nepsilon = 8\ndelta = 1e-5\nnoise = \"local\"\nclip = 2.5";
+    JOB.replacen(PROGRAM, terms, 1).replacen("mode = \"none\"", privacy, 1)
+}
+
+/// The program of [`JOB`].
+const PROGRAM: &str = "name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2";
 
 /// A scorecard.
 pub(super) static SCORECARD: LazyLock<Job> =
