@@ -11,6 +11,7 @@ use crate::model::args::ModelCommand;
 use crate::privacy::args::PrivacyCommand;
 use crate::sandbox::trainer;
 use crate::score::args::{EXAMPLES as SCORE, ScoreArgs};
+use crate::statistics::{self, StatisticsArgs};
 
 /// `syndic ...`
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ pub enum Command {
     /// Export released models, and compare rows with theirs
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Show what a job found that described rows, once its ledger vouches for it
+    #[command(after_help = statistics::HELP)]
+    Statistics(StatisticsArgs),
     /// Plan what differential privacy would cost
     #[command(subcommand)]
     Privacy(PrivacyCommand),
@@ -195,6 +199,7 @@ impl Command {
             Self::Job(JobCommand::Check(args)) => args.json,
             Self::Ledger(command) => command.json(),
             Self::Score(args) => args.json,
+            Self::Statistics(args) => args.json,
             Self::Model(command) => command.json(),
             Self::Privacy(command) => command.json(),
             Self::Attack(args) => args.json,

@@ -78,6 +78,7 @@ pub(crate) fn named(kinds: &[String]) -> String {
         "fairness" => "score histograms by group".to_owned(),
         "drift" => "histograms of columns".to_owned(),
         "compare" => "score histograms of released models".to_owned(),
+        "describe" => "counts and moments of columns".to_owned(),
         other => other.to_owned(),
     };
     listed(&kinds.iter().map(name).collect::<Vec<_>>())

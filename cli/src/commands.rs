@@ -13,7 +13,9 @@ use crate::sandbox::demo::DemoOptions;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt, several};
 use crate::view::{self, Observer};
 use crate::words::quoted;
-use crate::{Error, Result, attack, federation, job_init, ledger, model, new_file, privacy, score};
+use crate::{
+    Error, Result, attack, federation, job_init, ledger, model, new_file, privacy, score, statistics,
+};
 
 /// Does what the command says.
 ///
@@ -29,6 +31,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Ledger(command) => ledger::run(&command),
         Command::Score(args) => score::run(&args),
         Command::Model(command) => model::run(&command),
+        Command::Statistics(args) => statistics::run(&args),
         Command::Privacy(command) => privacy::run(&command),
         Command::Attack(args) => attack::run(&args),
     }

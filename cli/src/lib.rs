@@ -20,6 +20,7 @@ pub mod result;
 pub mod sandbox;
 pub mod score;
 mod signing_key;
+pub mod statistics;
 pub mod table;
 pub mod view;
 pub mod words;

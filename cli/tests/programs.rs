@@ -11,6 +11,9 @@ use serde_json::Value;
 use syndic::ledger::trust::Trust;
 use syndic::ledger::verify;
 
+#[path = "programs/describing.rs"]
+mod describing;
+
 /// Runs the example job with this program, and what else its file is to say; returns the run's folder, and `result.json`.
 fn run(folder: &Path, program: &str, more: &[&str]) -> (PathBuf, Value) {
     let (out, output) = ran(folder, program, more);

@@ -4,6 +4,7 @@
 //! must follow from it. Of a sum that was opened, what the ledger holds is computed again: the sum of keys, or the sum of
 //! shared vectors itself, and who revealed wrongly. Ciphertexts and models are not in a ledger, and so not looked at.
 
+mod concluded;
 mod error;
 mod kept;
 mod places;
@@ -136,14 +137,8 @@ impl Audit {
                 holds(index, "the end of a job", ended.places.trains())?;
                 holds(index, "who is in the sums of a job", is_so)
             }
-            Fact::JobCompared(compared) => {
-                self.kept.ended(&compared.job, now);
-                self.registry.ended(&compared.job);
-                let ended = self.jobs.remove(&compared.job).filter(|job| job.round.is_none());
-                let ended = ended.ok_or(AuditError::Differs { index, what: "the end of a job" })?;
-                holds(index, "what a job compares", ended.places.compared(&compared.comparison))?;
-                holds(index, "who is in the sums of a job", compared.attendance == ended.attendance)
-            }
+            Fact::JobCompared(compared) => self.compared((index, now), &compared),
+            Fact::JobDescribed(described) => self.described((index, now), &described),
             Fact::ModelStaged(staged) => {
                 let taken = self.registry.take(&staged, &roster);
                 taken.map_err(|error| AuditError::Stage { index, error })

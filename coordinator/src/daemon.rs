@@ -183,6 +183,10 @@ async fn run_one(
             info!(%job, publish = %publishing.folder().display(), "the models are compared");
             Ok(())
         }
+        Over::Described(document) => {
+            info!(%job, %document, publish = %publishing.folder().display(), "the rows are described");
+            Ok(())
+        }
         Over::Abandoned(reason) => Err(abandoned(reason)),
         Over::Stopped(reason) => Err(abandoned(format!("it was stopped: {reason}"))),
     }

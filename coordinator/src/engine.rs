@@ -350,6 +350,10 @@ impl Engine {
                 let found = Arc::new(compared.comparison.clone());
                 self.end(now, &compared.job, Over::Compared(found))
             }
+            Fact::JobDescribed(described) => {
+                self.registry.ended(&described.job);
+                self.end(now, &described.job, Over::Described(described.document))
+            }
             Fact::ModelStaged(staged) => Ok(self.registry.take(staged, &self.roster)?),
             Fact::JobAbandoned { job, reason } => self.end(now, job, Over::Abandoned(reason.clone())),
             Fact::JobStopped { job, cause } => self.end(now, job, Over::Stopped(cause.reason.clone())),
@@ -453,7 +457,7 @@ impl Engine {
             && let Some(oldest) = self.latest.pop_front()
             && let Some(ended) = self.ended.get_mut(&oldest)
         {
-            ended.outcome = None;
+            (ended.outcome, ended.described) = (None, None);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod beside;
 mod compared;
 mod connected;
 mod coordinator;
+mod described;
 mod drifted;
 mod erased;
 mod governance;
@@ -37,6 +38,7 @@ use compared::COMPLETED;
 pub use compared::JobCompared;
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};
+pub use described::JobDescribed;
 pub use drifted::JobDrift;
 pub use erased::{ErasureRule, UpdatesErased, due};
 pub use governance::{Cause, Priority};
@@ -225,6 +227,8 @@ pub enum Fact {
     },
     /// A job that compared released models reached its end.
     JobCompared(Box<JobCompared>),
+    /// A job that described rows did.
+    JobDescribed(Box<JobDescribed>),
     /// A job ended without one.
     JobAbandoned {
         /// Job.
@@ -322,17 +326,10 @@ impl Fact {
             }
             Self::JobDrift(drift) => drift.parts(),
             Self::JobCompleted { job, released_round, model, attendance, figures } => {
-                let mut data =
-                    json!({ "job": job, "released_round": released_round, "model": model.to_string() });
-                if let Some(attendance) = attendance {
-                    data["attendance"] = attendance.to_json();
-                }
-                if let Some(figures) = figures {
-                    data["figures"] = json!(figures);
-                }
-                (COMPLETED, Some(job_subject(job)), data)
+                described::completed(job, (*released_round, model), (attendance.as_ref(), figures.as_ref()))
             }
             Self::JobCompared(compared) => compared.parts(),
+            Self::JobDescribed(described) => described.parts(),
             Self::JobAbandoned { job, reason } => {
                 ("syndic.job.abandoned", Some(job_subject(job)), json!({ "job": job, "reason": reason }))
             }

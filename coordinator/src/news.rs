@@ -148,7 +148,7 @@ impl OfJob {
         }
         if let Some(end) = engine.over(&job) {
             let reason = match end {
-                Over::Completed(_) | Over::Compared(_) => None,
+                Over::Completed(_) | Over::Compared(_) | Over::Described(_) => None,
                 Over::Abandoned(reason) => Some(reason.clone()),
                 Over::Stopped(reason) => Some(format!("it was stopped: {reason}")),
             };

@@ -2,6 +2,7 @@
 
 use syndic_learning::Job;
 use syndic_learning::job::Protected;
+use syndic_learning::privacy::claim::Claim;
 
 use super::vectors::{fitting, ranges, spoken};
 use super::{Warning, institutions};
@@ -11,6 +12,9 @@ use crate::words::{counted, thousands};
 pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
     // A job that no noise keeps the terms of passes no check.
     let Ok(Some(claim)) = job.claim(None) else { return Vec::new() };
+    if let Some(terms) = job.description() {
+        return described(job, among, claim, terms.cells(true));
+    }
     let measured = match &claim.evaluation {
         Some(evaluation) => format!("evaluation: {evaluation}"),
         None if job.privacy.institution_level().is_some() => {
@@ -33,6 +37,23 @@ pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
             )
         }),
         "no statistics and no comparison of groups: they would open exact sums".into(),
+    ]
+}
+
+/// The same of a job that describes rows.
+fn described(job: &Job, among: Option<u16>, claim: Claim, cells: u32) -> Vec<String> {
+    let admitted = among.or_else(|| fitting(job, None).next().map(|(fewest, _)| fewest)).unwrap_or(3);
+    let noise = job.noise_of_counts(admitted).unwrap_or_default();
+    vec![
+        format!("epsilon {} at delta {} for the whole job", claim.epsilon, claim.delta),
+        format!("unit: {}", claim.unit),
+        format!("trust: {}", claim.trust),
+        format!("mechanism: {}", claim.mechanism),
+        format!("accountant: {}", claim.accountant),
+        format!(
+            "of {admitted} institutions that answer, the rows of one class in one of {cells} cells or at one level are off by {noise:.1} (one \
+             standard deviation)"
+        ),
     ]
 }
 

@@ -44,6 +44,10 @@ fn terms(job: &Job) -> String {
                 counted(terms.models.len(), "released model", "released models")
             );
         }
+        ProgramTerms::Statistics(terms) => {
+            let columns = counted(terms.columns_of(&job.contract).len(), "column", "columns");
+            return format!("one sum over {columns}");
+        }
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {

@@ -1,6 +1,7 @@
 //! What carries the vectors of a job to their sums, by the number of institutions, which a job file leaves open.
 
 use serde::Serialize;
+use syndic_learning::job::ProgramTerms;
 use syndic_learning::{Job, Layouts};
 use syndic_round::{Carrier, Layout, Protection};
 
@@ -42,12 +43,13 @@ pub(super) fn carried(job: &Job, among: Option<u16>) -> Vec<Carried> {
     // A job that has none is told so when it is asked for.
     let Ok(layouts) = Layouts::of(job) else { return Vec::new() };
     // Where noise is added nothing is asked that would be exact.
-    let (is_exact, compares) = (!job.adds_noise(), job.comparison().is_some());
+    let (is_exact, trains) = (!job.adds_noise(), job.program.trains());
     let kinds = [
-        (is_exact && !compares).then_some(("statistics", "statistics", layouts.statistics)),
-        Some(match compares {
-            true => ("compare", "score histograms of released models", layouts.train),
-            false => ("train", "model updates", layouts.train),
+        (is_exact && trains).then_some(("statistics", "statistics", layouts.statistics)),
+        Some(match job.program {
+            ProgramTerms::Evaluation(_) => ("compare", "score histograms of released models", layouts.train),
+            ProgramTerms::Statistics(_) => ("describe", "counts and moments of columns", layouts.train),
+            _ => ("train", "model updates", layouts.train),
         }),
         layouts.evaluate.map(|layout| ("evaluate", "score histograms", layout)),
         layouts.fairness.map(|layout| ("fairness", "score histograms by group", layout)),

@@ -96,6 +96,14 @@ fn said(entry: &Entry, names: &Names) -> String {
                 data["comparison"]["count"]
             )
         }
+        "syndic.job.completed" if data["statistics"].is_object() => {
+            let statistics = &data["statistics"];
+            let columns =
+                counted(statistics["columns"].as_u64().unwrap_or_default() as usize, "column", "columns");
+            let document = statistics["document"].as_str().map(self::brief).unwrap_or_default();
+            let noise = if statistics["noise"] == true { " with noise" } else { "" };
+            format!("described {} rows by {columns}{noise}, {document}", statistics["rows"])
+        }
         "syndic.job.completed" => {
             format!("released the model of training round {}, {}", data["released_round"], brief("model"))
         }

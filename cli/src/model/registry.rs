@@ -11,7 +11,7 @@ use syndic_coordinator::registry::{Registered, Registry};
 use syndic_learning::staged::{STAGED, Staged};
 use syndic_learning::{ComparisonFigures, Job};
 use syndic_ledger::Timestamp;
-use syndic_round::{JobId, SealedRoster};
+use syndic_round::{Digest, JobId, SealedRoster};
 
 use super::args::{ListArgs, ShowArgs};
 use crate::commands::print;
@@ -32,10 +32,12 @@ pub struct Folded {
     pub files: BTreeMap<JobId, String>,
     /// What jobs found that compared released models, with the place of the entry.
     pub comparisons: BTreeMap<JobId, (u64, ComparisonFigures)>,
+    /// The documents of jobs that described rows, likewise.
+    pub descriptions: BTreeMap<JobId, (u64, Digest)>,
     /// Changes of stages in order, with place and time.
     changes: Vec<(u64, Timestamp, Staged)>,
     /// By whose word all of it holds.
-    pub(super) verdict: String,
+    pub(crate) verdict: String,
 }
 
 impl Folded {
@@ -64,6 +66,7 @@ impl Folded {
             roster,
             files: BTreeMap::new(),
             comparisons: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
             changes: Vec::new(),
             verdict: verdict(&chosen.verified.summary),
         };
@@ -87,6 +90,10 @@ impl Folded {
                 Fact::JobCompared(compared) => {
                     folded.registry.ended(&compared.job);
                     folded.comparisons.insert(compared.job, (told.index, compared.comparison));
+                }
+                Fact::JobDescribed(described) => {
+                    folded.registry.ended(&described.job);
+                    folded.descriptions.insert(described.job, (told.index, described.document));
                 }
                 Fact::ModelStaged(staged) => {
                     let taken = folded.registry.take(&staged, &folded.roster);

@@ -128,6 +128,12 @@ impl Plan {
             return Err(Error::input("privacy.no-noise", "the job adds no noise: its privacy mode is `none`")
                 .help("`mode = \"record-level\"` or `\"institution-level\"` in [privacy] adds noise; or plan with --steps, --delta and --epsilon"));
         };
+        if args.table.is_some() && !job.program.trains() {
+            let message = "the job trains no model whose accuracy could be measured";
+            return Err(Error::input("privacy.no-training", message).place("--table").help(
+                "leave out --table; `syndic sandbox` shows the figures of such a job with their deviations",
+            ));
+        }
         let protection = args.institutions.map(|admitted| {
             let protection = job.protection_of(usize::from(admitted)).map_err(|error| {
                 Error::input(error.code(), error.to_string()).help("change [protection], or --institutions")

@@ -5,13 +5,14 @@ use syndic_learning::optimiser::fed_adam::Adaptive;
 use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::{BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
+use syndic_learning::program::description::DescriptionTerms;
 use syndic_learning::program::logistic_regression::noisy::NoisyGradientTerms;
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights, NetworkTerms};
 use syndic_learning::program::scorecard::ScorecardTerms;
 use syndic_learning::{ExternalTerms, Job};
 
 use crate::job_check::admitted;
-use crate::words::counted;
+use crate::words::{counted, listed};
 
 /// What the job file says, for people.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +91,8 @@ pub(crate) fn columns(job: &Job, of: &str) -> String {
         ProgramTerms::BoostedTrees(_)
         | ProgramTerms::Scorecard(_)
         | ProgramTerms::External(_)
-        | ProgramTerms::Evaluation(_) => format!("{}: {columns}", contract.id()),
+        | ProgramTerms::Evaluation(_)
+        | ProgramTerms::Statistics(_) => format!("{}: {columns}", contract.id()),
     }
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
         ProgramTerms::External(terms) => return of_trainer(terms),
         ProgramTerms::Evaluation(terms) => return of_comparison(terms),
+        ProgramTerms::Statistics(terms) => return of_description(terms),
     };
     let solver = match terms.solver {
         Solver::Newton { encoding, class_weights } => format!(
@@ -205,6 +208,23 @@ fn of_comparison(ComparisonTerms { models, rows }: &ComparisonTerms) -> String {
     format!(
         "released models on {rows}, each institution by those that were delivered to it: {}",
         models.join(", ")
+    )
+}
+
+fn of_description(terms: &DescriptionTerms) -> String {
+    let columns = match terms.columns.as_slice() {
+        [] => "all columns".into(),
+        columns => listed(columns),
+    };
+    let cells = terms.cells.map_or_else(String::new, |cells| format!(" in {cells} cells"));
+    let pairs = match terms.correlations {
+        Some(true) => ", with correlations",
+        Some(false) => ", without correlations",
+        None => "",
+    };
+    format!(
+        "rows by {columns}{cells}{pairs}; at most {} bins, and no count below {} rows is told",
+        terms.bins, terms.min_rows
     )
 }
 

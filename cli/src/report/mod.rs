@@ -8,6 +8,7 @@ mod groups;
 pub(crate) mod job_text;
 mod participation;
 mod scorecard;
+pub(crate) mod statistics;
 mod weights;
 
 use askama::Template;

@@ -17,7 +17,7 @@ pub(super) struct Stretch {
 
 /// All rounds whose sum was opened: statistics first, then training, evaluation, and comparisons.
 pub(super) fn stretches(history: &History) -> Vec<Stretch> {
-    ["statistics", "train", "evaluate", "fairness", "drift", "compare"]
+    ["statistics", "train", "evaluate", "fairness", "drift", "compare", "describe"]
         .into_iter()
         .flat_map(|kind| of_kind(history, kind))
         .collect()
@@ -98,6 +98,7 @@ fn name(kind: &str) -> &str {
         "fairness" => "Fairness",
         "drift" => "Drift",
         "compare" => "Comparison",
+        "describe" => "Description",
         other => other,
     }
 }

@@ -118,7 +118,7 @@ impl RunFolder {
     fn place(&self, name: &str) -> Result<()> {
         let (from, to) = (self.unfinished.join(name), self.out.join(name));
         match fs::rename(&from, &to) {
-            // An abandoned job has no model and no report.
+            // An abandoned job has no model and no report, and a job has either a model or statistics.
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
             moved => moved.map_err(|cause| Error::unwritable(&to, &cause)),
         }
@@ -169,7 +169,7 @@ fn check_contents(out: &Path) -> Result<bool> {
 fn is_our_result(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    json["schema"] == crate::result::SCHEMA
+    [crate::result::SCHEMA, crate::statistics::result::SCHEMA].iter().any(|schema| json["schema"] == *schema)
 }
 
 fn foreign(out: &Path, why: &str) -> Error {
@@ -212,6 +212,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const CARD: &str = "model.json";
 /// The ledger's folder.
 pub const LEDGER: &str = "ledger";
+/// What a job found that describes rows.
+pub const STATISTICS: &str = "statistics.json";
 /// The page for people.
 pub const REPORT: &str = "report.html";
 
@@ -221,7 +223,7 @@ const STATE: &str = "state";
 const REMOVALS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 const COMPLETE: [&str; 2] = [RESULT, ABANDONED];
-const FINAL: [&str; 4] = [WEIGHTS, CARD, LEDGER, REPORT];
+const FINAL: [&str; 5] = [WEIGHTS, CARD, STATISTICS, LEDGER, REPORT];
 
 #[cfg(test)]
 mod tests {

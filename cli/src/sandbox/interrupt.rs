@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::claim::{Claim, Revoked, interrupted};
-use super::{SandboxOptions, execute_in, run};
+use super::{SandboxOptions, describe, execute_in, run};
 use crate::view::Observer;
 use crate::{Error, Result};
 
@@ -101,11 +101,17 @@ fn start(
     let (cancel, mut cancelled) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let work = move || {
+        let whole = async {
+            match describe::is_described(&options) {
+                true => describe::execute_in(&claim, &options, &mut observer, run::describe).await.map(drop),
+                false => execute_in(&claim, &options, &mut observer, run::run).await.map(drop),
+            }
+        };
         let result = federation.block_on(async {
             tokio::select! {
                 biased;
                 _ = &mut cancelled => Err(interrupted()),
-                finished = execute_in(&claim, &options, &mut observer, run::run) => finished.map(drop),
+                finished = whole => finished,
             }
         });
         // Whoever was interrupted may have stopped waiting for this.

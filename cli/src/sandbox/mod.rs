@@ -10,6 +10,7 @@ mod claim;
 pub mod compare;
 mod deadline;
 pub mod demo;
+pub mod describe;
 mod division;
 pub mod folder;
 pub mod interrupt;

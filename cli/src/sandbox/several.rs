@@ -65,6 +65,14 @@ pub fn run(mut jobs: Vec<SandboxOptions>, out: &Path, (json, quiet): (bool, bool
     let names = names(&jobs)?;
     check_contents(out, &names)?;
     let read = jobs.iter().map(|options| job_check::check(&options.job)).collect::<Result<Vec<_>>>()?;
+    for (options, job) in jobs.iter().zip(&read) {
+        if job.description().is_some() {
+            let message = "the job trains no model that could stand beside others";
+            return Err(Error::input("sandbox.statistics", message)
+                .place(options.job.name.clone())
+                .help("give the sandbox a job that describes rows alone"));
+        }
+    }
     trainer::keep_where_needed(&mut jobs, &read)?;
     let mut compared = Vec::new();
     let mut first = None;

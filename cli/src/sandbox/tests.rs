@@ -207,6 +207,8 @@ async fn job_given(options: &SandboxOptions) -> (syndic_learning::Job, String, V
         fn notice(&mut self, notice: &Notice) {
             self.0.lock().unwrap().push(notice.clone());
         }
+        fn described(&mut self, _: &crate::statistics::result::DescribedResult, _: &str) {}
+
         fn finished(&mut self, _: &RunResult, _: &str) {}
     }
     let (heard, mut given) = (Heard::default(), None);

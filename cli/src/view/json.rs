@@ -8,6 +8,7 @@ use syndic_coordinator::event::Event;
 use super::{Notice, View};
 use crate::history::History;
 use crate::result::RunResult;
+use crate::statistics::result::DescribedResult;
 
 /// JSON lines for programs. Every line but the last has a key `event`.
 pub struct JsonLines<W> {
@@ -44,6 +45,10 @@ impl<W: Write + Send> View for JsonLines<W> {
     }
 
     fn finished(&mut self, result: &RunResult, _: &str) {
+        self.write(&result.to_line());
+    }
+
+    fn described(&mut self, result: &DescribedResult, _: &str) {
         self.write(&result.to_line());
     }
 }

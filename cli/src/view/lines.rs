@@ -8,6 +8,7 @@ use super::sentences::Teller;
 use super::{Notice, View};
 use crate::history::History;
 use crate::result::RunResult;
+use crate::statistics::result::DescribedResult;
 
 /// One line for each finished round and each notice, without colour or cursor movement.
 pub struct PlainLines<W> {
@@ -38,6 +39,10 @@ impl<W: Write + Send> View for PlainLines<W> {
     }
 
     fn finished(&mut self, _: &RunResult, table: &str) {
+        self.write(&console::strip_ansi_codes(table));
+    }
+
+    fn described(&mut self, _: &DescribedResult, table: &str) {
         self.write(&console::strip_ansi_codes(table));
     }
 }

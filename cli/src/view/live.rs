@@ -11,6 +11,7 @@ use super::sentences::Teller;
 use super::{Notice, View};
 use crate::history::History;
 use crate::result::RunResult;
+use crate::statistics::result::DescribedResult;
 use crate::words::{bytes, wrapped};
 
 /// Finished rounds as one line each, and below them who did what in the open round, progress, AUC, bytes
@@ -110,6 +111,11 @@ impl View for LiveTerminal {
     }
 
     fn finished(&mut self, _: &RunResult, table: &str) {
+        self.clear();
+        self.say(table);
+    }
+
+    fn described(&mut self, _: &DescribedResult, table: &str) {
         self.clear();
         self.say(table);
     }

@@ -21,6 +21,7 @@ use syndic_coordinator::event::Event;
 
 use crate::history::History;
 use crate::result::RunResult;
+use crate::statistics::result::DescribedResult;
 
 /// One way of showing a run. What cannot be written any more, because the reader left, is dropped: a closed
 /// pipe is no reason to end a federation, and everything is in the ledger and in `result.json`.
@@ -33,6 +34,9 @@ pub trait View: Send {
 
     /// The run is done: its result, and the closing table for people.
     fn finished(&mut self, result: &RunResult, table: &str);
+
+    /// The same of a run that described rows.
+    fn described(&mut self, result: &DescribedResult, table: &str);
 }
 
 /// A view together with the history of what it was shown.
@@ -61,6 +65,11 @@ impl Observer {
     /// Shows the end of the run.
     pub fn finished(&mut self, result: &RunResult, table: &str) {
         self.view.finished(result, table);
+    }
+
+    /// Shows the end of a run that described rows.
+    pub fn described(&mut self, result: &DescribedResult, table: &str) {
+        self.view.described(result, table);
     }
 
     /// Everything that was told so far.

@@ -5,6 +5,7 @@ use syndic_coordinator::event::Event;
 use super::{Notice, View};
 use crate::history::History;
 use crate::result::RunResult;
+use crate::statistics::result::DescribedResult;
 
 /// Shows nothing; the folder of the run has everything.
 pub struct Quiet;
@@ -15,4 +16,6 @@ impl View for Quiet {
     fn notice(&mut self, _: &Notice) {}
 
     fn finished(&mut self, _: &RunResult, _: &str) {}
+
+    fn described(&mut self, _: &DescribedResult, _: &str) {}
 }

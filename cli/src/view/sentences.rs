@@ -29,7 +29,11 @@ impl Teller {
                     rounds = counted(*rounds as usize, "round", "rounds"),
                 ));
             }
-            Event::RoundClosed { id, kind: "statistics" | "fairness" | "drift" | "compare", .. } => {
+            Event::RoundClosed {
+                id,
+                kind: "statistics" | "fairness" | "drift" | "compare" | "describe",
+                ..
+            } => {
                 let round = history.rounds.iter().rev().find(|round| round.id == *id);
                 lines.extend(round.and_then(|round| sums_line(round, history)));
             }

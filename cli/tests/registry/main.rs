@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod comparing;
+mod describing;
 mod forged;
 #[path = "../two_hosts/founding.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]

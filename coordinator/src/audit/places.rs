@@ -51,9 +51,17 @@ impl Places {
         is_of_file && self.closed.values().sum::<u32>() == 1
     }
 
+    /// Whether the job describes so many columns, with noise or without, and its only sum is that of the description.
+    pub(super) fn described(&self, columns: u64, noise: bool) -> bool {
+        let is_of_file = self.job.description().is_some_and(|terms| {
+            terms.columns_of(&self.job.contract).len() as u64 == columns && self.job.adds_noise() == noise
+        });
+        is_of_file && self.closed.values().sum::<u32>() == 1
+    }
+
     /// Whether the job trains a model.
     pub(super) fn trains(&self) -> bool {
-        self.job.comparison().is_none()
+        self.job.program.trains()
     }
 
     /// The round in progress has its sum.

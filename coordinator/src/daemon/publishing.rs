@@ -168,6 +168,10 @@ async fn write_model(
         write_file(&folder.join(COMPARISON), format!("{told:#}\n").as_bytes()).await?;
         return Ok(());
     }
+    if let Some(document) = coordinator.statistics(job).await? {
+        write_file(&folder.join(STATISTICS), &document).await?;
+        return Ok(());
+    }
     let Some(outcome) = coordinator.outcome(job).await else { return Ok(()) };
     let weights = outcome.model.to_safetensors()?;
     let card = match coordinator.approved_card(job).await? {
@@ -191,5 +195,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const LEDGER: &str = "ledger";
 /// What a job found that compared released models.
 const COMPARISON: &str = "comparison.json";
+/// What a job found that described rows.
+const STATISTICS: &str = "statistics.json";
 /// With this begins the folder of a job: an id may consist of dots.
 const JOB: &str = "job-";

@@ -238,7 +238,7 @@ impl Inner {
 fn over(state: &State, id: &JobId, ended: &Ended) -> JobStatus {
     let (standing, reason, model) = match &ended.over {
         Over::Completed(model) => (JobStanding::Completed, None, Some(model.to_string())),
-        Over::Compared(_) => (JobStanding::Completed, None, None),
+        Over::Compared(_) | Over::Described(_) => (JobStanding::Completed, None, None),
         Over::Abandoned(reason) => (JobStanding::Abandoned, Some(reason.clone()), None),
         Over::Stopped(reason) => (JobStanding::Stopped, Some(reason.clone()), None),
     };

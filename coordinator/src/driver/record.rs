@@ -101,6 +101,7 @@ impl Record {
             | Fact::JobAbandoned { job, .. }
             | Fact::JobStopped { job, .. } => self.end(job, index),
             Fact::JobCompared(compared) => self.end(&compared.job, index),
+            Fact::JobDescribed(described) => self.end(&described.job, index),
             Fact::JobAgreed { job, .. } => drop(self.agreed.insert(job.clone(), index)),
             Fact::ModelStaged(staged) => {
                 let change = &staged.approval.change;

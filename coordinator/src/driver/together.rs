@@ -169,6 +169,7 @@ pub(super) fn ends(fact: &Fact) -> Option<&JobId> {
             Some(job)
         }
         Fact::JobCompared(compared) => Some(&compared.job),
+        Fact::JobDescribed(described) => Some(&described.job),
         _ => None,
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use syndic_learning::promotion::Figures;
-use syndic_learning::{ComparisonFigures, DriftFigures, Ending, Metrics, Next, Outcome, RoundMetrics};
+use syndic_learning::{
+    ComparisonFigures, DriftFigures, Ending, Metrics, Next, Outcome, RoundMetrics, StatisticsFigures,
+};
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{
     JobId, ParticipantId, Place, PreparationTerms, RING_DIMENSION, Rejection, RoundPlan, Timestamp,
@@ -37,6 +39,8 @@ enum Work {
     Release(Box<Outcome>),
     /// Put on record what a comparison found.
     Conclude(Box<ComparisonFigures>),
+    /// Put on record which document describes the rows.
+    Describe(Box<StatisticsFigures>),
     /// End the job without a model.
     Abandon(String),
     /// The job is over.
@@ -105,6 +109,10 @@ impl Coordinator {
                     self.unless_overtaken(self.conclude(job, &comparison, lease).await).await?;
                     continue;
                 }
+                Work::Describe(figures) => {
+                    self.unless_overtaken(self.describe(job, &figures, lease).await).await?;
+                    continue;
+                }
                 Work::Abandon(reason) => {
                     self.unless_overtaken(self.abandon(job, reason, lease).await).await?;
                     continue;
@@ -166,6 +174,7 @@ impl Coordinator {
             (_, Some(reason)) => Work::Abandon(reason),
             (Next::Done(Ending::Released(outcome)), None) => Work::Release(outcome.clone()),
             (Next::Done(Ending::Compared(comparison)), None) => Work::Conclude(comparison.clone()),
+            (Next::Done(Ending::Described(figures)), None) => Work::Describe(figures.clone()),
             (Next::Ask(_), None) if !may_open => of_ahead(job).unwrap_or(Work::Nothing),
             // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
             (Next::Ask(_), None) if job.asks_for_shares() => Work::OpenRound,
@@ -457,7 +466,7 @@ fn look_ahead(state: &State, job: &JobId, sum: &syndic_round::Sum) -> Result<Ahe
     let (next, metrics) = job.after(sum).map_err(|error| error.recorded())?;
     let drift = match next {
         Next::Done(Ending::Released(outcome)) => outcome.drift,
-        Next::Done(Ending::Compared(_)) | Next::Ask(_) => None,
+        Next::Done(Ending::Compared(_) | Ending::Described(_)) | Next::Ask(_) => None,
     };
     Ok(Ahead { metrics, drift })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use syndic_learning::job::Terms;
 use syndic_learning::{
     ComparisonFigures, Ending, Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics,
+    StatisticsFigures,
 };
 use syndic_round::coordinator::{Ahead, Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
 use syndic_round::message::Kind;
@@ -96,6 +97,8 @@ pub enum Over {
     Completed(Digest),
     /// With what a comparison of released models found, as it is on record.
     Compared(Arc<ComparisonFigures>),
+    /// With a description of rows: the digest of its document.
+    Described(Digest),
     /// Without one, because it could not go on: why.
     Abandoned(String),
     /// Without one, because somebody who may run jobs stopped it: why.
@@ -127,6 +130,8 @@ pub struct Ended {
     pub abandoned: Option<(RoundId, String)>,
     /// What it came to, for who writes it out; none where there is no outcome, or it was written out long ago.
     pub outcome: Option<Arc<Outcome>>,
+    /// What it found of rows, likewise.
+    pub described: Option<Arc<StatisticsFigures>>,
 }
 
 impl Ended {
@@ -201,18 +206,20 @@ impl JobState {
     pub(super) fn end(mut self, now: Timestamp, over: Over) -> Ended {
         let abandoned = self.abandoned.pop_last();
         let training_rounds = match over {
-            Over::Completed(_) | Over::Compared(_) => self.run.trained_rounds(),
+            Over::Completed(_) | Over::Compared(_) | Over::Described(_) => self.run.trained_rounds(),
             Over::Abandoned(_) | Over::Stopped(_) => self.job.rounds.count,
         };
-        let outcome = match self.pending {
-            Next::Done(ending) => ending.into_released().map(Arc::new),
-            Next::Ask(_) => None,
+        let (outcome, described) = match self.pending {
+            Next::Done(Ending::Described(figures)) => (None, Some(Arc::new(*figures))),
+            Next::Done(ending) => (ending.into_released().map(Arc::new), None),
+            Next::Ask(_) => (None, None),
         };
         Ended {
             order: self.order,
             priority: self.priority,
             agreement: self.terms.agreement,
             outcome: outcome.filter(|_| matches!(over, Over::Completed(_))),
+            described: described.filter(|_| matches!(over, Over::Described(_))),
             attendance: self.attendance,
             abandoned,
             over,

@@ -177,7 +177,15 @@ fn after(fact: Option<&Fact>) -> Option<Fact> {
             });
             Fact::JobCompared(Box::new(JobCompared::read(&data).unwrap()))
         }
-        Fact::JobCompared(_) => Fact::JobAbandoned { job: job(), reason: reason() },
+        Fact::JobCompared(_) => {
+            let data = json!({
+                "job": job(),
+                "statistics": { "document": digest().to_string(), "rows": 9, "columns": 1, "noise": false },
+                "attendance": { "sums": 1, "training_sums": 0, "missing": [] },
+            });
+            Fact::JobDescribed(Box::new(JobDescribed::read(&data).unwrap()))
+        }
+        Fact::JobDescribed(_) => Fact::JobAbandoned { job: job(), reason: reason() },
         Fact::JobAbandoned { .. } => {
             let rule = ErasureRule::Operator(cause());
             Fact::UpdatesErased(Box::new(UpdatesErased { job: job(), rule, blobs: 0, bytes: 0 }))

@@ -13,6 +13,7 @@ use super::beside::{Beside, phases};
 use super::compared::{COMPLETED, JobCompared};
 use super::connected::{self, Connected};
 use super::coordinator::{self, Started, Stopped};
+use super::described::JobDescribed;
 use super::drifted::{self, JobDrift};
 use super::erased::{self, UpdatesErased};
 use super::governance::{Cause, Priority};
@@ -122,6 +123,9 @@ impl Fact {
             drifted::DRIFT => Self::JobDrift(Box::new(JobDrift::read(data)?)),
             COMPLETED if data.get("comparison").is_some() => {
                 Self::JobCompared(Box::new(JobCompared::read(data)?))
+            }
+            COMPLETED if data.get("statistics").is_some() => {
+                Self::JobDescribed(Box::new(JobDescribed::read(data)?))
             }
             COMPLETED => Self::JobCompleted {
                 job: job()?,

@@ -49,6 +49,7 @@ pub use metrics::{Metrics, ScoreHistogram};
 pub use model::{Model, ModelCard, ModelError, Scoring};
 pub use network::{Network, NetworkModel};
 pub use program::comparison::figures::ComparisonFigures;
+pub use program::description::figures::StatisticsFigures;
 pub use program::drift::against::Compared;
 pub use program::drift::figures::{DriftFigures, Shift};
 pub use program::external::model::{ExternalModel, RowScores};

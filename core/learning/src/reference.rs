@@ -39,7 +39,7 @@ pub enum FitError {
     #[error("the job trains by an external trainer, which runs beside a participant only")]
     External,
     /// It trains nothing.
-    #[error("the job compares released models, and trains none")]
+    #[error("the job compares released models or describes rows, and trains none")]
     Evaluation,
     /// The parts of the model do not fit; cannot happen for tables of one contract.
     #[error(transparent)]
@@ -86,7 +86,7 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
             return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));
         }
         ProgramTerms::External(_) => return Err(FitError::External),
-        ProgramTerms::Evaluation(_) => return Err(FitError::Evaluation),
+        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => return Err(FitError::Evaluation),
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding, class_weights } => (encoding, class_weights),

@@ -18,6 +18,7 @@ const CREDIT_DEFAULT_TREES_NOISE: &str =
     include_str!("../../../examples/jobs/credit-default-trees-noise.toml");
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
+const CREDIT_DEFAULT_STATISTICS: &str = include_str!("../../../examples/jobs/credit-default-statistics.toml");
 const EXTERNAL: &str = include_str!("../../../examples/external-trainer/job.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
@@ -66,6 +67,17 @@ fn the_comparison_reads_the_rows_that_its_models_were_trained_on_and_asks_for_on
     };
     assert_eq!(question.layout().unwrap().len(), 2 * (2 * 4096 + 2) + 1);
     assert_eq!(question.layout().unwrap(), Layouts::of(&compare).unwrap().train);
+}
+
+#[test]
+fn the_description_reads_the_columns_that_the_trainings_do_in_one_sum() {
+    let describing = job(CREDIT_DEFAULT_STATISTICS);
+    assert_eq!(describing.contract, job(CREDIT_DEFAULT).contract);
+    let Next::Ask(question) = JobRun::new(&describing).next(None).unwrap() else {
+        panic!("a job begins with a question")
+    };
+    assert_eq!(question.layout().unwrap().len(), 57_683);
+    assert_eq!(question.layout().unwrap(), Layouts::of(&describing).unwrap().train);
 }
 
 #[test]

@@ -131,7 +131,15 @@ pub const TYPES: &[(&str, &[Key])] = &[
 
 /// Keys of `data` that entries of a type have since some version of this software: where one is there, it has its form.
 pub const LATER: &[(&str, &[Key])] = &[
-    ("syndic.job.completed", &[("attendance", Form::Any), ("figures", Form::Any), ("comparison", Form::Any)]),
+    (
+        "syndic.job.completed",
+        &[
+            ("attendance", Form::Any),
+            ("figures", Form::Any),
+            ("comparison", Form::Any),
+            ("statistics", Form::Any),
+        ],
+    ),
     ("syndic.round.submitted", &[("uploads_begun", Form::Count)]),
     (ROUND_CLOSED, &[PHASES]),
     (ROUND_ABANDONED, &[PHASES]),

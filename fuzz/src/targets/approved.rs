@@ -53,6 +53,7 @@ pub(super) fn job_seeds() -> Vec<Vec<u8>> {
         include_str!("../../../examples/jobs/credit-default.toml").into(),
         include_str!("../../../examples/jobs/telco-churn.toml").into(),
         of_scorecard().into(),
+        of_description().into(),
         include_str!("../../../examples/jobs/credit-default-scorecard.toml").into(),
         include_str!("../../../examples/external-trainer/job.toml").into(),
     ]
@@ -63,7 +64,7 @@ pub(super) fn question(input: &[u8]) {
     let Ok(question) = bounded(input.len(), || Question::from_bytes(input)) else { return };
     assert_eq!(question.to_bytes().expect("it was read"), input, "a question has two spellings");
     let layout = question.layout();
-    let jobs: [&Job; 10] = [
+    let jobs: [&Job; 11] = [
         &SMALL,
         &NEWTON,
         &TREES,
@@ -74,6 +75,7 @@ pub(super) fn question(input: &[u8]) {
         &EMBEDDED,
         &NOISE,
         &NOISY_NETWORK,
+        &DESCRIPTION,
     ];
     if !jobs.iter().any(|job| question.approved_by(job).is_ok()) {
         return;
@@ -136,6 +138,7 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         .chain(questions_of(&NOISE))
         .chain(questions_of(&NOISY_NETWORK))
         .chain(questions_of(&SCORECARD))
+        .chain(questions_of(&DESCRIPTION))
         .map(|question| question.to_bytes().expect("finite numbers"))
         .collect()
 }
@@ -219,6 +222,16 @@ fn of_scorecard() -> String {
     let terms = "name = \"scorecard\"\nmin_count = 10\nmin_class = 1\nmin_iv = 0\nfree = [\"age\"]\nl2 = 0.01\n\
                  points = { base = 500, odds = 20, to_double = 40 }";
     JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1)
+}
+
+/// Rows that are described.
+static DESCRIPTION: LazyLock<Job> = LazyLock::new(|| Job::from_toml(&of_description()).expect("a sound job"));
+
+fn of_description() -> String {
+    let terms = "name = \"statistics\"\ncells = 16\nmin_rows = 5";
+    let text =
+        JOB.replacen("name = \"logistic-regression\"\nsolver = \"fed-avg\"\nlocal_epochs = 2", terms, 1);
+    text.replacen("count = 4", "count = 1", 1)
 }
 
 /// The first questions of a job, up to the second tree of one of trees, and the comparison of groups.

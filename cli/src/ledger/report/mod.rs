@@ -141,6 +141,24 @@ pub struct JobFacts {
     /// How released models did on the same rows, where the job compared some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<ComparisonFacts>,
+    /// What describes the rows, where the job described some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsFacts>,
+}
+
+/// What is on record of a job that described rows.
+#[derive(Debug, Serialize)]
+pub struct StatisticsFacts {
+    /// The place of the entry that says so.
+    pub index: u64,
+    /// SHA-256 of the document that has the figures.
+    pub document: String,
+    /// Rows of all institutions together.
+    pub rows: i64,
+    /// How many columns are described.
+    pub columns: u64,
+    /// Whether every figure has noise.
+    pub noise: bool,
 }
 
 /// How updates were protected.

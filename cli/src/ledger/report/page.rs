@@ -143,6 +143,7 @@ fn summary(report: &Report) -> String {
     let end = match (job.outcome, job.released_round, &job.reason) {
         (Outcome::Completed, Some(round), _) => format!("the model of training round {round} was released"),
         (Outcome::Completed, ..) if job.comparison.is_some() => "released models were compared".into(),
+        (Outcome::Completed, ..) if job.statistics.is_some() => "the rows were described".into(),
         (Outcome::Completed | Outcome::Closed, ..) => "the job was completed".into(),
         (Outcome::Abandoned, _, Some(reason)) => format!("the job was abandoned: {reason}"),
         (Outcome::Stopped, _, reason) => {

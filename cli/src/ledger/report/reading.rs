@@ -15,7 +15,7 @@ use super::drift::DriftFacts;
 use super::rounds::Rounds;
 use super::{
     ErasureFacts, Incident, JobFacts, Measured, Member, Outcome, Privacy, Proof, Protection, Question,
-    ROSTER_SEALED, Report, RoundFacts, gaps,
+    ROSTER_SEALED, Report, RoundFacts, StatisticsFacts, gaps,
 };
 use crate::ledger::names::Names;
 use crate::ledger::reading::{Chosen, Told};
@@ -57,6 +57,7 @@ impl<'a> Reading<'a> {
             model: None,
             drift: None,
             comparison: None,
+            statistics: None,
         };
         Self {
             names,
@@ -100,6 +101,16 @@ impl<'a> Reading<'a> {
                         self.job.comparison =
                             Some(ComparisonFacts { index: *index, found: compared.comparison });
                         Some(compared.attendance)
+                    }
+                    Ok(Fact::JobDescribed(described)) => {
+                        self.job.statistics = Some(StatisticsFacts {
+                            index: *index,
+                            document: described.document.to_string(),
+                            rows: described.rows,
+                            columns: described.columns,
+                            noise: described.noise,
+                        });
+                        Some(described.attendance)
                     }
                     _ => None,
                 };
@@ -177,8 +188,11 @@ impl<'a> Reading<'a> {
         let incidents: Vec<_> =
             incidents.into_iter().filter(|(_, round)| wanted(*round)).map(|(incident, _)| incident).collect();
         // Once a set is frozen its sum may be opened, whatever becomes of the round.
-        let opened = rounds.iter().filter(|round| round.kind == "train" && round.frozen.is_some());
-        let opened: BTreeSet<_> = opened.filter_map(|round| round.training_round).collect();
+        let opened = rounds
+            .iter()
+            .filter(|round| ["train", "describe"].contains(&&*round.kind) && round.frozen.is_some());
+        // A description belongs to no training round, and is asked for once.
+        let opened: BTreeSet<_> = opened.map(|round| round.training_round).collect();
         let opened = u32::try_from(opened.len()).unwrap_or(u32::MAX);
         let ran = Ran { training_rounds: opened, seen: None };
         let privacy = parsed.as_ref().map(|job| Privacy {

@@ -22,6 +22,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use self::institution::{Institution, Life};
 use super::claim::interrupted;
+use super::describe::Described;
 use super::{Finished, Run};
 use crate::result::LedgerHead;
 use crate::view::{Notice, Observer};
@@ -43,7 +44,46 @@ pub async fn run(run: Run<'_>, observer: &mut Observer) -> Result<Finished> {
 /// # Errors
 /// As [`run`].
 pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer) -> Result<Finished> {
-    let founded = founding::found(&run, &outfit).await?;
+    let held = held(&run, &outfit, observer).await?;
+    finish(&run, held).await
+}
+
+/// Runs a job that describes rows to its document.
+///
+/// # Errors
+/// As [`run`].
+pub async fn describe(run: Run<'_>, observer: &mut Observer) -> Result<Described> {
+    let outfit: Outfit = Arc::new(|_, agent| agent);
+    let Held { coordinator, job, over, left } = held(&run, &outfit, observer).await?;
+    let head = coordinator.export_ledger(&run.ledger).await.map_err(|error| failed(&error))?;
+    match over? {
+        Over::Abandoned(reason) | Over::Stopped(reason) => Err(abandoned(reason)),
+        Over::Completed(_) | Over::Compared(_) | Over::Described(_) => {
+            let document = coordinator.statistics(&job).await.map_err(|error| failed(&error))?;
+            let Some(document) = document else {
+                let message = "the job is complete but its statistics are not there";
+                return Err(Error::world("sandbox.no-statistics", message));
+            };
+            let provenance = coordinator.provenance(&job, &head).await;
+            let warnings =
+                provenance.get("warnings").and_then(|told| serde_json::from_value(told.clone()).ok());
+            let ledger = ledger_head(&coordinator, head)?;
+            Ok(Described { document, ledger, clipped: left.clipped, warnings: warnings.unwrap_or_default() })
+        }
+    }
+}
+
+/// A federation whose job is over.
+struct Held {
+    coordinator: Coordinator,
+    job: JobId,
+    over: Result<Over>,
+    left: Left,
+}
+
+/// Holds the federation until its job is over.
+async fn held(run: &Run<'_>, outfit: &Outfit, observer: &mut Observer) -> Result<Held> {
+    let founded = founding::found(run, outfit).await?;
     observer.notice(&Notice::Listening { address: founded.address.clone() });
     let blobs = FolderBlobs::open(&run.state.join("coordinator")).await.map_err(stored)?;
     let log = SqliteLog::open(&run.state.join("coordinator/ledger.sqlite")).await.map_err(stored)?;
@@ -73,7 +113,7 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
         // Dropping the sender stops the port as well.
         let _ = stopped.await;
     }));
-    let mut federation = Federation::start(founded.institutions, &run);
+    let mut federation = Federation::start(founded.institutions, run);
     let driving = tokio::spawn({
         let (coordinator, job) = (coordinator.clone(), job.clone());
         async move { coordinator.drive(&job).await }
@@ -85,7 +125,7 @@ pub async fn run_outfitted(run: Run<'_>, outfit: Outfit, observer: &mut Observer
     let _ = serving.await;
     let left =
         Left { encrypt_ns_per_parameter, clipped: federation.clipped(), stopped: federation.victim_name() };
-    finish(&run, &coordinator, &job, over, left).await
+    Ok(Held { coordinator, job, over, left })
 }
 
 /// What is known of the participants once they are gone.
@@ -95,33 +135,31 @@ struct Left {
     stopped: Option<String>,
 }
 
-async fn finish(
-    run: &Run<'_>,
-    coordinator: &Coordinator,
-    job: &JobId,
-    over: Result<Over>,
-    left: Left,
-) -> Result<Finished> {
+async fn finish(run: &Run<'_>, held: Held) -> Result<Finished> {
+    let Held { coordinator, job, over, left } = held;
     let head = coordinator.export_ledger(&run.ledger).await.map_err(|error| failed(&error))?;
     match over? {
         Over::Abandoned(reason) | Over::Stopped(reason) => Err(abandoned(reason)),
-        // The sandbox refuses jobs that compare released models.
-        Over::Completed(_) | Over::Compared(_) => {
-            let outcome = coordinator.outcome(job).await.map(Arc::unwrap_or_clone);
+        // The sandbox refuses jobs that compare released models, and has its own way with those that describe rows.
+        Over::Completed(_) | Over::Compared(_) | Over::Described(_) => {
+            let outcome = coordinator.outcome(&job).await.map(Arc::unwrap_or_clone);
             let Some(outcome) = outcome else {
                 return Err(Error::world(
                     "sandbox.no-model",
                     "the job is complete but its model is not there",
                 ));
             };
-            let provenance = coordinator.provenance(job, &head).await;
-            let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
-            let (size, root) = head;
-            let ledger = LedgerHead { size, root, key };
+            let provenance = coordinator.provenance(&job, &head).await;
+            let ledger = ledger_head(&coordinator, head)?;
             let Left { encrypt_ns_per_parameter, clipped, stopped } = left;
             Ok(Finished { outcome, provenance, ledger, encrypt_ns_per_parameter, clipped, stopped })
         }
     }
+}
+
+fn ledger_head(coordinator: &Coordinator, (size, root): (u64, String)) -> Result<LedgerHead> {
+    let key = coordinator.verifier_key().map_err(|error| failed(&error))?.to_string();
+    Ok(LedgerHead { size, root, key })
 }
 
 /// A job without an outcome: by the code and the remedy of the program that could not go on, where that is why.

@@ -34,7 +34,9 @@ pub enum AttackError {
     #[error("the job is trained by an external trainer, which no attack here can run")]
     External,
     /// It trains nothing.
-    #[error("the job compares released models, and trains none that could tell anything of rows")]
+    #[error(
+        "the job compares released models or describes rows, and trains none that could tell anything of rows"
+    )]
     Evaluation,
     /// The job cannot be run on the rows of a game.
     #[error("the job cannot be trained on half of the rows: {0}")]

@@ -61,7 +61,7 @@ pub fn run(
     if matches!(job.program, ProgramTerms::External(_)) {
         return Err(AttackError::External);
     }
-    if job.comparison().is_some() {
+    if !job.program.trains() {
         return Err(AttackError::Evaluation);
     }
     let institutions = tables.len() as u16;
@@ -76,7 +76,7 @@ pub fn run(
             Next::Done(Ending::Released(outcome)) => {
                 return Ok(Trained { model: outcome.model, opened, sums });
             }
-            Next::Done(Ending::Compared(_)) => return Err(AttackError::Evaluation),
+            Next::Done(Ending::Compared(_) | Ending::Described(_)) => return Err(AttackError::Evaluation),
         };
         let layout = question.layout().map_err(AttackError::Program)?;
         let (mut total, mut update) = (Vec::new(), None);

@@ -10,6 +10,7 @@ use super::drift::drift;
 use super::fairness::fairness;
 use super::parse_comparison;
 use super::parse_contract;
+use super::parse_description;
 use super::parse_program::{check_patience, check_rounds, program};
 use super::privacy::{self, privacy};
 use super::processing::processing;
@@ -37,7 +38,8 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let processing = processing(&mut reader, &mut root, contract.as_ref());
     let program = program(&mut reader, &mut root, contract.as_ref());
     let compares = matches!(program, Some((ProgramTerms::Evaluation(_), _)));
-    let rounds = rounds(&mut reader, &mut root, compares);
+    let describes = matches!(program, Some((ProgramTerms::Statistics(_), _)));
+    let rounds = rounds(&mut reader, &mut root, (compares, describes));
     let privacy = privacy(&mut reader, &mut root);
     let cohort = cohort(&mut reader, &mut root, program.as_ref().map(|(program, _)| program));
     let of_many_sizes = match &program {
@@ -54,6 +56,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     if compares {
         parse_comparison::check(&mut reader, &root);
     }
+    if describes {
+        parse_description::check(&mut reader, &root);
+    }
     reader.close(root);
     if let Some(promotion) = &promotion {
         let privacy = privacy.as_ref().map(|(privacy, _)| privacy);
@@ -61,6 +66,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     }
     if let (Some((program, _)), Some((rounds, _)), Some((privacy, at))) = (&program, &rounds, &privacy) {
         let (contract, at) = (contract.as_ref(), at.clone());
+        if describes {
+            parse_description::check_privacy(&mut reader, (privacy, at.clone()));
+        }
         privacy::check(
             &mut reader,
             (privacy, at),
@@ -157,10 +165,14 @@ fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity>
     })
 }
 
-/// The rounds, and where their number stands. A job that compares released models has one, and need not say so.
-fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>, compares: bool) -> Option<(Rounds, Range<usize>)> {
+/// The rounds, and where their number stands. A job that compares released models or describes rows has one, and need not say so.
+fn rounds(
+    reader: &mut Reader<'_>,
+    root: &mut Section<'_>,
+    (compares, describes): (bool, bool),
+) -> Option<(Rounds, Range<usize>)> {
     let mut section = reader.section(root, "rounds", "[rounds]");
-    if !compares {
+    if !compares && !describes {
         reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
     }
     let count = reader.integer(&mut section, "count", 1..=10_000);
@@ -181,6 +193,10 @@ fn rounds(reader: &mut Reader<'_>, root: &mut Section<'_>, compares: bool) -> Op
     reader.close(section);
     if compares {
         let count = parse_comparison::one_round(reader, count);
+        return Some((Rounds { count, patience: patience.map(narrow), deadlines }, 0..0));
+    }
+    if describes {
+        let count = parse_description::one_round(reader, count);
         return Some((Rounds { count, patience: patience.map(narrow), deadlines }, 0..0));
     }
     let count = count?;

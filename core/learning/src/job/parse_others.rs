@@ -3,7 +3,9 @@
 use super::parse_averaging::OF_OPTIMISERS;
 use super::parse_program::refuse;
 use super::reader::{Reader, Section};
-use crate::program::{boosted_trees, comparison, external, logistic_regression, neural_network, scorecard};
+use crate::program::{
+    boosted_trees, comparison, description, external, logistic_regression, neural_network, scorecard,
+};
 
 /// Refuses each key that the section has, its own program does not know, and another one does; called when all that the program
 /// knows was asked for.
@@ -58,4 +60,7 @@ const OWNERS: [(&str, &str); 40] = [
     ("tensors", external::NAME),
     ("models", comparison::NAME),
     ("rows", comparison::NAME),
+    ("cells", description::NAME),
+    ("correlations", description::NAME),
+    ("columns", description::NAME),
 ];

@@ -16,22 +16,23 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section, suggestion};
-use super::{Privacy, Rounds, parse_comparison, parse_external, parse_random_trees};
+use super::{Privacy, Rounds, parse_comparison, parse_description, parse_external, parse_random_trees};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms, TreesTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
-use crate::program::{comparison, external, logistic_regression, neural_network, scorecard};
+use crate::program::{comparison, description, external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The programs that a job file can name.
-const PROGRAMS: [(&str, Named); 6] = [
+const PROGRAMS: [(&str, Named); 7] = [
     (logistic_regression::NAME, Named::LogisticRegression),
     (boosted_trees::NAME, Named::BoostedTrees),
     (neural_network::NAME, Named::NeuralNetwork),
     (scorecard::NAME, Named::Scorecard),
     (external::NAME, Named::External),
     (comparison::NAME, Named::Evaluation),
+    (description::NAME, Named::Statistics),
 ];
 
 /// Which words name programs, where `word` does not; none where it does. In words that do not quote it.
@@ -59,6 +60,9 @@ pub(super) fn program(
         Named::Scorecard => return Some((scorecard(reader, section, contract), None)),
         Named::External => return Some((parse_external::external(reader, section)?, None)),
         Named::Evaluation => return Some((parse_comparison::comparison(reader, section), None)),
+        Named::Statistics => {
+            return Some((parse_description::description(reader, section, contract), None));
+        }
     }
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
@@ -101,6 +105,7 @@ enum Named {
     Scorecard,
     External,
     Evaluation,
+    Statistics,
 }
 
 #[derive(Clone, Copy)]
@@ -260,7 +265,8 @@ pub(super) fn check_rounds(
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             check_last_step(reader, program, rounds, at);
         }
-        ProgramTerms::Scorecard(_) | ProgramTerms::External(_) | ProgramTerms::Evaluation(_) => {}
+        ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {}
+        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => {}
     }
 }
 

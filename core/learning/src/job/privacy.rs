@@ -17,7 +17,7 @@ use crate::privacy::calibration::Calibration;
 use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::logistic_regression::noisy;
 use crate::program::noisy_model::NoisyModel;
-use crate::program::{logistic_regression, neural_network, noisy_sum};
+use crate::program::{description, logistic_regression, neural_network, noisy_sum};
 
 /// What is added against inference from the results.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Job {
     /// Whether the training rows of every institution have to be of both classes. With noise they need not be, since who declines
     /// for that tells something exact of its rows.
     pub fn needs_both_classes(&self) -> bool {
-        !self.adds_noise() && self.comparison().is_none()
+        !self.adds_noise() && self.program.trains()
     }
 
     /// Whether all that is opened has noise.
@@ -237,6 +237,10 @@ fn calibrated(
                 && let Some(trees) = trees.random()
             {
                 let mechanism = noisy_trees::mechanism(trees, contract, rounds, terms.contributors());
+                return mechanism.calibrated(terms.epsilon, terms.delta).map(Some);
+            }
+            if let ProgramTerms::Statistics(described) = program {
+                let mechanism = description::mechanism(described, contract, terms.contributors());
                 return mechanism.calibrated(terms.epsilon, terms.delta).map(Some);
             }
             // A program that adds no noise is refused with noise, whatever the noise would be.
@@ -402,6 +406,7 @@ pub(super) fn check(
 fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &ProgramTerms) {
     match program {
         program if program.is_noisy() => {}
+        ProgramTerms::Statistics(_) => {}
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             let (what, key) = match program.is_linear() {
                 true => ("a solver", "solver"),

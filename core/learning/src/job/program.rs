@@ -8,6 +8,7 @@ use crate::job::Job;
 use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use crate::program::comparison::{self, ComparisonTerms};
+use crate::program::description::{self, DescriptionTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
@@ -30,6 +31,8 @@ pub enum ProgramTerms {
     External(Box<ExternalTerms>),
     /// [`crate::program::comparison`]: it trains nothing.
     Evaluation(Box<ComparisonTerms>),
+    /// [`crate::program::description`]: it trains nothing either.
+    Statistics(Box<DescriptionTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -109,6 +112,7 @@ impl ProgramTerms {
             Self::Scorecard(_) => scorecard::NAME,
             Self::External(_) => external::NAME,
             Self::Evaluation(_) => comparison::NAME,
+            Self::Statistics(_) => description::NAME,
         }
     }
 
@@ -119,17 +123,21 @@ impl ProgramTerms {
 
     /// Whether the model of every training round is measured, or that of the last one only, in a job without noise.
     pub fn measures_every_round(&self) -> bool {
-        let trains = !matches!(self, Self::Evaluation(_));
-        trains && !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
+        self.trains() && !self.is_newton() && !self.is_noisy() && self.scorecard().is_none()
     }
 
-    /// Whether it adds noise for rows to all that it asks for.
+    /// Whether it trains a model. What does not asks for one sum.
+    pub fn trains(&self) -> bool {
+        !matches!(self, Self::Evaluation(_) | Self::Statistics(_))
+    }
+
+    /// Whether it adds noise for rows to all that it asks for, in every job.
     pub fn is_noisy(&self) -> bool {
         match self {
             Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
             Self::NeuralNetwork(terms) => terms.noisy().is_some(),
             Self::BoostedTrees(terms) => terms.random().is_some(),
-            Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) => false,
+            Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) | Self::Statistics(_) => false,
         }
     }
 
@@ -163,7 +171,8 @@ impl ProgramTerms {
             | Self::NeuralNetwork(_)
             | Self::Scorecard(_)
             | Self::External(_)
-            | Self::Evaluation(_) => None,
+            | Self::Evaluation(_)
+            | Self::Statistics(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@ use super::*;
 
 mod cohort;
 mod comparison;
+mod description;
 mod drift;
 mod external;
 mod fairness;

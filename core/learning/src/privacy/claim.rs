@@ -94,6 +94,10 @@ impl Job {
                 ("the whole contribution of one institution, kept or replaced by zero", OF_INSTITUTIONS)
             }
         };
+        let (unit, summed) = match self.description() {
+            Some(_) => (ANY_ROW, OF_CELLS),
+            None => (unit, summed),
+        };
         let trust = match terms.noise {
             NoiseSource::Local => {
                 "each institution trusts itself alone, and its own noise suffices against everybody else"
@@ -106,9 +110,12 @@ impl Job {
             ),
         };
         let mechanism = format!(
-            "discrete Gaussian noise of {} sensitivities in each of {} sums of {summed}{}",
+            "discrete Gaussian noise of {} sensitivities in {} of {summed}{}",
             figure(calibration.noise()),
-            self.rounds.count,
+            match self.description() {
+                Some(_) => "one sum".into(),
+                None => format!("each of {} sums", self.rounds.count),
+            },
             sample.map(of_samples).unwrap_or_default()
         );
         Ok(Some(Claim {
@@ -129,7 +136,10 @@ impl Job {
     }
 }
 
+/// Whose guarantee it is where all rows are described.
+const ANY_ROW: &str = "one row of one institution, whatever it is for, added or removed";
 /// What is summed.
+const OF_CELLS: &str = "counts of rows by class in cells and levels of columns, and of scaled numbers, their squares and products";
 const OF_ROWS: &str = "clipped gradients over all rows";
 const OF_TREES: &str =
     "all rows: the first of counts by class and bin, each other one of gradients and Hessians by leaf";

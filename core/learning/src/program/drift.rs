@@ -6,7 +6,7 @@
 //! years are compared with ([`against`]).
 
 pub mod against;
-mod counts;
+pub(super) mod counts;
 pub mod figures;
 
 use rand_core::CryptoRng;

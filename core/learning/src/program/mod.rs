@@ -6,6 +6,7 @@
 pub mod boosted_trees;
 mod class_weights;
 pub mod comparison;
+pub mod description;
 pub mod drift;
 pub mod evaluation;
 pub mod external;

@@ -7,6 +7,7 @@ use super::boosted_trees::noisy::longest_layout;
 use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion, NoisyTreesQuestion, TreesTerms};
 use super::class_weights::are_agreed;
 use super::comparison::CompareQuestion;
+use super::description::DescribeQuestion;
 use super::drift::{self, DriftQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::external::{self, ExternalQuestion};
@@ -65,6 +66,8 @@ pub enum Question {
     Drift(DriftQuestion),
     /// Score histograms and losses of released models.
     Compare(CompareQuestion),
+    /// Where rows are by column and class, and moments.
+    Describe(DescribeQuestion),
 }
 
 /// What answers to all the questions of a job look like, as far as its file alone decides.
@@ -72,8 +75,8 @@ pub enum Question {
 pub struct Layouts {
     /// To the statistics.
     pub statistics: Layout,
-    /// To each round of training; of trees and scorecards, the longest that the terms allow. Of a job that compares released models,
-    /// to its only question: it asks for none of the others.
+    /// To each round of training; of trees and scorecards, the longest that the terms allow. Of a job that trains nothing, to its only
+    /// question: it asks for none of the others.
     pub train: Layout,
     /// To each evaluation on test rows or on validation rows. On both it is twice as long. With noise, to the only one; none where
     /// the job does not ask for it.
@@ -96,7 +99,7 @@ impl Layouts {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
             evaluate: match job.adds_noise() {
-                false if job.comparison().is_some() => None,
+                false if !job.program.trains() => None,
                 false => Some(evaluation::layout(&[Role::Test], bins, contract.max_rows)?),
                 true => noisy_evaluation_layout(job)?,
             },
@@ -154,10 +157,11 @@ impl Question {
             Self::Fairness(question) => question.layout(),
             Self::Drift(question) => question.layout(),
             Self::Compare(question) => question.layout(),
+            Self::Describe(question) => question.layout(),
         }
     }
 
-    /// `statistics`, `train`, `evaluate`, `fairness`, `drift` or `compare`.
+    /// `statistics`, `train`, `evaluate`, `fairness`, `drift`, `compare` or `describe`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Statistics(_) => "statistics",
@@ -168,18 +172,24 @@ impl Question {
             Self::Fairness(_) => "fairness",
             Self::Drift(_) => "drift",
             Self::Compare(_) => COMPARE,
+            Self::Describe(_) => DESCRIBE,
         }
     }
 
     /// Whether the answer has noise, which must be drawn anew for each answer that leaves.
     pub fn adds_noise(&self) -> bool {
-        matches!(self, Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) | Self::NoisyEvaluate(_))
+        match self {
+            Self::Describe(question) => question.variance.is_some(),
+            Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) | Self::NoisyEvaluate(_) => true,
+            _ => false,
+        }
     }
 
     /// The training round that the question belongs to, from 1; none before training, and none after it.
     pub fn training_round(&self) -> Option<u32> {
         match self {
-            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) | Self::Compare(_) => None,
+            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) => None,
+            Self::Compare(_) | Self::Describe(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
@@ -233,11 +243,12 @@ impl Question {
             Self::NoisyUpdate(question) => question.approved_by(job),
             Self::NoisyTrees(question) => question.approved_by(job),
             Self::NoisyEvaluate(question) => question.approved_by(job),
+            Self::Describe(question) => question.approved_by(job),
             // Everything else would be answered exactly.
             _ if job.adds_noise() => departs("privacy mode"),
             Self::Compare(question) => question.approved_by(job),
-            // A job that compares released models asks for nothing else.
-            _ if job.comparison().is_some() => departs("program"),
+            // A job that trains nothing asks for nothing else.
+            _ if !job.program.trains() => departs("program"),
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
                 departs("statistics")
             }
@@ -301,6 +312,7 @@ pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
     let is_first = training_round == Some(1);
     match &job.program {
         ProgramTerms::Evaluation(_) => u32::from(kind == COMPARE),
+        ProgramTerms::Statistics(_) => u32::from(kind == DESCRIBE),
         // Cells are counted before the first tree.
         ProgramTerms::BoostedTrees(terms) if kind == TRAIN => {
             terms.best().map_or(1, |terms| terms.depth + u32::from(is_first))
@@ -363,6 +375,9 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     if let Some(terms) = job.comparison() {
         return CompareQuestion::of(job, terms).layout();
     }
+    if let Some(terms) = job.description() {
+        return DescribeQuestion::of(job, terms).layout();
+    }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(terms), trees) => match (&**terms, trees) {
             (TreesTerms::Random(terms), _) => {
@@ -389,3 +404,5 @@ const TRAIN: &str = "train";
 const EVALUATE: &str = "evaluate";
 /// The kind of what compares released models.
 const COMPARE: &str = "compare";
+/// The kind of what describes rows.
+const DESCRIBE: &str = "describe";

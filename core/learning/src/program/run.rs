@@ -14,6 +14,8 @@ use syndic_round::{Contribution, Layout, Sum};
 use super::boosted_trees::{NoisyTrees, PreparedTable};
 use super::comparison::Comparison;
 use super::comparison::figures::ComparisonFigures;
+use super::description::Description;
+use super::description::figures::StatisticsFigures;
 use super::drift::Drift;
 use super::drift::figures::DriftFigures;
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
@@ -76,8 +78,11 @@ enum State {
     },
     /// Comparing released models: all that such a job does.
     Judging(Comparison),
+    /// Describing rows: all that such a job does.
+    Describing(Box<Description>),
     Finished(Box<Outcome>),
     Judged(Box<ComparisonFigures>),
+    Described(Box<StatisticsFigures>),
 }
 
 /// What a job comes to.
@@ -87,6 +92,8 @@ pub enum Ending {
     Released(Box<Outcome>),
     /// Released models were compared.
     Compared(Box<ComparisonFigures>),
+    /// Rows were described.
+    Described(Box<StatisticsFigures>),
 }
 
 /// What a job that trains a model ends with.
@@ -125,7 +132,7 @@ impl Ending {
     pub fn released(&self) -> Option<&Outcome> {
         match self {
             Self::Released(outcome) => Some(outcome),
-            Self::Compared(_) => None,
+            Self::Compared(_) | Self::Described(_) => None,
         }
     }
 
@@ -133,7 +140,7 @@ impl Ending {
     pub fn into_released(self) -> Option<Outcome> {
         match self {
             Self::Released(outcome) => Some(*outcome),
-            Self::Compared(_) => None,
+            Self::Compared(_) | Self::Described(_) => None,
         }
     }
 }
@@ -154,12 +161,13 @@ impl Outcome {
 impl JobRun {
     /// The run of a job, before its first round.
     pub fn new(job: &Job) -> Self {
-        let state = match job.comparison() {
-            None => State::Statistics(Statistics::new(job.contract.clone())),
-            Some(terms) => State::Judging(Comparison::new(job, terms)),
+        let state = match (job.comparison(), job.description()) {
+            (Some(terms), _) => State::Judging(Comparison::new(job, terms)),
+            (_, Some(terms)) => State::Describing(Box::new(Description::new(job, terms))),
+            (None, None) => State::Statistics(Statistics::new(job.contract.clone())),
         };
         let mut run = Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None };
-        if job.adds_noise() {
+        if job.adds_noise() && job.program.trains() {
             run.without_statistics();
         }
         run
@@ -174,6 +182,7 @@ impl JobRun {
     pub fn trained_rounds(&self) -> u32 {
         match &self.state {
             State::Statistics(_) | State::Judging(_) | State::Judged(_) => 0,
+            State::Describing(_) | State::Described(_) => 0,
             State::Training(training) => training.completed(),
             State::Evaluating { training_round, .. } | State::Measuring { training_round, .. } => {
                 *training_round
@@ -206,6 +215,7 @@ impl JobRun {
             State::Comparing { .. } => self.drift_layout()?,
             State::Measuring { .. } | State::Drifting { .. } | State::Finished(_) => return None,
             State::Judging(_) | State::Judged(_) => return None,
+            State::Describing(_) | State::Described(_) => return None,
         };
         // A question without a layout is never asked.
         layout.ok()
@@ -255,8 +265,10 @@ impl JobRun {
             State::Comparing { fairness, .. } => ask(fairness.next(None)?, Question::Fairness)?,
             State::Drifting { drift, .. } => ask(drift.next(None)?, Question::Drift)?,
             State::Judging(comparison) => ask(comparison.next(None)?, Question::Compare)?,
+            State::Describing(description) => ask(description.next(None)?, Question::Describe)?,
             State::Finished(outcome) => Next::Done(Ending::Released(outcome.clone())),
             State::Judged(figures) => Next::Done(Ending::Compared(figures.clone())),
+            State::Described(figures) => Next::Done(Ending::Described(figures.clone())),
         })
     }
 
@@ -390,7 +402,14 @@ impl Program for JobRun {
             State::Judging(mut comparison) => {
                 run.state = State::Judged(Box::new(done(comparison.next(Some(sum))?)?));
             }
-            State::Finished(_) | State::Judged(_) => return Err(ProgramError::WrongSum),
+            State::Describing(mut description) => {
+                let mut figures = done(description.next(Some(sum))?)?;
+                figures.privacy = run.job.claim(Some(Ran { training_rounds: 1, seen: None })).ok().flatten();
+                run.state = State::Described(Box::new(figures));
+            }
+            State::Finished(_) | State::Judged(_) | State::Described(_) => {
+                return Err(ProgramError::WrongSum);
+            }
         }
         *self = run;
         self.pending()
@@ -420,6 +439,7 @@ impl Program for JobRun {
             Question::Fairness(question) => Fairness::answer(question, table, rng),
             Question::Drift(question) => Drift::answer(question, table, rng),
             Question::Compare(question) => Comparison::answer(question, table, rng),
+            Question::Describe(question) => Description::answer(question, table, rng),
         }
     }
 }

@@ -74,7 +74,9 @@ impl Training {
                 let training = ScorecardTraining::new(contract, summary, terms, rounds)?;
                 return Ok(Self::Scorecard(Box::new(training)));
             }
-            ProgramTerms::Evaluation(_) => return Err(ProgramError::NotApproved("program")),
+            ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => {
+                return Err(ProgramError::NotApproved("program"));
+            }
             ProgramTerms::External(terms) => {
                 let training = External::new(terms, contract.max_rows, summary, rounds);
                 return Ok(Self::External(Box::new(training)));

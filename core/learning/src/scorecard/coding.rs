@@ -272,7 +272,12 @@ impl CellRange {
 
     /// Where a cell begins, before the transform.
     pub(crate) fn value_at(self, cell: u16) -> f64 {
-        let transformed = self.low + self.width * (f64::from(cell) / CELLS as f64);
+        self.value_at_place(f64::from(cell))
+    }
+
+    /// The same so many cells above the least value.
+    pub(crate) fn value_at_place(self, cells: f64) -> f64 {
+        let transformed = self.low + self.width * (cells / CELLS as f64);
         match self.transform {
             Transform::Identity => transformed,
             Transform::Slog1p => libm::copysign(libm::expm1(transformed.abs()), transformed),

@@ -98,7 +98,7 @@ pub(super) fn apart<'c>(column: &Column, counts: &'c [u64]) -> (&'c [u64], Optio
 
 /// Which cells make a bin.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cut {
+pub(in crate::program) enum Cut {
     /// Of cells in their order: the first of each bin but the first.
     Between(Vec<u16>),
     /// Of levels: the bin of each.
@@ -107,7 +107,7 @@ pub(super) enum Cut {
 
 impl Cut {
     /// At most `bins` bins of about equally many rows and at least `floor`; one where there are fewer.
-    pub(super) fn ordered(reference: &[u64], bins: u32, floor: u64) -> Self {
+    pub(in crate::program) fn ordered(reference: &[u64], bins: u32, floor: u64) -> Self {
         let counts: Vec<f64> = reference.iter().map(|&count| count as f64).collect();
         Self::Between(cuts(&counts, bins as usize, floor as f64))
     }
@@ -117,7 +117,7 @@ impl Cut {
     ///
     /// Those that are together join the rarest of the others where they are too few even so, since there a rare level that
     /// grows is seen soonest.
-    pub(super) fn levels(reference: &[u64], bins: u32, floor: u64) -> Self {
+    pub(in crate::program) fn levels(reference: &[u64], bins: u32, floor: u64) -> Self {
         let mut by_rows: Vec<usize> = (0..reference.len()).collect();
         by_rows.sort_by_key(|&level| (std::cmp::Reverse(reference[level]), level));
         let large = by_rows.iter().filter(|&&level| reference[level] >= floor).count();
@@ -139,7 +139,7 @@ impl Cut {
     }
 
     /// The rows in each bin.
-    pub(super) fn binned(&self, counts: &[u64]) -> Vec<u64> {
+    pub(in crate::program) fn binned(&self, counts: &[u64]) -> Vec<u64> {
         match self {
             Self::Between(cuts) => {
                 let starts = [0].into_iter().chain(cuts.iter().map(|&cut| usize::from(cut)));
