@@ -76,7 +76,7 @@ fn the_description_reads_the_columns_that_the_trainings_do_in_one_sum() {
     let Next::Ask(question) = JobRun::new(&describing).next(None).unwrap() else {
         panic!("a job begins with a question")
     };
-    assert_eq!(question.layout().unwrap().len(), 57_683);
+    assert_eq!(question.layout().unwrap().len(), 57_615);
     assert_eq!(question.layout().unwrap(), Layouts::of(&describing).unwrap().train);
 }
 

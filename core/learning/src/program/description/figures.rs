@@ -82,7 +82,7 @@ pub struct Numbers {
     pub lowest: Option<f64>,
     /// The largest, up to where its cell ends, likewise.
     pub highest: Option<f64>,
-    /// Interpolated within cells; none where fewer than `min_rows` rows are beyond.
+    /// The middle of the cell that each is in, with noise interpolated in it; none where fewer than `min_rows` rows are beyond.
     pub quantiles: Vec<Quantile>,
     /// By what share of the rows noise may have shifted quantiles, one standard deviation at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -54,7 +54,7 @@ pub(super) fn numbers(
     let rows = counts.iter().sum::<f64>();
     let quantile = |share: f64| {
         let is_deep = (is_noisy && rows >= 1.0) || (share * rows >= floor && (1.0 - share) * rows >= floor);
-        Quantile { share, value: is_deep.then(|| cells.reached(share * rows)).flatten() }
+        Quantile { share, value: is_deep.then(|| cells.reached(share * rows, is_noisy)).flatten() }
     };
     Numbers {
         transform: (transform != Transform::Identity).then_some(transform),
@@ -76,14 +76,16 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// The value up to which there are so many rows, as if those of a cell were spread evenly over it.
-    fn reached(&self, rank: f64) -> Option<f64> {
+    /// The value up to which there are so many rows: the middle of the cell in which the row of this rank is. Interpolated, as if
+    /// the rows of a cell were spread evenly over it, it would tell how many they are; with noise it may.
+    fn reached(&self, rank: f64, interpolates: bool) -> Option<f64> {
         let mut below = 0.0;
         for (cell, count) in self.counts.iter().enumerate() {
             let after = below + count;
             if after >= rank && after > below {
                 // With noise the counts before may have gone beyond already.
-                let share = ((rank - below) / (after - below)).clamp(0.0, 1.0);
+                let share =
+                    if interpolates { ((rank - below) / (after - below)).clamp(0.0, 1.0) } else { 0.5 };
                 return Some(self.value_at(cell as f64 + share));
             }
             below = after;
