@@ -156,7 +156,10 @@ impl Audit {
             | Fact::JobResumed { job, .. }
             | Fact::JobPrioritised { job, .. }
             | Fact::JobProgress { job, .. } => self.job(index, &job).map(drop),
-            Fact::JobDrift(drift) => self.job(index, &drift.job).map(drop),
+            Fact::JobDrift(drift) => {
+                let places = &mut self.job(index, &drift.job)?.places;
+                holds(index, "how far rows have drifted", places.drifted(*drift))
+            }
             Fact::PreparationOpened { terms, excused } => {
                 let job = self.job(index, &terms.job)?;
                 holds(index, "the terms of the job", job.agreed_ahead(&terms))?;

@@ -179,6 +179,10 @@ async fn run_one(
             info!(%job, %model, publish = %publishing.folder().display(), "the job is complete");
             Ok(())
         }
+        Over::Compared(found) if found.rows().is_some() => {
+            info!(%job, publish = %publishing.folder().display(), "the rows are compared");
+            Ok(())
+        }
         Over::Compared(_) => {
             info!(%job, publish = %publishing.folder().display(), "the models are compared");
             Ok(())

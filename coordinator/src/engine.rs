@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use syndic_learning::job::{Terms, TermsError};
-use syndic_learning::{Next, Program, ProgramError};
+use syndic_learning::{DriftRecord, Next, Program, ProgramError};
 use syndic_round::coordinator::{Abandoned, Input, Phase, Preparation, Round};
 use syndic_round::{
     Digest, JobId, ParticipantId, Place, PlanError, Rejection, RoundId, SealedRoster, Signatures, Sum,
@@ -200,7 +200,12 @@ impl Engine {
         let odd = scorecard.map(|scorecard| scorecard.table().warnings());
         let drift =
             outcome.and_then(|outcome| outcome.drift.as_ref()).and_then(|drift| drift.warning("test rows"));
-        missing.into_iter().flatten().chain(cut_off).chain(odd.into_iter().flatten()).chain(drift).collect()
+        let since = ended.and_then(|ended| match &ended.over {
+            Over::Compared(found) => found.rows().and_then(DriftRecord::warning),
+            _ => None,
+        });
+        let of_rows = drift.into_iter().chain(since);
+        missing.into_iter().flatten().chain(cut_off).chain(odd.into_iter().flatten()).chain(of_rows).collect()
     }
 
     fn name(&self, id: ParticipantId) -> String {
@@ -347,7 +352,7 @@ impl Engine {
             }
             Fact::JobCompared(compared) => {
                 self.registry.ended(&compared.job);
-                let found = Arc::new(compared.comparison.clone());
+                let found = Arc::new(compared.found.clone());
                 self.end(now, &compared.job, Over::Compared(found))
             }
             Fact::JobDescribed(described) => {

@@ -48,6 +48,12 @@ fn terms(job: &Job) -> String {
             let columns = counted(terms.columns_of(&job.contract).len(), "column", "columns");
             return format!("one sum over {columns}");
         }
+        ProgramTerms::Drift(terms) => {
+            return format!(
+                "one sum over the scores and {}",
+                counted(terms.reference.columns.len(), "column", "columns")
+            );
+        }
         ProgramTerms::BoostedTrees(terms) => {
             let trees = counted(job.rounds.count as usize, "tree", "trees");
             let trend = |columns: &[String], way: &str| match columns {

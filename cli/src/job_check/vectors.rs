@@ -49,6 +49,7 @@ pub(super) fn carried(job: &Job, among: Option<u16>) -> Vec<Carried> {
         Some(match job.program {
             ProgramTerms::Evaluation(_) => ("compare", "score histograms of released models", layouts.train),
             ProgramTerms::Statistics(_) => ("describe", "counts and moments of columns", layouts.train),
+            ProgramTerms::Drift(_) => ("drift", "rows by bin", layouts.train),
             _ => ("train", "model updates", layouts.train),
         }),
         layouts.evaluate.map(|layout| ("evaluate", "score histograms", layout)),

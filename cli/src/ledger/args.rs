@@ -54,7 +54,7 @@ impl LedgerCommand {
 }
 
 /// Whom to believe.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TrustArgs {
     /// Verifier key of the coordinator, NAME+HASH+KEY, from a source other than the folder
     #[arg(long, value_name = "VKEY", conflicts_with = "policy")]

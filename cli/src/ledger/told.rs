@@ -104,6 +104,10 @@ fn said(entry: &Entry, names: &Names) -> String {
             let noise = if statistics["noise"] == true { " with noise" } else { "" };
             format!("described {} rows by {columns}{noise}, {document}", statistics["rows"])
         }
+        "syndic.job.completed" if data["drift"].is_object() => {
+            let (now, then) = (&data["drift"]["current_rows"], &data["drift"]["reference_rows"]);
+            format!("compared {now} rows with {then} that a released model was trained on")
+        }
         "syndic.job.completed" => {
             format!("released the model of training round {}, {}", data["released_round"], brief("model"))
         }

@@ -17,6 +17,9 @@ pub enum ModelCommand {
     /// Compare rows with those that a model was trained on
     #[command(after_help = DRIFT)]
     Drift(DriftArgs),
+    /// Write a job that compares the rows of all institutions with those that a released model was trained on
+    #[command(after_help = DRIFT_JOB)]
+    DriftJob(DriftJobArgs),
     /// List the models that jobs released, with their stages, as a published ledger has them
     #[command(after_help = "Example:\n  syndic model list --ledger publish/ledger --key 'NAME+HASH+KEY'")]
     List(ListArgs),
@@ -49,6 +52,7 @@ impl ModelCommand {
         match self {
             Self::Export(args) => args.json,
             Self::Drift(args) => args.json,
+            Self::DriftJob(args) => args.json,
             Self::List(args) => args.json,
             Self::Show(args) => args.json,
             Self::Compare(args) => args.json,
@@ -94,16 +98,48 @@ pub struct ExportArgs {
 /// Options of `syndic model drift`.
 #[derive(Debug, Args)]
 pub struct DriftArgs {
-    /// Which model.
+    /// Folder with `model.safetensors` and `model.json`, or one of the two files
+    #[arg(long, value_name = "PATH", required_unless_present = "job")]
+    pub model: Option<PathBuf>,
+    /// Ledger that must say that its job released this model, or that has the end of the job
+    #[arg(long, value_name = "DIR")]
+    pub ledger: Option<PathBuf>,
+    /// Whom to believe.
     #[command(flatten)]
-    pub release: ReleaseArgs,
+    pub trust: TrustArgs,
     /// Table: CSV, plain or gzip, with a header line, or Parquet; `-` is CSV on standard input
-    #[arg(long, value_name = "FILE")]
-    pub table: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "job", conflicts_with = "job")]
+    pub table: Option<PathBuf>,
+    /// In the place of a table: the job of program `drift` that compared the rows of all institutions
+    #[arg(long, requires = "ledger")]
+    pub job: Option<String>,
     /// What to do about a row that breaks the model's contract: `stop` ends with an error that names it, `skip` leaves it out and
     /// counts it
     #[arg(long, value_name = "WHAT", default_value = "stop", hide_possible_values = true)]
     pub on_error: OnError,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `syndic model drift-job`.
+#[derive(Debug, Args)]
+pub struct DriftJobArgs {
+    /// Which model.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// The new job's id, unique within the federation
+    #[arg(long, value_name = "ID")]
+    pub id: String,
+    /// What the rows are used for: a word that site policies allow
+    #[arg(long, value_name = "WORD")]
+    pub purpose: String,
+    /// Columns to compare, with commas between them; all that the card has where none is named
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// File to write, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -250,7 +286,17 @@ const DRIFT: &str = "Examples:
 
 The card of a model whose job has a section [drift] says where the rows were that it was trained on, in bins; the table's rows \
 are counted in the same bins. Nothing leaves this machine. Exit code 1 says that a column or the scores have drifted by the \
-thresholds of the job.";
+thresholds of the job.
+
+  syndic model drift --job churn-2026-11 --ledger publish/ledger --key 'NAME+HASH+KEY' --model publish/job-churn
+
+verifies the whole ledger, and shows what a job of program `drift` found of the rows of all institutions together, computed anew from \
+the counts on record and the bins in its job file. With --model, these must be the bins of that model's card.";
+
+const DRIFT_JOB: &str = "Example:
+  syndic model drift-job --model publish/job-churn --id churn-2026-11 --purpose churn --out churn-2026-11.toml
+
+Contract, bins and thresholds are those of the card. Look at the file, change what else there is in it, and hand it in as any job.";
 
 const COMPARE: &str = "Example:
   syndic model compare --job compare-2026 --ledger publish/ledger --key 'NAME+HASH+KEY'

@@ -1,6 +1,7 @@
 //! `syndic model drift`: rows of today against the rows that a released model was trained on.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use console::style;
 use serde::Serialize;
@@ -8,7 +9,8 @@ use syndic_learning::data_report::DataFinding;
 use syndic_learning::program::drift::figures::Standing;
 use syndic_learning::{Batch, Compared, DriftFigures, Scoring as _, Shift};
 
-use super::args::DriftArgs;
+use super::args::{DriftArgs, ReleaseArgs};
+use super::drifted;
 use super::released::Released;
 use crate::commands::print;
 use crate::report::drift::{names, standing};
@@ -18,14 +20,16 @@ use crate::score::open;
 use crate::words::{counted, plain, thousands};
 use crate::{Error, Result};
 
-/// Counts the table's rows, and says how far they are from the card's.
+/// Counts the table's rows, and says how far they are from the card's; or shows what a job found.
 ///
 /// # Errors
 /// A model that cannot be loaded, is not the ledger's, or whose job compared nothing; a table that cannot be read; a row that
 /// breaks the contract, unless it is to be left out; fewer rows than the job compares. Drift by the job's thresholds, after the figures are printed.
 pub fn run(args: &DriftArgs) -> Result<()> {
-    let released = Released::open(&args.release)?;
-    let (figures, refused) = counts(args, &released)?;
+    let (Some(model), Some(table)) = (&args.model, &args.table) else { return drifted::run(args) };
+    let (model, ledger, trust) = (model.clone(), args.ledger.clone(), args.trust.clone());
+    let released = Released::open(&ReleaseArgs { model, ledger, trust })?;
+    let (figures, refused) = counts(args.on_error, table, &released)?;
     print(&if args.json {
         to_json(&released, &figures, refused) + "\n"
     } else {
@@ -33,7 +37,7 @@ pub fn run(args: &DriftArgs) -> Result<()> {
     })?;
     if refused > 0 && figures.current_rows == 0 {
         return Err(Error::input("drift.rows-refused", "all rows break the model's contract")
-            .place(args.table.display().to_string())
+            .place(table.display().to_string())
             .help("give a table of the columns and units that the model's card names"));
     }
     if figures.current_rows < u64::from(figures.min_rows) {
@@ -45,19 +49,19 @@ pub fn run(args: &DriftArgs) -> Result<()> {
                 figures.min_rows
             ),
         )
-        .place(args.table.display().to_string())
+        .place(table.display().to_string())
         .help("collect rows of a longer time, and compare them together"));
     }
     match figures.warning("rows of the table") {
         None => Ok(()),
         Some(warning) => Err(Error::abandoned("drift.exceeded", warning)
-            .place(args.table.display().to_string())
+            .place(table.display().to_string())
             .help("look at the columns that are named, and at how the model does on rows whose outcome is known by now")),
     }
 }
 
 /// The figures, and how many rows were left out.
-fn counts(args: &DriftArgs, released: &Released) -> Result<(DriftFigures, u64)> {
+fn counts(on_error: OnError, table: &Path, released: &Released) -> Result<(DriftFigures, u64)> {
     let mut compared = Compared::with(&released.card).ok_or_else(|| {
         Error::input(
             "drift.no-reference",
@@ -66,7 +70,7 @@ fn counts(args: &DriftArgs, released: &Released) -> Result<(DriftFigures, u64)> 
         .place("--model")
         .help("compare with a model whose job has a section [drift]")
     })?;
-    let mut rows = open(&args.table)?;
+    let mut rows = open(table)?;
     let place = rows.name().to_owned();
     let header: Vec<String> = rows.header().to_vec();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
@@ -75,7 +79,7 @@ fn counts(args: &DriftArgs, released: &Released) -> Result<(DriftFigures, u64)> 
     let mut refused = 0;
     while let Some((line, row)) = rows.next_row()? {
         if let Err(rule) = batch.push(&row.iter().collect::<Vec<_>>()) {
-            if args.on_error == OnError::Stop {
+            if on_error == OnError::Stop {
                 return Err(told(&batch.finding(rule, line), line, &place));
             }
             refused += 1;
@@ -125,15 +129,20 @@ fn to_json(released: &Released, figures: &DriftFigures, refused: u64) -> String 
     serde_json::to_string(&line).expect("finite numbers and strings serialise")
 }
 
-/// For people: a line for the scores and each column, and the bins of what is not stable.
 fn render(released: &Released, figures: &DriftFigures, refused: u64) -> String {
-    let mut text = format!(
-        "{} compared with {} that the model was trained on; {} left out\n{}\n\n",
+    format!(
+        "{} compared with {} that the model was trained on; {} left out\n{}\n\n{}",
         counted(figures.current_rows as usize, "row", "rows"),
         thousands(figures.reference_rows),
         thousands(refused),
-        plain(&released.told())
-    );
+        plain(&released.told()),
+        lines(figures)
+    )
+}
+
+/// For people: a line for the scores and each column, and the bins of what is not stable.
+pub(super) fn lines(figures: &DriftFigures) -> String {
+    let mut text = String::new();
     let label = |shift: &Shift| {
         if std::ptr::eq(shift, &figures.score) { "scores".into() } else { plain(&shift.name) }
     };

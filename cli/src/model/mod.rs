@@ -4,6 +4,8 @@ pub mod approve;
 pub mod args;
 pub mod compare;
 pub mod drift;
+pub mod drift_job;
+pub mod drifted;
 pub mod export;
 pub mod registry;
 pub mod released;
@@ -19,6 +21,7 @@ pub fn run(command: &ModelCommand) -> Result<()> {
     match command {
         ModelCommand::Export(args) => export::run(args),
         ModelCommand::Drift(args) => drift::run(args),
+        ModelCommand::DriftJob(args) => drift_job::run(args),
         ModelCommand::List(args) => registry::list(args),
         ModelCommand::Show(args) => registry::show(args),
         ModelCommand::Compare(args) => compare::run(args),

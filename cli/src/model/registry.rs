@@ -9,7 +9,7 @@ use syndic_coordinator::audit::ROSTER;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::registry::{Registered, Registry};
 use syndic_learning::staged::{STAGED, Staged};
-use syndic_learning::{ComparisonFigures, Job};
+use syndic_learning::{ComparisonFigures, DriftRecord, Findings, Job};
 use syndic_ledger::Timestamp;
 use syndic_round::{Digest, JobId, SealedRoster};
 
@@ -34,6 +34,8 @@ pub struct Folded {
     pub comparisons: BTreeMap<JobId, (u64, ComparisonFigures)>,
     /// The documents of jobs that described rows, likewise.
     pub descriptions: BTreeMap<JobId, (u64, Digest)>,
+    /// What jobs found that compared rows with those of a released model, with the place of the entry.
+    pub drifts: BTreeMap<JobId, (u64, DriftRecord)>,
     /// Changes of stages in order, with place and time.
     changes: Vec<(u64, Timestamp, Staged)>,
     /// By whose word all of it holds.
@@ -67,6 +69,7 @@ impl Folded {
             files: BTreeMap::new(),
             comparisons: BTreeMap::new(),
             descriptions: BTreeMap::new(),
+            drifts: BTreeMap::new(),
             changes: Vec::new(),
             verdict: verdict(&chosen.verified.summary),
         };
@@ -89,7 +92,14 @@ impl Folded {
                 }
                 Fact::JobCompared(compared) => {
                     folded.registry.ended(&compared.job);
-                    folded.comparisons.insert(compared.job, (told.index, compared.comparison));
+                    match compared.found {
+                        Findings::Models(found) => {
+                            folded.comparisons.insert(compared.job, (told.index, found));
+                        }
+                        Findings::Rows(record) => {
+                            folded.drifts.insert(compared.job, (told.index, record));
+                        }
+                    }
                 }
                 Fact::JobDescribed(described) => {
                     folded.registry.ended(&described.job);

@@ -6,6 +6,7 @@ use syndic_learning::optimiser::{Optimiser, Steps};
 use syndic_learning::program::boosted_trees::{BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
 use syndic_learning::program::description::DescriptionTerms;
+use syndic_learning::program::drift::released::ReleasedDriftTerms;
 use syndic_learning::program::logistic_regression::noisy::NoisyGradientTerms;
 use syndic_learning::program::neural_network::{AveragingTerms, Balanced, ClassWeights, NetworkTerms};
 use syndic_learning::program::scorecard::ScorecardTerms;
@@ -92,7 +93,8 @@ pub(crate) fn columns(job: &Job, of: &str) -> String {
         | ProgramTerms::Scorecard(_)
         | ProgramTerms::External(_)
         | ProgramTerms::Evaluation(_)
-        | ProgramTerms::Statistics(_) => format!("{}: {columns}", contract.id()),
+        | ProgramTerms::Statistics(_)
+        | ProgramTerms::Drift(_) => format!("{}: {columns}", contract.id()),
     }
 }
 
@@ -122,6 +124,7 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
         ProgramTerms::External(terms) => return of_trainer(terms),
         ProgramTerms::Evaluation(terms) => return of_comparison(terms),
         ProgramTerms::Statistics(terms) => return of_description(terms),
+        ProgramTerms::Drift(terms) => return of_drift(terms),
     };
     let solver = match terms.solver {
         Solver::Newton { encoding, class_weights } => format!(
@@ -225,6 +228,21 @@ fn of_description(terms: &DescriptionTerms) -> String {
     format!(
         "rows by {columns}{cells}{pairs}; at most {} bins, and no count below {} rows is told",
         terms.bins, terms.min_rows
+    )
+}
+
+fn of_drift(
+    ReleasedDriftTerms { model, rows, max_psi, max_ks, reference, .. }: &ReleasedDriftTerms,
+) -> String {
+    let rows = match rows {
+        RowsCompared::Test => "test rows",
+        RowsCompared::All => "all rows",
+    };
+    let ks = max_ks.map_or_else(String::new, |ks| format!(" or a KS of {ks}"));
+    format!(
+        "{rows} compared with those that a released model was trained on, in the bins of its card: the scores and {}; drift \
+         above a PSI of {max_psi}{ks}; each institution by the model that was delivered to it: {model}",
+        counted(reference.columns.len(), "column", "columns")
     )
 }
 

@@ -208,6 +208,17 @@ fn job(options: &SandboxOptions) -> Result<(Job, String)> {
              sandbox their jobs",
         ));
     }
+    if job.released_drift().is_some() {
+        return Err(Error::input(
+            "sandbox.drift",
+            "the job compares rows with those of a released model, which institutions have and the sandbox has not",
+        )
+        .place(options.job.name.clone())
+        .help(
+            "hand it in to the federation that released it: docs/programs/drift.md. `syndic model drift` compares a table on this \
+             machine with the model's card",
+        ));
+    }
     let before = job.clone();
     if let Some(rounds) = options.rounds {
         job.rounds.count = rounds;

@@ -14,7 +14,7 @@ impl Audit {
         compared: &JobCompared,
     ) -> Result<(), AuditError> {
         let places = self.without_model((index, now), &compared.job, &compared.attendance)?;
-        holds(index, "what a job compares", places.compared(&compared.comparison))
+        holds(index, "what a job compares", places.compared(&compared.found))
     }
 
     pub(super) fn described(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
+use syndic_learning::Findings;
 use syndic_round::JobId;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -163,9 +164,18 @@ async fn write_model(
     head: &(u64, String),
     folder: &Path,
 ) -> Result<(), CoordinatorError> {
-    if let Some((agreement, found)) = coordinator.comparison(job).await {
-        let told = json!({ "job": job, "agreement": agreement.to_string(), "comparison": *found });
-        write_file(&folder.join(COMPARISON), format!("{told:#}\n").as_bytes()).await?;
+    if let Some((agreement, found)) = coordinator.findings(job).await {
+        let agreement = agreement.to_string();
+        let (file, told) = match &*found {
+            Findings::Models(found) => {
+                (COMPARISON, json!({ "job": job, "agreement": agreement, "comparison": found }))
+            }
+            // The bins are in the job file: the same words as in the entry, which are all that is on record beside it.
+            Findings::Rows(_) => {
+                (DRIFT, json!({ "job": job, "agreement": agreement, "drift": found.to_data().1 }))
+            }
+        };
+        write_file(&folder.join(file), format!("{told:#}\n").as_bytes()).await?;
         return Ok(());
     }
     if let Some(document) = coordinator.statistics(job).await? {
@@ -197,5 +207,7 @@ const LEDGER: &str = "ledger";
 const COMPARISON: &str = "comparison.json";
 /// What a job found that described rows.
 const STATISTICS: &str = "statistics.json";
+/// What one found that compared rows with those that a released model was trained on.
+const DRIFT: &str = "drift.json";
 /// With this begins the folder of a job: an id may consist of dots.
 const JOB: &str = "job-";

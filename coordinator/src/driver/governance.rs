@@ -1,15 +1,16 @@
 //! What people who may run jobs do to them, and what they see of them. Each act is on record before it counts.
 
-use syndic_learning::Next;
 use syndic_learning::job::Terms;
+use syndic_learning::program::drift::released::Departs;
+use syndic_learning::{Job, ModelCard, Next};
 use syndic_proto::control::{JobStanding, JobStatus};
-use syndic_round::JobId;
+use syndic_round::{Digest, JobId};
 
 use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::engine::{Ended, Engine, JobState, Over};
 use crate::event::{Event, Phase};
 use crate::fact::{Cause, Fact, Priority};
-use crate::registry::RegistryError;
+use crate::registry::{NotComparable, RegistryError};
 
 impl Coordinator {
     /// Agrees the job of the configuration. The file is recorded verbatim; its digest binds every round. The same job again
@@ -25,7 +26,8 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError::Job`] when the file is refused, [`CoordinatorError::OtherJob`] when a job of its id is on record
-    /// with another file, [`CoordinatorError::Registry`] when it compares models that participants do not have.
+    /// with another file, [`CoordinatorError::Registry`] when it compares models that participants do not have, or rows with other
+    /// bins than those of the model's card.
     pub async fn submit(
         &self,
         file: &str,
@@ -36,10 +38,7 @@ impl Coordinator {
         let (job, terms) = Terms::of(file, state.engine.roster().roster())?;
         let id = job.identity.id.clone();
         if state.engine.agreement(&id).is_none() {
-            if let Some(terms) = job.comparison() {
-                let registry = state.engine.registry();
-                registry.comparable(terms, &job.contract).map_err(RegistryError::from)?;
-            }
+            self.can_be_compared(&state, &job).await?;
             // If we crash here the job file is stored but not agreed; whoever hands it in does so again.
             self.inner.blobs.put(file.as_bytes()).await?;
         }
@@ -55,6 +54,32 @@ impl Coordinator {
             self.inner.tell_started(&state, &id);
         }
         Ok((id, is_new))
+    }
+
+    /// Checks that participants have what a job needs that trains nothing.
+    async fn can_be_compared(&self, state: &State, job: &Job) -> Result<(), CoordinatorError> {
+        let registry = state.engine.registry();
+        let comparable =
+            |models: &[Digest]| registry.comparable(models, &job.contract).map_err(RegistryError::from);
+        if let Some(terms) = job.comparison() {
+            comparable(&terms.models)?;
+        }
+        let Some(terms) = job.released_drift() else { return Ok(()) };
+        comparable(&[terms.model])?;
+        let mut why = None;
+        // Two jobs may have released the same weights, under two cards: it suffices that one of them has these bins.
+        for card in
+            registry.models().filter(|(_, one)| one.model == terms.model).filter_map(|(_, one)| one.card)
+        {
+            let card = self.inner.blobs.read(card).await?;
+            let card: Option<ModelCard> = serde_json::from_slice(&card).ok();
+            match card.map_or(Err(Departs::NoReference), |card| terms.is_of(&card)) {
+                Ok(()) => return Ok(()),
+                Err(departs) => why = Some(departs),
+            }
+        }
+        let departs = why.unwrap_or(Departs::NoReference);
+        Err(RegistryError::from(NotComparable::from(departs)).into())
     }
 
     /// Opens no further round of a job until it is resumed; one in progress goes on. A job that is paused stays so.

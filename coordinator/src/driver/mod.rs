@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use syndic_learning::{ComparisonFigures, Outcome};
+use syndic_learning::{Findings, Outcome};
 use syndic_round::coordinator::Phase;
 use syndic_round::message::{Kind, Signed};
 use syndic_round::receipt::{Receipt, Received};
@@ -286,8 +286,8 @@ impl Coordinator {
         self.inner.state.lock().await.engine.ended(job)?.outcome.clone()
     }
 
-    /// The agreement of a job that compared released models, and what it found.
-    pub async fn comparison(&self, job: &JobId) -> Option<(Digest, Arc<ComparisonFigures>)> {
+    /// The agreement of a job that trained nothing, and what it found.
+    pub async fn findings(&self, job: &JobId) -> Option<(Digest, Arc<Findings>)> {
         let state = self.inner.state.lock().await;
         let ended = state.engine.ended(job)?;
         let Over::Compared(found) = &ended.over else { return None };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use syndic_learning::promotion::Figures;
 use syndic_learning::{
-    ComparisonFigures, DriftFigures, Ending, Metrics, Next, Outcome, RoundMetrics, StatisticsFigures,
+    DriftFigures, Ending, Findings, Metrics, Next, Outcome, RoundMetrics, StatisticsFigures,
 };
 use syndic_round::coordinator::{Input, Opening, Round};
 use syndic_round::{
@@ -38,7 +38,7 @@ enum Work {
     /// Release the model.
     Release(Box<Outcome>),
     /// Put on record what a comparison found.
-    Conclude(Box<ComparisonFigures>),
+    Conclude(Box<Findings>),
     /// Put on record which document describes the rows.
     Describe(Box<StatisticsFigures>),
     /// End the job without a model.
@@ -105,8 +105,8 @@ impl Coordinator {
                     self.unless_overtaken(self.release(job, &outcome, lease).await).await?;
                     continue;
                 }
-                Work::Conclude(comparison) => {
-                    self.unless_overtaken(self.conclude(job, &comparison, lease).await).await?;
+                Work::Conclude(found) => {
+                    self.unless_overtaken(self.conclude(job, &found, lease).await).await?;
                     continue;
                 }
                 Work::Describe(figures) => {
@@ -173,7 +173,7 @@ impl Coordinator {
         match (job.pending(), dead_end) {
             (_, Some(reason)) => Work::Abandon(reason),
             (Next::Done(Ending::Released(outcome)), None) => Work::Release(outcome.clone()),
-            (Next::Done(Ending::Compared(comparison)), None) => Work::Conclude(comparison.clone()),
+            (Next::Done(Ending::Compared(found)), None) => Work::Conclude(found.clone()),
             (Next::Done(Ending::Described(figures)), None) => Work::Describe(figures.clone()),
             (Next::Ask(_), None) if !may_open => of_ahead(job).unwrap_or(Work::Nothing),
             // A preparation that is under way is waited for: another would take as long. Unless it is of no use.
@@ -378,7 +378,7 @@ impl Coordinator {
     async fn conclude(
         &self,
         job: &JobId,
-        comparison: &ComparisonFigures,
+        found: &Findings,
         lease: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
         let mut state = self.inner.state.lock().await;
@@ -386,9 +386,11 @@ impl Coordinator {
             // Stopped since it was looked at.
             return Ok(());
         };
-        let fact = Fact::JobCompared(Box::new(JobCompared::of(job, comparison, attendance)));
+        let drift = found.rows().map(|record| Fact::JobDrift(Box::new(JobDrift::of_released(job, record))));
+        let end = Fact::JobCompared(Box::new(JobCompared::of(job, found, attendance)));
+        let facts: Vec<Fact> = drift.into_iter().chain([end]).collect();
         // If we crash here nothing was concluded; the same figures follow from the sum again.
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
+        self.inner.record(&mut state, clock::now(), &facts, None, lease).await?;
         let (rounds, warnings) = (0, state.engine.warnings(job));
         self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use syndic_learning::job::Terms;
 use syndic_learning::{
-    ComparisonFigures, Ending, Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics,
+    Ending, Findings, Job, JobRun, Next, Outcome, Program, ProgramError, Question, RoundMetrics,
     StatisticsFigures,
 };
 use syndic_round::coordinator::{Ahead, Closed, Opened, Phase, Preparation, Prepared, Round, Standing};
@@ -95,8 +95,8 @@ pub struct ClosedRound {
 pub enum Over {
     /// With a model: its digest.
     Completed(Digest),
-    /// With what a comparison of released models found, as it is on record.
-    Compared(Arc<ComparisonFigures>),
+    /// With what was found about released models, as it is on record.
+    Compared(Arc<Findings>),
     /// With a description of rows: the digest of its document.
     Described(Digest),
     /// Without one, because it could not go on: why.

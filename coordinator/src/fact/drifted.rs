@@ -1,8 +1,8 @@
 //! How far test rows are from those that a model was trained on, as an entry.
 
 use serde_json::{Map, Value, json};
-use syndic_learning::DriftFigures;
-use syndic_round::JobId;
+use syndic_learning::{DriftFigures, DriftRecord};
+use syndic_round::{Digest, JobId};
 
 use super::job_subject;
 
@@ -11,6 +11,8 @@ use super::job_subject;
 pub struct JobDrift {
     /// The job.
     pub job: JobId,
+    /// The released model, of a job that compares rows with those that one was trained on; none where the job released it itself.
+    pub model: Option<Digest>,
     /// Rows that the model was trained on, and rows that are compared with them.
     pub rows: [u64; 2],
     /// Thresholds: above `watch_psi` a shift is marked, above `max_psi` or `max_ks` it is drift.
@@ -24,6 +26,11 @@ pub struct JobDrift {
 }
 
 impl JobDrift {
+    /// What is recorded of a comparison with the training rows of a released model, beside the end of its job.
+    pub fn of_released(job: &JobId, record: &DriftRecord) -> Self {
+        Self { model: Some(record.model), ..Self::of(job, record.figures()) }
+    }
+
     /// What is recorded of `figures`.
     pub fn of(job: &JobId, figures: &DriftFigures) -> Self {
         let text = |value: Option<f64>| value.map(|value| format!("{value:.9}"));
@@ -35,6 +42,7 @@ impl JobDrift {
         ];
         Self {
             job: job.clone(),
+            model: None,
             rows: [figures.reference_rows, figures.current_rows],
             thresholds: thresholds
                 .map(|(name, value)| (name.to_owned(), json!(text(value))))
@@ -47,8 +55,8 @@ impl JobDrift {
     }
 
     pub(super) fn parts(&self) -> (&'static str, Option<String>, Value) {
-        let Self { job, rows: [reference, current], thresholds, score, columns, drifted } = self;
-        let data = json!({
+        let Self { job, model, rows: [reference, current], thresholds, score, columns, drifted } = self;
+        let mut data = json!({
             "job": job,
             "reference_rows": reference,
             "current_rows": current,
@@ -57,6 +65,9 @@ impl JobDrift {
             "columns": columns,
             "drifted": drifted,
         });
+        if let Some(model) = model {
+            data["model"] = json!(model.to_string());
+        }
         (DRIFT, Some(job_subject(job)), data)
     }
 
@@ -65,6 +76,10 @@ impl JobDrift {
         let object = |key: &str| data.get(key)?.as_object().cloned();
         Some(Self {
             job: JobId::new(data.get("job")?.as_str()?)?,
+            model: match data.get("model") {
+                None => None,
+                Some(model) => Some(Digest::from_hex(model.as_str()?)?),
+            },
             rows: [rows("reference_rows")?, rows("current_rows")?],
             thresholds: object("thresholds")?,
             score: data.get("score")?.clone(),
@@ -108,6 +123,13 @@ mod tests {
             json!({ "psi": "0.300000000", "ks": null, "standing": "drifted" })
         );
         assert_eq!(data["thresholds"]["max_ks"], Value::Null);
+        assert_eq!(data.get("model"), None, "the job's own model is the one that it releases");
+        let of_another = JobDrift { model: Some(Digest::of(b"model")), ..fact.clone() };
+        let (.., told) = of_another.parts();
+        assert_eq!(
+            (told["model"].as_str().map(str::len), JobDrift::read(&told)),
+            (Some(64), Some(of_another))
+        );
         assert_eq!(JobDrift::read(&data), Some(fact));
         assert_eq!(JobDrift::read(&json!({ "job": "small" })), None);
     }

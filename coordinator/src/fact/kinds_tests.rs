@@ -159,8 +159,16 @@ fn after(fact: Option<&Fact>) -> Option<Fact> {
         }
         Fact::JobProgress { .. } => {
             let (thresholds, columns) = Default::default();
-            let (rows, score, drifted) = ([1, 1], json!({}), Vec::new());
-            Fact::JobDrift(Box::new(JobDrift { job: job(), rows, thresholds, score, columns, drifted }))
+            let (model, rows, score, drifted) = (Some(digest()), [1, 1], json!({}), Vec::new());
+            Fact::JobDrift(Box::new(JobDrift {
+                job: job(),
+                model,
+                rows,
+                thresholds,
+                score,
+                columns,
+                drifted,
+            }))
         }
         Fact::JobDrift(_) => Fact::JobCompleted {
             job: job(),

@@ -121,9 +121,7 @@ impl Fact {
                 metrics: data.get("metrics")?.clone(),
             },
             drifted::DRIFT => Self::JobDrift(Box::new(JobDrift::read(data)?)),
-            COMPLETED if data.get("comparison").is_some() => {
-                Self::JobCompared(Box::new(JobCompared::read(data)?))
-            }
+            COMPLETED if JobCompared::is_in(data) => Self::JobCompared(Box::new(JobCompared::read(data)?)),
             COMPLETED if data.get("statistics").is_some() => {
                 Self::JobDescribed(Box::new(JobDescribed::read(data)?))
             }

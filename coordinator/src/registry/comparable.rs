@@ -1,7 +1,7 @@
 //! Which models a job can compare: those that participants have.
 
 use syndic_learning::Contract;
-use syndic_learning::program::comparison::ComparisonTerms;
+use syndic_learning::program::drift::released::Departs;
 use syndic_round::{Digest, Stage};
 use thiserror::Error;
 
@@ -19,6 +19,9 @@ pub enum NotComparable {
     /// It was withdrawn.
     #[error("model {0} was withdrawn")]
     Withdrawn(Digest),
+    /// The bins of the job are not those of its card.
+    #[error(transparent)]
+    Bins(#[from] Departs),
     /// Its rows are others.
     #[error("model {0} scores rows of another contract than the job reads")]
     OtherContract(Digest),
@@ -32,6 +35,7 @@ impl NotComparable {
             Self::Candidate(_) => "evaluation.not-released",
             Self::Withdrawn(_) => "evaluation.withdrawn",
             Self::OtherContract(_) => "evaluation.other-contract",
+            Self::Bins(departs) => departs.code(),
         }
     }
 
@@ -45,6 +49,7 @@ impl NotComparable {
                 "have an approver make it a shadow, so that participants get it: a shadow decides nothing"
             }
             Self::Withdrawn(_) => "leave it out: what is withdrawn is not used any more, for anything",
+            Self::Bins(departs) => departs.help(),
             Self::OtherContract(_) => "take [contract] of the job that trained the model, unchanged",
         }
     }
@@ -55,9 +60,9 @@ impl Registry {
     ///
     /// # Errors
     /// [`NotComparable`] names the first that they do not have, or not for such rows.
-    pub fn comparable(&self, terms: &ComparisonTerms, contract: &Contract) -> Result<(), NotComparable> {
+    pub fn comparable(&self, models: &[Digest], contract: &Contract) -> Result<(), NotComparable> {
         let content = contract.digest();
-        terms.models.iter().try_for_each(|model| self.is_comparable(*model, content))
+        models.iter().try_for_each(|model| self.is_comparable(*model, content))
     }
 
     /// Two jobs may have released the same weights: it suffices that one of them may be compared.

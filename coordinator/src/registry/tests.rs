@@ -1,7 +1,6 @@
 //! Stages, gates and approvals, as the registry takes and refuses them.
 
 use ed25519_dalek::SigningKey;
-use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
 use syndic_round::{Approver, EndorsedRoster, Member, ParticipantId, Roster};
 
 use super::*;
@@ -179,7 +178,7 @@ fn models_that_participants_have_can_be_compared_and_others_are_told_apart() {
     let contract = Job::from_toml(JOB).unwrap().contract;
     let compared = |models: &[&str], contract: &syndic_learning::Contract| {
         let models = models.iter().map(|job| Digest::of(job.as_bytes())).collect();
-        registry.comparable(&ComparisonTerms { models, rows: RowsCompared::Test }, contract)
+        registry.comparable(&models, contract)
     };
     assert_eq!(compared(&["first"], &contract), Ok(()));
     let refused = |models: &[&str], contract: &syndic_learning::Contract| {

@@ -86,7 +86,9 @@ pub fn fit(job: &Job, tables: &[&Table]) -> Result<Model, FitError> {
             return Ok(Model::Scorecard(scorecard::fit_pooled(tables, terms)?));
         }
         ProgramTerms::External(_) => return Err(FitError::External),
-        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => return Err(FitError::Evaluation),
+        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) | ProgramTerms::Drift(_) => {
+            return Err(FitError::Evaluation);
+        }
     };
     let (encoding, class_weights) = match solver {
         Solver::Newton { encoding, class_weights } => (encoding, class_weights),

@@ -390,6 +390,10 @@ fn answer(
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
     let contribution = match question {
         Question::Compare(asked) => asked.answered_by(&table.rows(), models)?,
+        Question::DriftSince(asked) => match models {
+            [model] => asked.answered_by(&table.rows(), model)?,
+            _ => return Err(syndic_learning::ProgramError::NotApproved("model").into()),
+        },
         question => table.answer(question, rng)?,
     };
     drop(table);

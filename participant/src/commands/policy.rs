@@ -106,9 +106,9 @@ async fn at_this_site(
     }
     let trainer = config.trainer.clone().map(Trainer::new);
     let verdict = answer(&policy, &job, &terms.protection, trainer.as_ref(), &known);
-    if let (Ok(()), Some(compared)) = (&verdict, job.comparison()) {
+    if verdict.is_ok() && !job.trains() {
         let models = Models::at(config.state.join(MODELS));
-        models.comparing(&compared.models, &job.contract, enrolment.roster()).map_err(|no| Failure {
+        models.comparing(&job, enrolment.roster()).map_err(|no| Failure {
             code: no.code().into(),
             message: no.to_string(),
             help: no.help().into(),

@@ -1,6 +1,7 @@
-//! The models that a job compares, out of those that lie here: each proved once more, from the bytes that it is then used from.
+//! The models that a job compares, or that it compares rows with, out of those that lie here: each proved once more, from the bytes that it is then used from.
 
-use syndic_learning::{Contract, Model};
+use syndic_learning::program::drift::released::Departs;
+use syndic_learning::{Contract, Job, Model, ModelCard};
 use syndic_round::{Digest, SealedRoster, Stage};
 use thiserror::Error;
 
@@ -34,6 +35,14 @@ pub enum Unheld {
     /// Only its trainer can score rows by it.
     #[error("the job compares the model with sha256 {0}, by which an external trainer alone can score rows")]
     NeedsTrainer(Digest),
+    /// Its card does not say what the job file says of its training rows.
+    #[error("the job compares rows with those of the model with sha256 {model}: {why}")]
+    Bins {
+        /// The model.
+        model: Digest,
+        /// How the two depart.
+        why: Departs,
+    },
     /// The folder cannot be read.
     #[error(transparent)]
     Unreadable(Undelivered),
@@ -48,6 +57,7 @@ impl Unheld {
             Self::Unverified { .. } => "evaluation.not-verified",
             Self::OtherContract(_) => "evaluation.other-contract",
             Self::NeedsTrainer(_) => "evaluation.needs-trainer",
+            Self::Bins { why, .. } => why.code(),
             Self::Unreadable(error) => error.code(),
         }
     }
@@ -65,26 +75,37 @@ impl Unheld {
             }
             Self::OtherContract(_) => "ask for a job with the contract that the model was trained under",
             Self::NeedsTrainer(_) => "ask for a job that compares models of other programs",
+            Self::Bins { why, .. } => why.help(),
             Self::Unreadable(_) => "check the disk that the state folder is on",
         }
     }
 }
 
 impl Models {
-    /// Of each of these digests the model that lies here and was released with it, which scores rows of `contract`.
+    /// The models that a job needs which trains none: of each that it names the one that lies here and was released with that
+    /// digest, which scores rows of its contract. Where it compares rows with those that a model was trained on, in the bins of the
+    /// card that lies here.
     ///
     /// # Errors
     /// [`Unheld`] names the first that is not to be used, or not for such rows.
-    pub fn comparing(
-        &self,
-        models: &[Digest],
-        contract: &Contract,
-        roster: &SealedRoster,
-    ) -> Result<Vec<Model>, Unheld> {
-        models.iter().map(|model| self.one(*model, contract, roster)).collect()
+    pub fn comparing(&self, job: &Job, roster: &SealedRoster) -> Result<Vec<Model>, Unheld> {
+        let mut models = Vec::new();
+        for model in job.comparison().map_or(&[][..], |terms| &terms.models) {
+            models.push(self.one(*model, &job.contract, roster, |_| Ok(()))?);
+        }
+        if let Some(terms) = job.released_drift() {
+            models.push(self.one(terms.model, &job.contract, roster, |card| terms.is_of(card))?);
+        }
+        Ok(models)
     }
 
-    fn one(&self, digest: Digest, contract: &Contract, roster: &SealedRoster) -> Result<Model, Unheld> {
+    fn one(
+        &self,
+        digest: Digest,
+        contract: &Contract,
+        roster: &SealedRoster,
+        suits: impl Fn(&ModelCard) -> Result<(), Departs>,
+    ) -> Result<Model, Unheld> {
         let mut why = Unheld::NotHere(digest);
         // Two jobs may have released the same weights: it suffices that one of them may be used.
         for path in self.folders().map_err(Unheld::Unreadable)? {
@@ -95,10 +116,13 @@ impl Models {
             }
             why = match looked_at(&path, roster) {
                 Err(why) => Unheld::Unverified { model: digest, why },
-                Ok((proved, _)) if proved.stage == Stage::Withdrawn => Unheld::Withdrawn(digest),
-                Ok((_, Model::External(_))) => Unheld::NeedsTrainer(digest),
-                Ok((proved, model)) if proved.model == digest && model.contract() == contract => {
-                    return Ok(model);
+                Ok((proved, ..)) if proved.stage == Stage::Withdrawn => Unheld::Withdrawn(digest),
+                Ok((_, Model::External(_), _)) => Unheld::NeedsTrainer(digest),
+                Ok((proved, model, card)) if proved.model == digest && model.contract() == contract => {
+                    match suits(&card) {
+                        Ok(()) => return Ok(model),
+                        Err(why) => Unheld::Bins { model: digest, why },
+                    }
                 }
                 Ok(_) => Unheld::OtherContract(digest),
             };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use syndic_learning::promotion::{Figures, GateError, gates};
 use syndic_learning::release::{ReleaseError, check_release};
 use syndic_learning::staged::{STAGED, Staged};
-use syndic_learning::{Job, Model};
+use syndic_learning::{Job, Model, ModelCard};
 use syndic_ledger::{Checkpoint, Entry, Hash, VerifierKey, leaf_hash, verify_inclusion};
 use syndic_proto::convert::{RecordedEntry, RecordedModel};
 use syndic_round::{ApprovalError, Digest, JobId, Roster, SealedRoster, Stage};
@@ -213,14 +213,13 @@ impl Proved {
         self.number > known.number && self.entry > known.entry && known.stage != Stage::Withdrawn
     }
 
-    /// The model in the files, once they are found to be those of this model, and the card to say what is on record.
+    /// The model in the files and its card, once they are found to be those of this model, and the card to say what is on record.
     ///
     /// # Errors
     /// [`Undelivered::Files`].
-    pub fn check(&self, weights: &[u8], card: &[u8]) -> Result<Model, Undelivered> {
+    pub fn check(&self, weights: &[u8], card: &[u8]) -> Result<(Model, ModelCard), Undelivered> {
         let named = (self.model, self.card);
-        let (model, _) = check_release(weights, card, named, (&self.job, &self.file), &self.figures)?;
-        Ok(model)
+        Ok(check_release(weights, card, named, (&self.job, &self.file), &self.figures)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use syndic_learning::Model;
+use syndic_learning::{Model, ModelCard};
 use syndic_round::{SealedRoster, Stage};
 
 use super::release::{Proved, Release, Undelivered};
@@ -36,7 +36,7 @@ impl Models {
     pub fn held(&self, roster: &SealedRoster) -> Result<Vec<Held>, Undelivered> {
         let mut held = Vec::new();
         for path in self.folders()? {
-            held.push(Held { proved: looked_at(&path, roster).map(|(proved, _)| proved), path });
+            held.push(Held { proved: looked_at(&path, roster).map(|(proved, ..)| proved), path });
         }
         Ok(held)
     }
@@ -57,7 +57,7 @@ impl Models {
 
     /// What lies here of the model of a record, verified; none where it is not here or not whole.
     pub fn known(&self, proved: &Proved, roster: &SealedRoster) -> Option<Proved> {
-        looked_at(&self.path_of(proved), roster).ok().map(|(proved, _)| proved)
+        looked_at(&self.path_of(proved), roster).ok().map(|(proved, ..)| proved)
     }
 
     /// Puts a model here, or another stage of one that lies here. Its files are checked first; where they are not what the record
@@ -128,10 +128,13 @@ pub(super) fn recorded(path: &Path, roster: &SealedRoster) -> Result<Proved, Und
 }
 
 /// The same, once both files were found to be those of the record; with the model in them.
-pub(super) fn looked_at(path: &Path, roster: &SealedRoster) -> Result<(Proved, Model), Undelivered> {
+pub(super) fn looked_at(
+    path: &Path,
+    roster: &SealedRoster,
+) -> Result<(Proved, Model, ModelCard), Undelivered> {
     let proved = recorded(path, roster)?;
-    let model = proved.check(&read(path, WEIGHTS)?, &read(path, CARD)?)?;
-    Ok((proved, model))
+    let (model, card) = proved.check(&read(path, WEIGHTS)?, &read(path, CARD)?)?;
+    Ok((proved, model, card))
 }
 
 fn read(path: &Path, file: &str) -> Result<Vec<u8>, Undelivered> {

@@ -7,8 +7,12 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
+use syndic_learning::job::ProgramTerms;
+use syndic_learning::program::comparison::{ComparisonTerms, RowsCompared};
+use syndic_learning::program::drift::released::ReleasedDriftTerms;
+use syndic_learning::program::drift::released::reference::{Reference, ReferenceScores};
 use syndic_learning::staged::Staged;
-use syndic_learning::{Coefficients, Column, ColumnKind, Contract, Job, LinearModel, Model, Standardisation};
+use syndic_learning::{Coefficients, Column, ColumnKind, Job, LinearModel, Model, Standardisation};
 use syndic_ledger::{Checkpoint, Entry, History, Leaves, Timestamp};
 use syndic_participant::models::{Models, Proved, Release, Undelivered};
 use syndic_proto::convert::{RecordedEntry, RecordedModel};
@@ -350,8 +354,11 @@ fn models_are_compared_that_lie_here_whole_and_others_are_told_apart() {
     let mut second = house.release("second", 0.5);
     house.stage(&mut second, Stage::Candidate, Stage::Shadow, None);
     let digests = [Digest::of(&first.weights), Digest::of(&second.weights)];
-    let contract = Job::from_toml(FILE).unwrap().contract;
-    let compared = |digests: &[Digest]| models.comparing(digests, &contract, &roster());
+    let comparing = |digests: &[Digest]| {
+        let terms = ComparisonTerms { models: digests.to_vec(), rows: RowsCompared::Test };
+        Job { program: ProgramTerms::Evaluation(Box::new(terms)), ..Job::from_toml(FILE).unwrap() }
+    };
+    let compared = |digests: &[Digest]| models.comparing(&comparing(digests), &roster());
     let refused = |digests: &[Digest]| {
         let error = compared(digests).unwrap_err();
         assert!(!error.help().is_empty());
@@ -369,9 +376,25 @@ fn models_are_compared_that_lie_here_whole_and_others_are_told_apart() {
     assert_eq!(other.to_safetensors().unwrap(), second.weights);
     let backwards = compared(&[digests[1], digests[0]]).unwrap();
     assert_eq!(backwards[0], other, "in the order that is asked for");
-    let later = Contract { version: 2, ..contract.clone() };
-    let error = models.comparing(&digests, &later, &roster()).unwrap_err();
+    let mut later = comparing(&digests);
+    later.contract.version = 2;
+    let error = models.comparing(&later, &roster()).unwrap_err();
     assert_eq!(error.code(), "evaluation.other-contract");
+    // A job that compares rows is to have the bins of the card, and this one has none.
+    let score = ReferenceScores { below: vec![0.5], rows: vec![60, 40] };
+    let terms = ReleasedDriftTerms {
+        model: digests[0],
+        rows: RowsCompared::All,
+        watch_psi: 0.1,
+        max_psi: 0.25,
+        max_ks: None,
+        min_rows: 10,
+        reference: Reference { rows: 100, score, columns: Vec::new() },
+    };
+    let drift = Job { program: ProgramTerms::Drift(Box::new(terms)), ..comparing(&digests) };
+    let error = models.comparing(&drift, &roster()).unwrap_err();
+    assert_eq!(error.code(), "drift.no-reference", "{error}");
+    assert!(!error.help().is_empty() && error.to_string().contains("trained on"));
 
     // Other files under the same record, or the record of another model over these files.
     let path = models.path_of(&house.proved(&second));

@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct DriftFacts {
     /// The place of the entry that says so.
     pub index: u64,
+    /// SHA-256 of the released model that rows are compared with; null where the job released it itself.
+    pub model: Option<String>,
     /// Rows that the model was trained on.
     pub reference_rows: u64,
     /// Rows that are compared with them.
@@ -43,6 +45,7 @@ impl DriftFacts {
         let text = |value: &Value| value.as_str().map(String::from);
         Self {
             index,
+            model: text(&data["model"]),
             reference_rows: count("reference_rows"),
             current_rows: count("current_rows"),
             thresholds: named("thresholds").map(|(name, value)| (name.clone(), text(value))).collect(),

@@ -144,6 +144,9 @@ fn summary(report: &Report) -> String {
         (Outcome::Completed, Some(round), _) => format!("the model of training round {round} was released"),
         (Outcome::Completed, ..) if job.comparison.is_some() => "released models were compared".into(),
         (Outcome::Completed, ..) if job.statistics.is_some() => "the rows were described".into(),
+        (Outcome::Completed, ..) if job.drift.as_ref().is_some_and(|drift| drift.model.is_some()) => {
+            "rows were compared with those that a released model was trained on".into()
+        }
         (Outcome::Completed | Outcome::Closed, ..) => "the job was completed".into(),
         (Outcome::Abandoned, _, Some(reason)) => format!("the job was abandoned: {reason}"),
         (Outcome::Stopped, _, reason) => {

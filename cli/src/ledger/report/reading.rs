@@ -98,8 +98,9 @@ impl<'a> Reading<'a> {
                 let attendance = match Fact::from_entry(*index, entry) {
                     Ok(Fact::JobCompleted { attendance, .. }) => attendance,
                     Ok(Fact::JobCompared(compared)) => {
-                        self.job.comparison =
-                            Some(ComparisonFacts { index: *index, found: compared.comparison });
+                        // How far rows have drifted was said just before.
+                        let models = compared.found.models().cloned();
+                        self.job.comparison = models.map(|found| ComparisonFacts { index: *index, found });
                         Some(compared.attendance)
                     }
                     Ok(Fact::JobDescribed(described)) => {

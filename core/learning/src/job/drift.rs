@@ -54,27 +54,27 @@ pub(super) fn drift(
         return None;
     }
     let default = DriftTerms::default();
-    let max_psi = reader.number_in(&mut section, "max_psi", PSI);
+    let (watch_psi, max_psi, max_ks) = thresholds(reader, &mut section);
+    let bins = reader.integer(&mut section, "bins", 2..=50).map_or(default.bins, narrow);
+    let min_rows = reader.integer(&mut section, "min_rows", 1..=1_000_000).map_or(default.min_rows, narrow);
+    let columns = columns(reader, &mut section, contract);
+    reader.close(section);
+    Some(DriftTerms { watch_psi, max_psi, max_ks, bins, min_rows, columns })
+}
+
+/// `watch_psi`, `max_psi` and `max_ks`.
+pub(super) fn thresholds(reader: &mut Reader<'_>, section: &mut Section<'_>) -> (f64, f64, Option<f64>) {
+    let default = DriftTerms::default();
+    let max_psi = reader.number_in(section, "max_psi", PSI);
     let most = max_psi.map_or(default.max_psi, Spanned::into_inner);
-    let watch_psi = reader.number_in(&mut section, "watch_psi", PSI);
+    let watch_psi = reader.number_in(section, "watch_psi", PSI);
     if let Some(watch) = watch_psi.as_ref().filter(|watch| *watch.get_ref() > most) {
         let message = format!("`watch_psi` is {}, above `max_psi`, {most}", watch.get_ref());
         let help = "what is marked before it counts as drift is at most `max_psi`";
         reader.add("drift.thresholds", Some(watch.span()), message, help);
     }
-    let max_ks = reader.number_in(&mut section, "max_ks", 0.001..=1.0).map(Spanned::into_inner);
-    let bins = reader.integer(&mut section, "bins", 2..=50).map_or(default.bins, narrow);
-    let min_rows = reader.integer(&mut section, "min_rows", 1..=1_000_000).map_or(default.min_rows, narrow);
-    let columns = columns(reader, &mut section, contract);
-    reader.close(section);
-    Some(DriftTerms {
-        watch_psi: watch_psi.map_or(default.watch_psi.min(most), Spanned::into_inner),
-        max_psi: most,
-        max_ks,
-        bins,
-        min_rows,
-        columns,
-    })
+    let max_ks = reader.number_in(section, "max_ks", 0.001..=1.0).map(Spanned::into_inner);
+    (watch_psi.map_or(default.watch_psi.min(most), Spanned::into_inner), most, max_ks)
 }
 
 fn columns(reader: &mut Reader<'_>, section: &mut Section<'_>, contract: Option<&Contract>) -> Vec<String> {

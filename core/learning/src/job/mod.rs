@@ -12,6 +12,7 @@ mod parse_averaging;
 mod parse_comparison;
 pub(crate) mod parse_contract;
 mod parse_description;
+mod parse_drift;
 mod parse_external;
 mod parse_institution;
 mod parse_named;

@@ -11,6 +11,7 @@ use super::fairness::fairness;
 use super::parse_comparison;
 use super::parse_contract;
 use super::parse_description;
+use super::parse_drift;
 use super::parse_program::{check_patience, check_rounds, program};
 use super::privacy::{self, privacy};
 use super::processing::processing;
@@ -39,7 +40,12 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     let program = program(&mut reader, &mut root, contract.as_ref());
     let compares = matches!(program, Some((ProgramTerms::Evaluation(_), _)));
     let describes = matches!(program, Some((ProgramTerms::Statistics(_), _)));
-    let rounds = rounds(&mut reader, &mut root, (compares, describes));
+    let drifts = matches!(program, Some((ProgramTerms::Drift(_), _)));
+    let asks_once = compares
+        .then_some("evaluation.rounds")
+        .or(describes.then_some("statistics.rounds"))
+        .or(drifts.then_some("drift.rounds"));
+    let rounds = rounds(&mut reader, &mut root, asks_once);
     let privacy = privacy(&mut reader, &mut root);
     let cohort = cohort(&mut reader, &mut root, program.as_ref().map(|(program, _)| program));
     let of_many_sizes = match &program {
@@ -58,6 +64,9 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
     }
     if describes {
         parse_description::check(&mut reader, &root);
+    }
+    if drifts {
+        parse_drift::check(&mut reader, &root, evaluation);
     }
     reader.close(root);
     if let Some(promotion) = &promotion {
@@ -165,14 +174,15 @@ fn identity(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<Identity>
     })
 }
 
-/// The rounds, and where their number stands. A job that compares released models or describes rows has one, and need not say so.
+/// The rounds, and where their number stands. A job that compares released models, or describes rows, has one, and need not say so.
+/// `asks_once` is the code of an error in a job that asks for one sum.
 fn rounds(
     reader: &mut Reader<'_>,
     root: &mut Section<'_>,
-    (compares, describes): (bool, bool),
+    asks_once: Option<&'static str>,
 ) -> Option<(Rounds, Range<usize>)> {
     let mut section = reader.section(root, "rounds", "[rounds]");
-    if !compares && !describes {
+    if asks_once.is_none() {
         reader.require(&mut section, "count", "say how many training rounds the job may take: `count = 20`");
     }
     let count = reader.integer(&mut section, "count", 1..=10_000);
@@ -191,12 +201,8 @@ fn rounds(
     };
     reader.close(inner);
     reader.close(section);
-    if compares {
-        let count = parse_comparison::one_round(reader, count);
-        return Some((Rounds { count, patience: patience.map(narrow), deadlines }, 0..0));
-    }
-    if describes {
-        let count = parse_description::one_round(reader, count);
+    if let Some(code) = asks_once {
+        let count = parse_comparison::one_round(reader, count, code);
         return Some((Rounds { count, patience: patience.map(narrow), deadlines }, 0..0));
     }
     let count = count?;

@@ -68,12 +68,12 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Section<'_>) {
 }
 
 /// Refuses another number of training rounds than the one that a job without training has.
-pub(super) fn one_round(reader: &mut Reader<'_>, count: Option<Spanned<u64>>) -> u32 {
+pub(super) fn one_round(reader: &mut Reader<'_>, count: Option<Spanned<u64>>, code: &'static str) -> u32 {
     if let Some(count) = count
         && *count.get_ref() != 1
     {
         let message = format!("the job asks for one sum, and `count` is {}", count.get_ref());
-        reader.add("evaluation.rounds", Some(count.span()), message, "remove `count`, or write `count = 1`");
+        reader.add(code, Some(count.span()), message, "remove `count`, or write `count = 1`");
     }
     1
 }

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-
 use super::parse::narrow;
 use super::parse_others::refuse_other_programs;
 use super::privacy::Privacy;
@@ -90,13 +88,4 @@ pub(super) fn check_privacy(reader: &mut Reader<'_>, (privacy, at): (&Privacy, O
             reader.add("statistics.privacy", at.clone(), message, format!("remove `{key}` from [privacy]"));
         }
     }
-}
-
-/// Refuses another number of rounds than the one there is.
-pub(super) fn one_round(reader: &mut Reader<'_>, count: Option<Spanned<u64>>) -> u32 {
-    if let Some(count) = count.filter(|count| *count.get_ref() != 1) {
-        let message = format!("the job asks for one sum, and `count` is {}", count.get_ref());
-        reader.add("statistics.rounds", Some(count.span()), message, "remove `count`, or write `count = 1`");
-    }
-    1
 }

@@ -3,6 +3,7 @@
 use super::parse_averaging::OF_OPTIMISERS;
 use super::parse_program::refuse;
 use super::reader::{Reader, Section};
+use crate::program::drift::released;
 use crate::program::{
     boosted_trees, comparison, description, external, logistic_regression, neural_network, scorecard,
 };
@@ -19,7 +20,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 40] = [
+const OWNERS: [(&str, &str); 48] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -63,4 +64,9 @@ const OWNERS: [(&str, &str); 40] = [
     ("cells", description::NAME),
     ("correlations", description::NAME),
     ("columns", description::NAME),
+    ("model", released::NAME),
+    ("watch_psi", released::NAME),
+    ("max_psi", released::NAME),
+    ("max_ks", released::NAME),
+    ("reference", released::NAME),
 ];

@@ -16,10 +16,13 @@ use super::program::{
     ProgramTerms, Solver,
 };
 use super::reader::{Reader, Section, suggestion};
-use super::{Privacy, Rounds, parse_comparison, parse_description, parse_external, parse_random_trees};
+use super::{
+    Privacy, Rounds, parse_comparison, parse_description, parse_drift, parse_external, parse_random_trees,
+};
 use crate::contract::Contract;
 use crate::optimiser::FED_AVG;
 use crate::program::boosted_trees::{self, BoostedTreesTerms, TreesTerms};
+use crate::program::drift::released;
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::{comparison, description, external, logistic_regression, neural_network, scorecard};
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
@@ -33,6 +36,7 @@ const PROGRAMS: [(&str, Named); 7] = [
     (external::NAME, Named::External),
     (comparison::NAME, Named::Evaluation),
     (description::NAME, Named::Statistics),
+    (released::NAME, Named::Drift),
 ];
 
 /// Which words name programs, where `word` does not; none where it does. In words that do not quote it.
@@ -63,6 +67,7 @@ pub(super) fn program(
         Named::Statistics => {
             return Some((parse_description::description(reader, section, contract), None));
         }
+        Named::Drift => return Some((parse_drift::drift(reader, section, contract), None)),
     }
     let written = solver(reader, &mut section, contract)?;
     let l2 = reader.number_in(&mut section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
@@ -106,6 +111,7 @@ enum Named {
     External,
     Evaluation,
     Statistics,
+    Drift,
 }
 
 #[derive(Clone, Copy)]
@@ -266,7 +272,7 @@ pub(super) fn check_rounds(
             check_last_step(reader, program, rounds, at);
         }
         ProgramTerms::Scorecard(_) | ProgramTerms::External(_) => {}
-        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => {}
+        ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) | ProgramTerms::Drift(_) => {}
     }
 }
 

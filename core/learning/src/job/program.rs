@@ -9,6 +9,7 @@ use crate::optimiser::{FED_AVG, Optimiser, Steps};
 use crate::program::boosted_trees::{self, BoostedTreesTerms, RandomTreesTerms, TreesTerms};
 use crate::program::comparison::{self, ComparisonTerms};
 use crate::program::description::{self, DescriptionTerms};
+use crate::program::drift::released::{self, ReleasedDriftTerms};
 use crate::program::external::{self, terms::ExternalTerms};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
 use crate::program::logistic_regression::{self, LocalTraining};
@@ -33,6 +34,8 @@ pub enum ProgramTerms {
     Evaluation(Box<ComparisonTerms>),
     /// [`crate::program::description`]: it trains nothing either.
     Statistics(Box<DescriptionTerms>),
+    /// [`crate::program::drift::released`]: it trains nothing either.
+    Drift(Box<ReleasedDriftTerms>),
 }
 
 /// How a logistic regression is trained.
@@ -113,6 +116,7 @@ impl ProgramTerms {
             Self::External(_) => external::NAME,
             Self::Evaluation(_) => comparison::NAME,
             Self::Statistics(_) => description::NAME,
+            Self::Drift(_) => released::NAME,
         }
     }
 
@@ -128,7 +132,7 @@ impl ProgramTerms {
 
     /// Whether it trains a model. What does not asks for one sum.
     pub fn trains(&self) -> bool {
-        !matches!(self, Self::Evaluation(_) | Self::Statistics(_))
+        !matches!(self, Self::Evaluation(_) | Self::Statistics(_) | Self::Drift(_))
     }
 
     /// Whether it adds noise for rows to all that it asks for, in every job.
@@ -137,7 +141,8 @@ impl ProgramTerms {
             Self::LogisticRegression(terms) => matches!(terms.solver, Solver::NoisyGradient(_)),
             Self::NeuralNetwork(terms) => terms.noisy().is_some(),
             Self::BoostedTrees(terms) => terms.random().is_some(),
-            Self::Scorecard(_) | Self::External(_) | Self::Evaluation(_) | Self::Statistics(_) => false,
+            Self::Scorecard(_) | Self::External(_) => false,
+            Self::Evaluation(_) | Self::Statistics(_) | Self::Drift(_) => false,
         }
     }
 
@@ -172,7 +177,8 @@ impl ProgramTerms {
             | Self::Scorecard(_)
             | Self::External(_)
             | Self::Evaluation(_)
-            | Self::Statistics(_) => None,
+            | Self::Statistics(_)
+            | Self::Drift(_) => None,
         }
     }
 

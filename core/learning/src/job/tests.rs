@@ -12,6 +12,7 @@ mod nullable;
 mod privacy;
 mod program;
 mod promotion;
+mod released_drift;
 
 const FILE: &str = r#"
 [job]

@@ -8,6 +8,7 @@
 pub mod against;
 pub(super) mod counts;
 pub mod figures;
+pub mod released;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};

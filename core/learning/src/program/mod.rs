@@ -11,6 +11,7 @@ pub mod drift;
 pub mod evaluation;
 pub mod external;
 pub mod fairness;
+pub mod findings;
 pub mod job_table;
 pub mod logistic_regression;
 mod lot;

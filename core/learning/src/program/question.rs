@@ -8,6 +8,7 @@ use super::boosted_trees::{BoostedTreesTerms, CellsQuestion, GrowQuestion, Noisy
 use super::class_weights::are_agreed;
 use super::comparison::CompareQuestion;
 use super::description::DescribeQuestion;
+use super::drift::released::ReleasedDriftQuestion;
 use super::drift::{self, DriftQuestion};
 use super::evaluation::EvaluateQuestion;
 use super::external::{self, ExternalQuestion};
@@ -68,6 +69,8 @@ pub enum Question {
     Compare(CompareQuestion),
     /// Where rows are by column and class, and moments.
     Describe(DescribeQuestion),
+    /// Where rows are, in the bins of a released model's card.
+    DriftSince(ReleasedDriftQuestion),
 }
 
 /// What answers to all the questions of a job look like, as far as its file alone decides.
@@ -94,7 +97,7 @@ impl Layouts {
     /// When one of its questions has no layout.
     pub fn of(job: &Job) -> Result<Self, ProgramError> {
         let (contract, bins) = (&job.contract, job.evaluation.bins);
-        let fairness = job.fairness.as_ref().filter(|_| job.comparison().is_none());
+        let fairness = job.fairness.as_ref().filter(|_| job.trains());
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
@@ -158,6 +161,7 @@ impl Question {
             Self::Drift(question) => question.layout(),
             Self::Compare(question) => question.layout(),
             Self::Describe(question) => question.layout(),
+            Self::DriftSince(question) => question.layout(),
         }
     }
 
@@ -170,7 +174,7 @@ impl Question {
             Self::External(_) | Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) => TRAIN,
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
-            Self::Drift(_) => "drift",
+            Self::Drift(_) | Self::DriftSince(_) => DRIFT,
             Self::Compare(_) => COMPARE,
             Self::Describe(_) => DESCRIBE,
         }
@@ -188,8 +192,8 @@ impl Question {
     /// The training round that the question belongs to, from 1; none before training, and none after it.
     pub fn training_round(&self) -> Option<u32> {
         match self {
-            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) => None,
-            Self::Compare(_) | Self::Describe(_) => None,
+            Self::Statistics(_) | Self::Fairness(_) | Self::Drift(_) | Self::Compare(_) => None,
+            Self::Describe(_) | Self::DriftSince(_) => None,
             Self::Train(question) => Some(question.training_round),
             Self::Newton(question) => Some(question.training_round),
             Self::Network(question) => Some(question.training_round),
@@ -247,6 +251,7 @@ impl Question {
             // Everything else would be answered exactly.
             _ if job.adds_noise() => departs("privacy mode"),
             Self::Compare(question) => question.approved_by(job),
+            Self::DriftSince(question) => question.approved_by(job),
             // A job that trains nothing asks for nothing else.
             _ if !job.program.trains() => departs("program"),
             Self::Statistics(question) if *question != StatisticsQuestion::of(contract) => {
@@ -313,6 +318,7 @@ pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
     match &job.program {
         ProgramTerms::Evaluation(_) => u32::from(kind == COMPARE),
         ProgramTerms::Statistics(_) => u32::from(kind == DESCRIBE),
+        ProgramTerms::Drift(_) => u32::from(kind == DRIFT),
         // Cells are counted before the first tree.
         ProgramTerms::BoostedTrees(terms) if kind == TRAIN => {
             terms.best().map_or(1, |terms| terms.depth + u32::from(is_first))
@@ -378,6 +384,9 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     if let Some(terms) = job.description() {
         return DescribeQuestion::of(job, terms).layout();
     }
+    if let Some(terms) = job.released_drift() {
+        return ReleasedDriftQuestion::of(job, terms).layout();
+    }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(terms), trees) => match (&**terms, trees) {
             (TreesTerms::Random(terms), _) => {
@@ -406,3 +415,5 @@ const EVALUATE: &str = "evaluate";
 const COMPARE: &str = "compare";
 /// The kind of what describes rows.
 const DESCRIBE: &str = "describe";
+/// The kind of what compares rows with training rows.
+const DRIFT: &str = "drift";

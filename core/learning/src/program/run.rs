@@ -13,14 +13,15 @@ use syndic_round::{Contribution, Layout, Sum};
 
 use super::boosted_trees::{NoisyTrees, PreparedTable};
 use super::comparison::Comparison;
-use super::comparison::figures::ComparisonFigures;
 use super::description::Description;
 use super::description::figures::StatisticsFigures;
 use super::drift::Drift;
 use super::drift::figures::DriftFigures;
+use super::drift::released::ReleasedDrift;
 use super::evaluation::{EvaluateQuestion, Evaluated, Evaluation};
 use super::fairness::Fairness;
 use super::fairness::figures::FairnessFigures;
+use super::findings::Findings;
 use super::logistic_regression::LogisticRegression;
 use super::logistic_regression::inference::Fit;
 use super::logistic_regression::newton::Newton;
@@ -80,8 +81,10 @@ enum State {
     Judging(Comparison),
     /// Describing rows: all that such a job does.
     Describing(Box<Description>),
+    /// Comparing rows with those of a released model: all that such a job does.
+    Counting(Box<ReleasedDrift>),
     Finished(Box<Outcome>),
-    Judged(Box<ComparisonFigures>),
+    Judged(Box<Findings>),
     Described(Box<StatisticsFigures>),
 }
 
@@ -90,8 +93,8 @@ enum State {
 pub enum Ending {
     /// A model is released.
     Released(Box<Outcome>),
-    /// Released models were compared.
-    Compared(Box<ComparisonFigures>),
+    /// Released models were compared, or rows with those of one.
+    Compared(Box<Findings>),
     /// Rows were described.
     Described(Box<StatisticsFigures>),
 }
@@ -161,10 +164,11 @@ impl Outcome {
 impl JobRun {
     /// The run of a job, before its first round.
     pub fn new(job: &Job) -> Self {
-        let state = match (job.comparison(), job.description()) {
-            (Some(terms), _) => State::Judging(Comparison::new(job, terms)),
-            (_, Some(terms)) => State::Describing(Box::new(Description::new(job, terms))),
-            (None, None) => State::Statistics(Statistics::new(job.contract.clone())),
+        let state = match (job.comparison(), job.description(), job.released_drift()) {
+            (Some(terms), _, _) => State::Judging(Comparison::new(job, terms)),
+            (_, Some(terms), _) => State::Describing(Box::new(Description::new(job, terms))),
+            (_, _, Some(terms)) => State::Counting(Box::new(ReleasedDrift::new(job, terms))),
+            (None, None, None) => State::Statistics(Statistics::new(job.contract.clone())),
         };
         let mut run = Self { job: job.clone(), state, summary: None, metrics: Vec::new(), best: None };
         if job.adds_noise() && job.program.trains() {
@@ -181,7 +185,7 @@ impl JobRun {
     /// Training rounds that have a sum.
     pub fn trained_rounds(&self) -> u32 {
         match &self.state {
-            State::Statistics(_) | State::Judging(_) | State::Judged(_) => 0,
+            State::Statistics(_) | State::Judging(_) | State::Counting(_) | State::Judged(_) => 0,
             State::Describing(_) | State::Described(_) => 0,
             State::Training(training) => training.completed(),
             State::Evaluating { training_round, .. } | State::Measuring { training_round, .. } => {
@@ -214,7 +218,7 @@ impl JobRun {
             State::Statistics(_) => training_layout(&self.job),
             State::Comparing { .. } => self.drift_layout()?,
             State::Measuring { .. } | State::Drifting { .. } | State::Finished(_) => return None,
-            State::Judging(_) | State::Judged(_) => return None,
+            State::Judging(_) | State::Counting(_) | State::Judged(_) => return None,
             State::Describing(_) | State::Described(_) => return None,
         };
         // A question without a layout is never asked.
@@ -266,6 +270,7 @@ impl JobRun {
             State::Drifting { drift, .. } => ask(drift.next(None)?, Question::Drift)?,
             State::Judging(comparison) => ask(comparison.next(None)?, Question::Compare)?,
             State::Describing(description) => ask(description.next(None)?, Question::Describe)?,
+            State::Counting(drift) => ask(drift.next(None)?, Question::DriftSince)?,
             State::Finished(outcome) => Next::Done(Ending::Released(outcome.clone())),
             State::Judged(figures) => Next::Done(Ending::Compared(figures.clone())),
             State::Described(figures) => Next::Done(Ending::Described(figures.clone())),
@@ -400,7 +405,11 @@ impl Program for JobRun {
                 run.state = State::Finished(outcome);
             }
             State::Judging(mut comparison) => {
-                run.state = State::Judged(Box::new(done(comparison.next(Some(sum))?)?));
+                let figures = done(comparison.next(Some(sum))?)?;
+                run.state = State::Judged(Box::new(Findings::Models(figures)));
+            }
+            State::Counting(mut drift) => {
+                run.state = State::Judged(Box::new(Findings::Rows(done(drift.next(Some(sum))?)?)));
             }
             State::Describing(mut description) => {
                 let mut figures = done(description.next(Some(sum))?)?;
@@ -440,6 +449,7 @@ impl Program for JobRun {
             Question::Drift(question) => Drift::answer(question, table, rng),
             Question::Compare(question) => Comparison::answer(question, table, rng),
             Question::Describe(question) => Description::answer(question, table, rng),
+            Question::DriftSince(question) => ReleasedDrift::answer(question, table, rng),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Training {
                 let training = ScorecardTraining::new(contract, summary, terms, rounds)?;
                 return Ok(Self::Scorecard(Box::new(training)));
             }
-            ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) => {
+            ProgramTerms::Evaluation(_) | ProgramTerms::Statistics(_) | ProgramTerms::Drift(_) => {
                 return Err(ProgramError::NotApproved("program"));
             }
             ProgramTerms::External(terms) => {

@@ -50,7 +50,7 @@ fn played(job: &Job, tables: &[Table], models: &[Model]) -> ComparisonFigures {
     assert_eq!(run.next(None).unwrap(), Next::Done(ending.clone()));
     assert!(run.next(Some(&sum)).is_err(), "nothing is asked any more");
     let Ending::Compared(figures) = ending else { panic!("{ending:?}") };
-    *figures
+    figures.models().unwrap().clone()
 }
 
 /// Scores and labels of the rows of all tables together.

@@ -2,13 +2,13 @@
 //! finds out for itself, without a round.
 
 use super::figures::{Bin, DriftFigures, Shift, ks};
-use crate::contract::ColumnKind;
+use crate::contract::{ColumnKind, Contract};
 use crate::model::{ModelCard, ModelError};
 use crate::table::{Table, Values, is_missing};
 
 /// Rows that are counted in the bins of a card, a batch at a time.
 pub struct Compared<'c> {
-    card: &'c ModelCard,
+    contract: &'c Contract,
     figures: &'c DriftFigures,
     rows: u64,
     score: Vec<u64>,
@@ -18,15 +18,14 @@ pub struct Compared<'c> {
 impl<'c> Compared<'c> {
     /// Of no row yet; none where the job of the model compared nothing.
     pub fn with(card: &'c ModelCard) -> Option<Self> {
-        let figures = card.drift.as_ref()?;
+        Some(Self::of(&card.contract, card.drift.as_ref()?))
+    }
+
+    /// Of no row yet, in the bins of these figures.
+    pub(super) fn of(contract: &'c Contract, figures: &'c DriftFigures) -> Self {
         let empty = |shift: &Shift| vec![0; shift.bins.len()];
-        Some(Self {
-            card,
-            figures,
-            rows: 0,
-            score: empty(&figures.score),
-            columns: figures.columns.iter().map(empty).collect(),
-        })
+        let columns = figures.columns.iter().map(empty).collect();
+        Self { contract, figures, rows: 0, score: empty(&figures.score), columns }
     }
 
     /// Counts all rows of a table, and their scores.
@@ -34,11 +33,24 @@ impl<'c> Compared<'c> {
     /// # Errors
     /// [`ModelError::Contract`] where the table keeps another contract.
     pub fn add(&mut self, table: &Table, scores: &[f64]) -> Result<(), ModelError> {
-        let contract = &self.card.contract;
+        self.add_rows(table, &(0..table.rows()).collect::<Vec<_>>(), scores)
+    }
+
+    /// Counts these rows of a table, and their scores.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_rows(
+        &mut self,
+        table: &Table,
+        rows: &[usize],
+        scores: &[f64],
+    ) -> Result<(), ModelError> {
+        let contract = self.contract;
         if table.contract() != contract {
             return Err(ModelError::Contract { expected: contract.id(), found: table.contract().id() });
         }
-        self.rows += table.rows() as u64;
+        self.rows += rows.len() as u64;
         let bins = &self.figures.score.bins;
         scores.iter().for_each(|&score| count(&mut self.score, ordered(bins, |edge| edge <= score)));
         for (shift, counts) in self.figures.columns.iter().zip(&mut self.columns) {
@@ -54,12 +66,12 @@ impl<'c> Compared<'c> {
                         true => of_missing(&shift.bins),
                         false => ordered(&shift.bins, |edge| transform.apply(edge) <= value),
                     };
-                    values.iter().for_each(|&value| count(counts, of(value)));
+                    rows.iter().for_each(|&row| count(counts, of(values[row])));
                 }
                 (ColumnKind::Categorical { levels }, Values::Categorical(values)) => {
                     let of_levels = levels.iter().map(|level| with_level(&shift.bins, level));
                     let of_level: Vec<usize> = of_levels.chain([of_missing(&shift.bins)]).collect();
-                    values.iter().for_each(|&level| count(counts, of_level[usize::from(level)]));
+                    rows.iter().for_each(|&row| count(counts, of_level[usize::from(values[row])]));
                 }
                 // A table's values are of the kinds of its contract.
                 _ => {}
@@ -72,25 +84,29 @@ impl<'c> Compared<'c> {
     /// model was trained on than their bins, KS is taken at the ends of these, and may be less than it is; of one bin
     /// nothing is known.
     pub fn finish(self) -> DriftFigures {
-        let Self { figures, rows, score, columns, .. } = self;
-        let compared = |shift: &Shift, current: &[u64]| {
-            let reference: Vec<u64> = shift.bins.iter().map(|bin| bin.reference).collect();
-            let present = shift.present();
-            let is_ordered = present > 1 && shift.bins.iter().all(|bin| bin.levels.is_empty());
-            let fresh = Shift { standing: None, psi: None, psi_by_chance: None, ks: None, ..shift.clone() };
-            fresh.with(figures, current, is_ordered.then(|| ks(&reference[..present], &current[..present])))
-        };
-        DriftFigures {
-            current_rows: rows,
-            columns: figures
-                .columns
-                .iter()
-                .zip(&columns)
-                .map(|(shift, counts)| compared(shift, counts))
-                .collect(),
-            score: compared(&figures.score, &score),
-            ..figures.clone()
-        }
+        found(self.figures, self.rows, &self.score, &self.columns)
+    }
+
+    /// The rows in each bin: of the columns one after the other, and of the scores.
+    pub(super) fn counts(&self) -> (impl Iterator<Item = u64> + '_, &[u64]) {
+        (self.columns.iter().flatten().copied(), &self.score)
+    }
+}
+
+/// What `rows` rows come to that are in these bins of `figures`. Nothing is left out.
+pub(super) fn found(figures: &DriftFigures, rows: u64, score: &[u64], columns: &[Vec<u64>]) -> DriftFigures {
+    let compared = |shift: &Shift, current: &[u64]| {
+        let reference: Vec<u64> = shift.bins.iter().map(|bin| bin.reference).collect();
+        let present = shift.present();
+        let is_ordered = present > 1 && shift.bins.iter().all(|bin| bin.levels.is_empty());
+        let fresh = Shift { standing: None, psi: None, psi_by_chance: None, ks: None, ..shift.clone() };
+        fresh.with(figures, current, is_ordered.then(|| ks(&reference[..present], &current[..present])))
+    };
+    DriftFigures {
+        current_rows: rows,
+        columns: figures.columns.iter().zip(columns).map(|(shift, counts)| compared(shift, counts)).collect(),
+        score: compared(&figures.score, score),
+        ..figures.clone()
     }
 }
 

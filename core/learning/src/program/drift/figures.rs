@@ -248,14 +248,14 @@ impl DriftFigures {
 
 impl Bin {
     /// The bin of the rows without a value.
-    fn of_missing(reference: u64) -> Self {
+    pub(super) fn of_missing(reference: u64) -> Self {
         Self { below: None, levels: Vec::new(), missing: true, reference, current: None }
     }
 }
 
 impl Shift {
     /// What nothing is compared with yet.
-    fn unknown(name: String, bins: Vec<Bin>) -> Self {
+    pub(super) fn unknown(name: String, bins: Vec<Bin>) -> Self {
         Self { name, standing: None, psi: None, psi_by_chance: None, ks: None, bins }
     }
 
@@ -292,13 +292,18 @@ impl Shift {
             [&reference[..with_value], &current[..with_value]].into_iter().all(|rows| total(rows) >= floor)
         });
         self.ks = ks;
-        let is_far = figures.max_ks.zip(ks).is_some_and(|(most, ks)| ks > most);
-        self.standing = self.distance().map(|distance| match distance {
+        self.standing = self.judged(figures);
+        self
+    }
+
+    /// What the thresholds make of the index and the statistic.
+    pub(super) fn judged(&self, figures: &DriftFigures) -> Option<Standing> {
+        let is_far = figures.max_ks.zip(self.ks).is_some_and(|(most, ks)| ks > most);
+        self.distance().map(|distance| match distance {
             distance if distance > figures.max_psi || is_far => Standing::Drifted,
             distance if distance > figures.watch_psi => Standing::Watch,
             _ => Standing::Stable,
-        });
-        self
+        })
     }
 }
 
@@ -319,7 +324,7 @@ fn bins_of(cut: &Cut, reference: &[u64], value_at: impl Fn(u16) -> f64, levels: 
 
 /// Takes away small counts of rows that are compared. Where that is one only, the next smallest too: what is missing to all
 /// rows would show it.
-fn suppress(bins: &mut [Bin], min_rows: u64) {
+pub(super) fn suppress(bins: &mut [Bin], min_rows: u64) {
     let is_small = |bin: &Bin| bin.current.is_some_and(|count| count < min_rows);
     let small = bins.iter().filter(|bin| is_small(bin)).count();
     bins.iter_mut().filter(|bin| is_small(bin)).for_each(|bin| bin.current = None);

@@ -10,7 +10,7 @@ use crate::reference::fit_linear;
 use crate::table::{MISSING, Values};
 
 /// Age and job are missing of these shares of the training rows, and of the test rows.
-fn tables(of_training: f64, of_test: f64) -> Vec<Table> {
+pub(super) fn tables(of_training: f64, of_test: f64) -> Vec<Table> {
     (0..5).map(|seed| with_gaps(fixture::table(1000, 0.3, false, seed), of_training, of_test, seed)).collect()
 }
 

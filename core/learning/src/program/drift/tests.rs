@@ -11,13 +11,13 @@ use crate::program::question::Question;
 use crate::program::run::tests::{ALL, job, run, sum_of};
 use crate::reference::fit_linear;
 
-fn comparing(terms: DriftTerms) -> Job {
+pub(super) fn comparing(terms: DriftTerms) -> Job {
     Job { drift: Some(terms), ..job(2) }
 }
 
 /// What is planted in the test rows.
 #[derive(Clone, Copy, PartialEq)]
-enum Planted {
+pub(super) enum Planted {
     Nothing,
     /// Everybody is ten years older.
     Age,
@@ -28,7 +28,7 @@ enum Planted {
 }
 
 /// Five institutions that differ; every fifth row is a test row.
-fn tables(planted: Planted) -> Vec<Table> {
+pub(super) fn tables(planted: Planted) -> Vec<Table> {
     (0..5).map(|seed| table(seed, planted, 1000 + 100 * seed)).collect()
 }
 
@@ -235,7 +235,7 @@ fn it_comes_last_after_the_comparison_of_groups() {
 }
 
 /// The card of a model that was trained on tables without drift, and the model.
-fn released() -> (Model, ModelCard) {
+pub(super) fn released() -> (Model, ModelCard) {
     let (_, outcome, _) = run(&comparing(DriftTerms::default()), &tables(Planted::Nothing), |_| ALL.to_vec());
     let weights = outcome.model.to_safetensors().unwrap();
     let card = serde_json::to_string(&outcome.card(&weights, BTreeMap::new())).unwrap();
