@@ -33,16 +33,16 @@ impl House {
         ["job", "submit", &format!("{id}.toml"), "--config", "coordinator.toml"].map(String::from)
     }
 
-    fn hand_in(&self, id: &str) {
+    pub(super) fn hand_in(&self, id: &str) {
         succeed("syndic-coordinator", &self.operator(), &self.handing_in(id).each_ref().map(String::as_str));
     }
 
-    fn refuses(&self, id: &str) -> (i32, String) {
+    pub(super) fn refuses(&self, id: &str) -> (i32, String) {
         refusal("syndic-coordinator", &self.operator(), &self.handing_in(id).each_ref().map(String::as_str))
     }
 
     /// Makes a candidate a shadow that every bank has.
-    fn deliver(&self, id: &str, coordinator: &mut Process, banks: &mut [Process]) {
+    pub(super) fn deliver(&self, id: &str, coordinator: &mut Process, banks: &mut [Process]) {
         let file = format!("{id}-shadow.json");
         self.promote(id, "shadow", &file);
         self.stage(&file);
@@ -107,7 +107,7 @@ fn all_but(one: &str) -> Vec<&'static str> {
     BANKS.into_iter().filter(|bank| *bank != one).collect()
 }
 
-fn declines(code: &'static str) -> impl Fn(&Line) -> bool {
+pub(super) fn declines(code: &'static str) -> impl Fn(&Line) -> bool {
     move |line| line.is("declining") && line.text("code") == code
 }
 

@@ -5,6 +5,7 @@
 
 mod comparing;
 mod describing;
+mod drifting;
 mod forged;
 #[path = "../two_hosts/founding.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
