@@ -34,7 +34,6 @@ pub use admission::{
 };
 pub use beside::Beside;
 use beside::with_phases;
-use compared::COMPLETED;
 pub use compared::JobCompared;
 pub use connected::Connected;
 pub use coordinator::{Started, Stopped, incarnation};

@@ -73,7 +73,7 @@ fn file(args: &DriftJobArgs, card: &ModelCard, terms: ReleasedDriftTerms) -> Res
         processing: Default::default(),
         contract: card.contract.clone(),
         program: ProgramTerms::Drift(Box::new(terms)),
-        rounds: Rounds { count: 1, deadlines: Default::default() },
+        rounds: Rounds { count: 1, patience: None, deadlines: Default::default() },
         privacy: Privacy::None {},
         cohort: Default::default(),
         protection: ProtectionTerms {

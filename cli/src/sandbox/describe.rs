@@ -62,6 +62,7 @@ pub(super) async fn execute_in(
         sites: sites.clone(),
         seed: options.seed,
         stop_one: false,
+        trainer: None,
         state: claim.with(RunFolder::state)?,
         ledger: claim.with(|folder| Ok(folder.staging().join(folder::LEDGER)))?,
     };

@@ -64,8 +64,8 @@ pub struct Figures {
 pub fn run(mut jobs: Vec<SandboxOptions>, out: &Path, (json, quiet): (bool, bool)) -> Result<()> {
     let names = names(&jobs)?;
     check_contents(out, &names)?;
-    let read = jobs.iter().map(|options| job_check::check(&options.job)).collect::<Result<Vec<_>>>()?;
-    for (options, job) in jobs.iter().zip(&read) {
+    let files = jobs.iter().map(|options| job_check::check(&options.job)).collect::<Result<Vec<_>>>()?;
+    for (options, job) in jobs.iter().zip(&files) {
         if job.description().is_some() {
             let message = "the job trains no model that could stand beside others";
             return Err(Error::input("sandbox.statistics", message)
@@ -73,7 +73,7 @@ pub fn run(mut jobs: Vec<SandboxOptions>, out: &Path, (json, quiet): (bool, bool
                 .help("give the sandbox a job that describes rows alone"));
         }
     }
-    trainer::keep_where_needed(&mut jobs, &read)?;
+    trainer::keep_where_needed(&mut jobs, &files)?;
     let mut compared = Vec::new();
     let mut first = None;
     for (mut options, name) in jobs.into_iter().zip(names) {

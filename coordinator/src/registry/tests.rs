@@ -177,7 +177,7 @@ fn models_that_participants_have_can_be_compared_and_others_are_told_apart() {
     put(&mut registry, "second", Stage::Withdrawn);
     let contract = Job::from_toml(JOB).unwrap().contract;
     let compared = |models: &[&str], contract: &syndic_learning::Contract| {
-        let models = models.iter().map(|job| Digest::of(job.as_bytes())).collect();
+        let models: Vec<Digest> = models.iter().map(|job| Digest::of(job.as_bytes())).collect();
         registry.comparable(&models, contract)
     };
     assert_eq!(compared(&["first"], &contract), Ok(()));

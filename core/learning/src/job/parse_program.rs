@@ -28,7 +28,7 @@ use crate::program::{comparison, description, external, logistic_regression, neu
 use crate::trees::{MOST_BINS, MOST_DEPTH, MOST_TREES};
 
 /// The programs that a job file can name.
-const PROGRAMS: [(&str, Named); 7] = [
+const PROGRAMS: [(&str, Named); 8] = [
     (logistic_regression::NAME, Named::LogisticRegression),
     (boosted_trees::NAME, Named::BoostedTrees),
     (neural_network::NAME, Named::NeuralNetwork),

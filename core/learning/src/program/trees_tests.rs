@@ -50,8 +50,9 @@ fn with_validation_rows_the_trees_after_the_best_are_cut_off() {
 #[test]
 fn without_a_better_tree_for_long_enough_no_more_are_grown() {
     let mut job = of_trees(12);
-    let ProgramTerms::BoostedTrees(terms) = &mut job.program else { panic!("trees") };
+    let mut terms = job.trees().unwrap();
     (terms.learning_rate, terms.l2, terms.min_rows, terms.depth) = (1.0, 0.0, 1, 5);
+    job.program = ProgramTerms::BoostedTrees(Box::new(terms.into()));
     let tables = tables(true);
     let (all, patient, all_sums) = run(&job, &tables, |_| ALL.to_vec());
     job.rounds.patience = Some(2);
