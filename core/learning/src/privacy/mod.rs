@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`rdp`] | accountant by Renyi divergences: composes anything that has a curve |
 //! | [`pld`] | accountant by the distribution of the privacy loss: tighter, for the Gaussian mechanism alone |
-//! | [`sum`] | the curve of a sum of discrete Gaussians, as institutions add them |
+//! | [`sum`] | the curve of a sum of discrete Gaussians, as institutions add them, over all units or Poisson samples |
 //! | [`noise`] | exact samplers of integer noise |
 //! | [`calibration`] | the noise that a training in whole numbers needs |
 //! | [`claim`] | what a job claims, and what it has spent |

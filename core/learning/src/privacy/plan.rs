@@ -18,7 +18,7 @@ pub struct Training {
 /// How epsilon is worked out. Both bound it from above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accountant {
-    /// [`RenyiCurve`]: a little loose, and the one that holds for sums of discrete Gaussians too.
+    /// [`RenyiCurve`]: a little loose, and of the kind that holds for sums of discrete Gaussians too.
     Renyi,
     /// [`PrivacyLoss`]: tight to a fraction of a per cent.
     PrivacyLoss,

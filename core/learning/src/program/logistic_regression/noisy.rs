@@ -4,7 +4,7 @@
 //! public bound, and adds discrete Gaussian noise (Bassily, Smith, Thakurta, FOCS 2014; Abadi and others, "Deep learning
 //! with differential privacy", CCS 2016; noise shares under secure aggregation: Kairouz, Liu, Steinke, ICML 2021). All rows
 //! are in every round: as many noisy full gradients tell as much as a thousand noisy samples do, in a tenth of the rounds. Or
-//! each row is in a round by chance, where the job says `sample`: only its institution knows whether (`program::lot`).
+//! each row is in a round by chance, where the job says `sample`: only its institution knows whether (`program::sample`).
 //! The coordinator takes steps with Nesterov's momentum from zero, or of a network from what its seed gives, and releases the
 //! mean of the models after the first part of the rounds: noise averages out in it.
 //!
@@ -23,7 +23,7 @@ use crate::job::{Job, RecordLevelTerms};
 use crate::privacy::noise::{IntegerNoise, Ratio};
 use crate::program::noisy_model::{NoisyModel, RowGradients};
 use crate::program::noisy_sum::{self, LONGEST, ROW};
-use crate::program::{Next, Program, ProgramError, lot};
+use crate::program::{Next, Program, ProgramError, sample};
 use crate::table::{Role, Table};
 
 /// The name in job files.
@@ -175,6 +175,11 @@ impl NoisyGradient {
         // steps average more of it out.
         let left = noise * step / libm::sqrt(f64::from(self.rounds));
         let (penalty, learning_rate) = (self.l2.max(left), self.learning_rate / (1.0 + left / MUCH_NOISE));
+        // A sample has more noise in one sum for the same in all of them, and so do the models on the way: which are not to go
+        // further astray the more rounds there are.
+        let calmer =
+            question.sample.map_or(1.0, |_| libm::sqrt(USUAL_ROUNDS / f64::from(self.rounds)).min(1.0));
+        let learning_rate = calmer * learning_rate;
         let mut values = question.model.to_vec();
         for (position, (value, slope)) in values.iter_mut().zip(slopes).enumerate() {
             let penalty = if self.free[position] { 0.0 } else { penalty };
@@ -277,7 +282,7 @@ impl Program for NoisyGradient {
         rng: &mut impl CryptoRng,
     ) -> Result<Contribution, ProgramError> {
         let noise = question.check(table)?;
-        let rows = lot::drawn(table.rows_for(Role::Train), question.sample, rng);
+        let rows = sample::drawn(table.rows_for(Role::Train), question.sample, rng);
         let steps = summed(question, table, &rows)?;
         let noised = steps.into_iter().map(|step| step.saturating_add(noise.draw(rng)) as f64).collect();
         Ok(Contribution::new(question.layout()?, noised)?)
@@ -313,6 +318,8 @@ const USUAL_CLIP_OF_A_NETWORK: f64 = 1.2;
 const MOMENTUM: f64 = 0.9;
 /// Noise in the mean gradient that halves the steps.
 const MUCH_NOISE: f64 = 0.003;
+/// Rounds for which a step over a sample is as long as one over all rows; with more it is shorter by the root.
+const USUAL_ROUNDS: f64 = 100.0;
 /// The share of the rounds before models are averaged.
 const SETTLING: f64 = 0.3;
 

@@ -92,11 +92,12 @@ fn an_answer_is_of_so_many_rows_as_the_sample_says() {
     let rows = table.rows_for(Role::Train).len() as f64;
     let question = NoisyQuestion { variance: 1, ..asked(&job(5, 1.0, Some(0.2))) };
     let answers = 300;
-    let lots: Vec<i64> = (0..answers).map(|seed| counted(&question, &table, seed)).collect();
-    let (total, draws) = (lots.iter().sum::<i64>() as f64, rows * answers as f64);
+    let counts: Vec<i64> = (0..answers).map(|seed| counted(&question, &table, seed)).collect();
+    let (total, draws) = (counts.iter().sum::<i64>() as f64, rows * answers as f64);
     assert!((total - 0.2 * draws).abs() < 6.0 * (draws * 0.2 * 0.8).sqrt(), "{total} {draws}");
     // Each by itself is binomial: its variance is that, within what 300 of them show.
-    let variance = lots.iter().map(|lot| (*lot as f64 - 0.2 * rows).powi(2)).sum::<f64>() / answers as f64;
+    let variance =
+        counts.iter().map(|count| (*count as f64 - 0.2 * rows).powi(2)).sum::<f64>() / answers as f64;
     assert!((variance / (rows * 0.2 * 0.8) - 1.0).abs() < 0.5, "{variance}");
 }
 
@@ -109,12 +110,12 @@ fn the_same_randomness_answers_alike_and_other_randomness_otherwise() {
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
     let quiet = NoisyQuestion { variance: 1, ..question };
-    let lots: Vec<i64> = (0..20).map(|seed| counted(&quiet, &table, seed)).collect();
-    assert!(lots.iter().any(|lot| *lot != lots[0]), "{lots:?}");
+    let counts: Vec<i64> = (0..20).map(|seed| counted(&quiet, &table, seed)).collect();
+    assert!(counts.iter().any(|count| *count != counts[0]), "{counts:?}");
 }
 
 #[test]
-fn a_lot_without_rows_is_answered_with_noise_alone() {
+fn a_sample_without_rows_is_answered_with_noise_alone() {
     let contract = fixture::contract();
     let mut builder = TableBuilder::new(&contract, &["age", "job", "balance", "label"]).unwrap();
     builder.push(1, &["40", "office", "100", "1"], Role::Train);
@@ -129,7 +130,7 @@ fn a_lot_without_rows_is_answered_with_noise_alone() {
 }
 
 #[test]
-fn small_lots_train_to_about_what_all_rows_do() {
+fn small_samples_train_to_about_what_all_rows_do() {
     let tables = runs::tables(true);
     let all: Vec<&Table> = tables.iter().collect();
     let learnt = |rounds, sample| {
@@ -155,9 +156,9 @@ fn small_lots_train_to_about_what_all_rows_do() {
         .unwrap()
         .unwrap()
     };
-    let (whole, lots) = (learnt(60, None), learnt(120, Some(0.2)));
-    assert!(lots.roc_auc.unwrap() > whole.roc_auc.unwrap() - 0.05, "{lots:?} {whole:?}");
-    assert!(lots.log_loss < whole.log_loss + 0.05, "{lots:?} {whole:?}");
+    let (whole, sampled) = (learnt(60, None), learnt(120, Some(0.2)));
+    assert!(sampled.roc_auc.unwrap() > whole.roc_auc.unwrap() - 0.05, "{sampled:?} {whole:?}");
+    assert!(sampled.log_loss < whole.log_loss + 0.05, "{sampled:?} {whole:?}");
 }
 
 #[test]
