@@ -247,6 +247,43 @@ test_bins = 16
 }
 
 #[test]
+fn a_scorecard_with_noise_compares_groups_in_the_sum_that_measures_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = r#"[program]
+name = "scorecard"
+max_bins = 4
+
+[privacy]
+mode = "record-level"
+epsilon = 8
+delta = 1e-5
+noise = "distributed"
+honest = 2
+test_bins = 32
+
+[fairness]
+groups = [{ column = "marital" }]
+"#;
+    let (out, result) = run(folder.path(), job, &["--rounds", "20"]);
+
+    let rounds = &result["rounds"];
+    assert_eq!((&rounds["completed"], &rounds["statistics"]), (&20.into(), &0.into()));
+    assert!(result["metrics"]["federated"]["roc_auc"].as_f64().unwrap() > 0.6, "{result}");
+    let spent: f64 = result["privacy"]["spent"]["epsilon"].as_str().unwrap().parse().unwrap();
+    assert!((7.9..=8.0).contains(&spent), "{result}");
+    let card = card(&out, &result);
+    assert_eq!((&card["program"], &card["privacy"]), (&"scorecard".into(), &result["privacy"]));
+    assert!(card["privacy"]["mechanism"].as_str().unwrap().contains("in the cells of columns"), "{card}");
+    assert!(card["scorecard"]["columns"].as_array().unwrap().len() > 5);
+    let of_marital = &card["fairness"]["columns"][0];
+    assert!(of_marital["gaps"]["noise"]["flagged"].as_f64().unwrap() > 0.0, "{of_marital}");
+    let shown = of_marital["groups"].as_array().unwrap().iter().filter(|group| !group["figures"].is_null());
+    assert!(shown.count() >= 2, "{of_marital}");
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("counted with noise") && report.contains(" ± "));
+}
+
+#[test]
 fn a_job_that_hides_institutions_opens_noisy_changes_alone_and_says_how_loud_the_noise_is() {
     let folder = tempfile::tempdir().unwrap();
     let job = r#"[program]

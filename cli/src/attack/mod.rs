@@ -93,6 +93,9 @@ pub(crate) fn without_noise(job: &Job) -> Option<Job> {
             let program = ProgramTerms::BoostedTrees(Box::new(best.into()));
             return Some(Job { program, rounds, privacy: Privacy::None {}, ..job.clone() });
         }
+        ProgramTerms::Scorecard(terms) if job.noisy_scorecard().is_some() => {
+            ProgramTerms::Scorecard(Box::new(terms.without_noise()))
+        }
         // The same training without noise is a job of its own.
         program if job.privacy.institution_level().is_some() => program.clone(),
         _ => return None,

@@ -143,7 +143,8 @@ fn few_rounds(job: &Job) -> Option<Warning> {
 
 /// Whether a job with noise ends before its steps have come to their length.
 pub(crate) fn has_few_rounds(job: &Job) -> bool {
-    job.program.is_noisy() && job.rounds.count < FEWEST_ROUNDS
+    let is_noisy = job.program.is_noisy() || job.noisy_scorecard().is_some();
+    is_noisy && job.rounds.count < FEWEST_ROUNDS
 }
 
 /// Numbers of institutions of which too few are honest for the noise to suffice: they cannot run the job.

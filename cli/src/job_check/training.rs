@@ -23,6 +23,16 @@ fn terms(job: &Job) -> String {
     let rounds = counted(job.rounds.count as usize, "round", "rounds");
     let terms = match &job.program {
         ProgramTerms::LogisticRegression(terms) => terms,
+        ProgramTerms::Scorecard(terms) if job.noisy_scorecard().is_some() => {
+            return format!(
+                "at most {} bins of a column, at least {} rows in each, from {} cells of a number, for which {} % is spent; {rounds} \
+                 of noisy gradients",
+                terms.max_bins,
+                terms.min_count,
+                terms.cells(),
+                100.0 * terms.bins_share()
+            );
+        }
         ProgramTerms::Scorecard(terms) => {
             return format!(
                 "at most {} bins of a column, at least {} rows in each, {rounds} of Newton's method at most",

@@ -56,6 +56,13 @@ fn facts(text: &mut String, plan: &Plan) {
         None => String::new(),
     };
     line("noise", format!("{} clipping norms in the sum{chosen}", figure(plan.noise)));
+    if let Some(before) = plan.noise_before {
+        let counts = "rows by class in the cells of columns, counted once before";
+        line(
+            "",
+            format!("{} of what a row moves in {counts}, which spend with the first step", figure(before)),
+        );
+    }
     line(
         "epsilon",
         format!(

@@ -57,6 +57,7 @@ fn diverged(job: &Job, log_loss: f64, constant: f64) -> Option<String> {
         _ if job.privacy.institution_level().is_some() => {
             "bring more institutions, or allow a larger `epsilon`"
         }
+        _ if job.noisy_scorecard().is_some() => "allow a larger `epsilon` or fewer rounds",
         ProgramTerms::Scorecard(_) => "check that training and test rows are of one kind",
         ProgramTerms::LogisticRegression(terms) if matches!(terms.solver, Solver::Newton { .. }) => {
             "raise `l2`, or check that training and test rows are of one kind"

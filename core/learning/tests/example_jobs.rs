@@ -19,6 +19,8 @@ const CREDIT_DEFAULT_TREES_NOISE: &str =
 const CREDIT_DEFAULT_NETWORK: &str = include_str!("../../../examples/jobs/credit-default-network.toml");
 const CREDIT_DEFAULT_SCORECARD: &str = include_str!("../../../examples/jobs/credit-default-scorecard.toml");
 const CREDIT_DEFAULT_STATISTICS: &str = include_str!("../../../examples/jobs/credit-default-statistics.toml");
+const CREDIT_DEFAULT_SCORECARD_NOISE: &str =
+    include_str!("../../../examples/jobs/credit-default-scorecard-noise.toml");
 const EXTERNAL: &str = include_str!("../../../examples/external-trainer/job.toml");
 const TELCO_CHURN: &str = include_str!("../../../examples/jobs/telco-churn.toml");
 
@@ -39,6 +41,9 @@ fn example_jobs_have_the_inputs_of_their_tables() {
     let scorecard = job(CREDIT_DEFAULT_SCORECARD);
     assert_eq!(linear.contract, scorecard.contract);
     assert!(scorecard.program.scorecard().is_some());
+    let noisy = job(CREDIT_DEFAULT_SCORECARD_NOISE);
+    assert_eq!(linear.contract, noisy.contract);
+    assert!(noisy.noisy_scorecard().is_some() && noisy.fairness.is_some());
 }
 
 #[test]

@@ -46,6 +46,9 @@ const LOST_BY_SAMPLES: f64 = 0.02;
 /// The probability with which a row is in a sum, and how many sums there are.
 const SAMPLES: [(f64, u32); 4] = [(1.0, 100), (0.3, 200), (0.1, 500), (0.05, 1000)];
 
+/// ROC-AUC that a scorecard may have less with noise of `BETWEEN` than without.
+const LOST_BY_A_SCORECARD: [f64; 3] = [0.006, 0.007, 0.015];
+
 const LINEAR: &str = "name = \"logistic-regression\"\nsolver = \"noisy-gradient\"";
 
 /// Whose noise suffices; epsilon; what AUC may lose, and log-loss gain, where there is a bar.
@@ -193,6 +196,35 @@ fn samples_of_rows_teach_no_more_than_sums_over_all_of_them() {
             if found.iter().any(|auc| *auc < found[0] - LOST_BY_SAMPLES) {
                 missed.push(format!("{name}, epsilon {epsilon}: {found:?}"));
             }
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What a scorecard learns through noise, beside the same scorecard without. Terms of it are those of `SYNDIC_SCORECARD`, where it is
+/// set, of its noise those of `SYNDIC_NOISE`, and so many rounds as `SYNDIC_ROUNDS` says.
+#[test]
+fn a_scorecard_learns_through_noise() {
+    let Some(folder) = folder() else { return };
+    let said = |name: &str| std::env::var(name).unwrap_or_default().replace(';', "\n");
+    let program = format!("name = \"scorecard\"\n{}", said("SYNDIC_SCORECARD"));
+    let rounds = said("SYNDIC_ROUNDS").parse().unwrap_or(100);
+    let (name, text) = JOBS[0];
+    let tables = tables(&folder.join(format!("{name}.csv")), &Job::from_toml(text).unwrap());
+    let all: Vec<&Table> = tables.iter().collect();
+    let without = mean_of(&with(text, "name = \"scorecard\"", 20, "mode = \"none\""), &all);
+    println!("| table | noise | epsilon | AUC | log-loss |\n|---|---|---|---|---|");
+    println!("| {name} | none | | {:.4} | {:.4} |", without.0, without.1);
+    let mut missed = Vec::new();
+    for ((noise, epsilon), lost) in BETWEEN.into_iter().zip(LOST_BY_A_SCORECARD) {
+        let terms = format!(
+            "mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\n{noise}\n{}",
+            said("SYNDIC_NOISE")
+        );
+        let found = mean_of(&with(text, &program, rounds, &terms), &all);
+        println!("| {name} | {} | {epsilon} | {:.4} | {:.4} |", noise.replace('\n', ", "), found.0, found.1);
+        if found.0 < without.0 - lost {
+            missed.push(format!("epsilon {epsilon}: {found:?}, without noise {without:?}"));
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");

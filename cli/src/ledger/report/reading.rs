@@ -179,7 +179,7 @@ impl<'a> Reading<'a> {
         } = self;
         let coordinators = coordinators.end();
         let wanted = |round: Option<u64>| question.round.is_none_or(|wanted| round == Some(wanted));
-        let rounds = rounds.end(parsed.as_ref().map(|job| &job.program), question.round);
+        let rounds = rounds.end(parsed.as_ref(), question.round);
         if question.round.is_some() {
             let trained = |measured: &Measured| {
                 rounds.iter().any(|round| round.training_round == Some(measured.training_round))

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use syndic_coordinator::fact::Fact;
 use syndic_coordinator::phases::PhaseTime;
-use syndic_learning::job::ProgramTerms;
+use syndic_learning::Job;
 use syndic_ledger::{Entry, Timestamp};
 use syndic_round::{Carrier, Deadlines};
 
@@ -164,10 +164,10 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// The rounds of a job of this program, where it can be read, or the attempts at the one with this number.
-    pub(super) fn end(mut self, program: Option<&ProgramTerms>, wanted: Option<u64>) -> Vec<RoundFacts> {
-        if let Some(program) = program {
-            let mut steps = Steps::of(program);
+    /// The rounds of this job, where its file can be read, or the attempts at the one with this number.
+    pub(super) fn end(mut self, job: Option<&Job>, wanted: Option<u64>) -> Vec<RoundFacts> {
+        if let Some(job) = job {
+            let mut steps = Steps::of(job);
             let trained = self.rounds.iter_mut().filter(|round| round.kind == "train");
             for round in trained {
                 round.step = round.training_round.and_then(|training| steps.of_round(training, round.round));

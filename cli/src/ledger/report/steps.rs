@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use syndic_learning::Job;
 use syndic_learning::job::ProgramTerms;
 
 /// The steps of a job's training rounds, as far as its rounds were read.
 pub(super) struct Steps<'a> {
-    program: &'a ProgramTerms,
+    job: &'a Job,
     /// The rounds of each training round.
     rounds: BTreeMap<u64, BTreeSet<u64>>,
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn of(program: &'a ProgramTerms) -> Self {
-        Self { program, rounds: BTreeMap::new() }
+    pub(super) fn of(job: &'a Job) -> Self {
+        Self { job, rounds: BTreeMap::new() }
     }
 
     /// The step that this round is of this training round; none of programs that have one only. All attempts at a round are
@@ -22,7 +23,10 @@ impl<'a> Steps<'a> {
         let rounds = self.rounds.entry(training_round).or_default();
         rounds.insert(round);
         let (before, is_first) = (rounds.range(..round).count(), training_round == 1);
-        match self.program {
+        let has_noise = self.job.noisy_scorecard().is_some();
+        match &self.job.program {
+            ProgramTerms::Scorecard(_) if has_noise && is_first && before == 0 => Some(CLASSES.into()),
+            ProgramTerms::Scorecard(_) if has_noise => Some("weights of evidence".into()),
             ProgramTerms::Scorecard(_) if is_first && before == 0 => Some(ROWS.into()),
             ProgramTerms::Scorecard(_) if is_first && before == 1 => Some("classes of narrow bins".into()),
             ProgramTerms::Scorecard(_) => Some("weights of evidence".into()),
@@ -35,17 +39,20 @@ impl<'a> Steps<'a> {
 }
 
 const ROWS: &str = "rows of narrow bins";
+const CLASSES: &str = "classes of cells";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sandbox::fixture::JOB;
-    use syndic_learning::Job;
 
     fn steps(program: &str, rounds: &[(u64, u64)]) -> Vec<String> {
         let solver = "name = \"logistic-regression\"\nsolver = \"fed-avg\"";
-        let job = Job::from_toml(&JOB.replacen(solver, program, 1)).unwrap();
-        let mut steps = Steps::of(&job.program);
+        of_job(&Job::from_toml(&JOB.replacen(solver, program, 1)).unwrap(), rounds)
+    }
+
+    fn of_job(job: &Job, rounds: &[(u64, u64)]) -> Vec<String> {
+        let mut steps = Steps::of(job);
         let step = |(round, training): &(u64, u64)| steps.of_round(*training, *round).unwrap_or_default();
         rounds.iter().map(step).collect()
     }
@@ -60,6 +67,13 @@ mod tests {
         assert_eq!(
             steps("name = \"boosted-trees\"", &[(2, 1), (3, 1), (4, 1), (5, 2), (6, 2)]),
             [ROWS, "depth 1", "depth 2", "depth 1", "depth 2"]
+        );
+        let noise = "mode = \"record-level\"\nepsilon = 2.0\ndelta = 1e-5\nnoise = \"local\"";
+        let solver = "name = \"logistic-regression\"\nsolver = \"fed-avg\"";
+        let noisy = JOB.replacen(solver, "name = \"scorecard\"", 1).replacen("mode = \"none\"", noise, 1);
+        assert_eq!(
+            of_job(&Job::from_toml(&noisy).unwrap(), &[(1, 1), (1, 1), (2, 1), (3, 2)]),
+            [CLASSES, CLASSES, fits, fits]
         );
         assert_eq!(steps("name = \"logistic-regression\"", &[(2, 1), (3, 2)]), ["", ""]);
     }

@@ -158,6 +158,13 @@ pub(super) fn exact(
         Question::NoisyTrees(question) => {
             noisy_trees::exact(question, table)?.into_iter().map(|step| step as f64).collect()
         }
+        Question::ScorecardNoisyCounts(question) => {
+            question.exact(table)?.into_iter().map(|step| step as f64).collect()
+        }
+        Question::ScorecardNoisyWoe(question) => {
+            let steps = noisy::exact(&question.gradient, &question.scaled(table)?)?;
+            steps.into_iter().map(|step| step as f64).collect()
+        }
         question => JobRun::answer(question, table, rng)?.values().to_vec(),
     })
 }
@@ -177,6 +184,8 @@ fn noise(question: &Question, institutions: usize, entries: &[usize]) -> Result<
         Question::Noisy(question) => question.variance as f64,
         Question::NoisyUpdate(question) => question.variance as f64,
         Question::NoisyTrees(question) => question.variance as f64,
+        Question::ScorecardNoisyCounts(question) => question.variance as f64,
+        Question::ScorecardNoisyWoe(question) => question.gradient.variance as f64,
         _ => 0.0,
     };
     let layout = question.layout()?;

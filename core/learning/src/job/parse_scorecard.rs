@@ -26,6 +26,8 @@ pub(super) fn scorecard(
     let [increasing, decreasing, free] =
         numeric_columns(reader, section, trends, (contract, "job.scorecard"));
     let points = points(reader, section);
+    let cells = reader.integer(section, "cells", 4..=256);
+    let bins_share = reader.number_in(section, "bins_share", 0.01..=0.99).map(Spanned::into_inner);
     let mut number =
         |key, range, default: f64| reader.number_in(section, key, range).map_or(default, Spanned::into_inner);
     let terms = ScorecardTerms {
@@ -40,13 +42,15 @@ pub(super) fn scorecard(
         decreasing,
         free,
         points,
+        cells: cells.map(narrow),
+        bins_share,
     };
     // Without a contract its errors come first; the columns' names were checked where they stand.
     let unnamed =
         ScorecardTerms { increasing: Vec::new(), decreasing: Vec::new(), free: Vec::new(), ..terms.clone() };
     if let Some(Err(problem)) = contract.map(|contract| unnamed.check(contract)) {
         let help = "correct the terms of [program], or the contract";
-        let at = place_of(section, &problem, &["coarse_bins", "max_bins", "points"]);
+        let at = place_of(section, &problem, &["coarse_bins", "max_bins", "points", "cells"]);
         reader.add("job.scorecard", at, problem, help);
     }
     refuse_other_programs(reader, section);

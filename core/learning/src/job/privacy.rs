@@ -17,7 +17,9 @@ use crate::privacy::calibration::Calibration;
 use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::logistic_regression::noisy;
 use crate::program::noisy_model::NoisyModel;
-use crate::program::{description, logistic_regression, neural_network, noisy_sum};
+use crate::program::{
+    description, logistic_regression, neural_network, noisy_evaluation, noisy_sum, scorecard,
+};
 
 /// What is added against inference from the results.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -243,6 +245,9 @@ fn calibrated(
                 let mechanism = description::mechanism(described, contract, terms.contributors());
                 return mechanism.calibrated(terms.epsilon, terms.delta).map(Some);
             }
+            if let Some(of_scorecard) = program.scorecard() {
+                return scorecard::calibrated(terms, of_scorecard, contract, rounds).map(Some);
+            }
             // A program that adds no noise is refused with noise, whatever the noise would be.
             let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
             let mechanism = noisy_sum::mechanism(parameters, rounds, terms.contributors());
@@ -365,7 +370,13 @@ pub(super) fn check(
                 };
                 let message = format!("`{what}` adds noise, and the job's privacy mode is `{NONE}`");
                 let help = "write `mode = \"record-level\"` in [privacy], or take another solver or optimiser, or the best splits";
-                reader.add("privacy.solver", at, message, help);
+                reader.add("privacy.solver", at.clone(), message, help);
+            }
+            if program.scorecard().is_some_and(|terms| terms.noise_terms().0) {
+                let message =
+                    format!("`cells` and `bins_share` are terms of noise, and `mode = \"{NONE}\"` adds none");
+                let help = format!("remove them, or write `mode = \"{RECORD_LEVEL}\"` in [privacy]");
+                reader.add("job.scorecard", at, message, help);
             }
             return;
         }
@@ -407,6 +418,13 @@ fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &P
     match program {
         program if program.is_noisy() => {}
         ProgramTerms::Statistics(_) => {}
+        ProgramTerms::Scorecard(terms) => {
+            if terms.noise_terms().1 {
+                let message = "`coarse_bins` has no meaning with noise: classes are counted in even cells";
+                let help = "remove it, and say how many with `cells`";
+                reader.add("job.scorecard", at.cloned(), message, help);
+            }
+        }
         ProgramTerms::LogisticRegression(_) | ProgramTerms::NeuralNetwork(_) => {
             let (what, key) = match program.is_linear() {
                 true => ("a solver", "solver"),
@@ -424,9 +442,10 @@ fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &P
         other => {
             let message = format!("`{}` cannot add noise to what it asks for", other.name());
             let help = format!(
-                "take `name = \"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
+                "take `name = \"{}\"`, `\"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
                 logistic_regression::NAME,
-                neural_network::NAME
+                neural_network::NAME,
+                scorecard::NAME
             );
             reader.add("privacy.program", at.cloned(), message, help);
         }

@@ -4,6 +4,7 @@
 //! `contributors` of them has to suffice; that of others is extra. What is spent is bounded by [`DiscreteGaussianSum`],
 //! composed over all steps and converted by Renyi divergences.
 
+use super::composition::Before;
 use super::plan::{Accountant, MOST_NOISE, Training, checked_epsilon, checked_rate, checked_steps};
 use super::rdp::RenyiCurve;
 use super::sum::{DiscreteGaussianSum, most_l1};
@@ -25,12 +26,14 @@ pub struct Mechanism {
 /// A mechanism with its noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
-    mechanism: Mechanism,
-    rate: f64,
+    pub(super) mechanism: Mechanism,
+    pub(super) rate: f64,
     /// Variance parameter of each institution's noise in every entry, in steps^2.
     pub variance: u64,
-    /// What all steps spend, at most the target.
+    /// What all steps spend, at most the target, and what was opened before them.
     pub spent: Guarantee,
+    /// A sum of another kind that is opened once, before the first step.
+    pub before: Option<Before>,
 }
 
 impl Mechanism {
@@ -50,7 +53,7 @@ impl Mechanism {
             noise::Ratio::new(variance, 1).map_err(|_| PrivacyError::Wide { epsilon })?;
             let spent = self.curve(1.0, variance as f64)?.times(self.steps)?.epsilon(delta)?.guarantee;
             if spent.epsilon <= epsilon {
-                return Ok(Calibration { mechanism: self, rate: 1.0, variance, spent });
+                return Ok(Calibration { mechanism: self, rate: 1.0, variance, spent, before: None });
             }
             variance += variance / 1000 + 1;
         }
@@ -96,11 +99,11 @@ impl Mechanism {
             let found = spent(middle)?;
             if found.epsilon <= epsilon { (high, at_high) = (middle, found) } else { low = middle }
         }
-        Ok(Calibration { mechanism: self, rate, variance: high, spent: at_high })
+        Ok(Calibration { mechanism: self, rate, variance: high, spent: at_high, before: None })
     }
 
     /// What one step over samples of `rate` spends when each institution adds noise of this variance.
-    fn curve(self, rate: f64, variance: f64) -> Result<RenyiCurve, PrivacyError> {
+    pub(super) fn curve(self, rate: f64, variance: f64) -> Result<RenyiCurve, PrivacyError> {
         let Self { contributors, l2, dimension, .. } = self;
         let l1 = most_l1(l2, dimension);
         DiscreteGaussianSum { variance, contributors, l2, l1, dimension }.curve_on_samples(rate)
@@ -108,7 +111,7 @@ impl Mechanism {
 }
 
 impl Calibration {
-    /// What the first `steps` spend; nothing before the first.
+    /// What the first `steps` spend, and what was opened before them; nothing before the first.
     ///
     /// # Errors
     /// [`PrivacyError::Steps`] for more than there are.
@@ -120,11 +123,13 @@ impl Calibration {
         if steps > self.mechanism.steps {
             return Err(PrivacyError::Steps { steps });
         }
+        let before = self.before.map_or_else(|| Ok(RenyiCurve::nothing()), |before| before.curve())?;
         let curve = self.mechanism.curve(self.rate, self.variance as f64)?;
-        Ok(curve.times(steps)?.epsilon(delta)?.guarantee)
+        Ok(curve.times(steps)?.and(&before).epsilon(delta)?.guarantee)
     }
 
-    /// What all steps would spend if the noise in each sum had this standard deviation, in sensitivities.
+    /// What all steps would spend if the noise in each sum had this standard deviation, in sensitivities; without
+    /// what was opened before them.
     ///
     /// # Errors
     /// [`PrivacyError::Sum`] where that is too little for a guarantee.

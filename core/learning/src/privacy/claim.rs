@@ -109,8 +109,18 @@ impl Job {
                 if sample.is_some() { " or which rows they drew" } else { "" }
             ),
         };
+        let counted = calibration.before.zip(self.program.scorecard()).map(|(before, terms)| {
+            let columns = self.contract.columns.len();
+            format!(
+                "discrete Gaussian noise of {} rows in each count of rows by class in the cells of columns, {} of a number, of \
+                 which a row is in one of each of {columns} columns; then ",
+                figure(before.noise() * libm::sqrt(columns as f64)),
+                terms.cells(),
+            )
+        });
+        let counted = counted.unwrap_or_default();
         let mechanism = format!(
-            "discrete Gaussian noise of {} sensitivities in {} of {summed}{}",
+            "{counted}discrete Gaussian noise of {} sensitivities in {} of {summed}{}",
             figure(calibration.noise()),
             match self.description() {
                 Some(_) => "one sum".into(),

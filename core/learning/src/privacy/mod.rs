@@ -18,6 +18,7 @@ mod any_sampled;
 pub mod budget;
 pub mod calibration;
 pub mod claim;
+pub mod composition;
 mod fft;
 pub mod noise;
 pub mod plan;

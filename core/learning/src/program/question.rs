@@ -20,7 +20,8 @@ use super::neural_network::noisy_update::{self, NoisyUpdateQuestion};
 use super::neural_network::{self, NetworkQuestion};
 use super::noisy_evaluation::{self, NoisyEvaluateQuestion};
 use super::noisy_model::NoisyModel;
-use super::scorecard::{ClassesQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
+use super::scorecard::noisy::NoisyWoeQuestion;
+use super::scorecard::{ClassesQuestion, NoisyCountsQuestion, RowsQuestion, ScorecardTerms, WoeQuestion};
 use super::statistics::StatisticsQuestion;
 use super::{ProgramError, evaluation, fairness, logistic_regression, noisy_sum, scorecard};
 use crate::coefficients::Coefficients;
@@ -55,6 +56,10 @@ pub enum Question {
     ScorecardClasses(ClassesQuestion),
     /// Loss, gradient and Hessian on weights of evidence: training too.
     ScorecardWoe(WoeQuestion),
+    /// Rows of each class in cells with noise, for the bins of a scorecard: training too.
+    ScorecardNoisyCounts(NoisyCountsQuestion),
+    /// A noisy gradient on weights of evidence: training too.
+    ScorecardNoisyWoe(Box<NoisyWoeQuestion>),
     /// Training by an external trainer.
     External(ExternalQuestion),
     /// Score histograms and losses.
@@ -154,6 +159,8 @@ impl Question {
             Self::ScorecardRows(question) => question.layout(),
             Self::ScorecardClasses(question) => question.layout(),
             Self::ScorecardWoe(question) => question.layout(),
+            Self::ScorecardNoisyCounts(question) => question.layout(),
+            Self::ScorecardNoisyWoe(question) => question.layout(),
             Self::External(question) => question.layout(),
             Self::Evaluate(question) => question.layout(),
             Self::NoisyEvaluate(question) => question.layout(),
@@ -171,6 +178,7 @@ impl Question {
             Self::Statistics(_) => "statistics",
             Self::Train(_) | Self::Newton(_) | Self::Network(_) | Self::Cells(_) | Self::Grow(_) => TRAIN,
             Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardWoe(_) => TRAIN,
+            Self::ScorecardNoisyCounts(_) | Self::ScorecardNoisyWoe(_) => TRAIN,
             Self::External(_) | Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) => TRAIN,
             Self::Evaluate(_) | Self::NoisyEvaluate(_) => EVALUATE,
             Self::Fairness(_) => "fairness",
@@ -185,6 +193,7 @@ impl Question {
         match self {
             Self::Describe(question) => question.variance.is_some(),
             Self::Noisy(_) | Self::NoisyUpdate(_) | Self::NoisyTrees(_) | Self::NoisyEvaluate(_) => true,
+            Self::ScorecardNoisyCounts(_) | Self::ScorecardNoisyWoe(_) => true,
             _ => false,
         }
     }
@@ -203,7 +212,8 @@ impl Question {
             // A training round grows a tree.
             Self::Cells(_) => Some(1),
             Self::Grow(question) => Some(question.ensemble.trees.len() as u32 + 1),
-            Self::ScorecardRows(_) | Self::ScorecardClasses(_) => Some(1),
+            Self::ScorecardRows(_) | Self::ScorecardClasses(_) | Self::ScorecardNoisyCounts(_) => Some(1),
+            Self::ScorecardNoisyWoe(question) => Some(question.gradient.training_round),
             Self::ScorecardWoe(question) => Some(question.newton.training_round),
             Self::External(question) => Some(question.training_round),
             Self::Evaluate(question) => Some(question.training_round),
@@ -214,7 +224,9 @@ impl Question {
     /// The place of the question in its job: a job asks once for each, however the question is worded.
     pub fn slot(&self) -> String {
         match (self, self.training_round()) {
-            (Self::Cells(_) | Self::ScorecardRows(_), _) => "train/cells".into(),
+            (Self::Cells(_) | Self::ScorecardRows(_) | Self::ScorecardNoisyCounts(_), _) => {
+                "train/cells".into()
+            }
             (Self::ScorecardClasses(_), _) => "train/classes".into(),
             (Self::Grow(question), Some(tree)) => format!("train/{tree}/{}", question.depth()),
             (_, None) => self.kind().into(),
@@ -248,6 +260,8 @@ impl Question {
             Self::NoisyTrees(question) => question.approved_by(job),
             Self::NoisyEvaluate(question) => question.approved_by(job),
             Self::Describe(question) => question.approved_by(job),
+            Self::ScorecardNoisyCounts(question) => question.approved_by(job),
+            Self::ScorecardNoisyWoe(question) => question.approved_by(job),
             // Everything else would be answered exactly.
             _ if job.adds_noise() => departs("privacy mode"),
             Self::Compare(question) => question.approved_by(job),
@@ -323,6 +337,8 @@ pub fn sums_at(job: &Job, kind: &str, training_round: Option<u32>) -> u32 {
         ProgramTerms::BoostedTrees(terms) if kind == TRAIN => {
             terms.best().map_or(1, |terms| terms.depth + u32::from(is_first))
         }
+        // Classes are counted before the first step.
+        ProgramTerms::Scorecard(_) if kind == TRAIN && is_first && job.adds_noise() => 2,
         // Rows and classes are counted before the first fit.
         ProgramTerms::Scorecard(_) if kind == TRAIN && is_first => 3,
         // Counts of test rows are accounted for once, after the last round.
@@ -386,6 +402,9 @@ pub(super) fn training_layout(job: &Job) -> Result<Layout, ProgramError> {
     }
     if let Some(terms) = job.released_drift() {
         return ReleasedDriftQuestion::of(job, terms).layout();
+    }
+    if job.noisy_scorecard().is_some() {
+        return scorecard::noisy::longest_layout(job);
     }
     match (&job.program, job.trees()) {
         (ProgramTerms::BoostedTrees(terms), trees) => match (&**terms, trees) {

@@ -442,6 +442,8 @@ impl Program for JobRun {
             Question::ScorecardRows(question) => question.answer(table),
             Question::ScorecardClasses(question) => question.answer(table),
             Question::ScorecardWoe(question) => question.answer(table, rng),
+            Question::ScorecardNoisyCounts(question) => question.answer(table, rng),
+            Question::ScorecardNoisyWoe(question) => question.answer(table, rng),
             Question::External(_) => Err(ModelError::NeedsTrainer.into()),
             Question::Evaluate(question) => Evaluation::answer(question, table, rng),
             Question::NoisyEvaluate(question) => NoisyEvaluation::answer(question, table, rng),

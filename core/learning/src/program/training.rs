@@ -12,6 +12,7 @@ use super::neural_network::noisy_update::NoisyUpdate;
 use super::neural_network::{NetworkTerms, NeuralNetwork, NeuralNetworkTerms};
 use super::noisy_model::NoisyModel;
 use super::question::{Question, training_layout};
+use super::scorecard::noisy::{NoisyScorecard, NoisyScorecardQuestion};
 use super::scorecard::{ScorecardQuestion, ScorecardTraining};
 use super::statistics::Summary;
 use super::{Next, Program, ProgramError};
@@ -32,6 +33,7 @@ pub(super) enum Training {
     Network(Box<NeuralNetwork>),
     NoisyUpdate(Box<NoisyUpdate>),
     Scorecard(Box<ScorecardTraining>),
+    NoisyScorecard(Box<NoisyScorecard>),
     External(Box<External>),
 }
 
@@ -44,6 +46,9 @@ impl Training {
         let (contract, rounds) = (&job.contract, job.rounds.count);
         if let Some((privacy, terms)) = job.averaged_with_noise() {
             return Ok(Self::NoisyUpdate(Box::new(NoisyUpdate::new(job, privacy, &terms)?)));
+        }
+        if job.noisy_scorecard().is_some() {
+            return Ok(Self::NoisyScorecard(Box::new(NoisyScorecard::new(job)?)));
         }
         let network = |terms: &NeuralNetworkTerms| {
             Ok(Self::Network(Box::new(NeuralNetwork::new(contract, summary, terms, rounds)?)))
@@ -114,6 +119,10 @@ impl Training {
                 ScorecardQuestion::Classes(question) => Question::ScorecardClasses(question),
                 ScorecardQuestion::Woe(question) => Question::ScorecardWoe(question),
             }),
+            Self::NoisyScorecard(training) => training.next(sum)?.map(|question| match question {
+                NoisyScorecardQuestion::Counts(question) => Question::ScorecardNoisyCounts(question),
+                NoisyScorecardQuestion::Woe(question) => Question::ScorecardNoisyWoe(question),
+            }),
             Self::External(training) => asked(training.next(sum)?).map(Question::External),
         })
     }
@@ -129,6 +138,7 @@ impl Training {
             Self::NoisyTrees(training) => training.training_round() - u32::from(!training.is_finished()),
             Self::Trees(training) => training.trees(),
             Self::Scorecard(training) => training.completed(),
+            Self::NoisyScorecard(training) => training.completed(),
             Self::External(training) => training.training_round() - u32::from(!training.is_finished()),
         }
     }
@@ -144,6 +154,7 @@ impl Training {
             Self::NoisyTrees(training) => training.is_last(),
             Self::Trees(training) => training.next_layout().is_none(),
             Self::Scorecard(training) => training.is_last(),
+            Self::NoisyScorecard(training) => training.is_last(),
             Self::External(training) => training.is_last(),
         }
     }
@@ -156,6 +167,7 @@ impl Training {
             // A tree may be finished before it is as deep as it may be; nobody knows before.
             Self::Trees(training) => training.is_deepest(),
             Self::Scorecard(training) => training.is_fitting(),
+            Self::NoisyScorecard(training) => training.is_fitting(),
         }
     }
 
@@ -169,6 +181,7 @@ impl Training {
             Self::NoisyUpdate(_) => training_layout(job),
             Self::NoisyTrees(training) => training.next_layout(),
             Self::Scorecard(training) => training.next_layout(),
+            Self::NoisyScorecard(training) => training.next_layout(),
         }
     }
 
@@ -183,6 +196,7 @@ impl Training {
             Self::NoisyTrees(training) => training.is_finished(),
             Self::Trees(training) => training.is_finished(),
             Self::Scorecard(training) => training.is_finished(),
+            Self::NoisyScorecard(training) => training.is_finished(),
             Self::External(training) => training.is_finished(),
         }
     }
@@ -216,6 +230,7 @@ impl Training {
             Self::Trees(training) => Model::Trees(training.model().clone()),
             Self::NoisyTrees(training) => Model::Trees(training.model()),
             Self::Scorecard(training) => Model::Scorecard(training.model()),
+            Self::NoisyScorecard(training) => Model::Scorecard(training.model()),
             Self::External(training) => Model::External(training.model(&job.contract)),
         }
     }
@@ -224,7 +239,7 @@ impl Training {
     pub(super) fn fit(&self, job: &Job) -> Option<Fit> {
         match self {
             Self::FedAvg(_) | Self::Noisy(_) | Self::Trees(_) | Self::Network(_) | Self::External(_) => None,
-            Self::NoisyUpdate(_) | Self::NoisyTrees(_) => None,
+            Self::NoisyUpdate(_) | Self::NoisyTrees(_) | Self::NoisyScorecard(_) => None,
             Self::Newton(training) => training.fit(&job.contract),
             Self::Scorecard(training) => training.fit(),
         }

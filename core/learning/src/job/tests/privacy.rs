@@ -165,6 +165,31 @@ fn trees_take_noise_by_random_splits() {
 }
 
 #[test]
+fn a_scorecard_has_noise_of_its_own_terms() {
+    let scorecard = |terms: &str, mode: &str| {
+        let start = FILE.find("name = \"logistic-regression\"").unwrap();
+        let end = start + FILE[start..].find("[rounds]").unwrap();
+        let text = format!("{}name = \"scorecard\"\n{terms}\n\n{}", &FILE[..start], &FILE[end..]);
+        text.replacen("mode = \"none\"", mode, 1)
+    };
+    let job = Job::from_toml(&scorecard("", NOISE)).unwrap();
+    let found = job.calibration().unwrap().unwrap();
+    assert!(found.before.is_some() && found.spent.epsilon <= 2.0 && found.spent.epsilon > 1.99);
+    let told = Job::from_toml(&scorecard("cells = 32\nbins_share = 0.4", NOISE)).unwrap();
+    assert_eq!(told.program.scorecard().map(|terms| (terms.cells(), terms.bins_share())), Some((32, 0.4)));
+    assert_eq!(Job::from_toml(&told.to_toml().unwrap()).unwrap(), told);
+    for (terms, mode) in [
+        ("cells = 32", "mode = \"none\""),
+        ("bins_share = 0.4", "mode = \"none\""),
+        ("coarse_bins = 20", NOISE),
+        ("cells = 20", NOISE),
+    ] {
+        assert_eq!(codes(&scorecard(terms, mode)), ["job.scorecard"], "{terms}");
+    }
+    assert_eq!(codes(&scorecard("bins_share = 1.0", NOISE)), ["job.out-of-range"]);
+}
+
+#[test]
 fn no_job_with_noise_draws_lots() {
     // All who collude could be in one draw: how many honest ones noise may count on would have to hold in every draw.
     let drawn = format!("{}\n[cohort]\neach_round = 4\n", noisy(NOISE));

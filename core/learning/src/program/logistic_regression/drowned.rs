@@ -13,9 +13,10 @@ impl Job {
     /// Training rows of so many institutions together, below which the job's noise is longer than what their rows say in all its
     /// rounds; none where no noise is added.
     pub fn rows_drowned(&self, institutions: u16) -> Option<u64> {
-        let slopes = match self.random_trees() {
-            Some(terms) => terms.slopes_of_a_sum(),
-            None => NoisyModel::parameters_of(&self.program, &self.contract)? as f64,
+        let slopes = match (self.random_trees(), self.noisy_scorecard()) {
+            (Some(terms), _) => terms.slopes_of_a_sum(),
+            (None, Some(_)) => self.contract.columns.len() as f64 + 1.0,
+            (None, None) => NoisyModel::parameters_of(&self.program, &self.contract)? as f64,
         };
         let calibration = self.calibration().ok().flatten()?;
         let each_sum = libm::sqrt(slopes * f64::from(institutions) * calibration.variance as f64);

@@ -113,21 +113,33 @@ impl NoisyGradient {
     ) -> Result<Self, ProgramError> {
         let contract = &job.contract;
         let model = NoisyModel::start(&job.program, contract).ok_or(ProgramError::NotApproved("solver"))?;
+        // Terms that no noise keeps are in no job file; nobody would answer this.
+        let variance = job.calibration().ok().flatten().map_or(0, |found| found.variance);
+        let noise = (clip_of(privacy, job), variance);
+        let terms = NoisyGradientTerms { sample: job.program.sample(), ..terms };
+        Ok(Self::from(model, contract, noise, (terms, l2, job.rounds.count)))
+    }
+
+    /// Training in so many rounds from `model`, of rows under `contract`, with gradients of this clip and variance.
+    pub(crate) fn from(
+        model: NoisyModel,
+        contract: &Contract,
+        (clip, variance): (f64, u64),
+        (terms, l2, rounds): (NoisyGradientTerms, f64, u32),
+    ) -> Self {
         let reached = model.to_vec();
         let averaged = (vec![0.0; reached.len()], 0);
         let free = model.free(contract);
-        let question = NoisyQuestion {
-            training_round: 1,
-            model,
-            clip: clip_of(privacy, job),
-            // Terms that no noise keeps are in no job file; nobody would answer this.
-            variance: job.calibration().ok().flatten().map_or(0, |found| found.variance),
-            max_rows: contract.max_rows,
-            sample: job.program.sample(),
-        };
-        let (learning_rate, rounds) = (terms.learning_rate, job.rounds.count);
-        let counted = (0.0, 0);
-        Ok(Self { question, learning_rate, l2, rounds, free, reached, averaged, counted, finished: false })
+        let max_rows = contract.max_rows;
+        let question =
+            NoisyQuestion { training_round: 1, model, clip, variance, max_rows, sample: terms.sample };
+        let (learning_rate, counted) = (terms.learning_rate, (0.0, 0));
+        Self { question, learning_rate, l2, rounds, free, reached, averaged, counted, finished: false }
+    }
+
+    /// What is asked, or was asked last.
+    pub(crate) fn question(&self) -> &NoisyQuestion {
+        &self.question
     }
 
     /// The training round that is asked for, or was the last to be, counted from 1.

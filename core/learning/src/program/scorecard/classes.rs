@@ -242,7 +242,7 @@ fn of_most_rows(bins: &[ClassCounts]) -> usize {
 }
 
 /// Narrower bins joined: each start begins a bin.
-fn joined(narrow: &[ClassCounts], starts: &[usize]) -> Vec<ClassCounts> {
+pub(super) fn joined(narrow: &[ClassCounts], starts: &[usize]) -> Vec<ClassCounts> {
     let mut bins = vec![ClassCounts::default(); starts.len() + 1];
     for (place, counts) in narrow.iter().enumerate() {
         let bin = &mut bins[starts.partition_point(|&start| start <= place)];
@@ -252,7 +252,7 @@ fn joined(narrow: &[ClassCounts], starts: &[usize]) -> Vec<ClassCounts> {
 }
 
 /// Groups in the order of their rate of bads; of equal ones the first comes first, and one without rows comes last.
-fn by_rate(groups: &[ClassCounts]) -> Vec<usize> {
+pub(super) fn by_rate(groups: &[ClassCounts]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by(|&a, &b| {
         let scaled =

@@ -13,6 +13,9 @@
 //! class.
 
 mod classes;
+pub mod noisy;
+mod noisy_bins;
+mod noisy_counts;
 mod optimal;
 mod pooled;
 mod rows;
@@ -22,6 +25,8 @@ mod woe;
 use syndic_round::{Layout, Sum};
 
 pub use self::classes::ClassesQuestion;
+pub use self::noisy_counts::NoisyCountsQuestion;
+pub(crate) use self::noisy_counts::calibrated;
 pub use self::pooled::fit_pooled;
 pub use self::rows::RowsQuestion;
 pub(in crate::program) use self::rows::cuts;
@@ -34,6 +39,7 @@ use super::statistics::{Count, Summary};
 use super::{Next, Program as _, ProgramError, values};
 use crate::coefficients::Coefficients;
 use crate::contract::{ColumnKind, Contract};
+use crate::encode::Standardisation;
 use crate::job::Encoding;
 use crate::scorecard::coding::ColumnBins;
 use crate::scorecard::{Scorecard, ScorecardMismatch, ScorecardModel, WoeCoding};
@@ -232,7 +238,11 @@ pub(super) fn longest_layout(contract: &Contract) -> Result<Layout, ProgramError
 
 /// The scorecard with the coefficients of standardised weights of evidence.
 fn scorecard(coding: &WoeCoding, standardised: &Coefficients) -> Scorecard {
-    let scale = woe::standardisation(coding);
+    scorecard_scaled(coding, standardised, &woe::standardisation(coding))
+}
+
+/// The same with coefficients of weights of evidence that are scaled so.
+fn scorecard_scaled(coding: &WoeCoding, standardised: &Coefficients, scale: &Standardisation) -> Scorecard {
     let by_unit: Vec<f64> =
         standardised.weights.iter().zip(&scale.sd).map(|(weight, sd)| weight / sd).collect();
     let shift: f64 = by_unit.iter().zip(&scale.mean).map(|(weight, mean)| weight * mean).sum();

@@ -5,6 +5,7 @@
 //! are put in order by their rate the best partition is one into neighbours (Fisher, "On grouping for maximum homogeneity",
 //! JASA 53, 1958), so the same serves for categorical columns.
 
+use super::noisy_bins::{CLEAR, seeming};
 use super::terms::{ScorecardTerms, Trend};
 use crate::scorecard::ClassCounts;
 
@@ -46,7 +47,28 @@ pub(super) fn partition_among(
     floors: Floors,
     trend: Trend,
 ) -> Vec<usize> {
-    let search = |trend| Search::new(narrow, all, floors, trend).best();
+    partition_in_noise(narrow, all, floors, trend, Loudness { noise: 0.0, cells: &[] })
+}
+
+/// The noise in narrow bins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loudness<'a> {
+    /// One standard deviation of it in each count, in rows; none where it is zero.
+    pub(super) noise: f64,
+    /// Of how many counts of either class each narrow bin is the sum.
+    pub(super) cells: &'a [usize],
+}
+
+/// The same from counts with noise: rows of either class are clear of it in each bin, and what is greatest is the information value
+/// less what noise alone would seem to tell.
+pub(super) fn partition_in_noise(
+    narrow: &[ClassCounts],
+    all: ClassCounts,
+    floors: Floors,
+    trend: Trend,
+    loudness: Loudness<'_>,
+) -> Vec<usize> {
+    let search = |trend| Search::new(narrow, all, floors, trend, loudness).best();
     let (_, starts) = match trend {
         Trend::Auto => {
             let (rising, falling) = (search(Trend::Increasing), search(Trend::Decreasing));
@@ -64,6 +86,9 @@ struct Search {
     all: ClassCounts,
     /// Of the narrow bins before each, and of all.
     before: Vec<ClassCounts>,
+    noise: f64,
+    /// The counts that the narrow bins before each are sums of, and all; zero where there is no noise.
+    cells_before: Vec<usize>,
 }
 
 /// The best way to cut what ends with one bin.
@@ -75,12 +100,36 @@ struct Cell {
 }
 
 impl Search {
-    fn new(narrow: &[ClassCounts], all: ClassCounts, floors: Floors, trend: Trend) -> Self {
+    fn new(
+        narrow: &[ClassCounts],
+        all: ClassCounts,
+        floors: Floors,
+        trend: Trend,
+        Loudness { noise, cells }: Loudness<'_>,
+    ) -> Self {
         let mut before = vec![ClassCounts::default()];
         for bin in narrow {
             before.push(before[before.len() - 1].and(*bin));
         }
-        Self { narrow: narrow.len(), floors, trend, all, before }
+        let mut cells_before = vec![0];
+        for at in 0..narrow.len() {
+            cells_before.push(cells_before[at] + cells.get(at).copied().unwrap_or_default());
+        }
+        Self { narrow: narrow.len(), floors, trend, all, before, noise, cells_before }
+    }
+
+    /// What the rows from one narrow bin to before another add to the information value; none where they are no bin.
+    fn telling(&self, start: usize, end: usize, bin: ClassCounts) -> Option<f64> {
+        if !self.floors.keep(bin) {
+            return None;
+        }
+        let information = bin.information(self.all);
+        if self.noise == 0.0 {
+            return Some(information);
+        }
+        let cells = self.cells_before[end] - self.cells_before[start];
+        let is_clear = bin.good.min(bin.bad) as f64 >= CLEAR * self.noise * libm::sqrt(cells as f64);
+        is_clear.then(|| information - seeming(bin, self.all, self.noise, cells))
     }
 
     /// The rows from one narrow bin to before another.
@@ -106,7 +155,7 @@ impl Search {
         let mut bins = vec![None; count * (count + 1)];
         for (start, end) in (0..count).flat_map(|start| (start + 1..=count).map(move |end| (start, end))) {
             let bin = self.bin(start, end);
-            bins[at(start, end)] = self.floors.keep(bin).then(|| (bin, bin.information(self.all)));
+            bins[at(start, end)] = self.telling(start, end, bin).map(|telling| (bin, telling));
         }
         let mut layers: Vec<Vec<Option<Cell>>> = Vec::new();
         let mut best = (0.0, Vec::new());

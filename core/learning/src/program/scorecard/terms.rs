@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::noisy_counts::are_cells;
 use crate::contract::{ColumnKind, Contract};
 use crate::scorecard::PointsScale;
 
@@ -31,6 +32,12 @@ pub struct ScorecardTerms {
     pub free: Vec<String>,
     /// What points mean.
     pub points: PointsScale,
+    /// With noise: even cells of a numeric column's range in which classes are counted; [`Self::cells`] without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<u32>,
+    /// With noise: the share of what is spent that goes to the counts; [`Self::bins_share`] without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bins_share: Option<f64>,
 }
 
 /// How the rate of positives may change from bin to bin.
@@ -60,11 +67,35 @@ impl Default for ScorecardTerms {
             decreasing: Vec::new(),
             free: Vec::new(),
             points: PointsScale::default(),
+            cells: None,
+            bins_share: None,
         }
     }
 }
 
 impl ScorecardTerms {
+    /// Even cells of a numeric column's range in which classes are counted with noise.
+    pub fn cells(&self) -> u32 {
+        self.cells.unwrap_or(DEFAULT_CELLS)
+    }
+
+    /// The share of what is spent, as a Renyi divergence, that goes to the counts.
+    pub fn bins_share(&self) -> f64 {
+        self.bins_share.unwrap_or(DEFAULT_BINS_SHARE)
+    }
+
+    /// The same without terms that only noise has.
+    #[must_use]
+    pub fn without_noise(&self) -> Self {
+        Self { cells: None, bins_share: None, ..self.clone() }
+    }
+
+    /// Whether a term is set that only noise has, or one that noise has no use for.
+    pub(crate) fn noise_terms(&self) -> (bool, bool) {
+        let without = self.coarse_bins != Self::default().coarse_bins;
+        (self.cells.is_some() || self.bins_share.is_some(), without)
+    }
+
     /// Checks them against the contract.
     ///
     /// # Errors
@@ -80,6 +111,8 @@ impl ScorecardTerms {
             (self.min_class >= 1, "`min_class` is at least 1"),
             (within(self.min_iv, 0.0, 10.0), "`min_iv` is from 0 to 10"),
             (within(self.l2, 0.0, 1000.0), "`l2` is from 0 to 1000"),
+            (are_cells(self.cells()), "`cells` is a power of two from 4 to 256"),
+            (within(self.bins_share(), 0.01, 0.99), "`bins_share` is from 0.01 to 0.99"),
         ];
         if let Some((_, problem)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(problem.into());
@@ -116,6 +149,10 @@ impl ScorecardTerms {
     }
 }
 
+/// Few enough for noise, and enough for the ranges of columns.
+const DEFAULT_CELLS: u32 = 16;
+/// Bins that are wrong cost more than coefficients that are.
+const DEFAULT_BINS_SHARE: f64 = 0.6;
 /// More bins than people read.
 const MOST_BINS: u32 = 20;
 /// More tell hardly more, and each holds fewer rows.

@@ -93,7 +93,7 @@ pub(in crate::program) fn approved(
     coding_approved(&scorecard.coding, contract, terms)
 }
 
-fn coding_approved(
+pub(super) fn coding_approved(
     coding: &WoeCoding,
     contract: &Contract,
     terms: &ScorecardTerms,
