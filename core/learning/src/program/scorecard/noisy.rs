@@ -1,7 +1,7 @@
 //! A scorecard with noise for rows: one noisy sum of classes in cells, and a logistic regression on weights of evidence by noisy
 //! gradients.
 //!
-//! Bins, weights of evidence and information values [follow from the noisy counts](super::noisy_bins), and so do the mean and the
+//! Bins, weights of evidence and information values follow from the noisy counts, and so do the mean and the
 //! deviation by which weights of evidence are standardised. What is left of the budget goes to gradients as
 //! [`noisy-gradient`](crate::program::logistic_regression::noisy) has them, of one input for each column. Their length is bounded by
 //! the clip alone, whatever the bins are.

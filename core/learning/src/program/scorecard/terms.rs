@@ -32,10 +32,10 @@ pub struct ScorecardTerms {
     pub free: Vec<String>,
     /// What points mean.
     pub points: PointsScale,
-    /// With noise: even cells of a numeric column's range in which classes are counted; [`Self::cells`] without it.
+    /// With noise: even cells of a numeric column's range in which classes are counted; [`Self::cells()`] without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cells: Option<u32>,
-    /// With noise: the share of what is spent that goes to the counts; [`Self::bins_share`] without it.
+    /// With noise: the share of what is spent that goes to the counts; [`Self::bins_share()`] without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bins_share: Option<f64>,
 }
