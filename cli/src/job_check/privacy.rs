@@ -36,7 +36,13 @@ pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
                 among.map_or_else(String::new, |admitted| format!("{admitted} "))
             )
         }),
-        "no statistics and no comparison of groups: they would open exact sums".into(),
+        match &job.fairness {
+            Some(_) => {
+                "no statistics: they would open exact sums; groups are compared by the counts of test rows"
+                    .into()
+            }
+            None => "no statistics and no comparison of groups: they would open exact sums".into(),
+        },
     ]
 }
 
@@ -166,6 +172,8 @@ const FEWEST_ROUNDS: u32 = 20;
 
 #[cfg(test)]
 mod tests {
+    use syndic_learning::contract::{Column, ColumnKind};
+
     use super::super::{JobFile, check, render, render_among, to_json};
     use crate::sandbox::fixture::JOB;
 
@@ -209,6 +217,30 @@ mod tests {
         let kinds: Vec<_> =
             json["vectors"].as_array().unwrap().iter().map(|vector| vector["kind"].clone()).collect();
         assert_eq!(kinds, ["train", "evaluate"]);
+    }
+
+    #[test]
+    fn a_check_shows_that_groups_are_counted_with_noise() {
+        let terms = "epsilon = 2.0\ndelta = 1e-5\nnoise = \"local\"\ntest_bins = 64";
+        let file = file(&format!("mode = \"record-level\"\n{terms}"));
+        let job = check(&file).unwrap();
+        let of_levels = |column: &Column| match &column.kind {
+            ColumnKind::Categorical { levels } => Some((column.name.clone(), levels.len())),
+            ColumnKind::Numeric { .. } => None,
+        };
+        let (column, levels) = job.contract.columns.iter().find_map(of_levels).unwrap();
+        let groups = format!("\n[fairness]\ngroups = [{{ column = \"{column}\" }}]\n");
+        let file = JobFile { text: file.text + &groups, ..file };
+        let job = check(&file).unwrap();
+        let summary = render(&file, &job);
+        let flat = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = format!("in each of {} counts of test rows by score, label and group", 128 * levels);
+        assert!(flat.contains(&told), "{summary}");
+        assert!(flat.contains("groups are compared by the counts of test rows"), "{summary}");
+        let json: serde_json::Value = serde_json::from_str(&to_json(&file, &job)).unwrap();
+        let kinds: Vec<_> =
+            json["vectors"].as_array().unwrap().iter().map(|vector| vector["kind"].clone()).collect();
+        assert_eq!(kinds, ["train", "evaluate"], "one sum serves both");
     }
 
     #[test]

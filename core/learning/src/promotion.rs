@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::job::PromotionTerms;
 use crate::program::drift::figures::DriftFigures;
-use crate::program::fairness::figures::{FairnessFigures, Gaps};
+use crate::program::fairness::figures::FairnessFigures;
 use crate::program::run::{Outcome, RoundMetrics};
 
 /// Figures of a released model by name, each as decimal text. What was not measured is not there.
@@ -169,10 +169,10 @@ pub(crate) fn gap_text(fairness: &FairnessFigures) -> Option<String> {
     largest_gap(fairness).map(text_of)
 }
 
-/// The largest difference between two groups of one column; none where no two groups have figures.
+/// The largest difference between two groups of one column, with noise as much as it can well be; none where no two groups have
+/// figures.
 pub(crate) fn largest_gap(fairness: &FairnessFigures) -> Option<f64> {
-    let gaps = |Gaps { flagged, recall, false_positives, .. }: Gaps| [flagged, recall, false_positives];
-    fairness.columns.iter().flat_map(|column| gaps(column.gaps)).flatten().reduce(f64::max)
+    fairness.columns.iter().flat_map(|column| column.gaps.judged()).reduce(f64::max)
 }
 
 /// Nine decimals, as all metrics in a ledger.

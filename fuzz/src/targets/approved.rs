@@ -118,6 +118,8 @@ pub(super) fn question_seeds() -> Vec<Vec<u8>> {
         bins: 64,
         variance: 1 << 20,
         max_rows,
+        groups: Vec::new(),
+        sizes: Vec::new(),
     });
     let newton = Question::Newton(NewtonQuestion {
         training_round: 2,

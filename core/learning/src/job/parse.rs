@@ -84,7 +84,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
             program,
             rounds,
             contract,
-            (fairness.is_some(), drift.is_some(), cohort.terms.each_round.is_some()),
+            (fairness.as_ref(), drift.is_some(), cohort.terms.each_round.is_some()),
         );
     }
     if let (Some((program, _)), Some((rounds, at)), Some((privacy, _))) = (&program, &rounds, &privacy) {

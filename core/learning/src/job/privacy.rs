@@ -10,7 +10,7 @@ use super::institution::{self, InstitutionLevelTerms};
 use super::parse::narrow;
 use super::parse_institution::institution_level;
 use super::reader::{Reader, Section};
-use super::{Job, ProgramTerms, Rounds};
+use super::{FairnessTerms, Job, ProgramTerms, Rounds};
 use crate::contract::Contract;
 use crate::privacy::PrivacyError;
 use crate::privacy::calibration::Calibration;
@@ -359,7 +359,7 @@ pub(super) fn check(
     program: &ProgramTerms,
     rounds: &Rounds,
     contract: Option<&Contract>,
-    (fairness, drift, by_lot): (bool, bool, bool),
+    (fairness, drift, by_lot): (Option<&FairnessTerms>, bool, bool),
 ) {
     match privacy {
         Privacy::None {} => {
@@ -390,10 +390,19 @@ pub(super) fn check(
     }
     // What has been refused once is not refused for its noise as well.
     let is_refused = matches!(privacy, Privacy::InstitutionLevel(_)) && !program.averages_alike();
-    if fairness {
-        let message = "the comparison of groups opens exact counts";
-        let help = "remove [fairness], or write `mode = \"none\"` if exact sums are acceptable";
-        reader.add("privacy.fairness", at.clone(), message, help);
+    match privacy.record_level().map(|terms| terms.test_bins) {
+        _ if fairness.is_none() => {}
+        Some(Some(_)) => {}
+        Some(None) => {
+            let message = "the comparison of groups counts test rows, which a job with noise does with `test_bins` only";
+            let help = "write `test_bins = 32` in [privacy], or remove [fairness]";
+            reader.add("privacy.fairness", at.clone(), message, help);
+        }
+        None => {
+            let message = "the comparison of groups opens exact counts";
+            let help = "remove [fairness], or write `mode = \"none\"` if exact sums are acceptable";
+            reader.add("privacy.fairness", at.clone(), message, help);
+        }
     }
     if drift {
         let message = "the comparison of test rows with training rows opens exact counts";
@@ -408,7 +417,9 @@ pub(super) fn check(
     }
     // Without a contract its errors come first.
     let Some(contract) = contract.filter(|_| !is_refused) else { return };
-    if let Err(error) = calibrated(privacy, program, contract, rounds.count) {
+    let counts = privacy.record_level().map(|terms| noisy_evaluation::calibrated(terms, fairness, contract));
+    let of_counts = || counts.transpose().map(Option::flatten);
+    if let Err(error) = calibrated(privacy, program, contract, rounds.count).and_then(|_| of_counts()) {
         reader.add(error.code(), at, error.to_string(), error.help());
     }
 }

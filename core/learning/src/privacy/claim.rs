@@ -58,7 +58,6 @@ impl Job {
         let (Some(terms), Some(calibration)) = (self.privacy.noise(), self.calibration()?) else {
             return Ok(None);
         };
-        let test_bins = self.privacy.record_level().and_then(|terms| terms.test_bins).unwrap_or_default();
         let evaluation = self.evaluation_calibration()?.map(|found| {
             let seen = ran.and_then(|ran| ran.seen).map(|seen| {
                 format!(
@@ -68,11 +67,20 @@ impl Job {
                 )
             });
             let seen = seen.unwrap_or_default();
+            let counts = self.counts_of_test_rows();
+            let (by, wider) = match self.fairness.as_ref().map_or(0, |terms| terms.groups.len()) {
+                0 => ("score and label".to_owned(), 1.0),
+                1 => ("score, label and group".to_owned(), 1.0),
+                // Noise is told in rows, a sensitivity being one in each column.
+                columns => {
+                    let by = format!("score, label and group, of which a row is in one of each of {columns} columns");
+                    (by, libm::sqrt(columns as f64))
+                }
+            };
             format!(
-                "discrete Gaussian noise of {} rows in each of {} counts of test rows by score and label{seen}; a row is \
+                "discrete Gaussian noise of {} rows in each of {counts} counts of test rows by {by}{seen}; a row is \
                  for training or for testing, so that this spends nothing beside training",
-                figure(found.noise()),
-                2 * u32::from(test_bins)
+                figure(found.noise() * wider),
             )
         });
         let spent = |rounds: u32| {

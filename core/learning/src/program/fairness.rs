@@ -5,6 +5,7 @@
 //! NIPS 2016, and of Dwork and others, "Fairness through awareness", ITCS 2012 (demographic parity).
 
 pub mod figures;
+pub(in crate::program) mod noisy;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};

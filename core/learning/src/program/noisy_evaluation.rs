@@ -10,14 +10,22 @@
 //!
 //! Figures are computed from the noisy counts as they are, negative ones too: then noise spreads them and shifts none. How
 //! far it spreads them is told (the delta method on the variance of the noise).
+//!
+//! **Groups cost nothing beside.** Where the job compares groups, rows are counted by group in the place of all together, and all
+//! are the sum of their groups. A row is in one group of each column: it moves one count of each, so that with k columns noise is
+//! wider by the root of k.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use syndic_round::{Contribution, Layout, Sum};
 
+use super::fairness::figures::FairnessFigures;
+use super::fairness::noisy::NoisyHistogram;
+use super::fairness::{MOST_VALUES, counted, sizes};
 use super::scorer::Scorer;
 use super::{Next, Program, ProgramError, noisy_block, values};
-use crate::job::Job;
+use crate::contract::Contract;
+use crate::job::{FairnessTerms, Grouping, Job, RecordLevelTerms};
 use crate::metrics::{Metrics, ScoreHistogram, log_loss};
 use crate::model::Scoring;
 use crate::privacy::PrivacyError;
@@ -29,6 +37,9 @@ use crate::table::{Role, Table};
 #[derive(Clone, Debug)]
 pub struct NoisyEvaluation {
     question: NoisyEvaluateQuestion,
+    /// How groups are compared, where they are.
+    fairness: Option<FairnessTerms>,
+    contract: Contract,
 }
 
 /// Asks how one model does on test rows, with noise.
@@ -47,6 +58,21 @@ pub struct NoisyEvaluateQuestion {
     pub variance: u64,
     /// The most rows of one institution, as in the contract.
     pub max_rows: u64,
+    /// By which columns rows are counted apart; all together where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Grouping>,
+    /// How many groups each of them makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<u32>,
+}
+
+/// What a sum with noise says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NoisyMeasures {
+    /// Of all test rows; none where noise hides whether there are any of either class.
+    pub metrics: Option<NoisyMetrics>,
+    /// Of groups, where the job compares some and there are figures of all rows.
+    pub fairness: Option<FairnessFigures>,
 }
 
 /// What noisy counts say of a model.
@@ -67,14 +93,48 @@ impl Job {
     /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
     pub fn evaluation_calibration(&self) -> Result<Option<Calibration>, PrivacyError> {
         let Some(terms) = self.privacy.record_level() else { return Ok(None) };
-        let Some(bins) = terms.test_bins else { return Ok(None) };
-        mechanism(bins, terms.contributors()).calibrated(terms.epsilon, terms.delta).map(Some)
+        calibrated(terms, self.fairness.as_ref(), &self.contract)
+    }
+
+    /// Counts of test rows that are opened with noise; none where nobody asks for any.
+    pub(crate) fn counts_of_test_rows(&self) -> u64 {
+        let bins = self.privacy.record_level().and_then(|terms| terms.test_bins).unwrap_or_default();
+        entries(bins, &group_sizes(self.fairness.as_ref(), &self.contract))
     }
 }
 
-/// One row is in one count.
-fn mechanism(bins: u16, contributors: u16) -> Mechanism {
-    Mechanism { steps: 1, contributors: contributors.into(), l2: ROW as f64, dimension: 2 * u64::from(bins) }
+/// How much noise counts of test rows have, by group where some are compared.
+///
+/// # Errors
+/// As [`Job::evaluation_calibration`].
+pub(crate) fn calibrated(
+    terms: &RecordLevelTerms,
+    fairness: Option<&FairnessTerms>,
+    contract: &Contract,
+) -> Result<Option<Calibration>, PrivacyError> {
+    let Some(bins) = terms.test_bins else { return Ok(None) };
+    let mechanism = mechanism(bins, &group_sizes(fairness, contract), terms.contributors());
+    mechanism.calibrated(terms.epsilon, terms.delta).map(Some)
+}
+
+fn group_sizes(fairness: Option<&FairnessTerms>, contract: &Contract) -> Vec<u32> {
+    fairness.map_or_else(Vec::new, |terms| sizes(&terms.groups, contract))
+}
+
+/// Counts of either class: of all rows, or of each group of columns of so many groups.
+fn entries(bins: u16, sizes: &[u32]) -> u64 {
+    let groups = if sizes.is_empty() { 1 } else { sizes.iter().map(|size| u64::from(*size)).sum() };
+    2 * u64::from(bins) * groups
+}
+
+/// One row is in one count, or in one of each column by which rows are counted apart.
+fn mechanism(bins: u16, sizes: &[u32], contributors: u16) -> Mechanism {
+    let l2 = match sizes.len() {
+        0 | 1 => ROW as f64,
+        // Rounded up.
+        columns => ROW as f64 * libm::sqrt(columns as f64) * (1.0 + f64::EPSILON),
+    };
+    Mechanism { steps: 1, contributors: contributors.into(), l2, dimension: entries(bins, sizes) }
 }
 
 impl NoisyEvaluation {
@@ -82,8 +142,17 @@ impl NoisyEvaluation {
     pub(crate) fn of(job: &Job, training_round: u32, scorer: Scorer) -> Option<Self> {
         let bins = u32::from(job.privacy.record_level()?.test_bins?);
         let variance = job.evaluation_calibration().ok()??.variance;
-        let max_rows = job.contract.max_rows;
-        Some(Self { question: NoisyEvaluateQuestion { training_round, scorer, bins, variance, max_rows } })
+        let (contract, fairness) = (job.contract.clone(), job.fairness.clone());
+        let question = NoisyEvaluateQuestion {
+            training_round,
+            scorer,
+            bins,
+            variance,
+            max_rows: contract.max_rows,
+            sizes: group_sizes(fairness.as_ref(), &contract),
+            groups: fairness.as_ref().map_or_else(Vec::new, |terms| terms.groups.clone()),
+        };
+        Some(Self { question, fairness, contract })
     }
 }
 
@@ -93,7 +162,7 @@ impl NoisyEvaluateQuestion {
     /// # Errors
     /// When the question has no layout.
     pub fn layout(&self) -> Result<Layout, ProgramError> {
-        layout(self.bins, self.max_rows, self.variance)
+        layout(self.bins, (&self.groups, &self.sizes), self.max_rows, self.variance)
     }
 
     /// Checks that it is one of `job`, with noise that keeps the job's epsilon.
@@ -104,8 +173,13 @@ impl NoisyEvaluateQuestion {
         let departs = |what| Err(ProgramError::NotApproved(what));
         let bins = job.privacy.record_level().and_then(|terms| terms.test_bins);
         let Ok(Some(calibration)) = job.evaluation_calibration() else { return departs("privacy mode") };
+        let groups = job.fairness.as_ref().map_or(&[][..], |terms| &terms.groups);
         if bins.map(u32::from) != Some(self.bins) {
             departs("bins")
+        } else if self.groups != groups {
+            departs("groups to compare")
+        } else if self.sizes != sizes(groups, &job.contract) {
+            departs("number of groups")
         } else if self.variance != calibration.variance {
             departs("noise")
         } else if self.training_round != job.rounds.count {
@@ -118,20 +192,43 @@ impl NoisyEvaluateQuestion {
         }
     }
 
-    /// What the noisy counts say; none where they do not show that there is a row of either class.
-    fn metrics(&self, sum: &Sum) -> Result<Option<NoisyMetrics>, ProgramError> {
-        let layout = self.layout()?;
-        let counts = |class| -> Result<Vec<f64>, ProgramError> {
-            Ok(values(sum, &layout, class)?.into_iter().map(|steps| steps / ROW as f64).collect())
+    /// The noisy counts of a sum by column and group, in rows, and the deviation of the noise in each of them.
+    fn counts(&self, sum: &Sum) -> Result<(Vec<Vec<NoisyHistogram>>, f64), ProgramError> {
+        let (layout, bins) = (self.layout()?, self.bins as usize);
+        let column = |(negative, positive): (String, String)| -> Result<Vec<NoisyHistogram>, ProgramError> {
+            let counts = |class: &str| -> Result<Vec<f64>, ProgramError> {
+                Ok(values(sum, &layout, class)?.into_iter().map(|steps| steps / ROW as f64).collect())
+            };
+            let (negative, positive) = (counts(&negative)?, counts(&positive)?);
+            let groups = negative.chunks(bins).zip(positive.chunks(bins));
+            let group = |(negative, positive): (&[f64], &[f64])| NoisyHistogram {
+                negative: negative.to_vec(),
+                positive: positive.to_vec(),
+            };
+            Ok(groups.map(group).collect())
         };
-        let (negative, positive) = (counts(NEGATIVE)?, counts(POSITIVE)?);
+        let columns = block_names(&self.groups).into_iter().map(column).collect::<Result<_, _>>()?;
         let noise = libm::sqrt(f64::from(sum.survivors()) * self.variance as f64) / ROW as f64;
-        Ok(figures(&negative, &positive, noise))
+        Ok((columns, noise))
+    }
+}
+
+impl NoisyEvaluation {
+    /// What the noisy counts say.
+    fn measures(&self, sum: &Sum) -> Result<NoisyMeasures, ProgramError> {
+        let (columns, noise) = self.question.counts(sum)?;
+        let (all, wider) = NoisyHistogram::total(&columns);
+        let metrics = figures(&all.negative, &all.positive, wider * noise);
+        // Without any figure of all rows none of a part of them would be one.
+        let terms = self.fairness.as_ref().filter(|_| metrics.is_some());
+        let fairness =
+            terms.map(|terms| FairnessFigures::noisy(terms, &self.contract, &columns, &all, noise));
+        Ok(NoisyMeasures { metrics, fairness })
     }
 }
 
 /// Figures of counts whose every entry is off by noise of this standard deviation, in rows.
-fn figures(negative: &[f64], positive: &[f64], noise: f64) -> Option<NoisyMetrics> {
+pub(super) fn figures(negative: &[f64], positive: &[f64], noise: f64) -> Option<NoisyMetrics> {
     let bins = negative.len();
     let [negatives, positives] = [negative, positive].map(|counts| counts.iter().sum::<f64>());
     // Fewer rows of a class than the noise of all its counts together can tell from none.
@@ -177,23 +274,50 @@ fn figures(negative: &[f64], positive: &[f64], noise: f64) -> Option<NoisyMetric
     Some(NoisyMetrics { metrics, roc_auc_deviation, log_loss_deviation })
 }
 
-/// What an answer looks like: two histograms in steps, with noise of this variance.
-pub(super) fn layout(bins: u32, max_rows: u64, variance: u64) -> Result<Layout, ProgramError> {
-    let block = |name| noisy_block(name, bins, ROW, max_rows, variance);
-    Ok(Layout::new(vec![block(NEGATIVE), block(POSITIVE)])?)
+/// What an answer looks like: two histograms in steps, with noise of this variance, of all rows or of each group of each column, of
+/// which there are so many.
+pub(super) fn layout(
+    bins: u32,
+    (groups, sizes): (&[Grouping], &[u32]),
+    max_rows: u64,
+    variance: u64,
+) -> Result<Layout, ProgramError> {
+    let sizes = if groups.is_empty() && sizes.is_empty() { &[1] } else { sizes };
+    let names = block_names(groups);
+    let values = sizes.iter().try_fold(0_u32, |sum, size| sum.checked_add(size.checked_mul(bins)?));
+    if names.len() != sizes.len() || values.is_none_or(|values| values > MOST_VALUES) {
+        return Err(ProgramError::BadQuestion("it has too many groups, or no number for each column".into()));
+    }
+    let blocks = names.iter().zip(sizes).flat_map(|((negative, positive), &size)| {
+        [negative, positive].map(|name| noisy_block(name, size * bins, ROW, max_rows, variance))
+    });
+    Ok(Layout::new(blocks.collect())?)
+}
+
+/// The names of the two blocks of each column, or of all rows.
+fn block_names(groups: &[Grouping]) -> Vec<(String, String)> {
+    match groups {
+        [] => vec![(NEGATIVE.into(), POSITIVE.into())],
+        groups => {
+            let names = |Grouping { column, .. }: &Grouping| {
+                (format!("{column}.{NEGATIVE}"), format!("{column}.{POSITIVE}"))
+            };
+            groups.iter().map(names).collect()
+        }
+    }
 }
 
 impl Program for NoisyEvaluation {
     type Question = NoisyEvaluateQuestion;
-    type Outcome = Option<NoisyMetrics>;
+    type Outcome = NoisyMeasures;
 
     fn next(
         &mut self,
         sum: Option<&Sum>,
-    ) -> Result<Next<NoisyEvaluateQuestion, Option<NoisyMetrics>>, ProgramError> {
+    ) -> Result<Next<NoisyEvaluateQuestion, NoisyMeasures>, ProgramError> {
         Ok(match sum {
             None => Next::Ask(self.question.clone()),
-            Some(sum) => Next::Done(self.question.metrics(sum)?),
+            Some(sum) => Next::Done(self.measures(sum)?),
         })
     }
 
@@ -207,12 +331,26 @@ impl Program for NoisyEvaluation {
         let noise = IntegerNoise::Gaussian { variance };
         let layout = question.layout()?;
         let rows = table.rows_for(Role::Test);
-        let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
-        let scores = question.scorer.model(table.contract())?.score_rows(table, &rows)?;
+        let model = question.scorer.model(table.contract())?;
         let bins = question.bins as usize;
-        let histogram = ScoreHistogram::of(&scores, &labels, 2 * bins);
-        let counts = [histogram.negative, histogram.positive].map(|counts| inner(&counts, bins));
-        let noised = counts.into_iter().flatten().map(|count| {
+        let columns = match question.groups.as_slice() {
+            [] => {
+                let labels: Vec<bool> = rows.iter().map(|&row| table.labels()[row]).collect();
+                let scores = model.score_rows(table, &rows)?;
+                vec![vec![ScoreHistogram::of(&scores, &labels, 2 * bins)]]
+            }
+            groups if question.sizes != sizes(groups, table.contract()) => {
+                return Err(ProgramError::BadQuestion("its groups are not those of the contract".into()));
+            }
+            groups => counted(&model, table, &rows, groups, 2 * question.bins)?,
+        };
+        let counts = columns.iter().flat_map(|groups| {
+            let class = |class: fn(&ScoreHistogram) -> &Vec<u64>| {
+                groups.iter().map(move |group| inner(class(group), bins))
+            };
+            class(|group| &group.negative).chain(class(|group| &group.positive))
+        });
+        let noised = counts.flatten().map(|count| {
             let steps = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(ROW);
             steps.saturating_add(noise.draw(rng)) as f64
         });
@@ -232,11 +370,11 @@ fn inner(counts: &[u64], bins: usize) -> Vec<u64> {
 /// What a row adds to its count, in steps: noise is drawn in whole ones.
 const ROW: i64 = 256;
 /// Deviations of the noise of a class's count above which there certainly are rows of it.
-const CERTAIN: f64 = 4.0;
+pub(super) const CERTAIN: f64 = 4.0;
 
 const NEGATIVE: &str = "negative";
 const POSITIVE: &str = "positive";
 
 #[cfg(test)]
 #[path = "noisy_evaluation_tests.rs"]
-mod tests;
+pub(in crate::program) mod tests;

@@ -8,7 +8,7 @@ use crate::program::logistic_regression::noisy::{NoisyGradientTerms, public_stan
 use crate::program::question::Question;
 use crate::program::run::{JobRun, tests as runs};
 
-fn job(epsilon: f64, test_bins: Option<u16>) -> Job {
+pub(in crate::program) fn job(epsilon: f64, test_bins: Option<u16>) -> Job {
     let solver = Solver::NoisyGradient(NoisyGradientTerms::default());
     let privacy = RecordLevelTerms {
         epsilon,
@@ -27,7 +27,7 @@ fn job(epsilon: f64, test_bins: Option<u16>) -> Job {
 }
 
 /// Plays the job to its end: the questions, and what came of it.
-fn played(job: &Job, tables: &[Table]) -> (Vec<Question>, JobRun) {
+pub(in crate::program) fn played(job: &Job, tables: &[Table]) -> (Vec<Question>, JobRun) {
     let (mut run, mut asked) = (JobRun::new(job), Vec::new());
     let mut next = run.next(None).unwrap();
     while let Next::Ask(question) = next {
@@ -84,7 +84,7 @@ fn a_row_moves_one_count_by_what_is_accounted_for() {
         let table = crate::fixture::table(rows, 0.3, false, 5);
         NoisyEvaluation::answer(&exact, &table, &mut rng(3)).unwrap().values().to_vec()
     };
-    let most = mechanism(32, 1).l2;
+    let most = mechanism(32, &[], 1).l2;
     // Every fifth row is a test row, the first of all included.
     for (rows, moves) in [(400, vec![most]), (401, vec![]), (405, vec![most])] {
         let (fewer, more) = (answer(rows), answer(rows + 1));
@@ -224,6 +224,8 @@ fn a_row_that_lacks_values_moves_one_count_as_any_other() {
             bins: 64,
             variance: 100,
             max_rows: contract.max_rows,
+            groups: Vec::new(),
+            sizes: Vec::new(),
         };
         // Of the same noise.
         let of = |table: &Table| {

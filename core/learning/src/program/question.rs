@@ -102,7 +102,8 @@ impl Layouts {
     /// When one of its questions has no layout.
     pub fn of(job: &Job) -> Result<Self, ProgramError> {
         let (contract, bins) = (&job.contract, job.evaluation.bins);
-        let fairness = job.fairness.as_ref().filter(|_| job.trains());
+        // With noise groups are counted where all test rows are.
+        let fairness = job.fairness.as_ref().filter(|_| job.trains() && !job.adds_noise());
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,
@@ -370,7 +371,10 @@ pub(super) fn noisy_evaluation_layout(job: &Job) -> Result<Option<Layout>, Progr
     // Terms that no noise keeps are in no job file.
     let calibration = job.evaluation_calibration().ok().flatten();
     let (Some(bins), Some(calibration)) = (bins, calibration) else { return Ok(None) };
-    noisy_evaluation::layout(bins.into(), job.contract.max_rows, calibration.variance).map(Some)
+    let groups = job.fairness.as_ref().map_or(&[][..], |terms| &terms.groups);
+    let sizes = fairness::sizes(groups, &job.contract);
+    let (max_rows, variance) = (job.contract.max_rows, calibration.variance);
+    noisy_evaluation::layout(bins.into(), (groups, &sizes), max_rows, variance).map(Some)
 }
 
 /// What answers to the comparison of test rows with training rows look like.

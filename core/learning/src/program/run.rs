@@ -28,7 +28,7 @@ use super::logistic_regression::newton::Newton;
 use super::logistic_regression::noisy::NoisyGradient;
 use super::neural_network::NeuralNetwork;
 use super::neural_network::noisy_update::NoisyUpdate;
-use super::noisy_evaluation::{NoisyEvaluation, NoisyMetrics};
+use super::noisy_evaluation::{NoisyEvaluation, NoisyMeasures};
 use super::question::{self, Question, training_layout};
 use super::statistics::{Statistics, Summary};
 use super::training::Training;
@@ -303,7 +303,9 @@ impl JobRun {
             let scorer = (&training.model(&self.job, summary)).into();
             match NoisyEvaluation::of(&self.job, training_round, scorer).map(Box::new) {
                 Some(evaluation) => self.state = State::Measuring { training, training_round, evaluation },
-                None => self.evaluated(training, training_round, Evaluated::default(), None)?,
+                None => {
+                    self.evaluated(training, training_round, Evaluated::default(), NoisyMeasures::default())?;
+                }
             }
             return Ok(());
         }
@@ -323,7 +325,7 @@ impl JobRun {
         training: Training,
         training_round: u32,
         evaluated: Evaluated,
-        noisy: Option<NoisyMetrics>,
+        noisy: NoisyMeasures,
     ) -> Result<(), ProgramError> {
         let Evaluated { test, validation, detail } = evaluated;
         let loss = |metrics: &RoundMetrics| metrics.validation.map(|metrics| metrics.log_loss);
@@ -344,9 +346,13 @@ impl JobRun {
         self.state = if training.is_finished() || gives_up {
             let (released_round, model) = self.best.clone().ok_or(ProgramError::WrongSum)?;
             let fit = training.fit(&self.job);
-            let privacy =
-                self.job.claim(Some(Ran { training_rounds: training_round, seen: noisy })).ok().flatten();
-            let outcome = Outcome { model, released_round, fit, fairness: None, drift: None, privacy };
+            let privacy = self
+                .job
+                .claim(Some(Ran { training_rounds: training_round, seen: noisy.metrics }))
+                .ok()
+                .flatten();
+            let fairness = noisy.fairness;
+            let outcome = Outcome { model, released_round, fit, fairness, drift: None, privacy };
             self.comparing(Box::new(outcome))
         } else {
             State::Training(training)
@@ -389,11 +395,12 @@ impl Program for JobRun {
                 }
             }
             State::Evaluating { training, training_round, mut evaluation } => {
-                run.evaluated(training, training_round, done(evaluation.next(Some(sum))?)?, None)?;
+                let evaluated = done(evaluation.next(Some(sum))?)?;
+                run.evaluated(training, training_round, evaluated, NoisyMeasures::default())?;
             }
             State::Measuring { training, training_round, mut evaluation } => {
                 let noisy = done(evaluation.next(Some(sum))?)?;
-                let test = noisy.map(|noisy| noisy.metrics);
+                let test = noisy.metrics.map(|noisy| noisy.metrics);
                 run.evaluated(training, training_round, Evaluated { test, ..Evaluated::default() }, noisy)?;
             }
             State::Comparing { mut outcome, mut fairness } => {

@@ -111,6 +111,9 @@ fn what_would_open_an_exact_sum_is_refused() {
     assert_eq!(codes(&noisy("mode = \"none\"")), ["privacy.solver"]);
     let compared = format!("{}\n[fairness]\ngroups = [{{ column = \"job\" }}]\n", noisy(NOISE));
     assert_eq!(codes(&compared), ["privacy.fairness"]);
+    // Counted with noise they are compared.
+    let counted = compared.replacen("honest = 2", "honest = 2\ntest_bins = 32", 1);
+    assert!(Job::from_toml(&counted).unwrap().fairness.is_some());
     assert_eq!(codes(&format!("{}\n[drift]\n", noisy(NOISE))), ["privacy.drift"]);
     let start = FILE.find("name = \"logistic-regression\"").unwrap();
     let end = start + FILE[start..].find("[rounds]").unwrap();

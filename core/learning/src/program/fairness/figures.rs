@@ -57,6 +57,27 @@ pub struct Rates {
     pub false_positives: Option<f64>,
     /// Area under the ROC curve within the group; none unless both classes occur.
     pub roc_auc: Option<f64>,
+    /// Of counts with noise: how far it spreads the figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<RatesNoise>,
+}
+
+/// One standard deviation that noise gives each figure of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatesNoise {
+    /// Of [`Rates::rows`].
+    pub rows: f64,
+    /// Of [`Rates::positives`].
+    pub positives: f64,
+    /// Of [`Rates::flagged`].
+    pub flagged: f64,
+    /// Of [`Rates::recall`].
+    pub recall: Option<f64>,
+    /// Of [`Rates::false_positives`].
+    pub false_positives: Option<f64>,
+    /// Of [`Rates::roc_auc`].
+    pub roc_auc: Option<f64>,
 }
 
 /// The largest difference between two groups; none where fewer than two have the figure.
@@ -70,6 +91,23 @@ pub struct Gaps {
     /// Of [`Rates::false_positives`].
     pub false_positives: Option<f64>,
     /// Of [`Rates::roc_auc`].
+    pub roc_auc: Option<f64>,
+    /// Of counts with noise: how far it spreads the differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<GapsNoise>,
+}
+
+/// One standard deviation that noise gives each difference, were the two groups chosen beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GapsNoise {
+    /// Of [`Gaps::flagged`].
+    pub flagged: Option<f64>,
+    /// Of [`Gaps::recall`].
+    pub recall: Option<f64>,
+    /// Of [`Gaps::false_positives`].
+    pub false_positives: Option<f64>,
+    /// Of [`Gaps::roc_auc`].
     pub roc_auc: Option<f64>,
 }
 
@@ -132,6 +170,7 @@ impl Rates {
             recall: share(hits, positives),
             false_positives: share(false_alarms, negatives),
             roc_auc,
+            noise: None,
         })
     }
 }
@@ -149,6 +188,15 @@ impl Gaps {
             recall: gap(|rates| rates.recall),
             false_positives: gap(|rates| rates.false_positives),
             roc_auc: gap(|rates| rates.roc_auc),
+            noise: None,
         }
+    }
+
+    /// The differences that gates are about, of rates; with noise as much as they can well be: with twice their deviations.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = f64> {
+        let noise =
+            self.noise.map_or([None; 3], |noise| [noise.flagged, noise.recall, noise.false_positives]);
+        let gaps = [self.flagged, self.recall, self.false_positives].into_iter().zip(noise);
+        gaps.filter_map(|(gap, noise)| Some(gap? + 2.0 * noise.unwrap_or_default()))
     }
 }
