@@ -35,11 +35,11 @@ pub(crate) fn table(figures: &StatisticsFigures) -> String {
             cut(&column.name, widest),
             count(column.present),
             missing(column),
-            maybe(of.map(|numbers| numbers.mean)),
-            maybe(of.map(|numbers| numbers.sd)),
-            maybe(quantile(of, 0.05)),
-            maybe(quantile(of, 0.5)),
-            maybe(quantile(of, 0.95)),
+            short(of.map(|numbers| numbers.mean)),
+            short(of.map(|numbers| numbers.sd)),
+            short(quantile(of, 0.05)),
+            short(quantile(of, 0.5)),
+            short(quantile(of, 0.95)),
             information(column),
         );
     }
@@ -54,10 +54,24 @@ pub(crate) fn table(figures: &StatisticsFigures) -> String {
             information(column),
         );
     }
+    let is_transformed =
+        |column: &ColumnFigures| column.numbers.as_ref().is_some_and(|of| of.transform.is_some());
+    if figures.columns.iter().any(is_transformed) {
+        text += "\n  mean, sd and correlations are of numbers after the transforms of the contract\n";
+    }
     if let Some(strongest) = figures.correlations.as_ref().map(strongest).filter(|told| !told.is_empty()) {
         let _ = writeln!(text, "\n  strongest correlations: {}", listed(&strongest));
     }
     text
+}
+
+/// Five digits that tell: as many as stand in a column.
+fn short(value: Option<f64>) -> String {
+    maybe(value.map(|value| {
+        let scale = if value == 0.0 { 1.0 } else { 10_f64.powi(4 - value.abs().log10().floor() as i32) };
+        let rounded = (value * scale).round() / scale;
+        if rounded.is_finite() { rounded } else { value }
+    }))
 }
 
 fn missing(column: &ColumnFigures) -> String {
@@ -109,3 +123,16 @@ fn cut(name: &str, width: usize) -> String {
 
 /// Pairs that are named.
 const MOST_PAIRS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_all_sizes_keep_five_digits_within_their_column() {
+        let told = [-0.001_678_08, 22.984_9, 17_301.94, 0.0, -1e-12, 1e300].map(|value| short(Some(value)));
+        assert_eq!(told[..4], ["−0.0016781", "22.985", "17302", "0"]);
+        assert!(told[..5].iter().all(|text| text.chars().count() < 11), "{told:?}");
+        assert_eq!(short(None), "–");
+    }
+}

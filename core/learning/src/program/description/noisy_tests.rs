@@ -87,6 +87,7 @@ fn figures_are_off_by_no_more_than_their_deviations_allow() {
     let near = |told: f64, exact: f64, deviation: f64| (told - exact).abs() <= 5.0 * deviation + 0.5;
     assert!(near(found.rows as f64, exact.rows as f64, noise * 1.5));
     assert!(near(found.positives.unwrap() as f64, exact.positives.unwrap() as f64, noise));
+    assert!(found.columns.iter().all(|column| column.present == Some(found.rows)));
     let mut differs = false;
     for (told, exact) in found.columns.iter().zip(&exact.columns) {
         if let (Some(told), Some(exact)) = (&told.numbers, &exact.numbers) {

@@ -35,8 +35,9 @@ impl Binned {
         let present: Vec<f64> = by_class[0].iter().zip(by_class[1]).map(|(no, yes)| no + yes).collect();
         let is_noisy = noise > 0.0;
         let floor = f64::from(terms.min_rows);
-        let rows: f64 = present.iter().sum();
         let of_missing: f64 = missing.map_or(0.0, |classes| classes.iter().sum());
+        // With noise all rows at once are known better than the sum of their cells.
+        let rows = all[0] + all[1] - of_missing;
         if rows < floor && !is_noisy {
             let is_told = !column.nullable;
             let rows = is_told.then_some(rows);
