@@ -40,12 +40,14 @@ impl Queue {
     pub(super) fn put(&self, handed: Handed) -> usize {
         let mut line = held(&self.0.line);
         if matches!(handed.duty.owed, Owed::Over(_)) {
-            line.handed
-                .retain(|earlier| is_for_good(&earlier.duty.owed) || earlier.duty.at != handed.duty.at);
+            line.handed.retain(|earlier| is_for_good(earlier) || earlier.duty.at != handed.duty.at);
         }
         line.handed.push_back(handed);
         let beyond = line.handed.len().saturating_sub(MOST);
-        line.handed.drain(..beyond);
+        for _ in 0..beyond {
+            let oldest = line.handed.iter().position(|earlier| !is_unbelieved(earlier)).unwrap_or(0);
+            line.handed.remove(oldest);
+        }
         drop(line);
         self.0.changed.notify_one();
         beyond
@@ -77,8 +79,13 @@ impl Duties {
 }
 
 /// Whether it is still to be done when its round is over.
-fn is_for_good(owed: &Owed) -> bool {
-    matches!(owed, Owed::Over(_) | Owed::JobOver(_) | Owed::Void(_))
+fn is_for_good(handed: &Handed) -> bool {
+    matches!(handed.duty.owed, Owed::Over(_) | Owed::JobOver(_) | Owed::Void(_)) || is_unbelieved(handed)
+}
+
+/// Whether it shows that the coordinator lies of its ledger: this participant has to hear of it, however busy it is.
+fn is_unbelieved(handed: &Handed) -> bool {
+    matches!(handed.believed, Some(Err(_)))
 }
 
 /// More than a round, and a preparation made beside it, ask for.
@@ -89,6 +96,7 @@ mod tests {
     use syndic_proto::convert::{Duty, PlaceRef, RoundRef};
     use syndic_round::{JobId, RoundId};
 
+    use super::super::error::Declined;
     use super::*;
 
     fn duty(round: u32, owed: Owed) -> Handed {
@@ -164,6 +172,19 @@ mod tests {
             (2, Owed::Deal(Vec::new())),
         ];
         assert_eq!(all(duties).await, expected(&waiting));
+    }
+
+    #[tokio::test]
+    async fn a_lie_of_the_ledger_is_kept_whatever_comes_after_it() {
+        let (queue, mut duties) = queue();
+        let lie = Some(Err(Declined::NotOnRecord.into()));
+        queue.put(Handed { believed: lie, ..duty(1, Owed::Certify(Vec::new())) });
+        queue.put(duty(1, Owed::Over(None)));
+        for round in 2..=40 {
+            queue.put(duty(round, Owed::Advertise));
+        }
+        let first = duties.next().await.unwrap();
+        assert!(is_unbelieved(&first) && matches!(first.duty.owed, Owed::Certify(_)));
     }
 
     #[tokio::test]
