@@ -12,9 +12,7 @@ use syndic_learning::attack::figures::{Figures, Verdict};
 use syndic_learning::attack::game::Game;
 use syndic_learning::attack::lira::{self, Variant};
 use syndic_learning::attack::{AttackError, bound, inversion, threshold};
-use syndic_learning::job::{
-    LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Protected, Rounds, Solver,
-};
+use syndic_learning::job::{NoiseSource, Protected};
 use syndic_learning::{Job, Table};
 
 use crate::commands::print;
@@ -65,42 +63,12 @@ fn with_and_without(job: &Job, compare: bool) -> Result<Vec<Job>> {
     if !compare {
         return Ok(vec![job.clone()]);
     }
-    let Some(without) = without_noise(job) else {
+    let Some(without) = job.without_noise() else {
         return Err(Error::input("attack.no-noise", "the job adds no noise to compare with")
             .place("--compare-noise")
             .help("leave the option out, or name a job with `mode = \"record-level\"` or `\"institution-level\"`"));
     };
     Ok(vec![without, job.clone()])
-}
-
-/// The job that trains the same model without noise; none where it adds none.
-pub(crate) fn without_noise(job: &Job) -> Option<Job> {
-    let program = match &job.program {
-        ProgramTerms::LogisticRegression(LogisticRegressionTerms {
-            l2,
-            solver: Solver::NoisyGradient(_),
-        }) => {
-            let solver = Solver::Newton { encoding: Default::default(), class_weights: None };
-            ProgramTerms::LogisticRegression(LogisticRegressionTerms { l2: *l2, solver })
-        }
-        ProgramTerms::NeuralNetwork(terms) if terms.noisy().is_some() => {
-            ProgramTerms::NeuralNetwork(Box::new(terms.without_noise().into()))
-        }
-        ProgramTerms::BoostedTrees(terms) => {
-            let best = terms.random()?.without_noise();
-            // Each training round grows a tree.
-            let rounds = Rounds { count: best.trees, ..job.rounds };
-            let program = ProgramTerms::BoostedTrees(Box::new(best.into()));
-            return Some(Job { program, rounds, privacy: Privacy::None {}, ..job.clone() });
-        }
-        ProgramTerms::Scorecard(terms) if job.noisy_scorecard().is_some() => {
-            ProgramTerms::Scorecard(Box::new(terms.without_noise()))
-        }
-        // The same training without noise is a job of its own.
-        program if job.privacy.institution_level().is_some() => program.clone(),
-        _ => return None,
-    };
-    Some(Job { program, privacy: Privacy::None {}, ..job.clone() })
 }
 
 fn attacked(jobs: &[Job], sites: &[Site], args: &AttackArgs, table: String) -> Result<Report> {

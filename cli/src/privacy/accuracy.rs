@@ -14,7 +14,7 @@ use syndic_learning::{Job, Role, Scoring as _, Table};
 
 use super::args::PlanArgs;
 use super::plan::told;
-use crate::attack::{refused, without_noise};
+use crate::attack::refused;
 use crate::sandbox::{Columns, Source, load};
 use crate::{Error, Result};
 
@@ -82,7 +82,7 @@ impl Accuracy {
 
 /// The job without noise, then with the noise of each epsilon, the largest first.
 fn at_each_epsilon(job: &Job, also: &[f64]) -> Result<Vec<(Option<f64>, Job)>> {
-    let (Some(exact), Some(terms)) = (without_noise(job), job.privacy.noise()) else {
+    let (Some(exact), Some(terms)) = (job.without_noise(), job.privacy.noise()) else {
         return Err(Error::input("privacy.no-noise", "the job adds no noise whose cost could be measured")
             .place("--table")
             .help("leave the option out, or name a job with `mode = \"record-level\"` or `\"institution-level\"`"));

@@ -26,6 +26,7 @@ pub mod program;
 mod promotion;
 mod reader;
 pub mod terms;
+mod without_noise;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use syndic_round::{JobId, ParameterSet};
