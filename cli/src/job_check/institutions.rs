@@ -14,18 +14,20 @@ pub(super) fn fact(job: &Job, among: Option<u16>) -> Option<String> {
 
 /// Noise that nothing can be learnt through: not of so many institutions, or of the fewest that there can be.
 pub(super) fn drowned(job: &Job, among: Option<u16>) -> Option<Warning> {
-    let admitted = admitted(job, among)?;
-    let loudness = job.loudness(admitted).filter(Loudness::drowns)?;
+    let message = drowning(job, admitted(job, among)?)?;
     Some(Warning {
         code: "job.institutions-drown",
-        message: format!(
-            "{}: beyond a quarter of it, it drowns what institutions have in common; {}",
-            told(admitted, loudness),
-            needed(job)
-        ),
+        message,
         help: "bring more institutions and raise `honest` with them, allow a larger `epsilon`, or protect rows instead: \
                `mode = \"record-level\"` costs little accuracy with few institutions",
     })
+}
+
+/// What is said of noise that is louder than what so many institutions say; none where it is not.
+pub(crate) fn drowning(job: &Job, institutions: u16) -> Option<String> {
+    let loudness = job.loudness(institutions).filter(Loudness::drowns)?;
+    let (told, needed) = (told(institutions, loudness), needed(job));
+    Some(format!("{told}: beyond a quarter of it, it drowns what institutions have in common; {needed}"))
 }
 
 /// How loud the noise of so many institutions is.

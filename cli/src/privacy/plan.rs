@@ -11,7 +11,7 @@ use syndic_round::Protection;
 
 use super::accuracy::Accuracy;
 use super::args::{By, PlanArgs};
-use crate::job_check::{JobFile, check};
+use crate::job_check::{JobFile, check, institutions};
 use crate::{Error, Result};
 
 /// What a training would spend. Also its JSON.
@@ -45,7 +45,7 @@ pub(super) struct Plan {
 }
 
 /// What noise for whole institutions leaves to be heard.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct HeardOf {
     /// How long it is in the mean change of a round, in the longest change of one institution; none where their number is not named.
     pub(super) in_a_round: Option<f64>,
@@ -55,6 +55,9 @@ pub(super) struct HeardOf {
     pub(super) institutions: Option<u16>,
     /// On the noise of how many of them the job then counts.
     pub(super) honest: Option<u16>,
+    /// The same for people, a sentence each.
+    #[serde(skip)]
+    pub(super) told: Vec<String>,
 }
 
 /// What so many steps spend.
@@ -211,11 +214,13 @@ impl HeardOf {
     fn of(job: &Job, admitted: Option<u16>) -> Option<Self> {
         job.privacy.institution_level()?;
         let (loudness, heard) = (admitted.and_then(|admitted| job.loudness(admitted)), job.heard());
+        let loud = admitted.zip(loudness).map(|(admitted, loudness)| institutions::told(admitted, loudness));
         Some(Self {
             in_a_round: loudness.map(|loudness| loudness.in_a_round),
             over_all: loudness.map(|loudness| loudness.over_all),
             institutions: heard.map(|heard| heard.institutions),
             honest: heard.map(|heard| heard.honest),
+            told: loud.into_iter().chain([institutions::needed(job)]).collect(),
         })
     }
 }

@@ -7,7 +7,7 @@ use console::style;
 
 use super::accuracy::{Accuracy, Model};
 use super::plan::{Calibration, HeardOf, Institutions, Plan};
-use crate::words::thousands;
+use crate::words::{thousands, wrapped};
 
 /// The plan as text, with colours where standard output has them. `picture` is where it was drawn.
 pub(super) fn render(plan: &Plan, picture: Option<&Path>) -> String {
@@ -85,24 +85,12 @@ fn steps(text: &mut String, plan: &Plan) {
 
 /// What noise for whole institutions leaves to be heard: of few institutions, hardly anything.
 fn heard_of(text: &mut String, heard: &HeardOf) {
-    if let (Some(in_a_round), Some(over_all)) = (heard.in_a_round, heard.over_all) {
-        let _ = writeln!(
-            text,
-            "\n  The noise in the mean change is {in_a_round:.2} times as long in a round as the longest change of\n  an \
-             institution, and {over_all:.2} times in the mean of all rounds."
-        );
+    for told in &heard.told {
+        let mut told = told.clone();
+        // All that a sentence of ours begins with is one byte long.
+        told.get_mut(..1).map(str::make_ascii_uppercase);
+        let _ = writeln!(text, "\n{}", wrapped(&format!("  {told}."), WIDTH, 2));
     }
-    let _ = match (heard.institutions, heard.honest) {
-        (Some(institutions), Some(honest)) => writeln!(
-            text,
-            "\n  It takes some {institutions} institutions to be heard through this noise, where that of {honest} of them\n  has to \
-             suffice."
-        ),
-        _ => writeln!(
-            text,
-            "\n  No number of institutions that the job's parameter set serves is enough to be heard through this\n  noise."
-        ),
-    };
 }
 
 fn calibrations(text: &mut String, institutions: &Institutions) {
@@ -167,6 +155,9 @@ pub(super) fn figure(value: f64) -> String {
 fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), figure)
 }
+
+/// Columns of a sentence.
+const WIDTH: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,6 @@
 use std::f64::consts::LN_2;
 
 use syndic_learning::job::{ProgramTerms, Solver};
-use syndic_learning::program::neural_network::loudness::Loudness;
 use syndic_learning::{Job, Role};
 
 use super::{Finished, Site};
@@ -29,7 +28,7 @@ pub(super) fn of(
     let mut warnings = Vec::new();
     warnings.extend(drowned(job, sites.len(), training_rows));
     warnings.extend(hardly_begun(job));
-    warnings.extend(institutions_drowned(job, sites.len()));
+    warnings.extend(u16::try_from(sites.len()).ok().and_then(|among| institutions::drowning(job, among)));
     warnings.extend(diverged(job, federated.log_loss, constant));
     warnings.extend(clipped(finished.clipped));
     warnings.extend(carried::cut_off(rounds));
@@ -83,17 +82,6 @@ fn drowned(job: &Job, institutions: usize, rows: u64) -> Option<String> {
             thousands(rows)
         )
     })
-}
-
-/// Noise for whole institutions that is louder than what so many of them say.
-fn institutions_drowned(job: &Job, institutions: usize) -> Option<String> {
-    let institutions = u16::try_from(institutions).ok()?;
-    let loudness = job.loudness(institutions).filter(Loudness::drowns)?;
-    Some(format!(
-        "{}: beyond a quarter of it, it drowns what institutions have in common; {}",
-        institutions::told(institutions, loudness),
-        institutions::needed(job)
-    ))
 }
 
 fn is_weighted(program: &ProgramTerms) -> bool {

@@ -1,6 +1,6 @@
 //! The job that trains the same model without noise: what noise costs, and what it protects from, is seen beside it.
 
-use super::{Job, LogisticRegressionTerms, Privacy, ProgramTerms, Solver};
+use super::{Job, LogisticRegressionTerms, Privacy, ProgramTerms, Rounds, Solver};
 
 impl Job {
     /// The job that trains the same model without noise; none where this one adds none.
