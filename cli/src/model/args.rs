@@ -22,7 +22,7 @@ pub enum ModelCommand {
     DriftJob(DriftJobArgs),
     /// List the models that jobs released, with their stages, as a published ledger has them
     #[command(after_help = "Example:\n  syndic model list --ledger publish/ledger --key 'NAME+HASH+KEY'")]
-    List(ListArgs),
+    List(PublishedArgs),
     /// Show one of them: figures, and every change of its stage with approver, reason and gates
     #[command(
         after_help = "Example:\n  syndic model show --job churn --ledger publish/ledger --key 'NAME+HASH+KEY'"
@@ -54,8 +54,8 @@ impl ModelCommand {
             Self::Drift(args) => args.json,
             Self::DriftJob(args) => args.json,
             Self::List(args) => args.json,
-            Self::Show(args) => args.json,
-            Self::Compare(args) => args.json,
+            Self::Show(args) => args.published.json,
+            Self::Compare(args) => args.published.json,
             Self::NewKey(args) => args.json,
             Self::Promote(PromoteArgs { approve, .. }) | Self::Withdraw(WithdrawArgs { approve, .. }) => {
                 approve.json
@@ -145,9 +145,9 @@ pub struct DriftJobArgs {
     pub json: bool,
 }
 
-/// Options of `syndic model list`.
+/// A published ledger, and how it is shown: all options of `syndic model list`.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub struct PublishedArgs {
     /// Folder of the ledger that the coordinator published
     #[arg(long, value_name = "DIR")]
     pub ledger: PathBuf,
@@ -165,15 +165,9 @@ pub struct ShowArgs {
     /// The job that released the model
     #[arg(long)]
     pub job: String,
-    /// Folder of the ledger that the coordinator published
-    #[arg(long, value_name = "DIR")]
-    pub ledger: PathBuf,
-    /// Whom to believe.
+    /// The ledger that says so.
     #[command(flatten)]
-    pub trust: TrustArgs,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub published: PublishedArgs,
 }
 
 /// Options of `syndic model compare`.
@@ -182,15 +176,9 @@ pub struct CompareArgs {
     /// The job that compared them
     #[arg(long)]
     pub job: String,
-    /// Folder of the ledger that the coordinator published
-    #[arg(long, value_name = "DIR")]
-    pub ledger: PathBuf,
-    /// Whom to believe.
+    /// The ledger that says so.
     #[command(flatten)]
-    pub trust: TrustArgs,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub published: PublishedArgs,
 }
 
 /// Options of `syndic model new-key`.

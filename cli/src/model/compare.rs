@@ -8,7 +8,7 @@ use syndic_learning::program::comparison::RowsCompared;
 use syndic_learning::program::comparison::figures::{FAIRNESS_GAP, FIGURES};
 use syndic_round::Digest;
 
-use super::args::CompareArgs;
+use super::args::{CompareArgs, PublishedArgs};
 use super::registry::{Folded, job_id};
 use crate::commands::print;
 use crate::words::thousands;
@@ -61,15 +61,16 @@ fn signed(figure: Option<&f64>) -> String {
 /// # Errors
 /// As [`Folded::open`]; a job that compared nothing, with exit code 2.
 pub fn run(args: &CompareArgs) -> Result<()> {
-    let folded = Folded::open(&args.ledger, &args.trust.trust()?)?;
-    let job = job_id(&args.job)?;
+    let CompareArgs { job, published: PublishedArgs { ledger, trust, json } } = args;
+    let folded = Folded::open(ledger, &trust.trust()?)?;
+    let job = job_id(job)?;
     let Some((entry, found)) = folded.comparisons.get(&job) else {
         return Err(Error::input("evaluation.none", format!("the ledger has no comparison by job `{job}`"))
             .place("--job")
             .help("name a job of program `evaluation` that is complete and published"));
     };
     let registered = |model: Digest| folded.registry.models().find(|(_, one)| one.model == model);
-    if args.json {
+    if *json {
         let models: Vec<_> = found
             .models
             .iter()

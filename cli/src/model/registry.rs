@@ -13,7 +13,7 @@ use syndic_learning::{ComparisonFigures, DriftRecord, Findings, Job};
 use syndic_ledger::Timestamp;
 use syndic_round::{Digest, JobId, SealedRoster};
 
-use super::args::{ListArgs, ShowArgs};
+use super::args::{PublishedArgs, ShowArgs};
 use crate::commands::print;
 use crate::ledger::folder::Folder;
 use crate::ledger::reading::Chosen;
@@ -136,7 +136,7 @@ impl Folded {
 ///
 /// # Errors
 /// As [`Folded::open`].
-pub fn list(args: &ListArgs) -> Result<()> {
+pub fn list(args: &PublishedArgs) -> Result<()> {
     let folded = Folded::open(&args.ledger, &args.trust.trust()?)?;
     let mut models: Vec<_> = folded.registry.models().collect();
     models.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
@@ -159,10 +159,11 @@ pub fn list(args: &ListArgs) -> Result<()> {
 /// # Errors
 /// As [`Folded::open`]; a job that released no model, with exit code 2.
 pub fn show(args: &ShowArgs) -> Result<()> {
-    let folded = Folded::open(&args.ledger, &args.trust.trust()?)?;
-    let job = job_id(&args.job)?;
+    let ShowArgs { job, published: PublishedArgs { ledger, trust, json } } = args;
+    let folded = Folded::open(ledger, &trust.trust()?)?;
+    let job = job_id(job)?;
     let Some(model) = folded.registry.model(&job) else { return Err(unknown(&job)) };
-    if args.json {
+    if *json {
         let mut told = folded.to_json(&job, model);
         told["changes"] = folded.changes_of(&job).map(change_json).collect();
         return print(&format!("{told}\n"));
