@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use syndic_learning::Job;
+use syndic_learning::job::ProgramTerms;
 use syndic_round::Protection;
 
 /// One phase of a round.
@@ -34,11 +35,15 @@ pub(super) fn phases(job: &Job, known: Option<&Protection>) -> Vec<PhaseTerms> {
         Some(given) => (Some(given), ""),
         None => threshold,
     };
+    let works = match job.program {
+        ProgramTerms::Evaluation(_) => "measure models and submit",
+        _ => "train and submit",
+    };
     let all = [
         ("advertise", "advertise a key", deadlines.advertise_seconds, threshold),
         ("share", "share it", deadlines.share_seconds, threshold),
         ("acknowledge", "acknowledge the shares", deadlines.share_seconds, survivors),
-        ("collect", "train and submit", deadlines.collect_seconds, survivors),
+        ("collect", works, deadlines.collect_seconds, survivors),
         ("certify", "sign the survivor set", deadlines.certify_seconds, threshold),
         ("reveal", "reveal a sum of shares", deadlines.reveal_seconds, threshold),
     ];
@@ -56,4 +61,24 @@ pub(super) fn phases(job: &Job, known: Option<&Protection>) -> Vec<PhaseTerms> {
 pub(super) fn explained(job: &Job, known: Option<&Protection>) -> Option<&'static str> {
     (known.is_none() && job.protection.threshold.is_none())
         .then_some("t of n institutions is 2n/3 rounded down, and one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::fixture::JOB;
+
+    #[test]
+    fn a_comparison_is_told_as_what_it_does_and_trains_nothing() {
+        let told = |text: &str| -> Vec<String> {
+            phases(&Job::from_toml(text).unwrap(), None).iter().map(PhaseTerms::told).collect()
+        };
+        let (from, to) = (JOB.find("[program]").unwrap(), JOB.find("[privacy]").unwrap());
+        let program = format!("[program]\nname = \"evaluation\"\nmodels = [{:?}]\n\n", "3".repeat(64));
+        let comparison = told(&format!("{}{program}{}", &JOB[..from], &JOB[to..]));
+        let training = told(JOB);
+        assert!(comparison[3].starts_with("measure models and submit    within"), "{comparison:?}");
+        assert!(training[3].starts_with("train and submit "), "{training:?}");
+        assert!(comparison[..3] == training[..3] && comparison[4..] == training[4..], "{comparison:?}");
+    }
 }
