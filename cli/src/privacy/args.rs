@@ -123,7 +123,7 @@ const PLAN: &str = "Examples:
 For planning ahead: a plan protects nobody. A job adds noise where its file says so, with mode = \"record-level\" or
 mode = \"institution-level\".
 
-The unit is one row, added or removed: a customer, where nobody has more than one. A step takes a sample that every customer is in by chance, clips what \
+The unit is one row, added or removed: a customer, where nobody has more than one. A job may protect all rows of a customer (unit = \"customer\"). A step takes a sample that every row is in by chance, clips what \
 each adds, adds Gaussian noise, and shows the sum. With institutions, each adds its part of the noise: so much that \
 the noise of t - c of them suffices, or so much that all n are needed; both are shown side by side.
 

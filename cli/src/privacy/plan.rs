@@ -42,6 +42,9 @@ pub(super) struct Plan {
     /// What the noise leaves to be heard of so many institutions; none but of a job whose noise is for whole institutions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) heard: Option<HeardOf>,
+    /// What a job protects, in the words of its claim; none without a job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unit: Option<String>,
 }
 
 /// What noise for whole institutions leaves to be heard.
@@ -134,6 +137,7 @@ impl Plan {
             institutions: Institutions::of(args, training, (noise, noise_before))?,
             accuracy: None,
             heard: None,
+            unit: None,
         })
     }
 
@@ -175,7 +179,8 @@ impl Plan {
         };
         let accuracy = args.table.as_ref().map(|table| Accuracy::measured(job, table, args)).transpose()?;
         let heard = HeardOf::of(job, args.institutions);
-        Ok(Self { target_epsilon: Some(terms.epsilon), heard, accuracy, ..planned })
+        let unit = job.claim(None).map_err(told)?.map(|claim| claim.unit);
+        Ok(Self { target_epsilon: Some(terms.epsilon), heard, accuracy, unit, ..planned })
     }
 
     /// The same by Renyi divergences as a job on samples is accounted for, a little above those of continuous noise.

@@ -39,18 +39,14 @@ fn facts(text: &mut String, plan: &Plan) {
     let sample = if whole {
         "the changes of all institutions".into()
     } else if plan.rate == 1.0 {
-        "all customers".into()
+        "all rows".into()
     } else {
         format!("a sample of rate {}", plan.rate)
     };
     let times = if plan.steps == 1 { "once".into() } else { format!("{} times", thousands(plan.steps)) };
     line("training", format!("{times} the sum over {sample}"));
-    let unit = if whole {
-        "the whole contribution of one institution, kept or replaced by zero"
-    } else {
-        "one row, added or removed; a customer where nobody has more than one"
-    };
-    line("unit", unit.into());
+    let of_no_job = || "one row, added or removed; a customer where nobody has more than one".into();
+    line("unit", plan.unit.clone().unwrap_or_else(of_no_job));
     let chosen = match plan.target_epsilon {
         Some(epsilon) => format!(", chosen by {} for epsilon {epsilon}", plan.accountant),
         None => String::new(),

@@ -111,6 +111,8 @@ impl Columns {
         for (column, option, meaning) in asked {
             let part = if *column == contract.label.column {
                 "the label"
+            } else if contract.customer.as_ref() == Some(column) {
+                "what tells customers apart and no part"
             } else if contract.columns.iter().any(|input| input.name == *column) {
                 "an input"
             } else {

@@ -16,6 +16,13 @@ pub struct Contract {
     pub version: u32,
     /// The most rows that one institution may bring. Bounds what an institution can add to a sum.
     pub max_rows: u64,
+    /// The column that says whose a row is, where the contract names one. It is no input of the model, it is read to see
+    /// that nobody has more rows than [`Self::rows_per_customer`] and that all of them have one role, and no table keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// The most rows of one customer, where the contract says it; see [`Self::rows_per_customer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rows_per_customer: Option<u32>,
     /// The column to predict.
     pub label: Label,
     /// The inputs, in the order of the model.
@@ -92,6 +99,12 @@ impl Contract {
         let content =
             serde_json_canonicalizer::to_vec(self).unwrap_or_else(|_| format!("{self:?}").into_bytes());
         Digest::of(&content)
+    }
+
+    /// The most rows of one customer in a table of one institution: 1 unless the contract says otherwise. Without a column of
+    /// customers nobody counts.
+    pub fn rows_per_customer(&self) -> u32 {
+        self.max_rows_per_customer.unwrap_or(1)
     }
 
     /// Inputs of a model under this contract, the intercept not counted.
@@ -326,6 +339,8 @@ mod tests {
         let digests = [
             contract.digest(),
             changed(|other| other.max_rows += 1),
+            changed(|other| other.customer = Some("id".into())),
+            changed(|other| other.max_rows_per_customer = Some(2)),
             changed(|other| other.label.positive = "yes".into()),
             changed(|other| other.columns[0].sensitive ^= true),
             changed(|other| other.columns.swap(0, 1)),

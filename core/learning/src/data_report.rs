@@ -51,6 +51,12 @@ pub enum DataRule {
     UnknownLevel,
     /// Neither of the label's two values.
     UnknownLabel,
+    /// Nothing that names a customer.
+    NoCustomer,
+    /// More rows of one customer than the contract admits.
+    CustomerRepeated,
+    /// Rows of one customer that are for different things.
+    CustomerDivided,
     /// More rows than the contract admits for one institution.
     TooManyRows,
     /// No row at all.
@@ -74,6 +80,9 @@ impl DataRule {
             Self::OutOfRange => "data.out-of-range",
             Self::UnknownLevel => "data.unknown-level",
             Self::UnknownLabel => "data.unknown-label",
+            Self::NoCustomer => "data.no-customer",
+            Self::CustomerRepeated => "data.customer-repeated",
+            Self::CustomerDivided => "data.customer-divided",
             Self::TooManyRows => "data.too-many-rows",
             Self::Empty => "data.empty",
             Self::NoTrainingRows => "data.no-training-rows",
@@ -105,6 +114,17 @@ impl DataRule {
             }
             Self::UnknownLabel => {
                 "write the label as one of its two declared values, and leave out rows without one"
+            }
+            Self::NoCustomer => {
+                "write a text or a whole number that tells the customer from all others, in every row; \
+                 rows of nobody are left out by the query"
+            }
+            Self::CustomerRepeated => {
+                "choose rows of each customer in the query, or put them together in one; if customers have that many, \
+                 raise `max_rows_per_customer` in a new version of the contract, which makes noise for customers wider"
+            }
+            Self::CustomerDivided => {
+                "let `split` go by a column that is the same in all rows of a customer, such as a part of a digest of its number"
             }
             Self::TooManyRows => {
                 "bring fewer rows, or raise `max_rows` in a new version of the contract: it bounds what one \
@@ -162,6 +182,13 @@ impl DataFinding {
             DataRule::UnknownLabel => {
                 format!("values of label column `{column}` that are neither of {expected}")
             }
+            DataRule::NoCustomer => format!("cells of column `{column}` that name no customer"),
+            DataRule::CustomerRepeated => {
+                format!("rows of customers, by column `{column}`, who have {expected} already")
+            }
+            DataRule::CustomerDivided => format!(
+                "rows of customers, by column `{column}`, whose first row is put to another use: training, validation or test"
+            ),
             DataRule::TooManyRows => format!("more rows than the {expected} that the contract admits"),
             DataRule::Empty => "the table has no rows".into(),
             DataRule::NoTrainingRows => "the table has no training rows".into(),

@@ -16,6 +16,8 @@ pub(crate) fn contract() -> Contract {
         name: "small".into(),
         version: 1,
         max_rows: 1_000_000,
+        customer: None,
+        max_rows_per_customer: None,
         label: Label { column: "label".into(), positive: "1".into(), negative: "0".into() },
         columns: vec![
             column("age", ColumnKind::Numeric { transform: Transform::Identity, min: 18.0, max: 100.0 }),

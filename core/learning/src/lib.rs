@@ -13,6 +13,7 @@ pub mod cell;
 pub mod coefficients;
 pub mod column;
 pub mod contract;
+mod customers;
 pub mod data_report;
 pub mod encode;
 pub mod job;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cell::Cell;
 use crate::column::Column;
 use crate::contract::{ColumnKind, Contract};
+use crate::customers::Customers;
 use crate::data_report::{DataFinding, DataReport, DataRule};
 use crate::table::{MISSING, Role, Table, Values};
 
@@ -16,6 +17,8 @@ pub struct TableBuilder {
     /// Where each input column stands.
     positions: Vec<usize>,
     label_position: usize,
+    /// Where the column of customers stands, and those so far, where the contract names it.
+    customers: Option<(usize, Customers)>,
     /// Position of each level, by input column.
     vocabularies: Vec<BTreeMap<String, u16>>,
     findings: Vec<DataFinding>,
@@ -29,7 +32,19 @@ impl TableBuilder {
     /// A report that names every required column that is missing or occurs twice.
     pub fn new(contract: &Contract, header: &[&str]) -> Result<Self, DataReport> {
         let label = Some(contract.label.column.as_str());
-        let (positions, label) = find_columns(contract, header, label)?;
+        let found = find_columns(contract, header, label);
+        // Missing columns are told of all at once.
+        let customers =
+            contract.customer.as_deref().map(|name| find_column(name, contract, header)).transpose();
+        let ((positions, label), customers) = match (found, customers) {
+            (Ok(found), Ok(customers)) => (found, customers),
+            (Ok(_), Err(finding)) => return Err(DataReport { rows: 0, findings: vec![finding] }),
+            (Err(report), Ok(_)) => return Err(report),
+            (Err(mut report), Err(finding)) => {
+                report.findings.push(finding);
+                return Err(report);
+            }
+        };
         let table = Table {
             contract: contract.clone(),
             columns: empty_columns(contract),
@@ -41,6 +56,7 @@ impl TableBuilder {
             width: header.len(),
             positions,
             label_position: label.unwrap_or_default(),
+            customers: customers.map(|position| (position, Customers::default())),
             vocabularies: vocabularies(contract),
             findings: Vec::new(),
             rows: 0,
@@ -72,6 +88,12 @@ impl TableBuilder {
                 self.add_finding(rule, Some(column), row_number);
             }
         }
+        if let Some((position, customers)) = &mut self.customers {
+            let most = self.table.contract.rows_per_customer();
+            if let Err(rule) = customers.count(cell(*position), role, most) {
+                self.add_finding(rule, None, row_number);
+            }
+        }
         let label = &self.table.contract.label;
         let given = cell(self.label_position).text();
         let positive = given == label.positive;
@@ -84,7 +106,13 @@ impl TableBuilder {
 
     /// Bytes that the rows take in memory until now.
     pub fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.table.bytes() + self.customers.as_ref().map_or(0, |(_, customers)| customers.bytes())
+    }
+
+    /// How many customers the rows until now are of, where the contract names their column. For the eyes of the institution
+    /// alone.
+    pub fn customers(&self) -> Option<u64> {
+        self.customers.as_ref().map(|(_, customers)| customers.len())
     }
 
     /// The table, if every row passed.
@@ -138,6 +166,9 @@ impl DataFinding {
         let name = match (rule, column) {
             (_, Some(column)) => Some(contract.columns[column].name.as_str()),
             (DataRule::UnknownLabel, None) => Some(contract.label.column.as_str()),
+            (DataRule::NoCustomer | DataRule::CustomerRepeated | DataRule::CustomerDivided, None) => {
+                contract.customer.as_deref()
+            }
             (_, None) => None,
         };
         let expected = match (rule, column.map(|column| &contract.columns[column].kind)) {
@@ -147,6 +178,10 @@ impl DataFinding {
                 format!("`{}`, `{}`", contract.label.positive, contract.label.negative)
             }
             (DataRule::RowWidth, _) => width.to_string(),
+            (DataRule::CustomerRepeated, _) => match contract.rows_per_customer() {
+                1 => "1 row".into(),
+                most => format!("{most} rows"),
+            },
             _ => String::new(),
         };
         let mut finding = Self::new(rule, name, expected);
@@ -166,18 +201,25 @@ pub(crate) fn find_columns(
 ) -> Result<(Vec<usize>, Option<usize>), DataReport> {
     let mut findings = Vec::new();
     let mut find = |name: &str| {
-        let mut found = (0..header.len()).filter(|&position| header[position].trim() == name);
-        let rule = match (found.next(), found.next()) {
-            (Some(position), None) => return position,
-            (None, _) => DataRule::ColumnMissing,
-            (Some(_), Some(_)) => DataRule::ColumnRepeated,
-        };
-        findings.push(DataFinding::new(rule, Some(name), contract.id()));
-        0
+        find_column(name, contract, header).unwrap_or_else(|finding| {
+            findings.push(finding);
+            0
+        })
     };
     let positions = contract.columns.iter().map(|column| find(&column.name)).collect();
     let label = label.map(&mut find);
     if findings.is_empty() { Ok((positions, label)) } else { Err(DataReport { rows: 0, findings }) }
+}
+
+/// Where the one column of this name stands.
+fn find_column(name: &str, contract: &Contract, header: &[&str]) -> Result<usize, DataFinding> {
+    let mut found = (0..header.len()).filter(|&position| header[position].trim() == name);
+    let rule = match (found.next(), found.next()) {
+        (Some(position), None) => return Ok(position),
+        (None, _) => DataRule::ColumnMissing,
+        (Some(_), Some(_)) => DataRule::ColumnRepeated,
+    };
+    Err(DataFinding::new(rule, Some(name), contract.id()))
 }
 
 /// The columns of a table without rows.
@@ -322,6 +364,69 @@ mod tests {
         let report = builder.finish().unwrap_err();
         assert_eq!(codes(&report), ["data.empty-cell", "data.not-finite"]);
         assert_eq!(report.findings[0].column.as_deref(), Some("balance"));
+    }
+
+    /// What becomes of rows of age 30 under a contract with customers of at most `most` rows.
+    fn read_of(most: u32, rows: &[(&str, Role)]) -> (Option<u64>, Result<Table, DataReport>) {
+        let mut contract = fixture::contract();
+        (contract.customer, contract.max_rows_per_customer) = (Some("row_id".into()), Some(most));
+        let mut builder = TableBuilder::new(&contract, &HEADER).unwrap();
+        for (number, (customer, role)) in (2..).zip(rows) {
+            let cells = [customer, "office", "30", ["0", "1"][number as usize % 2], "1"];
+            builder.push(number, &cells, *role);
+        }
+        (builder.customers(), builder.finish())
+    }
+
+    #[test]
+    fn rows_of_a_customer_beyond_the_most_are_refused_by_their_numbers_alone() {
+        use Role::Train;
+        let rows = [("c4711", Train), ("c4712", Train), (" c4711 ", Train), ("c4711", Train), ("", Train)];
+        let (customers, refused) = read_of(1, &rows);
+        assert_eq!(customers, Some(2));
+        let report = refused.unwrap_err();
+        assert_eq!(codes(&report), ["data.customer-repeated", "data.no-customer"]);
+        assert_eq!(report.findings[0].first_rows, [4, 5]);
+        assert_eq!(report.findings[1].first_rows, [6]);
+        let text = format!("{report} {report:?}");
+        assert!(text.contains("`row_id`, who have 1 row already: 2 rows, first 4, 5"), "{text}");
+        assert!(!text.contains("471"), "{text}");
+        let (customers, table) = read_of(3, &rows[..4]);
+        let table = table.unwrap();
+        assert_eq!((customers, table.rows()), (Some(2), 4));
+        // No column of the table has it.
+        assert_eq!(table.columns().len(), 3);
+        assert!(!format!("{table:?}").contains("471"));
+    }
+
+    #[test]
+    fn rows_of_a_customer_on_both_sides_of_a_split_are_refused() {
+        let rows =
+            [("c4711", Role::Train), ("c4712", Role::Test), ("c4711", Role::Test), ("c4712", Role::Test)];
+        let report = read_of(2, &rows).1.unwrap_err();
+        assert_eq!(codes(&report), ["data.customer-divided"]);
+        assert_eq!(report.findings[0].first_rows, [4]);
+        assert!(!format!("{report} {report:?}").contains("471"));
+        let whole = [("c4711", Role::Train), ("c4712", Role::Test), ("c4711", Role::Train)];
+        assert!(read_of(2, &whole).1.is_ok());
+    }
+
+    #[test]
+    fn a_column_of_customers_has_to_be_there_once() {
+        let mut contract = fixture::contract();
+        contract.customer = Some("iban".into());
+        let missing = |header: &[&str]| TableBuilder::new(&contract, header).err().unwrap();
+        assert_eq!(codes(&missing(&HEADER)), ["data.column-missing"]);
+        assert!(missing(&HEADER).to_string().contains("no column `iban` that contract small.v1 requires"));
+        assert_eq!(
+            codes(&missing(&["iban", "iban", "job", "age", "label"])),
+            ["data.column-missing", "data.column-repeated"]
+        );
+        let (customers, table) = {
+            let builder = TableBuilder::new(&fixture::contract(), &HEADER).unwrap();
+            (builder.customers(), builder.bytes())
+        };
+        assert_eq!((customers, table), (None, 0));
     }
 
     #[test]

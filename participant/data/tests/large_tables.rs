@@ -101,6 +101,8 @@ fn contract(rows: u64) -> Contract {
         name: "large".into(),
         version: 1,
         max_rows: rows,
+        customer: None,
+        max_rows_per_customer: None,
         label: Label { column: "label".into(), positive: "yes".into(), negative: "no".into() },
         columns,
     }

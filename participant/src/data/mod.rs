@@ -49,6 +49,8 @@ pub struct Reading {
     pub snapshot: Option<Snapshot>,
     /// How many rows were not read for want of consent.
     pub without_consent: Option<Magnitude>,
+    /// How many customers the rows are of, where the contract names their column and they were read just now.
+    pub customers: Option<u64>,
 }
 
 impl Source {
@@ -61,7 +63,7 @@ impl Source {
             Self::File(source) => source.load(contract),
             Self::Query(source) => source.load(contract),
             Self::Loaded(table) if table.contract() == contract => {
-                Ok(Reading { table: table.clone(), snapshot: None, without_consent: None })
+                Ok(Reading { table: table.clone(), snapshot: None, without_consent: None, customers: None })
             }
             Self::Loaded(table) => Err(SourceError::OtherContract(table.contract().id())),
         }
@@ -74,7 +76,8 @@ impl Reading {
         chooser: &rules::Chooser<'_>,
         snapshot: Snapshot,
     ) -> Result<Self, SourceError> {
+        let customers = builder.customers();
         let table = Arc::new(builder.finish()?);
-        Ok(Self { table, snapshot: Some(snapshot), without_consent: chooser.without_consent() })
+        Ok(Self { table, snapshot: Some(snapshot), without_consent: chooser.without_consent(), customers })
     }
 }

@@ -37,7 +37,11 @@ pub(super) fn contract(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Optio
     let version = reader.integer(&mut section, "version", 1..=u64::from(u32::MAX)).map_or(1, narrow);
     let max_rows =
         reader.integer(&mut section, "max_rows", 2..=MOST_ROWS).map_or(DEFAULT_ROWS, Spanned::into_inner);
+    let customer = reader.text(&mut section, "customer");
+    let max_rows_per_customer =
+        reader.integer(&mut section, "max_rows_per_customer", 1..=MOST_ROWS_OF_A_CUSTOMER);
     let label = label(reader, &mut section);
+    check_customer(reader, customer.as_ref(), max_rows_per_customer.as_ref(), label.as_ref());
     let sections = reader.sections(&mut section, "columns", "[[contract.columns]]");
     if sections.is_empty() {
         let help =
@@ -49,8 +53,48 @@ pub(super) fn contract(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Optio
     for section in sections {
         columns.extend(column(reader, section, &mut names, label.as_ref()));
     }
+    if let Some(customer) = customer.as_ref().filter(|customer| names.contains(customer.get_ref())) {
+        let message = format!("column `{}` says whose a row is and is an input", customer.get_ref());
+        let help = "a model that sees who somebody is learns nothing of others: remove it from the columns";
+        reader.add("contract.customer-is-input", Some(customer.span()), message, help);
+    }
     reader.close(section);
-    Some(Contract { name: name?.into_inner(), version, max_rows, label: label?, columns })
+    Some(Contract {
+        name: name?.into_inner(),
+        version,
+        max_rows,
+        customer: customer.map(Spanned::into_inner),
+        max_rows_per_customer: max_rows_per_customer.map(narrow),
+        label: label?,
+        columns,
+    })
+}
+
+/// Checks what is said of customers but for the inputs.
+fn check_customer(
+    reader: &mut Reader<'_>,
+    customer: Option<&Spanned<String>>,
+    most: Option<&Spanned<u64>>,
+    label: Option<&Label>,
+) {
+    let Some(customer) = customer else {
+        if let Some(most) = most {
+            let message = "nobody counts the rows of customers that no column tells apart";
+            let help = "name their column, `customer = \"customer_id\"`, or remove `max_rows_per_customer`";
+            reader.add("contract.no-customer", Some(most.span()), message, help);
+        }
+        return;
+    };
+    if !is_bare(customer.get_ref()) {
+        let help = "write the name as in the table's header, without spaces around it";
+        let message = "the name of the column of customers is empty or padded";
+        reader.add("contract.bad-column", Some(customer.span()), message, help);
+    }
+    if label.is_some_and(|label| label.column == *customer.get_ref()) {
+        let message = format!("column `{}` says whose a row is and is the label", customer.get_ref());
+        let help = "name two columns: one is predicted, the other is never looked at by a model";
+        reader.add("contract.customer-is-label", Some(customer.span()), message, help);
+    }
 }
 
 fn label(reader: &mut Reader<'_>, contract: &mut Section<'_>) -> Option<Label> {
@@ -279,6 +323,8 @@ fn wrong_kind<T>(
 const DEFAULT_ROWS: u64 = 1_000_000;
 
 const MOST_ROWS: u64 = 1 << 40;
+/// Noise for customers grows with it: beyond this there is none to be had.
+const MOST_ROWS_OF_A_CUSTOMER: u64 = 1000;
 const MOST_LEVELS: usize = 4096;
 
 /// Label values that need no explanation.

@@ -97,6 +97,8 @@ pub enum Unit {
     /// One row of one institution.
     #[default]
     Row,
+    /// All rows of one customer of one institution, by the contract's column of customers.
+    Customer,
 }
 
 impl Privacy {
@@ -185,10 +187,29 @@ impl NoiseSource {
     }
 }
 
+impl Unit {
+    /// The name in job files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Customer => "customer",
+        }
+    }
+}
+
 impl RecordLevelTerms {
     /// h: institutions whose noise has to suffice.
     pub fn contributors(&self) -> u16 {
         self.noise.contributors(self.honest)
+    }
+
+    /// k: the most rows that neighbours differ by under `contract`. Sums to which a row adds a vector of a bounded length differ by
+    /// k such lengths at most, so that noise is k times as wide.
+    pub fn rows_of_unit(&self, contract: &Contract) -> u32 {
+        match self.unit {
+            Unit::Row => 1,
+            Unit::Customer => contract.rows_per_customer(),
+        }
     }
 }
 
@@ -251,6 +272,7 @@ fn calibrated(
             // A program that adds no noise is refused with noise, whatever the noise would be.
             let parameters = NoisyModel::parameters_of(program, contract).unwrap_or(contract.inputs() + 1);
             let mechanism = noisy_sum::mechanism(parameters, rounds, terms.contributors());
+            let mechanism = mechanism.for_rows(terms.rows_of_unit(contract));
             let rate = program.sample().unwrap_or(1.0);
             mechanism.calibrated_on_samples(rate, terms.epsilon, terms.delta).map(Some)
         }
@@ -308,7 +330,8 @@ fn record_level(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Re
     let guarantee = guarantee(reader, section, "customers");
     let clip = reader.number_in(section, "clip", 0.001..=1000.0).map(Spanned::into_inner);
     let test_bins = reader.integer(section, "test_bins", 8..=4096);
-    let unit = reader.choice(section, "unit", "privacy.unknown-unit", &[("row", Unit::Row)]);
+    let units = [Unit::Row, Unit::Customer].map(|unit| (unit.name(), unit));
+    let unit = reader.choice(section, "unit", "privacy.unknown-unit", &units);
     let (epsilon, delta, noise, honest) = guarantee?;
     Some(RecordLevelTerms {
         epsilon,
@@ -380,7 +403,10 @@ pub(super) fn check(
             }
             return;
         }
-        Privacy::RecordLevel(_) => check_program(reader, at.as_ref(), program),
+        Privacy::RecordLevel(terms) => {
+            check_program(reader, at.as_ref(), program);
+            check_unit(reader, (terms, at.as_ref()), program, contract);
+        }
         Privacy::InstitutionLevel(_) => institution::check_program(reader, at.as_ref(), program),
     }
     let clips = privacy.record_level().is_some_and(|terms| terms.clip.is_some());
@@ -421,6 +447,26 @@ pub(super) fn check(
     let of_counts = || counts.transpose().map(Option::flatten);
     if let Err(error) = calibrated(privacy, program, contract, rounds.count).and_then(|_| of_counts()) {
         reader.add(error.code(), at, error.to_string(), error.help());
+    }
+}
+
+/// Refuses customers as the unit where nobody knows whose a row is, and several rows of one where a program's noise is for one.
+fn check_unit(
+    reader: &mut Reader<'_>,
+    (terms, at): (&RecordLevelTerms, Option<&Range<usize>>),
+    program: &ProgramTerms,
+    contract: Option<&Contract>,
+) {
+    let Some(contract) = contract.filter(|_| terms.unit == Unit::Customer) else { return };
+    if contract.customer.is_none() {
+        let message = "the unit is one customer, and the contract does not say whose a row is";
+        let help = "name the column in [contract], `customer = \"customer_id\"`, or write `unit = \"row\"`";
+        reader.add("privacy.no-customer", at.cloned(), message, help);
+    }
+    if terms.rows_of_unit(contract) > 1 && !program.is_noisy_for_several_rows() {
+        let message = format!("the noise of `{}` is for one row of each customer", program.name());
+        let help = "write `max_rows_per_customer = 1` in [contract], or take another program";
+        reader.add("privacy.rows-per-customer", at.cloned(), message, help);
     }
 }
 

@@ -160,6 +160,13 @@ impl ProgramTerms {
         terms.sample.filter(|sample| *sample != 1.0)
     }
 
+    /// Whether its noise is as wide as several rows of one customer need: whatever is summed is summed over all rows, and a bound for
+    /// one row is one for each of several.
+    pub fn is_noisy_for_several_rows(&self) -> bool {
+        let sums_gradients = matches!(self, Self::LogisticRegression(_) | Self::NeuralNetwork(_));
+        sums_gradients && self.is_noisy() && self.sample().is_none()
+    }
+
     /// The last of at most `rounds` training rounds that institutions can be asked for; all of them as a rule.
     pub fn last_round(&self, rounds: u32) -> u32 {
         self.averaging().map_or(rounds, |local| local.last_round_with_a_step(rounds))

@@ -2,6 +2,7 @@ use super::*;
 
 mod cohort;
 mod comparison;
+mod customer;
 mod description;
 mod drift;
 mod external;

@@ -37,6 +37,14 @@ pub struct Calibration {
 }
 
 impl Mechanism {
+    /// The same where neighbours differ by up to `rows` rows, each of which moves the vector by at most [`Self::l2`] (the triangle
+    /// inequality; group privacy within the mechanism, so that epsilon and delta do not grow). Every step has to sum over all rows:
+    /// of a sample, neighbours do not differ by one sum of all or none of these.
+    #[must_use]
+    pub fn for_rows(self, rows: u32) -> Self {
+        Self { l2: self.l2 * f64::from(rows.max(1)), ..self }
+    }
+
     /// The least noise, up to a thousandth, with which all steps spend no more than `epsilon` at `delta`.
     ///
     /// # Errors
@@ -192,6 +200,15 @@ mod tests {
         let [alone, four] = [1, 4].map(|h| mechanism(h).calibrated(1.0, 1e-5).unwrap());
         assert!((alone.variance as f64 / four.variance as f64 - 4.0).abs() < 1e-3);
         assert!((alone.noise() / four.noise() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn noise_for_several_rows_is_so_many_times_as_wide_and_spends_no_more() {
+        let one = mechanism(3).calibrated(1.0, 1e-5).unwrap();
+        assert_eq!(mechanism(3).for_rows(1).calibrated(1.0, 1e-5).unwrap(), one);
+        let five = mechanism(3).for_rows(5).calibrated(1.0, 1e-5).unwrap();
+        assert!((five.variance as f64 / one.variance as f64 / 25.0 - 1.0).abs() < 2e-3, "{five:?}");
+        assert!(five.spent.epsilon <= 1.0 && (five.noise() / one.noise() - 1.0).abs() < 1e-3);
     }
 
     #[test]

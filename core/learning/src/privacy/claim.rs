@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PrivacyError;
-use crate::job::{Job, NoiseSource, Protected};
+use crate::job::{Job, NoiseSource, Protected, Unit};
 use crate::program::noisy_evaluation::NoisyMetrics;
 
 /// What is claimed of a job with noise. Numbers are decimal text, rounded up.
@@ -58,6 +58,8 @@ impl Job {
         let (Some(terms), Some(calibration)) = (self.privacy.noise(), self.calibration()?) else {
             return Ok(None);
         };
+        let of_customers = self.privacy.record_level().filter(|terms| terms.unit == Unit::Customer);
+        let rows = of_customers.map_or(1, |terms| terms.rows_of_unit(&self.contract));
         let evaluation = self.evaluation_calibration()?.map(|found| {
             let seen = ran.and_then(|ran| ran.seen).map(|seen| {
                 format!(
@@ -77,10 +79,11 @@ impl Job {
                     (by, libm::sqrt(columns as f64))
                 }
             };
+            let whole = if of_customers.is_some() { "all rows of a customer are" } else { "a row is" };
             format!(
-                "discrete Gaussian noise of {} rows in each of {counts} counts of test rows by {by}{seen}; a row is \
+                "discrete Gaussian noise of {} rows in each of {counts} counts of test rows by {by}{seen}; {whole} \
                  for training or for testing, so that this spends nothing beside training",
-                figure(found.noise() * wider),
+                figure(found.noise() * wider * f64::from(rows)),
             )
         });
         let spent = |rounds: u32| {
@@ -105,6 +108,10 @@ impl Job {
         let (unit, summed) = match self.description() {
             Some(_) => (ANY_ROW, OF_CELLS),
             None => (unit, summed),
+        };
+        let unit = match of_customers {
+            Some(_) => format!("one customer of one institution, {} added or removed", rows_of(rows)),
+            None => unit.into(),
         };
         let trust = match terms.noise {
             NoiseSource::Local => {
@@ -137,7 +144,7 @@ impl Job {
             sample.map(of_samples).unwrap_or_default()
         );
         Ok(Some(Claim {
-            unit: unit.into(),
+            unit,
             trust,
             mechanism,
             evaluation,
@@ -170,6 +177,14 @@ fn of_samples(sample: f64) -> String {
     format!(
         ": each row is in a sum with probability {sample}, drawn for every sum anew by its institution, which tells nobody which are"
     )
+}
+
+/// What neighbours differ by where the unit is a customer.
+fn rows_of(most: u32) -> String {
+    match most {
+        1 => "whose one row, for training or testing, is".into(),
+        most => format!("whose rows, up to {most} and all of them for training or all for testing, are"),
+    }
 }
 
 /// Four digits after the point, rounded up.

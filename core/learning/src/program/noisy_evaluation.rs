@@ -5,6 +5,9 @@
 //! it moves the sums of one of both, and the whole is as private as the less private of them (parallel composition:
 //! McSherry, "Privacy integrated queries", SIGMOD 2009, theorem 4). Each of both keeps the epsilon and the delta of the job.
 //!
+//! Where the unit is a customer all rows of one are for the same, and counts move by as many rows as one may have: noise is so many
+//! times as wide.
+//!
 //! Bins divide the log-odds from -6 to 6: what lies beyond is in the first bin or the last. Bins without rows have noise all the
 //! same, and that of the outermost weighs most in the log-loss.
 //!
@@ -114,6 +117,7 @@ pub(crate) fn calibrated(
 ) -> Result<Option<Calibration>, PrivacyError> {
     let Some(bins) = terms.test_bins else { return Ok(None) };
     let mechanism = mechanism(bins, &group_sizes(fairness, contract), terms.contributors());
+    let mechanism = mechanism.for_rows(terms.rows_of_unit(contract));
     mechanism.calibrated(terms.epsilon, terms.delta).map(Some)
 }
 
