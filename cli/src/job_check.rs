@@ -1,6 +1,7 @@
 //! `syndic job check`: what is wrong with a job file, where, and what to do about it.
 
 mod among;
+mod contract;
 pub(crate) mod institutions;
 mod phases;
 mod privacy;
@@ -90,20 +91,7 @@ pub fn render_among(file: &JobFile, job: &Job, members: Option<usize>) -> String
     line("job", format!("{} for {}", job.identity.id, job.identity.purpose));
     line("", job.identity.description.clone());
     line("data", format!("{}; predicts `{}`", job_text::columns(job, ""), job.contract.label.column));
-    let sensitive: Vec<_> = job
-        .contract
-        .columns
-        .iter()
-        .filter(|column| column.sensitive)
-        .map(|column| column.name.as_str())
-        .collect();
-    if !sensitive.is_empty() {
-        line("sensitive", sensitive.join(", "));
-    }
-    let nullable: Vec<_> = job.contract.nullable().map(|column| column.name.as_str()).collect();
-    if !nullable.is_empty() {
-        line("nullable", nullable.join(", "));
-    }
+    contract::facts(job).into_iter().for_each(|(label, value)| line(label, value));
     line("program", format!("{}, {}", job.program.name(), training(job)));
     line("", job_text::program(&job.program));
     if let Some(fairness) = &job.fairness {

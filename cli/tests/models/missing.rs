@@ -1,10 +1,12 @@
-//! Models of contracts with nullable columns in onnxruntime: a missing number is NaN there, and a missing level the empty text.
+//! Models of contracts with nullable columns in onnxruntime: a missing number is NaN there, and a missing level the empty text. All
+//! levels that are not listed are one in them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use super::onnx::{compared, python, report};
 use super::*;
+use syndic_learning::ColumnKind;
 
 #[test]
 fn models_score_rows_with_missing_values_as_in_onnxruntime() {
@@ -34,7 +36,18 @@ fn models_score_rows_with_missing_values_as_in_onnxruntime() {
 /// The model of every row of the table, under the contract of the job with all columns nullable.
 fn fitted_with_gaps(job: &Job, table: &Path) -> Model {
     let mut job = job.clone();
-    job.contract.columns.iter_mut().for_each(|column| column.nullable = true);
+    for column in &mut job.contract.columns {
+        column.nullable = true;
+        // Of more than two levels the last that are listed are so no longer.
+        if let ColumnKind::Categorical { levels } = &mut column.kind
+            && levels.len() > 2
+        {
+            levels.retain(|level| level != "other");
+            levels.truncate(2);
+            levels.push("other".into());
+            column.other = true;
+        }
+    }
     let columns = Columns {
         site: "site".into(),
         fold: "fold".into(),
@@ -45,6 +58,7 @@ fn fitted_with_gaps(job: &Job, table: &Path) -> Model {
     let sites = load::load(&Source::File(table.into()), &columns, &job.contract).unwrap();
     let tables: Vec<&Table> = sites.iter().map(|site| &*site.table).collect();
     assert!(tables[0].missing().iter().all(|&(_, rows)| rows > 0), "{:?}", tables[0].missing());
+    assert!(tables[0].others().iter().any(|&(_, rows)| rows > 0), "{:?}", tables[0].others());
     fit(&job, &tables).unwrap()
 }
 

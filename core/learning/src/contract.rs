@@ -55,6 +55,9 @@ pub struct Column {
     pub level: Option<u8>,
     /// Whether a cell may be empty: its value is then missing, which models learn from as from a value.
     pub nullable: bool,
+    /// Of a categorical column, whether a value that is none of the listed levels counts as [`OTHER_NAME`]: then this is the last
+    /// of its levels, and a level like any other.
+    pub other: bool,
 }
 
 /// What may stand in a column.
@@ -214,6 +217,9 @@ pub(crate) fn is_bare(text: &str) -> bool {
 /// What stands for a missing value in the names of inputs, bins and groups. No level of a nullable column is called so.
 pub const MISSING_NAME: &str = "missing";
 
+/// The level that stands for all that are not listed, in a column that has one. No listed level of it is called so.
+pub const OTHER_NAME: &str = "other";
+
 /// How much a value within its range may seem to lie outside, in half ranges.
 pub(crate) const RANGE_ROUNDING: f64 = 1e-3;
 
@@ -243,6 +249,9 @@ struct ColumnFields {
     level: Option<u8>,
     #[serde(default, skip_serializing_if = "is_false")]
     nullable: bool,
+    /// Where it is true, `levels` are those that are listed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    other: bool,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -254,7 +263,7 @@ enum KindName {
 
 impl From<Column> for ColumnFields {
     fn from(column: Column) -> Self {
-        let Column { name, kind, sensitive, level, nullable } = column;
+        let Column { name, kind, sensitive, level, nullable, other } = column;
         let empty = Self {
             name,
             kind: KindName::Numeric,
@@ -265,12 +274,16 @@ impl From<Column> for ColumnFields {
             sensitive,
             level,
             nullable,
+            other,
         };
         match kind {
             ColumnKind::Numeric { transform, min, max } => {
                 Self { transform: Some(transform), min: Some(min), max: Some(max), ..empty }
             }
-            ColumnKind::Categorical { levels } => {
+            ColumnKind::Categorical { mut levels } => {
+                if other {
+                    levels.pop();
+                }
                 Self { kind: KindName::Categorical, levels: Some(levels), ..empty }
             }
         }
@@ -282,21 +295,34 @@ impl TryFrom<ColumnFields> for Column {
 
     fn try_from(fields: ColumnFields) -> Result<Self, Self::Error> {
         let kind = match (fields.kind, fields.transform, fields.min, fields.max, fields.levels) {
-            (KindName::Numeric, transform, Some(min), Some(max), None) => {
+            (KindName::Numeric, transform, Some(min), Some(max), None) if !fields.other => {
                 ColumnKind::Numeric { transform: transform.unwrap_or(Transform::Identity), min, max }
             }
-            (KindName::Numeric, ..) => return Err("a numeric column has `min` and `max` and no `levels`"),
-            (KindName::Categorical, None, None, None, Some(levels)) => ColumnKind::Categorical { levels },
+            (KindName::Numeric, ..) => {
+                return Err("a numeric column has `min` and `max` and neither `levels` nor `other`");
+            }
+            (KindName::Categorical, None, None, None, Some(levels)) => {
+                ColumnKind::Categorical { levels: with_other(levels, fields.other)? }
+            }
             (KindName::Categorical, ..) => {
                 return Err("a categorical column has `levels` and no `transform`, `min` or `max`");
             }
         };
-        let ColumnFields { name, sensitive, level, nullable, .. } = fields;
-        Ok(Self { name, kind, sensitive, level, nullable })
+        let ColumnFields { name, sensitive, level, nullable, other, .. } = fields;
+        Ok(Self { name, kind, sensitive, level, nullable, other })
     }
 }
 
-/// Contracts from before there were nullable columns keep their bytes.
+/// The levels that are listed, with the one for all others behind them where there is one.
+fn with_other(mut levels: Vec<String>, other: bool) -> Result<Vec<String>, &'static str> {
+    if other && levels.iter().any(|level| level == OTHER_NAME) {
+        return Err("a column with `other` lists no level of that name");
+    }
+    levels.extend(other.then(|| OTHER_NAME.to_owned()));
+    Ok(levels)
+}
+
+/// Contracts from before there were nullable columns, or other levels, keep their bytes.
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -371,6 +397,27 @@ mod tests {
         );
         assert_eq!(contract.inputs(), 7);
         assert_eq!(contract.nullable_numbers().collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn the_level_of_all_others_is_a_level_and_is_not_listed() {
+        let text = r#"{"name":"job","type":"categorical","levels":["office","field"],"sensitive":false,"other":true}"#;
+        let column: Column = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            column.kind,
+            ColumnKind::Categorical { levels: ["office", "field", "other"].map(String::from).into() }
+        );
+        assert_eq!((column.inputs(), column.positions()), (3, Some(3)));
+        assert_eq!(serde_json::to_string(&column).unwrap(), text);
+        let listed = text.replace(r#","other":true"#, "").replace(r#""field""#, r#""field","other""#);
+        let listed: Column = serde_json::from_str(&listed).unwrap();
+        assert!(!listed.other && listed.kind == column.kind && listed != column);
+        for wrong in [
+            text.replace("field", "other"),
+            r#"{"name":"age","type":"numeric","min":0,"max":1,"other":true}"#.into(),
+        ] {
+            assert!(serde_json::from_str::<Column>(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl DataRule {
                  in a new version of the contract"
             }
             Self::UnknownLevel => {
-                "map the value to a declared level; new levels need a new version of the contract"
+                "map the value to a declared level; new levels, or `other = true` for all that are not listed, need a new version of the contract"
             }
             Self::UnknownLabel => {
                 "write the label as one of its two declared values, and leave out rows without one"

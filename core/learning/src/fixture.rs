@@ -9,8 +9,14 @@ use crate::table_builder::TableBuilder;
 
 /// Two numeric columns and one of three levels: five inputs.
 pub(crate) fn contract() -> Contract {
-    let column =
-        |name: &str, kind| Column { name: name.into(), kind, sensitive: false, level: None, nullable: false };
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        sensitive: false,
+        level: None,
+        nullable: false,
+        other: false,
+    };
     let levels = ["office", "field", "none"].map(String::from).to_vec();
     Contract {
         name: "small".into(),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
-use crate::contract::Contract;
+use crate::contract::{ColumnKind, Contract};
 use crate::data_report::{DataFinding, DataReport, DataRule};
 
 /// What a row is for.
@@ -108,6 +108,19 @@ impl Table {
             (column.name.as_str(), missing as u64)
         };
         nullable.map(of).collect()
+    }
+
+    /// How many rows have a level that is not listed, of each column that counts those as one, in the contract's order, in rows of
+    /// all roles; a cell that says `other` is one of them. For the eyes of the institution alone.
+    pub fn others(&self) -> Vec<(&str, u64)> {
+        let count = |(column, values): (&crate::Column, &Values)| match (values, &column.kind) {
+            (Values::Categorical(values), ColumnKind::Categorical { levels }) if column.other => {
+                Some(values.iter().filter(|&&level| usize::from(level) + 1 == levels.len()).count() as u64)
+            }
+            _ => None,
+        };
+        let columns = self.contract.columns.iter().zip(&self.columns);
+        columns.filter_map(|(column, values)| Some((&*column.name, count((column, values))?))).collect()
     }
 
     /// Rows with this role, and the positives among them.

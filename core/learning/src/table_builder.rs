@@ -264,7 +264,10 @@ pub(crate) fn read_into(
             values.push(transform.apply(value));
         }
         (Values::Categorical(values), _) => {
-            values.push(*vocabulary.get(&*cell.text()).ok_or(DataRule::UnknownLevel)?);
+            // Where all that are not listed are one level, it is the last.
+            let other = column.other.then(|| vocabulary.len().saturating_sub(1) as u16);
+            let level = vocabulary.get(&*cell.text()).copied().or(other);
+            values.push(level.ok_or(DataRule::UnknownLevel)?);
         }
         // `empty_columns` made the values from the same contract.
         (Values::Numeric(_), ColumnKind::Categorical { .. }) => return Err(DataRule::NotANumber),

@@ -92,8 +92,14 @@ const MAPPING: &str = "SELECT age, contracts, calls, cents AS bill, cents / 100.
 fn contract(rows: u64) -> Contract {
     let kind = ColumnKind::Numeric { transform: Transform::Identity, min: -1e9, max: 1e9 };
     let numeric = ["age", "contracts", "calls", "bill", "bill_units", "noise_1", "noise_2"];
-    let column =
-        |name: &str, kind| Column { name: name.into(), kind, sensitive: false, level: None, nullable: false };
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        sensitive: false,
+        level: None,
+        nullable: false,
+        other: false,
+    };
     let mut columns: Vec<Column> = numeric.map(|name| column(name, kind.clone())).into();
     let levels = BRANCHES.map(str::to_owned).into();
     columns.push(column("branch", ColumnKind::Categorical { levels }));

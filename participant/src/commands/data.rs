@@ -82,9 +82,19 @@ fn show(reading: &Reading) -> Result<(), Failure> {
         reading.table.contract().id(),
         counted(reading.table.rows() as u64),
     ))?;
-    let missing: Vec<String> = missing(reading).map(|(column, rows)| format!("{column} {rows}")).collect();
+    let missing: Vec<String> =
+        named(reading.table.missing()).map(|(column, rows)| format!("{column} {rows}")).collect();
     if !missing.is_empty() {
         print(&format!("rows without a value, by nullable column: {}", missing.join(", ")))?;
+    }
+    let others = named(reading.table.others()).map(|(column, rows)| format!("{column} {rows}"));
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        print(&format!("rows with a level that is not listed, by column: {}", others.join(", ")))?;
+    }
+    if let Some(customers) = reading.customers {
+        let most = reading.table.contract().rows_per_customer();
+        print(&format!("customers: {customers}, none of them with more than {}", counted(most.into())))?;
     }
     if let Some(rows) = reading.without_consent {
         print(&format!("rows without consent, not read: {rows}"))?;
@@ -112,7 +122,9 @@ fn fits(reading: &Reading) -> serde_json::Value {
         "training": training,
         "validation": validation,
         "test": test,
-        "missing": missing(reading).collect::<serde_json::Map<_, _>>(),
+        "missing": named(reading.table.missing()).collect::<serde_json::Map<_, _>>(),
+        "other": named(reading.table.others()).collect::<serde_json::Map<_, _>>(),
+        "customers": reading.customers,
         "without_consent": reading.without_consent.map(|rows| rows.to_string()),
         "snapshot": snapshot.map(|snapshot| snapshot.id().to_string()),
         "sources": snapshot.map(|snapshot| &snapshot.sources),
@@ -142,9 +154,9 @@ fn misfits(error: &SourceError) -> serde_json::Value {
     serde_json::json!({ "fits": false, "rows": rows, "findings": findings })
 }
 
-/// The rows of this institution that have no value, of each nullable column. Nobody else is told.
-fn missing(reading: &Reading) -> impl Iterator<Item = (String, serde_json::Value)> {
-    reading.table.missing().into_iter().map(|(column, rows)| (column.to_owned(), rows.into()))
+/// Rows of this institution by column. Nobody else is told.
+fn named(rows: Vec<(&str, u64)>) -> impl Iterator<Item = (String, serde_json::Value)> {
+    rows.into_iter().map(|(column, rows)| (column.to_owned(), rows.into()))
 }
 
 /// `1 row`, `2 rows`.

@@ -10,8 +10,14 @@ use syndic_participant::data::{FileSource, Rules, Source, Split};
 
 /// Two columns and a label.
 fn contract() -> Contract {
-    let column =
-        |name: &str, kind| Column { name: name.into(), kind, sensitive: false, level: None, nullable: false };
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        sensitive: false,
+        level: None,
+        nullable: false,
+        other: false,
+    };
     let levels = vec!["office".into(), "field".into()];
     Contract {
         name: "small".into(),
@@ -63,6 +69,79 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
     let test = vec!["office".into(), "field".into()];
     let split = Some(Split { column: "job".into(), test, validation: Vec::new() });
     assert_eq!(refusal(good, Rules { split, ..Rules::default() }).0, "data.no-training-rows");
+}
+
+#[test]
+fn customers_are_counted_and_in_no_report_of_those_who_have_too_many_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    // A column of the table that is no input stands for their numbers.
+    job.contract.customer = Some("consented".into());
+    let path = folder.path().join("job.toml");
+    std::fs::write(&path, job.to_toml().unwrap()).unwrap();
+    let path = path.to_str().unwrap();
+    let of = |customers: [&'static str; 6], part: [&'static str; 6]| {
+        table(move |row, name, value| match name {
+            "consented" => customers[row].into(),
+            "fold" => part[row].into(),
+            _ => value,
+        })
+    };
+    let (apart, all) = (["c4711", "c4712", "c4713", "c4714", "c4715", "c4716"], ["9"; 6]);
+    let fits = check_under(path, folder.path(), &of(apart, all), "", true);
+    let told: serde_json::Value = serde_json::from_slice(&fits.stdout).unwrap();
+    assert_eq!((told["fits"].as_bool(), told["customers"].as_u64()), (Some(true), Some(6)), "{told}");
+    let plain = check_under(path, folder.path(), &of(apart, all), "", false);
+    assert!(
+        String::from_utf8_lossy(&plain.stdout).contains("customers: 6, none of them with more than 1 row")
+    );
+    for (customers, part, code, line) in [
+        (["c4711", "c4712", "c4711", "c4714", "c4715", "c4716"], all, "data.customer-repeated", 4),
+        (["c4711", "c4712", "c4713", "c4714", "c4715", " "], all, "data.no-customer", 7),
+        (
+            ["c4711", "c4712", "c4713", "c4712", "c4715", "c4716"],
+            ["9", "9", "9", "0", "9", "9"],
+            "data.customer-divided",
+            5,
+        ),
+    ] {
+        for json in [false, true] {
+            let refused = check_under(path, folder.path(), &of(customers, part), "", json);
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&refused.stdout),
+                String::from_utf8_lossy(&refused.stderr)
+            );
+            assert_eq!(refused.status.code(), Some(2), "{told}");
+            assert!(told.contains(code) && told.contains(&format!("1 row, first {line}")), "{code}: {told}");
+            assert!(!told.contains("471"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn levels_that_are_not_listed_are_counted_where_they_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = table(|row, name, value| match (row, name) {
+        (_, "fold") => "9".into(),
+        (1 | 4, "job") => "pilot-4711".into(),
+        _ => value,
+    });
+    let refused = check(folder.path(), &text, "", false);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("error[data.unknown-level]"), "{refused:?}");
+    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let column = job.contract.columns.iter_mut().find(|column| column.name == "job").unwrap();
+    let ColumnKind::Categorical { levels } = &mut column.kind else { panic!("levels") };
+    levels.push("other".into());
+    column.other = true;
+    let path = folder.path().join("job.toml");
+    std::fs::write(&path, job.to_toml().unwrap()).unwrap();
+    for json in [false, true] {
+        let fits = check_under(path.to_str().unwrap(), folder.path(), &text, "", json);
+        let told = String::from_utf8(fits.stdout).unwrap();
+        let found = if json { r#""other":{"job":2}"# } else { "that is not listed, by column: job 2" };
+        assert!(told.contains(found) && !told.contains("4711"), "{told}");
+    }
 }
 
 #[test]

@@ -16,8 +16,14 @@ use syndic_participant::data::{Consent, Mapping, QuerySource, Reading, Rules, So
 
 /// Two columns and a label.
 fn contract() -> Contract {
-    let column =
-        |name: &str, kind| Column { name: name.into(), kind, sensitive: false, level: None, nullable: false };
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        sensitive: false,
+        level: None,
+        nullable: false,
+        other: false,
+    };
     let levels = vec!["office".into(), "field".into()];
     Contract {
         name: "small".into(),

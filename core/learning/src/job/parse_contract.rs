@@ -5,7 +5,9 @@ use toml::de::DeTable;
 
 use super::parse::{MACHINE_WORD, is_machine_word, narrow};
 use super::reader::{Reader, Section};
-use crate::contract::{Column, ColumnKind, Contract, Label, MISSING_NAME, Misfit, Transform, is_bare};
+use crate::contract::{
+    Column, ColumnKind, Contract, Label, MISSING_NAME, Misfit, OTHER_NAME, Transform, is_bare,
+};
 
 /// Checks a contract that comes from elsewhere than a job file by the same rules.
 ///
@@ -166,19 +168,29 @@ fn column(
     let sensitive = reader.flag(&mut section, "sensitive").unwrap_or(false);
     let level = reader.integer(&mut section, "level", 1..=5).map(|level| level.into_inner() as u8);
     let nullable = reader.flag(&mut section, "nullable").unwrap_or(false);
-    if let Some(level) = levels
-        .iter()
-        .flat_map(|levels| levels.get_ref())
-        .find(|level| nullable && level.get_ref() == MISSING_NAME)
-    {
-        let message = format!("{} is nullable and has a level `{MISSING_NAME}`", section.name);
-        let help = "name the level otherwise, or leave it out: an empty cell of a nullable column is missing";
+    let other = reader.spanned_flag(&mut section, "other");
+    let has_other = other.as_ref().is_some_and(|other| *other.get_ref());
+    for level in levels.iter().flat_map(|levels| levels.get_ref()) {
+        let (message, help) = match level.get_ref().as_str() {
+            MISSING_NAME if nullable => (
+                format!("{} is nullable and has a level `{MISSING_NAME}`", section.name),
+                "name the level otherwise, or leave it out: an empty cell of a nullable column is missing",
+            ),
+            OTHER_NAME if has_other => (
+                format!("{} counts all that is not listed as `{OTHER_NAME}`, and lists it", section.name),
+                "remove the level from `levels`: `other = true` adds it behind them",
+            ),
+            _ => continue,
+        };
         reader.add("contract.bad-level", Some(level.span()), message, help);
     }
     let kind = match categorical?.into_inner() {
         false => {
             if let Some(levels) = levels {
                 wrong_kind(reader, &section, &levels, "levels", "numeric", "or `type = \"categorical\"`");
+            }
+            if let Some(other) = other {
+                wrong_kind(reader, &section, &other, "other", "numeric", "or `type = \"categorical\"`");
             }
             reader.require(
                 &mut section,
@@ -209,11 +221,11 @@ fn column(
                 );
             }
             reader.require(&mut section, "levels", "declare the vocabulary: `levels = [\"no\", \"yes\"]`");
-            levels.and_then(|levels| categorical_kind(reader, &section, levels))
+            levels.and_then(|levels| categorical_kind(reader, &section, levels, has_other))
         }
     };
     reader.close(section);
-    Some(Column { name: name?.into_inner(), kind: kind?, sensitive, level, nullable })
+    Some(Column { name: name?.into_inner(), kind: kind?, sensitive, level, nullable, other: has_other })
 }
 
 fn check_name(reader: &mut Reader<'_>, name: &Spanned<String>, names: &[String], label: Option<&Label>) {
@@ -275,6 +287,7 @@ fn categorical_kind(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     levels: Spanned<Vec<Spanned<String>>>,
+    other: bool,
 ) -> Option<ColumnKind> {
     let span = levels.span();
     let levels = levels.into_inner();
@@ -283,9 +296,10 @@ fn categorical_kind(
         reader.add("contract.empty-vocabulary", Some(span), message, "list every level that may occur");
         return None;
     }
-    if levels.len() > MOST_LEVELS {
-        let message = format!("{} has {} levels", section.name, levels.len());
-        let help = format!("merge rare levels into one such as `other`: {MOST_LEVELS} is the most");
+    let count = levels.len() + usize::from(other);
+    if count > MOST_LEVELS {
+        let message = format!("{} has {count} levels", section.name);
+        let help = format!("list fewer, and say `other = true` for the rest: {MOST_LEVELS} is the most");
         reader.add("contract.too-many-levels", Some(span), message, help);
         return None;
     }
@@ -303,7 +317,8 @@ fn categorical_kind(
         }
     }
     drop(seen);
-    Some(ColumnKind::Categorical { levels: levels.into_iter().map(Spanned::into_inner).collect() })
+    let levels = levels.into_iter().map(Spanned::into_inner).chain(other.then(|| OTHER_NAME.to_owned()));
+    Some(ColumnKind::Categorical { levels: levels.collect() })
 }
 
 fn wrong_kind<T>(

@@ -104,7 +104,16 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn flag(&mut self, section: &mut Section<'_>, key: &'static str) -> Option<bool> {
-        self.read(section, key, "true or false", DeValue::as_bool).map(Spanned::into_inner)
+        self.spanned_flag(section, key).map(Spanned::into_inner)
+    }
+
+    /// The same, with where it stands.
+    pub(super) fn spanned_flag(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+    ) -> Option<Spanned<bool>> {
+        self.read(section, key, "true or false", DeValue::as_bool)
     }
 
     pub(super) fn texts(

@@ -10,6 +10,7 @@ mod fairness;
 mod institution;
 mod networks;
 mod nullable;
+mod other;
 mod privacy;
 mod program;
 mod promotion;

@@ -2,7 +2,8 @@
 //!
 //! A row that breaks the contract gets NaN, from wherever it breaks it to the score: a graph cannot refuse a row, and a
 //! number would be one that nobody stands for. NaN comes in as a missing value of a nullable column of numbers, and the empty
-//! text as one of a nullable column of levels; anywhere else both break the contract.
+//! text as one of a nullable column of levels; anywhere else both break the contract. A text that is no level breaks it too, but in a
+//! column that counts all that is not listed as one level.
 
 use super::graph::{Graph, integer, texts};
 use super::proto::element;
@@ -37,13 +38,20 @@ impl<'a> Rows<'a> {
             match &column.kind {
                 ColumnKind::Numeric { .. } => numbers.push(column.name.clone()),
                 ColumnKind::Categorical { levels: known } => {
-                    let known: Vec<&str> =
-                        known.iter().map(String::as_str).chain(column.nullable.then_some("")).collect();
+                    // Behind the levels stands what is missing, or what is none where nothing may be missing. Any text is a level
+                    // where all that are not listed are one, the last, but for the empty text.
+                    let empty = (column.nullable || column.other).then_some("");
+                    let unlisted = if column.other {
+                        known.len().saturating_sub(1)
+                    } else {
+                        known.len() + usize::from(column.nullable)
+                    };
+                    let known: Vec<&str> = known.iter().map(String::as_str).chain(empty).collect();
                     let positions = (0..known.len() as i64).collect();
                     let encode = vec![
                         texts("keys_strings", known.iter().copied()),
                         super::graph::integers("values_int64s", positions),
-                        integer("default_int64", known.len() as i64),
+                        integer("default_int64", unlisted as i64),
                     ];
                     let encoded = graph.ml_step("LabelEncoder", &column.name, encode);
                     let flat = graph.integers(&[-1]);

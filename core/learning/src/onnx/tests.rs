@@ -126,6 +126,25 @@ fn nothing_in_a_file_is_about_missing_values_where_there_are_none() {
 }
 
 #[test]
+fn any_text_but_the_empty_one_is_a_level_where_all_that_are_not_listed_are() {
+    for nullable in [false, true] {
+        let Model::Linear(mut model) = linear_model() else { unreachable!() };
+        let column = &mut model.contract.columns[1];
+        let levels = ["office", "field", "other"].map(String::from).to_vec();
+        (column.kind, column.other, column.nullable) =
+            (crate::ColumnKind::Categorical { levels }, true, nullable);
+        model.coefficients.weights.resize(5 + usize::from(nullable), 0.7);
+        let graph = exported(&Model::Linear(model)).1.graph.unwrap();
+        let encoder = graph.node.iter().find(|node| node.op_type() == "LabelEncoder").unwrap();
+        let of = |name: &str| encoder.attribute.iter().find(|of| of.name() == name).unwrap();
+        // The empty text is behind the levels: missing where there may be nothing, else what breaks the contract.
+        let keys: Vec<&[u8]> = of("keys_strings").strings.iter().map(AsRef::as_ref).collect();
+        assert_eq!(keys, [&b"office"[..], b"field", b"other", b""], "{nullable}");
+        assert_eq!((&of("values_int64s").ints[..], of("default_int64").i), (&[0, 1, 2, 3][..], Some(2)));
+    }
+}
+
+#[test]
 fn a_column_keeps_its_name_and_an_output_gives_way() {
     let Model::Linear(mut model) = linear_model() else { unreachable!() };
     model.contract.columns[0].name = "probability".into();

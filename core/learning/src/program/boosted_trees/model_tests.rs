@@ -130,8 +130,14 @@ fn levels_that_belong_together_are_split_off_together() {
     let levels: Vec<String> = (0..70).map(|level| format!("town {level}")).collect();
     let kind = ColumnKind::Categorical { levels };
     let mut contract = fixture::contract();
-    contract.columns =
-        vec![Column { name: "town".into(), kind, sensitive: false, level: None, nullable: false }];
+    contract.columns = vec![Column {
+        name: "town".into(),
+        kind,
+        sensitive: false,
+        level: None,
+        nullable: false,
+        other: false,
+    }];
     let table = |seed| {
         let mut rng = fixture::rng(seed);
         let mut builder = crate::TableBuilder::new(&contract, &["town", "label"]).unwrap();

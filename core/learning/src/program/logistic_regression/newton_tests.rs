@@ -197,6 +197,7 @@ fn of_numbers(rows: &[(Vec<f64>, bool)]) -> Table {
         sensitive: false,
         level: None,
         nullable: false,
+        other: false,
     };
     contract.columns = names.iter().map(column).collect();
     let header: Vec<&str> = names.iter().map(String::as_str).chain(["label"]).collect();

@@ -146,7 +146,7 @@ pub(super) fn coded_contract(contract: &Contract, coding: &WoeCoding) -> Contrac
         let max = woe.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let kind = ColumnKind::Numeric { transform: Transform::Identity, min, max };
         // What is missing has a weight of evidence too.
-        Column { kind, nullable: false, ..column.clone() }
+        Column { kind, nullable: false, other: false, ..column.clone() }
     };
     Contract { columns: contract.columns.iter().enumerate().map(of_column).collect(), ..contract.clone() }
 }
