@@ -74,7 +74,7 @@ fn every_rule_broken_is_reported_by_code_and_line_and_never_by_value() {
 #[test]
 fn customers_are_counted_and_in_no_report_of_those_who_have_too_many_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let mut job = Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap();
     // A column of the table that is no input stands for their numbers.
     job.contract.customer = Some("consented".into());
     let path = folder.path().join("job.toml");
@@ -129,7 +129,7 @@ fn levels_that_are_not_listed_are_counted_where_they_are_one() {
     });
     let refused = check(folder.path(), &text, "", false);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("error[data.unknown-level]"), "{refused:?}");
-    let mut job = Job::from_toml(include_str!("../../examples/bank-marketing/job.toml")).unwrap();
+    let mut job = Job::from_toml(include_str!("../../../examples/bank-marketing/job.toml")).unwrap();
     let column = job.contract.columns.iter_mut().find(|column| column.name == "job").unwrap();
     let ColumnKind::Categorical { levels } = &mut column.kind else { panic!("levels") };
     levels.push("other".into());
