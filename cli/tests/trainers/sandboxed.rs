@@ -181,7 +181,8 @@ fn a_socket_that_others_could_use_is_not_used_by_the_sandbox_either() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let trainer = moving().start();
-    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let set =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     set(&trainer.socket(), 0o666);
     set(trainer.socket().parent().unwrap(), 0o755);
     let ended = error(&sandboxed(folder.path(), &trainer, &[]));

@@ -17,6 +17,7 @@ mod parse_external;
 mod parse_institution;
 mod parse_named;
 mod parse_others;
+mod parse_privacy;
 mod parse_program;
 mod parse_random_trees;
 mod parse_scorecard;

@@ -12,8 +12,8 @@ use super::parse_comparison;
 use super::parse_contract;
 use super::parse_description;
 use super::parse_drift;
+use super::parse_privacy::{self, privacy};
 use super::parse_program::{check_patience, check_rounds, program};
-use super::privacy::{self, privacy};
 use super::processing::processing;
 use super::promotion::{self, promotion};
 use super::reader::{Reader, Section};
@@ -78,7 +78,7 @@ pub(super) fn job(text: &str) -> Result<Job, Vec<Diagnostic>> {
         if describes {
             parse_description::check_privacy(&mut reader, (privacy, at.clone()));
         }
-        privacy::check(
+        parse_privacy::check(
             &mut reader,
             (privacy, at),
             program,

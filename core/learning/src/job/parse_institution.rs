@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use super::institution::InstitutionLevelTerms;
-use super::privacy::guarantee;
+use super::parse_privacy::guarantee;
 use super::reader::{Reader, Section};
 
 pub(super) fn institution_level(
