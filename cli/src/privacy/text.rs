@@ -84,7 +84,9 @@ fn heard_of(text: &mut String, heard: &HeardOf) {
     for told in &heard.told {
         let mut told = told.clone();
         // All that a sentence of ours begins with is one byte long.
-        told.get_mut(..1).map(str::make_ascii_uppercase);
+        if let Some(first) = told.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
         let _ = writeln!(text, "\n{}", wrapped(&format!("  {told}."), WIDTH, 2));
     }
 }
