@@ -118,7 +118,10 @@ pub(crate) fn program(program: &ProgramTerms) -> String {
             let embedding = terms.embedding().map_or_else(String::new, |numbers| {
                 format!(" and vectors of {} for levels", counted(numbers as usize, "number", "numbers"))
             });
-            return format!("{name} of hidden units {units}{embedding} by {trained}, L2 penalty {l2}");
+            let packed = if terms.packed() { ", packed in questions" } else { "" };
+            return format!(
+                "{name} of hidden units {units}{embedding} by {trained}, L2 penalty {l2}{packed}"
+            );
         }
         ProgramTerms::Scorecard(terms) => return of_scorecard(terms),
         ProgramTerms::External(terms) => return of_trainer(terms),

@@ -2,6 +2,8 @@
 //! or another.
 
 use std::fmt::Write as _;
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -77,8 +79,9 @@ fn error(output: &Output) -> (Option<i32>, String) {
     let told: Value = serde_json::from_slice(&output.stderr).unwrap_or_else(|_| {
         panic!("{} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     });
-    assert!(told["help"].is_string(), "{told}");
-    (output.status.code(), told["code"].as_str().unwrap().to_owned())
+    let error = &told["error"];
+    assert!(error["help"].is_string(), "{told}");
+    (output.status.code(), error["code"].as_str().unwrap().to_owned())
 }
 
 /// The first number that a request to train brought, and how many rows.
@@ -178,11 +181,9 @@ fn a_run_without_its_trainer_or_with_another_hands_over_nothing() {
 
 #[test]
 fn a_socket_that_others_could_use_is_not_used_by_the_sandbox_either() {
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let trainer = moving().start();
-    let set =
-        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let set = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
     set(&trainer.socket(), 0o666);
     set(trainer.socket().parent().unwrap(), 0o755);
     let ended = error(&sandboxed(folder.path(), &trainer, &[]));
@@ -257,7 +258,7 @@ fn the_documented_command_trains_the_example_in_python() {
     std::os::unix::fs::symlink(trainer.folder(), folder.path().join("trainer")).unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_syndic"))
         .args(command)
-        .args(["--participants", "3", "--rounds", "3", "--json", "--quiet"])
+        .args(["--participants", "3", "--rounds", "2", "--compare", "pooled", "--json", "--quiet"])
         .current_dir(folder.path())
         .env_remove("SYNDIC_LOG")
         .output()

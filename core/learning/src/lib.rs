@@ -25,6 +25,7 @@ pub mod model;
 pub mod network;
 pub mod onnx;
 pub mod optimiser;
+mod packed;
 pub mod privacy;
 pub mod program;
 pub mod promotion;

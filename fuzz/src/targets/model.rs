@@ -72,6 +72,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         network: Network {
             hidden: vec![2],
             embedding: None,
+            packed: false,
             parameters: (1..=11).map(|k| 0.25 * f64::from(k) - 1.0).collect(),
         },
     };

@@ -23,6 +23,8 @@ pub(crate) struct Fields {
     embedding: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    packed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     optimiser: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,10 +73,12 @@ impl From<LogisticRegressionTerms> for Fields {
 }
 
 impl From<NeuralNetworkTerms> for Fields {
-    fn from(NeuralNetworkTerms { hidden, embedding, seed, l2, averaging }: NeuralNetworkTerms) -> Self {
+    fn from(terms: NeuralNetworkTerms) -> Self {
+        let NeuralNetworkTerms { hidden, embedding, packed, seed, l2, averaging } = terms;
         Self {
             hidden: Some(hidden),
             embedding,
+            packed,
             seed: Some(seed),
             optimiser: Some(averaging.optimiser.name().into()),
             l2,
@@ -144,7 +148,8 @@ impl TryFrom<Fields> for NeuralNetworkTerms {
         let averaging = fields.optimiser.as_deref().and_then(|name| fields.averaging(name));
         let parts = (fields.hidden.clone(), fields.seed, averaging);
         let (Some(hidden), Some(seed), Some(averaging)) = parts else { return Err(NOT_OF_SOLVER) };
-        let terms = Self { hidden, embedding: fields.embedding, seed, l2: fields.l2, averaging };
+        let (embedding, packed, l2) = (fields.embedding, fields.packed, fields.l2);
+        let terms = Self { hidden, embedding, packed, seed, l2, averaging };
         fields.is_only(terms.clone().into())?;
         Ok(terms)
     }

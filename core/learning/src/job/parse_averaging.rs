@@ -10,7 +10,7 @@ use super::program::{DEFAULT_L2, FedAvgTerms};
 use super::reader::{Reader, Section};
 use crate::contract::Contract;
 use crate::network::entry::{Entry, MOST_DIMENSION};
-use crate::network::{MOST_LAYERS, MOST_UNITS, parameters};
+use crate::network::{MOST_DECIMALS, MOST_LAYERS, MOST_PARAMETERS, MOST_UNITS, parameters};
 use crate::optimiser::fed_adam::Adaptive;
 use crate::optimiser::{FED_ADAM, FED_AVG, FED_PROX, FED_YOGI, Optimiser, SCAFFOLD, Steps};
 use crate::program::logistic_regression::noisy::{self, NoisyGradientTerms};
@@ -135,14 +135,14 @@ pub(super) fn neural_network(
     let seed = reader.integer(section, "seed", 0..=u64::from(u32::MAX)).map_or(0, narrow);
     let l2 = reader.number_in(section, "l2", 0.0..=1000.0).map_or(DEFAULT_L2, Spanned::into_inner);
     let units = hidden.clone().unwrap_or_default();
+    let mut packed = false;
     let (terms, decay_at) = match name {
         Some(name) => {
             refuse(reader, section, &OF_NOISE, OTHER_OPTIMISER, noisy::SOLVER);
             let (averaging, decay_at) = averaging(reader, section, name, &NETWORK, OTHER_OPTIMISER);
-            (
-                NetworkTerms::Averaged(NeuralNetworkTerms { hidden: units, embedding, seed, l2, averaging }),
-                decay_at,
-            )
+            packed = reader.flag(section, "packed").unwrap_or(false);
+            let terms = NeuralNetworkTerms { hidden: units, embedding, packed, seed, l2, averaging };
+            (NetworkTerms::Averaged(terms), decay_at)
         }
         None => {
             let gradient = noisy_gradient(reader, section);
@@ -153,12 +153,17 @@ pub(super) fn neural_network(
     if let Some(contract) = contract {
         // A question of scaffold has two vectors more.
         let vectors = if name == Some(Name::Scaffold) { 3 } else { 1 };
-        let most = LARGEST_QUESTION / (BYTES_OF_A_NUMBER * vectors);
+        let (bytes, most) = match packed {
+            true => (BYTES_OF_A_PACKED_NUMBER, MOST_PARAMETERS),
+            false => (BYTES_OF_A_NUMBER, MOST_DECIMALS),
+        };
+        let most = (LARGEST_QUESTION / (bytes * vectors)).min(most as u64);
         let entry = Entry::of(contract, embedding);
         let fits = parameters(&entry, &hidden).is_some_and(|count| count as u64 <= most);
         if !fits {
             let message = format!("a network of {} inputs and these layers is too large", contract.inputs());
-            let help = format!("at most {most} parameters: fewer units, or group levels");
+            let more = if packed || name.is_none() { "" } else { "; `packed = true` allows more" };
+            let help = format!("at most {most} parameters: fewer units, or group levels{more}");
             reader.add("job.network", hidden_at, message, help);
         }
         if let Some(dimension) = embedding.filter(|_| entry.vectors() == 0) {
@@ -267,7 +272,8 @@ pub(super) const OF_OPTIMISERS: [&str; 7] = [
 const OF_ADAPTIVE: [&str; 4] = ["server_learning_rate", "server_beta1", "server_beta2", "server_tau"];
 
 /// Terms of local work that noisy gradients do not have.
-const OF_LOCAL_WORK: [&str; 4] = ["local_epochs", "batch_size", "learning_rate_decay", "class_weights"];
+const OF_LOCAL_WORK: [&str; 5] =
+    ["local_epochs", "batch_size", "learning_rate_decay", "class_weights", "packed"];
 
 /// Terms of noisy gradients alone.
 pub(super) const OF_NOISE: [&str; 1] = ["sample"];
@@ -279,3 +285,5 @@ const DEFAULT_HIDDEN: [u32; 1] = [64];
 const DEFAULT_PROXIMAL: f64 = 0.1;
 /// A number of a question, with its comma.
 const BYTES_OF_A_NUMBER: u64 = 25;
+/// The same packed: four characters for three of its bytes.
+const BYTES_OF_A_PACKED_NUMBER: u64 = 11;

@@ -20,7 +20,7 @@ pub(super) fn refuse_other_programs(reader: &mut Reader<'_>, section: &mut Secti
 }
 
 /// The keys of `[program]`, and a program that each is of.
-const OWNERS: [(&str, &str); 48] = [
+const OWNERS: [(&str, &str); 49] = [
     ("solver", logistic_regression::NAME),
     ("encoding", logistic_regression::NAME),
     ("local_epochs", logistic_regression::NAME),
@@ -31,6 +31,7 @@ const OWNERS: [(&str, &str); 48] = [
     ("sample", logistic_regression::NAME),
     ("hidden", neural_network::NAME),
     ("embedding", neural_network::NAME),
+    ("packed", neural_network::NAME),
     ("optimiser", neural_network::NAME),
     ("splits", boosted_trees::NAME),
     ("trees_per_round", boosted_trees::NAME),

@@ -78,7 +78,7 @@ impl NetworkModel {
         let model = Self {
             contract: contract.clone(),
             standardisation: Standardisation { mean: numbers(&file, "mean")?, sd: numbers(&file, "sd")? },
-            network: Network { hidden: units, embedding, parameters },
+            network: Network { hidden: units, embedding, packed: false, parameters },
         };
         model.check()?;
         // Also refuses what is left over, and other shapes.

@@ -6,6 +6,7 @@
 pub mod entry;
 mod file;
 pub(crate) mod pass;
+mod spelled;
 pub(crate) mod start;
 
 use std::ops::Range;
@@ -20,16 +21,18 @@ use crate::model::{ModelError, Scoring};
 use crate::table::Table;
 use entry::Entry;
 use pass::Pass;
+use spelled::Spelled;
 
 /// The layers and what they have learnt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Spelled", into = "Spelled")]
 pub struct Network {
     /// Units of each hidden layer, from the inputs on.
     pub hidden: Vec<u32>,
     /// Numbers of the vector of a level; none where levels are 0/1 inputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<u32>,
+    /// Whether questions spell its parameters packed, and not as decimals. The files of a model do not say.
+    pub packed: bool,
     /// The vectors of levels, column by column, where there are any. Then layer by layer, the output last: for each of the layer's
     /// inputs its weight in each unit, then the bias of each unit.
     pub parameters: Vec<f64>,
@@ -159,8 +162,10 @@ impl Scoring for NetworkModel {
 pub const MOST_LAYERS: usize = 4;
 /// The most units of a hidden layer.
 pub const MOST_UNITS: u32 = 1024;
-/// The most parameters: in a question each is a number of up to 25 characters.
-pub const MOST_PARAMETERS: usize = 600_000;
+/// The most parameters: in a question that packs them each takes 11 bytes.
+pub const MOST_PARAMETERS: usize = 1_400_000;
+/// The most where a question has them as decimals of up to 25 characters.
+pub const MOST_DECIMALS: usize = 600_000;
 
 #[cfg(test)]
 mod tests {
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn layers_beyond_the_limits_are_none() {
-        for hidden in [&[0][..], &[MOST_UNITS + 1], &[1; MOST_LAYERS + 1], &[1024, 1024], &[u32::MAX]] {
+        for hidden in [&[0][..], &[MOST_UNITS + 1], &[1; MOST_LAYERS + 1], &[1024; 3], &[u32::MAX]] {
             assert_eq!(parameters(&Entry::plain(5), hidden), None, "{hidden:?}");
         }
         assert_eq!(parameters(&Entry::plain(MOST_PARAMETERS), &[1]), None);
@@ -196,7 +201,8 @@ mod tests {
             crate::Coefficients { weights: vec![0.3, -1.0, 0.5, 0.25, -0.75], intercept: -0.5 };
         let standardisation = Standardisation { mean: vec![50.0, 7.0], sd: vec![12.0, 2.0] };
         let contract = table.contract().clone();
-        let network = Network { hidden: Vec::new(), embedding: None, parameters: coefficients.to_vec() };
+        let network =
+            Network { hidden: Vec::new(), embedding: None, packed: false, parameters: coefficients.to_vec() };
         let network = NetworkModel { contract: contract.clone(), standardisation, network };
         let standardisation = network.standardisation.clone();
         assert_eq!(network.network.coefficients(), Some(coefficients.clone()));

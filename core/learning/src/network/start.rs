@@ -73,7 +73,7 @@ pub(crate) fn start(entry: &Entry, hidden: &[u32], seed: u32, base_rate: f64) ->
         *bias = libm::log(base_rate / (1.0 - base_rate));
     }
     let embedding = (entry.dimension() > 0).then_some(entry.dimension() as u32);
-    Network { hidden: hidden.to_vec(), embedding, parameters }
+    Network { hidden: hidden.to_vec(), embedding, packed: false, parameters }
 }
 
 #[cfg(test)]

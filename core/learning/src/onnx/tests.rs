@@ -30,7 +30,7 @@ fn network() -> Model {
     Model::Network(NetworkModel {
         contract: fixture::contract(),
         standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
-        network: Network { hidden: vec![3], embedding: None, parameters },
+        network: Network { hidden: vec![3], embedding: None, packed: false, parameters },
     })
 }
 
@@ -40,7 +40,7 @@ fn embedded() -> Model {
     Model::Network(NetworkModel {
         contract: fixture::contract(),
         standardisation: Standardisation { mean: vec![50.0, 8.0], sd: vec![10.0, 2.0] },
-        network: Network { hidden: vec![3], embedding: Some(2), parameters },
+        network: Network { hidden: vec![3], embedding: Some(2), packed: false, parameters },
     })
 }
 

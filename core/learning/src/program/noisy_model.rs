@@ -82,8 +82,9 @@ impl NoisyModel {
                 Self::Linear(Coefficients { weights: values, intercept })
             }
             Self::Network(network) => {
-                let Network { hidden, embedding, .. } = network;
-                Self::Network(Network { hidden: hidden.clone(), embedding: *embedding, parameters: values })
+                let Network { hidden, embedding, packed, .. } = network;
+                let (hidden, embedding, packed) = (hidden.clone(), *embedding, *packed);
+                Self::Network(Network { hidden, embedding, packed, parameters: values })
             }
         }
     }
@@ -112,7 +113,9 @@ impl NoisyModel {
             && match (self, program) {
                 (Self::Network(network), ProgramTerms::NeuralNetwork(terms)) => {
                     let same = |terms: &NoisyNetworkTerms| {
-                        terms.hidden == network.hidden && terms.embedding == network.embedding
+                        terms.hidden == network.hidden
+                            && terms.embedding == network.embedding
+                            && !network.packed
                     };
                     terms.noisy().is_some_and(same)
                 }

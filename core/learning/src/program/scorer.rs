@@ -107,6 +107,9 @@ impl Scorer {
                 ProgramTerms::NeuralNetwork(terms) if network.embedding != terms.embedding() => {
                     Err(ProgramError::NotApproved("vectors of levels"))
                 }
+                ProgramTerms::NeuralNetwork(terms) if network.packed != terms.packed() => {
+                    Err(ProgramError::NotApproved("how parameters are spelled"))
+                }
                 ProgramTerms::NeuralNetwork(_) if !network.fits(contract) => {
                     Err(ProgramError::NotApproved("number of weights"))
                 }

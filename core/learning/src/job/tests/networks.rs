@@ -26,6 +26,7 @@ fn terms_of_networks_are_read_and_written_again() {
         "",
         "hidden = [32, 16]\nseed = 7\nl2 = 0.001",
         "hidden = [32]\nembedding = 2",
+        "packed = true\noptimiser = \"fed-avg\"",
         "optimiser = \"fed-prox\"\nproximal = 0.5\nlocal_steps = \"sgd\"",
         "optimiser = \"fed-adam\"\nserver_learning_rate = 0.1\nserver_beta1 = 0.5\nserver_beta2 = 0.9\nserver_tau = 0.01",
         "optimiser = \"fed-yogi\"\nclass_weights = \"balanced\"",
@@ -79,6 +80,9 @@ fn terms_of_networks_that_make_no_sense_are_refused() {
         ("hidden = [8, 8, 8, 8, 8]", "job.out-of-range"),
         ("hidden = [1024, 1024]", "job.network"),
         ("hidden = [1024, 500]\noptimiser = \"scaffold\"", "job.network"),
+        ("hidden = [1024, 1024]\noptimiser = \"scaffold\"\npacked = true", "job.network"),
+        ("hidden = [1024, 1024, 1024]\noptimiser = \"fed-avg\"\npacked = true", "job.network"),
+        ("packed = 1", "job.wrong-type"),
         ("hidden = 64", "job.wrong-type"),
         ("embedding = 0", "job.out-of-range"),
         ("embedding = 65", "job.out-of-range"),
@@ -99,6 +103,12 @@ fn terms_of_networks_that_make_no_sense_are_refused() {
         assert!(!errors[0].help.is_empty());
     }
     assert!(network("hidden = [1024, 500]\noptimiser = \"fed-avg\"").is_ok());
+    assert!(network("hidden = [1024, 1024]\noptimiser = \"fed-avg\"\npacked = true").is_ok());
+    assert!(network("hidden = [1024, 400]\npacked = true").is_ok());
+    let help = &network("hidden = [1024, 500]").unwrap_err()[0].help;
+    assert!(help.contains("at most 209715") && help.contains("`packed = true`"), "{help}");
+    let plain = network("packed = false").unwrap();
+    assert!(!serde_json::to_string(&plain).unwrap().contains("packed"), "as jobs were written before");
 }
 
 #[test]
@@ -115,4 +125,5 @@ fn terms_of_another_optimiser_than_the_solver_are_refused() {
         assert_eq!((errors[0].code, errors.len()), ("job.other-solver", 1), "{terms}: {errors:?}");
     }
     assert_eq!(linear("fed-avg", "hidden = [3]").unwrap_err()[0].code, "job.other-program");
+    assert_eq!(linear("fed-avg", "packed = true").unwrap_err()[0].code, "job.other-program");
 }

@@ -263,6 +263,7 @@ fn a_network_takes_noise_by_an_optimiser_of_its_own() {
         ("batch_size = 5", "job.other-optimiser"),
         ("learning_rate_decay = 0.5", "job.other-optimiser"),
         ("class_weights = \"balanced\"", "job.other-optimiser"),
+        ("packed = true", "job.other-optimiser"),
         ("local_steps = \"adam\"", "job.other-optimiser"),
         ("proximal = 0.1", "job.other-optimiser"),
         ("server_tau = 0.1", "job.other-optimiser"),

@@ -6,7 +6,6 @@
 //! knows: it also scores the rows that models are measured on.
 
 pub mod model;
-mod packed;
 pub mod pooled;
 pub mod terms;
 
@@ -21,6 +20,7 @@ use super::{Next, ProgramError, count_block, drift, power_of_two_above, values};
 use crate::contract::Contract;
 use crate::encode::Standardisation;
 use crate::job::Job;
+use crate::packed;
 use crate::table::{Role, Table};
 
 /// The name in job files and model cards.

@@ -2,7 +2,6 @@
 
 use super::question::{Control, NetworkQuestion};
 use crate::job::Job;
-use crate::network::start::start;
 use crate::optimiser::Optimiser;
 use crate::program::ProgramError;
 
@@ -27,6 +26,10 @@ impl NetworkQuestion {
             departs("hidden layers")
         } else if self.network.embedding != terms.embedding {
             departs("vectors of levels")
+        } else if self.network.packed != terms.packed
+            || self.control.as_ref().is_some_and(|control| control.packed != terms.packed)
+        {
+            departs("how parameters are spelled")
         } else if !self.network.is_shaped_for(contract) {
             departs("number of weights")
         } else if self.local != averaging.local.in_round(self.training_round, terms.l2)
@@ -42,10 +45,7 @@ impl NetworkQuestion {
             departs("control variates")
         } else if self.training.positives == 0 || self.training.positives >= self.training.rows {
             departs("number of training rows")
-        } else if is_first
-            && self.network
-                != start(&terms.entry(contract), &terms.hidden, terms.seed, terms.base_rate(self.training))
-        {
+        } else if is_first && self.network != terms.first(contract, terms.base_rate(self.training)) {
             departs("first model")
         } else {
             Ok(self.standardisation.check(contract)?)

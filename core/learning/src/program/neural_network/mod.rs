@@ -27,7 +27,6 @@ use super::{Next, Program, ProgramError, TOO_MANY_ROWS, values};
 use crate::contract::Contract;
 use crate::encode::Inputs;
 use crate::network::Network;
-use crate::network::start::start;
 use crate::optimiser::Optimiser;
 use crate::optimiser::fed_adam::Moments;
 use crate::program::statistics::Summary;
@@ -66,14 +65,15 @@ impl NeuralNetwork {
         };
         let question = NetworkQuestion {
             training_round: 1,
-            network: start(&entry, &terms.hidden, terms.seed, terms.base_rate(summary.training)),
+            network: terms.first(contract, terms.base_rate(summary.training)),
             standardisation: summary.standardisation.clone(),
             training: summary.training,
             local: local.in_round(1, terms.l2),
             steps,
             proximal: optimiser.proximal(),
             class_weights,
-            control: (optimiser == Optimiser::Scaffold).then(Control::default),
+            control: (optimiser == Optimiser::Scaffold)
+                .then(|| Control { packed: terms.packed, ..Control::default() }),
             max_rows: contract.max_rows,
         };
         let moments = optimiser.moments(parameters);
@@ -122,7 +122,8 @@ impl NeuralNetwork {
         }
         let control = self.question.control.is_some().then(|| mean(CONTROL)).transpose()?;
         let former = std::mem::replace(&mut self.question.network, network);
-        self.question.control = control.map(|common| Control { at: former.parameters, common });
+        self.question.control =
+            control.map(|common| Control { at: former.parameters, common, packed: former.packed });
         Ok(())
     }
 }
@@ -175,3 +176,6 @@ mod tests;
 
 #[cfg(test)]
 mod embedding_tests;
+
+#[cfg(test)]
+mod packed_tests;

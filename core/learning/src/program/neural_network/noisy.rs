@@ -60,6 +60,11 @@ impl NetworkTerms {
         }
     }
 
+    /// Whether questions spell parameters packed, and not as decimals.
+    pub fn packed(&self) -> bool {
+        self.averaged().is_some_and(|terms| terms.packed)
+    }
+
     /// Those of local work, if it is trained so.
     pub fn averaged(&self) -> Option<&NeuralNetworkTerms> {
         match self {
@@ -109,7 +114,7 @@ impl NoisyNetworkTerms {
         let averaging =
             AveragingTerms { optimiser: Optimiser::Scaffold, local, steps: Steps::Adam, class_weights: None };
         let Self { embedding, seed, l2, .. } = *self;
-        NeuralNetworkTerms { hidden: self.hidden.clone(), embedding, seed, l2, averaging }
+        NeuralNetworkTerms { hidden: self.hidden.clone(), embedding, packed: false, seed, l2, averaging }
     }
 }
 

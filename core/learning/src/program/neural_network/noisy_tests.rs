@@ -105,7 +105,8 @@ fn a_question_about_another_network_or_with_less_noise_is_not_approved() {
                 NoisyModel::Linear(crate::Coefficients { weights: vec![0.0; 5], intercept: 0.0 });
         },
         |question| {
-            let network = Network { hidden: vec![4, 2], embedding: None, parameters: vec![0.0; 7] };
+            let network =
+                Network { hidden: vec![4, 2], embedding: None, packed: false, parameters: vec![0.0; 7] };
             question.model = NoisyModel::Network(network);
         },
     ];

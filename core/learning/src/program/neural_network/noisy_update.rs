@@ -21,7 +21,6 @@ use super::terms::{AveragingTerms, ClassWeights, NeuralNetworkTerms};
 use crate::contract::Contract;
 use crate::encode::Inputs;
 use crate::job::{InstitutionLevelTerms, Job};
-use crate::network::start::start;
 use crate::network::{Network, parameters};
 use crate::optimiser::fed_adam::Moments;
 use crate::optimiser::{Optimiser, Steps};
@@ -148,7 +147,7 @@ impl NoisyUpdate {
 
 /// The first model: without data, every row has an even chance.
 fn first(contract: &Contract, terms: &NeuralNetworkTerms) -> Network {
-    start(&terms.entry(contract), &terms.hidden, terms.seed, 0.5)
+    terms.first(contract, 0.5)
 }
 
 impl NoisyUpdateQuestion {
@@ -180,6 +179,8 @@ impl NoisyUpdateQuestion {
             departs("hidden layers")
         } else if self.network.embedding != first(contract, &terms).embedding {
             departs("embedding")
+        } else if self.network.packed != terms.packed {
+            departs("how parameters are spelled")
         } else if parameters(&terms.entry(contract), &terms.hidden) != Some(self.network.parameters.len()) {
             departs("number of weights")
         } else if self.local != averaging.local.in_round(self.training_round, terms.l2)

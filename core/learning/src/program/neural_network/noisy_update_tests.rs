@@ -95,6 +95,7 @@ fn every_averaging_optimiser_trains_and_a_network_too() {
     let network = NeuralNetworkTerms {
         hidden: vec![3],
         embedding: None,
+        packed: false,
         seed: 7,
         l2: 1e-4,
         averaging: averaging(Optimiser::FedProx { proximal: 0.1 }),

@@ -8,6 +8,7 @@ use crate::contract::Contract;
 use crate::encode::Standardisation;
 use crate::network::{Network, parameters};
 use crate::optimiser::{Optimiser, Steps};
+use crate::packed::Numbers;
 use crate::program::logistic_regression::LocalTraining;
 use crate::program::statistics::Count;
 use crate::program::{ProgramError, count_block};
@@ -44,12 +45,41 @@ pub struct NetworkQuestion {
 
 /// What the control variates of a round are made of; empty in the first, which has none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "SpelledControl", into = "SpelledControl")]
 pub struct Control {
     /// The common model of the round before: an institution's variate is the gradient of its own loss there.
     pub at: Vec<f64>,
     /// The mean of the variates of those who answered the round before.
     pub common: Vec<f64>,
+    /// Whether they are spelled packed, and not as decimals.
+    pub packed: bool,
+}
+
+/// The same as questions spell it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpelledControl {
+    at: Numbers,
+    common: Numbers,
+}
+
+impl From<Control> for SpelledControl {
+    fn from(Control { at, common, packed }: Control) -> Self {
+        let spelled = |values| Numbers { values, packed };
+        Self { at: spelled(at), common: spelled(common) }
+    }
+}
+
+impl TryFrom<SpelledControl> for Control {
+    type Error = &'static str;
+
+    fn try_from(SpelledControl { at, common }: SpelledControl) -> Result<Self, Self::Error> {
+        let packed = at.packed;
+        match common.packed == packed {
+            true => Ok(Self { at: at.values, common: common.values, packed }),
+            false => Err("its two vectors are spelled differently"),
+        }
+    }
 }
 
 impl NetworkQuestion {

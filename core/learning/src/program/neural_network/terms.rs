@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::contract::Contract;
 use crate::job::FedAvgTerms;
 use crate::job::fields::Fields;
+use crate::network::Network;
 use crate::network::entry::Entry;
+use crate::network::start::start;
 use crate::optimiser::{Optimiser, Steps};
 use crate::program::class_weights;
 use crate::program::statistics::Count;
@@ -18,6 +20,8 @@ pub struct NeuralNetworkTerms {
     pub hidden: Vec<u32>,
     /// Numbers of the vector of a level, of columns with more levels; none where all levels are 0/1 inputs.
     pub embedding: Option<u32>,
+    /// Whether questions spell parameters packed, and not as decimals.
+    pub packed: bool,
     /// What the first weights are drawn from.
     pub seed: u32,
     /// Penalty l2/2 on the squared weights; biases are free.
@@ -77,12 +81,18 @@ impl ClassWeights {
 impl NeuralNetworkTerms {
     /// Of a logistic regression: a network without a hidden layer, whose first weights are zero.
     pub(crate) fn linear(l2: f64, averaging: AveragingTerms) -> Self {
-        Self { hidden: Vec::new(), embedding: None, seed: 0, l2, averaging }
+        Self { hidden: Vec::new(), embedding: None, packed: false, seed: 0, l2, averaging }
     }
 
     /// How the inputs of rows under `contract` come into the network.
     pub(crate) fn entry(&self, contract: &Contract) -> Entry {
         Entry::of(contract, self.embedding)
+    }
+
+    /// The first network of rows under `contract`, which gives every row this share of positives.
+    pub(crate) fn first(&self, contract: &Contract, base_rate: f64) -> Network {
+        let network = start(&self.entry(contract), &self.hidden, self.seed, base_rate);
+        Network { packed: self.packed, ..network }
     }
 
     /// The share of positives that the first model gives every row: theirs in what is minimised.

@@ -23,7 +23,8 @@ pub(super) fn averaging(optimiser: Optimiser, local: FedAvgTerms) -> AveragingTe
 
 /// A job of a network with six units.
 pub(super) fn network_job(rounds: u32, averaging: AveragingTerms) -> Job {
-    let terms = NeuralNetworkTerms { hidden: vec![6], embedding: None, seed: 3, l2: 1e-4, averaging };
+    let terms =
+        NeuralNetworkTerms { hidden: vec![6], embedding: None, packed: false, seed: 3, l2: 1e-4, averaging };
     Job { program: ProgramTerms::NeuralNetwork(Box::new(terms.into())), ..linear_job(rounds) }
 }
 
@@ -334,7 +335,7 @@ fn a_question_beyond_the_approved_job_is_recognised() {
     }
     let filled = |question: &mut NetworkQuestion| {
         let at = question.network.parameters.clone();
-        question.control = Some(Control { common: at.clone(), at });
+        question.control = Some(Control { common: at.clone(), at, packed: false });
     };
     assert!(told(&jobs[1], &scaffold, &filled).unwrap_err().ends_with("control variates"));
     let later = |question: &mut NetworkQuestion| {
@@ -388,7 +389,7 @@ fn a_question_that_makes_no_sense_is_not_answered() {
         |question| question.class_weights = Some(ClassWeights::Positive(0.0)),
         |question| question.training = Count { rows: 5, positives: 5 },
         |question| question.training = Count { rows: 0, positives: 0 },
-        |question| question.control = Some(Control { at: vec![0.0], common: vec![0.0] }),
+        |question| question.control = Some(Control { at: vec![0.0], common: vec![0.0], packed: false }),
         |question| question.standardisation.sd[0] = 0.0,
     ];
     assert!(NeuralNetwork::answer(&question, &tables[0], &mut fixture::rng(1)).is_ok());
