@@ -44,7 +44,7 @@ pub(super) async fn figures(
         if alone {
             at_home = outside.evaluate_at_home(model).await?;
         }
-        // A trainer's scores are asked for once: what is measured of them is what is compared.
+        // What a trainer scores is measured by areas and losses alone.
         (comparison, outside.evaluate(model).await?, None)
     } else {
         let comparison = compare::compare(sites, job, alone, told)?;
