@@ -163,7 +163,7 @@ fn trees_learn_through_little_noise_more_than_a_logistic_regression_does() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// What samples of rows are worth beside sums over all of them, at the same epsilon, and how long all answers of a training take.
+/// What samples of rows are worth beside sums over all of them, at the same epsilon.
 /// Learning rates are those of `SYNDIC_LEARNING_RATES`, where it is set: one for each of the samples.
 #[test]
 fn samples_of_rows_teach_no_more_than_sums_over_all_of_them() {
@@ -171,9 +171,7 @@ fn samples_of_rows_teach_no_more_than_sums_over_all_of_them() {
     let rates = std::env::var("SYNDIC_LEARNING_RATES").unwrap_or_else(|_| "1,1,1,1".into());
     let rates: Vec<&str> = rates.split(',').collect();
     let mut missed = Vec::new();
-    println!(
-        "| table | sample, rounds | epsilon | noise | AUC | log-loss | seconds |\n|---|---|---|---|---|---|---|"
-    );
+    println!("| table | sample, rounds | epsilon | noise | AUC | log-loss |\n|---|---|---|---|---|---|");
     for (name, text) in [JOBS[0], JOBS[2]] {
         let tables = tables(&folder.join(format!("{name}.csv")), &Job::from_toml(text).unwrap());
         let all: Vec<&Table> = tables.iter().collect();
@@ -183,13 +181,9 @@ fn samples_of_rows_teach_no_more_than_sums_over_all_of_them() {
                 let privacy = format!("mode = \"record-level\"\nepsilon = {epsilon}\ndelta = 1e-5\n{noise}");
                 let text = with(text, &program, rounds, &privacy);
                 let calibration = Job::from_toml(&text).unwrap().calibration().unwrap().unwrap();
-                let began = std::time::Instant::now();
                 let (auc, loss) = mean_of(&text, &all);
-                let seconds = began.elapsed().as_secs_f64() / SEEDS as f64;
                 let noise = calibration.noise();
-                println!(
-                    "| {name} | {sample}, {rounds} | {epsilon} | {noise:.2} | {auc:.4} | {loss:.4} | {seconds:.1} |"
-                );
+                println!("| {name} | {sample}, {rounds} | {epsilon} | {noise:.2} | {auc:.4} | {loss:.4} |");
                 auc
             });
             let found: Vec<f64> = found.collect();
