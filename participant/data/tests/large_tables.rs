@@ -41,7 +41,7 @@ impl Rows for Held {
 
 #[test]
 fn a_file_larger_than_the_memory_of_its_query_is_read_as_it_was_written() {
-    let rows = if std::env::var_os("SYNDIC_SOAK").is_some() { 10_000_000 } else { 300_000 };
+    let rows = if std::env::var_os("SYNDIC_SOAK").is_some() { 10_000_000 } else { 1_000_000 };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("customers.parquet");
     let sums = write(&path, rows);
