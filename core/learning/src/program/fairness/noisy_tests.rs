@@ -195,14 +195,16 @@ fn noise_spreads_figures_and_differences_as_far_as_is_told() {
         let figures = FairnessFigures::noisy(&two, &contract, &[drawn], &all, noise);
         seen.push((rates, figures.columns[0].gaps));
     }
-    let spread = |of: &dyn Fn(&(Vec<Rates>, Gaps)) -> (f64, f64)| {
+    /// What one draw shows.
+    type Seen = (Vec<Rates>, Gaps);
+    let spread = |of: &dyn Fn(&Seen) -> (f64, f64)| {
         let values: Vec<(f64, f64)> = seen.iter().map(of).collect();
         let count = values.len() as f64;
         let mean = values.iter().map(|one| one.0).sum::<f64>() / count;
         let found = (values.iter().map(|one| (one.0 - mean).powi(2)).sum::<f64>() / count).sqrt();
         found / (values.iter().map(|one| one.1).sum::<f64>() / count)
     };
-    let first = |seen: &(Vec<Rates>, Gaps)| (seen.0[0], seen.0[0].noise.unwrap());
+    let first = |seen: &Seen| (seen.0[0], seen.0[0].noise.unwrap());
     for ratio in [
         spread(&|seen| (first(seen).0.flagged, first(seen).1.flagged)),
         spread(&|seen| (first(seen).0.recall.unwrap(), first(seen).1.recall.unwrap())),
