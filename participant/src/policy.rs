@@ -316,8 +316,8 @@ impl Policy {
 
 /// What a job may spend in all; none where it adds no noise. One that cannot be accounted for spends all there is.
 pub(crate) fn amount_of(job: &Job) -> Option<Amount> {
-    match job.calibration() {
-        Ok(calibration) => calibration.map(|found| Amount::of(found.spent)),
+    match job.spent() {
+        Ok(spent) => spent.map(Amount::of),
         Err(_) => Some(Amount { micro_epsilon: u64::MAX, femto_delta: u64::MAX }),
     }
 }

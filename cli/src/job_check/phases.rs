@@ -37,6 +37,7 @@ pub(super) fn phases(job: &Job, known: Option<&Protection>) -> Vec<PhaseTerms> {
     };
     let works = match job.program {
         ProgramTerms::Evaluation(_) => "measure models and submit",
+        ProgramTerms::Statistics(_) | ProgramTerms::Drift(_) => "count rows and submit",
         _ => "train and submit",
     };
     let all = [

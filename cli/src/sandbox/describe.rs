@@ -9,7 +9,9 @@ use syndic_round::Digest;
 
 use super::claim::Claim;
 use super::folder::{self, RunFolder};
-use super::{Run, SandboxOptions, Stop, abandoned, assemble, job, ledger_verify, load, of_the_job, prepared};
+use super::{
+    Run, SandboxOptions, Stop, abandoned, assemble, job, ledger_verify, load, of_the_job, prepared, trainer,
+};
 use crate::job_check;
 use crate::report::JobText;
 use crate::report::statistics::{About, render};
@@ -49,6 +51,8 @@ pub(super) async fn execute_in(
 ) -> Result<DescribedResult> {
     check(options)?;
     let (job, job_text) = job(options)?;
+    // Refuses one that is named for nothing.
+    trainer::found(options, &job).await?;
     claim.take(&options.out)?;
     let sites = of_the_job(load::load(&options.source, &options.columns, &job.contract)?, &job)?;
     let protection = job_check::protection(&job, sites.len())?;

@@ -107,8 +107,7 @@ impl<'a> Outside<'a> {
     async fn trained(&self, table: &Arc<Table>) -> Result<ExternalModel> {
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         let validated = table.count(Role::Validation).0 > 0;
-        let mut training =
-            PooledTraining::new(self.terms()?, self.job.rounds.count, table).map_err(unfitted)?;
+        let mut training = PooledTraining::new(self.terms()?, self.job.rounds, table).map_err(unfitted)?;
         while let Some(question) = training.question() {
             let trained =
                 self.trainer.train(&self.job, table, question, rng.next_u64()).await.map_err(failed)?;

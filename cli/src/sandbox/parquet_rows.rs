@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use csv::StringRecord;
 use syndic_data::{Format, Query, QueryError, ReadError, Rows, Source};
@@ -15,6 +16,7 @@ use crate::{Error, Result};
 /// Rows on their way.
 pub(super) struct ParquetRows {
     blocks: Receiver<Result<Block>>,
+    reader: Option<JoinHandle<()>>,
     block: std::vec::IntoIter<StringRecord>,
     /// Rows that were taken.
     number: u64,
@@ -38,17 +40,26 @@ impl ParquetRows {
     pub(super) fn of(path: &Path) -> Result<(Self, Vec<String>)> {
         let (sender, blocks) = sync_channel(AHEAD);
         let path = path.to_owned();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             if let Err(error) = read(&path, &sender) {
                 // Who asks for no more rows is not told why there are none.
                 let _ = sender.send(Err(error));
             }
         });
-        let rows = |blocks| Self { blocks, block: Vec::new().into_iter(), number: 0 };
-        match blocks.recv() {
-            Ok(Ok(Block::Header(header))) => Ok((rows(blocks), header)),
+        let mut rows = Self { blocks, reader: Some(reader), block: Vec::new().into_iter(), number: 0 };
+        match rows.blocks.recv() {
+            Ok(Ok(Block::Header(header))) => Ok((rows, header)),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(Block::Rows(_))) | Err(_) => Ok((rows(blocks), Vec::new())),
+            Ok(Ok(Block::Rows(_))) => Ok((rows, Vec::new())),
+            Err(_) => rows.finished().map(|()| (rows, Vec::new())),
+        }
+    }
+
+    /// Whoever read is done. Where that was a panic it goes on here: what was read is no whole table.
+    fn finished(&mut self) -> Result<()> {
+        match self.reader.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 
@@ -66,7 +77,7 @@ impl ParquetRows {
                         self.block = rows.into_iter();
                     }
                 }
-                Err(_) => return Ok(None),
+                Err(_) => return self.finished().map(|()| None),
             }
         }
     }

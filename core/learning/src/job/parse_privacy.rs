@@ -197,8 +197,16 @@ fn check_unit(
         reader.add("privacy.no-customer", at.cloned(), message, help);
     }
     if terms.rows_of_unit(contract) > 1 && !program.is_noisy_for_several_rows() {
-        let message = format!("the noise of `{}` is for one row of each customer", program.name());
-        let help = "write `max_rows_per_customer = 1` in [contract], or take another program";
+        let (message, help) = match program.sample() {
+            Some(_) => (
+                "the noise of samples is for one row of each customer".to_owned(),
+                "remove `sample`, or write `max_rows_per_customer = 1` in [contract]",
+            ),
+            None => (
+                format!("the noise of `{}` is for one row of each customer", program.name()),
+                "write `max_rows_per_customer = 1` in [contract], or take another program",
+            ),
+        };
         reader.add("privacy.rows-per-customer", at.cloned(), message, help);
     }
 }

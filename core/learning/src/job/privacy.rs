@@ -6,8 +6,8 @@ use syndic_round::Protection;
 use super::institution::{self, InstitutionLevelTerms};
 use super::{Job, ProgramTerms};
 use crate::contract::Contract;
-use crate::privacy::PrivacyError;
 use crate::privacy::calibration::Calibration;
+use crate::privacy::{Guarantee, PrivacyError};
 use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::noisy_model::NoisyModel;
 use crate::program::{description, noisy_sum, scorecard};
@@ -222,6 +222,19 @@ impl Job {
     /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
     pub fn calibration(&self) -> Result<Option<Calibration>, PrivacyError> {
         calibrated(&self.privacy, &self.program, &self.contract, self.rounds.count)
+    }
+
+    /// What all of it spends: training, or the counts of test rows where these spend more, since a row is in one of both; none where
+    /// it adds no noise.
+    ///
+    /// # Errors
+    /// [`PrivacyError`] where no noise keeps the terms, which no job file passes with.
+    pub fn spent(&self) -> Result<Option<Guarantee>, PrivacyError> {
+        let Some(Guarantee { epsilon, delta }) = self.calibration()?.map(|found| found.spent) else {
+            return Ok(None);
+        };
+        let of_counts = self.evaluation_calibration()?.map_or(0.0, |found| found.spent.epsilon);
+        Ok(Some(Guarantee { epsilon: epsilon.max(of_counts), delta }))
     }
 
     /// Checks that the noise of those suffices who are honest under this protection.

@@ -154,7 +154,7 @@ impl Job {
                     "Renyi divergences of sums of discrete Gaussians over Poisson samples (rdp)".into()
                 }
             },
-            epsilon: figure(calibration.spent.epsilon),
+            epsilon: figure(self.spent()?.map_or(calibration.spent.epsilon, |all| all.epsilon)),
             delta: terms.delta.to_string(),
             spent: ran.map(|ran| spent(ran.training_rounds)).transpose()?,
         }))

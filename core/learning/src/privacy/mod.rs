@@ -154,7 +154,7 @@ impl PrivacyError {
             Self::Epsilon { .. } => "choose epsilon above 0; up to 1 is strong, above 10 says little",
             Self::Precision { .. } => "use the Renyi accountant, or a larger delta",
             Self::Unreachable { .. } | Self::Wide { .. } => {
-                "take fewer steps, a lower rate, a larger delta or a larger epsilon"
+                "take fewer steps, a lower rate, fewer rows of one customer, a larger delta or a larger epsilon"
             }
             Self::Honest { .. } => {
                 "take a threshold of at most the number of institutions, and fewer colluding ones than the threshold"

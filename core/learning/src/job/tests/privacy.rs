@@ -119,8 +119,6 @@ fn what_would_open_an_exact_sum_is_refused() {
     let end = start + FILE[start..].find("[rounds]").unwrap();
     let trees = format!("{}name = \"boosted-trees\"\n\n{}", &FILE[..start], &FILE[end..]);
     assert_eq!(codes(&trees.replacen("mode = \"none\"", NOISE, 1)), ["privacy.solver"]);
-    let scorecard = trees.replacen("boosted-trees", "scorecard", 1);
-    assert_eq!(codes(&scorecard.replacen("mode = \"none\"", NOISE, 1)), ["privacy.program"]);
 }
 
 /// A job of trees with random splits, these further terms, and this mode.

@@ -5,6 +5,7 @@
 use super::model::{ExternalModel, RowScores};
 use super::terms::ExternalTerms;
 use super::{ExternalQuestion, ExternalState};
+use crate::job::Rounds;
 use crate::model::Scoring as _;
 use crate::program::ProgramError;
 use crate::program::statistics::Count;
@@ -16,17 +17,17 @@ pub struct PooledTraining<'a> {
     table: &'a Table,
     terms: &'a ExternalTerms,
     question: ExternalQuestion,
-    rounds: u32,
-    /// Log-loss on validation rows, and the model that had it.
-    best: Option<(f64, ExternalState)>,
+    rounds: Rounds,
+    /// Log-loss on validation rows, the model that had it, and its round.
+    best: Option<(f64, ExternalState, u32)>,
 }
 
 impl<'a> PooledTraining<'a> {
-    /// Training for `rounds` rounds by these terms on the training rows of `table`, scaled by those rows.
+    /// Training in these rounds by these terms on the training rows of `table`, scaled by those rows.
     ///
     /// # Errors
     /// [`FitError::OneClass`] where these are not of both classes.
-    pub fn new(terms: &'a ExternalTerms, rounds: u32, table: &'a Table) -> Result<Self, FitError> {
+    pub fn new(terms: &'a ExternalTerms, rounds: Rounds, table: &'a Table) -> Result<Self, FitError> {
         let (rows, positives) = table.count(Role::Train);
         if positives == 0 || positives == rows {
             return Err(FitError::OneClass { rows: rows as usize, positives: positives as usize });
@@ -39,9 +40,11 @@ impl<'a> PooledTraining<'a> {
         Ok(Self { table, terms, question, rounds, best: None })
     }
 
-    /// What the trainer is asked next; none after the last round.
+    /// What the trainer is asked next; none after the last round, or where no round was better for as long as the job waits.
     pub fn question(&self) -> Option<&ExternalQuestion> {
-        (self.question.training_round <= self.rounds).then_some(&self.question)
+        let done = self.question.training_round - 1;
+        let gives_up = self.best.as_ref().is_some_and(|(.., best)| self.rounds.give_up(done, *best));
+        (done < self.rounds.count && !gives_up).then_some(&self.question)
     }
 
     /// The model that stands now.
@@ -74,15 +77,16 @@ impl<'a> PooledTraining<'a> {
     /// When a validation row has no score.
     pub fn measured(&mut self, scores: &RowScores) -> Result<(), FitError> {
         let Some(metrics) = scores.evaluate(&[self.table], Role::Validation)? else { return Ok(()) };
-        if self.best.as_ref().is_none_or(|(least, _)| metrics.log_loss < *least) {
-            self.best = Some((metrics.log_loss, self.question.state.clone()));
+        if self.best.as_ref().is_none_or(|(least, ..)| metrics.log_loss < *least) {
+            let round = self.question.training_round - 1;
+            self.best = Some((metrics.log_loss, self.question.state.clone(), round));
         }
         Ok(())
     }
 
     /// The model that such a job would release: the best of those that were measured, or else the last.
     pub fn model(self) -> ExternalModel {
-        let state = self.best.map_or(self.question.state, |(_, state)| state);
+        let state = self.best.map_or(self.question.state, |(_, state, _)| state);
         ExternalModel { contract: self.table.contract().clone(), terms: self.terms.clone(), state }
     }
 }

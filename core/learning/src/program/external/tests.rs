@@ -222,7 +222,7 @@ fn with_all_rows_in_one_place_the_steps_are_the_federations_and_the_best_model_s
     let all = Table::joined(&tables.iter().collect::<Vec<_>>()).unwrap();
     let job = of_trainer(3);
     let terms = job.external().unwrap();
-    let mut training = PooledTraining::new(terms, 3, &all).unwrap();
+    let mut training = PooledTraining::new(terms, rounds(3), &all).unwrap();
     let rows = all.rows_for(Role::Validation);
     let mut states = vec![training.state().clone()];
     let mut asked = Vec::new();
@@ -243,7 +243,7 @@ fn with_all_rows_in_one_place_the_steps_are_the_federations_and_the_best_model_s
     assert!((moved(3, 1) + 0.5).abs() < 1e-12 && moved(3, 2) == 0.0);
     assert_eq!(training.model().state, states[2], "the second model was the best on validation rows");
 
-    let mut unmeasured = PooledTraining::new(terms, 1, &all).unwrap();
+    let mut unmeasured = PooledTraining::new(terms, rounds(1), &all).unwrap();
     assert_eq!(unmeasured.moved(&[0.0; 6]).unwrap_err().code(), "program.bad-question");
     unmeasured.moved(&[0.5; 7]).unwrap();
     let last = unmeasured.state().clone();
@@ -257,7 +257,7 @@ fn in_one_place_the_trainer_is_told_the_statistics_of_all_rows() {
     let job = of_trainer(1);
     let question = first(&mut JobRun::new(&job), &all);
     let joined = Table::joined(&all).unwrap();
-    let training = PooledTraining::new(job.external().unwrap(), 1, &joined).unwrap();
+    let training = PooledTraining::new(job.external().unwrap(), rounds(1), &joined).unwrap();
     let (found, expected) = (training.state(), &question.state);
     assert_eq!((found.training, &found.parameters), (expected.training, &expected.parameters));
     for (one, other) in [
@@ -270,7 +270,7 @@ fn in_one_place_the_trainer_is_told_the_statistics_of_all_rows() {
     let mut one_class = crate::TableBuilder::new(&fixture::contract(), &names).unwrap();
     one_class.push(1, &["30", "field", "0", "1"], Role::Train);
     let one_class = one_class.finish().unwrap();
-    let refused = PooledTraining::new(job.external().unwrap(), 1, &one_class).err().unwrap();
+    let refused = PooledTraining::new(job.external().unwrap(), rounds(1), &one_class).err().unwrap();
     assert_eq!(refused.code(), "fit.one-class");
 }
 
@@ -285,4 +285,8 @@ fn scores_are_probabilities_one_for_each_row() {
     let scores = RowScores::new(10, &rows, &[0.25, 0.75]).unwrap();
     assert_eq!(scores.score_rows(&table, &rows).unwrap(), [0.25, 0.75]);
     assert_eq!(scores.score(&table).unwrap_err().code(), "model.needs-trainer", "the others were not scored");
+}
+
+fn rounds(count: u32) -> crate::job::Rounds {
+    crate::job::Rounds { count, patience: None, deadlines: Default::default() }
 }

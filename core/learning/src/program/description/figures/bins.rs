@@ -83,7 +83,7 @@ impl Binned {
         }
         let is_missing_told = hidden.last().is_some_and(|is_hidden| column.nullable && !is_hidden);
         Self {
-            information: information(&classes, &unsure, all, is_noisy.then_some(noise))
+            information: information(&classes, (&unsure, &widths), all, is_noisy.then_some(noise))
                 .filter(|_| has_classes),
             present,
             bins,
@@ -196,22 +196,31 @@ fn woe([no, yes]: [f64; 2], [negatives, positives]: [f64; 2]) -> f64 {
     libm::log((no / negatives) / (yes / positives))
 }
 
-/// The information value of bins; those that are unsure count as one, and none is told where that is unsure too.
-fn information(classes: &[[f64; 2]], unsure: &[bool], all: [f64; 2], noise: Option<f64>) -> Option<f64> {
-    let (mut bins, mut rest, mut joined) = (Vec::new(), [0.0; 2], 0);
-    for (of, unsure) in classes.iter().zip(unsure) {
+/// The information value of bins of so many cells; those that are unsure count as one, and none is told where that is unsure too:
+/// the noise of all its cells is in it.
+fn information(
+    classes: &[[f64; 2]],
+    (unsure, widths): (&[bool], &[[f64; 2]]),
+    all: [f64; 2],
+    noise: Option<f64>,
+) -> Option<f64> {
+    let (mut bins, mut rest, mut joined) = (Vec::new(), [0.0; 2], 0.0);
+    for ((of, unsure), width) in classes.iter().zip(unsure).zip(widths) {
         if *unsure {
             rest = [rest[0] + of[0], rest[1] + of[1]];
-            joined += 1;
+            joined += width[0];
         } else {
             bins.push(*of);
         }
     }
-    if joined > 0 {
+    let least = |cells: f64| noise.map_or(0.0, |noise| CERTAIN * noise * libm::sqrt(cells));
+    if joined > 0.0 {
+        if rest.iter().any(|count| *count <= least(joined)) {
+            return None;
+        }
         bins.push(rest);
     }
-    let least = noise.map_or(0.0, |noise| CERTAIN * noise);
-    if all.iter().chain(bins.iter().flatten()).any(|count| *count <= least) {
+    if all.iter().chain(bins.iter().flatten()).any(|count| *count <= least(1.0)) {
         return None;
     }
     let [negatives, positives] = all;
