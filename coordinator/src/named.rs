@@ -12,6 +12,7 @@ pub(crate) enum Role {
     JobFile,
     Question,
     Model,
+    Statistics,
     Card,
     SealedShares,
     Update,
@@ -29,6 +30,7 @@ impl Role {
             Self::JobFile => "job file",
             Self::Question => "question",
             Self::Model => "model",
+            Self::Statistics => "document of statistics",
             Self::Card => "model card",
             Self::SealedShares => "sealed shares",
             Self::Update => "update",
@@ -60,6 +62,10 @@ impl Role {
             Self::Model => {
                 "the model is not affected where it was published, and follows from the sums again"
             }
+            Self::Statistics => {
+                "what it says is not affected where it was published; a coordinator that finds the very same from the sums once more \
+                 stores it again"
+            }
             Self::Card => "participants that do not have the model yet cannot fetch it",
             Self::JobFile => "participants that do not have the job yet cannot fetch it",
             Self::SealedRoster => "no round needs it; `roster.sealed.json` of the federation says the same",
@@ -74,6 +80,7 @@ pub(crate) fn named(fact: &Fact) -> Vec<(Role, Digest)> {
         Fact::JobAgreed { file, .. } => vec![(Role::JobFile, Digest::of(file.as_bytes()))],
         Fact::RoundOpened { plan, .. } => vec![(Role::Question, plan.question)],
         Fact::JobCompleted { model, .. } => vec![(Role::Model, *model)],
+        Fact::JobDescribed(described) => vec![(Role::Statistics, described.document)],
         Fact::ModelStaged(staged) => {
             staged.approval.change.card.map(|card| (Role::Card, card)).into_iter().collect()
         }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use syndic_learning::Findings;
-use syndic_round::JobId;
+use syndic_round::{Digest, JobId};
 use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::driver::{Coordinator, CoordinatorError, Trouble};
+use crate::engine::Over;
 use crate::store::{StoreError, write_file};
 
 /// The folder that is written to, and why it takes nothing, if it does not.
@@ -178,8 +179,13 @@ async fn write_model(
         write_file(&folder.join(file), format!("{told:#}\n").as_bytes()).await?;
         return Ok(());
     }
-    if let Some(document) = coordinator.statistics(job).await? {
-        write_file(&folder.join(STATISTICS), &document).await?;
+    if let Some(Over::Described(digest)) = coordinator.over(job).await {
+        let file = folder.join(STATISTICS);
+        // All are looked at whenever a job ends: what is there as it is on record stays.
+        let is_there = std::fs::read(&file).is_ok_and(|bytes| Digest::of(&bytes) == digest);
+        if !is_there && let Some(document) = coordinator.statistics(job).await? {
+            write_file(&file, &document).await?;
+        }
         return Ok(());
     }
     let Some(outcome) = coordinator.outcome(job).await else { return Ok(()) };

@@ -294,29 +294,11 @@ impl Coordinator {
         Some((ended.agreement, found.clone()))
     }
 
-    /// The document of a job that described rows, whose digest is on record; none where it did not, or others have ended since and
-    /// it was let go.
-    ///
-    /// # Errors
-    /// When it cannot be written, which no document of ours can.
-    pub async fn statistics(&self, job: &JobId) -> Result<Option<Vec<u8>>, CoordinatorError> {
-        let state = self.inner.state.lock().await;
-        let ended = state.engine.ended(job);
-        let Some((agreement, found)) =
-            ended.and_then(|ended| Some((ended.agreement, ended.described.clone()?)))
-        else {
-            return Ok(None);
-        };
-        let written = found.document(job, agreement);
-        written.map(Some).map_err(|error| CoordinatorError::Ledger(error.to_string()))
-    }
-
-    /// Jobs whose outcomes are held: those that were completed last, and all comparisons.
+    /// Jobs of which there is something to write out: those that were completed last, and all that compared or described.
     pub async fn with_outcomes(&self) -> Vec<JobId> {
         let state = self.inner.state.lock().await;
         let has_one = |ended: &Ended| {
-            let is_held = ended.outcome.is_some() || ended.described.is_some();
-            is_held || matches!(ended.over, Over::Compared(_))
+            ended.outcome.is_some() || matches!(ended.over, Over::Compared(_) | Over::Described(_))
         };
         let held = state.engine.all_ended().filter(|(_, ended)| has_one(ended));
         held.map(|(job, _)| job.clone()).collect()
