@@ -66,7 +66,7 @@ impl DriftRecord {
 
     /// The figures with the bins of the job file, if that is what its job can have found: the same bins, rows and thresholds, no
     /// more and no fewer counts left out than have to be, and where none is left out the very figures that follow from the counts.
-    /// Where some are, the standing has to follow from the figures on record.
+    /// Where some are, the standing has to follow from the figures on record, and there has to be an index wherever rows were compared.
     pub fn audited(&self, terms: &ReleasedDriftTerms) -> Option<DriftFigures> {
         let reference = terms.figures();
         let own = &self.figures;
@@ -192,7 +192,12 @@ fn audited(told: &Shift, known: &Shift, reference: &DriftFigures, rows: u64) -> 
     }
     if hidden > 0 {
         let floor = reference.min_rows;
-        let follows = is_hidden_for_a_reason(&shown, hidden, rest, floor.into());
+        // Rows that are enough to be compared have an index wherever more than one bin has some: without it nothing would tell of
+        // drift.
+        let occupied =
+            shift.bins.iter().filter(|bin| bin.reference > 0 || bin.current.is_some_and(|rows| rows > 0));
+        let has_index = rows < u64::from(floor).max(1) || occupied.count() < 2 || told.psi.is_some();
+        let follows = has_index && is_hidden_for_a_reason(&shown, hidden, rest, floor.into());
         return (follows && may_be_judged(&shift, reference)).then_some(shift);
     }
     let one = DriftFigures { score: known.clone(), columns: Vec::new(), ..reference.clone() };

@@ -140,6 +140,23 @@ fn small_counts_are_left_out_and_too_few_rows_have_no_figures() {
 }
 
 #[test]
+fn drift_does_not_vanish_from_a_column_whose_small_counts_are_left_out() {
+    let (terms, record) = found_of(Planted::Level);
+    let data = record.to_data();
+    let at = data["columns"].as_array().unwrap().iter().position(|column| column["name"] == "job").unwrap();
+    assert!(data["columns"][at]["current"][1].is_null() && data["columns"][at]["standing"] == "drifted");
+    let mut silent = data.clone();
+    for figure in ["psi", "psi_by_chance", "ks", "standing"] {
+        silent["columns"][at][figure] = Value::Null;
+    }
+    assert_eq!(DriftRecord::from_data(&silent).unwrap().audited(&terms), None, "{silent}");
+    // Nor is the one figure told without the other.
+    let mut bent = data;
+    bent["columns"][at]["psi"] = Value::Null;
+    assert_eq!(DriftRecord::from_data(&bent).unwrap().audited(&terms), None, "{bent}");
+}
+
+#[test]
 fn missing_values_are_counted_in_their_own_bin() {
     let before = missing_tests::tables(0.1, 0.1);
     let contract = before[0].contract().clone();
