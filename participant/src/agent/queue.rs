@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use syndic_ledger::Hash;
 use syndic_proto::convert::Owed;
+use syndic_round::{RoundId, Signed};
 use tokio::sync::Notify;
 
 use super::attending::Handed;
@@ -36,17 +38,22 @@ pub(super) fn queue() -> (Queue, Duties) {
 
 impl Queue {
     /// Puts a duty in. With the end of a round it lets go of what waits of that round, which nobody would hear any more; and beyond
-    /// [`MOST`] of the oldest, as if the connection had been lost while they came. How many these were.
-    pub(super) fn put(&self, handed: Handed) -> usize {
+    /// [`MOST`], or [`MOST_BYTES`], of the oldest, as if the connection had been lost while they came. How many these were. One
+    /// alone stays, whatever its size.
+    pub(super) fn put(&self, mut handed: Handed) -> usize {
+        // What is a slice of the message that it came in would hold all of that.
+        handed.duty.plan = handed.duty.plan.to_vec().into();
         let mut line = held(&self.0.line);
         if matches!(handed.duty.owed, Owed::Over(_)) {
             line.handed.retain(|earlier| is_for_good(earlier) || earlier.duty.at != handed.duty.at);
         }
         line.handed.push_back(handed);
-        let beyond = line.handed.len().saturating_sub(MOST);
-        for _ in 0..beyond {
+        let mut bytes: usize = line.handed.iter().map(bytes_of).sum();
+        let mut beyond = 0;
+        while line.handed.len() > MOST || (bytes > MOST_BYTES && line.handed.len() > 1) {
             let oldest = line.handed.iter().position(|earlier| !is_unbelieved(earlier)).unwrap_or(0);
-            line.handed.remove(oldest);
+            bytes -= line.handed.remove(oldest).as_ref().map_or(0, bytes_of);
+            beyond += 1;
         }
         drop(line);
         self.0.changed.notify_one();
@@ -88,13 +95,40 @@ fn is_unbelieved(handed: &Handed) -> bool {
     matches!(handed.believed, Some(Err(_)))
 }
 
+/// How much of the memory is its own, about.
+fn bytes_of(handed: &Handed) -> usize {
+    let of_one = |signed: &Signed| size_of::<Signed>() + signed.payload.capacity();
+    let of_all = |all: &[Signed]| all.iter().map(of_one).sum::<usize>();
+    let duty = &handed.duty;
+    let owed = match &duty.owed {
+        Owed::Deal(all) | Owed::Submit(all) | Owed::Certify(all) | Owed::Reveal(all) | Owed::Void(all) => {
+            of_all(all)
+        }
+        Owed::Acknowledge(shares) => {
+            shares.iter().map(|share| of_one(&share.public) + share.sealed.capacity()).sum()
+        }
+        Owed::Over(reason) | Owed::JobOver(reason) => reason.as_ref().map_or(0, String::capacity),
+        Owed::Advertise | Owed::ModelStaged => 0,
+    };
+    let voided: usize =
+        duty.voided.iter().map(|(_, promises)| size_of::<(RoundId, Vec<Signed>)>() + of_all(promises)).sum();
+    // The entry is there once more where it is believed.
+    let shown = duty.ledger.as_ref().map_or(0, |shown| {
+        let hashes = shown.consistency.len() + shown.inclusion.len();
+        shown.checkpoint.capacity() + 2 * shown.entry.capacity() + hashes * size_of::<Hash>()
+    });
+    size_of::<Handed>() + duty.plan.len() + owed + voided + shown
+}
+
 /// More than a round, and a preparation made beside it, ask for.
 const MOST: usize = 16;
+/// 32 MiB of one job: of the largest duties of the largest cohort more than one round has.
+const MOST_BYTES: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests {
     use syndic_proto::convert::{Duty, PlaceRef, RoundRef};
-    use syndic_round::{JobId, RoundId};
+    use syndic_round::{JobId, ParticipantId};
 
     use super::super::error::Declined;
     use super::*;
@@ -149,6 +183,32 @@ mod tests {
         let waiting: Vec<(u32, Owed)> = (26..=40).map(|round| (round, Owed::Advertise)).collect();
         let waiting = [expected(&waiting), expected(&[(0, Owed::JobOver(None))])].concat();
         assert_eq!(all(duties).await, waiting);
+    }
+
+    #[tokio::test]
+    async fn however_large_duties_are_those_that_wait_are_never_more_than_so_many_bytes() {
+        let (queue, duties) = queue();
+        let large = |round: u32| {
+            let from = ParticipantId::new(1).unwrap();
+            let signed = Signed { from, payload: vec![0; MOST_BYTES / 4], signature: [0; 64] };
+            duty(round, Owed::Deal(vec![signed]))
+        };
+        let lie = Some(Err(Declined::NotOnRecord.into()));
+        let dropped = [
+            queue.put(Handed { believed: lie, ..large(1) }),
+            queue.put(large(2)),
+            queue.put(large(3)),
+            queue.put(large(4)),
+            queue.put(large(5)),
+            queue.put(duty(6, Owed::Advertise)),
+        ];
+        assert_eq!(dropped, [0, 0, 0, 1, 1, 0]);
+        drop(queue);
+        let deal = || Owed::Deal(Vec::new());
+        assert_eq!(
+            all(duties).await,
+            expected(&[(1, deal()), (4, deal()), (5, deal()), (6, Owed::Advertise)])
+        );
     }
 
     #[tokio::test]
