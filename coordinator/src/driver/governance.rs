@@ -4,13 +4,13 @@ use syndic_learning::job::Terms;
 use syndic_learning::program::drift::released::Departs;
 use syndic_learning::{Job, ModelCard, Next};
 use syndic_proto::control::{JobStanding, JobStatus};
-use syndic_round::{Digest, JobId};
+use syndic_round::{Digest, JobId, Stage};
 
 use super::{Coordinator, CoordinatorError, Inner, State};
 use crate::engine::{Ended, Engine, JobState, Over};
 use crate::event::{Event, Phase};
 use crate::fact::{Cause, Fact, Priority};
-use crate::registry::{NotComparable, RegistryError};
+use crate::registry::{NotComparable, Registered, RegistryError};
 
 impl Coordinator {
     /// Agrees the job of the configuration. The file is recorded verbatim; its digest binds every round. The same job again
@@ -67,10 +67,12 @@ impl Coordinator {
         let Some(terms) = job.released_drift() else { return Ok(()) };
         comparable(&[terms.model])?;
         let mut why = None;
-        // Two jobs may have released the same weights, under two cards: it suffices that one of them has these bins.
-        for card in
-            registry.models().filter(|(_, one)| one.model == terms.model).filter_map(|(_, one)| one.card)
-        {
+        // Two jobs may have released the same weights, under two cards: it suffices that one of them has these bins, of those that
+        // participants have.
+        let is_had = |one: &Registered| {
+            one.model == terms.model && matches!(one.stage, Stage::Shadow | Stage::Champion)
+        };
+        for card in registry.models().filter(|(_, one)| is_had(one)).filter_map(|(_, one)| one.card) {
             let card = self.inner.blobs.read(card).await?;
             let card: Option<ModelCard> = serde_json::from_slice(&card).ok();
             match card.map_or(Err(Departs::NoReference), |card| terms.is_of(&card)) {
