@@ -13,6 +13,7 @@ use super::reader::{Reader, Section};
 use super::{DriftTerms, EvaluationTerms};
 use crate::contract::Contract;
 use crate::program::comparison::RowsCompared;
+use crate::program::drift::figures::SCORE;
 use crate::program::drift::released::ReleasedDriftTerms;
 use crate::program::drift::released::reference::{Reference, ReferenceColumn, ReferenceScores};
 
@@ -33,6 +34,16 @@ pub(super) fn drift(
     let inner = reader.section(section, "reference", "[program.reference]");
     let at = inner.span.clone();
     let reference = if inner.is_present() { reference(reader, inner) } else { None };
+    let most_rows = contract.map_or(0, |contract| contract.max_rows);
+    if let Some(bytes) = reference.as_ref().map(|reference| longest(reference, most_rows))
+        && bytes > MOST_BYTES
+    {
+        let message = format!(
+            "what is found of {} columns may take {bytes} bytes on record, and an entry has no more than {MOST_BYTES} for it",
+            reference.as_ref().map_or(0, |reference| reference.columns.len())
+        );
+        reader.add("drift.too-long", at.clone(), message, "compare fewer columns, or in several jobs");
+    }
     refuse_other_programs(reader, section);
     reader.close(program);
     // Without a contract its errors come first.
@@ -127,6 +138,19 @@ fn levels(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Vec<Vec<
     read
 }
 
+/// The bytes of an entry that what is found may take: for each column its name, its figures, and the rows in each bin, of as many
+/// institutions as there can be. A second entry has the names twice, and no bins.
+fn longest(reference: &Reference, most_rows: u64) -> usize {
+    let count = most_rows.saturating_mul(MOST_INSTITUTIONS).to_string().len().max("null".len()) + 1;
+    let of_shift = |name: &str, bins: usize| {
+        // Quotes, and what JSON writes otherwise.
+        let name = serde_json::Value::from(name).to_string().len();
+        (name + OF_FIGURES + bins * count).max(2 * name + OF_FIGURES)
+    };
+    let of_columns = reference.columns.iter().map(|column| of_shift(&column.name, column.bins()));
+    of_shift(SCORE, reference.score.rows.len()) + of_columns.sum::<usize>()
+}
+
 /// Refuses what only a job can use that trains, or that compares models.
 pub(super) fn check(reader: &mut Reader<'_>, root: &Section<'_>, evaluation: EvaluationTerms) {
     for (key, what, help) in [
@@ -149,6 +173,12 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Section<'_>, evaluation: Eva
     }
 }
 
+/// 60 KiB: the rest of an entry is for what is beside it.
+const MOST_BYTES: usize = 60 << 10;
+/// The keys of one column, its figures and its standing, without name and rows.
+const OF_FIGURES: usize = 140;
+/// As many as one round takes.
+const MOST_INSTITUTIONS: u64 = 256;
 /// Whole numbers up to here are floats too.
 const MOST_ROWS: u64 = 1 << 53;
 const WRITTEN: &str = "let `syndic model drift-job` write the job file from the model's card";

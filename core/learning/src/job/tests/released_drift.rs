@@ -105,3 +105,25 @@ fn noise_is_refused_since_every_count_would_be_exact() {
         assert_eq!(Job::from_toml(&text).expect_err("noise")[0].code, "privacy.program");
     }
 }
+
+#[test]
+fn what_would_be_found_of_too_many_columns_for_one_entry_is_refused() {
+    let of = |columns: usize| {
+        let (mut declared, mut compared) = (String::new(), String::new());
+        for column in 0..columns {
+            declared += &format!(
+                "\n[[contract.columns]]\nname = \"c{column}\"\ntype = \"numeric\"\nmin = 0\nmax = 9\n"
+            );
+            compared += &format!(
+                "\n[[program.reference.columns]]\nname = \"c{column}\"\nbelow = [1, 2]\nrows = [300, 300, 400]\n"
+            );
+        }
+        let text = whole("") + &compared;
+        let at = text.find("[program]").unwrap();
+        Job::from_toml(&format!("{}{declared}\n{}", &text[..at], &text[at..]))
+    };
+    let errors = of(600).expect_err("600 columns");
+    assert_eq!((errors[0].code, errors.len()), ("drift.too-long", 1), "{errors:?}");
+    assert!(errors[0].line.is_some() && errors[0].help.contains("fewer columns"));
+    assert_eq!(of(100).unwrap().released_drift().unwrap().reference.columns.len(), 102);
+}

@@ -148,7 +148,7 @@ impl Reference {
 
 impl ReferenceColumn {
     /// How many bins it has, that of missing values among them.
-    pub(super) fn bins(&self) -> usize {
+    pub(crate) fn bins(&self) -> usize {
         self.rows.len() + usize::from(self.missing.is_some())
     }
 }
