@@ -5,9 +5,7 @@ use syndic_round::{Digest, JobId};
 use tracing::warn;
 
 use super::{Coordinator, CoordinatorError};
-use crate::clock;
 use crate::engine::Over;
-use crate::event::Event;
 use crate::fact::{Fact, JobDescribed};
 use crate::store::{Lease, StoreError};
 
@@ -22,7 +20,7 @@ impl Coordinator {
         figures: &StatisticsFigures,
         lease: Option<&Lease>,
     ) -> Result<(), CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
+        let state = self.inner.state.lock().await;
         let Some((attendance, agreement)) =
             state.engine.job(job).map(|job| (job.attendance().clone(), job.terms.agreement))
         else {
@@ -35,11 +33,9 @@ impl Coordinator {
         self.inner.blobs.put(&document).await?;
         let fact = Fact::JobDescribed(Box::new(JobDescribed::of(job, &document, figures, attendance)));
         // If we crash here nothing was concluded; the same document follows from the sum again.
-        self.inner.record(&mut state, clock::now(), std::slice::from_ref(&fact), None, lease).await?;
-        let (rounds, warnings) = (0, state.engine.warnings(job));
-        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
-        Ok(())
+        self.end(state, job, &[fact], lease).await
     }
+
     /// The document of a job that described rows, as it is on record: what is stored, and nothing else. Where that is lost it follows
     /// from the sum anew, unless this program would write other words; none then, nor where the job described nothing.
     ///

@@ -74,6 +74,9 @@ pub enum CoordinatorError {
     /// The program cannot go on.
     #[error("the program cannot go on: {0}")]
     Program(#[from] ProgramError),
+    /// An entry that is longer than one may be; nothing has changed.
+    #[error("the entry has {0} bytes, more than the ledger takes")]
+    EntryTooLong(usize),
     /// An entry that the ledger's own rules forbid: a bug.
     #[error("the ledger refuses an entry: {0}")]
     Ledger(String),
@@ -104,6 +107,7 @@ impl CoordinatorError {
             Self::Release(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Program(_) => "coordinator.program",
+            Self::EntryTooLong(_) => "ledger.entry-too-long",
             Self::Ledger(_) => "coordinator.ledger",
             Self::Stopped => "coordinator.stopped",
         }
@@ -117,7 +121,7 @@ impl CoordinatorError {
             Self::Job(_) | Self::OtherJob(_) | Self::NoSuchJob(_) | Self::JobOver(_) => true,
             Self::JobNotOver(_) | Self::Erased { .. } | Self::Registry(_) | Self::Release(_) => true,
             Self::Rejected(_) | Self::Cosignature(_) | Self::Model(_) | Self::Program(_) => false,
-            Self::Ledger(_) | Self::Stopped => false,
+            Self::EntryTooLong(_) | Self::Ledger(_) | Self::Stopped => false,
         }
     }
 
@@ -154,6 +158,7 @@ impl CoordinatorError {
             Self::Program(_) => {
                 "run `syndic job check` on the job file, and look at the last round in the ledger"
             }
+            Self::EntryTooLong(_) => "take fewer columns into one job, or several jobs",
             Self::Ledger(_) => "this is a defect; please report it with the ledger",
             Self::Stopped => {
                 "make room on the disk, or mend the store; nothing acknowledged is lost, and it is sent again by itself"

@@ -7,6 +7,7 @@
 mod admitting;
 mod appending;
 mod closed;
+mod concluded;
 mod connecting;
 mod described;
 mod driving;

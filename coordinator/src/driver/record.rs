@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use syndic_ledger::{Accepted, Checkpoint, Entry, Fault, Hash, History, Leaves, ShownEntry};
+use syndic_ledger::{Accepted, Checkpoint, Entry, EntryError, Fault, Hash, History, Leaves, ShownEntry};
 use syndic_round::coordinator::Input;
 use syndic_round::{JobId, ParticipantId, Place, RoundId};
 use tracing::warn;
@@ -61,7 +61,10 @@ impl Record {
     /// Links the next entry of a batch to what precedes it, and checks it.
     pub(super) fn add(&self, batch: &mut Batch, entry: Entry) -> Result<(), CoordinatorError> {
         let entry = self.history.link_after(&batch.accepted, entry);
-        let bytes = entry.to_canonical().map_err(|error| CoordinatorError::Ledger(error.to_string()))?;
+        let bytes = entry.to_canonical().map_err(|error| match error {
+            EntryError::TooLong { bytes } => CoordinatorError::EntryTooLong(bytes),
+            error => CoordinatorError::Ledger(error.to_string()),
+        })?;
         let accepted = self.history.check_after(&batch.accepted, &bytes).map_err(forbidden)?;
         batch.accepted.push(accepted);
         batch.bytes.push(bytes);
@@ -292,4 +295,29 @@ fn unsigned(error: impl std::fmt::Display) -> CoordinatorError {
 
 fn forbidden(fault: Fault) -> CoordinatorError {
     CoordinatorError::Ledger(fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_is_too_long_is_told_by_its_length_and_nothing_is_added() {
+        let entry = |bytes: usize| Entry {
+            id: "1".into(),
+            source: "coordinator/test".into(),
+            kind: "syndic.job.completed".into(),
+            time: syndic_ledger::Timestamp::from_unix_ms(1).unwrap(),
+            subject: None,
+            schema: "1".into(),
+            round_prev: None,
+            data: serde_json::json!({ "told": "x".repeat(bytes) }),
+        };
+        let (record, mut batch) = (Record::default(), Batch::default());
+        let refused = record.add(&mut batch, entry(Entry::MAX_BYTES)).unwrap_err();
+        let CoordinatorError::EntryTooLong(bytes) = refused else { panic!("{refused}") };
+        assert!(bytes > Entry::MAX_BYTES && batch.bytes.is_empty());
+        record.add(&mut batch, entry(Entry::MAX_BYTES / 2)).unwrap();
+        assert_eq!(batch.bytes.len(), 1);
+    }
 }

@@ -21,7 +21,7 @@ use super::{Coordinator, CoordinatorError, State};
 use crate::clock;
 use crate::engine::JobState;
 use crate::event::Event;
-use crate::fact::{Fact, JobCompared, JobDrift};
+use crate::fact::{Fact, JobDrift};
 use crate::store::{Lease, Tenure};
 
 enum Work {
@@ -375,28 +375,7 @@ impl Coordinator {
         Ok(())
     }
 
-    async fn conclude(
-        &self,
-        job: &JobId,
-        found: &Findings,
-        lease: Option<&Lease>,
-    ) -> Result<(), CoordinatorError> {
-        let mut state = self.inner.state.lock().await;
-        let Some(attendance) = state.engine.job(job).map(|job| job.attendance().clone()) else {
-            // Stopped since it was looked at.
-            return Ok(());
-        };
-        let drift = found.rows().map(|record| Fact::JobDrift(Box::new(JobDrift::of_released(job, record))));
-        let end = Fact::JobCompared(Box::new(JobCompared::of(job, found, attendance)));
-        let facts: Vec<Fact> = drift.into_iter().chain([end]).collect();
-        // If we crash here nothing was concluded; the same figures follow from the sum again.
-        self.inner.record(&mut state, clock::now(), &facts, None, lease).await?;
-        let (rounds, warnings) = (0, state.engine.warnings(job));
-        self.inner.tell(job, Event::JobCompleted { job: job.to_string(), rounds, warnings });
-        Ok(())
-    }
-
-    async fn abandon(
+    pub(super) async fn abandon(
         &self,
         job: &JobId,
         reason: String,
