@@ -41,7 +41,7 @@ pub(super) fn facts(job: &Job, among: Option<u16>) -> Vec<String> {
                 "no statistics: they would open exact sums; groups are compared by the counts of test rows"
                     .into()
             }
-            None => "no statistics and no comparison of groups: they would open exact sums".into(),
+            None => "no statistics: they would open exact sums; with `test_bins` in [privacy], [fairness] would compare groups by noisy counts".into(),
         },
     ]
 }

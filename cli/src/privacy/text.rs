@@ -51,7 +51,11 @@ fn facts(text: &mut String, plan: &Plan) {
         Some(epsilon) => format!(", chosen by {} for epsilon {epsilon}", plan.accountant),
         None => String::new(),
     };
-    line("noise", format!("{} clipping norms in the sum{chosen}", figure(plan.noise)));
+    let moved = match &plan.unit {
+        Some(_) => "times what one such unit moves the sum by",
+        None => "clipping norms",
+    };
+    line("noise", format!("{} {moved} in the sum{chosen}", figure(plan.noise)));
     if let Some(before) = plan.noise_before {
         let counts = "rows by class in the cells of columns, counted once before";
         line(

@@ -229,7 +229,7 @@ fn of_description(terms: &DescriptionTerms) -> String {
         None => "",
     };
     format!(
-        "rows by {columns}{cells}{pairs}; at most {} bins, and no count below {} rows is told",
+        "rows by {columns}{cells}{pairs}; at most {} bins, and without noise no count below {} rows is told",
         terms.bins, terms.min_rows
     )
 }

@@ -84,13 +84,14 @@ impl ParquetRows {
 }
 
 fn read(path: &Path, sender: &SyncSender<Result<Block>>) -> Result<()> {
+    // Of this reading alone: whatever else lies beside is swept.
+    let scratch = tempfile::tempdir().map_err(|cause| Error::unwritable(&std::env::temp_dir(), &cause))?;
     let sources = [Source::of_files(SOURCE, path, Format::Parquet)];
     let query = Query {
         sources: &sources,
         sql: "SELECT * FROM source",
         memory_mb: MEMORY_MB,
-        // Rows that are taken as they come need none of it.
-        scratch: &std::env::temp_dir(),
+        scratch: scratch.path(),
     };
     let mut taker = Taker { sender, rows: Vec::new() };
     match query.read(&mut taker) {

@@ -52,6 +52,18 @@ fn rows_in_parquet_have_the_scores_of_the_same_rows_in_csv() {
         let summary = succeed(&[&arguments[..], &["--json", "--out", path(&out)]].concat()).stdout;
         (std::fs::read_to_string(&out).unwrap(), String::from_utf8(summary).unwrap())
     };
+    // What other programs have in the same folder for what is temporary stays.
+    let shared = setting.folder.path().join("shared");
+    std::fs::create_dir_all(shared.join(".tmpOTHER")).unwrap();
+    let arguments = ["score", "--model", path(&setting.run), "--table", path(&parquet), "--quiet"];
+    let status = Command::new(env!("CARGO_BIN_EXE_syndic"))
+        .args(arguments)
+        .env("TMPDIR", &shared)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success() && shared.join(".tmpOTHER").exists());
+    assert_eq!(std::fs::read_dir(&shared).unwrap().count(), 1, "and nothing of its own is left");
     let ours = scores(&parquet);
     assert_eq!(ours, scores(&setting.table));
     assert_eq!(ours.0.lines().count(), 1501);

@@ -195,7 +195,8 @@ impl<'a> Reading<'a> {
         // A description belongs to no training round, and is asked for once.
         let opened: BTreeSet<_> = opened.map(|round| round.training_round).collect();
         let opened = u32::try_from(opened.len()).unwrap_or(u32::MAX);
-        let ran = Ran { training_rounds: opened, seen: None };
+        let counted = rounds.iter().any(|round| round.kind == "evaluate" && round.frozen.is_some());
+        let ran = Ran { training_rounds: opened, counted, seen: None };
         let privacy = parsed.as_ref().map(|job| Privacy {
             mechanism: job.privacy.name(),
             // Of a part of the ledger it is not known how many rounds there were.

@@ -13,7 +13,7 @@ use super::{FairnessTerms, ProgramTerms, Rounds};
 use crate::contract::Contract;
 use crate::program::boosted_trees::noisy as noisy_trees;
 use crate::program::logistic_regression::noisy;
-use crate::program::{logistic_regression, neural_network, noisy_evaluation, scorecard};
+use crate::program::{boosted_trees, logistic_regression, neural_network, noisy_evaluation, scorecard};
 
 /// The mode, and where it stands.
 pub(super) fn privacy(
@@ -240,9 +240,10 @@ fn check_program(reader: &mut Reader<'_>, at: Option<&Range<usize>>, program: &P
         other => {
             let message = format!("`{}` cannot add noise to what it asks for", other.name());
             let help = format!(
-                "take `name = \"{}\"`, `\"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
+                "take `name = \"{}\"`, `\"{}\"`, `\"{}\"` or `\"{}\"`, or `mode = \"none\"` if exact sums are acceptable",
                 logistic_regression::NAME,
                 neural_network::NAME,
+                boosted_trees::NAME,
                 scorecard::NAME
             );
             reader.add("privacy.program", at.cloned(), message, help);

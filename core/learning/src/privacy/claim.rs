@@ -44,6 +44,8 @@ pub struct Spent {
 pub struct Ran {
     /// Training rounds whose sums were opened.
     pub training_rounds: u32,
+    /// Whether counts of test rows may have been opened.
+    pub counted: bool,
     /// What noise let be seen of the model on test rows.
     pub seen: Option<NoisyMetrics>,
 }
@@ -86,9 +88,12 @@ impl Job {
                 figure(found.noise() * wider * f64::from(rows)),
             )
         });
-        let spent = |rounds: u32| {
-            let epsilon = figure(calibration.after(rounds.into())?.epsilon);
-            Ok(Spent { training_rounds: rounds, epsilon })
+        // A row is in training or in the counts of test rows: what it is told of is the dearer of both.
+        let of_counts = self.evaluation_calibration()?.map_or(0.0, |found| found.spent.epsilon);
+        let spent = |Ran { training_rounds, counted, .. }: Ran| {
+            let trained = calibration.after(training_rounds.into())?.epsilon;
+            let epsilon = figure(if counted { trained.max(of_counts) } else { trained });
+            Ok(Spent { training_rounds, epsilon })
         };
         let sample = self.program.sample();
         let of_rows = match sample {
@@ -156,7 +161,7 @@ impl Job {
             },
             epsilon: figure(self.spent()?.map_or(calibration.spent.epsilon, |all| all.epsilon)),
             delta: terms.delta.to_string(),
-            spent: ran.map(|ran| spent(ran.training_rounds)).transpose()?,
+            spent: ran.map(spent).transpose()?,
         }))
     }
 }

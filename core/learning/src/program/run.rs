@@ -348,7 +348,7 @@ impl JobRun {
             let fit = training.fit(&self.job);
             let privacy = self
                 .job
-                .claim(Some(Ran { training_rounds: training_round, seen: noisy.metrics }))
+                .claim(Some(Ran { training_rounds: training_round, counted: true, seen: noisy.metrics }))
                 .ok()
                 .flatten();
             let fairness = noisy.fairness;
@@ -420,7 +420,11 @@ impl Program for JobRun {
             }
             State::Describing(mut description) => {
                 let mut figures = done(description.next(Some(sum))?)?;
-                figures.privacy = run.job.claim(Some(Ran { training_rounds: 1, seen: None })).ok().flatten();
+                figures.privacy = run
+                    .job
+                    .claim(Some(Ran { training_rounds: 1, counted: false, seen: None }))
+                    .ok()
+                    .flatten();
                 run.state = State::Described(Box::new(figures));
             }
             State::Finished(_) | State::Judged(_) | State::Described(_) => {
