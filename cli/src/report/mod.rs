@@ -364,7 +364,9 @@ mod tests {
             assert!(page.contains(answer), "{answer}");
         }
         assert!(page.contains(&data().result.ledger.root));
-        assert_eq!(page.matches("<svg").count(), 1);
+        // A curve, and bars for each of three bands of probability.
+        assert_eq!(page.matches("<svg").count(), 1 + 3);
+        assert!(page.contains("Gini 0.5342, KS 0.4087, lift of the highest tenth 3.81"), "{page}");
     }
 
     #[test]

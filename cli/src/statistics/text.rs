@@ -65,12 +65,14 @@ pub(crate) fn table(figures: &StatisticsFigures) -> String {
     text
 }
 
-/// Five digits that tell: as many as stand in a column.
+/// Five digits that tell: as many as stand in a column. Numbers so small or large that these are not all there is have a power of ten.
 fn short(value: Option<f64>) -> String {
+    if let Some(value) = value.filter(|value| *value != 0.0 && !(1e-4..1e9).contains(&value.abs())) {
+        return format!("{value:.2e}").replace('-', "−");
+    }
     maybe(value.map(|value| {
         let scale = if value == 0.0 { 1.0 } else { 10_f64.powi(4 - value.abs().log10().floor() as i32) };
-        let rounded = (value * scale).round() / scale;
-        if rounded.is_finite() { rounded } else { value }
+        (value * scale).round() / scale
     }))
 }
 
@@ -132,7 +134,8 @@ mod tests {
     fn numbers_of_all_sizes_keep_five_digits_within_their_column() {
         let told = [-0.001_678_08, 22.984_9, 17_301.94, 0.0, -1e-12, 1e300].map(|value| short(Some(value)));
         assert_eq!(told[..4], ["−0.0016781", "22.985", "17302", "0"]);
-        assert!(told[..5].iter().all(|text| text.chars().count() < 11), "{told:?}");
+        assert_eq!(told[4..], ["−1.00e−12", "1.00e300"]);
+        assert!(told.iter().all(|text| text.chars().count() < 11), "{told:?}");
         assert_eq!(short(None), "–");
     }
 }
