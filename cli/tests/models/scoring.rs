@@ -78,7 +78,7 @@ fn a_file_that_is_no_parquet_is_refused_by_its_name() {
     assert_eq!(output.status.code(), Some(2));
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["error"]["code"], "data.source-malformed");
-    assert!(error["error"]["place"].as_str().unwrap().contains("rows.parquet"), "{error}");
+    assert!(error["error"]["in"].as_str().unwrap().contains("rows.parquet"), "{error}");
 }
 
 /// In line 4 an age of 4711.
