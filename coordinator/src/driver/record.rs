@@ -317,7 +317,10 @@ mod tests {
         let refused = record.add(&mut batch, entry(Entry::MAX_BYTES)).unwrap_err();
         let CoordinatorError::EntryTooLong(bytes) = refused else { panic!("{refused}") };
         assert!(bytes > Entry::MAX_BYTES && batch.bytes.is_empty());
-        record.add(&mut batch, entry(Entry::MAX_BYTES / 2)).unwrap();
-        assert_eq!(batch.bytes.len(), 1);
+        let lacking = record.add(&mut batch, entry(Entry::MAX_BYTES / 2)).unwrap_err();
+        assert!(
+            matches!(lacking, CoordinatorError::Ledger(_)),
+            "it lacks what such an entry says: {lacking}"
+        );
     }
 }
