@@ -112,8 +112,8 @@ pub struct SandboxArgs {
     /// Job file, as it would be proposed to a real consortium; given more than once, the jobs are compared
     #[arg(long, value_name = "FILE", required = true)]
     pub job: Vec<PathBuf>,
-    /// What the federation is compared with: models trained on all rows in one place, and by each institution alone
-    #[arg(long, value_name = "WHOM", value_delimiter = ',', default_value = "pooled,alone")]
+    /// What the federation is compared with: models trained on all rows in one place, and by each institution alone [default: pooled,alone]
+    #[arg(long, value_name = "WHOM", value_delimiter = ',')]
     pub compare: Vec<Beside>,
     /// Table: CSV, plain or gzip, with a header line, or Parquet
     #[arg(long, value_name = "FILE")]

@@ -10,6 +10,7 @@ use crate::args::{Beside, CheckArgs, Command, DemoArgs, InitArgs, JobCommand, Sa
 use crate::job_check::{self, JobFile};
 use crate::new_file::{Unwritten, Written};
 use crate::sandbox::demo::DemoOptions;
+use crate::sandbox::describe::describes;
 use crate::sandbox::{Columns, SandboxOptions, Source, Stop, interrupt, several};
 use crate::view::{self, Observer};
 use crate::words::quoted;
@@ -50,7 +51,8 @@ fn demo(args: DemoArgs) -> Result<()> {
 }
 
 fn sandbox(args: SandboxArgs) -> Result<()> {
-    if !args.compare.contains(&Beside::Pooled) {
+    let is_named = !args.compare.is_empty();
+    if is_named && !args.compare.contains(&Beside::Pooled) {
         return Err(Error::input(
             "options.compare",
             "differences are to the pooled model, so it is always trained",
@@ -59,6 +61,11 @@ fn sandbox(args: SandboxArgs) -> Result<()> {
         .help("say --compare pooled, or --compare pooled,alone"));
     }
     let jobs = args.job.iter().map(|job| JobFile::read(job)).collect::<Result<Vec<_>>>()?;
+    if let Some(job) = jobs.iter().find(|job| is_named && describes(job)) {
+        return Err(Error::input("options.compare", "the job trains no model that could be compared")
+            .place(format!("--compare, {}", job.name))
+            .help("leave out --compare"));
+    }
     let options = |job: &JobFile| SandboxOptions {
         job: job.clone(),
         source: Source::File(args.table.clone()),
@@ -74,7 +81,7 @@ fn sandbox(args: SandboxArgs) -> Result<()> {
         seed: args.seed,
         stop: if args.drop { Stop::One } else { Stop::Nobody },
         trainer: args.trainer.clone(),
-        alone: args.compare.contains(&Beside::Alone),
+        alone: !is_named || args.compare.contains(&Beside::Alone),
         citation: None,
         command: called_as(),
         demo: false,

@@ -115,7 +115,13 @@ pub struct DriftArgs {
     pub job: Option<String>,
     /// What to do about a row that breaks the model's contract: `stop` ends with an error that names it, `skip` leaves it out and
     /// counts it
-    #[arg(long, value_name = "WHAT", default_value = "stop", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "stop",
+        hide_possible_values = true,
+        conflicts_with = "job"
+    )]
     pub on_error: OnError,
     /// Print JSON
     #[arg(long)]

@@ -12,7 +12,7 @@ use super::folder::{self, RunFolder};
 use super::{
     Run, SandboxOptions, Stop, abandoned, assemble, job, ledger_verify, load, of_the_job, prepared, trainer,
 };
-use crate::job_check;
+use crate::job_check::{self, JobFile};
 use crate::report::JobText;
 use crate::report::statistics::{About, render};
 use crate::result::LedgerHead;
@@ -34,9 +34,9 @@ pub struct Described {
     pub warnings: Vec<String>,
 }
 
-/// Whether the options are of such a job. One that cannot be read is none; whoever goes on is told why.
-pub(super) fn is_described(options: &SandboxOptions) -> bool {
-    job_check::check(&options.job).is_ok_and(|job| job.description().is_some())
+/// Whether the file is of such a job. One that cannot be read is none; whoever goes on is told why.
+pub(crate) fn describes(file: &JobFile) -> bool {
+    job_check::check(file).is_ok_and(|job| job.description().is_some())
 }
 
 /// Runs it from table to report, in a folder that can be taken away.

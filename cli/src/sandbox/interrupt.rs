@@ -102,7 +102,7 @@ fn start(
     let (end, ended) = oneshot::channel();
     let work = move || {
         let whole = async {
-            match describe::is_described(&options) {
+            match describe::describes(&options.job) {
                 true => describe::execute_in(&claim, &options, &mut observer, run::describe).await.map(drop),
                 false => execute_in(&claim, &options, &mut observer, run::run).await.map(drop),
             }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::job::PromotionTerms;
+use crate::program::comparison::figures::{
+    BRIER, CALIBRATION, FAIRNESS_GAP, GINI, KS, LOG_LOSS, PR_AUC, ROC_AUC,
+};
 use crate::program::drift::figures::DriftFigures;
 use crate::program::fairness::figures::FairnessFigures;
 use crate::program::run::{Outcome, RoundMetrics};
@@ -191,15 +194,7 @@ fn told(failed: &[Gate]) -> String {
     failed.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-const ROC_AUC: &str = "roc_auc";
-const PR_AUC: &str = "pr_auc";
-const LOG_LOSS: &str = "log_loss";
-const GINI: &str = "gini";
-const KS: &str = "ks";
 const LIFT: &str = "lift";
-const BRIER: &str = "brier";
-const CALIBRATION: &str = "calibration_error";
-const FAIRNESS_GAP: &str = "fairness_gap";
 /// The largest population stability index of a column or of the scores.
 const PSI: &str = "psi";
 const NOT_WORSE: &str = "not_worse_than_champion";

@@ -106,7 +106,7 @@ async fn at_this_site(
     }
     let trainer = config.trainer.clone().map(Trainer::new);
     let verdict = answer(&policy, &job, &terms.protection, trainer.as_ref(), &known);
-    if verdict.is_ok() && !job.trains() {
+    if verdict.is_ok() && !job.program.trains() {
         let models = Models::at(config.state.join(MODELS));
         models.comparing(&job, enrolment.roster()).map_err(|no| Failure {
             code: no.code().into(),

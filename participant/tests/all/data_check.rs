@@ -5,40 +5,16 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use syndic_learning::{Column, ColumnKind, Contract, Job, Label, Transform};
+use crate::support::contract;
+use syndic_learning::{ColumnKind, Job};
 use syndic_participant::data::{FileSource, Rules, Source, Split};
-
-/// Two columns and a label.
-fn contract() -> Contract {
-    let column = |name: &str, kind| Column {
-        name: name.into(),
-        kind,
-        sensitive: false,
-        level: None,
-        nullable: false,
-        other: false,
-    };
-    let levels = vec!["office".into(), "field".into()];
-    Contract {
-        name: "small".into(),
-        version: 1,
-        max_rows: 6,
-        customer: None,
-        max_rows_per_customer: None,
-        label: Label { column: "label".into(), positive: "1".into(), negative: "0".into() },
-        columns: vec![
-            column("age", ColumnKind::Numeric { transform: Transform::Identity, min: 18.0, max: 100.0 }),
-            column("job", ColumnKind::Categorical { levels }),
-        ],
-    }
-}
 
 /// What a refusal says, with the debug form: neither may hold a value.
 fn refusal(text: &str, rules: Rules) -> (&'static str, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
     std::fs::write(&file, text).unwrap();
-    let error = Source::File(FileSource { file, rules }).load(&contract()).unwrap_err();
+    let error = Source::File(FileSource { file, rules }).load(&contract(6)).unwrap_err();
     (error.code(), format!("{error}\n{error:?}\n{}", error.help()))
 }
 

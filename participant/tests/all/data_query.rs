@@ -10,34 +10,10 @@ mod servers;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::contract;
 use syndic_data::{Format, Source as Table};
-use syndic_learning::{Column, ColumnKind, Contract, Label, Role, Transform};
+use syndic_learning::Role;
 use syndic_participant::data::{Consent, Mapping, QuerySource, Reading, Rules, Source, SourceError, Split};
-
-/// Two columns and a label.
-fn contract() -> Contract {
-    let column = |name: &str, kind| Column {
-        name: name.into(),
-        kind,
-        sensitive: false,
-        level: None,
-        nullable: false,
-        other: false,
-    };
-    let levels = vec!["office".into(), "field".into()];
-    Contract {
-        name: "small".into(),
-        version: 1,
-        max_rows: 100_000,
-        customer: None,
-        max_rows_per_customer: None,
-        label: Label { column: "label".into(), positive: "1".into(), negative: "0".into() },
-        columns: vec![
-            column("age", ColumnKind::Numeric { transform: Transform::Identity, min: 18.0, max: 100.0 }),
-            column("job", ColumnKind::Categorical { levels }),
-        ],
-    }
-}
 
 const PEOPLE: &str = "id,born,work,left,agreed,part\n\
                       1,1990,O,y,true,9\n2,1980,F,n,true,9\n3,1970,O,n,false,9\n4,1960,F,y,true,0\n";
@@ -51,8 +27,8 @@ fn mapping(query: &str) -> Mapping {
 fn read(folder: &Path, people: &str, mapping: Mapping) -> Result<Reading, SourceError> {
     std::fs::write(folder.join("people.csv"), people).unwrap();
     let sources = vec![Table::of_files("people", folder.join("people.csv"), Format::Csv)];
-    let contracts = [(contract().id(), mapping)].into();
-    Source::Query(QuerySource { sources, contracts, scratch: folder.into() }).load(&contract())
+    let contracts = [(contract(100_000).id(), mapping)].into();
+    Source::Query(QuerySource { sources, contracts, scratch: folder.into() }).load(&contract(100_000))
 }
 
 /// What a refusal says, with the debug form.
@@ -119,7 +95,7 @@ fn a_query_that_does_not_give_what_is_needed_is_refused_before_any_row() {
 #[test]
 fn a_contract_without_a_query_is_refused_by_its_id() {
     let source = QuerySource { sources: Vec::new(), contracts: [].into(), scratch: ".".into() };
-    let error = Source::Query(source).load(&contract()).unwrap_err();
+    let error = Source::Query(source).load(&contract(100_000)).unwrap_err();
     assert_eq!(error.code(), "data.no-query");
     assert!(error.help().contains("[data.contracts.\"small.v1\"]"), "{}", error.help());
 }

@@ -8,3 +8,4 @@ mod errors;
 mod models;
 mod policy;
 mod policy_check;
+mod support;

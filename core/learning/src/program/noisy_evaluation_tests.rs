@@ -1,24 +1,14 @@
 use super::*;
 use crate::coefficients::Coefficients;
 use crate::fixture::{self, rng, uniform};
-use crate::job::{
-    LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Solver, Unit,
-};
+use crate::job::{LogisticRegressionTerms, Privacy, ProgramTerms, RecordLevelTerms, Solver};
 use crate::program::logistic_regression::noisy::{NoisyGradientTerms, public_standardisation};
 use crate::program::question::Question;
 use crate::program::run::{JobRun, tests as runs};
 
 pub(in crate::program) fn job(epsilon: f64, test_bins: Option<u16>) -> Job {
     let solver = Solver::NoisyGradient(NoisyGradientTerms::default());
-    let privacy = RecordLevelTerms {
-        epsilon,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(2),
-        clip: None,
-        unit: Unit::Row,
-        test_bins,
-    };
+    let privacy = RecordLevelTerms { test_bins, ..runs::record_level(epsilon, 2) };
     Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2: 1e-4 }),
         privacy: Privacy::RecordLevel(privacy),

@@ -103,7 +103,7 @@ impl Layouts {
     pub fn of(job: &Job) -> Result<Self, ProgramError> {
         let (contract, bins) = (&job.contract, job.evaluation.bins);
         // With noise groups are counted where all test rows are.
-        let fairness = job.fairness.as_ref().filter(|_| job.trains() && !job.adds_noise());
+        let fairness = job.fairness.as_ref().filter(|_| job.program.trains() && !job.adds_noise());
         Ok(Self {
             statistics: StatisticsQuestion::of(contract).layout()?,
             train: training_layout(job)?,

@@ -68,6 +68,19 @@ pub(in crate::program) fn job(rounds: u32) -> Job {
     }
 }
 
+/// Noise for rows that so many institutions share, and no counts of test rows.
+pub(in crate::program) fn record_level(epsilon: f64, honest: u16) -> crate::job::RecordLevelTerms {
+    crate::job::RecordLevelTerms {
+        epsilon,
+        delta: 1e-5,
+        noise: crate::job::NoiseSource::Distributed,
+        honest: Some(honest),
+        clip: None,
+        unit: crate::job::Unit::Row,
+        test_bins: None,
+    }
+}
+
 pub(in crate::program) fn tables(validation: bool) -> Vec<Table> {
     (0..5).map(|k| fixture::table(400 + 50 * k, k as f64 / 4.0, validation, k)).collect()
 }

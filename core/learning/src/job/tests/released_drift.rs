@@ -43,7 +43,7 @@ fn what_is_compared_is_read_with_its_defaults_and_written_again() {
     assert_eq!((terms.watch_psi, terms.max_psi, terms.max_ks, terms.min_rows), (0.1, 0.25, None, 50));
     assert_eq!((terms.reference.rows, terms.reference.columns.len()), (1000, 2));
     assert_eq!(terms.reference.columns[1].levels[1], ["field", "none"]);
-    assert!(!job.needs_both_classes() && !job.trains() && job.program.name() == "drift");
+    assert!(!job.needs_both_classes() && !job.program.trains() && job.program.name() == "drift");
     assert_eq!(job.rounds.count, 1);
     assert_eq!(Job::from_toml(&job.to_toml().unwrap()).unwrap(), job);
     let told = "rows = \"test\"\nmax_psi = 0.05\nmax_ks = 0.2\nmin_rows = 30";

@@ -178,12 +178,12 @@ fn error_of_mean(rows: f64, mean: f64, squares: f64) -> f64 {
 /// Names of figures, in the order in which people read them.
 pub const FIGURES: [&str; 8] = [ROC_AUC, GINI, PR_AUC, LOG_LOSS, BRIER, KS, CALIBRATION, FAIRNESS_GAP];
 
-const ROC_AUC: &str = "roc_auc";
-const GINI: &str = "gini";
-const PR_AUC: &str = "pr_auc";
-const LOG_LOSS: &str = "log_loss";
-const BRIER: &str = "brier";
-const KS: &str = "ks";
-const CALIBRATION: &str = "calibration_error";
+pub(crate) const ROC_AUC: &str = "roc_auc";
+pub(crate) const GINI: &str = "gini";
+pub(crate) const PR_AUC: &str = "pr_auc";
+pub(crate) const LOG_LOSS: &str = "log_loss";
+pub(crate) const BRIER: &str = "brier";
+pub(crate) const KS: &str = "ks";
+pub(crate) const CALIBRATION: &str = "calibration_error";
 /// The largest difference between two groups of one column; where the job compares groups.
 pub const FAIRNESS_GAP: &str = "fairness_gap";

@@ -1,7 +1,7 @@
 use super::*;
 use crate::coefficients::Coefficients;
 use crate::fixture::{self, rng, uniform};
-use crate::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Solver, Unit};
+use crate::job::{LogisticRegressionTerms, Privacy, ProgramTerms, Solver};
 use crate::program::question::Question;
 use crate::program::run::JobRun;
 use crate::program::run::tests as runs;
@@ -9,15 +9,7 @@ use crate::{Scoring as _, TableBuilder};
 
 fn job(rounds: u32, epsilon: f64) -> Job {
     let solver = Solver::NoisyGradient(NoisyGradientTerms::default());
-    let privacy = RecordLevelTerms {
-        epsilon,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(5),
-        clip: None,
-        unit: Unit::Row,
-        test_bins: None,
-    };
+    let privacy = runs::record_level(epsilon, 5);
     Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2: 1e-4 }),
         privacy: Privacy::RecordLevel(privacy),
@@ -25,7 +17,7 @@ fn job(rounds: u32, epsilon: f64) -> Job {
     }
 }
 
-fn asked(job: &Job) -> NoisyQuestion {
+pub(super) fn asked(job: &Job) -> NoisyQuestion {
     let Next::Ask(Question::Noisy(question)) = JobRun::new(job).next(None).unwrap() else {
         panic!("a job with noise begins with a noisy question");
     };

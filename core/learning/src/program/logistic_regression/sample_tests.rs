@@ -2,9 +2,10 @@
 
 use rand_core::Rng as _;
 
+use super::tests::asked;
 use super::*;
 use crate::fixture::{self, rng};
-use crate::job::{LogisticRegressionTerms, NoiseSource, Privacy, ProgramTerms, Solver, Unit};
+use crate::job::{LogisticRegressionTerms, Privacy, ProgramTerms, Solver};
 use crate::program::question::Question;
 use crate::program::run::JobRun;
 use crate::program::run::tests as runs;
@@ -12,27 +13,12 @@ use crate::{Scoring as _, TableBuilder};
 
 fn job(rounds: u32, epsilon: f64, sample: Option<f64>) -> Job {
     let solver = Solver::NoisyGradient(NoisyGradientTerms { sample, ..NoisyGradientTerms::default() });
-    let privacy = RecordLevelTerms {
-        epsilon,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(5),
-        clip: None,
-        unit: Unit::Row,
-        test_bins: None,
-    };
+    let privacy = runs::record_level(epsilon, 5);
     Job {
         program: ProgramTerms::LogisticRegression(LogisticRegressionTerms { solver, l2: 1e-4 }),
         privacy: Privacy::RecordLevel(privacy),
         ..runs::job(rounds)
     }
-}
-
-fn asked(job: &Job) -> NoisyQuestion {
-    let Next::Ask(Question::Noisy(question)) = JobRun::new(job).next(None).unwrap() else {
-        panic!("a job with noise begins with a noisy question");
-    };
-    question
 }
 
 /// How many rows an answer says it is of, through noise that is next to none.

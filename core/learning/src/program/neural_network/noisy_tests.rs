@@ -2,7 +2,7 @@ use super::*;
 use crate::contract::Contract;
 use crate::encode::Inputs;
 use crate::fixture::{self, rng, uniform};
-use crate::job::{Job, NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Unit};
+use crate::job::{Job, Privacy, ProgramTerms, RecordLevelTerms};
 use crate::metrics::logistic;
 use crate::network::entry::Entry;
 use crate::network::pass::Pass;
@@ -21,15 +21,7 @@ use crate::{Model, Scoring as _, TableBuilder};
 fn job(rounds: u32, hidden: &[u32]) -> Job {
     let gradient = NoisyGradientTerms { learning_rate: NoisyNetworkTerms::LEARNING_RATE, sample: None };
     let terms = NoisyNetworkTerms { hidden: hidden.to_vec(), embedding: None, seed: 3, l2: 1e-4, gradient };
-    let privacy = RecordLevelTerms {
-        epsilon: 8.0,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(5),
-        clip: None,
-        unit: Unit::Row,
-        test_bins: Some(16),
-    };
+    let privacy = RecordLevelTerms { test_bins: Some(16), ..runs::record_level(8.0, 5) };
     Job {
         program: ProgramTerms::NeuralNetwork(Box::new(NetworkTerms::Noisy(terms))),
         privacy: Privacy::RecordLevel(privacy),

@@ -2,7 +2,7 @@ use super::super::noisy_bins::{CLEAR, coding};
 use super::super::noisy_counts::NoisyCells;
 use super::*;
 use crate::fixture::{self, rng, uniform};
-use crate::job::{NoiseSource, Privacy, ProgramTerms, Unit};
+use crate::job::{Privacy, ProgramTerms};
 use crate::model::Scoring as _;
 use crate::privacy::noise::{IntegerNoise, Ratio};
 use crate::program::noisy_evaluation::tests::played;
@@ -12,15 +12,7 @@ use crate::program::{Next, Program};
 use crate::table::Role;
 
 fn job(epsilon: f64, rounds: u32, terms: ScorecardTerms) -> Job {
-    let privacy = RecordLevelTerms {
-        epsilon,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(2),
-        clip: None,
-        unit: Unit::Row,
-        test_bins: Some(32),
-    };
+    let privacy = RecordLevelTerms { test_bins: Some(32), ..runs::record_level(epsilon, 2) };
     Job {
         program: ProgramTerms::Scorecard(Box::new(terms)),
         privacy: Privacy::RecordLevel(privacy),

@@ -1,7 +1,7 @@
 use super::answer::steps_of_row;
 use super::*;
 use crate::fixture::{self, rng, uniform};
-use crate::job::{NoiseSource, Privacy, ProgramTerms, RecordLevelTerms, Unit};
+use crate::job::{Privacy, ProgramTerms};
 use crate::onnx;
 use crate::program::question::Question;
 use crate::program::run::{JobRun, Outcome, tests as runs};
@@ -9,15 +9,7 @@ use crate::table::Role;
 use crate::{JobTable, Model, Scoring as _, TableBuilder};
 
 fn of_terms(terms: RandomTreesTerms, rounds: u32, epsilon: f64) -> Job {
-    let privacy = RecordLevelTerms {
-        epsilon,
-        delta: 1e-5,
-        noise: NoiseSource::Distributed,
-        honest: Some(2),
-        clip: None,
-        unit: Unit::Row,
-        test_bins: None,
-    };
+    let privacy = runs::record_level(epsilon, 2);
     Job {
         program: ProgramTerms::BoostedTrees(Box::new(TreesTerms::Random(terms))),
         privacy: Privacy::RecordLevel(privacy),

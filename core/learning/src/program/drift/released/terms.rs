@@ -76,11 +76,6 @@ impl Job {
             _ => None,
         }
     }
-
-    /// Whether it trains a model. Otherwise it asks for one sum.
-    pub fn trains(&self) -> bool {
-        self.program.trains()
-    }
 }
 
 fn all() -> RowsCompared {
