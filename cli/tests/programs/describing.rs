@@ -146,3 +146,11 @@ fn nobody_is_stopped_in_a_job_of_one_sum() {
     assert_eq!((output.status.code(), out.exists()), (Some(2), false));
     assert!(String::from_utf8_lossy(&output.stderr).contains("options.nobody-to-stop"));
 }
+
+#[test]
+fn nothing_is_compared_with_a_job_that_trains_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, output) = ran(folder.path(), "", "mode = \"none\"", &["--compare", "pooled"]);
+    assert_eq!((output.status.code(), out.exists()), (Some(2), false));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("options.compare"));
+}
